@@ -1,0 +1,34 @@
+# Everything a developer runs. `make test` on a fresh Debian or Ubuntu machine with Python 3.11+ needs nothing else.
+PYTHON ?= python3
+UV     := .venv/bin/uv
+RUN    := .venv/bin
+
+.PHONY: help install deps lock lint test test-unit demo clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+.venv/ok: pyproject.toml requirements.lock
+	$(PYTHON) -m venv .venv
+	.venv/bin/python -m pip install -q --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
+	$(UV) pip sync -q --python .venv/bin/python --require-hashes requirements.lock
+	$(UV) pip install -q --python .venv/bin/python --no-deps -e .
+	touch $@
+
+install: .venv/ok ## the project's own virtual environment, from the lock
+
+lock: ## renew requirements.lock (no registry is named in it, unlike uv.lock)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --no-header --extra workers --group dev -o requirements.lock pyproject.toml
+
+lint: install ## ruff and mypy
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+
+test-unit: install ## the quick loop: seconds
+	$(RUN)/pytest -q -m unit
+
+clean: ## the virtual environment and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

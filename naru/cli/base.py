@@ -1,0 +1,54 @@
+"""What every command shares: help with examples, and one way for an error to reach a person."""
+
+import argparse
+import sys
+from typing import Any
+
+from cliff import command, lister, show
+
+from naru.errors import NaruError
+
+
+def print_error(error: NaruError) -> None:
+    """Writes the three parts of `error` to standard error, without a traceback."""
+    print(f"naru: {error.summary}", file=sys.stderr)
+    for part in (error.detail, error.hint):
+        for line in part.splitlines():
+            print(f"      {line}", file=sys.stderr)
+
+
+class Command(command.Command):
+    """A command whose docstring's first paragraph is its summary and whose `examples` end its help.
+
+    `take_action` may raise `NaruError`: it is printed as one message and becomes the exit code.
+    """
+
+    examples: str = ""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        if self.examples:
+            lines = "\n".join(f"  {line}" for line in self.examples.strip().splitlines())
+            parser.epilog = f"examples:\n{lines}"
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        try:
+            return int(super().run(parsed_args) or 0)
+        except NaruError as error:
+            if getattr(self.app.options, "debug", False):
+                raise
+            print_error(error)
+            return error.exit_code
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Any:
+        raise NotImplementedError
+
+
+class Lister(Command, lister.Lister):
+    """A command that answers with a table: `-f table|json|yaml|csv|value`."""
+
+
+class ShowOne(Command, show.ShowOne):
+    """A command that answers with one thing's fields: `-f table|json|yaml|shell|value`."""

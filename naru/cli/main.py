@@ -1,0 +1,51 @@
+"""`naru`: the application and the list of its commands."""
+
+import importlib.metadata
+import os
+import sys
+from collections.abc import Sequence
+
+from cliff.app import App
+from cliff.commandmanager import CommandManager
+
+from naru import __version__
+
+# "words of the command": "module:class", loaded only when the command is run or its help is asked for
+COMMANDS: dict[str, str] = {}
+
+
+class Commands(CommandManager):
+    """The table above as cliff wants it."""
+
+    def load_commands(self, namespace: str) -> None:
+        for words, target in COMMANDS.items():
+            self.commands[words] = importlib.metadata.EntryPoint(words, target, namespace)
+
+
+class Naru(App):
+    """The application object of cliff: global options, help and the interactive shell's absence."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            description="Carries OpenStack clouds through change. Every command has its own --help with examples.",
+            version=__version__,
+            command_manager=Commands("naru.commands"),
+            deferred_help=True,
+        )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command line and returns its exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return int(Naru().run(argv or ["--help"]))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # the reader went away (| head): not an error, and nothing more may be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
