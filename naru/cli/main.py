@@ -11,7 +11,16 @@ from cliff.commandmanager import CommandManager
 from naru import __version__
 
 # "words of the command": "module:class", loaded only when the command is run or its help is asked for
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "lab deps": "naru.cli.lab:Deps",
+    "lab down": "naru.cli.lab:Down",
+    "lab logs": "naru.cli.lab:Logs",
+    "lab shell": "naru.cli.lab:Shell",
+    "lab start": "naru.cli.lab:Start",
+    "lab status": "naru.cli.lab:Status",
+    "lab stop": "naru.cli.lab:Stop",
+    "lab up": "naru.cli.lab:Up",
+}
 
 
 class Commands(CommandManager):

@@ -1,0 +1,103 @@
+"""What a new cloud needs before anybody can use it: catalogue, service users, roles, volume types, flavors, the
+external network, and one unprivileged identity."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from naru.lab import services
+from naru.lab.api import Api
+from naru.lab.cloud import Cloud
+
+EXTERNAL_NETWORK = "public"
+EXTERNAL_CIDR = "198.18.0.0/20"  # RFC 2544's range: shared by all clouds of a lab, routed nowhere
+EXTERNAL_GATEWAY = "198.18.0.1"
+VOLUME_TYPES = ("ceph", "nfs")
+ROLES = ("member", "reader", "service", "creator", "swiftoperator", "load-balancer_member")
+# name, MiB of memory, vcpus, GiB of disk
+FLAVORS = (("m1.nano", 64, 1, 1), ("m1.tiny", 512, 1, 1), ("m1.small", 2048, 1, 20), ("m1.medium", 4096, 2, 40))
+USER, PROJECT = "demo", "demo"
+
+
+def run(cloud: Cloud) -> None:
+    """Registers everything; what is there already is left alone. Needs all APIs up."""
+    api = Api(cloud)
+    _identity(cloud, api)
+    with ThreadPoolExecutor() as pool:
+        for job in [pool.submit(step, cloud, api) for step in (_volume_types, _flavors, _network)]:
+            job.result()
+
+
+def _identity(cloud: Cloud, api: Api) -> None:
+    roles = {name: api.ensure("keystone", "/roles", "role", {"name": name})["id"] for name in ROLES}
+    roles["admin"] = api.ensure("keystone", "/roles", "role", {"name": "admin"})["id"]
+    project = api.ensure("keystone", "/projects", "project", {"name": "service", "domain_id": "default"})
+    for name in cloud.services:
+        if name == "keystone":
+            continue
+        user = _user(api, cloud, name)
+        for role in ("admin", "service"):
+            api("keystone", "PUT", f"/projects/{project['id']}/users/{user}/roles/{roles[role]}")
+        module = services.module(name)
+        entries = module.catalog(cloud) if hasattr(module, "catalog") else module.CATALOG
+        for kind, service_name, path in entries:
+            body = {"type": kind, "name": service_name}
+            service = api.ensure("keystone", "/services", "service", body, type=kind)["id"]
+            for interface in ("public", "internal", "admin"):
+                endpoint = {
+                    "service_id": service,
+                    "interface": interface,
+                    "region_id": cloud.region,
+                    "url": cloud.url(name, path),
+                }
+                api.ensure(
+                    "keystone", "/endpoints", "endpoint", endpoint, service_id=service, interface=interface
+                )
+    demo = api.ensure("keystone", "/projects", "project", {"name": PROJECT, "domain_id": "default"})["id"]
+    user = _user(api, cloud, USER)
+    api("keystone", "PUT", f"/projects/{demo}/users/{user}/roles/{roles['member']}")
+
+
+def _user(api: Api, cloud: Cloud, name: str) -> str:
+    body = {"name": name, "password": cloud.secret, "domain_id": "default"}
+    return str(api.ensure("keystone", "/users", "user", body)["id"])
+
+
+def _volume_types(cloud: Cloud, api: Api) -> None:
+    for name in VOLUME_TYPES:
+        body = {"name": name, "extra_specs": {"volume_backend_name": name}}
+        api.ensure("cinder", "/types", "volume_type", body)
+
+
+def _flavors(cloud: Cloud, api: Api) -> None:
+    existing = {flavor["name"] for flavor in api("nova", "GET", "/flavors")["flavors"]}
+    for name, memory, vcpus, disk in FLAVORS:
+        if name not in existing:
+            body = {"name": name, "ram": memory, "vcpus": vcpus, "disk": disk}
+            api("nova", "POST", "/flavors", {"flavor": body})
+
+
+def _network(cloud: Cloud, api: Api) -> None:
+    network = api.ensure(
+        "neutron",
+        "/networks",
+        "network",
+        {
+            "name": EXTERNAL_NETWORK,
+            "router:external": True,
+            "provider:network_type": "flat",
+            "provider:physical_network": "external",
+        },
+    )
+    api.ensure(
+        "neutron",
+        "/subnets",
+        "subnet",
+        {
+            "name": f"{EXTERNAL_NETWORK}-v4",
+            "network_id": network["id"],
+            "ip_version": 4,
+            "cidr": EXTERNAL_CIDR,
+            "gateway_ip": EXTERNAL_GATEWAY,
+            "enable_dhcp": False,
+            "allocation_pools": [{"start": cloud.first_address, "end": cloud.last_address}],
+        },
+    )

@@ -1,0 +1,129 @@
+"""One cloud of a lab: where everything of it lies, and what its configuration templates see."""
+
+import dataclasses
+import functools
+import hashlib
+from pathlib import Path
+
+from naru.lab.ceph import Ceph
+from naru.lab.infra import mariadb, rabbitmq
+from naru.lab.ports import Ports
+from naru.lab.process import Processes
+from naru.lab.release import Release
+
+INSIDE = Path(__file__).parent / "inside"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclasses.dataclass(frozen=True)
+class Cloud:
+    """A cloud under `directory`: `etc/` is rendered anew at each start, `state/` is what survives and may be copied
+    as a whole while the cloud is stopped, `run/` and `log/` belong to its processes.
+
+    `services` are OpenStack services by name (keystone, nova, ...), `computes` the number of fake compute hosts,
+    `venv` the release's virtual environment, `secret` the password of everything in this cloud.
+    """
+
+    name: str
+    release: Release
+    directory: Path
+    ports: Ports
+    services: tuple[str, ...]
+    computes: int
+    venv: Path
+    secret: str
+    lab_id: str
+    first_address: str
+    last_address: str
+    region: str = "RegionOne"
+
+    @property
+    def etc(self) -> Path:
+        return self.directory / "etc"
+
+    @property
+    def state(self) -> Path:
+        return self.directory / "state"
+
+    @property
+    def inside(self) -> Path:
+        """The lab's own code as this cloud's services import it: a copy, since every Python compiles it its way."""
+        return self.directory / "inside"
+
+    @functools.cached_property
+    def processes(self) -> Processes:
+        return Processes(self.directory, f"{self.lab_id}:{self.name}")
+
+    @functools.cached_property
+    def ceph(self) -> Ceph:
+        return Ceph(self.state / "ceph", self.processes, self.ports)
+
+    @property
+    def ceph_secret_uuid(self) -> str:
+        """libvirt's name for the key of client.cinder: the same at every start."""
+        digest = hashlib.sha256(f"{self.lab_id}{self.name}".encode()).hexdigest()
+        return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+
+    @property
+    def secret_hex(self) -> str:
+        """64 hexadecimal digits derived from the secret, for services that want a key."""
+        return hashlib.sha256(self.secret.encode()).hexdigest()
+
+    @property
+    def nfs_export(self) -> Path:
+        """The directory that the NFS backend's share is."""
+        return self.state / "nfs"
+
+    @property
+    def nfs_share(self) -> str:
+        """The share as Cinder knows it; a name rather than a path, so that the state may move."""
+        return "127.0.0.1:/naru"
+
+    @property
+    def nfs_mount(self) -> Path:
+        """Where os-brick looks for the mounted share: the md5 of its name under the mount base."""
+        digest = hashlib.md5(self.nfs_share.encode(), usedforsecurity=False).hexdigest()
+        return self.state / "cinder" / "mnt" / digest
+
+    @property
+    def hosts(self) -> list[str]:
+        """The fake compute hosts' names."""
+        return [f"compute{number}" for number in range(1, self.computes + 1)]
+
+    @property
+    def transport_url(self) -> str:
+        return rabbitmq.url(self.ports, self.secret)
+
+    def url(self, service: str, path: str = "") -> str:
+        return self.ports.url(service, path)
+
+    def database_url(self, name: str) -> str:
+        return mariadb.url(self.ports["mariadb"], self.secret, name)
+
+    def environment(self) -> dict[str, str]:
+        """What every OpenStack process of this cloud is started with; nothing is taken from the caller's own."""
+        etc = self.etc
+        return {
+            "PATH": f"{self.inside}/bin:{self.venv}/bin:{SYSTEM_PATH}",
+            "PYTHONPATH": str(self.inside),
+            "HOME": str(self.state / "home"),
+            "LANG": "C.UTF-8",
+            "TMPDIR": str(self.state / "tmp"),
+            "OS_KEYSTONE_CONFIG_DIR": str(etc / "keystone"),
+            "OS_KEYSTONE_CONFIG_FILES": "keystone.conf",
+            "OS_GLANCE_CONFIG_DIR": str(etc / "glance"),
+            "OS_PLACEMENT_CONFIG_DIR": str(etc / "placement"),
+            "OS_NOVA_CONFIG_DIR": str(etc / "nova"),
+            "OS_NEUTRON_CONFIG_DIR": str(etc / "neutron"),
+            "OS_NEUTRON_CONFIG_FILES": "neutron.conf",
+            "OS_DESIGNATE_CONFIG_DIR": str(etc / "designate"),
+            "NARU_NFS_EXPORT": str(self.nfs_export),
+        }
+
+    def config(self, service: str, file: str | None = None) -> tuple[str, str]:
+        """The `--config-file` option of a service's programs."""
+        return "--config-file", str(self.etc / service / (file or f"{service}.conf"))
+
+    def program(self, name: str) -> str:
+        """The path of a console script of the release."""
+        return str(self.venv / "bin" / name)

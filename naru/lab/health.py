@@ -1,0 +1,71 @@
+"""Whether a cloud answers: its APIs, and its workers by heartbeats that are newer than their start."""
+
+import datetime
+import time
+
+import requests
+
+from naru.errors import NaruError
+from naru.lab.api import Api
+from naru.lab.cloud import Cloud
+
+
+def answers(url: str, timeout: float = 10) -> bool:
+    """Whether an HTTP server behind `url` answers with anything but a server error."""
+    try:
+        return requests.get(url, timeout=timeout).status_code < 500
+    except requests.RequestException:
+        return False
+
+
+def wait_apis(cloud: Cloud, timeout: float = 120) -> None:
+    """Waits until every API process answers HTTP at its root."""
+    deadline = time.monotonic() + timeout
+    for service in cloud.services:
+        while not answers(cloud.url(service, "/healthcheck" if service == "swift" else "/")):
+            if time.monotonic() > deadline:
+                raise NaruError(
+                    f"{cloud.name}: {service} does not answer on {cloud.url(service)} after {timeout:.0f} s",
+                    hint=f"See: naru lab logs {cloud.name}/{service}-api",
+                )
+            time.sleep(0.2)
+
+
+def missing(cloud: Cloud, api: Api, since: float) -> list[str]:
+    """Workers whose heartbeat is not yet newer than `since` (seconds since the epoch): 'nova-compute@compute1', ...
+
+    'up' alone says nothing after a restart: it stays true for a minute on the old heartbeats.
+    """
+    expected = {f"nova-compute@{host}" for host in cloud.hosts}
+    expected |= {"nova-conductor@controller", "nova-scheduler@controller"}
+    expected |= {"cinder-volume@block@ceph", "cinder-volume@block@nfs"}
+    expected |= {"cinder-scheduler@block", "cinder-backup@block"}
+    alive = set()
+    for service in ("nova", "cinder"):
+        for row in api(service, "GET", "/os-services")["services"]:
+            if row["state"] == "up" and _timestamp(row.get("updated_at")) >= since:
+                alive.add(f"{row['binary']}@{row['host']}")
+    return sorted(expected - alive)
+
+
+def _timestamp(text: str | None) -> float:
+    """Seconds since the epoch of a service's time, which is UTC whether it says so or not; 0 for none."""
+    if not text:
+        return 0.0
+    return datetime.datetime.fromisoformat(text.removesuffix("Z")).replace(tzinfo=datetime.UTC).timestamp()
+
+
+def wait(cloud: Cloud, since: float, timeout: float = 180) -> None:
+    """Waits until all APIs answer and all workers have reported since `since`."""
+    wait_apis(cloud, timeout)
+    deadline = time.monotonic() + timeout
+    api = Api(cloud)
+    for service, path in (("neutron", "/networks?limit=1"), ("glance", "/images?limit=1")):
+        api(service, "GET", path)
+    while left := missing(cloud, api, since):
+        if time.monotonic() > deadline:
+            raise NaruError(
+                f"{cloud.name}: no heartbeat of {', '.join(left)} after {timeout:.0f} s",
+                hint=f"See: naru lab logs {cloud.name}/{left[0].partition('@')[0]}",
+            )
+        time.sleep(0.5)

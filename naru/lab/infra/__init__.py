@@ -1,0 +1,1 @@
+"""What OpenStack stands on, run by the lab itself from the distribution's packages: MariaDB, RabbitMQ, memcached."""

@@ -1,0 +1,34 @@
+"""computes.py DIRECTORY HOST[,HOST...] --config-file FILE: many fake compute hosts, one process each, forked from one.
+
+Nova is imported once and its pages are shared, so that fifty hosts fit on a small machine. DIRECTORY/HOST.conf is what
+differs. Runs on Python 2.7 and 3.
+"""
+
+import os
+import sys
+
+
+def main():
+    directory, hosts, arguments = sys.argv[1], sys.argv[2].split(","), sys.argv[3:]
+    from nova.cmd import compute
+
+    # Nova only loads drivers of its own package; imported before the fork so that all hosts share it
+    import naru_virt
+    import nova.compute.manager  # noqa: F401
+    import nova.virt
+
+    sys.modules["nova.virt.naru"] = naru_virt
+    nova.virt.naru = naru_virt
+    for host in hosts:
+        if os.fork() == 0:
+            sys.argv = ["nova-compute"] + arguments + ["--config-file", os.path.join(directory, host + ".conf")]
+            sys.exit(compute.main())
+    while True:
+        try:
+            os.wait()
+        except OSError:  # no child is left
+            return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""A lab: some clouds in one directory, brought up and down together."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import yaml
+
+from naru.errors import InputError, NaruError
+from naru.lab import bootstrap, install, release, running
+from naru.lab import spec as specification
+from naru.lab.cloud import Cloud
+from naru.lab.ports import Ports
+from naru.lab.running import Progress
+from naru.lab.spec import CloudSpec, LabSpec
+
+# What a lab needs to be created, beside what is in the caches: state, logs, Ceph's block files as they fill
+FREE_BYTES = 3 << 30
+
+
+class Lab:
+    """The lab in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def spec(self) -> LabSpec:
+        """What the lab consists of. Raises InputError when there is none."""
+        found = specification.load(self.directory)
+        if found is None:
+            raise InputError(f"there is no lab in {self.directory}", hint="Make one with: naru lab up")
+        return found
+
+    def exists(self) -> bool:
+        """Whether a lab was made here."""
+        return (self.directory / "lab.json").exists()
+
+    def clouds(self) -> list[Cloud]:
+        """The clouds in their order."""
+        spec = self.spec()
+        return [self._cloud(spec, cloud) for cloud in spec.clouds]
+
+    def cloud(self, name: str) -> Cloud:
+        """One cloud by its name in the lab. Raises InputError naming the known ones."""
+        clouds = {cloud.name: cloud for cloud in self.clouds()}
+        if name not in clouds:
+            raise InputError(f"this lab has no cloud {name!r}", hint=f"It has: {', '.join(clouds)}.")
+        return clouds[name]
+
+    def _cloud(self, spec: LabSpec, cloud: CloudSpec) -> Cloud:
+        loaded = release.load(cloud.release)
+        first, last = cloud.addresses
+        return Cloud(
+            name=cloud.name,
+            release=loaded,
+            directory=self.directory / cloud.name,
+            ports=Ports(cloud.port_base),
+            services=cloud.services,
+            computes=cloud.computes,
+            venv=install.path(loaded),
+            secret=spec.secret,
+            lab_id=spec.id,
+            first_address=first,
+            last_address=last,
+        )
+
+    def up(self, wanted: LabSpec | None, progress: Progress, installing: install.Progress) -> None:
+        """Installs, creates and starts what is missing. `wanted` is for a new lab; None brings up the existing one.
+
+        An existing lab keeps its id and what it was made of; asking for something else is an error, not a change.
+        """
+        if os.geteuid() != 0:
+            raise NaruError("a lab needs root", hint="It mounts its NFS shares in namespaces of its own. Use sudo.")
+        with self._locked():
+            spec = self._settle(wanted)
+            install.install([release.load(name) for name in {cloud.release for cloud in spec.clouds}], installing)
+            self._each(lambda cloud: running.up(cloud, progress))
+            self._write_clouds_yaml()
+
+    def _settle(self, wanted: LabSpec | None) -> LabSpec:
+        if not self.exists():
+            if wanted is None:
+                raise InputError(f"there is no lab in {self.directory}", hint="Make one with: naru lab up")
+            free = shutil.disk_usage(self.directory).free
+            if free < FREE_BYTES:
+                raise NaruError(
+                    f"{self.directory} has {free >> 20} MiB free, a lab needs {FREE_BYTES >> 20} MiB",
+                    hint="Free some space, or choose another place with NARU_LABS=DIRECTORY.",
+                )
+            specification.save(wanted, self.directory)
+        spec = self.spec()
+        if wanted is not None and spec.clouds != wanted.clouds:
+            raise InputError(
+                f"the lab in {self.directory} is made of something else: {describe(spec)}",
+                hint="`naru lab start` starts it as it is, `naru lab down` removes it, --name makes another.",
+            )
+        return spec
+
+    def start(self, progress: Progress) -> None:
+        """Starts a stopped lab."""
+        with self._locked():
+            self._each(lambda cloud: running.up(cloud, progress))
+
+    def stop(self) -> None:
+        """Ends all processes; the state stays."""
+        with self._locked():
+            self._each(running.stop)
+
+    def down(self, purge: bool = False) -> None:
+        """Ends all processes and removes the lab; with `purge` the shared caches (environments, states) too."""
+        if self.directory.exists():
+            with self._locked():
+                if self.exists():
+                    with contextlib.suppress(InputError):  # an unreadable specification must not keep it alive
+                        self._each(running.stop)
+                shutil.rmtree(self.directory)
+        if purge:
+            shutil.rmtree(specification.cache_directory(), ignore_errors=True)
+
+    def _each(self, action: Callable[[Cloud], None]) -> None:
+        """Runs `action` on all clouds at once; the first error is raised after all have ended."""
+        with ThreadPoolExecutor() as pool:
+            for job in [pool.submit(action, cloud) for cloud in self.clouds()]:
+                job.result()
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One command at a time changes a lab."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (self.directory / ".lock").open("w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise NaruError(f"another command is changing the lab in {self.directory}") from error
+            yield
+
+    @property
+    def clouds_yaml(self) -> Path:
+        """The file that clients find the clouds by: `NAME` the administrator, `NAME-user` an ordinary member."""
+        return self.directory / "clouds.yaml"
+
+    def _write_clouds_yaml(self) -> None:
+        entries = {}
+        for cloud in self.clouds():
+            for suffix, user, project in (("", "admin", "admin"), ("-user", bootstrap.USER, bootstrap.PROJECT)):
+                entries[cloud.name + suffix] = {
+                    "auth": {
+                        "auth_url": cloud.url("keystone", "/v3"),
+                        "username": user,
+                        "password": cloud.secret,
+                        "project_name": project,
+                        "user_domain_name": "Default",
+                        "project_domain_name": "Default",
+                    },
+                    "region_name": cloud.region,
+                    "identity_api_version": "3",
+                }
+        temporary = self.clouds_yaml.with_suffix(".new")
+        temporary.touch(mode=0o600)
+        temporary.write_text(yaml.safe_dump({"clouds": entries}, sort_keys=False))
+        temporary.replace(self.clouds_yaml)
+
+
+def describe(spec: LabSpec) -> str:
+    """The specification in the words of `naru lab up`'s options."""
+    return "; ".join(
+        f"--cloud {cloud.name}={cloud.release} --services {','.join(cloud.services)} --computes {cloud.computes}"
+        for cloud in spec.clouds
+    )

@@ -1,0 +1,46 @@
+"""A cloud's configuration: the release's own files, then the lab's templates over them."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import jinja2
+
+from naru.lab.cloud import INSIDE, Cloud
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(cloud: Cloud) -> None:
+    """Writes `etc/` and `inside/` anew; files hold secrets and are readable by their owner alone."""
+    shutil.rmtree(cloud.etc, ignore_errors=True)
+    cloud.etc.mkdir(parents=True, mode=0o700)
+    shutil.copytree(INSIDE, cloud.inside, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    environment = jinja2.Environment(  # configuration files, not HTML: nothing to escape
+        loader=loader, undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
+    )
+    environment.globals.update(cloud=cloud, release=cloud.release)
+    shared = cloud.venv / "etc" / "os-brick"
+    if shared.is_dir():
+        shutil.copytree(shared, cloud.etc / "os-brick")
+    for service in cloud.services:
+        target = cloud.etc / service
+        packaged = cloud.venv / "etc" / service
+        if packaged.is_dir():
+            shutil.copytree(packaged, target)
+        target.mkdir(exist_ok=True)
+        for template in sorted((TEMPLATES / service).glob("*.j2")):
+            text = environment.get_template(f"{service}/{template.name}").render()
+            (target / template.stem).write_text(text)
+
+
+def fingerprint() -> str:
+    """A digest of everything in the lab that shapes a cloud's state: templates, services, bootstrap."""
+    digest = hashlib.sha256()
+    here = Path(__file__).parent
+    files = [here / "bootstrap.py", *here.glob("services/*.py"), *here.glob("infra/*.py"), *TEMPLATES.rglob("*")]
+    for file in sorted(files):
+        if file.is_file():
+            digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,212 @@
+"""Bringing one cloud up and down: infrastructure, schema, services in their order, and the wait until it is healthy."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from naru.errors import NaruError
+from naru.lab import bootstrap, health, ports, prepared, render, services
+from naru.lab.cloud import Cloud
+from naru.lab.infra import mariadb, memcached, rabbitmq
+from naru.lab.process import Command
+from naru.lab.services import nova
+
+# receives (cloud's name, what is being done)
+Progress = Callable[[str, str], None]
+
+INFRASTRUCTURE = ("mariadb", "rabbitmq", "memcached", "bind", "ceph-")
+READY = "ready"
+DIRECTORIES = (
+    "lock",
+    "home",
+    "tmp",
+    "nfs",
+    "keystone/fernet",
+    "keystone/credential",
+    "glance/images",
+    "glance/staging",
+    "glance/tasks",
+    "nova",
+    "neutron",
+    "cinder/mnt",
+    "cinder/conversion",
+    "cinder/backup",
+)
+
+
+def up(cloud: Cloud, progress: Progress) -> None:
+    """Brings the cloud to healthy from whatever it is: nothing, a prepared state, stopped, half-started, running."""
+    if not (cloud.state / READY).exists():
+        stop(cloud)  # a killed attempt may have left processes on a half-made state
+        _remove(cloud.state)
+        progress(cloud.name, "copying the prepared state")
+        if not prepared.restore(cloud):
+            _prepare(cloud, progress)
+    start(cloud, progress)
+
+
+def start(cloud: Cloud, progress: Progress) -> None:
+    """Starts every process that is not running and waits until the cloud is healthy."""
+    since = time.time()
+    _check_ports(cloud)
+    render.render(cloud)
+    _directories(cloud)
+    progress(cloud.name, "starting MariaDB, RabbitMQ, memcached, Ceph")
+    _infrastructure(cloud)
+    progress(cloud.name, "starting the services")
+    _services(cloud)
+    computes = nova.computes(cloud)
+    fresh = [command.name for command in computes if not cloud.processes.find(command.name)]
+    _launch(cloud, computes)
+    progress(cloud.name, "waiting for the services' heartbeats")
+    health.wait(cloud, since if fresh else 0.0)
+    if fresh:
+        _run(cloud, nova.discover_hosts(cloud), "nova-manage")
+    progress(cloud.name, "healthy")
+
+
+def stop(cloud: Cloud) -> None:
+    """Ends every process of the cloud, the services before what they stand on."""
+    names = set(cloud.processes.names()) | set(cloud.processes.tree())
+    infrastructure = {name for name in names if name.startswith(INFRASTRUCTURE)}
+    cloud.processes.stop(names - infrastructure)
+    cloud.processes.stop(infrastructure)
+    cloud.processes.stop()
+
+
+def _prepare(cloud: Cloud, progress: Progress) -> None:
+    """Makes the state from nothing, and keeps a copy for the next time."""
+    progress(cloud.name, "creating MariaDB and Ceph")
+    render.render(cloud)
+    _directories(cloud)
+    mariadb.create(cloud.state / "mariadb", cloud.processes.log_file("mariadb-create"))
+    _infrastructure(cloud)
+    modules = [services.module(name) for name in cloud.services]
+    databases = [name for module in modules for name in module.DATABASES]
+    mariadb.create_databases(cloud.ports["mariadb"], cloud.secret, databases)
+    progress(cloud.name, "making the schema")
+    with ThreadPoolExecutor(2) as pool:  # two cores; Nova's and Neutron's are the long ones
+        jobs = [pool.submit(_migrate, cloud, name) for name in sorted(cloud.services, key=_longest_first)]
+        for job in jobs:
+            job.result()
+    progress(cloud.name, "starting the services for the first time")
+    _services(cloud)
+    health.wait_apis(cloud)
+    progress(cloud.name, "registering the catalogue, types, flavors, networks")
+    bootstrap.run(cloud)
+    progress(cloud.name, "keeping the prepared state")
+    stop(cloud)
+    (cloud.state / READY).touch()
+    prepared.save(cloud)
+
+
+def _longest_first(service: str) -> int:
+    order = ("nova", "neutron", "octavia", "cinder", "keystone")
+    return order.index(service) if service in order else len(order)
+
+
+def _migrate(cloud: Cloud, service: str) -> None:
+    for command in services.module(service).migrate(cloud):
+        _run(cloud, command, f"{service}-schema")
+
+
+def _run(cloud: Cloud, argv: tuple[str, ...], name: str) -> None:
+    """Runs one of the release's commands to its end; its output goes to the log of that name."""
+    log = cloud.processes.log_file(name)
+    env = {**cloud.environment(), "OS_BOOTSTRAP_PASSWORD": cloud.secret}
+    with log.open("ab") as output:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env)
+    if done.returncode:
+        raise NaruError(
+            f"{cloud.name}: {Path(argv[0]).name} failed with exit code {done.returncode}",
+            detail=tail(log),
+            hint=f"The whole output: {log}",
+        )
+
+
+def _directories(cloud: Cloud) -> None:
+    for name in DIRECTORIES:
+        (cloud.state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+def _infrastructure(cloud: Cloud) -> None:
+    def database() -> None:
+        _launch(cloud, [mariadb.command(cloud.state / "mariadb", cloud.ports["mariadb"])])
+        mariadb.secure(cloud.ports["mariadb"], cloud.secret)
+
+    def queue() -> None:
+        _launch(cloud, [rabbitmq.command(cloud.state / "rabbitmq", cloud.ports, cloud.secret)])
+        _launch(cloud, [memcached.command(cloud.ports["memcached"])])
+
+    def storage() -> None:
+        cloud.ceph.create()
+        cloud.ceph.start()
+        cloud.ceph.ready()
+
+    with ThreadPoolExecutor() as pool:
+        for job in [pool.submit(part) for part in (database, queue, storage)]:
+            job.result()
+
+
+def _services(cloud: Cloud) -> None:
+    """Everything but the compute hosts, at once: they wait for each other by themselves."""
+    _launch(cloud, [command for name in cloud.services for command in services.module(name).programs(cloud)])
+
+
+def _launch(cloud: Cloud, commands: Iterable[Command], timeout: float = 180) -> None:
+    """Starts the commands and waits until each has opened its port."""
+    commands = list(commands)
+    for command in commands:
+        cloud.processes.start(command)
+    deadline = time.monotonic() + timeout
+    for command in commands:
+        while command.port and not ports.is_open(command.port):
+            _alive(cloud, command)
+            if time.monotonic() > deadline:
+                raise NaruError(
+                    f"{cloud.name}: {command.name} did not open port {command.port} in {timeout:.0f} s",
+                    detail=tail(cloud.processes.log_file(command.name)),
+                )
+            time.sleep(0.1)
+    for command in commands:
+        _alive(cloud, command)
+
+
+def _alive(cloud: Cloud, command: Command) -> None:
+    if not cloud.processes.find(command.name):
+        log = cloud.processes.log_file(command.name)
+        raise NaruError(
+            f"{cloud.name}: {command.name} ended while it was starting",
+            detail=tail(log),
+            hint=f"The whole output: {log}",
+        )
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    """The last lines of a log, without its length mattering."""
+    with log.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, 2) - 16384))
+        return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])
+
+
+def _check_ports(cloud: Cloud) -> None:
+    """Refuses before anything is started when a port is taken by somebody who is not ours."""
+    ours = bool(cloud.processes.tree())
+    if ours:
+        return
+    taken = [
+        f"{name} {cloud.ports[name]}"
+        for name in ports.OFFSETS
+        if not name.startswith("ceph-") and not ports.is_free(cloud.ports[name])
+    ]
+    if taken:
+        raise NaruError(
+            f"{cloud.name}: ports in use on 127.0.0.1: {', '.join(taken)}",
+            hint="End what holds them (ss -ltnp shows it) or choose others with --port-base.",
+        )
+
+
+def _remove(directory: Path) -> None:
+    subprocess.run(["rm", "-rf", "--one-file-system", str(directory)], check=True, stdin=subprocess.DEVNULL)

@@ -1,0 +1,17 @@
+"""The OpenStack services, a module each: its databases, its schema steps, its processes, its catalogue entries.
+
+Every module has the same names: `DATABASES`, `CATALOG` (type, name, path), `migrate(cloud)` (commands that make the
+schema from nothing) and `programs(cloud)`. What differs between releases is in the release's data file: how an API is
+served, and the peculiarities that the templates under `naru/lab/templates/` ask for.
+"""
+
+import importlib
+from types import ModuleType
+
+CORE = ("keystone", "glance", "placement", "nova", "neutron", "cinder")
+EXTRA = ("swift", "octavia", "designate", "barbican")
+
+
+def module(service: str) -> ModuleType:
+    """The module of a service by its OpenStack name."""
+    return importlib.import_module(f"naru.lab.services.{service}")

@@ -1,0 +1,148 @@
+"""What a lab consists of, as it is kept in the lab's directory: `lab.json`."""
+
+import ipaddress
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+
+import pydantic
+
+from naru.errors import InputError
+from naru.lab import bootstrap, ports, release, services
+
+MAX_CLOUDS = 4
+DEFAULT_CLOUDS = ("old=pike",)
+DEFAULT_NAME = "default"
+
+
+class CloudSpec(pydantic.BaseModel):
+    """One cloud: its release by name, its services, how many fake compute hosts and how many real guest hosts."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    release: str
+    services: tuple[str, ...]
+    computes: int = 1
+    port_base: int
+    index: int
+
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """First and last address of this cloud's own allocation pool on the shared external network."""
+        pools = list(ipaddress.ip_network(bootstrap.EXTERNAL_CIDR).subnets(prefixlen_diff=2))
+        pool = pools[self.index]
+        return str(pool[10]), str(pool[-6])
+
+
+class LabSpec(pydantic.BaseModel):
+    """The whole lab. `id` marks its processes; `secret` is the password of everything in it, readable by the owner."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    secret: str
+    clouds: tuple[CloudSpec, ...]
+
+
+def cache_directory() -> Path:
+    """Where virtual environments and prepared states are shared by labs: $XDG_CACHE_HOME/naru."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "naru"
+
+
+def lab_directory(name: str = DEFAULT_NAME) -> Path:
+    """A lab's own directory: $XDG_STATE_HOME/naru/labs/NAME, or under $NARU_LABS when that is set."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,30}", name):
+        raise InputError(f"--name {name!r}: a lab's name is of a-z, 0-9 and -, at most 31 of them")
+    root = os.environ.get("NARU_LABS")
+    if root:
+        return Path(root) / name
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "naru" / "labs" / name
+
+
+def shared_secret() -> str:
+    """The password of this user's labs: one, since prepared states are shared and hold it."""
+    file = cache_directory() / "lab-secret"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text().strip()
+    with os.fdopen(descriptor, "w") as output:
+        output.write(secrets.token_hex(12))
+    return file.read_text().strip()
+
+
+def build(
+    clouds: list[str] | None, wanted: list[str] | None, computes: int, port_base: int = ports.DEFAULT_BASE
+) -> LabSpec:
+    """The specification that `naru lab up`'s options ask for; each of `clouds` is NAME=RELEASE.
+
+    Raises InputError for a malformed or repeated name, an unknown release or service, or a bad number.
+    """
+    chosen = clouds or [*DEFAULT_CLOUDS, f"new={release.names()[-1]}"]
+    if len(chosen) > MAX_CLOUDS:
+        raise InputError(f"--cloud is given {len(chosen)} times: a lab holds at most {MAX_CLOUDS} clouds")
+    if not 0 <= computes <= 200:
+        raise InputError(f"--computes {computes}: give a number from 0 to 200")
+    if not 1024 <= port_base <= 32767 - MAX_CLOUDS * ports.PER_CLOUD:
+        raise InputError(f"--port-base {port_base}: give a number from 1024 to {32767 - MAX_CLOUDS * ports.PER_CLOUD}")
+    specs: list[CloudSpec] = []
+    for index, text in enumerate(chosen):
+        name, _, release_name = text.partition("=")
+        if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", name) or not release_name:
+            raise InputError(f"--cloud {text!r}: give NAME=RELEASE, the name of a-z and 0-9, as in old=pike")
+        if name in {spec.name for spec in specs}:
+            raise InputError(f"--cloud {name} is given twice")
+        specs.append(
+            CloudSpec(
+                name=name,
+                release=release_name,
+                services=_services(release.load(release_name), wanted or ["core"]),
+                computes=computes,
+                port_base=port_base + index * ports.PER_CLOUD,
+                index=index,
+            )
+        )
+    return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=tuple(specs))
+
+
+def _services(release: release.Release, wanted: list[str]) -> tuple[str, ...]:
+    names = set(services.CORE)
+    for word in wanted:
+        if word != "core" and word not in services.EXTRA and word not in services.CORE:
+            known = ", ".join(("core", *services.EXTRA))
+            raise InputError(f"--services {word!r} is not known", hint=f"Choose from: {known}.")
+        if word in services.EXTRA:
+            names.add(word)
+    missing = sorted(name for name in names if name not in release.api)
+    if missing:
+        raise InputError(
+            f"{release.name} has no {', '.join(missing)} that could be installed",
+            hint="`naru lab releases` lists what each release has.",
+        )
+    return tuple(name for name in (*services.CORE, *services.EXTRA) if name in names)
+
+
+def save(spec: LabSpec, directory: Path) -> None:
+    """Writes `lab.json`, readable by its owner alone."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    temporary = directory / "lab.json.new"
+    temporary.touch(mode=0o600)
+    temporary.write_text(spec.model_dump_json(indent=2) + "\n")
+    temporary.replace(directory / "lab.json")
+
+
+def load(directory: Path) -> LabSpec | None:
+    """The lab in `directory`, None when there is none. Raises InputError naming the field that is wrong."""
+    file = directory / "lab.json"
+    try:
+        return LabSpec.model_validate(json.loads(file.read_text()))
+    except FileNotFoundError:
+        return None
+    except (ValueError, pydantic.ValidationError) as error:
+        raise InputError(
+            f"{file} cannot be read", detail=str(error), hint="Remove the lab with: naru lab down"
+        ) from error

@@ -1,0 +1,73 @@
+"""What `naru lab status` shows."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from naru.errors import NaruError
+from naru.lab import ceph, health, services
+from naru.lab.api import Api
+from naru.lab.cloud import Cloud
+from naru.lab.lab import Lab
+from naru.lab.ports import is_open
+from naru.lab.process import memory
+from naru.lab.services import nova
+
+
+@dataclass(frozen=True)
+class Row:
+    """One process with its children: `memory` is their proportional set size in bytes."""
+
+    cloud: str
+    release: str
+    service: str
+    port: int | None
+    pid: int | None
+    memory: int
+    healthy: bool
+
+
+def rows(lab: Lab) -> list[Row]:
+    """Every process that should run, in the order of starting, clouds asked at once."""
+    with ThreadPoolExecutor() as pool:
+        return [row for found in pool.map(_cloud_rows, lab.clouds()) for row in found]
+
+
+def _cloud_rows(cloud: Cloud) -> list[Row]:
+    tree = cloud.processes.tree()
+    expected: list[tuple[str, int | None]] = [(name, cloud.ports[name]) for name in ("mariadb", "rabbitmq", "memcached", "ceph-mon")]
+    expected += [(name, None) for name in ceph.PROCESSES if name != "ceph-mon"]
+    for service in cloud.services:
+        expected += [(command.name, command.port) for command in services.module(service).programs(cloud)]
+    expected += [(command.name, None) for command in nova.computes(cloud)]
+    silent = _silent(cloud)
+    found = []
+    for name, port in expected:
+        live = cloud.processes.find(name)
+        found.append(
+            Row(
+                cloud=cloud.name,
+                release=cloud.release.name,
+                service=name,
+                port=port,
+                pid=live.pid if live else None,
+                memory=sum(memory(pid) for pid in tree.get(name, [])),
+                healthy=live is not None and _serves(name, port) and name not in silent,
+            )
+        )
+    return found
+
+
+def _serves(name: str, port: int | None) -> bool:
+    if port is None:
+        return True
+    if name.endswith("-api"):
+        return health.answers(f"http://127.0.0.1:{port}/", timeout=5)
+    return is_open(port)
+
+
+def _silent(cloud: Cloud) -> set[str]:
+    """Workers without a heartbeat within the service's own time limit; none are known when no API answers."""
+    try:
+        return {name.partition("@")[0] for name in health.missing(cloud, Api(cloud), since=0.0)}
+    except (NaruError, OSError):
+        return set()
