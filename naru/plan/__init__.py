@@ -1,0 +1,7 @@
+"""Plans: steps as data, their journal, the executor, rollback and timings.
+
+This room knows no OpenStack and imports nothing else of Naru's. What is used from outside:
+
+`model` (Step, Plan), `rules` (build a plan), `kinds` (the `step` decorator), `journal` (Journal), `executor`
+(Executor), `control` (the operator's verbs), `rollback`, `timings`, `status`, `workers` (needs the extra `workers`).
+"""

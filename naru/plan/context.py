@@ -1,0 +1,195 @@
+"""What a running step knows and can say: the only thing its function is given."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from naru.plan.errors import DeadlineExceeded, PlanInputError, StepCancelled
+
+
+class Request(NamedTuple):
+    """A literal request or command of a step; `at` is seconds since 1970, `request_id` the other side's name of it."""
+
+    at: float
+    text: str
+    request_id: str
+
+
+class Progress(NamedTuple):
+    """How far a step is. `unit` is `bytes` or `count`; a `total` of None is not known."""
+
+    done: float
+    total: float | None
+    unit: str
+
+
+class Lease(Protocol):
+    """The right to write to the step's destination, which a worker given up for dead loses."""
+
+    fence: int
+    """Grows with every holder of this destination: a storage that knows fencing tokens may be given it."""
+
+    def check(self) -> None:
+        """Raises `LeaseLost` when the right has ended: to be called before every write."""
+
+
+class NoLease:
+    """A step inside the executor needs none: it dies with it."""
+
+    fence = 0
+
+    def check(self) -> None:
+        return
+
+
+NO_LEASE = NoLease()
+
+
+class Context:
+    """The step as its function sees it.
+
+    `id`, `kind`, `unit`, `args` are the plan's; `attempt` counts from 1; `earlier` is the result an earlier attempt of
+    this step recorded, or None. Methods may be called from the step's own threads.
+    """
+
+    __slots__ = (
+        "_cancel",
+        "_progress",
+        "_reader",
+        "_requests",
+        "_saved",
+        "_secrets",
+        "args",
+        "attempt",
+        "deadline",
+        "earlier",
+        "id",
+        "kind",
+        "lease",
+        "n",
+        "started",
+        "unit",
+    )
+
+    def __init__(
+        self,
+        *,
+        n: int,
+        id: str,
+        kind: str,
+        unit: str,
+        args: Mapping[str, Any],
+        attempt: int,
+        earlier: Any,
+        reader: Callable[[int], dict[str, Any]],
+        lease: Lease = NO_LEASE,
+        deadline: float | None = None,
+    ) -> None:
+        self.n = n
+        self.id = id
+        self.kind = kind
+        self.unit = unit
+        self.args = args
+        self.attempt = attempt
+        self.earlier = earlier
+        self.lease = lease
+        self.deadline = deadline
+        self.started = time.monotonic()
+        self._reader = reader
+        self._progress: Progress | None = None
+        self._requests: list[Request] = []
+        self._saved: str | None = None
+        self._secrets: list[str] = []
+        self._cancel = ""
+
+    def results(self) -> dict[str, Any]:
+        """The results of the steps this one waited for, by their ids. Read from the journal at every call."""
+        return self._reader(self.n)
+
+    def progress(self, done: float, total: float | None = None, unit: str = "bytes") -> None:
+        """Says how far the step is, in `bytes` or as a `count`; written to the journal about twice a second."""
+        self._progress = Progress(done, total, unit)
+
+    def log(self, text: str, request_id: str = "") -> None:
+        """Records a literal request or command, and the id the other side gave it, without secrets."""
+        self._requests.append(Request(time.time(), self.redact(text), request_id))
+
+    def save(self, result: Any) -> None:
+        """Records a result before the step has ended, for `earlier` of the next attempt.
+
+        It reaches the disk within a moment, not before this returns: a step still has to find by its own mark.
+        """
+        self._saved = self.redact(json.dumps(result))
+
+    def secret(self, name: str) -> str:
+        """The value of an environment variable, which from now on is blotted out of what this step records.
+
+        The way for arguments to refer to a secret is to hold the variable's name.
+        """
+        value = os.environ.get(name)
+        if value is None:
+            raise PlanInputError(f"step {self.id}: the environment variable {name} is not set")
+        if value:
+            self._secrets.append(value)
+        return value
+
+    def redact(self, text: str) -> str:
+        """The text without the values of the secrets this step has asked for, plain or as JSON spells them."""
+        for value in self._secrets:
+            text = text.replace(value, "***").replace(json.dumps(value)[1:-1], "***")
+        return text
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the step is to stop: cancelled by the operator, interrupted twice, or past its deadline."""
+        if self.deadline is not None and time.monotonic() - self.started > self.deadline:
+            self.cancel("deadline")
+        return bool(self._cancel)
+
+    def check(self) -> None:
+        """Raises what ends the step when it is to stop or may not write any more: call it between pieces of work."""
+        self.lease.check()
+        if self.cancelled:
+            raise self.ended()
+
+    def sleep(self, seconds: float) -> None:
+        """Waits, and raises as `check` does when the step is to stop. For sync steps."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, 0.1))
+        self.check()
+
+    def cancel(self, why: str) -> None:
+        """Asks the step to stop; `why` is `deadline` or who asked. For the executor."""
+        self._cancel = self._cancel or why
+
+    def ended(self) -> Exception:
+        """The error that stands for the reason to stop."""
+        if self._cancel == "deadline":
+            return DeadlineExceeded(f"the deadline of {self.deadline:.0f} s has passed")
+        return StepCancelled(self._cancel)
+
+    @property
+    def has_spoken(self) -> bool:
+        """Whether there is something to write to the journal. For the executor, as are the next three."""
+        return bool(self._requests) or self._saved is not None or self._progress is not None
+
+    def take_progress(self) -> Progress | None:
+        """The progress reported since the last call."""
+        progress, self._progress = self._progress, None
+        return progress
+
+    def take_requests(self) -> list[Request]:
+        """The requests logged since the last call."""
+        taken = self._requests[:]
+        # the step may be appending: only what was copied goes
+        del self._requests[: len(taken)]
+        return taken
+
+    def take_saved(self) -> str | None:
+        """The JSON of what `save` was last given since the last call."""
+        saved, self._saved = self._saved, None
+        return saved

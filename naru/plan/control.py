@@ -1,0 +1,154 @@
+"""What an operator does to a plan, whether an executor runs it at the moment or not: all of it through the journal."""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from sqlalchemy import Connection, select, update
+
+from naru.plan import schema
+from naru.plan.errors import PlanInputError
+from naru.plan.journal import CHUNK, Journal, chunks, to_json
+
+_steps = schema.steps
+
+
+def pause(journal: Journal) -> None:
+    """Running steps finish, no further ones start."""
+    _set_mode(journal, "paused")
+
+
+def cancel(journal: Journal) -> None:
+    """Running steps are asked to stop and go back to waiting, no further ones start; the run ends."""
+    _set_mode(journal, "cancelled")
+
+
+def resume(journal: Journal) -> None:
+    """Takes back a pause or a cancel. It starts no executor."""
+    _set_mode(journal, "run")
+
+
+def hold(journal: Journal, gate: str) -> list[str]:
+    """Holds the gates of this name or pattern (`cutover/*`): steps behind them do not start. Returns their names."""
+    return _set_gates(journal, gate, held=True)
+
+
+def release(journal: Journal, gate: str) -> list[str]:
+    """Opens the gates of this name or pattern. Returns their names."""
+    return _set_gates(journal, gate, held=False)
+
+
+def limit(journal: Journal, group: str, value: int) -> None:
+    """Changes how many steps of a limit group run at once; 0 lets none start. Running steps are left alone."""
+    if value < 0:
+        raise PlanInputError(f"limit {group}: {value} is negative")
+    with journal.write() as connection:
+        change = update(schema.limits).where(schema.limits.c.name == group).values(value=value)
+        if not connection.execute(change).rowcount:
+            known = connection.execute(select(schema.limits.c.name).order_by(schema.limits.c.name)).scalars()
+            raise PlanInputError(f"{journal.name}: no limit group {group}", detail="groups: " + ", ".join(known))
+        note(connection, "limit", f"{group} {value}")
+
+
+def retry(
+    journal: Journal, *, steps: Sequence[str] = (), unit: str | None = None, args: dict[str, Any] | None = None
+) -> list[str]:
+    """Lets steps run again: failed, skipped and undone ones, those named or all failed and undone ones of a unit.
+
+    `args` replaces arguments of the one step named. Returns the ids.
+    """
+    if args is not None and len(steps) != 1:
+        raise PlanInputError("arguments can be changed for one step at a time")
+
+    def change(connection: Connection, row: Any) -> dict[str, Any]:
+        values: dict[str, Any] = {"state": "waiting", "error": None}
+        if args is not None:
+            values["args"] = to_json(json.loads(row.args) | args)
+        return values
+
+    # a skipped step of a unit was skipped with a reason: to take that back it has to be named
+    states = ("failed", "skipped", "undone") if steps else ("failed", "undone")
+    return _change(journal, steps, unit, states, "retried", "" if args is None else to_json(args), change)
+
+
+def skip(journal: Journal, reason: str, *, steps: Sequence[str] = (), unit: str | None = None) -> list[str]:
+    """Takes steps as done without running them: waiting, held and failed ones, those named or all of a unit.
+
+    What waits for them goes on. Returns the ids.
+    """
+    if not reason.strip():
+        raise PlanInputError("a skip needs a reason: it is what the next reader of the journal will ask for")
+    return _change(
+        journal, steps, unit, ("waiting", "held", "failed"), "skipped", reason, lambda *_: {"state": "skipped"}
+    )
+
+
+def note(connection: Connection, what: str, detail: str, steps: Sequence[tuple[int, int]] = ()) -> None:
+    """Records an operator's deed as events, one for each (n, attempt) or one for the plan, and wakes the executor."""
+    now = time.time()
+    rows: list[dict[str, Any]] = [
+        {"at": now, "step": n, "attempt": attempt, "what": what, "detail": detail} for n, attempt in steps
+    ]
+    connection.execute(
+        schema.events.insert(), rows or [{"at": now, "step": None, "attempt": None, "what": what, "detail": detail}]
+    )
+    connection.execute(update(schema.control).values(revision=schema.control.c.revision + 1))
+
+
+def _set_mode(journal: Journal, mode: str) -> None:
+    with journal.write() as connection:
+        connection.execute(update(schema.control).values(mode=mode))
+        note(connection, {"run": "resumed"}.get(mode, mode), "")
+
+
+def _set_gates(journal: Journal, pattern: str, *, held: bool) -> list[str]:
+    with journal.write() as connection:
+        known = connection.execute(select(schema.gates.c.name).order_by(schema.gates.c.name)).scalars().all()
+        names = [name for name in known if fnmatchcase(name, pattern)]
+        if not names:
+            raise PlanInputError(f"{journal.name}: no gate {pattern}", detail="gates: " + (", ".join(known) or "none"))
+        connection.execute(update(schema.gates).where(schema.gates.c.name.in_(names)).values(held=held))
+        note(connection, "gate held" if held else "gate released", ", ".join(names))
+    return names
+
+
+def _change(
+    journal: Journal,
+    steps: Sequence[str],
+    unit: str | None,
+    states: Sequence[str],
+    what: str,
+    detail: str,
+    change: Callable[[Connection, Any], dict[str, Any]],
+) -> list[str]:
+    """Changes the chosen steps that are in one of `states`; a step named that is in another one is an error."""
+    if bool(steps) == (unit is not None):
+        raise PlanInputError("name either steps or one unit")
+    with journal.write() as connection:
+        query = select(_steps.c.n, _steps.c.id, _steps.c.state, _steps.c.attempt, _steps.c.args).order_by(_steps.c.n)
+        if unit is not None:
+            rows = connection.execute(query.where(_steps.c.unit == unit)).all()
+            if not rows:
+                raise PlanInputError(f"{journal.name}: no unit {unit}")
+            rows = [row for row in rows if row.state in states]
+        else:
+            rows = [
+                row
+                for part in chunks(steps, CHUNK)
+                for row in connection.execute(query.where(_steps.c.id.in_(part))).all()
+            ]
+            unknown = sorted(set(steps) - {row.id for row in rows})
+            if unknown:
+                raise PlanInputError(f"{journal.name}: no step {', '.join(unknown)}")
+            wrong = [f"{row.id} is {row.state}" for row in rows if row.state not in states]
+            if wrong:
+                raise PlanInputError(
+                    f"only steps that are {' or '.join(states)} can be {what}", detail="\n".join(wrong)
+                )
+        for row in rows:
+            connection.execute(update(_steps).where(_steps.c.n == row.n).values(change(connection, row)))
+        if rows:
+            note(connection, what, detail, [(row.n, row.attempt) for row in rows])
+    return [row.id for row in rows]

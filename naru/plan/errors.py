@@ -1,0 +1,49 @@
+"""Errors of plans. All but the signals between a step and the executor have the shape a person reads."""
+
+
+class PlanError(Exception):
+    """What went wrong, for a person: `summary` names the thing, `detail` what was found, `hint` what to do next.
+
+    `exit_code` is the process's: 1 for a failed operation, 2 for bad input.
+    """
+
+    exit_code = 1
+
+    def __init__(self, summary: str, *, detail: str = "", hint: str = "") -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.detail = detail
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return "\n".join(part for part in (self.summary, self.detail, self.hint) if part)
+
+
+class PlanInputError(PlanError):
+    """The caller asked for something that cannot be: a bad plan file, an unknown step, other settings."""
+
+    exit_code = 2
+
+
+class Transient(PlanError):
+    """Raised by a step when trying again may help (busy, throttled). `after`: seconds the other side asked to wait."""
+
+    def __init__(self, summary: str, *, detail: str = "", hint: str = "", after: float = 0.0) -> None:
+        super().__init__(summary, detail=detail, hint=hint)
+        self.after = after
+
+
+class VerifyError(PlanError):
+    """A step returned, but its own check says that it is not done."""
+
+
+class LeaseLost(PlanError):
+    """The lease on what a step writes to has expired or went to another worker: this one must not write on."""
+
+
+class DeadlineExceeded(TimeoutError):
+    """A step used up its deadline."""
+
+
+class StepCancelled(Exception):
+    """Raised inside a step that was asked to stop: the step goes back to waiting and runs again later."""

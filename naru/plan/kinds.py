@@ -1,0 +1,162 @@
+"""Step kinds: plain functions registered under a name, with how to undo, check, retry and bound them."""
+
+import importlib
+import inspect
+import random
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from naru.plan.context import Context
+from naru.plan.errors import LeaseLost, PlanInputError, Transient
+
+Run = Callable[[Context], Any]
+OfArgs = Callable[[Mapping[str, Any]], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Errors of the classes `on` are tried again up to `tries` times in a row, with growing pauses.
+
+    The pause before try n+1 is `pause * factor ** (n - 1)` seconds, at most `longest`, less a random part of up to
+    `jitter` of it, so that many steps refused at once do not come back at once; never less than the other side asked.
+    """
+
+    on: tuple[type[BaseException], ...] = (Transient, ConnectionError, TimeoutError)
+    tries: int = 5
+    pause: float = 1.0
+    factor: float = 2.0
+    longest: float = 60.0
+    jitter: float = 0.5
+
+    def seconds(self, failures: int, asked: float = 0.0) -> float | None:
+        """How long to wait after the given number of failures in a row; None: give up."""
+        if failures >= self.tries:
+            return None
+        pause = min(self.longest, self.pause * self.factor ** (failures - 1))
+        # random spreads load here and guards nothing
+        return max(asked, pause * (1 - self.jitter * random.random()))
+
+
+LOST_WORKER = Retry(on=(LeaseLost,), tries=5, pause=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A registered step function and what the executor and the reader of a plan have to know about it.
+
+    Either `undo` names the kind that takes the effect back, or `no_undo` says why there is nothing to take back.
+    `commit` says why there is no way back once it has begun; rollback is refused past it. `verify` is called after
+    the function and answers whether the effect is there. `deadline` and `estimate` are seconds, or a function of the
+    arguments that gives them. `writes` names what the step writes to, from its arguments: a worker holds a lease on it.
+    """
+
+    name: str
+    run: Run
+    undo: str = ""
+    no_undo: str = ""
+    commit: str = ""
+    verify: Callable[[Context], Any] | None = None
+    retry: tuple[Retry, ...] = (Retry(),)
+    deadline: float | OfArgs | None = None
+    estimate: float | OfArgs = 0.0
+    writes: Callable[[Mapping[str, Any]], str] | None = None
+
+    @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.run)
+
+    @property
+    def doc(self) -> str:
+        """The first paragraph of the function's docstring, on one line."""
+        return " ".join((inspect.getdoc(self.run) or "").split("\n\n")[0].split())
+
+    def policy(self, error: BaseException) -> int | None:
+        """The place in `retry` of the first policy for this class of error; None: not tried again."""
+        return next((place for place, retry in enumerate(self.retry) if isinstance(error, retry.on)), None)
+
+    def deadline_for(self, args: Mapping[str, Any]) -> float | None:
+        return self.deadline(args) if callable(self.deadline) else self.deadline
+
+    def estimate_for(self, args: Mapping[str, Any]) -> float:
+        return self.estimate(args) if callable(self.estimate) else self.estimate
+
+
+@dataclass
+class Kinds:
+    """The kinds by name. There is one for the process, `KINDS`; another one is for tests."""
+
+    by_name: dict[str, Kind] = field(default_factory=dict)
+
+    def step(
+        self,
+        name: str,
+        *,
+        undo: str = "",
+        no_undo: str = "",
+        commit: str = "",
+        verify: Callable[[Context], Any] | None = None,
+        retry: Retry | tuple[Retry, ...] = (Retry(),),
+        deadline: float | OfArgs | None = None,
+        estimate: float | OfArgs = 0.0,
+        writes: Callable[[Mapping[str, Any]], str] | None = None,
+    ) -> Callable[[Run], Run]:
+        """Registers the decorated function, sync (run in a thread) or async, as the step kind `name`; see `Kind`.
+
+        The function takes the step's `Context` and returns its result, as JSON. It may be called again after a crash
+        at any point, so it finds before it creates. Exactly one of undo, no_undo and commit is given.
+        """
+        if sum(map(bool, (undo, no_undo, commit))) != 1:
+            raise ValueError(f"step kind {name}: give exactly one of undo, no_undo and commit")
+
+        def register(run: Run) -> Run:
+            known = self.by_name.get(name)
+            if known is not None and (known.run.__module__, known.run.__qualname__) != (
+                run.__module__,
+                run.__qualname__,
+            ):
+                raise ValueError(f"step kind {name} is registered by {known.run.__module__} and by {run.__module__}")
+            policies = retry if isinstance(retry, tuple) else (retry,)
+            self.by_name[name] = Kind(name, run, undo, no_undo, commit, verify, policies, deadline, estimate, writes)
+            return run
+
+        return register
+
+    def get(self, name: str) -> Kind:
+        """The kind of this name. Raises `PlanInputError` for an unknown one."""
+        try:
+            return self.by_name[name]
+        except KeyError:
+            raise self.unknown([name]) from None
+
+    def check(self, names: Iterable[str]) -> None:
+        """Raises `PlanInputError` that lists every kind, or undo kind of one, that is not registered."""
+        wanted = set(names)
+        wanted |= {self.by_name[name].undo for name in wanted if name in self.by_name and self.by_name[name].undo}
+        missing = sorted(wanted - set(self.by_name))
+        if missing:
+            raise self.unknown(missing)
+
+    def unknown(self, names: Iterable[str]) -> PlanInputError:
+        return PlanInputError(
+            f"no module registers the step kind {', '.join(names)}",
+            detail="known: " + ", ".join(sorted(self.by_name)),
+            hint="name the module that registers it under modules in the plan",
+        )
+
+
+KINDS = Kinds()
+step = KINDS.step
+
+
+def load(modules: Iterable[str]) -> None:
+    """Imports the built-in kinds and the modules a plan names, which register theirs in `KINDS`."""
+    for name in ("naru.plan.builtin", *modules):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise PlanInputError(
+                f"module {name}, which the plan names, cannot be imported",
+                detail=str(error),
+                hint="install it, or set PYTHONPATH to the directory that holds it",
+            ) from error

@@ -1,0 +1,306 @@
+"""What the executor writes to the journal and reads from it. All of one moment goes in one transaction."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, Connection, bindparam, func, or_, select, update
+
+from naru.plan import leases, schema
+from naru.plan.context import Context
+from naru.plan.errors import PlanError
+from naru.plan.journal import CHUNK, Journal, chunks
+from naru.plan.schedule import Node, Schedule
+
+_steps = schema.steps
+
+
+class Work(NamedTuple):
+    """A step that has just been started: what its function needs. `n` counts from 1."""
+
+    n: int
+    id: str
+    kind: str
+    unit: str
+    place: str
+    args: dict[str, Any]
+    attempt: int
+    earlier: Any
+    undoes: int | None
+
+
+class Ending(NamedTuple):
+    """How an attempt ended: the step's next state, with its result or error as JSON text."""
+
+    n: int
+    attempt: int
+    state: str
+    result: str | None
+    error: str | None
+    what: str
+    detail: str
+    undoes: int | None
+    # it ran at a worker, whose lease ends with it
+    leased: bool
+
+
+@dataclass
+class Changes:
+    """What the operator has changed since the last look."""
+
+    mode: str
+    limits: dict[str, int]
+    held: set[str]
+    # n and state of the steps that were retried or skipped
+    steps: list[tuple[int, str]]
+    # steps were added: the graph has to be read again
+    graph: bool
+
+
+@dataclass
+class Moment:
+    """Everything that is to be written in one transaction, and in this order."""
+
+    endings: list[Ending] = field(default_factory=list)
+    # numbers of steps that begin, and of those found held at their gate
+    starts: list[int] = field(default_factory=list)
+    holds: list[int] = field(default_factory=list)
+    releases: list[int] = field(default_factory=list)
+    contexts: list[Context] = field(default_factory=list)
+    events: list[tuple[int, int, str, str]] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any((self.endings, self.starts, self.holds, self.releases, self.contexts, self.events))
+
+
+_START = (
+    update(_steps)
+    .where(_steps.c.n == bindparam("b_n"), or_(_steps.c.state == "waiting", _steps.c.state == "held"))
+    .values(state="running", attempt=_steps.c.attempt + 1, started=bindparam("b_at"), ended=None, error=None)
+)
+_END = (
+    update(_steps)
+    .where(_steps.c.n == bindparam("b_n"), _steps.c.state == "running", _steps.c.attempt == bindparam("b_attempt"))
+    .values(
+        state=bindparam("b_state"), ended=bindparam("b_at"), error=bindparam("b_error"), result=bindparam("b_result")
+    )
+)
+# a failed attempt keeps the result that an earlier one recorded
+_END_WITHOUT_RESULT = (
+    update(_steps)
+    .where(_steps.c.n == bindparam("b_n"), _steps.c.state == "running", _steps.c.attempt == bindparam("b_attempt"))
+    .values(state=bindparam("b_state"), ended=bindparam("b_at"), error=bindparam("b_error"))
+)
+_SET = (
+    update(_steps)
+    .where(_steps.c.n == bindparam("b_n"), _steps.c.state == bindparam("b_from"))
+    .values(state=bindparam("b_to"))
+)
+_UNDO = update(_steps).where(_steps.c.n == bindparam("b_n")).values(state="undone", result=None)
+_SAVE = update(_steps).where(_steps.c.n == bindparam("b_n")).values(result=bindparam("b_result"))
+_WORK = select(
+    _steps.c.n,
+    _steps.c.id,
+    _steps.c.kind,
+    _steps.c.unit,
+    _steps.c.place,
+    _steps.c.args,
+    _steps.c.attempt,
+    _steps.c.result,
+    _steps.c.undoes,
+    _steps.c.state,
+)
+
+
+class Record:
+    """One run's hand in the journal. Every write first makes sure that no newer run has taken over."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.run = 0
+        self._revision = -1
+        self._seen_event = 0
+
+    def begin(self) -> list[Work]:
+        """Opens a run. Steps that a killed run left wait again; those given to workers still run, and are returned."""
+        now = time.time()
+        with self.journal.write() as connection:
+            self.run = connection.execute(select(schema.control.c.owner)).scalar_one() + 1
+            connection.execute(update(schema.control).values(owner=self.run))
+            row = {"id": self.run, "host": socket.gethostname(), "pid": os.getpid(), "started": now, "seen": now}
+            connection.execute(schema.runs.insert().values(row))
+            left = connection.execute(_WORK.where(_steps.c.state == "running")).all()
+            mine = [row for row in left if not row.place]
+            if mine:
+                rows = [{"b_n": row.n, "b_from": "running", "b_to": "waiting"} for row in mine]
+                connection.execute(_SET, rows)
+                self._events(connection, now, [(row.n, row.attempt, "interrupted", "") for row in mine])
+            self._events(connection, now, [(None, None, "run started", f"run {self.run}")])
+        return [_work(row) for row in left if row.place]
+
+    def end(self, outcome: str) -> None:
+        """Closes the run; `outcome` is an `Outcome` of the executor."""
+        now = time.time()
+        with self._owned() as connection:
+            change = update(schema.runs).where(schema.runs.c.id == self.run)
+            connection.execute(change.values(seen=now, eta=None, outcome=outcome))
+            self._events(connection, now, [(None, None, "run ended", f"run {self.run}: {outcome}")])
+
+    def schedule(self) -> Schedule:
+        """The whole graph with its states, read in one transaction."""
+        with self.journal.read() as connection:
+            limits = dict(_rows(connection, schema.limits.c.name, schema.limits.c.value))
+            held = [name for name, is_held in _rows(connection, schema.gates.c.name, schema.gates.c.held) if is_held]
+            nodes = connection.execution_options(yield_per=CHUNK).execute(
+                select(_steps.c.state, _steps.c.limit, _steps.c.gate, _steps.c.estimate).order_by(_steps.c.n)
+            )
+            edges = connection.execution_options(yield_per=CHUNK).execute(select(schema.edges))
+            return Schedule(
+                (Node(*row) for row in nodes), ((after - 1, before - 1) for after, before in edges), limits, held
+            )
+
+    def changes(self) -> Changes | None:
+        """What the operator has changed since the last call; None: nothing."""
+        with self.journal.read() as connection:
+            mode, revision = connection.execute(select(schema.control.c.mode, schema.control.c.revision)).one()
+            if revision == self._revision:
+                return None
+            first = self._revision < 0
+            self._revision = revision
+            last_event = connection.execute(select(func.max(schema.events.c.id))).scalar_one_or_none() or 0
+            touched: list[tuple[int, str]] = []
+            graph = False
+            if not first:
+                news = schema.events.c.id > self._seen_event
+                rows = connection.execute(
+                    select(_steps.c.n, _steps.c.state)
+                    .join(schema.events, schema.events.c.step == _steps.c.n)
+                    .where(news, schema.events.c.what.in_(("retried", "skipped")))
+                    .distinct()
+                )
+                touched = [(row.n, row.state) for row in rows]
+                added = select(func.count()).where(news, schema.events.c.what == "rollback planned")
+                graph = connection.execute(added).scalar_one() > 0
+            self._seen_event = last_event
+            limits = dict(_rows(connection, schema.limits.c.name, schema.limits.c.value))
+            held = {name for name, is_held in _rows(connection, schema.gates.c.name, schema.gates.c.held) if is_held}
+        return Changes(mode, limits, held, touched, graph)
+
+    def write(self, moment: Moment) -> list[Work]:
+        """Commits the moment. Returns the steps that have begun: their intent is on disk, and they may act.
+
+        A step to be started that the operator has skipped meanwhile is not among them.
+        """
+        now = time.time()
+        events: list[tuple[int | None, int | None, str, str]] = [*moment.events]
+        with self._owned() as connection:
+            for context in moment.contexts:
+                said(connection, context)
+            self._write_endings(connection, moment.endings, now, events)
+            for numbers, old, new, what in (
+                (moment.holds, "waiting", "held", "held"),
+                (moment.releases, "held", "waiting", "released"),
+            ):
+                if numbers:
+                    connection.execute(_SET, [{"b_n": n, "b_from": old, "b_to": new} for n in numbers])
+                    events += [(n, None, what, "") for n in numbers]
+            works = self._write_starts(connection, moment.starts, now)
+            events += [(work.n, work.attempt, "started", work.place) for work in works]
+            self._events(connection, now, events)
+        return works
+
+    def _write_endings(self, connection: Connection, endings: Sequence[Ending], now: float, events: list[Any]) -> None:
+        if not endings:
+            return
+        with_result, without = [], []
+        undone = []
+        for ending in endings:
+            row = {"b_n": ending.n, "b_attempt": ending.attempt, "b_state": ending.state, "b_at": now}
+            row["b_error"] = ending.error
+            if ending.state == "done":
+                with_result.append(row | {"b_result": ending.result})
+                if ending.undoes is not None:
+                    undone.append(ending.undoes)
+            else:
+                without.append(row)
+            events.append((ending.n, ending.attempt, ending.what, ending.detail))
+        for statement, rows in ((_END, with_result), (_END_WITHOUT_RESULT, without)):
+            if rows:
+                connection.execute(statement, rows)
+        leases.free(connection, [(ending.n, ending.attempt) for ending in endings if ending.leased])
+        if undone:
+            connection.execute(_UNDO, [{"b_n": n} for n in undone])
+            events += [(n, None, "undone", "") for n in undone]
+
+    def _write_starts(self, connection: Connection, starts: Sequence[int], now: float) -> list[Work]:
+        works = []
+        for part in chunks(starts, CHUNK):
+            changed = connection.execute(_START, [{"b_n": n, "b_at": now} for n in part]).rowcount
+            rows = connection.execute(_WORK.where(_steps.c.n.in_(part))).all()
+            if changed != len(part):
+                rows = [row for row in rows if row.state == "running"]
+            works += [_work(row) for row in rows]
+        return works
+
+    def alive(self, seconds_left: float | None) -> None:
+        """Leaves a sign of life and the expected end."""
+        now = time.time()
+        with self._owned() as connection:
+            eta = None if seconds_left is None else now + seconds_left
+            connection.execute(update(schema.runs).where(schema.runs.c.id == self.run).values(seen=now, eta=eta))
+
+    def _events(
+        self, connection: Connection, now: float, events: Iterable[tuple[int | None, int | None, str, str]]
+    ) -> None:
+        rows = [
+            {"at": now, "step": step, "attempt": attempt, "what": what, "detail": detail}
+            for step, attempt, what, detail in events
+        ]
+        if rows:
+            connection.execute(schema.events.insert(), rows)
+
+    @contextmanager
+    def _owned(self) -> Iterator[Connection]:
+        """A write transaction of this run: raises `PlanError` when a newer run has taken over."""
+        with self.journal.write() as connection:
+            owner = connection.execute(select(schema.control.c.owner).with_for_update()).scalar_one()
+            if owner != self.run:
+                raise PlanError(
+                    f"{self.journal.name}: run {owner} has taken over from this one, run {self.run}",
+                    hint="this happens when the connection to the database was lost for a while; nothing is to be done",
+                )
+            yield connection
+
+
+def said(connection: Connection, context: Context) -> None:
+    """Writes what a step has said since the last call: progress, requests, and the result it saved."""
+    rows = [
+        {"step": context.n, "attempt": context.attempt, "at": at, "text": text, "request_id": request_id}
+        for at, text, request_id in context.take_requests()
+    ]
+    if rows:
+        connection.execute(schema.requests.insert(), rows)
+    saved = context.take_saved()
+    if saved is not None:
+        connection.execute(_SAVE, {"b_n": context.n, "b_result": saved})
+    progress = context.take_progress()
+    if progress is not None:
+        table = schema.progress
+        row = {"done": progress.done, "total": progress.total, "unit": progress.unit, "at": time.time()}
+        if not connection.execute(update(table).where(table.c.step == context.n).values(row)).rowcount:
+            connection.execute(table.insert().values(row | {"step": context.n}))
+
+
+def _work(row: Any) -> Work:
+    earlier = None if row.result is None else json.loads(row.result)
+    args = json.loads(row.args)
+    return Work(row.n, row.id, row.kind, row.unit, row.place, args, row.attempt, earlier, row.undoes)
+
+
+def _rows(connection: Connection, *columns: Column[Any]) -> Iterator[tuple[Any, Any]]:
+    return ((row[0], row[1]) for row in connection.execute(select(*columns)))

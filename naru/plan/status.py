@@ -1,0 +1,192 @@
+"""What a plan's state is at a moment, read from its journal by whoever wants to see it."""
+
+import json
+import time
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, case, func, select
+
+from naru.plan import schema
+from naru.plan.journal import Journal
+from naru.plan.schedule import STATES
+
+_steps = schema.steps
+MOST = 20
+"""How many running, and how many failed steps are listed."""
+
+
+class Running(NamedTuple):
+    """A step under way. `seconds` since it began; `done` of `total` in `counted`, as it last reported."""
+
+    id: str
+    title: str
+    place: str
+    attempt: int
+    seconds: float
+    done: float | None
+    total: float | None
+    counted: str
+
+
+class Failed(NamedTuple):
+    """A failed step and the parts of its error."""
+
+    id: str
+    attempt: int
+    summary: str
+    detail: str
+    hint: str
+
+
+class Group(NamedTuple):
+    """A limit group with steps left."""
+
+    name: str
+    limit: int
+    running: int
+    left: int
+
+
+class Status(NamedTuple):
+    """The state of a plan.
+
+    `state` is one word for all: `new`, `running`, `paused`, `cancelled`, `held`, `failed`, `interrupted`, `done`.
+    `blocked` counts the steps that wait behind failed ones; `eta` is seconds since 1970, None when there is none;
+    `bytes` and `bytes_total` sum over the steps that report bytes.
+    """
+
+    title: str
+    state: str
+    mode: str
+    executor: str
+    counts: dict[str, int]
+    blocked: int
+    groups: list[Group]
+    gates: dict[str, bool]
+    running: list[Running]
+    failed: list[Failed]
+    started: float | None
+    seen: float | None
+    eta: float | None
+    bytes: float
+    bytes_total: float
+
+    @property
+    def steps(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def exit_code(self) -> int:
+        """1 failed steps, 3 held, paused or cancelled, 130 interrupted, else 0."""
+        return {"failed": 1, "held": 3, "paused": 3, "cancelled": 3, "interrupted": 130}.get(self.state, 0)
+
+
+def status(journal: Journal) -> Status:
+    """Reads the state of a plan. Does not disturb an executor."""
+    alive = journal.is_running()
+    now = time.time()
+    with journal.read() as connection:
+        setup = connection.execute(select(schema.setup)).mappings().one()
+        mode = connection.execute(select(schema.control.c.mode)).scalar_one()
+        run = connection.execute(select(schema.runs).order_by(schema.runs.c.id.desc()).limit(1)).mappings().first()
+        counts = dict.fromkeys(STATES, 0)
+        for state, count in connection.execute(select(_steps.c.state, func.count()).group_by(_steps.c.state)):
+            counts[state] = count
+        progress = schema.progress
+        sums = select(func.sum(progress.c.done), func.sum(func.coalesce(progress.c.total, progress.c.done)))
+        moved, to_move = connection.execute(sums.where(progress.c.unit == "bytes")).one()
+        return Status(
+            title=setup["title"],
+            state=_word(alive, mode, counts, run),
+            mode=mode,
+            executor=f"{run['host']}:{run['pid']}" if alive and run else "",
+            counts=counts,
+            blocked=_blocked(connection) if counts["failed"] else 0,
+            groups=_groups(connection),
+            gates={
+                row.name: row.held for row in connection.execute(select(schema.gates).order_by(schema.gates.c.name))
+            },
+            running=_running(connection, now),
+            failed=_failed(connection),
+            started=run["started"] if run else None,
+            seen=run["seen"] if run else None,
+            eta=run["eta"] if run and alive else None,
+            bytes=moved or 0.0,
+            bytes_total=to_move or 0.0,
+        )
+
+
+def _word(alive: bool, mode: str, counts: dict[str, int], run: Any) -> str:
+    left = counts["waiting"] + counts["running"] + counts["held"] + counts["failed"]
+    if not left:
+        return "done"
+    if mode != "run":
+        return str(mode)
+    if alive:
+        return "held" if counts["held"] and not counts["running"] and not counts["failed"] else "running"
+    if run is None:
+        return "new"
+    if run["outcome"] in (None, "interrupted"):
+        return "interrupted"
+    if counts["failed"]:
+        return "failed"
+    return "held" if counts["held"] else "interrupted"
+
+
+def _blocked(connection: Connection) -> int:
+    """How many waiting steps are behind failed ones, however far."""
+    edges = schema.edges
+    behind = (
+        select(edges.c.after)
+        .join(_steps, _steps.c.n == edges.c.before)
+        .where(_steps.c.state == "failed")
+        .cte("behind", recursive=True)
+    )
+    behind = behind.union(select(edges.c.after).join(behind, behind.c.after == edges.c.before))
+    query = select(func.count()).select_from(behind).join(_steps, _steps.c.n == behind.c.after)
+    return int(connection.execute(query.where(_steps.c.state.in_(("waiting", "held")))).scalar_one())
+
+
+def _groups(connection: Connection) -> list[Group]:
+    running = func.sum(case((_steps.c.state == "running", 1), else_=0))
+    query = (
+        select(schema.limits.c.name, schema.limits.c.value, running, func.count())
+        .join(_steps, _steps.c.limit == schema.limits.c.name)
+        .where(_steps.c.state.in_(("waiting", "running", "held", "failed")))
+        .group_by(schema.limits.c.name, schema.limits.c.value)
+        .order_by(schema.limits.c.name)
+    )
+    return [Group(*row) for row in connection.execute(query)]
+
+
+def _running(connection: Connection, now: float) -> list[Running]:
+    progress = schema.progress
+    query = (
+        select(_steps, progress.c.done, progress.c.total, progress.c.unit.label("counted"))
+        .join(progress, progress.c.step == _steps.c.n, isouter=True)
+        .where(_steps.c.state == "running")
+        .order_by(_steps.c.started, _steps.c.n)
+        .limit(MOST)
+    )
+    return [
+        Running(
+            row.id,
+            row.title or row.kind,
+            row.place,
+            row.attempt,
+            max(0.0, now - row.started),
+            row.done,
+            row.total,
+            row.counted or "",
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def _failed(connection: Connection) -> list[Failed]:
+    query = select(_steps.c.id, _steps.c.attempt, _steps.c.error).where(_steps.c.state == "failed")
+    failed = []
+    for id, attempt, text in connection.execute(query.order_by(_steps.c.n).limit(MOST)):
+        error = json.loads(text) if text else {}
+        failed.append(Failed(id, attempt, error.get("summary", ""), error.get("detail", ""), error.get("hint", "")))
+    return failed
