@@ -1,0 +1,356 @@
+"""One Ceph cluster for one cloud: a monitor, a manager and one OSD on a sparse file, as plain processes on loopback.
+
+Files, all under the cluster's directory:
+
+- `ceph.conf`: the daemons' and client.admin's; rendered anew at every start, so that a copied directory works anywhere
+- `client.NAME.conf`, `ceph.client.NAME.keyring`: what one client needs and nothing else
+- `keyring`: every key of the cluster (mode 0600)
+- `cluster.json`: fsid, OSD uuid and ports; written last by `create()`, so its absence means "not created"
+- `mon/`, `mgr/`, `osd/`: the daemons' data. `osd/block` is sparse: copy it with a tool that keeps holes
+"""
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import struct
+import subprocess
+import time
+import uuid
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from naru.errors import NaruError
+from naru.lab.inside import rados
+from naru.lab.ports import Ports, is_open
+from naru.lab.process import Command, Processes
+
+POOLS = ("volumes", "images", "vms", "backups")
+CLIENTS: Mapping[str, Mapping[str, str]] = {
+    "admin": {"mon": "allow *", "osd": "allow *", "mgr": "allow *", "mds": "allow *"},
+    "cinder": {
+        "mon": "profile rbd",
+        "osd": "profile rbd pool=volumes, profile rbd pool=vms, profile rbd pool=images, profile rbd pool=backups",
+        "mgr": "profile rbd pool=volumes, profile rbd pool=vms",
+    },
+    "glance": {"mon": "profile rbd", "osd": "profile rbd pool=images", "mgr": "profile rbd pool=images"},
+}
+_DAEMONS: Mapping[str, Mapping[str, str]] = {
+    "mon.": {"mon": "allow *"},
+    "mgr.x": {"mon": "allow profile mgr", "osd": "allow *", "mds": "allow *"},
+    "osd.0": {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"},
+}
+PROCESSES = ("ceph-mon", "ceph-mgr", "ceph-osd")
+DEFAULT_SIZE = 30 << 30
+ROCKSDB = (
+    "compression=kNoCompression,max_write_buffer_number=2,min_write_buffer_number_to_merge=1,"
+    "recycle_log_file_num=4,write_buffer_size=4194304,writable_file_max_buffer_size=0,"
+    "compaction_readahead_size=1048576,max_background_compactions=1,max_total_wal_size=33554432"
+)
+
+
+def _key() -> str:
+    """A new cephx key: type 1 (AES), time of making, length, 16 random bytes (CryptoKey::encode)."""
+    now = time.time_ns()
+    return base64.b64encode(struct.pack("<HIIH", 1, now // 10**9, now % 10**9, 16) + os.urandom(16)).decode()
+
+
+def _entry(name: str, key: str, caps: Mapping[str, str]) -> str:
+    lines = [f"[{name}]", f"\tkey = {key}", *(f'\tcaps {kind} = "{cap}"' for kind, cap in caps.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner may read, from its first byte on."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+        output.write(text)
+
+
+class Ceph:
+    """The cluster of one cloud. `size` is the capacity in bytes (of a sparse file), fixed when it is created."""
+
+    def __init__(self, directory: Path, processes: Processes, ports: Ports, *, size: int = DEFAULT_SIZE) -> None:
+        self.directory = directory
+        self.processes = processes
+        self.ports = ports
+        self.size = size
+        self.admin_conf = directory / "ceph.conf"
+        self._identity = directory / "cluster.json"
+        self._settled = directory / "settled"
+
+    # -- configuration
+
+    def conf(self, client: str) -> Path:
+        """The ceph.conf that lets this client, and only it, reach the cluster."""
+        return self.admin_conf if client == "admin" else self.directory / f"client.{client}.conf"
+
+    def keyring(self, client: str) -> Path:
+        return self.directory / f"ceph.client.{client}.keyring"
+
+    def key(self, client: str) -> str:
+        """The client's secret, as libvirt wants it."""
+        for line in self.keyring(client).read_text().splitlines():
+            name, _, value = line.strip().partition(" = ")
+            if name == "key":
+                return value
+        raise NaruError(f"{self.keyring(client)} holds no key")
+
+    def identity(self) -> dict[str, Any]:
+        """fsid, OSD uuid, size and monitor port of the created cluster."""
+        found: dict[str, Any] = json.loads(self._identity.read_text())
+        return found
+
+    @property
+    def created(self) -> bool:
+        return self._identity.exists()
+
+    def render(self, identity: Mapping[str, Any] | None = None) -> None:
+        """Writes every configuration file with this directory's paths and these ports."""
+        identity = identity or self.identity()
+        mon, mon_v1 = self.ports["ceph-mon"], self.ports["ceph-mon-v1"]
+        common = f"""[global]
+fsid = {identity["fsid"]}
+mon host = [v2:127.0.0.1:{mon},v1:127.0.0.1:{mon_v1}]
+auth cluster required = cephx
+auth service required = cephx
+auth client required = cephx
+"""
+        client = """[client]
+admin socket =
+log file =
+log to stderr = false
+rbd default features = 61
+rados mon op timeout = 60
+client mount timeout = 30
+"""
+        d = self.directory
+        self.admin_conf.write_text(
+            f"""{common}public addr = 127.0.0.1
+cluster addr = 127.0.0.1
+ms bind port min = {self.ports["ceph-first"]}
+ms bind port max = {self.ports["ceph-last"]}
+ms async op threads = 1
+keyring = {d}/keyring
+run dir = {d}/run
+crash dir = {d}/crash
+# No sockets (a deep path would exceed their 107 bytes) and no log files: everything goes to the process's log.
+admin socket =
+pid file =
+log file =
+log to stderr = true
+err to stderr = true
+mon cluster log to file = false
+mon cluster log to stderr = false
+log max recent = 100
+debug rocksdb = 0/0
+debug bdev = 0/0
+debug bluefs = 0/0
+debug bluestore = 0/0
+debug mon = 0/0
+debug osd = 0/0
+mon client hunt interval = 0.2
+mgr connect retry interval = 0.2
+# A manager without modules: it is there for the figures of `ceph df` only.
+mgr initial modules =
+mgr module path = {d}/modules
+mgr stats period = 2
+osd pool default size = 1
+osd pool default min size = 1
+osd pool default pg num = 8
+osd pool default pg autoscale mode = off
+osd crush chooseleaf type = 0
+
+[mon]
+mon data = {d}/mon
+auth allow insecure global id reclaim = false
+mon allow pool size one = true
+mon allow pool delete = true
+mon warn on pool no redundancy = false
+mon max pg per osd = 1000
+mon data avail crit = 1
+mon data avail warn = 2
+paxos propose interval = 0.02
+paxos min wait = 0.01
+mon rocksdb options = write_buffer_size=4194304,compression=kNoCompression,level_compaction_dynamic_level_bytes=true
+
+[mgr]
+mgr data = {d}/mgr
+
+[osd]
+osd data = {d}/osd
+osd objectstore = bluestore
+osd class update on start = false
+osd crush update on start = false
+osd op num shards = 2
+osd op num threads per shard = 1
+osd fast shutdown notify mon = false
+osd max pg log entries = 200
+osd min pg log entries = 100
+bluestore block create = true
+bluestore block size = {identity["size"]}
+bluestore block wal create = false
+bluestore block db create = false
+bluestore fsck on mkfs = false
+# Every close of the device waits for one poll, and a start opens and closes it seven times (250 ms each by default).
+bdev aio poll ms = 25
+# Fixed small caches instead of a memory target, whose least value is 896 MiB.
+bluestore cache autotune = false
+bluestore cache size = 33554432
+bluestore rocksdb options = {ROCKSDB}
+
+{client}"""
+        )
+        for name in CLIENTS:
+            if name != "admin":
+                self.conf(name).write_text(f"{common}keyring = {self.keyring(name)}\n\n{client}")
+
+    # -- making it
+
+    def create(self) -> None:
+        """Makes the cluster's data, unless it is there. What a killed attempt left is thrown away first."""
+        if self.created:
+            return
+        self.processes.stop(PROCESSES)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        for name in ("mon", "mgr", "osd", "run", "crash", "modules"):
+            (self.directory / name).mkdir(parents=True)
+        identity: dict[str, Any] = {
+            "fsid": str(uuid.uuid4()),
+            "osd": str(uuid.uuid4()),
+            "size": self.size,
+            "port": self.ports["ceph-mon"],
+        }
+        keys = {name: (_key(), caps) for name, caps in _DAEMONS.items()}
+        for name, caps in CLIENTS.items():
+            keys[f"client.{name}"] = (_key(), caps)
+            _write_private(self.keyring(name), _entry(f"client.{name}", keys[f"client.{name}"][0], caps))
+        _write_private(self.directory / "keyring", "".join(_entry(name, *entry) for name, entry in keys.items()))
+        self.render(identity)
+        monmap, osdmap = str(self.directory / "monmap"), str(self.directory / "osdmap")
+        addresses = f"[v2:127.0.0.1:{self.ports['ceph-mon']},v1:127.0.0.1:{self.ports['ceph-mon-v1']}]"
+        self._run("monmaptool", "--create", "--fsid", identity["fsid"], "--addv", "a", addresses, monmap)
+        self._run("osdmaptool", "--createsimple", "1", osdmap)
+        self._run(
+            "ceph-mon",
+            "--mkfs",
+            "-i",
+            "a",
+            "--monmap",
+            monmap,
+            "--osdmap",
+            osdmap,
+            "--keyring",
+            str(self.directory / "keyring"),
+        )
+        self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", identity["osd"], "--no-mon-config", "--monmap", monmap)
+        temporary = self._identity.with_suffix(".new")
+        temporary.write_text(json.dumps(identity))
+        temporary.replace(self._identity)
+
+    def _run(self, *argv: str) -> None:
+        done = subprocess.run(
+            [*argv, "-c", str(self.admin_conf)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
+        )
+        if done.returncode:
+            raise NaruError(f"{argv[0]} cannot make its data under {self.directory}", detail=done.stderr[-2000:])
+
+    def start(self) -> None:
+        """Starts the three daemons at once; returns before they are ready."""
+        self.create()
+        self.render()
+        for name, kind, ident in (("ceph-mon", "mon", "a"), ("ceph-mgr", "mgr", "x"), ("ceph-osd", "osd", "0")):
+            self.processes.start(
+                Command(
+                    name,
+                    (name, "-f", "-i", ident, "-c", str(self.admin_conf), "--no-mon-config"),
+                    env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
+                    port=self.ports["ceph-mon"] if kind == "mon" else None,
+                )
+            )
+
+    def stop(self) -> None:
+        """Ends the three daemons. They exit at once: the stores recover from their journals at the next start."""
+        self.processes.stop(PROCESSES)
+
+    # -- asking it
+
+    def ready(self, timeout: float = 60.0) -> None:
+        """Waits until every pool takes reads and reports free space; makes the pools of a new cluster on the way.
+
+        Raises NaruError after `timeout` seconds, or as soon as a daemon has ended.
+        """
+        deadline = time.monotonic() + timeout
+        while not is_open(self.ports["ceph-mon"]):
+            self._wait(deadline, "its monitor does not listen")
+        with self._connect(deadline) as cluster:
+            if not self._settled.exists():
+                self._settle(cluster)
+            while not self._osd_is_up(cluster):
+                self._wait(deadline, "its OSD is not up")
+            cluster.wait_for_latest_osdmap()  # else a read would still go to the last run's OSD
+            for pool in POOLS:
+                with cluster.open_ioctx(pool) as ioctx, contextlib.suppress(rados.ObjectNotFound):
+                    ioctx.stat("any")  # waits for the placement group
+            while missing := self._without_space(cluster):
+                self._wait(deadline, f"no free space is reported for the pools {', '.join(missing)}")
+
+    def _wait(self, deadline: float, problem: str) -> None:
+        dead = [name for name in PROCESSES if not self.processes.find(name)]
+        if dead or time.monotonic() > deadline:
+            raise NaruError(
+                f"The Ceph cluster in {self.directory} is not ready: {problem}",
+                detail=f"not running: {', '.join(dead)}" if dead else "",
+                hint=f"See {self.processes.log_file(dead[0] if dead else 'ceph-osd')}.",
+            )
+        time.sleep(0.05)
+
+    def _connect(self, deadline: float) -> rados.Rados:
+        """client.admin's connection. Every operation on it ends by itself, so that no wait is for ever."""
+        patience = str(max(1, int(deadline - time.monotonic())))
+        options = {
+            "client_mount_timeout": patience,
+            "rados_mon_op_timeout": patience,
+            "rados_osd_op_timeout": patience,
+        }
+        return rados.Rados(name="client.admin", conffile=str(self.admin_conf), conf=options)
+
+    def _ask(self, cluster: rados.Rados, prefix: str, **arguments: Any) -> Any:
+        """The monitor's answer to a command, decoded; None when it has none."""
+        code, output, status = cluster.mon_command(json.dumps({"prefix": prefix, "format": "json", **arguments}), b"")
+        if code:
+            raise NaruError(f"Ceph refuses '{prefix}' ({os.strerror(-code)})", detail=status)
+        return json.loads(output) if output.strip() else None
+
+    def _settle(self, cluster: rados.Rados) -> None:
+        """Makes the pools. Every command may be repeated, so a killed attempt does no harm."""
+
+        def make(pool: str) -> None:
+            self._ask(cluster, "osd pool create", pool=pool, pg_num=8)
+            self._ask(cluster, "osd pool application enable", pool=pool, app="rbd")
+
+        with ThreadPoolExecutor(len(POOLS)) as pool_makers:
+            list(pool_makers.map(make, POOLS))
+        # The manager has no modules by intent; the monitor expects ten.
+        self._ask(cluster, "health mute", code="MGR_MODULE_ERROR", sticky=True)
+        self._settled.touch()
+
+    def _osd_is_up(self, cluster: rados.Rados) -> bool:
+        """Whether the OSD of this run is up. After a restart the map shows the last run's for a moment, and a client
+        that tries to reach that one takes ten seconds to look again. The nonce in an OSD's address is its pid.
+        """
+        osd = self.processes.find("ceph-osd")
+        nonces = [
+            int(entry["public_addr"].rpartition("/")[2])
+            for entry in self._ask(cluster, "osd dump")["osds"]
+            if entry["up"]
+        ]
+        return osd is not None and nonces == [osd.pid]
+
+    def _without_space(self, cluster: rados.Rados) -> list[str]:
+        """The pools for which the manager has not reported any free space (yet)."""
+        known = {pool["name"]: pool["stats"]["max_avail"] for pool in self._ask(cluster, "df")["pools"]}
+        return [pool for pool in POOLS if not known.get(pool)]
