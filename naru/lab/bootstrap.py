@@ -48,9 +48,7 @@ def _identity(cloud: Cloud, api: Api) -> None:
                     "region_id": cloud.region,
                     "url": cloud.url(name, path),
                 }
-                api.ensure(
-                    "keystone", "/endpoints", "endpoint", endpoint, service_id=service, interface=interface
-                )
+                api.ensure("keystone", "/endpoints", "endpoint", endpoint, service_id=service, interface=interface)
     demo = api.ensure("keystone", "/projects", "project", {"name": PROJECT, "domain_id": "default"})["id"]
     user = _user(api, cloud, USER)
     api("keystone", "PUT", f"/projects/{demo}/users/{user}/roles/{roles['member']}")

@@ -103,6 +103,7 @@ class Cloud:
     def environment(self) -> dict[str, str]:
         """What every OpenStack process of this cloud is started with; nothing is taken from the caller's own."""
         etc = self.etc
+        placement = "nova" if self.release.has("placement-in-nova") else "placement"
         return {
             "PATH": f"{self.inside}/bin:{self.venv}/bin:{SYSTEM_PATH}",
             "PYTHONPATH": str(self.inside),
@@ -112,7 +113,7 @@ class Cloud:
             "OS_KEYSTONE_CONFIG_DIR": str(etc / "keystone"),
             "OS_KEYSTONE_CONFIG_FILES": "keystone.conf",
             "OS_GLANCE_CONFIG_DIR": str(etc / "glance"),
-            "OS_PLACEMENT_CONFIG_DIR": str(etc / "placement"),
+            "OS_PLACEMENT_CONFIG_DIR": str(etc / placement),
             "OS_NOVA_CONFIG_DIR": str(etc / "nova"),
             "OS_NEUTRON_CONFIG_DIR": str(etc / "neutron"),
             "OS_NEUTRON_CONFIG_FILES": "neutron.conf",

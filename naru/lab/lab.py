@@ -61,7 +61,7 @@ class Lab:
             ports=Ports(cloud.port_base),
             services=cloud.services,
             computes=cloud.computes,
-            venv=install.path(loaded),
+            venv=install.venv_path(loaded),
             secret=spec.secret,
             lab_id=spec.id,
             first_address=first,
@@ -77,7 +77,7 @@ class Lab:
             raise NaruError("a lab needs root", hint="It mounts its NFS shares in namespaces of its own. Use sudo.")
         with self._locked():
             spec = self._settle(wanted)
-            install.install([release.load(name) for name in {cloud.release for cloud in spec.clouds}], installing)
+            install.install(sorted({cloud.release for cloud in spec.clouds}), installing)
             self._each(lambda cloud: running.up(cloud, progress))
             self._write_clouds_yaml()
 

@@ -1,18 +1,17 @@
 """Processes that outlive the command that started them, and are only ever ended by their own identity.
 
-Every process carries two environment variables, the lab's id and its own name, and has a record
-`run/NAME.json` with its pid and the kernel's start time of that pid. A process is ours when the record's start
-time is the running one's (a reused pid has another), or when its environment says so: that finds what a killed
-`naru lab up` started and could not record any more, and children that left their process group.
+A process leads a session of its own and, before it becomes the program, writes `run/NAME`: the kernel's boot id and
+its own line of /proc/PID/stat. So there is no instant at which it runs unrecorded, whenever the starter is killed,
+and a reused pid is told apart by its start time. Whatever is in its session, or carries the lab's mark in its
+environment, belongs to it: children that left the process group, and those of a leader that died.
 """
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +19,12 @@ from naru.errors import NaruError
 
 LAB_VARIABLE = "NARU_LAB"
 NAME_VARIABLE = "NARU_LAB_PROCESS"
+
+# $0 is the record, $1 the grace, the rest the program
+_RECORD = """read -r stat < /proc/$$/stat; read -r boot < /proc/sys/kernel/random/boot_id
+echo "$boot $1 $stat" > "$0" || exit 1
+shift; exec "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,26 @@ class Running:
         return uptime - self.start / os.sysconf("SC_CLK_TCK")
 
 
-def _start_ticks(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat, None when there is no such process or it is a zombie."""
+def _fields(stat: str) -> list[str]:
+    """The fields of a line of /proc/PID/stat from the state (number 3 in proc(5)) on."""
+    return stat.rpartition(")")[2].split()
+
+
+def _stat(pid: int) -> list[str] | None:
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return _fields(Path(f"/proc/{pid}/stat").read_text())
     except OSError:
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def _start_ticks(pid: int) -> int | None:
+    """The start time of a process, None when there is no such process or it is a zombie."""
+    fields = _stat(pid)
+    return None if fields is None or fields[0] in "ZX" else int(fields[19])
+
+
+def _boot_id() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _environment(pid: int) -> dict[str, str]:
@@ -94,7 +112,7 @@ def memory(pid: int) -> int:
 
 
 class Processes:
-    """The processes of one cloud (or of anything with a directory): `run/` holds records, `log/` their output."""
+    """The processes of one cloud (or of anything with a directory): `run/` holds their records, `log/` their output."""
 
     def __init__(self, directory: Path, mark: str) -> None:
         self.run = directory / "run"
@@ -115,7 +133,7 @@ class Processes:
         try:
             with self.log_file(command.name).open("ab") as output:
                 child = subprocess.Popen(
-                    command.argv,
+                    ("/bin/sh", "-c", _RECORD, str(self.run / command.name), str(command.grace), *command.argv),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -125,71 +143,64 @@ class Processes:
                 )
         except OSError as error:
             raise NaruError(f"{command.name} cannot be started", detail=str(error)) from error
-        running = Running(command.name, child.pid, _start_ticks(child.pid) or 0)
-        self._record(running, command)
-        return running
+        while child.poll() is None and (found := self.find(command.name)) is None:
+            time.sleep(0.002)  # until it has recorded itself
+        return found or Running(command.name, child.pid, 0)
 
-    def _record(self, running: Running, command: Command) -> None:
-        record = {"pid": running.pid, "start": running.start, "argv": command.argv, "grace": command.grace}
-        path = self.run / f"{running.name}.json"
-        temporary = path.with_suffix(".new")
-        temporary.write_text(json.dumps(record))
-        temporary.replace(path)
-
-    def _records(self) -> dict[str, dict[str, object]]:
-        found = {}
-        for path in self.run.glob("*.json"):
-            with contextlib.suppress(OSError, ValueError):
-                found[path.stem] = json.loads(path.read_text())
-        return found
+    def _record(self, name: str) -> tuple[Running, float] | None:
+        """The process that was started last under `name` in this boot, dead or alive, and its grace in seconds."""
+        try:
+            boot, grace, stat = (self.run / name).read_text().split(maxsplit=2)
+        except (OSError, ValueError):
+            return None
+        if boot != _boot_id():
+            return None
+        return Running(name, int(stat.split()[0]), int(_fields(stat)[19])), float(grace)
 
     def names(self) -> list[str]:
         """Every name that was started and not stopped since, running or not."""
-        return sorted(self._records())
+        return sorted(path.name for path in self.run.iterdir()) if self.run.is_dir() else []
 
     def find(self, name: str) -> Running | None:
         """The live process of that name, or None."""
-        try:
-            record = json.loads((self.run / f"{name}.json").read_text())
-            running = Running(name, int(record["pid"]), int(record["start"]))
-        except (OSError, ValueError, KeyError):
-            return None
-        return running if running.alive() else None
+        record = self._record(name)
+        return record[0] if record and record[0].alive() else None
 
-    def stray(self) -> Iterator[Running]:
-        """Live processes that carry this lab's mark, recorded or not: leaders, children, left-overs."""
+    def tree(self) -> dict[str, list[Running]]:
+        """Every live process by the name it was started under, children and left-overs included."""
+        leaders = {record[0].pid: name for name in self.names() if (record := self._record(name))}
+        found: dict[str, list[Running]] = {}
         for entry in os.scandir("/proc"):
-            if entry.name.isdigit():
-                env = _environment(int(entry.name))
-                if env.get(LAB_VARIABLE) == self.mark:
-                    start = _start_ticks(int(entry.name))
-                    if start is not None:
-                        yield Running(env.get(NAME_VARIABLE, "?"), int(entry.name), start)
-
-    def tree(self) -> dict[str, list[int]]:
-        """Process ids by name, children included."""
-        found: dict[str, list[int]] = {}
-        for running in self.stray():
-            found.setdefault(running.name, []).append(running.pid)
+            if not entry.name.isdigit():
+                continue
+            pid = int(entry.name)
+            fields = _stat(pid)
+            if fields is None or fields[0] in "ZX":
+                continue
+            name = leaders.get(int(fields[3]))  # the session; a pid is not reused while a session has its number
+            if name is None:
+                env = _environment(pid)
+                if env.get(LAB_VARIABLE) != self.mark:
+                    continue
+                name = env.get(NAME_VARIABLE, "?")
+            found.setdefault(name, []).append(Running(name, pid, int(fields[19])))
         return found
 
     def stop(self, names: Iterable[str] | None = None) -> None:
         """Ends the named processes (None: all) with SIGTERM, and SIGKILL for what outlives its grace."""
-        records = self._records()
-        chosen = set(records if names is None else names)
+        chosen = set(self.tree()) | set(self.names()) if names is None else set(names)
         deadline = time.monotonic()
         for name in chosen:
-            grace = records.get(name, {}).get("grace", 5.0)
-            if running := self.find(name):
-                running.signal(signal.SIGTERM)
-                deadline = max(deadline, time.monotonic() + float(str(grace)))
+            record = self._record(name)
+            if record and record[0].alive():
+                record[0].signal(signal.SIGTERM)
+                deadline = max(deadline, time.monotonic() + record[1])
         while time.monotonic() < deadline and any(self.find(name) for name in chosen):
             time.sleep(0.05)
-        for running in list(self.stray()):
-            if names is None or running.name in chosen:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(running.pid, signal.SIGKILL)
+        for name, members in self.tree().items():
+            if name in chosen:
+                for member in members:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(member.pid, signal.SIGKILL)
         for name in chosen:
-            if running := self.find(name):
-                running.signal(signal.SIGKILL)
-            (self.run / f"{name}.json").unlink(missing_ok=True)
+            (self.run / name).unlink(missing_ok=True)

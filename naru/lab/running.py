@@ -17,6 +17,7 @@ from naru.lab.services import nova
 Progress = Callable[[str, str], None]
 
 INFRASTRUCTURE = ("mariadb", "rabbitmq", "memcached", "bind", "ceph-")
+DATABASE_ONLY = ("keystone", "glance", "placement")
 READY = "ready"
 DIRECTORIES = (
     "lock",
@@ -56,7 +57,7 @@ def start(cloud: Cloud, progress: Progress) -> None:
     progress(cloud.name, "starting MariaDB, RabbitMQ, memcached, Ceph")
     _infrastructure(cloud)
     progress(cloud.name, "starting the services")
-    _services(cloud)
+    _services(cloud, cloud.services)
     computes = nova.computes(cloud)
     fresh = [command.name for command in computes if not cloud.processes.find(command.name)]
     _launch(cloud, computes)
@@ -82,7 +83,7 @@ def _prepare(cloud: Cloud, progress: Progress) -> None:
     render.render(cloud)
     _directories(cloud)
     mariadb.create(cloud.state / "mariadb", cloud.processes.log_file("mariadb-create"))
-    _infrastructure(cloud)
+    _infrastructure(cloud, ready=False)
     modules = [services.module(name) for name in cloud.services]
     databases = [name for module in modules for name in module.DATABASES]
     mariadb.create_databases(cloud.ports["mariadb"], cloud.secret, databases)
@@ -92,7 +93,7 @@ def _prepare(cloud: Cloud, progress: Progress) -> None:
         for job in jobs:
             job.result()
     progress(cloud.name, "starting the services for the first time")
-    _services(cloud)
+    _services(cloud, cloud.services)
     health.wait_apis(cloud)
     progress(cloud.name, "registering the catalogue, types, flavors, networks")
     bootstrap.run(cloud)
@@ -131,10 +132,15 @@ def _directories(cloud: Cloud) -> None:
         (cloud.state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def _infrastructure(cloud: Cloud) -> None:
+def _infrastructure(cloud: Cloud, ready: bool = True) -> None:
+    """Starts what the services stand on, and those services that need nothing but the database, all at once:
+    RabbitMQ alone takes six seconds of one core. `ready` says that the databases have their schema."""
+
     def database() -> None:
         _launch(cloud, [mariadb.command(cloud.state / "mariadb", cloud.ports["mariadb"])])
         mariadb.secure(cloud.ports["mariadb"], cloud.secret)
+        if ready:
+            _services(cloud, DATABASE_ONLY)
 
     def queue() -> None:
         _launch(cloud, [rabbitmq.command(cloud.state / "rabbitmq", cloud.ports, cloud.secret)])
@@ -150,9 +156,8 @@ def _infrastructure(cloud: Cloud) -> None:
             job.result()
 
 
-def _services(cloud: Cloud) -> None:
-    """Everything but the compute hosts, at once: they wait for each other by themselves."""
-    _launch(cloud, [command for name in cloud.services for command in services.module(name).programs(cloud)])
+def _services(cloud: Cloud, names: Iterable[str]) -> None:
+    _launch(cloud, [command for name in names for command in services.module(name).programs(cloud)])
 
 
 def _launch(cloud: Cloud, commands: Iterable[Command], timeout: float = 180) -> None:

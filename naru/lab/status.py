@@ -34,7 +34,9 @@ def rows(lab: Lab) -> list[Row]:
 
 def _cloud_rows(cloud: Cloud) -> list[Row]:
     tree = cloud.processes.tree()
-    expected: list[tuple[str, int | None]] = [(name, cloud.ports[name]) for name in ("mariadb", "rabbitmq", "memcached", "ceph-mon")]
+    expected: list[tuple[str, int | None]] = [
+        (name, cloud.ports[name]) for name in ("mariadb", "rabbitmq", "memcached", "ceph-mon")
+    ]
     expected += [(name, None) for name in ceph.PROCESSES if name != "ceph-mon"]
     for service in cloud.services:
         expected += [(command.name, command.port) for command in services.module(service).programs(cloud)]
@@ -50,7 +52,7 @@ def _cloud_rows(cloud: Cloud) -> list[Row]:
                 service=name,
                 port=port,
                 pid=live.pid if live else None,
-                memory=sum(memory(pid) for pid in tree.get(name, [])),
+                memory=sum(memory(process.pid) for process in tree.get(name, [])),
                 healthy=live is not None and _serves(name, port) and name not in silent,
             )
         )
