@@ -7,9 +7,10 @@ from typing import Any
 from cliff import command, lister, show
 
 from naru.errors import NaruError
+from naru.plan.errors import PlanError
 
 
-def print_error(error: NaruError) -> None:
+def print_error(error: NaruError | PlanError) -> None:
     """Writes the three parts of `error` to standard error, without a traceback."""
     print(f"naru: {error.summary}", file=sys.stderr)
     for part in (error.detail, error.hint):
@@ -20,10 +21,12 @@ def print_error(error: NaruError) -> None:
 class Command(command.Command):
     """A command whose docstring's first paragraph is its summary and whose `examples` end its help.
 
-    `take_action` may raise `NaruError`: it is printed as one message and becomes the exit code.
+    `take_action` may raise `NaruError` or `PlanError`: it is printed as one message and becomes the exit code.
+    A command that ends well, but not with 0, sets `exit_code`.
     """
 
     examples: str = ""
+    exit_code: int = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
@@ -35,8 +38,8 @@ class Command(command.Command):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
-            return int(super().run(parsed_args) or 0)
-        except NaruError as error:
+            return int(super().run(parsed_args) or 0) or self.exit_code
+        except (NaruError, PlanError) as error:
             if getattr(self.app.options, "debug", False):
                 raise
             print_error(error)

@@ -44,7 +44,7 @@ class HeldLease:
         self.target = target
         self.fence = fence
         self.holder = holder
-        self._seconds = seconds
+        self.seconds = seconds
         self._until = asked + seconds
         self._lost = threading.Event()
 
@@ -59,7 +59,7 @@ class HeldLease:
             )
 
     def renewed(self, asked: float) -> None:
-        self._until = asked + self._seconds
+        self._until = asked + self.seconds
 
     def lose(self) -> None:
         self._lost.set()
@@ -107,17 +107,14 @@ def is_current(journal: Journal, step: int, attempt: int) -> bool:
         return connection.execute(query).first() is not None
 
 
-def renew(journal: Journal, leases: Sequence[HeldLease]) -> None:
-    """Prolongs leases; one that had ended already is lost."""
-    with journal.write() as connection:
-        for lease in leases:
-            asked = _clock()
-            change = update(_leases).where(_mine(connection, lease))
-            change = change.values(expires=_now(connection) + lease._seconds)
-            if connection.execute(change).rowcount:
-                lease.renewed(asked)
-            else:
-                lease.lose()
+def renew(connection: Connection, lease: HeldLease) -> bool:
+    """Prolongs a lease; False when it had ended already."""
+    asked = _clock()
+    change = update(_leases).where(_mine(connection, lease)).values(expires=_now(connection) + lease.seconds)
+    if not connection.execute(change).rowcount:
+        return False
+    lease.renewed(asked)
+    return True
 
 
 def finish(connection: Connection, lease: HeldLease, outcome: str) -> None:

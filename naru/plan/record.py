@@ -14,7 +14,7 @@ from sqlalchemy import Column, Connection, bindparam, func, or_, select, update
 from naru.plan import leases, schema
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
-from naru.plan.journal import CHUNK, Journal, chunks
+from naru.plan.journal import CHUNK, Journal
 from naru.plan.schedule import Node, Schedule
 
 _steps = schema.steps
@@ -209,10 +209,10 @@ class Record:
                 if numbers:
                     connection.execute(_SET, [{"b_n": n, "b_from": old, "b_to": new} for n in numbers])
                     events += [(n, None, what, "") for n in numbers]
-            works = self._write_starts(connection, moment.starts, now)
-            events += [(work.n, work.attempt, "started", work.place) for work in works]
+            started = self._write_starts(connection, moment.starts, now)
+            events += [(work.n, work.attempt, "started", work.place) for work in started]
             self._events(connection, now, events)
-        return works
+        return started
 
     def _write_endings(self, connection: Connection, endings: Sequence[Ending], now: float, events: list[Any]) -> None:
         if not endings:
@@ -238,14 +238,10 @@ class Record:
             events += [(n, None, "undone", "") for n in undone]
 
     def _write_starts(self, connection: Connection, starts: Sequence[int], now: float) -> list[Work]:
-        works = []
-        for part in chunks(starts, CHUNK):
-            changed = connection.execute(_START, [{"b_n": n, "b_at": now} for n in part]).rowcount
-            rows = connection.execute(_WORK.where(_steps.c.n.in_(part))).all()
-            if changed != len(part):
-                rows = [row for row in rows if row.state == "running"]
-            works += [_work(row) for row in rows]
-        return works
+        if not starts:
+            return []
+        connection.execute(_START, [{"b_n": n, "b_at": now} for n in starts])
+        return works(connection, starts)
 
     def alive(self, seconds_left: float | None) -> None:
         """Leaves a sign of life and the expected end."""
@@ -294,6 +290,12 @@ def said(connection: Connection, context: Context) -> None:
         row = {"done": progress.done, "total": progress.total, "unit": progress.unit, "at": time.time()}
         if not connection.execute(update(table).where(table.c.step == context.n).values(row)).rowcount:
             connection.execute(table.insert().values(row | {"step": context.n}))
+
+
+def works(connection: Connection, numbers: Sequence[int]) -> list[Work]:
+    """Those of these steps that are running."""
+    rows = connection.execute(_WORK.where(_steps.c.n.in_(numbers))).all()
+    return [_work(row) for row in rows if row.state == "running"]
 
 
 def _work(row: Any) -> Work:

@@ -116,7 +116,7 @@ def call(kind: Kind, context: Context) -> Outcome:
     context.started = time.monotonic()
     try:
         if kind.is_async:
-            return asyncio.run(call_async(kind, context))
+            return asyncio.run(_call_watched(kind, context))
         result = kind.run(context)
         if kind.verify is not None and not kind.verify(context):
             raise _unverified(context)
@@ -124,6 +124,15 @@ def call(kind: Kind, context: Context) -> Outcome:
     # whatever a step raises is data; an exit or an interrupt inside a step's thread ends the step and not the program
     except BaseException as error:  # noqa: BLE001
         return failed(kind, context, error)
+
+
+async def _call_watched(kind: Kind, context: Context) -> Outcome:
+    """Runs an async step and cancels it when it is asked to stop: there is no loop of the executor's to do so."""
+    task = asyncio.ensure_future(call_async(kind, context))
+    while not (await asyncio.wait({task}, timeout=0.2))[0]:
+        if context.cancelled:
+            task.cancel()
+    return task.result()
 
 
 async def call_async(kind: Kind, context: Context) -> Outcome:

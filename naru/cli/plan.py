@@ -1,0 +1,334 @@
+"""`naru plan create|show|steps|diff|kinds|events|timings`: making and reading plans; and what the group shares."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from naru.cli.base import Command, Lister
+from naru.plan import planfile, rollback, schema, timings
+from naru.plan.errors import PlanInputError
+from naru.plan.journal import DATABASE, Journal
+from naru.plan.kinds import KINDS, load
+from naru.plan.model import Plan
+from naru.plan.schedule import STATES
+from naru.plan.text import diff, text
+
+WORK = "NARU_WORK"
+
+
+def add_work(parser: argparse.ArgumentParser, *, positional: bool = True) -> None:
+    """Adds the work directory: `--work DIR`, or as the only argument of commands that have no other."""
+    here = f"the work directory, or the journal's URL (default: ${WORK}, or the current directory)"
+    if positional:
+        parser.add_argument("directory", nargs="?", metavar="DIR", help=here)
+    parser.add_argument("--work", metavar="DIR", help=argparse.SUPPRESS if positional else here)
+
+
+def where(parsed_args: argparse.Namespace) -> str:
+    """The journal a command line means."""
+    return getattr(parsed_args, "directory", None) or parsed_args.work or os.environ.get(WORK) or "."
+
+
+def moment(seconds: float | None) -> str:
+    """Seconds since 1970 as local time, to the second; empty for None."""
+    return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def size(amount: float) -> str:
+    """Bytes in binary units."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+def read_plan(source: str) -> Plan:
+    """A plan from a file, or from the journal of a work directory or URL."""
+    if "://" in source or (Path(source) / DATABASE).exists():
+        with Journal.open(source) as journal:
+            return journal.plan()
+    return planfile.read(Path(source))
+
+
+class Create(Command):
+    """Write a plan from a file into a new work directory."""
+
+    examples = """
+naru plan create move.yaml --work work/demo
+naru plan create move.yaml --work work/demo --rehearsal work/try-1 --rehearsal work/try-2
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("file", metavar="FILE", type=Path, help="the plan, in YAML or JSON")
+        add_work(parser, positional=False)
+        parser.add_argument(
+            "--rehearsal",
+            metavar="DIR",
+            action="append",
+            default=[],
+            help="a work directory where the same plan was run: its times become the estimates (repeatable)",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        plan = planfile.read(parsed_args.file)
+        load(plan.modules)
+        KINDS.check(step.kind for step in plan.steps)
+        plan = timings.with_estimates(plan, KINDS, [_timings(source) for source in parsed_args.rehearsal])
+        with Journal.create(where(parsed_args), plan) as journal:
+            print(f"{journal.name}: {len(plan.steps)} steps", file=self.app.stdout)
+
+
+class Show(Command):
+    """Show a plan: its text, or as JSON that `create` reads.
+
+    DIR may also be a plan file, to see what it says before anything is made of it.
+    """
+
+    examples = """
+naru plan show work/demo
+naru plan show move.yaml
+naru plan show work/demo -f json
+naru plan show work/demo --rollback --unit server/web-1
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        parser.add_argument("-f", "--format", choices=("text", "json"), default="text", help="default: text")
+        parser.add_argument("--rollback", action="store_true", help="the plan a rollback would make and run")
+        parser.add_argument("--unit", metavar="UNIT", help="with --rollback: of this unit only")
+        parser.add_argument("--with-dependents", action="store_true", help="with --unit: and what rests on it")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        plan = self._rollback(parsed_args) if parsed_args.rollback else read_plan(where(parsed_args))
+        if parsed_args.format == "json":
+            print(json.dumps(planfile.dump(plan), indent=2, ensure_ascii=False), file=self.app.stdout)
+        else:
+            print(text(plan), end="", file=self.app.stdout)
+
+    def _rollback(self, parsed_args: argparse.Namespace) -> Plan:
+        with Journal.open(where(parsed_args)) as journal:
+            load(journal.modules())
+            return rollback.preview(journal, unit=parsed_args.unit, with_dependents=parsed_args.with_dependents)
+
+
+class Steps(Lister):
+    """List steps with their states, attempts and times."""
+
+    examples = """
+naru plan steps work/demo --state failed
+naru plan steps work/demo --unit server/web-1 -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        parser.add_argument("--state", choices=STATES, help="only those in this state")
+        parser.add_argument("--unit", metavar="UNIT", help="only those of this unit")
+        parser.add_argument("--kind", metavar="KIND", help="only those of this kind")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        steps = schema.steps
+        query = select(steps).order_by(steps.c.n)
+        for name in ("state", "unit", "kind"):
+            if (value := getattr(parsed_args, name)) is not None:
+                query = query.where(steps.c[name] == value)
+        with Journal.open(where(parsed_args)) as journal, journal.read() as connection:
+            rows = connection.execute(query).all()
+        return ("id", "kind", "unit", "state", "attempt", "started", "seconds", "error"), [
+            (
+                row.id,
+                row.kind,
+                row.unit,
+                row.state,
+                row.attempt,
+                moment(row.started),
+                None if row.ended is None or row.started is None else round(row.ended - row.started, 3),
+                json.loads(row.error)["summary"] if row.error else "",
+            )
+            for row in rows
+        ]
+
+
+class Diff(Lister):
+    """List what differs between two plans: files or work directories."""
+
+    examples = """
+naru plan diff move-old.yaml move.yaml
+naru plan diff work/demo move.yaml -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("old", metavar="OLD", help="a plan file or a work directory")
+        parser.add_argument("new", metavar="NEW", help="a plan file or a work directory")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        changes = diff(read_plan(parsed_args.old), read_plan(parsed_args.new))
+        return ("change", "what", "field", "old", "new"), changes
+
+
+class KindsList(Lister):
+    """List the step kinds: the built-in ones and those of the modules named, or of a plan."""
+
+    examples = """
+naru plan kinds
+naru plan kinds --module mycompany.steps
+naru plan kinds --work work/demo -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--module", metavar="MODULE", action="append", default=[], help="repeatable")
+        parser.add_argument("--work", metavar="DIR", help="the modules of the plan in this work directory")
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        modules = list(parsed_args.module)
+        if parsed_args.work:
+            with Journal.open(parsed_args.work) as journal:
+                modules += journal.modules()
+        load(modules)
+        return ("kind", "runs", "undo", "commit", "what it does"), [
+            (
+                kind.name,
+                "async" if kind.is_async else "thread",
+                kind.undo or (f"none: {kind.no_undo}" if kind.no_undo else ""),
+                kind.commit,
+                kind.doc,
+            )
+            for _, kind in sorted(KINDS.by_name.items())
+        ]
+
+
+class Events(Lister):
+    """List what happened, in order: every attempt, every deed of an operator, and on request what the steps sent."""
+
+    examples = """
+naru plan events work/demo --last 50
+naru plan events work/demo --step volume/web-1-root --requests
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        parser.add_argument("--step", metavar="ID", help="only those of this step")
+        parser.add_argument("--last", metavar="N", type=int, help="only the last N")
+        parser.add_argument(
+            "--requests", action="store_true", help="also the literal requests and commands, with their request ids"
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        if parsed_args.last is not None and parsed_args.last < 1:
+            raise PlanInputError(f"--last {parsed_args.last}: give a number above 0")
+        with Journal.open(where(parsed_args)) as journal:
+            rows = _rows_of(journal, schema.events, parsed_args, lambda row: (row.what, row.detail))
+            if parsed_args.requests:
+                told = _rows_of(
+                    journal, schema.requests, parsed_args, lambda row: (f"sent {row.request_id}".strip(), row.text)
+                )
+                rows = sorted([*rows, *told], key=lambda row: float(row[0]))
+        if parsed_args.last is not None:
+            rows = rows[-parsed_args.last :]
+        return ("at", "step", "attempt", "what", "detail"), [(moment(row[0]), *row[1:]) for row in rows]
+
+
+def _rows_of(
+    journal: Journal, table: Any, parsed_args: argparse.Namespace, tell: Callable[[Any], tuple[str, str]]
+) -> list[tuple[Any, ...]]:
+    """(at, step id, attempt, what, detail) from the events or the requests, oldest first."""
+    steps = schema.steps
+    query = select(table, steps.c.id.label("step_id")).join(steps, steps.c.n == table.c.step, isouter=True)
+    if parsed_args.step is not None:
+        query = query.where(table.c.step == journal.numbers([parsed_args.step])[parsed_args.step])
+    query = query.order_by(table.c.id.desc())
+    if parsed_args.last is not None:
+        query = query.limit(parsed_args.last)
+    with journal.read() as connection:
+        rows = connection.execute(query).all()
+    return [(row.at, row.step_id or "", row.attempt, *tell(row)) for row in reversed(rows)]
+
+
+class Timings(Lister):
+    """Show where the time went, in seconds: of one run, or of several rehearsals side by side.
+
+    Of one work directory: how many steps, their total, median, 95th percentile, longest, and bytes, by kind or unit. Of
+    several: the total in each, the median and the 95th percentile of those.
+    """
+
+    examples = """
+naru plan timings work/demo
+naru plan timings work/demo --by path
+naru plan timings work/try-1 work/try-2 work/try-3 --by unit
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("directories", nargs="*", metavar="DIR", help="work directories (default: the current one)")
+        parser.add_argument("--work", metavar="DIR", help=argparse.SUPPRESS)
+        parser.add_argument(
+            "--by",
+            choices=("kind", "unit", "step", "whole", "path"),
+            default="kind",
+            help="whole: wall clock, cumulative, critical path; path: the steps of the critical path (default: kind)",
+        )
+        return parser
+
+    def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        sources = parsed_args.directories or [where(parsed_args)]
+        runs = [_timings(source) for source in sources]
+        by: str = parsed_args.by
+        if by == "path":
+            seconds = {step.id: step.seconds for run in runs for step in run.steps}
+            return ("step", "seconds"), [(id, round(seconds[id], 3)) for run in runs[-1:] for id in run.chain]
+        if by == "whole" or len(runs) > 1:
+            key = {"kind": _kind, "unit": _unit, "step": _step}.get(by)
+            compared = timings.compare_whole(runs) if key is None else timings.compare(runs, key)
+            return (by if key else "what", *sources, "median", "p95"), [
+                (row.name, *(_rounded(total) for total in row.totals), _rounded(row.median), _rounded(row.p95))
+                for row in compared
+            ]
+        run = runs[0]
+        print(
+            f"wall clock {run.wall:.1f} s, cumulative {run.cumulative:.1f} s, critical path {run.critical_path:.1f} s",
+            file=sys.stderr,
+        )
+        lines = run.by({"kind": _kind, "unit": _unit, "step": _step}[by])
+        return (by, "steps", "total", "median", "p95", "longest", "bytes"), [
+            (line.name, line.steps, *map(_rounded, line[2:6]), int(line.bytes)) for line in lines
+        ]
+
+
+def _kind(step: timings.Timed) -> str:
+    return step.kind
+
+
+def _unit(step: timings.Timed) -> str:
+    return step.unit
+
+
+def _step(step: timings.Timed) -> str:
+    return step.id
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)
+
+
+def _timings(source: str) -> timings.Timings:
+    with Journal.open(source) as journal:
+        return timings.of(journal)

@@ -1,0 +1,170 @@
+"""`naru plan pause|resume|cancel|hold|release|retry|skip|limit`: an operator's deeds, through the journal."""
+
+import argparse
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from naru.cli.base import Command
+from naru.cli.plan import add_work, where
+from naru.plan import control
+from naru.plan.errors import PlanInputError
+from naru.plan.journal import Journal
+
+
+class _Deed(Command):
+    """A command that changes the journal and says in one line what it did."""
+
+    def take_action(self, parsed_args: argparse.Namespace) -> None:
+        with Journal.open(where(parsed_args)) as journal:
+            print(self.deed(journal, parsed_args), file=self.app.stdout)
+
+    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+        raise NotImplementedError
+
+
+class _Mode(_Deed):
+    change: Callable[[Journal], None]
+    said = ""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        return parser
+
+    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+        type(self).change(journal)
+        return self.said
+
+
+class Pause(_Mode):
+    """Let running steps finish and start no further ones."""
+
+    examples = "naru plan pause work/demo"
+    change = staticmethod(control.pause)
+    said = "paused: naru plan resume lets it go on"
+
+
+class Resume(_Mode):
+    """Take back a pause or a cancel; it starts no executor."""
+
+    examples = "naru plan resume work/demo"
+    change = staticmethod(control.resume)
+    said = "resumed: an executor that waits goes on, otherwise naru plan run does"
+
+
+class Cancel(_Mode):
+    """Ask running steps to stop, start no further ones, and end the run."""
+
+    examples = "naru plan cancel work/demo"
+    change = staticmethod(control.cancel)
+    said = "cancelled: naru plan rollback takes back what was done, naru plan resume lets it go on"
+
+
+class _Gate(_Deed):
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("gate", metavar="GATE", help="the gate's name, or a pattern with * for several")
+        add_work(parser, positional=False)
+        return parser
+
+
+class Hold(_Gate):
+    """Hold a gate: the steps behind it do not start until it is released."""
+
+    examples = "naru plan hold cutover --work work/demo"
+
+    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+        return f"held: {', '.join(control.hold(journal, parsed_args.gate))}"
+
+
+class Release(_Gate):
+    """Release a gate: the steps behind it may start."""
+
+    examples = """
+naru plan release cutover --work work/demo
+naru plan release 'cutover/web-*' --work work/demo
+"""
+
+    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+        return f"released: {', '.join(control.release(journal, parsed_args.gate))}"
+
+
+class _Steps(_Deed):
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("steps", metavar="STEP", nargs="*", help="ids of steps")
+        parser.add_argument("--unit", metavar="UNIT", help="instead of steps: those of this unit")
+        add_work(parser, positional=False)
+        return parser
+
+
+class Retry(_Steps):
+    """Let failed, skipped or undone steps run again."""
+
+    examples = """
+naru plan retry volume/web-1-root --work work/demo
+naru plan retry --unit server/web-1 --work work/demo
+naru plan retry volume/web-1-root --args '{"type": "ssd"}' --work work/demo
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--args", metavar="JSON", help="arguments to be replaced, for one step")
+        return parser
+
+    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+        args = None if parsed_args.args is None else _object(parsed_args.args)
+        ids = control.retry(journal, steps=parsed_args.steps, unit=parsed_args.unit, args=args)
+        return _told("to be run again", ids)
+
+
+class Skip(_Steps):
+    """Take steps as done without running them; what waits for them goes on."""
+
+    examples = """
+naru plan skip port/web-1 --reason 'made by hand' --work work/demo
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--reason", metavar="TEXT", required=True, help="why: it is kept in the journal")
+        return parser
+
+    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+        ids = control.skip(journal, parsed_args.reason, steps=parsed_args.steps, unit=parsed_args.unit)
+        return _told("skipped", ids)
+
+
+class Limit(_Deed):
+    """Change how many steps of a limit group run at once, also while the plan runs."""
+
+    examples = """
+naru plan limit nova@new 8 --work work/demo
+naru plan limit rbd@old 0 --work work/demo
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("group", metavar="GROUP", help="the limit group")
+        parser.add_argument("value", metavar="N", type=int, help="steps at once; 0 starts none")
+        add_work(parser, positional=False)
+        return parser
+
+    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+        control.limit(journal, parsed_args.group, parsed_args.value)
+        return f"limit {parsed_args.group}: {parsed_args.value}"
+
+
+def _told(what: str, ids: Sequence[str]) -> str:
+    return f"{what}: {', '.join(ids) if ids else 'none'}"
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise PlanInputError("--args is not JSON", detail=str(error)) from None
+    if not isinstance(value, dict):
+        raise PlanInputError("--args is not a JSON object", detail=text)
+    return value

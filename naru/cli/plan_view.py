@@ -1,0 +1,113 @@
+"""The live picture of a plan, drawn from its journal: the same one for `run`, `rollback` and `status --watch`."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from naru.cli.plan import size
+from naru.plan.journal import Journal
+from naru.plan.status import Running, Status, status
+from naru.plan.text import duration
+
+REFRESH = 0.5
+"""Seconds between two pictures on a terminal."""
+LINE = 10.0
+"""Seconds between two lines where there is no terminal."""
+
+
+def line(state: Status) -> str:
+    """The state in one line: `running: 120/400 done, 8 running, 1 failed, 1.5 GiB, about 3 min 05 s left`."""
+    counts = state.counts
+    parts = [f"{state.state}: {counts['done']}/{state.steps} done"]
+    parts += [f"{counts[name]} {name}" for name in ("running", "held", "failed", "skipped", "undone") if counts[name]]
+    if state.blocked:
+        parts.append(f"{state.blocked} blocked")
+    if state.bytes:
+        parts.append(size(state.bytes))
+    if state.eta is not None:
+        parts.append(f"about {duration(max(0.0, state.eta - time.time()))} left")
+    return ", ".join(parts)
+
+
+def picture(state: Status) -> Group:
+    """The state as a picture some 30 lines high at most."""
+    table = Table.grid(padding=(0, 2))
+    for step in state.running[:15]:
+        table.add_row(Text(step.id), Text(step.title), _bar(step), _amount(step), duration(step.seconds))
+    counts = state.counts
+    ended = counts["done"] + counts["skipped"] + counts["undone"]
+    parts: list[Any] = [
+        Text(state.title, style="bold"),
+        ProgressBar(total=max(1, state.steps), completed=ended, width=60),
+        Text(line(state)),
+        table,
+    ]
+    parts += [Text(f"failed: {step.id}: {step.summary}", style="red") for step in state.failed[:10]]
+    held = [name for name, is_held in state.gates.items() if is_held]
+    if held and counts["held"]:
+        parts.append(Text(f"held at {', '.join(held)}: naru plan release GATE", style="yellow"))
+    return Group(*parts)
+
+
+def _bar(step: Running) -> Any:
+    if step.done is None or not step.total:
+        return Text("")
+    return ProgressBar(total=step.total, completed=step.done, width=20)
+
+
+def _amount(step: Running) -> str:
+    if step.done is None:
+        return ""
+    if step.counted != "bytes":
+        return f"{step.done:.0f}" + (f"/{step.total:.0f}" if step.total else "")
+    amount = size(step.done) + (f" of {size(step.total)}" if step.total else "")
+    if not step.total or not step.done or not step.seconds:
+        return amount
+    return f"{amount}, {duration((step.total - step.done) * step.seconds / step.done)} left"
+
+
+def watch(journal: Journal, until: Callable[[Status], bool]) -> Status:
+    """Draws on standard error, a picture on a terminal and lines elsewhere, until `until` says so; the last state."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            while True:
+                state = status(journal)
+                live.update(picture(state), refresh=True)
+                if until(state):
+                    return state
+                time.sleep(REFRESH)
+    said, next_line = "", 0.0
+    while True:
+        state = status(journal)
+        if (now := time.monotonic()) >= next_line or until(state):
+            next_line = now + LINE
+            if (text := line(state)) != said:
+                console.print(text, highlight=False, soft_wrap=True)
+                said = text
+        if until(state):
+            return state
+        time.sleep(REFRESH)
+
+
+@contextmanager
+def watching(journal: Journal) -> Iterator[None]:
+    """Draws beside what the caller does, until that is over."""
+    over = threading.Event()
+    # a journal of its own: the thread must not share a connection pool with the executor's transactions
+    with Journal.open(journal.where) as own:
+        thread = threading.Thread(target=watch, args=(own, lambda _: over.is_set()), name="view", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join(timeout=5)
