@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,9 @@ from naru.lab.running import Progress
 
 def add_name(parser: argparse.ArgumentParser) -> None:
     """The option that all commands of the group have."""
-    parser.add_argument("--name", default=spec.DEFAULT_NAME, help="the lab's name, when there are several (%(default)s)")
+    parser.add_argument(
+        "--name", default=spec.DEFAULT_NAME, help="the lab's name, when there are several (%(default)s)"
+    )
 
 
 def find_lab(arguments: argparse.Namespace) -> Lab:
@@ -60,18 +62,19 @@ naru lab up --name rehearsal --port-base 20000
         parser = super().get_parser(prog_name)
         add_name(parser)
         parser.add_argument("--cloud", action="append", metavar="NAME=RELEASE", help="a cloud; may be repeated")
-        parser.add_argument("--services", default="core", help="core,swift,octavia,designate,barbican (%(default)s)")
-        parser.add_argument("--computes", type=int, default=1, help="fake compute hosts per cloud (%(default)s)")
-        parser.add_argument("--port-base", type=int, default=DEFAULT_BASE, help="first TCP port (%(default)s)")
+        parser.add_argument("--services", help="core,swift,octavia,designate,barbican (core)")
+        parser.add_argument("--computes", type=int, metavar="N", help="fake compute hosts per cloud (1)")
+        parser.add_argument("--port-base", type=int, metavar="PORT", help=f"first TCP port ({DEFAULT_BASE})")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> None:
         lab = find_lab(arguments)
-        asked = any(option.startswith(("--cloud", "--services", "--computes", "--port-base")) for option in sys.argv)
+        options = (arguments.cloud, arguments.services, arguments.computes, arguments.port_base)
         wanted = None
-        if asked or not lab.exists():
-            services = [word for word in arguments.services.split(",") if word]
-            wanted = spec.build(arguments.cloud, services, arguments.computes, arguments.port_base)
+        if any(option is not None for option in options) or not lab.exists():
+            services = [word for word in (arguments.services or "core").split(",") if word]
+            computes = 1 if arguments.computes is None else arguments.computes
+            wanted = spec.build(arguments.cloud, services, computes, arguments.port_base or DEFAULT_BASE)
         with cloud_progress() as tell, install_progress() as installing:
             lab.up(wanted, tell, installing)
         print(f"The lab is up. Its clouds for OpenStack clients: export OS_CLIENT_CONFIG_FILE={lab.clouds_yaml}")
@@ -147,7 +150,7 @@ naru lab status -f json
         self._healthy = True
         return super().run(parsed_args) or (0 if self._healthy else 1)
 
-    def take_action(self, arguments: argparse.Namespace) -> tuple[Iterable[str], Iterable[Iterable[Any]]]:
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         rows = status.rows(find_lab(arguments))
         self._healthy = all(row.healthy for row in rows)
         columns = ("cloud", "release", "service", "port", "pid", "memory_mib", "healthy")
@@ -233,7 +236,7 @@ naru lab deps --install
         code = super().run(parsed_args)
         return code or (1 if any(not deps.present(package) for package in deps.PACKAGES) else 0)
 
-    def take_action(self, arguments: argparse.Namespace) -> tuple[Iterable[str], Iterable[Iterable[Any]]]:
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         absent = [package.name for package in deps.PACKAGES if not deps.present(package)]
         if absent and arguments.install:
             deps.install(absent)

@@ -4,7 +4,9 @@ import contextlib
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -78,7 +80,7 @@ class Lab:
         with self._locked():
             spec = self._settle(wanted)
             install.install(sorted({cloud.release for cloud in spec.clouds}), installing)
-            self._each(lambda cloud: running.up(cloud, progress))
+            self._bring_up(progress)
             self._write_clouds_yaml()
 
     def _settle(self, wanted: LabSpec | None) -> LabSpec:
@@ -103,12 +105,12 @@ class Lab:
     def start(self, progress: Progress) -> None:
         """Starts a stopped lab."""
         with self._locked():
-            self._each(lambda cloud: running.up(cloud, progress))
+            self._bring_up(progress)
 
     def stop(self) -> None:
         """Ends all processes; the state stays."""
         with self._locked():
-            self._each(running.stop)
+            self._stop()
 
     def down(self, purge: bool = False) -> None:
         """Ends all processes and removes the lab; with `purge` the shared caches (environments, states) too."""
@@ -116,15 +118,39 @@ class Lab:
             with self._locked():
                 if self.exists():
                     with contextlib.suppress(InputError):  # an unreadable specification must not keep it alive
-                        self._each(running.stop)
+                        self._stop()
                 shutil.rmtree(self.directory)
         if purge:
             shutil.rmtree(specification.cache_directory(), ignore_errors=True)
 
-    def _each(self, action: Callable[[Cloud], None]) -> None:
-        """Runs `action` on all clouds at once; the first error is raised after all have ended."""
+    def _bring_up(self, progress: Progress) -> None:
+        """Brings all clouds up at once. An interrupt ends what was started: nothing is left half-running."""
+        interrupted = threading.Event()
+
+        def tell(cloud: str, what: str) -> None:
+            if interrupted.is_set():
+                raise NaruError(f"{cloud}: interrupted")
+            progress(cloud, what)
+
+        clouds = self.clouds()
         with ThreadPoolExecutor() as pool:
-            for job in [pool.submit(action, cloud) for cloud in self.clouds()]:
+            jobs = [pool.submit(running.up, cloud, tell) for cloud in clouds]
+            try:
+                for job in jobs:
+                    job.result()
+            except KeyboardInterrupt:
+                interrupted.set()
+                while not all(job.done() for job in jobs):  # a thread may start one more process before it notices
+                    for cloud in clouds:
+                        running.stop(cloud)
+                    time.sleep(0.2)
+                for cloud in clouds:
+                    running.stop(cloud)
+                raise
+
+    def _stop(self) -> None:
+        with ThreadPoolExecutor() as pool:
+            for job in [pool.submit(running.stop, cloud) for cloud in self.clouds()]:
                 job.result()
 
     @contextlib.contextmanager

@@ -197,10 +197,12 @@ class Processes:
                 deadline = max(deadline, time.monotonic() + record[1])
         while time.monotonic() < deadline and any(self.find(name) for name in chosen):
             time.sleep(0.05)
-        for name, members in self.tree().items():
-            if name in chosen:
-                for member in members:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(member.pid, signal.SIGKILL)
+        killed = [member for name, members in self.tree().items() if name in chosen for member in members]
+        for member in killed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(member.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 10  # the kernel's time to end them: more only for one stuck in its disk
+        while time.monotonic() < deadline and any(member.alive() for member in killed):
+            time.sleep(0.01)
         for name in chosen:
             (self.run / name).unlink(missing_ok=True)

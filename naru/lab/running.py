@@ -10,7 +10,7 @@ from naru.errors import NaruError
 from naru.lab import bootstrap, health, ports, prepared, render, services
 from naru.lab.cloud import Cloud
 from naru.lab.infra import mariadb, memcached, rabbitmq
-from naru.lab.process import Command
+from naru.lab.process import LAB_VARIABLE, NAME_VARIABLE, Command
 from naru.lab.services import nova
 
 # receives (cloud's name, what is being done)
@@ -116,7 +116,8 @@ def _migrate(cloud: Cloud, service: str) -> None:
 def _run(cloud: Cloud, argv: tuple[str, ...], name: str) -> None:
     """Runs one of the release's commands to its end; its output goes to the log of that name."""
     log = cloud.processes.log_file(name)
-    env = {**cloud.environment(), "OS_BOOTSTRAP_PASSWORD": cloud.secret}
+    marks = {LAB_VARIABLE: cloud.processes.mark, NAME_VARIABLE: name}  # so that `stop` ends it with the rest
+    env = {**cloud.environment(), "OS_BOOTSTRAP_PASSWORD": cloud.secret, **marks}
     with log.open("ab") as output:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env)
     if done.returncode:
