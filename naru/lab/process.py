@@ -168,7 +168,11 @@ class Processes:
 
     def tree(self) -> dict[str, list[Running]]:
         """Every live process by the name it was started under, children and left-overs included."""
-        leaders = {record[0].pid: name for name in self.names() if (record := self._record(name))}
+        leaders = {}
+        for recorded in self.names():
+            # where the pid lives with another start time it is somebody else's, and so is its session
+            if (record := self._record(recorded)) and _start_ticks(record[0].pid) in (None, record[0].start):
+                leaders[record[0].pid] = recorded
         found: dict[str, list[Running]] = {}
         for entry in os.scandir("/proc"):
             if not entry.name.isdigit():
