@@ -32,136 +32,47 @@ class Error(Exception):
 
     def __str__(self):
         message = super(Error, self).__str__()
-        if self.errno is None:
-            return message
-        return "[errno {0}] {1}".format(self.errno, message)
-
-    def __reduce__(self):
-        return (self.__class__, (self.args[0], self.errno))
-
-
-class InvalidArgumentError(Error):
-    def __init__(self, message, errno=None):
-        super(InvalidArgumentError, self).__init__("RADOS invalid argument (%s)" % message, errno)
-
-
-class ExtendMismatch(Error):
-    def __init__(self, message, errno, offset):
-        super(ExtendMismatch, self).__init__("object content does not match (%s)" % message, errno)
-        self.offset = offset
+        return message if self.errno is None else "[errno {0}] {1}".format(self.errno, message)
 
 
 class OSError(Error):
-    """The base of the errors that stand for one errno."""
+    """The base of the errors that stand for one errno, and itself every other one."""
 
 
-class InterruptedOrTimeoutError(OSError):
-    def __init__(self, message, errno=None):
-        super(InterruptedOrTimeoutError, self).__init__("RADOS interrupted or timeout (%s)" % message, errno)
+_errors = {}
 
 
-class PermissionError(OSError):
-    def __init__(self, message, errno=None):
-        super(PermissionError, self).__init__("RADOS permission error (%s)" % message, errno)
+def _define(name, text, base, number=None):
+    """An exception class with the official binding's text, which stands for errno `number`."""
+
+    def init(self, message, errno=None):
+        base.__init__(self, "RADOS %s (%s)" % (text, message), errno)
+
+    found = type(name, (base,), {"__init__": init, "__module__": __name__})
+    if number:
+        _errors[number] = found
+    return found
 
 
-class PermissionDeniedError(OSError):
-    def __init__(self, message, errno=None):
-        super(PermissionDeniedError, self).__init__("RADOS permission denied (%s)" % message, errno)
-
-
-class ObjectNotFound(OSError):
-    def __init__(self, message, errno=None):
-        super(ObjectNotFound, self).__init__("RADOS object not found (%s)" % message, errno)
-
-
-class NoData(OSError):
-    def __init__(self, message, errno=None):
-        super(NoData, self).__init__("RADOS no data (%s)" % message, errno)
-
-
-class ObjectExists(OSError):
-    def __init__(self, message, errno=None):
-        super(ObjectExists, self).__init__("RADOS object exists (%s)" % message, errno)
-
-
-class ObjectBusy(OSError):
-    def __init__(self, message, errno=None):
-        super(ObjectBusy, self).__init__("RADOS object busy (%s)" % message, errno)
-
-
-class IOError(OSError):
-    def __init__(self, message, errno=None):
-        super(IOError, self).__init__("RADOS I/O error (%s)" % message, errno)
-
-
-class NoSpace(OSError):
-    def __init__(self, message, errno=None):
-        super(NoSpace, self).__init__("RADOS no space (%s)" % message, errno)
-
-
-class NotConnected(OSError):
-    def __init__(self, message, errno=None):
-        super(NotConnected, self).__init__("RADOS not connected (%s)" % message, errno)
-
-
-class RadosStateError(Error):
-    def __init__(self, message, errno=None):
-        super(RadosStateError, self).__init__("RADOS rados state (%s)" % message, errno)
-
-
-class IoctxStateError(Error):
-    def __init__(self, message, errno=None):
-        super(IoctxStateError, self).__init__("RADOS Ioctx state error (%s)" % message, errno)
-
-
-class ObjectStateError(Error):
-    def __init__(self, message, errno=None):
-        super(ObjectStateError, self).__init__("RADOS object state error (%s)" % message, errno)
-
-
-class LogicError(Error):
-    def __init__(self, message, errno=None):
-        super(LogicError, self).__init__("RADOS logic error (%s)" % message, errno)
-
-
-class TimedOut(OSError):
-    def __init__(self, message, errno=None):
-        super(TimedOut, self).__init__("RADOS timed out (%s)" % message, errno)
-
-
-class InProgress(Error):
-    def __init__(self, message, errno=None):
-        super(InProgress, self).__init__("RADOS in progress error (%s)" % message, errno)
-
-
-class IsConnected(Error):
-    def __init__(self, message, errno=None):
-        super(IsConnected, self).__init__("RADOS is connected error (%s)" % message, errno)
-
-
-class ConnectionShutdown(OSError):
-    def __init__(self, message, errno=None):
-        super(ConnectionShutdown, self).__init__("RADOS connection was shutdown (%s)" % message, errno)
-
-
-_errors = {
-    errno.EPERM: PermissionError,
-    errno.ENOENT: ObjectNotFound,
-    errno.EIO: IOError,
-    errno.ENOSPC: NoSpace,
-    errno.EEXIST: ObjectExists,
-    errno.EBUSY: ObjectBusy,
-    errno.ENODATA: NoData,
-    errno.EINTR: InterruptedOrTimeoutError,
-    errno.ETIMEDOUT: TimedOut,
-    errno.EACCES: PermissionDeniedError,
-    errno.EINPROGRESS: InProgress,
-    errno.EISCONN: IsConnected,
-    errno.EINVAL: InvalidArgumentError,
-    errno.ENOTCONN: NotConnected,
-    errno.ESHUTDOWN: ConnectionShutdown,
-}
+PermissionError = _define("PermissionError", "permission error", OSError, errno.EPERM)
+ObjectNotFound = _define("ObjectNotFound", "object not found", OSError, errno.ENOENT)
+IOError = _define("IOError", "I/O error", OSError, errno.EIO)
+NoSpace = _define("NoSpace", "no space", OSError, errno.ENOSPC)
+ObjectExists = _define("ObjectExists", "object exists", OSError, errno.EEXIST)
+ObjectBusy = _define("ObjectBusy", "object busy", OSError, errno.EBUSY)
+NoData = _define("NoData", "no data", OSError, errno.ENODATA)
+InterruptedOrTimeoutError = _define("InterruptedOrTimeoutError", "interrupted or timeout", OSError, errno.EINTR)
+TimedOut = _define("TimedOut", "timed out", OSError, errno.ETIMEDOUT)
+PermissionDeniedError = _define("PermissionDeniedError", "permission denied", OSError, errno.EACCES)
+NotConnected = _define("NotConnected", "not connected", OSError, errno.ENOTCONN)
+ConnectionShutdown = _define("ConnectionShutdown", "connection was shutdown", OSError, errno.ESHUTDOWN)
+InProgress = _define("InProgress", "in progress error", Error, errno.EINPROGRESS)
+IsConnected = _define("IsConnected", "is connected error", Error, errno.EISCONN)
+InvalidArgumentError = _define("InvalidArgumentError", "invalid argument", Error, errno.EINVAL)
+RadosStateError = _define("RadosStateError", "rados state", Error)
+IoctxStateError = _define("IoctxStateError", "Ioctx state error", Error)
+ObjectStateError = _define("ObjectStateError", "object state error", Error)
+LogicError = _define("LogicError", "logic error", Error)
 
 
 def make_ex(ret, message):
@@ -208,7 +119,6 @@ _out = POINTER(c_void_p)  # an out parameter that takes a handle, or a buffer th
 _lens = POINTER(c_size_t)
 _u64 = POINTER(c_uint64)
 _command = (POINTER(c_char_p), c_size_t, c_char_p, c_size_t, _out, _lens, _out, _lens)
-_object = (c_void_p, c_char_p)
 
 _create2 = _int("create2", _out, c_char_p, c_char_p, c_uint64)
 _connect = _int("connect", c_void_p)
@@ -234,8 +144,6 @@ _wait_osdmap = _int("wait_for_latest_osdmap", c_void_p)
 _blocklist_add = _int("blocklist_add", c_void_p, c_char_p, ctypes.c_uint32)
 _pool_lookup = function(_library, "rados_pool_lookup", c_int64, c_void_p, c_char_p)
 _pool_reverse_lookup = _int("pool_reverse_lookup", c_void_p, c_int64, c_char_p, c_size_t)
-_pool_create = _int("pool_create", c_void_p, c_char_p)
-_pool_delete = _int("pool_delete", c_void_p, c_char_p)
 _pool_list = _int("pool_list", c_void_p, c_char_p, c_size_t)
 _ioctx_create = _int("ioctx_create", c_void_p, c_char_p, _out)
 _ioctx_create2 = _int("ioctx_create2", c_void_p, c_int64, _out)
@@ -245,21 +153,14 @@ _ioctx_pool_id = function(_library, "rados_ioctx_get_id", c_int64, c_void_p)
 _ioctx_pool_name = _int("ioctx_get_pool_name", c_void_p, c_char_p, ctypes.c_uint)
 _ioctx_set_namespace = _void("ioctx_set_namespace", c_void_p, c_char_p)
 _last_version = function(_library, "rados_get_last_version", c_uint64, c_void_p)
-_application_enable = _int("application_enable", c_void_p, c_char_p, c_int)
 _stat = _int("stat", c_void_p, c_char_p, _u64, POINTER(ctypes.c_long))
 _read = _int("read", c_void_p, c_char_p, c_char_p, c_size_t, c_uint64)
 _write = _int("write", c_void_p, c_char_p, c_char_p, c_size_t, c_uint64)
 _write_full = _int("write_full", c_void_p, c_char_p, c_char_p, c_size_t)
-_append = _int("append", c_void_p, c_char_p, c_char_p, c_size_t)
 _trunc = _int("trunc", c_void_p, c_char_p, c_uint64)
 _remove = _int("remove", c_void_p, c_char_p)
-_getxattr = _int("getxattr", c_void_p, c_char_p, c_char_p, c_char_p, c_size_t)
-_setxattr = _int("setxattr", c_void_p, c_char_p, c_char_p, c_char_p, c_size_t)
-_rmxattr = _int("rmxattr", c_void_p, c_char_p, c_char_p)
 _list_open = _int("nobjects_list_open", c_void_p, _out)
-_list_next = _int(
-    "nobjects_list_next", c_void_p, POINTER(c_char_p), POINTER(c_char_p), POINTER(c_char_p)
-)
+_list_next = _int("nobjects_list_next", c_void_p, POINTER(c_char_p), POINTER(c_char_p), POINTER(c_char_p))
 _list_close = _void("nobjects_list_close", c_void_p)
 
 
@@ -299,7 +200,7 @@ class Rados(object):
         flags=0,
         context=None,
     ):
-        self.state = "new"  # what a handle that could not be made stays in: shutdown() must not touch it
+        self.state = "new"  # until there is a handle for shutdown() to end
         self.parsed_args = []
         self.conf_defaults = conf_defaults
         self.conffile = conffile
@@ -313,9 +214,7 @@ class Rados(object):
         elif name is None:
             name = "client.admin"
         self.cluster = c_void_p()
-        ret = _create2(
-            byref(self.cluster), cstr(clustername or "", "clustername"), cstr(name, "name"), flags
-        )
+        ret = _create2(byref(self.cluster), cstr(clustername or "", "clustername"), cstr(name, "name"), flags)
         if ret != 0:
             raise Error("rados_initialize failed with error code: %d" % ret)
         self.state = "configuring"
@@ -333,10 +232,6 @@ class Rados(object):
     def __exit__(self, type_, value, traceback):
         self.shutdown()
         return False
-
-    def __del__(self):
-        if getattr(self, "state", "new") in ("configuring", "connected"):
-            self.shutdown()
 
     def require_state(self, *args):
         """Raises RadosStateError unless the handle is in one of these states."""
@@ -476,20 +371,6 @@ class Rados(object):
                 return [name for name in decode_cstr(buffer.raw[:ret]).split("\0") if name]
             size = ret
 
-    def create_pool(self, pool_name, crush_rule=None, auid=None):
-        self.require_state("connected")
-        if crush_rule is not None:
-            raise NotImplementedError("create_pool with a CRUSH rule")
-        ret = _pool_create(self.cluster, cstr(pool_name, "pool_name"))
-        if ret < 0:
-            raise make_ex(ret, "error creating pool '%s'" % pool_name)
-
-    def delete_pool(self, pool_name):
-        self.require_state("connected")
-        ret = _pool_delete(self.cluster, cstr(pool_name, "pool_name"))
-        if ret < 0:
-            raise make_ex(ret, "error deleting pool '%s'" % pool_name)
-
     def open_ioctx(self, ioctx_name):
         """The pool of that name, to work in."""
         self.require_state("connected")
@@ -572,6 +453,8 @@ class Ioctx(object):
     def __del__(self):
         self.close()
 
+    _destroy = _ioctx_destroy  # reachable when the interpreter has cleared the module already
+
     def require_ioctx_open(self):
         if self.state != "open":
             raise IoctxStateError("The pool is %s" % self.state)
@@ -580,7 +463,7 @@ class Ioctx(object):
         if self.state == "open":
             self.state = "closed"
             if self.rados.state == "connected":  # after the client's shutdown the handle's memory is not ours any more
-                _ioctx_destroy(self.io)
+                self._destroy(self.io)
 
     def get_pool_id(self):
         self.require_ioctx_open()
@@ -619,12 +502,6 @@ class Ioctx(object):
             raise make_ex(ret, "Ioctx.get_stats(%s): get_stats failed" % self.name)
         return dict(zip(names, map(int, numbers)))
 
-    def application_enable(self, app_name, force=False):
-        self.require_ioctx_open()
-        ret = _application_enable(self.io, cstr(app_name, "app_name"), 1 if force else 0)
-        if ret < 0:
-            raise make_ex(ret, "error enabling application")
-
     def stat(self, key):
         """(size in bytes, time of the last change as a local time.struct_time)"""
         self.require_ioctx_open()
@@ -645,23 +522,17 @@ class Ioctx(object):
     def _changed(self, ret, what, key):
         if ret < 0:
             raise make_ex(ret, "Ioctx.%s(%s): failed to %s %s" % (what, self.name, what, key))
-        if ret > 0:
-            raise LogicError("Ioctx.%s(%s): rados_%s returned %d, but should return zero" % (what, self.name, what, ret))
+        return ret
 
     def write(self, key, data, offset=0):
         self.require_ioctx_open()
         data = cstr(data, "data")
-        self._changed(_write(self.io, cstr(key, "key"), data, len(data), offset), "write", key)
+        return self._changed(_write(self.io, cstr(key, "key"), data, len(data), offset), "write", key)
 
     def write_full(self, key, data):
         self.require_ioctx_open()
         data = cstr(data, "data")
-        self._changed(_write_full(self.io, cstr(key, "key"), data, len(data)), "write_full", key)
-
-    def append(self, key, data):
-        self.require_ioctx_open()
-        data = cstr(data, "data")
-        self._changed(_append(self.io, cstr(key, "key"), data, len(data)), "append", key)
+        return self._changed(_write_full(self.io, cstr(key, "key"), data, len(data)), "write_full", key)
 
     def trunc(self, key, size):
         self.require_ioctx_open()
@@ -675,33 +546,6 @@ class Ioctx(object):
         ret = _remove(self.io, cstr(key, "key"))
         if ret < 0:
             raise make_ex(ret, "Failed to remove '%s'" % key)
-        return True
-
-    def get_xattr(self, key, xattr_name):
-        self.require_ioctx_open()
-        length = 4096
-        while True:
-            buffer = ctypes.create_string_buffer(length)
-            ret = _getxattr(self.io, cstr(key, "key"), cstr(xattr_name, "xattr_name"), buffer, length)
-            if ret >= 0:
-                return buffer.raw[:ret]
-            if ret != -errno.ERANGE:
-                raise make_ex(ret, "Failed to get xattr %r" % xattr_name)
-            length *= 2
-
-    def set_xattr(self, key, xattr_name, xattr_value):
-        self.require_ioctx_open()
-        value = cstr(xattr_value, "xattr_value")
-        ret = _setxattr(self.io, cstr(key, "key"), cstr(xattr_name, "xattr_name"), value, len(value))
-        if ret < 0:
-            raise make_ex(ret, "Failed to set xattr %r" % xattr_name)
-        return True
-
-    def rm_xattr(self, key, xattr_name):
-        self.require_ioctx_open()
-        ret = _rmxattr(self.io, cstr(key, "key"), cstr(xattr_name, "xattr_name"))
-        if ret < 0:
-            raise make_ex(ret, "Failed to delete key %r xattr %r" % (key, xattr_name))
         return True
 
     def list_objects(self):
@@ -744,8 +588,9 @@ class Object(object):
 
     def write(self, string_to_write):
         self.require_object_exists()
-        self.ioctx.write(self.key, string_to_write, self.offset)
+        ret = self.ioctx.write(self.key, string_to_write, self.offset)
         self.offset += len(string_to_write)
+        return ret
 
     def remove(self):
         self.require_object_exists()
@@ -759,15 +604,3 @@ class Object(object):
     def seek(self, position):
         self.require_object_exists()
         self.offset = position
-
-    def get_xattr(self, xattr_name):
-        self.require_object_exists()
-        return self.ioctx.get_xattr(self.key, xattr_name)
-
-    def set_xattr(self, xattr_name, xattr_value):
-        self.require_object_exists()
-        return self.ioctx.set_xattr(self.key, xattr_name, xattr_value)
-
-    def rm_xattr(self, xattr_name):
-        self.require_object_exists()
-        return self.ioctx.rm_xattr(self.key, xattr_name)
