@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -62,12 +63,19 @@ class Naru(App):
         )
 
 
+def _interrupt(*_: object) -> None:
+    """SIGTERM is asked for as Ctrl-C is: the command ends what it began, in order."""
+    raise KeyboardInterrupt
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return int(Naru().run(argv or ["--help"]))
     except KeyboardInterrupt:
+        print("naru: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # the reader went away (| head): not an error, and nothing more may be written

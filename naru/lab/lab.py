@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from naru.errors import InputError, NaruError
-from naru.lab import bootstrap, install, release, running
+from naru.lab import bootstrap, deps, install, release, running
 from naru.lab import spec as specification
 from naru.lab.cloud import Cloud
 from naru.lab.ports import Ports
@@ -77,6 +77,7 @@ class Lab:
         """
         if os.geteuid() != 0:
             raise NaruError("a lab needs root", hint="It mounts its NFS shares in namespaces of its own. Use sudo.")
+        deps.check({service for cloud in (wanted or self.spec()).clouds for service in cloud.services})
         with self._locked():
             spec = self._settle(wanted)
             install.install(sorted({cloud.release for cloud in spec.clouds}), installing)
@@ -84,9 +85,7 @@ class Lab:
             self._write_clouds_yaml()
 
     def _settle(self, wanted: LabSpec | None) -> LabSpec:
-        if not self.exists():
-            if wanted is None:
-                raise InputError(f"there is no lab in {self.directory}", hint="Make one with: naru lab up")
+        if wanted is not None and not self.exists():
             free = shutil.disk_usage(self.directory).free
             if free < FREE_BYTES:
                 raise NaruError(
@@ -104,11 +103,13 @@ class Lab:
 
     def start(self, progress: Progress) -> None:
         """Starts a stopped lab."""
+        self.spec()
         with self._locked():
             self._bring_up(progress)
 
     def stop(self) -> None:
         """Ends all processes; the state stays."""
+        self.spec()
         with self._locked():
             self._stop()
 
@@ -194,6 +195,6 @@ class Lab:
 def describe(spec: LabSpec) -> str:
     """The specification in the words of `naru lab up`'s options."""
     return "; ".join(
-        f"--cloud {cloud.name}={cloud.release} --services {','.join(cloud.services)} --computes {cloud.computes}"
+        f"--cloud {cloud.name}={cloud.release} --services {cloud.name}:{','.join(cloud.services)} --computes {cloud.computes}"
         for cloud in spec.clouds
     )
