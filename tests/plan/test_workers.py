@@ -1,0 +1,226 @@
+"""Steps at workers: the journal on PostgreSQL, leases, and workers that are killed or only stopped for a while."""
+
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from naru.plan import control, leases, rollback, schema
+from naru.plan.context import Context
+from naru.plan.errors import LeaseLost, PlanError
+from naru.plan.executor import Executor, Outcome
+from naru.plan.journal import Journal
+from naru.plan.kinds import step
+from naru.plan.model import Plan, Step
+from naru.plan.workers import Worker, Workers
+from plan import kit
+
+pytestmark = pytest.mark.postgresql
+fork = multiprocessing.get_context("fork")
+LEASE = 1.0
+
+
+@step("pieces", no_undo="a test's", writes=lambda args: str(args["file"]))
+def pieces(context: Context) -> int:
+    """Writes many small pieces into a file, each after a look at the lease."""
+    for piece in range(context.args["pieces"]):
+        context.check()
+        with Path(context.args["file"]).open("a") as file:
+            file.write(f"{context.attempt}\n")
+        context.progress(piece + 1, context.args["pieces"], "count")
+        time.sleep(0.02)
+    return context.attempt
+
+
+def serve(url: str, concurrency: int = 4) -> None:
+    with Journal.open(url) as journal:
+        Worker(journal, ["here"], concurrency).run()
+
+
+def start_worker(url: str, concurrency: int = 4) -> multiprocessing.process.BaseProcess:
+    process = fork.Process(target=serve, args=(url, concurrency))
+    process.start()
+    return process
+
+
+def end(process: multiprocessing.process.BaseProcess) -> None:
+    process.terminate()
+    process.join(15)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
+        raise AssertionError("the worker did not end on SIGTERM")
+
+
+def coordinate(url: str) -> None:
+    with Journal.open(url) as journal:
+        Executor(journal, remote=Workers(journal, LEASE)).run()
+
+
+def prepare(url: str, plan: Plan) -> None:
+    """Creates the journal, and the queues so that workers can be started first."""
+    with Journal.create(url, plan) as journal:
+        Workers(journal, LEASE).close()
+
+
+def wait_for(path: Path, lines: int) -> None:
+    until = time.monotonic() + 30
+    while not path.exists() or len(path.read_text().splitlines()) < lines:
+        assert time.monotonic() < until, f"{path} is not written"
+        time.sleep(0.01)
+
+
+def test_plan_on_postgresql_runs_and_rolls_back(database: str, tmp_path: Path) -> None:
+    plan = kit.things_plan(tmp_path, 5, 20)
+    Journal.create(database, plan).close()
+    assert kit.run(database) is Outcome.DONE
+    assert kit.all_things(tmp_path) == sorted(step.id for step in plan.steps)
+    with Journal.open(database) as journal:
+        assert not journal.is_running()
+        rollback.start(journal)
+    assert kit.run(database) is Outcome.DONE
+    assert kit.all_things(tmp_path) == []
+
+
+def test_two_executors_on_postgresql_exclude_each_other(database: str) -> None:
+    Journal.create(database, Plan(steps=[Step("a", "noop")])).close()
+    with Journal.open(database) as one, Journal.open(database) as other, one.exclusive():
+        assert other.is_running()
+        with pytest.raises(PlanError, match="another executor"):
+            Executor(other).run()
+
+
+def test_steps_run_at_a_worker(database: str, tmp_path: Path) -> None:
+    plan = kit.things_plan(tmp_path, 4, 10, place="here")
+    prepare(database, plan)
+    worker = start_worker(database)
+    try:
+        with Journal.open(database) as journal:
+            assert Executor(journal, remote=Workers(journal, LEASE)).run() is Outcome.DONE
+    finally:
+        end(worker)
+    assert kit.all_things(tmp_path) == sorted(step.id for step in plan.steps)
+
+
+def test_stopped_worker_is_replaced_and_cannot_write_on(database: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    prepare(database, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": 60}, place="here")]))
+    first = start_worker(database, 1)
+    coordinator = fork.Process(target=coordinate, args=(database,))
+    coordinator.start()
+    second = None
+    try:
+        wait_for(file, 3)
+        assert first.pid is not None
+        os.kill(first.pid, signal.SIGSTOP)
+        second = start_worker(database, 1)
+        written = len(file.read_text().splitlines())
+        wait_for(file, written + 3)
+        os.kill(first.pid, signal.SIGCONT)
+        coordinator.join(60)
+        assert coordinator.exitcode == 0
+        lines = file.read_text().splitlines()
+        assert lines == sorted(lines), "the stopped worker wrote after it was replaced"
+        assert lines.count("2") == 60
+        with Journal.open(database) as journal, journal.read() as connection:
+            row = connection.execute(select(schema.steps)).one()
+            assert (row.state, row.attempt, row.result) == ("done", 2, "2")
+            assert kit.events(journal, "copy") == ["started", "retry", "started", "done"]
+    finally:
+        for process in (first, second):
+            if process is not None:
+                end(process)
+        coordinator.kill()
+        coordinator.join()
+
+
+def test_cancel_reaches_a_worker(database: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    prepare(database, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": 5000}, place="here")]))
+    worker = start_worker(database, 1)
+    try:
+        with Journal.open(database) as journal:
+            threading.Thread(target=lambda: (wait_for(file, 3), control.cancel(journal))).start()
+            assert Executor(journal, remote=Workers(journal, LEASE)).run() is Outcome.CANCELLED
+            assert kit.states(journal) == {"copy": "waiting"}
+    finally:
+        end(worker)
+
+
+def _running_step(database: str) -> Journal:
+    journal = Journal.create(database, Plan(steps=[Step("a", "noop")]))
+    with journal.write() as connection:
+        connection.execute(schema.steps.update().values(state="running", attempt=1))
+    return journal
+
+
+def test_expired_lease_is_refused_by_journal_and_by_its_holder(database: str) -> None:
+    with _running_step(database) as journal:
+        lease = leases.acquire(journal, "disk", 1, 1, "worker-1", seconds=0.2)
+        assert lease is not None
+        lease.check()
+        time.sleep(0.25)
+        with pytest.raises(LeaseLost):
+            lease.check()
+        with pytest.raises(LeaseLost), journal.write() as connection:
+            leases.finish(connection, lease, "{}")
+        with journal.write() as connection:
+            assert not leases.renew(connection, lease)
+
+
+def test_fence_grows_and_one_attempt_has_one_lease(database: str) -> None:
+    with _running_step(database) as journal:
+        first = leases.acquire(journal, "disk", 1, 1, "worker-1", seconds=0.1)
+        assert first is not None
+        assert leases.acquire(journal, "disk", 1, 1, "worker-2", seconds=0.1) is None
+        assert not leases.is_current(journal, 1, 1)
+        time.sleep(0.2)
+        assert [held.lost for held in leases.look(journal, [1], 0.1)] == [True]
+        assert leases.acquire(journal, "disk", 1, 1, "worker-2", seconds=0.1) is None
+        with journal.write() as connection:
+            connection.execute(schema.steps.update().values(attempt=2))
+        second = leases.acquire(journal, "disk", 1, 2, "worker-2")
+        assert second is not None and second.fence > first.fence
+
+
+@pytest.mark.kill
+def test_workers_and_executor_killed_at_random(database: str, tmp_path: Path) -> None:
+    plan = kit.things_plan(tmp_path, 40, 50, nap=0.005, place="here", limit=16)
+    prepare(database, plan)
+    workers = [start_worker(database, 8) for _ in range(2)]
+    coordinator = fork.Process(target=coordinate, args=(database,))
+    coordinator.start()
+    kills = 0
+    until = time.monotonic() + 240
+    try:
+        while coordinator.exitcode != 0:
+            assert time.monotonic() < until, f"not done after {kills} kills"
+            coordinator.join(0.05 + random.random() * 0.5)
+            if coordinator.exitcode is not None and coordinator.exitcode != 0:
+                assert coordinator.exitcode == -signal.SIGKILL
+                coordinator = fork.Process(target=coordinate, args=(database,))
+                coordinator.start()
+            elif coordinator.exitcode is None:
+                if random.random() < 0.3:
+                    coordinator.kill()
+                else:
+                    place = random.randrange(len(workers))
+                    workers[place].kill()
+                    workers[place].join()
+                    workers[place] = start_worker(database, 8)
+                kills += 1
+    finally:
+        coordinator.kill()
+        coordinator.join()
+        for worker in workers:
+            end(worker)
+    assert kills > 10
+    assert kit.all_things(tmp_path) == sorted(step.id for step in plan.steps)
+    with Journal.open(database) as journal:
+        assert set(kit.states(journal).values()) == {"done"}
