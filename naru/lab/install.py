@@ -1,0 +1,266 @@
+"""One virtual environment for each release, installed from its lock, cached and shared by labs.
+
+An environment lies at `$XDG_CACHE_HOME/naru/venvs/<release>-<12 hex digits>`; the digits are of everything that
+shapes it (lock, edits, files of etc/, Python version), so that a changed lock makes another one and a running lab
+keeps its own. It is built where it will stay, because console scripts name their interpreter by absolute path: it
+counts only once the file `complete` lies in it, which is written last. A lock on `<environment>.lock` lets one
+process build at a time. The tools that do the work inherit that lock, so an installation whose Naru was killed
+still holds it until the last of them has ended; the next one then begins anew.
+
+uv does all of it, except for Python 2.7, which uv cannot use: there uv runs the last virtualenv that could make 2.7
+environments in a tool environment of its own, and the old pip inside the new environment does the rest.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import uv
+
+from naru.errors import NaruError
+from naru.lab import python
+from naru.lab.release import Release, load, lock_path
+
+# (release, what is being done, packages done, packages in all); called from several threads
+Progress = Callable[[str, str, int, int], None]
+
+VIRTUALENV = "virtualenv==20.15.1"  # the last that supports Python 2.7; it brings pip 20.3.4, setuptools and wheel
+BATCH = 24  # packages a command: few commands, yet progress to be seen
+TAIL = 15  # lines of a failed command's output that are shown
+DISK_FULL = 64 * 2**20  # bytes: with less than this left, a failure is put down to the disk
+
+
+def venvs_directory() -> Path:
+    """Where all environments lie: `$XDG_CACHE_HOME/naru/venvs`, by default under ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "naru" / "venvs"
+
+
+def venv_path(release: Release) -> Path:
+    """Where the environment of `release` is or will be."""
+    digest = hashlib.sha256(lock_path(release.name).read_bytes())
+    digest.update(json.dumps([release.python, release.build]).encode())
+    digest.update("".join(edit.model_dump_json() for edit in release.edits).encode())
+    for file in sorted(release.etc.rglob("*")):
+        if file.is_file():
+            digest.update(str(file.relative_to(release.etc)).encode() + file.read_bytes())
+    return venvs_directory() / f"{release.name}-{digest.hexdigest()[:12]}"
+
+
+def installed(release: Release) -> bool:
+    """Whether the environment is complete and its interpreter still there."""
+    venv = venv_path(release)
+    return (venv / "complete").exists() and (venv / "bin" / "python").exists()
+
+
+def record(release: Release) -> dict[str, float]:
+    """What is known of a complete environment: `seconds` its installation took, `bytes` it has."""
+    answer: dict[str, float] = json.loads((venv_path(release) / "complete").read_text())
+    return answer
+
+
+def site_packages(venv: Path) -> Path:
+    """The directory of an environment's modules."""
+    return next(venv.glob("lib/python*/site-packages"))
+
+
+def install(releases: Sequence[str], progress: Progress | None = None) -> dict[str, Path]:
+    """Makes the environments that are not there yet, as many at once as there are cores; gives the path of each.
+
+    Raises InputError for an unknown release or a missing Python before anything is done, and NaruError when an
+    installation fails: what was installed until then stays, what had not begun is left out.
+    """
+    wanted = [load(name) for name in dict.fromkeys(releases)]
+    interpreters = {
+        release.name: python.find(release.python, needed_by=release.name)
+        for release in wanted
+        if not installed(release)
+    }
+    report = progress or (lambda release, phase, done, total: None)
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="install") as pool:
+        futures: list[Future[None]] = [
+            pool.submit(_ensure, release, interpreters[release.name], report)
+            for release in wanted
+            if release.name in interpreters
+        ]
+        try:
+            for future in futures:
+                future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {release.name: venv_path(release) for release in wanted}
+
+
+def _ensure(release: Release, interpreter: Path, report: Progress) -> None:
+    venv = venv_path(release)
+    total = len(release.lock)
+    venv.parent.mkdir(parents=True, exist_ok=True)
+    with _exclusive(venv.with_name(f"{venv.name}.lock"), lambda: report(release.name, "waiting", 0, total)) as lock:
+        if not installed(release):
+            report(release.name, "environment", 0, total)
+            started = time.monotonic()
+            shutil.rmtree(venv, ignore_errors=True)
+            _Build(release, venv, interpreter, lock, report).run()
+            size = sum(file.lstat().st_size for file in venv.rglob("*") if not file.is_dir())
+            marker = {"seconds": round(time.monotonic() - started, 1), "bytes": size}
+            temporary = venv / "complete.new"
+            temporary.write_text(json.dumps(marker) + "\n")
+            temporary.rename(venv / "complete")
+    report(release.name, "done", total, total)
+
+
+@contextmanager
+def _exclusive(file: Path, waiting: Callable[[], None]) -> Iterator[int]:
+    """Holds the lock `file`; gives the descriptor that holds it. Calls `waiting` when another process has it."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            waiting()
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class _Build:
+    """One environment being built. `lock` is the descriptor which every command inherits."""
+
+    def __init__(self, release: Release, venv: Path, interpreter: Path, lock: int, report: Progress) -> None:
+        self.release = release
+        self.venv = venv
+        self.interpreter = interpreter
+        self.lock = lock
+        self.report = report
+        self.log = venv.with_name(f"{venv.name}.log")
+        self.python = venv / "bin" / "python"
+        self.packages = [f"{name}=={version}" for name, version in release.lock.items()]
+        self.done = 0
+        self.counting = threading.Lock()
+
+    def run(self) -> None:
+        self.log.write_text("")
+        if self.release.python == "2.7":
+            self._python2()
+        else:
+            self._python3()
+        self._phase("bytecode")
+        self._files()
+        # the packages' own tests are half of all modules and never imported; modules in the syntax of another Python,
+        # which some carry, make it fail
+        jobs = [] if self.release.python == "2.7" else ["-j", "0"]
+        compiler = [self.python, "-m", "compileall", "-q", "-x", "/tests/", *jobs]
+        self._run([*compiler, site_packages(self.venv)], may_fail=True)
+
+    def _python3(self) -> None:
+        self._run([uv.find_uv_bin(), "venv", "--no-project", "--python", self.interpreter, self.venv])
+        self._phase("packages")
+        constraints = self.venv / "build-constraints.txt"
+        constraints.write_text("".join(f"{line}\n" for line in self.release.build))
+        pip = [
+            uv.find_uv_bin(),
+            "pip",
+            "install",
+            "--python",
+            self.python,
+            "--no-deps",
+            "--build-constraints",
+            constraints,
+        ]
+        for batch in self._batches():
+            self._run([*pip, *batch])
+            self._count(len(batch))
+
+    def _python2(self) -> None:
+        tool = [uv.find_uv_bin(), "tool", "run", "--python", sys.executable, "--from", VIRTUALENV]
+        self._run([*tool, "virtualenv", "--python", self.interpreter, self.venv])
+        self._phase("packages")
+        pip = [self.python, "-m", "pip", "--disable-pip-version-check"]
+        if self.release.build:
+            # the old pip builds inside the environment, so what setup.py files import must be there before
+            self._run([*pip, "install", "--no-deps", *self.release.build])
+        wheels = self.venv / "wheels"
+
+        def build(batch: list[str]) -> None:
+            self._run([*pip, "wheel", "--no-deps", "--wheel-dir", wheels, *batch])
+            self._count(len(batch))
+
+        # most packages of that time come as source and pip builds one after the other: two run at once
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            list(pool.map(build, self._batches()))
+        self._phase("unpacking")
+        self._run([*pip, "install", "--no-deps", "--no-compile", "--no-index", "--find-links", wheels, *self.packages])
+        shutil.rmtree(wheels)
+
+    def _files(self) -> None:
+        """Puts in place what the wheels lack, and makes the release's edits."""
+        if self.release.etc.is_dir():
+            shutil.copytree(self.release.etc, self.venv / "etc", dirs_exist_ok=True)
+        for edit in self.release.edits:
+            file = site_packages(self.venv) / edit.file
+            text = file.read_text(encoding="utf-8")
+            if text.count(edit.find) != 1:
+                raise NaruError(f"{self.release.name}: the edit of {edit.file} does not fit the installed file")
+            # never in place: the file may be a hard link into uv's cache
+            file.unlink()
+            file.write_text(text.replace(edit.find, edit.replace), encoding="utf-8")
+
+    def _batches(self) -> list[list[str]]:
+        return [self.packages[start : start + BATCH] for start in range(0, len(self.packages), BATCH)]
+
+    def _phase(self, name: str) -> None:
+        self.report(self.release.name, name, self.done, len(self.packages))
+
+    def _count(self, packages: int) -> None:
+        with self.counting:
+            self.done += packages
+        self._phase("packages")
+
+    def _run(self, command: Sequence[str | Path], *, may_fail: bool = False) -> None:
+        """Runs one command; its output goes to the log. Raises NaruError with the output's end when it fails."""
+        # PYTHONPATH and the like would reach into the other Python; proxies, UV_* and PIP_* are the user's say
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        argv = [str(part) for part in command]
+        tail: deque[str] = deque(maxlen=TAIL)
+        try:
+            with (
+                self.log.open("a") as log,
+                subprocess.Popen(
+                    argv,
+                    cwd=self.venv.parent,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    errors="replace",
+                    pass_fds=[self.lock],
+                ) as process,
+            ):
+                assert process.stdout is not None
+                for line in process.stdout:
+                    tail.append(line.rstrip())
+                    log.write(line)
+        except OSError as error:
+            raise self._failure(str(error)) from error
+        if process.returncode and not may_fail:
+            raise self._failure("\n".join(tail))
+
+    def _failure(self, detail: str) -> NaruError:
+        free = shutil.disk_usage(self.venv.parent).free
+        what = f"installing {self.release.name} failed"
+        if free < DISK_FULL or "No space left on device" in detail:
+            what = f"{what}: the disk of {self.venv.parent} is full ({free // 2**20} MiB free)"
+        return NaruError(what, detail=detail, hint=f"The installer's whole output: {self.log}")
