@@ -13,6 +13,7 @@ from naru import __version__
 
 # "words of the command": "module:class", loaded only when the command is run or its help is asked for
 COMMANDS: dict[str, str] = {
+    "inventory": "naru.cli.inventory:Inventory",
     "lab deps": "naru.cli.lab:Deps",
     "lab down": "naru.cli.lab:Down",
     "lab logs": "naru.cli.lab:Logs",
