@@ -55,6 +55,7 @@ class Up(Command):
     examples = """
 naru lab up
 naru lab up --cloud old=queens --cloud new=2026.1 --services core,swift,designate --computes 20
+naru lab up --services swift,octavia,designate --services new:barbican
 naru lab up --name rehearsal --port-base 20000
 """
 
@@ -62,7 +63,12 @@ naru lab up --name rehearsal --port-base 20000
         parser = super().get_parser(prog_name)
         add_name(parser)
         parser.add_argument("--cloud", action="append", metavar="NAME=RELEASE", help="a cloud; may be repeated")
-        parser.add_argument("--services", help="core,swift,octavia,designate,barbican (core)")
+        parser.add_argument(
+            "--services",
+            action="append",
+            metavar="[CLOUD:]SERVICE,...",
+            help="besides the core: swift, octavia, designate, barbican; for all clouds or for one; may be repeated",
+        )
         parser.add_argument("--computes", type=int, metavar="N", help="fake compute hosts per cloud (1)")
         parser.add_argument("--port-base", type=int, metavar="PORT", help=f"first TCP port ({DEFAULT_BASE})")
         return parser
@@ -72,9 +78,8 @@ naru lab up --name rehearsal --port-base 20000
         options = (arguments.cloud, arguments.services, arguments.computes, arguments.port_base)
         wanted = None
         if any(option is not None for option in options) or not lab.exists():
-            services = [word for word in (arguments.services or "core").split(",") if word]
             computes = 1 if arguments.computes is None else arguments.computes
-            wanted = spec.build(arguments.cloud, services, computes, arguments.port_base or DEFAULT_BASE)
+            wanted = spec.build(arguments.cloud, arguments.services, computes, arguments.port_base or DEFAULT_BASE)
         with cloud_progress() as tell, install_progress() as installing:
             lab.up(wanted, tell, installing)
         print(f"The lab is up. Its clouds for OpenStack clients: export OS_CLIENT_CONFIG_FILE={lab.clouds_yaml}")

@@ -10,7 +10,14 @@ from naru.errors import NaruError
 from naru.lab.cloud import Cloud
 
 # the API roots by service; asked directly, since the catalogue is what bootstrap makes
-PATHS = {"keystone": "/v3", "nova": "/v2.1", "cinder": "/v3/{project}", "neutron": "/v2.0", "glance": "/v2"}
+PATHS = {
+    "keystone": "/v3",
+    "nova": "/v2.1",
+    "cinder": "/v3/{project}",
+    "neutron": "/v2.0",
+    "glance": "/v2",
+    "designate": "/v2",
+}
 
 
 class Api:

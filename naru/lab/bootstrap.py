@@ -17,16 +17,17 @@ FLAVORS = (("m1.nano", 64, 1, 1), ("m1.tiny", 512, 1, 1), ("m1.small", 2048, 1, 
 USER, PROJECT = "demo", "demo"
 
 
-def run(cloud: Cloud) -> None:
-    """Registers everything; what is there already is left alone. Needs all APIs up."""
+def resources(cloud: Cloud) -> None:
+    """Makes volume types, flavors and the network; what is there already is left alone. Needs all APIs up."""
     api = Api(cloud)
-    _identity(cloud, api)
     with ThreadPoolExecutor() as pool:
         for job in [pool.submit(step, cloud, api) for step in (_volume_types, _flavors, _network)]:
             job.result()
 
 
-def _identity(cloud: Cloud, api: Api) -> None:
+def identity(cloud: Cloud) -> None:
+    """Registers roles, users and the catalogue; what is there already is left alone. Needs Keystone up."""
+    api = Api(cloud)
     roles = {name: api.ensure("keystone", "/roles", "role", {"name": name})["id"] for name in ROLES}
     roles["admin"] = api.ensure("keystone", "/roles", "role", {"name": "admin"})["id"]
     project = api.ensure("keystone", "/projects", "project", {"name": "service", "domain_id": "default"})
@@ -51,7 +52,14 @@ def _identity(cloud: Cloud, api: Api) -> None:
                 api.ensure("keystone", "/endpoints", "endpoint", endpoint, service_id=service, interface=interface)
     demo = api.ensure("keystone", "/projects", "project", {"name": PROJECT, "domain_id": "default"})["id"]
     user = _user(api, cloud, USER)
-    api("keystone", "PUT", f"/projects/{demo}/users/{user}/roles/{roles['member']}")
+    for role in ("member", *user_roles(cloud)):
+        api("keystone", "PUT", f"/projects/{demo}/users/{user}/roles/{roles[role]}")
+
+
+def user_roles(cloud: Cloud) -> tuple[str, ...]:
+    """The roles, besides `member`, that somebody needs to use all of the cloud's services."""
+    modules = [services.module(name) for name in cloud.services]
+    return tuple(role for module in modules for role in getattr(module, "USER_ROLES", ()))
 
 
 def _user(api: Api, cloud: Cloud, name: str) -> str:

@@ -2,10 +2,12 @@
 
 import datetime
 import time
+from collections.abc import Callable
 
 import requests
 
 from naru.errors import NaruError
+from naru.lab import services
 from naru.lab.api import Api
 from naru.lab.cloud import Cloud
 
@@ -26,7 +28,7 @@ def wait_apis(cloud: Cloud, timeout: float = 120) -> None:
             if time.monotonic() > deadline:
                 raise NaruError(
                     f"{cloud.name}: {service} does not answer on {cloud.url(service)} after {timeout:.0f} s",
-                    hint=f"See: naru lab logs {cloud.name}/{service}-api",
+                    hint=f"See: naru lab logs {cloud.name}/{'swift-proxy' if service == 'swift' else f'{service}-api'}",
                 )
             time.sleep(0.2)
 
@@ -43,12 +45,18 @@ def missing(cloud: Cloud, api: Api, since: float) -> list[str]:
     alive = set()
     for service in ("nova", "cinder"):
         for row in api(service, "GET", "/os-services")["services"]:
-            if row["state"] == "up" and _timestamp(row.get("updated_at")) >= since:
+            if row["state"] == "up" and timestamp(row.get("updated_at")) >= since:
                 alive.add(f"{row['binary']}@{row['host']}")
     return sorted(expected - alive)
 
 
-def _timestamp(text: str | None) -> float:
+def silent(cloud: Cloud, api: Api, since: float) -> list[str]:
+    """Workers of the services beyond the core without a sign of life since then."""
+    modules = [services.module(name) for name in cloud.services]
+    return [name for module in modules if hasattr(module, "silent") for name in module.silent(cloud, api, since)]
+
+
+def timestamp(text: str | None) -> float:
     """Seconds since the epoch of a service's time, which is UTC whether it says so or not; 0 for none."""
     if not text:
         return 0.0
@@ -58,11 +66,22 @@ def _timestamp(text: str | None) -> float:
 def wait(cloud: Cloud, since: float, timeout: float = 180) -> None:
     """Waits until all APIs answer and all workers have reported since `since`."""
     wait_apis(cloud, timeout)
-    deadline = time.monotonic() + timeout
     api = Api(cloud)
     for service, path in (("neutron", "/networks?limit=1"), ("glance", "/images?limit=1")):
         api(service, "GET", path)
-    while left := missing(cloud, api, since):
+    _until_none(cloud, lambda: missing(cloud, api, since), timeout)
+    wait_silent(cloud, since, timeout)
+
+
+def wait_silent(cloud: Cloud, since: float, timeout: float = 180) -> None:
+    """Waits until the workers of the services beyond the core have given a sign of life since `since`."""
+    api = Api(cloud)
+    _until_none(cloud, lambda: silent(cloud, api, since), timeout)
+
+
+def _until_none(cloud: Cloud, missing: Callable[[], list[str]], timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while left := missing():
         if time.monotonic() > deadline:
             raise NaruError(
                 f"{cloud.name}: no heartbeat of {', '.join(left)} after {timeout:.0f} s",

@@ -195,6 +195,7 @@ class Lab:
 def describe(spec: LabSpec) -> str:
     """The specification in the words of `naru lab up`'s options."""
     return "; ".join(
-        f"--cloud {cloud.name}={cloud.release} --services {cloud.name}:{','.join(cloud.services)} --computes {cloud.computes}"
+        f"--cloud {cloud.name}={cloud.release} --services {cloud.name}:{','.join(cloud.services)} "
+        f"--computes {cloud.computes}"
         for cloud in spec.clouds
     )

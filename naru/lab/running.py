@@ -34,6 +34,12 @@ DIRECTORIES = (
     "cinder/mnt",
     "cinder/conversion",
     "cinder/backup",
+    "swift/rings",
+    "swift/node/d1",
+    "swift/cache",
+    "bind",
+    "designate",
+    "octavia",
 )
 
 
@@ -92,11 +98,15 @@ def _prepare(cloud: Cloud, progress: Progress) -> None:
         jobs = [pool.submit(_migrate, cloud, name) for name in sorted(cloud.services, key=_longest_first)]
         for job in jobs:
             job.result()
+    progress(cloud.name, "registering users and the catalogue")
+    _services(cloud, DATABASE_ONLY)  # of these Keystone; others end when they cannot log in to it
+    bootstrap.identity(cloud)
     progress(cloud.name, "starting the services for the first time")
     _services(cloud, cloud.services)
     health.wait_apis(cloud)
-    progress(cloud.name, "registering the catalogue, types, flavors, networks")
-    bootstrap.run(cloud)
+    progress(cloud.name, "making volume types, flavors, networks")
+    bootstrap.resources(cloud)
+    _register(cloud)
     progress(cloud.name, "keeping the prepared state")
     stop(cloud)
     (cloud.state / READY).touch()
@@ -111,6 +121,15 @@ def _longest_first(service: str) -> int:
 def _migrate(cloud: Cloud, service: str) -> None:
     for command in services.module(service).migrate(cloud):
         _run(cloud, command, f"{service}-schema")
+
+
+def _register(cloud: Cloud) -> None:
+    """What services must be told once they run, when their workers answer."""
+    health.wait_silent(cloud, since=0.0)
+    for name in cloud.services:
+        module = services.module(name)
+        for command in module.register(cloud) if hasattr(module, "register") else ():
+            _run(cloud, command, f"{name}-register")
 
 
 def _run(cloud: Cloud, argv: tuple[str, ...], name: str) -> None:
@@ -158,7 +177,11 @@ def _infrastructure(cloud: Cloud, ready: bool = True) -> None:
 
 
 def _services(cloud: Cloud, names: Iterable[str]) -> None:
-    _launch(cloud, [command for name in names for command in services.module(name).programs(cloud)])
+    modules = [services.module(name) for name in names]
+    for module in modules:
+        if hasattr(module, "prepare"):
+            module.prepare(cloud)
+    _launch(cloud, [command for module in modules for command in module.programs(cloud)])
 
 
 def _launch(cloud: Cloud, commands: Iterable[Command], timeout: float = 180) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 import pydantic
@@ -78,9 +79,11 @@ def shared_secret() -> str:
 def build(
     clouds: list[str] | None, wanted: list[str] | None, computes: int, port_base: int = ports.DEFAULT_BASE
 ) -> LabSpec:
-    """The specification that `naru lab up`'s options ask for; each of `clouds` is NAME=RELEASE.
+    """The specification that `naru lab up`'s options ask for.
 
-    Raises InputError for a malformed or repeated name, an unknown release or service, or a bad number.
+    Each of `clouds` is NAME=RELEASE; each of `wanted` is SERVICE,... for all clouds, or NAME:SERVICE,... for one.
+    Raises InputError for a malformed or repeated name, an unknown release or service, a service that a release which
+    is asked for it does not have, or a bad number.
     """
     chosen = clouds or [*DEFAULT_CLOUDS, f"new={release.names()[-1]}"]
     if len(chosen) > MAX_CLOUDS:
@@ -100,28 +103,41 @@ def build(
             CloudSpec(
                 name=name,
                 release=release_name,
-                services=_services(release.load(release_name), wanted or ["core"]),
+                services=_services(name, release.load(release_name), wanted or ()),
                 computes=computes,
                 port_base=port_base + index * ports.PER_CLOUD,
                 index=index,
             )
         )
+    _check_names(wanted or (), [spec.name for spec in specs])
     return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=tuple(specs))
 
 
-def _services(release: release.Release, wanted: list[str]) -> tuple[str, ...]:
+def _check_names(wanted: Sequence[str], clouds: list[str]) -> None:
+    for option in wanted:
+        name, colon, _ = option.partition(":")
+        if colon and name not in clouds:
+            raise InputError(f"--services {option!r}: there is no cloud {name!r}", hint=f"It is {' or '.join(clouds)}.")
+
+
+def _services(cloud: str, release: release.Release, wanted: Sequence[str]) -> tuple[str, ...]:
+    """The services of one cloud: the core, and what is asked for by all clouds or by this one."""
     names = set(services.CORE)
-    for word in wanted:
-        if word != "core" and word not in services.EXTRA and word not in services.CORE:
-            known = ", ".join(("core", *services.EXTRA))
-            raise InputError(f"--services {word!r} is not known", hint=f"Choose from: {known}.")
-        if word in services.EXTRA:
-            names.add(word)
+    for option in wanted:
+        only, colon, words = option.rpartition(":")
+        if colon and only != cloud:
+            continue
+        for word in filter(None, words.split(",")):
+            if word != "core" and word not in services.EXTRA and word not in services.CORE:
+                known = ", ".join(("core", *services.EXTRA))
+                raise InputError(f"--services {word!r} is not known", hint=f"Choose from: {known}.")
+            if word in services.EXTRA:
+                names.add(word)
     missing = sorted(name for name in names if name not in release.api)
     if missing:
         raise InputError(
             f"{release.name} has no {', '.join(missing)} that could be installed",
-            hint="`naru lab releases` lists what each release has.",
+            hint="`naru lab releases` lists what each release has; --services CLOUD:SERVICE asks for one cloud only.",
         )
     return tuple(name for name in (*services.CORE, *services.EXTRA) if name in names)
 

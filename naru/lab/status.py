@@ -1,5 +1,6 @@
 """What `naru lab status` shows."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from naru.lab.lab import Lab
 from naru.lab.ports import is_open
 from naru.lab.process import memory
 from naru.lab.services import nova
+
+HEARTBEAT = 60  # seconds without a heartbeat after which Nova and Cinder, and so we, hold a worker dead
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ def _serves(name: str, port: int | None) -> bool:
 def _silent(cloud: Cloud) -> set[str]:
     """Workers without a heartbeat within the service's own time limit; none are known when no API answers."""
     try:
-        return {name.partition("@")[0] for name in health.missing(cloud, Api(cloud), since=0.0)}
+        api = Api(cloud)
+        names = [*health.missing(cloud, api, since=0.0), *health.silent(cloud, api, since=time.time() - HEARTBEAT)]
     except (NaruError, OSError):
         return set()
+    return {name.partition("@")[0] for name in names}

@@ -1,8 +1,15 @@
 """The OpenStack services, a module each: its databases, its schema steps, its processes, its catalogue entries.
 
-Every module has the same names: `DATABASES`, `CATALOG` (type, name, path), `migrate(cloud)` (commands that make the
-schema from nothing) and `programs(cloud)`. What differs between releases is in the release's data file: how an API is
-served, and the peculiarities that the templates under `naru/lab/templates/` ask for.
+Every module has the same names: `DATABASES`, `CATALOG` (type, name, path) or `catalog(cloud)`, `migrate(cloud)`
+(commands that make the schema from nothing) and `programs(cloud)`. What differs between releases is in the release's
+data file: how an API is served, and the peculiarities that the templates under `naru/lab/templates/` ask for.
+
+A module may have, where its service needs it:
+
+- `USER_ROLES`: the roles, besides `member`, that an ordinary user of the service has
+- `prepare(cloud)`: brings into etc/ what is no template, before the programs start
+- `register(cloud)`: commands that are run once, when the service runs for the first time
+- `silent(cloud, api, since)`: those of its processes that have given no sign of life since then
 """
 
 import importlib

@@ -1,9 +1,22 @@
 """How an API of a release is served: by its own script, or as a WSGI application under waitress."""
 
+import dataclasses
+
 from naru.lab.cloud import Cloud
 from naru.lab.process import Command
 
 THREADS = 4
+
+
+def make_home(cloud: Cloud, service: str) -> None:
+    """Makes the service's directory under etc/ a home directory for those that look for their configuration in
+    ~/.SERVICE or /etc/SERVICE and nowhere else: see `at_home`."""
+    (cloud.etc / service / f".{service}").symlink_to(".")
+
+
+def at_home(cloud: Cloud, service: str, command: Command) -> Command:
+    """The command with the directory that `make_home` made as its home directory."""
+    return dataclasses.replace(command, env={**command.env, "HOME": str(cloud.etc / service)})
 
 
 def command(cloud: Cloud, service: str, *arguments: str, name: str | None = None) -> Command:
