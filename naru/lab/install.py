@@ -34,6 +34,7 @@ from naru.lab.release import Release, load, lock_path
 
 # (release, what is being done, packages done, packages in all); called from several threads
 Progress = Callable[[str, str, int, int], None]
+Argument = str | Path
 
 VIRTUALENV = "virtualenv==20.15.1"  # the last that supports Python 2.7; it brings pip 20.3.4, setuptools and wheel
 BATCH = 24  # packages a command: few commands, yet progress to be seen
@@ -78,79 +79,87 @@ def install(releases: Sequence[str], progress: Progress | None = None) -> dict[s
     """Makes the environments that are not there yet, as many at once as there are cores; gives the path of each.
 
     Raises InputError for an unknown release or a missing Python before anything is done, and NaruError when an
-    installation fails: what was installed until then stays, what had not begun is left out.
+    installation fails: those that had begun are finished, those that had not are left out.
     """
     wanted = [load(name) for name in dict.fromkeys(releases)]
-    interpreters = {
-        release.name: python.find(release.python, needed_by=release.name)
-        for release in wanted
-        if not installed(release)
-    }
+    missing = [release for release in wanted if not installed(release)]
+    interpreters = [python.find(release.python, needed_by=release.name) for release in missing]
     report = progress or (lambda release, phase, done, total: None)
+    interrupted = threading.Event()
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="install") as pool:
-        futures: list[Future[None]] = [
-            pool.submit(_ensure, release, interpreters[release.name], report)
-            for release in wanted
-            if release.name in interpreters
+        builds = [
+            _Build(release, interpreter, report, interrupted)
+            for release, interpreter in zip(missing, interpreters, strict=True)
         ]
+        futures: list[Future[None]] = [pool.submit(build.ensure) for build in builds]
         try:
             for future in futures:
                 future.result()
-        except BaseException:
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                interrupted.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return {release.name: venv_path(release) for release in wanted}
 
 
-def _ensure(release: Release, interpreter: Path, report: Progress) -> None:
-    venv = venv_path(release)
-    total = len(release.lock)
-    venv.parent.mkdir(parents=True, exist_ok=True)
-    with _exclusive(venv.with_name(f"{venv.name}.lock"), lambda: report(release.name, "waiting", 0, total)) as lock:
-        if not installed(release):
-            report(release.name, "environment", 0, total)
-            started = time.monotonic()
-            shutil.rmtree(venv, ignore_errors=True)
-            _Build(release, venv, interpreter, lock, report).run()
-            size = sum(file.lstat().st_size for file in venv.rglob("*") if not file.is_dir())
-            marker = {"seconds": round(time.monotonic() - started, 1), "bytes": size}
-            temporary = venv / "complete.new"
-            temporary.write_text(json.dumps(marker) + "\n")
-            temporary.rename(venv / "complete")
-    report(release.name, "done", total, total)
-
-
-@contextmanager
-def _exclusive(file: Path, waiting: Callable[[], None]) -> Iterator[int]:
-    """Holds the lock `file`; gives the descriptor that holds it. Calls `waiting` when another process has it."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            waiting()
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+def python2_environment(interpreter: Path, venv: Path) -> list[Argument]:
+    """The command that makes a virtual environment of Python 2.7 at `venv`."""
+    tool = [uv.find_uv_bin(), "tool", "run", "--python", sys.executable, "--from", VIRTUALENV]
+    return [*tool, "virtualenv", "--python", interpreter, venv]
 
 
 class _Build:
-    """One environment being built. `lock` is the descriptor which every command inherits."""
+    """The environment of one release being built; `interrupted` is set when nothing more is to be begun."""
 
-    def __init__(self, release: Release, venv: Path, interpreter: Path, lock: int, report: Progress) -> None:
+    def __init__(self, release: Release, interpreter: Path, report: Progress, interrupted: threading.Event) -> None:
         self.release = release
-        self.venv = venv
         self.interpreter = interpreter
-        self.lock = lock
         self.report = report
-        self.log = venv.with_name(f"{venv.name}.log")
-        self.python = venv / "bin" / "python"
+        self.interrupted = interrupted
+        self.venv = venv_path(release)
+        self.log = self.venv.with_name(f"{self.venv.name}.log")
+        self.python = self.venv / "bin" / "python"
         self.packages = [f"{name}=={version}" for name, version in release.lock.items()]
         self.done = 0
         self.counting = threading.Lock()
+        self.lock = -1  # the descriptor that holds the lock, which every command inherits
 
-    def run(self) -> None:
+    def ensure(self) -> None:
+        """Builds the environment unless another process has done so meanwhile. Raises NaruError."""
+        try:
+            self.venv.parent.mkdir(parents=True, exist_ok=True)
+            with self._exclusive():
+                if not installed(self.release):
+                    self._build()
+        except OSError as error:
+            raise self._failure(str(error)) from error
+        self.done = len(self.packages)
+        self._phase("done")
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        self.lock = os.open(self.venv.with_name(f"{self.venv.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            while not self._locked():
+                self._phase("waiting for another installation")
+                self._check()
+                time.sleep(0.5)
+            yield
+        finally:
+            os.close(self.lock)
+
+    def _locked(self) -> bool:
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def _build(self) -> None:
+        started = time.monotonic()
+        self._phase("environment")
+        shutil.rmtree(self.venv, ignore_errors=True)
         self.log.write_text("")
         if self.release.python == "2.7":
             self._python2()
@@ -161,33 +170,27 @@ class _Build:
         # the packages' own tests are half of all modules and never imported; modules in the syntax of another Python,
         # which some carry, make it fail
         jobs = [] if self.release.python == "2.7" else ["-j", "0"]
-        compiler = [self.python, "-m", "compileall", "-q", "-x", "/tests/", *jobs]
+        compiler: list[Argument] = [self.python, "-m", "compileall", "-q", "-x", "/tests/", *jobs]
         self._run([*compiler, site_packages(self.venv)], may_fail=True)
+        size = sum(file.lstat().st_size for file in self.venv.rglob("*") if not file.is_dir())
+        temporary = self.venv / "complete.new"
+        temporary.write_text(json.dumps({"seconds": round(time.monotonic() - started, 1), "bytes": size}) + "\n")
+        temporary.rename(self.venv / "complete")
 
     def _python3(self) -> None:
         self._run([uv.find_uv_bin(), "venv", "--no-project", "--python", self.interpreter, self.venv])
         self._phase("packages")
-        constraints = self.venv / "build-constraints.txt"
-        constraints.write_text("".join(f"{line}\n" for line in self.release.build))
-        pip = [
-            uv.find_uv_bin(),
-            "pip",
-            "install",
-            "--python",
-            self.python,
-            "--no-deps",
-            "--build-constraints",
-            constraints,
-        ]
+        build = self.venv / "build-constraints.txt"
+        build.write_text("".join(f"{line}\n" for line in self.release.build))
+        pip: list[Argument] = [uv.find_uv_bin(), "pip", "install", "--python", self.python, "--no-deps"]
         for batch in self._batches():
-            self._run([*pip, *batch])
+            self._run([*pip, "--build-constraints", build, *batch])
             self._count(len(batch))
 
     def _python2(self) -> None:
-        tool = [uv.find_uv_bin(), "tool", "run", "--python", sys.executable, "--from", VIRTUALENV]
-        self._run([*tool, "virtualenv", "--python", self.interpreter, self.venv])
+        self._run(python2_environment(self.interpreter, self.venv))
         self._phase("packages")
-        pip = [self.python, "-m", "pip", "--disable-pip-version-check"]
+        pip: list[Argument] = [self.python, "-m", "pip", "--disable-pip-version-check"]
         if self.release.build:
             # the old pip builds inside the environment, so what setup.py files import must be there before
             self._run([*pip, "install", "--no-deps", *self.release.build])
@@ -197,7 +200,7 @@ class _Build:
             self._run([*pip, "wheel", "--no-deps", "--wheel-dir", wheels, *batch])
             self._count(len(batch))
 
-        # most packages of that time come as source and pip builds one after the other: two run at once
+        # most packages of that time come as source, and pip builds one after the other: so several pips at once
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
             list(pool.map(build, self._batches()))
         self._phase("unpacking")
@@ -228,35 +231,37 @@ class _Build:
             self.done += packages
         self._phase("packages")
 
-    def _run(self, command: Sequence[str | Path], *, may_fail: bool = False) -> None:
+    def _run(self, command: Sequence[Argument], *, may_fail: bool = False) -> None:
         """Runs one command; its output goes to the log. Raises NaruError with the output's end when it fails."""
+        self._check()
         # PYTHONPATH and the like would reach into the other Python; proxies, UV_* and PIP_* are the user's say
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         argv = [str(part) for part in command]
         tail: deque[str] = deque(maxlen=TAIL)
-        try:
-            with (
-                self.log.open("a") as log,
-                subprocess.Popen(
-                    argv,
-                    cwd=self.venv.parent,
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                    errors="replace",
-                    pass_fds=[self.lock],
-                ) as process,
-            ):
-                assert process.stdout is not None
-                for line in process.stdout:
-                    tail.append(line.rstrip())
-                    log.write(line)
-        except OSError as error:
-            raise self._failure(str(error)) from error
+        with (
+            self.log.open("a") as log,
+            subprocess.Popen(
+                argv,
+                cwd=self.venv.parent,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                pass_fds=[self.lock],
+            ) as process,
+        ):
+            assert process.stdout is not None
+            for line in process.stdout:
+                tail.append(line.rstrip())
+                log.write(line)
         if process.returncode and not may_fail:
             raise self._failure("\n".join(tail))
+
+    def _check(self) -> None:
+        if self.interrupted.is_set():
+            raise NaruError(f"installing {self.release.name} was interrupted")
 
     def _failure(self, detail: str) -> NaruError:
         free = shutil.disk_usage(self.venv.parent).free

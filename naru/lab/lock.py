@@ -17,7 +17,7 @@ import uv
 
 from naru.errors import InputError, NaruError
 from naru.lab import python
-from naru.lab.install import VIRTUALENV
+from naru.lab.install import python2_environment
 from naru.lab.release import Release, load, lock_path, names, normalize
 
 # they are part of how things are installed, or are pinned by the data file
@@ -59,8 +59,7 @@ def _python3(release: Release, directory: Path, bounds: Path, wanted: list[str])
 def _python2(release: Release, directory: Path, bounds: Path, wanted: list[str]) -> list[str]:
     interpreter = python.find(release.python, needed_by=release.name)
     venv = directory / "venv"
-    tool = [uv.find_uv_bin(), "tool", "run", "--python", sys.executable, "--from", VIRTUALENV]
-    _output([*tool, "virtualenv", "--python", str(interpreter), str(venv)])
+    _output([str(part) for part in python2_environment(interpreter, venv)])
     pip = [str(venv / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
     _output([*pip, "install", *release.build])
     _output([*pip, "install", "-c", str(bounds), *wanted])
