@@ -1,12 +1,14 @@
 """One Ceph cluster for one cloud: a monitor, a manager and one OSD on a sparse file, as plain processes on loopback.
 
-Files, all under the cluster's directory:
+Everything is under the cluster's directory, which may be copied as a whole while the cluster is stopped:
 
-- `ceph.conf`: the daemons' and client.admin's; rendered anew at every start, so that a copied directory works anywhere
-- `client.NAME.conf`, `ceph.client.NAME.keyring`: what one client needs and nothing else
-- `keyring`: every key of the cluster (mode 0600)
-- `cluster.json`: fsid, OSD uuid and ports; written last by `create()`, so its absence means "not created"
-- `mon/`, `mgr/`, `osd/`: the daemons' data. `osd/block` is sparse: copy it with a tool that keeps holes
+- `ceph.conf`: the daemons' and client.admin's. It alone holds absolute paths and is written anew at every start.
+- `etc/`: what clients need, as /etc/ceph has it: `ceph.conf`, `ceph.client.NAME.keyring`; and `NAME.conf` for one
+  client each, with the place of its keyring. Mounted over /etc/ceph it serves programs that look nowhere else.
+- `keyring`: every key of the cluster (mode 0600).
+- `mon/`, `mgr/`, `osd/`: the daemons' data. `osd/block` is sparse: it must be copied by a tool that keeps holes.
+- `created.json`: fsid, size, ports. Written last by `create()`: without it the rest is a left-over.
+- `pools`: empty; there since the pools have been made.
 """
 
 import base64
@@ -16,6 +18,7 @@ import os
 import shutil
 import struct
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -43,24 +46,32 @@ _DAEMONS: Mapping[str, Mapping[str, str]] = {
     "mgr.x": {"mon": "allow profile mgr", "osd": "allow *", "mds": "allow *"},
     "osd.0": {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"},
 }
-PROCESSES = ("ceph-mon", "ceph-mgr", "ceph-osd")
-DEFAULT_SIZE = 30 << 30
+# process name: daemon id
+PROCESSES: Mapping[str, str] = {"ceph-mon": "a", "ceph-mgr": "x", "ceph-osd": "0"}
+DEFAULT_SIZE = 30 << 30  # bytes; nothing of it is allocated before it is written
+# The OSD's metadata store with small buffers: by default they may grow to 1 GiB.
 ROCKSDB = (
-    "compression=kNoCompression,max_write_buffer_number=2,min_write_buffer_number_to_merge=1,"
-    "recycle_log_file_num=4,write_buffer_size=4194304,writable_file_max_buffer_size=0,"
-    "compaction_readahead_size=1048576,max_background_compactions=1,max_total_wal_size=33554432"
+    "compression=kNoCompression,max_write_buffer_number=2,min_write_buffer_number_to_merge=1,recycle_log_file_num=4,"
+    "write_buffer_size=4194304,writable_file_max_buffer_size=0,compaction_readahead_size=1048576,"
+    "max_background_compactions=1,max_total_wal_size=33554432"
 )
 
 
 def _key() -> str:
-    """A new cephx key: type 1 (AES), time of making, length, 16 random bytes (CryptoKey::encode)."""
+    """A new cephx key as ceph-authtool makes it: type 1 (AES), when it was made, length and 16 random bytes."""
     now = time.time_ns()
     return base64.b64encode(struct.pack("<HIIH", 1, now // 10**9, now % 10**9, 16) + os.urandom(16)).decode()
 
 
-def _entry(name: str, key: str, caps: Mapping[str, str]) -> str:
-    lines = [f"[{name}]", f"\tkey = {key}", *(f'\tcaps {kind} = "{cap}"' for kind, cap in caps.items())]
+def _entry(name: str, caps: Mapping[str, str]) -> str:
+    """A keyring's entry with a new key."""
+    lines = [f"[{name}]", f"\tkey = {_key()}", *(f'\tcaps {kind} = "{cap}"' for kind, cap in caps.items())]
     return "\n".join(lines) + "\n"
+
+
+def _key_of(keyring: str) -> str:
+    """The key of a keyring with one entry."""
+    return next(line.split(" = ", 1)[1] for line in keyring.splitlines() if line.startswith("\tkey = "))
 
 
 def _write_private(path: Path, text: str) -> None:
@@ -71,50 +82,47 @@ def _write_private(path: Path, text: str) -> None:
 
 
 class Ceph:
-    """The cluster of one cloud. `size` is the capacity in bytes (of a sparse file), fixed when it is created."""
+    """The cluster of one cloud. `size` is the capacity in bytes, fixed when it is created."""
 
     def __init__(self, directory: Path, processes: Processes, ports: Ports, *, size: int = DEFAULT_SIZE) -> None:
         self.directory = directory
         self.processes = processes
         self.ports = ports
         self.size = size
-        self.admin_conf = directory / "ceph.conf"
-        self._identity = directory / "cluster.json"
-        self._settled = directory / "settled"
+        self.etc = directory / "etc"
+        self._created = directory / "created.json"
+        self._pools_made = directory / "pools"
 
     # -- configuration
 
     def conf(self, client: str) -> Path:
-        """The ceph.conf that lets this client, and only it, reach the cluster."""
-        return self.admin_conf if client == "admin" else self.directory / f"client.{client}.conf"
+        """The ceph.conf that lets this client, and only it, reach the cluster; "admin" is the daemons' own."""
+        return self.directory / "ceph.conf" if client == "admin" else self.etc / f"{client}.conf"
 
     def keyring(self, client: str) -> Path:
-        return self.directory / f"ceph.client.{client}.keyring"
+        """The file with the client's key, mode 0600."""
+        return (self.directory if client == "admin" else self.etc) / f"ceph.client.{client}.keyring"
 
     def key(self, client: str) -> str:
-        """The client's secret, as libvirt wants it."""
-        for line in self.keyring(client).read_text().splitlines():
-            name, _, value = line.strip().partition(" = ")
-            if name == "key":
-                return value
-        raise NaruError(f"{self.keyring(client)} holds no key")
-
-    def identity(self) -> dict[str, Any]:
-        """fsid, OSD uuid, size and monitor port of the created cluster."""
-        found: dict[str, Any] = json.loads(self._identity.read_text())
-        return found
+        """The client's key itself, as libvirt's secrets want it."""
+        return _key_of(self.keyring(client).read_text())
 
     @property
     def created(self) -> bool:
-        return self._identity.exists()
+        """Whether the cluster's data is there and complete."""
+        return self._created.exists()
 
-    def render(self, identity: Mapping[str, Any] | None = None) -> None:
+    def render(self) -> None:
         """Writes every configuration file with this directory's paths and these ports."""
-        identity = identity or self.identity()
-        mon, mon_v1 = self.ports["ceph-mon"], self.ports["ceph-mon-v1"]
+        self._render(json.loads(self._created.read_text()))
+
+    def _addresses(self) -> str:
+        return f"[v2:127.0.0.1:{self.ports['ceph-mon']},v1:127.0.0.1:{self.ports['ceph-mon-v1']}]"
+
+    def _render(self, identity: Mapping[str, Any]) -> None:
         common = f"""[global]
 fsid = {identity["fsid"]}
-mon host = [v2:127.0.0.1:{mon},v1:127.0.0.1:{mon_v1}]
+mon host = {self._addresses()}
 auth cluster required = cephx
 auth service required = cephx
 auth client required = cephx
@@ -128,7 +136,7 @@ rados mon op timeout = 60
 client mount timeout = 30
 """
         d = self.directory
-        self.admin_conf.write_text(
+        self.conf("admin").write_text(
             f"""{common}public addr = 127.0.0.1
 cluster addr = 127.0.0.1
 ms bind port min = {self.ports["ceph-first"]}
@@ -204,6 +212,7 @@ bluestore rocksdb options = {ROCKSDB}
 
 {client}"""
         )
+        (self.etc / "ceph.conf").write_text(f"{common}\n{client}")
         for name in CLIENTS:
             if name != "admin":
                 self.conf(name).write_text(f"{common}keyring = {self.keyring(name)}\n\n{client}")
@@ -216,67 +225,69 @@ bluestore rocksdb options = {ROCKSDB}
             return
         self.processes.stop(PROCESSES)
         shutil.rmtree(self.directory, ignore_errors=True)
-        for name in ("mon", "mgr", "osd", "run", "crash", "modules"):
+        for name in ("etc", "mon", "mgr", "osd", "run", "crash", "modules"):
             (self.directory / name).mkdir(parents=True)
-        identity: dict[str, Any] = {
-            "fsid": str(uuid.uuid4()),
-            "osd": str(uuid.uuid4()),
-            "size": self.size,
-            "port": self.ports["ceph-mon"],
-        }
-        keys = {name: (_key(), caps) for name, caps in _DAEMONS.items()}
+        identity: dict[str, Any] = {"fsid": str(uuid.uuid4()), "size": self.size, "port": self.ports["ceph-mon"]}
+        entries = [_entry(name, caps) for name, caps in _DAEMONS.items()]
         for name, caps in CLIENTS.items():
-            keys[f"client.{name}"] = (_key(), caps)
-            _write_private(self.keyring(name), _entry(f"client.{name}", keys[f"client.{name}"][0], caps))
-        _write_private(self.directory / "keyring", "".join(_entry(name, *entry) for name, entry in keys.items()))
-        self.render(identity)
-        monmap, osdmap = str(self.directory / "monmap"), str(self.directory / "osdmap")
-        addresses = f"[v2:127.0.0.1:{self.ports['ceph-mon']},v1:127.0.0.1:{self.ports['ceph-mon-v1']}]"
-        self._run("monmaptool", "--create", "--fsid", identity["fsid"], "--addv", "a", addresses, monmap)
-        self._run("osdmaptool", "--createsimple", "1", osdmap)
-        self._run(
-            "ceph-mon",
-            "--mkfs",
-            "-i",
-            "a",
-            "--monmap",
-            monmap,
-            "--osdmap",
-            osdmap,
-            "--keyring",
-            str(self.directory / "keyring"),
-        )
-        self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", identity["osd"], "--no-mon-config", "--monmap", monmap)
-        temporary = self._identity.with_suffix(".new")
+            entries.append(_entry(f"client.{name}", caps))
+            _write_private(self.keyring(name), entries[-1])
+        _write_private(self.directory / "keyring", "".join(entries))
+        self._render(identity)
+        with tempfile.TemporaryDirectory() as name:
+            monmap, osdmap = f"{name}/monmap", f"{name}/osdmap"
+            self._run("monmaptool", "--create", "--fsid", identity["fsid"], "--addv", "a", self._addresses(), monmap)
+            # A map that has osd.0 already spares the monitor's part in making it: any OSD of that name and key is it.
+            self._run("osdmaptool", "--createsimple", "1", osdmap)
+            maps = ("--monmap", monmap, "--osdmap", osdmap)
+            self._run("ceph-mon", "-i", "a", "--mkfs", *maps, "--keyring", str(self.directory / "keyring"))
+            self._run("ceph-osd", "-i", "0", "--mkfs", "--no-mon-config", "--monmap", monmap)
+        self._write_created(identity)
+
+    def _write_created(self, identity: Mapping[str, Any]) -> None:
+        temporary = self._created.with_suffix(".new")
         temporary.write_text(json.dumps(identity))
-        temporary.replace(self._identity)
+        temporary.replace(self._created)
 
     def _run(self, *argv: str) -> None:
-        done = subprocess.run(
-            [*argv, "-c", str(self.admin_conf)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120
-        )
+        command = [*argv, "-c", str(self.conf("admin"))]
+        try:
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise NaruError(f"{argv[0]} cannot make a Ceph cluster in {self.directory}", detail=str(error)) from error
         if done.returncode:
-            raise NaruError(f"{argv[0]} cannot make its data under {self.directory}", detail=done.stderr[-2000:])
+            raise NaruError(f"{argv[0]} cannot make a Ceph cluster in {self.directory}", detail=done.stderr[-2000:])
+
+    def _move(self) -> None:
+        """Gives the monitor of a cluster that was made for other ports these ones."""
+        identity = json.loads(self._created.read_text())
+        if identity["port"] == self.ports["ceph-mon"]:
+            return
+        with tempfile.TemporaryDirectory() as name:
+            monmap = f"{name}/monmap"
+            self._run("monmaptool", "--create", "--fsid", identity["fsid"], "--addv", "a", self._addresses(), monmap)
+            self._run("ceph-mon", "-i", "a", "--inject-monmap", monmap)
+        self._write_created({**identity, "port": self.ports["ceph-mon"]})
+
+    # -- running it
 
     def start(self) -> None:
-        """Starts the three daemons at once; returns before they are ready."""
+        """Starts the daemons that do not run, all at once, and returns before they are ready."""
         self.create()
         self.render()
-        for name, kind, ident in (("ceph-mon", "mon", "a"), ("ceph-mgr", "mgr", "x"), ("ceph-osd", "osd", "0")):
-            self.processes.start(
-                Command(
-                    name,
-                    (name, "-f", "-i", ident, "-c", str(self.admin_conf), "--no-mon-config"),
-                    env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
-                    port=self.ports["ceph-mon"] if kind == "mon" else None,
-                )
-            )
+        if not self.processes.find("ceph-mon"):
+            self._move()
+        for name, ident in PROCESSES.items():
+            # Without --no-mon-config the others would end when the monitor is not there yet.
+            early = () if name == "ceph-mon" else ("--no-mon-config",)
+            argv = (name, "-f", "-i", ident, "-c", str(self.conf("admin")), *early)
+            env = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+            port = self.ports["ceph-mon"] if name == "ceph-mon" else None
+            self.processes.start(Command(name, argv, env, port=port))
 
     def stop(self) -> None:
-        """Ends the three daemons. They exit at once: the stores recover from their journals at the next start."""
+        """Ends the daemons, which exit at once: their stores recover from their journals at the next start."""
         self.processes.stop(PROCESSES)
-
-    # -- asking it
 
     def ready(self, timeout: float = 60.0) -> None:
         """Waits until every pool takes reads and reports free space; makes the pools of a new cluster on the way.
@@ -286,17 +297,23 @@ bluestore rocksdb options = {ROCKSDB}
         deadline = time.monotonic() + timeout
         while not is_open(self.ports["ceph-mon"]):
             self._wait(deadline, "its monitor does not listen")
-        with self._connect(deadline) as cluster:
-            if not self._settled.exists():
-                self._settle(cluster)
-            while not self._osd_is_up(cluster):
-                self._wait(deadline, "its OSD is not up")
-            cluster.wait_for_latest_osdmap()  # else a read would still go to the last run's OSD
-            for pool in POOLS:
-                with cluster.open_ioctx(pool) as ioctx, contextlib.suppress(rados.ObjectNotFound):
-                    ioctx.stat("any")  # waits for the placement group
-            while missing := self._without_space(cluster):
-                self._wait(deadline, f"no free space is reported for the pools {', '.join(missing)}")
+        try:
+            with self._client(deadline) as cluster:
+                self._get_ready(cluster, deadline)
+        except rados.Error as error:
+            raise NaruError(f"The Ceph cluster in {self.directory} is not ready", detail=str(error)) from error
+
+    def _get_ready(self, cluster: rados.Rados, deadline: float) -> None:
+        if not self._pools_made.exists():
+            self._make_pools(cluster)
+        while not self._osd_is_up(cluster):
+            self._wait(deadline, "its OSD is not up")
+        cluster.wait_for_latest_osdmap()  # else a read would still go to the last run's OSD
+        for pool in POOLS:
+            with cluster.open_ioctx(pool) as ioctx, contextlib.suppress(rados.ObjectNotFound):
+                ioctx.stat("any")  # waits for the placement group
+        while missing := self._without_space(cluster):
+            self._wait(deadline, f"no free space is reported for the pools {', '.join(missing)}")
 
     def _wait(self, deadline: float, problem: str) -> None:
         dead = [name for name in PROCESSES if not self.processes.find(name)]
@@ -308,15 +325,15 @@ bluestore rocksdb options = {ROCKSDB}
             )
         time.sleep(0.05)
 
-    def _connect(self, deadline: float) -> rados.Rados:
-        """client.admin's connection. Every operation on it ends by itself, so that no wait is for ever."""
+    def _client(self, deadline: float) -> rados.Rados:
+        """client.admin, to be connected by a `with`. Every operation ends by itself at about the deadline."""
         patience = str(max(1, int(deadline - time.monotonic())))
         options = {
             "client_mount_timeout": patience,
             "rados_mon_op_timeout": patience,
             "rados_osd_op_timeout": patience,
         }
-        return rados.Rados(name="client.admin", conffile=str(self.admin_conf), conf=options)
+        return rados.Rados(name="client.admin", conffile=str(self.conf("admin")), conf=options)
 
     def _ask(self, cluster: rados.Rados, prefix: str, **arguments: Any) -> Any:
         """The monitor's answer to a command, decoded; None when it has none."""
@@ -325,18 +342,18 @@ bluestore rocksdb options = {ROCKSDB}
             raise NaruError(f"Ceph refuses '{prefix}' ({os.strerror(-code)})", detail=status)
         return json.loads(output) if output.strip() else None
 
-    def _settle(self, cluster: rados.Rados) -> None:
-        """Makes the pools. Every command may be repeated, so a killed attempt does no harm."""
+    def _make_pools(self, cluster: rados.Rados) -> None:
+        """Every command may be repeated, so a killed attempt does no harm."""
 
         def make(pool: str) -> None:
             self._ask(cluster, "osd pool create", pool=pool, pg_num=8)
             self._ask(cluster, "osd pool application enable", pool=pool, app="rbd")
 
-        with ThreadPoolExecutor(len(POOLS)) as pool_makers:
-            list(pool_makers.map(make, POOLS))
+        with ThreadPoolExecutor(len(POOLS)) as threads:
+            list(threads.map(make, POOLS))
         # The manager has no modules by intent; the monitor expects ten.
         self._ask(cluster, "health mute", code="MGR_MODULE_ERROR", sticky=True)
-        self._settled.touch()
+        self._pools_made.touch()
 
     def _osd_is_up(self, cluster: rados.Rados) -> bool:
         """Whether the OSD of this run is up. After a restart the map shows the last run's for a moment, and a client

@@ -7,6 +7,7 @@ exceptions. The same source runs on Python 2.7 and 3: standard library only, no 
 
 import ctypes
 import errno
+import tempfile
 import time
 from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint64, c_void_p
 
@@ -260,9 +261,25 @@ class Rados(object):
     def conf_read_file(self, path=None):
         """Reads a ceph.conf; None: the default places."""
         self.require_state("configuring", "connected")
-        ret = _conf_read_file(self.cluster, cstr(path, "path", opt=True))
+        path = cstr(path, "path", opt=True)
+        ret = _conf_read_file(self.cluster, path)
+        if ret == -errno.EINVAL and path is not None:
+            ret = self._read_without_section(path)
         if ret != 0:
             raise make_ex(ret, "error calling conf_read_file")
+
+    def _read_without_section(self, path):
+        """Reads a ceph.conf whose first lines are in no section, as os-brick wrote them until 2020. The librados of
+        that time took them for [global]; today's refuses them.
+        """
+        with open(path, "rb") as source:
+            text = source.read()
+        if text.lstrip().startswith(b"["):
+            return -errno.EINVAL
+        with tempfile.NamedTemporaryFile() as copy:
+            copy.write(b"[global]\n" + text)
+            copy.flush()
+            return _conf_read_file(self.cluster, cstr(copy.name, "path"))
 
     def conf_parse_argv(self, args):
         """Takes the configuration options out of `args` and returns the rest."""
