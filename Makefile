@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps lock lint test test-unit demo clean
+.PHONY: help install deps lock lint test test-unit test-releases demo clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,6 +26,22 @@ lint: install ## ruff and mypy
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+
+deps: install ## the distribution's packages, without starting their daemons (needs root)
+	$(RUN)/naru lab deps --install
+
+test: lint deps ## everything that is claimed, on real services; 30 minutes on 2 cores
+	$(RUN)/naru lab install
+	$(RUN)/pytest -m "not releases"
+
+test-releases: install deps ## every release installed, every era brought up; more than an hour
+	$(RUN)/pytest -m releases
+
+demo: install deps ## two clouds nine years apart, a small company in the old one, and what both own
+	$(RUN)/naru lab up
+	$(RUN)/naru lab seed demo --cloud old
+	. ./.venv/bin/activate; eval "$$(naru lab shell old --print)"; \
+	  for cloud in old new; do echo; echo "$$cloud owns:"; naru inventory $$cloud; done
 
 test-unit: install ## the quick loop: seconds
 	$(RUN)/pytest -q -m unit

@@ -42,6 +42,7 @@ PACKAGES = (
     Package("libssl-dev", "/usr/include/openssl/ssl.h"),
     Package("bind9", "named", "designate"),
     Package("bind9-utils", "rndc", "designate"),
+    Package("postgresql", "/usr/share/postgresql", "workers' tests"),
 )
 
 
