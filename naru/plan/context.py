@@ -138,7 +138,8 @@ class Context:
     def redact(self, text: str) -> str:
         """The text without the values of the secrets this step has asked for, plain or as JSON spells them."""
         for value in self._secrets:
-            text = text.replace(value, "***").replace(json.dumps(value)[1:-1], "***")
+            for spelled in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
+                text = text.replace(spelled, "***")
         return text
 
     @property

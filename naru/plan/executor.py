@@ -128,7 +128,8 @@ class Executor:
             self._choose()
             self._write()
             outcome = self._outcome()
-            if outcome is not None:
+            # the operator may have retried or released something since the last look
+            if outcome is not None and (self._interrupts or not self._look()):
                 return outcome
             self._receive(self._patience(next_look))
 
@@ -260,12 +261,12 @@ class Executor:
             assert self._remote is not None
             self._remote.start(remote)
 
-    def _look(self) -> None:
-        """Takes over what the operator has changed, and what running steps have said."""
+    def _look(self) -> bool:
+        """Takes over what the operator has changed, and what running steps have said; whether there was a change."""
         self._moment.contexts += [job.context for job, _ in self._jobs.values() if job.context.has_spoken]
         changes = self._record.changes()
         if changes is None:
-            return
+            return False
         if changes.graph:
             # what has ended but is not written yet would look as if it still ran
             self._write()
@@ -284,6 +285,7 @@ class Executor:
         if changes.mode == "cancelled":
             for job, _ in self._jobs.values():
                 self._cancel(job, "cancelled by the operator")
+        return True
 
     def _cancel(self, job: Job, why: str) -> None:
         runner = self._remote if job.place and self._remote is not None else self._inline

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -30,6 +30,16 @@ class _StepInFile(BaseModel):
     after: list[str] = []
 
 
+class _FindingInFile(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    severity: Literal["error", "warning", "info"]
+    summary: str
+    detail: str = ""
+    hint: str = ""
+    about: str = ""
+
+
 class _PlanInFile(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -39,7 +49,7 @@ class _PlanInFile(BaseModel):
     settings: dict[str, Any] = {}
     limits: dict[str, Annotated[int, Field(ge=0)]] = {}
     gates: list[str] = []
-    findings: list[Finding] = []
+    findings: list[_FindingInFile] = []
     steps: list[_StepInFile] = []
 
 
@@ -57,7 +67,7 @@ def parse(data: Mapping[str, Any], source: str = "the plan") -> Plan:
         )
     plan = Plan(
         title=form.title,
-        findings=form.findings,
+        findings=[Finding(**finding.model_dump()) for finding in form.findings],
         gates=form.gates,
         modules=form.modules,
         settings=form.settings,

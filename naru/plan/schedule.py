@@ -40,7 +40,7 @@ class _Group:
 class Schedule:
     """The ready queues. A step is ready when all it waits for is done or skipped; `take` gives the ones that may start.
 
-    `limits`, `held` (gates) and `paused` may be changed at any time and hold from the next `take` on.
+    `limits` and `held` (gates) may be changed at any time and count from the next `take` on.
     """
 
     def __init__(
@@ -53,7 +53,6 @@ class Schedule:
         """`edges` are pairs of (after, before) as numbers from 0."""
         self.limits = dict(limits)
         self.held = set(held)
-        self.paused = False
         self.counts = [0] * (len(STATES) + 1)
         self._names: list[str] = []
         numbers: dict[str, int] = {}
@@ -72,7 +71,7 @@ class Schedule:
             self._limit.append(number(limit))
             self._gate.append(number(gate))
             self._estimate.append(estimate or UNKNOWN_ESTIMATE)
-        self._groups = {name: _Group() for name in {self._names[n] for n in self._limit}}
+        self._groups = {self._names[n]: _Group() for n in dict.fromkeys(self._limit)}
         self._link(edges)
         self._path = self._longest_paths()
         for i, now in enumerate(self._state):
@@ -144,8 +143,6 @@ class Schedule:
         """
         started: list[int] = []
         held: list[int] = []
-        if self.paused:
-            return started, held
         state, gate = self._state, self._gate
         closed = {n for n, name in enumerate(self._names) if name in self.held}
         for name, group in self._groups.items():

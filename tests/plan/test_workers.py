@@ -191,7 +191,7 @@ def test_fence_grows_and_one_attempt_has_one_lease(database: str) -> None:
 
 @pytest.mark.kill
 def test_workers_and_executor_killed_at_random(database: str, tmp_path: Path) -> None:
-    plan = kit.things_plan(tmp_path, 40, 50, nap=0.005, place="here", limit=16)
+    plan = kit.things_plan(tmp_path, 20, 40, nap=0.005, place="here", limit=16)
     prepare(database, plan)
     workers = [start_worker(database, 8) for _ in range(2)]
     coordinator = fork.Process(target=coordinate, args=(database,))

@@ -1,0 +1,170 @@
+"""Rollback: what is taken back, in which order, and when it is refused."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from naru.plan import control, rollback
+from naru.plan.context import Context
+from naru.plan.errors import PlanError, PlanInputError
+from naru.plan.executor import Executor, Outcome
+from naru.plan.journal import Journal
+from naru.plan.kinds import Kinds
+from naru.plan.model import Plan, Step
+from naru.plan.text import text
+from plan import kit
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def made() -> set[str]:
+    return set()
+
+
+@pytest.fixture
+def kinds(made: set[str]) -> Kinds:
+    kinds = Kinds()
+    kinds.step("noop", no_undo="it does nothing")(lambda context: None)
+
+    @kinds.step("make", undo="unmake", retry=())
+    def make(context: Context) -> str:
+        if context.args.get("fails"):
+            raise ValueError("as told")
+        made.add(context.id)
+        return f"id-of-{context.id}"
+
+    @kinds.step("unmake", no_undo="it is an undo")
+    def unmake(context: Context) -> None:
+        assert context.args["result"] in (f"id-of-{context.args['step']}", None)
+        made.discard(context.args["step"])
+
+    @kinds.step("delete", commit="the old volume is gone")
+    def delete(context: Context) -> None:
+        return
+
+    return kinds
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    plan = Plan(title="Two servers")
+    plan.add(Step("net", "make", unit="network", title="Make the network"))
+    plan.add(Step("look", "noop", unit="a"), after=["net"])
+    plan.add(Step("a1", "make", unit="a"), after=["look"])
+    plan.add(Step("a2", "make", {"fails": True}, unit="a"), after=["a1"])
+    plan.add(Step("a3", "make", unit="a"), after=["a2"])
+    plan.add(Step("b1", "make", unit="b"), after=["net"])
+    with Journal.create(tmp_path / "work", plan) as journal:
+        yield journal
+
+
+def test_preview_is_the_reverse_of_what_began(journal: Journal, kinds: Kinds) -> None:
+    Executor(journal, kinds).run()
+    before = kit.states(journal)
+    plan = rollback.preview(journal, kinds=kinds)
+    assert [step.id for step in plan.steps] == ["undo/b1", "undo/a2", "undo/a1", "undo/look", "undo/net"]
+    assert plan.befores() == {
+        "undo/a1": ["undo/a2"],
+        "undo/look": ["undo/a1"],
+        "undo/net": ["undo/b1", "undo/look"],
+    }
+    plan.check()
+    assert "Nothing to undo: look (it does nothing)" in text(plan)
+    assert kit.states(journal) == before
+
+
+def test_everything_comes_back_and_can_go_forwards_again(journal: Journal, kinds: Kinds, made: set[str]) -> None:
+    assert Executor(journal, kinds).run() is Outcome.FAILED
+    assert made == {"net", "a1", "b1"}
+    control.cancel(journal)
+    assert rollback.start(journal, kinds=kinds) == 5
+    assert Executor(journal, kinds).run() is Outcome.DONE
+    assert made == set()
+    assert {state for id, state in kit.states(journal).items() if not id.startswith("undo/")} == {"undone"}
+    with pytest.raises(PlanInputError, match="nothing to roll back"):
+        rollback.start(journal, kinds=kinds)
+
+    control.retry(journal, steps=["net", "b1"])
+    assert Executor(journal, kinds).run() is Outcome.DONE
+    assert made == {"net", "b1"}
+    rollback.start(journal, kinds=kinds)
+    assert Executor(journal, kinds).run() is Outcome.DONE
+    assert made == set()
+    assert "undo/net#2" in kit.states(journal)
+
+
+def test_one_unit_comes_back_and_the_others_stay(journal: Journal, kinds: Kinds, made: set[str]) -> None:
+    Executor(journal, kinds).run()
+    rollback.start(journal, unit="a", kinds=kinds)
+    assert kit.states(journal)["a3"] == "undone"
+    Executor(journal, kinds).run()
+    assert made == {"net", "b1"}
+    states = kit.states(journal)
+    assert (states["a1"], states["a2"], states["net"], states["b1"]) == ("undone", "undone", "done", "done")
+
+
+def test_unit_that_others_rest_on_is_refused_or_takes_them_along(
+    journal: Journal, kinds: Kinds, made: set[str]
+) -> None:
+    Executor(journal, kinds).run()
+    with pytest.raises(PlanError, match="other units rest on") as caught:
+        rollback.start(journal, unit="network", kinds=kinds)
+    assert "a1 of unit a" in caught.value.detail and "b1 of unit b" in caught.value.detail
+    rollback.start(journal, unit="network", with_dependents=True, kinds=kinds)
+    Executor(journal, kinds).run()
+    assert made == set()
+
+
+def test_commit_step_that_has_begun_is_the_end_of_the_way_back(tmp_path: Path, kinds: Kinds) -> None:
+    plan = Plan(gates=["finalize"])
+    plan.add(Step("a", "make", unit="a"))
+    plan.add(Step("old", "delete", unit="a", gate="finalize"), after=["a"])
+    with Journal.create(tmp_path / "work", plan) as journal:
+        Executor(journal, kinds).run()
+        assert rollback.preview(journal, kinds=kinds).steps
+        control.release(journal, "finalize")
+        Executor(journal, kinds).run()
+        with pytest.raises(PlanError, match="no way back") as caught:
+            rollback.start(journal, kinds=kinds)
+        assert caught.value.detail == "old: the old volume is gone"
+        assert kit.states(journal) == {"a": "done", "old": "done"}
+
+
+def test_rollback_of_a_unit_while_the_rest_goes_on(tmp_path: Path, kinds: Kinds, made: set[str]) -> None:
+    import threading
+
+    go = threading.Event()
+    kinds.step("wait", no_undo="a test's")(lambda context: go.wait(10) and None)
+    plan = Plan(steps=[Step("a", "make", unit="a"), Step("b", "wait", unit="b"), Step("c", "make", unit="b")])
+    plan.order("b", "c")
+    with Journal.create(tmp_path / "work", plan) as journal:
+        outcomes: list[Outcome] = []
+        thread = threading.Thread(target=lambda: outcomes.append(Executor(journal, kinds).run()))
+        thread.start()
+        while kit.states(journal)["a"] != "done":
+            go.wait(0.01)
+        with pytest.raises(PlanError, match="1 of the steps to be rolled back are running"):
+            rollback.start(journal, unit="b", kinds=kinds)
+        rollback.start(journal, unit="a", kinds=kinds)
+        while kit.states(journal)["a"] != "undone":
+            go.wait(0.01)
+        assert made == set()
+        go.set()
+        thread.join(10)
+        assert outcomes == [Outcome.DONE]
+        assert made == {"c"}
+
+
+def test_order_holds_through_a_skipped_step(tmp_path: Path, kinds: Kinds) -> None:
+    plan = Plan()
+    plan.add(Step("a", "make"))
+    plan.add(Step("b", "make", {"fails": True}), after=["a"])
+    plan.add(Step("c", "make"), after=["b"])
+    with Journal.create(tmp_path / "work", plan) as journal:
+        control.skip(journal, "made by hand", steps=["b"])
+        Executor(journal, kinds).run()
+        undo = rollback.preview(journal, kinds=kinds)
+        assert undo.befores() == {"undo/a": ["undo/b"], "undo/b": ["undo/c"]}
+        assert {step.id: step.kind for step in undo.steps}["undo/b"] == "noop"
