@@ -138,7 +138,7 @@ def server_on_a_volume(cloud: Cloud, rest: Rest, backend: str, network: dict[str
     }
     server = str(rest("compute", "POST", "/servers", {"server": body})["server"]["id"])
     rest.wait_server(server, "ACTIVE")
-    assert rest("network", "GET", f"/v2.0/ports/{port_id}")["port"]["status"] == "ACTIVE"
+    wait("port ACTIVE", lambda: rest("network", "GET", f"/v2.0/ports/{port_id}")["port"]["status"] == "ACTIVE", 30)
 
     floating = {"floating_network_id": network["public"], "port_id": port_id}
     address = rest("network", "POST", "/v2.0/floatingips", {"floatingip": floating})["floatingip"]
