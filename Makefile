@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps lock lint test test-unit test-releases demo clean
+.PHONY: help install deps lock lint test test-unit test-releases demo bench-plan clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -45,6 +45,11 @@ demo: install deps ## two clouds nine years apart, a small company in the old on
 
 test-unit: install ## the quick loop: seconds
 	$(RUN)/pytest -q -m unit
+
+bench-plan: install ## what a journaled step costs, beside DBOS; minutes, wants an idle machine
+	$(UV) venv -q --allow-existing --python .venv/bin/python build/bench
+	$(UV) pip install -q --python build/bench/bin/python --group bench
+	$(RUN)/python benchmarks/plan.py --peer build/bench/bin/python
 
 clean: ## the virtual environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
