@@ -29,7 +29,7 @@ from typing import Any
 from naru.errors import NaruError
 from naru.lab.inside import rados
 from naru.lab.ports import Ports, is_open
-from naru.lab.process import Command, Processes
+from naru.lab.process import LAB_VARIABLE, NAME_VARIABLE, Command, Processes
 
 POOLS = ("volumes", "images", "vms", "backups")
 CLIENTS: Mapping[str, Mapping[str, str]] = {
@@ -48,6 +48,7 @@ _DAEMONS: Mapping[str, Mapping[str, str]] = {
 }
 # process name: daemon id
 PROCESSES: Mapping[str, str] = {"ceph-mon": "a", "ceph-mgr": "x", "ceph-osd": "0"}
+_MAKER = "ceph-create"  # the name under which the programs that make the data run
 DEFAULT_SIZE = 30 << 30  # bytes; nothing of it is allocated before it is written
 # The OSD's metadata store with small buffers: by default they may grow to 1 GiB.
 ROCKSDB = (
@@ -223,7 +224,7 @@ bluestore rocksdb options = {ROCKSDB}
         """Makes the cluster's data, unless it is there. What a killed attempt left is thrown away first."""
         if self.created:
             return
-        self.processes.stop(PROCESSES)
+        self.processes.stop((*PROCESSES, _MAKER))
         shutil.rmtree(self.directory, ignore_errors=True)
         for name in ("etc", "mon", "mgr", "osd", "run", "crash", "modules"):
             (self.directory / name).mkdir(parents=True)
@@ -251,8 +252,12 @@ bluestore rocksdb options = {ROCKSDB}
 
     def _run(self, *argv: str) -> None:
         command = [*argv, "-c", str(self.conf("admin"))]
+        # Marked like a daemon: when we are killed it goes on, and the next create() must find and end it.
+        env = {**os.environ, LAB_VARIABLE: self.processes.mark, NAME_VARIABLE: _MAKER}
         try:
-            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+            done = subprocess.run(
+                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=env
+            )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NaruError(f"{argv[0]} cannot make a Ceph cluster in {self.directory}", detail=str(error)) from error
         if done.returncode:
