@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, create_engine, event, func, select, text
+from sqlalchemy import URL, Connection, Engine, RowMapping, create_engine, event, func, make_url, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from naru.plan import schema
@@ -37,8 +37,9 @@ class Journal:
     def __init__(self, where: str | Path) -> None:
         self.where = str(where)
         self.directory = None if "://" in self.where else Path(where)
-        self.url = self.where if self.directory is None else f"sqlite:///{self.directory / DATABASE}"
-        self.engine = _engine(self.url)
+        self.engine = _engine(
+            self.where if self.directory is None else URL.create("sqlite", database=str(self.directory / DATABASE))
+        )
         self._writing = self.engine.execution_options(naru_write=True)
 
     @classmethod
@@ -308,9 +309,10 @@ def _insert_plan(connection: Connection, plan: Plan) -> None:
     insert_steps(connection, 1, ((step, None) for step in plan.steps))
     number = {step.id: n for n, step in enumerate(plan.steps, 1)}
     insert_edges(connection, sorted({(number[after], number[before]) for before, after in plan.edges}))
-    connection.execute(schema.limits.insert(), [{"name": name, "value": value} for name, value in plan.limits.items()])
-    if plan.gates:
-        connection.execute(schema.gates.insert(), [{"name": name, "held": True} for name in plan.gates])
+    for part in chunks(({"name": name, "value": value} for name, value in plan.limits.items()), CHUNK):
+        connection.execute(schema.limits.insert(), part)
+    for part in chunks(({"name": name, "held": True} for name in plan.gates), CHUNK):
+        connection.execute(schema.gates.insert(), part)
 
 
 def to_json(value: Any) -> str:
@@ -329,11 +331,12 @@ def _pairs(rows: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
     return ((row[0], row[1]) for row in rows)
 
 
-def _engine(url: str) -> Engine:
-    if url.startswith("postgresql://"):
-        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
+def _engine(url: str | URL) -> Engine:
     try:
-        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        url = make_url(url)
+        if url.drivername == "postgresql":
+            url = url.set(drivername="postgresql+psycopg")
+        engine = create_engine(url, pool_pre_ping=url.drivername != "sqlite")
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise PlanInputError(
             "the journal's URL is not one of a database that is installed",

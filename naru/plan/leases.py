@@ -18,7 +18,7 @@ from naru.plan.errors import LeaseLost
 from naru.plan.journal import Journal
 
 SECONDS = 30.0
-"""How long a lease lasts without renewal. A worker renews it three times in that time."""
+"""How long a lease lasts without renewal. A worker renews it at least three times in that time."""
 GRACE = 0.5
 """The part of a lease's length that the executor waits beyond its end before it gives the worker up."""
 

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, bindparam, func, or_, select, update
+from sqlalchemy import Column, Connection, and_, bindparam, func, literal, or_, select, update
 
 from naru.plan import leases, schema
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
-from naru.plan.journal import CHUNK, Journal
+from naru.plan.journal import CHUNK, Journal, chunks
 from naru.plan.schedule import Node, Schedule
 
 _steps = schema.steps
@@ -78,11 +78,6 @@ class Moment:
         return any((self.endings, self.starts, self.holds, self.releases, self.contexts, self.events))
 
 
-_START = (
-    update(_steps)
-    .where(_steps.c.n == bindparam("b_n"), or_(_steps.c.state == "waiting", _steps.c.state == "held"))
-    .values(state="running", attempt=_steps.c.attempt + 1, started=bindparam("b_at"), ended=None, error=None)
-)
 _END = (
     update(_steps)
     .where(_steps.c.n == bindparam("b_n"), _steps.c.state == "running", _steps.c.attempt == bindparam("b_attempt"))
@@ -209,26 +204,31 @@ class Record:
                 if numbers:
                     connection.execute(_SET, [{"b_n": n, "b_from": old, "b_to": new} for n in numbers])
                     events += [(n, None, what, "") for n in numbers]
-            started = self._write_starts(connection, moment.starts, now)
-            events += [(work.n, work.attempt, "started", work.place) for work in started]
+            # before the starts: in the order of what happened
             self._events(connection, now, events)
-        return started
+            return self._write_starts(connection, moment.starts, now)
 
     def _write_endings(self, connection: Connection, endings: Sequence[Ending], now: float, events: list[Any]) -> None:
-        if not endings:
-            return
-        with_result, without = [], []
+        # steps that only ended well, the most by far, share one statement, which costs a fraction of one each
+        plain, with_result, without = [], [], []
         undone = []
         for ending in endings:
-            row = {"b_n": ending.n, "b_attempt": ending.attempt, "b_state": ending.state, "b_at": now}
-            row["b_error"] = ending.error
-            if ending.state == "done":
-                with_result.append(row | {"b_result": ending.result})
-                if ending.undoes is not None:
-                    undone.append(ending.undoes)
+            if ending.state == "done" and ending.result is None and not ending.leased:
+                plain.append(ending.n)
             else:
-                without.append(row)
-            events.append((ending.n, ending.attempt, ending.what, ending.detail))
+                row = {"b_n": ending.n, "b_attempt": ending.attempt, "b_state": ending.state, "b_at": now}
+                row["b_error"] = ending.error
+                if ending.state == "done":
+                    with_result.append(row | {"b_result": ending.result})
+                else:
+                    without.append(row)
+                events.append((ending.n, ending.attempt, ending.what, ending.detail))
+            if ending.state == "done" and ending.undoes is not None:
+                undone.append(ending.undoes)
+        for part in chunks(plain, CHUNK):
+            running = and_(_steps.c.n.in_(part), _steps.c.state == "running")
+            connection.execute(update(_steps).where(running).values(state="done", ended=now, error=None, result=None))
+            self._same_event(connection, now, part, "done")
         for statement, rows in ((_END, with_result), (_END_WITHOUT_RESULT, without)):
             if rows:
                 connection.execute(statement, rows)
@@ -238,10 +238,23 @@ class Record:
             events += [(n, None, "undone", "") for n in undone]
 
     def _write_starts(self, connection: Connection, starts: Sequence[int], now: float) -> list[Work]:
-        if not starts:
-            return []
-        connection.execute(_START, [{"b_n": n, "b_at": now} for n in starts])
-        return works(connection, starts)
+        begun = []
+        for part in chunks(starts, CHUNK):
+            ready = and_(_steps.c.n.in_(part), or_(_steps.c.state == "waiting", _steps.c.state == "held"))
+            attempt = _steps.c.attempt + 1
+            change = update(_steps).where(ready)
+            connection.execute(change.values(state="running", attempt=attempt, started=now, ended=None, error=None))
+            part_begun = works(connection, part)
+            self._same_event(connection, now, [work.n for work in part_begun], "started")
+            begun += part_begun
+        return begun
+
+    def _same_event(self, connection: Connection, now: float, numbers: Sequence[int], what: str) -> None:
+        """Records the same event for the current attempts of several steps."""
+        table = schema.events
+        rows = select(literal(now), _steps.c.n, _steps.c.attempt, literal(what), _steps.c.place)
+        names = [table.c.at, table.c.step, table.c.attempt, table.c.what, table.c.detail]
+        connection.execute(table.insert().from_select(names, rows.where(_steps.c.n.in_(numbers)).order_by(_steps.c.n)))
 
     def alive(self, seconds_left: float | None) -> None:
         """Leaves a sign of life and the expected end."""

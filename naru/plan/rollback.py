@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select, update
 from naru.plan import schema
 from naru.plan.control import note
 from naru.plan.errors import PlanError, PlanInputError
-from naru.plan.journal import Journal, chunks, insert_edges, insert_steps
+from naru.plan.journal import CHUNK, Journal, chunks, insert_edges, insert_steps, to_json
 from naru.plan.kinds import KINDS, Kinds
 from naru.plan.leases import live_steps
 from naru.plan.model import Edge, Plan, Step
@@ -33,6 +33,8 @@ class _Undo:
     edges: list[tuple[int, int]]
     # chosen steps that never began: there is nothing to undo, but they must not run any more
     untouched: list[int]
+    # chosen steps that began and have not ended: they must not run again before they are undone
+    unfinished: list[int]
     # ids of undo steps that an earlier rollback has left, which some edges begin at
     known: dict[int, str]
 
@@ -56,9 +58,9 @@ def start(journal: Journal, *, unit: str | None = None, with_dependents: bool = 
     """Adds the undo steps of a unit, or of everything, to the journal, for an executor to run; returns how many.
 
     Undone is what began, whether it ended well or not: an undo kind finds nothing where nothing was made. Steps that
-    never began become undone at once. A rollback of everything takes back a pause or cancel. Raises `PlanError` when a
-    commit step is among them, when steps of other units rest on the unit (unless `with_dependents` adds those), or when
-    some are running.
+    never began become undone at once, those interrupted become failed, so that neither runs again. A rollback of
+    everything takes back a pause or cancel. Raises `PlanError` when a commit step is among them, when steps of other
+    units rest on the unit (unless `with_dependents` adds those), or when some are running.
     """
     running = journal.is_running()
     with journal.write() as connection:
@@ -67,8 +69,11 @@ def start(journal: Journal, *, unit: str | None = None, with_dependents: bool = 
         undo = _make(journal, connection, unit, with_dependents, kinds, running)
         insert_steps(connection, undo.first, undo.steps)
         insert_edges(connection, undo.edges)
-        for part in chunks(undo.untouched, 500):
+        for part in chunks(undo.untouched, CHUNK):
             connection.execute(update(_steps).where(_steps.c.n.in_(part)).values(state="undone"))
+        error = to_json({"type": "", "summary": "rolled back before it ended", "detail": "", "hint": ""})
+        for part in chunks(undo.unfinished, CHUNK):
+            connection.execute(update(_steps).where(_steps.c.n.in_(part)).values(state="failed", error=error))
         if unit is None:
             connection.execute(update(schema.control).values(mode="run"))
         note(connection, "rollback planned", f"{_title(journal, unit)}: {len(undo.steps)} steps")
@@ -114,6 +119,7 @@ def _make(
             {(undo_of[before], undo_of[after]) for after, before in edges if before in number and after in undo_of}
         ),
         untouched=sorted(chosen - touched),
+        unfinished=[n for n in undone if rows[n].state in ("waiting", "held", "running")],
         known={n: rows[n].id for n in pending.values()},
     )
 

@@ -1,11 +1,12 @@
 """Rollback: what is taken back, in which order, and when it is refused."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from naru.plan import control, rollback
+from naru.plan import control, rollback, schema
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, PlanInputError
 from naru.plan.executor import Executor, Outcome
@@ -133,8 +134,6 @@ def test_commit_step_that_has_begun_is_the_end_of_the_way_back(tmp_path: Path, k
 
 
 def test_rollback_of_a_unit_while_the_rest_goes_on(tmp_path: Path, kinds: Kinds, made: set[str]) -> None:
-    import threading
-
     go = threading.Event()
     kinds.step("wait", no_undo="a test's")(lambda context: go.wait(10) and None)
     plan = Plan(steps=[Step("a", "make", unit="a"), Step("b", "wait", unit="b"), Step("c", "make", unit="b")])
@@ -168,3 +167,16 @@ def test_order_holds_through_a_skipped_step(tmp_path: Path, kinds: Kinds) -> Non
         undo = rollback.preview(journal, kinds=kinds)
         assert undo.befores() == {"undo/a": ["undo/b"], "undo/b": ["undo/c"]}
         assert {step.id: step.kind for step in undo.steps}["undo/b"] == "noop"
+
+
+@pytest.mark.parametrize("state", ["running", "waiting", "held"])
+def test_interrupted_step_is_undone_and_does_not_run_again(
+    journal: Journal, kinds: Kinds, made: set[str], state: str
+) -> None:
+    with journal.write() as connection:
+        made.add("net")
+        connection.execute(schema.steps.update().where(schema.steps.c.id == "net").values(state=state, attempt=1))
+    rollback.start(journal, kinds=kinds)
+    assert Executor(journal, kinds).run() is Outcome.DONE
+    assert made == set()
+    assert kit.events(journal, "net") == ["undone"]
