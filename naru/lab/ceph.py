@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import NaruError
-from naru.lab.inside import rados
 from naru.lab.ports import Ports, is_open
 from naru.lab.process import LAB_VARIABLE, NAME_VARIABLE, Command, Processes
 
@@ -80,6 +79,23 @@ def _write_private(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
         output.write(text)
+
+
+def _librados() -> Any:
+    """Our binding, loaded when it is needed: a machine without Ceph's libraries must get as far as being told so."""
+    try:
+        from naru.lab.inside import rados
+    except OSError as error:
+        raise NaruError(
+            "Ceph's client library is missing", detail=str(error), hint="naru lab deps --install"
+        ) from error
+    return rados
+
+
+def _patience(deadline: float) -> dict[str, str]:
+    """Options that end every operation of a client at about the deadline: by default they wait for ever."""
+    seconds = str(max(1, int(deadline - time.monotonic())))
+    return dict.fromkeys(("client_mount_timeout", "rados_mon_op_timeout", "rados_osd_op_timeout"), seconds)
 
 
 class Ceph:
@@ -299,26 +315,28 @@ bluestore rocksdb options = {ROCKSDB}
 
         Raises NaruError after `timeout` seconds, or as soon as a daemon has ended.
         """
+        rados = _librados()
         deadline = time.monotonic() + timeout
         while not is_open(self.ports["ceph-mon"]):
             self._wait(deadline, "its monitor does not listen")
         try:
-            with self._client(deadline) as cluster:
-                self._get_ready(cluster, deadline)
+            with rados.Rados(conffile=str(self.conf("admin")), conf=_patience(deadline)) as cluster:
+                if not self._pools_made.exists():
+                    self._make_pools(cluster)
+                while not self._osd_is_up(cluster):
+                    self._wait(deadline, "its OSD is not up")
+                cluster.wait_for_latest_osdmap()  # else a read would still go to the last run's OSD
+                for pool in POOLS:
+                    with cluster.open_ioctx(pool) as ioctx, contextlib.suppress(rados.ObjectNotFound):
+                        ioctx.stat("any")  # waits for the placement group
+                while missing := self._without_space(cluster):
+                    self._wait(deadline, f"no free space is reported for the pools {', '.join(missing)}")
         except rados.Error as error:
-            raise NaruError(f"The Ceph cluster in {self.directory} is not ready", detail=str(error)) from error
-
-    def _get_ready(self, cluster: rados.Rados, deadline: float) -> None:
-        if not self._pools_made.exists():
-            self._make_pools(cluster)
-        while not self._osd_is_up(cluster):
-            self._wait(deadline, "its OSD is not up")
-        cluster.wait_for_latest_osdmap()  # else a read would still go to the last run's OSD
-        for pool in POOLS:
-            with cluster.open_ioctx(pool) as ioctx, contextlib.suppress(rados.ObjectNotFound):
-                ioctx.stat("any")  # waits for the placement group
-        while missing := self._without_space(cluster):
-            self._wait(deadline, f"no free space is reported for the pools {', '.join(missing)}")
+            raise NaruError(
+                f"The Ceph cluster in {self.directory} is not ready",
+                detail=str(error),
+                hint=f"See {self.processes.log_file('ceph-osd')}.",
+            ) from error
 
     def _wait(self, deadline: float, problem: str) -> None:
         dead = [name for name in PROCESSES if not self.processes.find(name)]
@@ -330,24 +348,14 @@ bluestore rocksdb options = {ROCKSDB}
             )
         time.sleep(0.05)
 
-    def _client(self, deadline: float) -> rados.Rados:
-        """client.admin, to be connected by a `with`. Every operation ends by itself at about the deadline."""
-        patience = str(max(1, int(deadline - time.monotonic())))
-        options = {
-            "client_mount_timeout": patience,
-            "rados_mon_op_timeout": patience,
-            "rados_osd_op_timeout": patience,
-        }
-        return rados.Rados(name="client.admin", conffile=str(self.conf("admin")), conf=options)
-
-    def _ask(self, cluster: rados.Rados, prefix: str, **arguments: Any) -> Any:
+    def _ask(self, cluster: Any, prefix: str, **arguments: Any) -> Any:
         """The monitor's answer to a command, decoded; None when it has none."""
         code, output, status = cluster.mon_command(json.dumps({"prefix": prefix, "format": "json", **arguments}), b"")
         if code:
             raise NaruError(f"Ceph refuses '{prefix}' ({os.strerror(-code)})", detail=status)
         return json.loads(output) if output.strip() else None
 
-    def _make_pools(self, cluster: rados.Rados) -> None:
+    def _make_pools(self, cluster: Any) -> None:
         """Every command may be repeated, so a killed attempt does no harm."""
 
         def make(pool: str) -> None:
@@ -360,7 +368,7 @@ bluestore rocksdb options = {ROCKSDB}
         self._ask(cluster, "health mute", code="MGR_MODULE_ERROR", sticky=True)
         self._pools_made.touch()
 
-    def _osd_is_up(self, cluster: rados.Rados) -> bool:
+    def _osd_is_up(self, cluster: Any) -> bool:
         """Whether the OSD of this run is up. After a restart the map shows the last run's for a moment, and a client
         that tries to reach that one takes ten seconds to look again. The nonce in an OSD's address is its pid.
         """
@@ -372,7 +380,7 @@ bluestore rocksdb options = {ROCKSDB}
         ]
         return osd is not None and nonces == [osd.pid]
 
-    def _without_space(self, cluster: rados.Rados) -> list[str]:
+    def _without_space(self, cluster: Any) -> list[str]:
         """The pools for which the manager has not reported any free space (yet)."""
         known = {pool["name"]: pool["stats"]["max_avail"] for pool in self._ask(cluster, "df")["pools"]}
         return [pool for pool in POOLS if not known.get(pool)]

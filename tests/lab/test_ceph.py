@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,14 +18,15 @@ import naru.lab.inside
 from naru.errors import NaruError
 from naru.lab import ceph, install, python, release
 from naru.lab.ceph import Ceph
-from naru.lab.inside import rados
 from naru.lab.ports import PER_CLOUD, Ports
 from naru.lab.process import Processes, memory
 
-pytestmark = [
-    pytest.mark.ceph,
-    pytest.mark.skipif(not shutil.which("ceph-osd"), reason="Ceph is not installed: naru lab deps --install"),
-]
+if not shutil.which("ceph-osd"):
+    pytest.skip("Ceph is not installed: naru lab deps --install", allow_module_level=True)
+
+from naru.lab.inside import rados  # loads librados
+
+pytestmark = pytest.mark.ceph
 
 INSIDE = Path(*naru.lab.inside.__path__)
 OPERATIONS = Path(__file__).with_name("test_ceph_operations.py")
@@ -169,7 +171,7 @@ made.ready()
 def test_a_killed_create_is_made_anew(place: Path) -> None:
     made = cluster_in(place / "killed", number=2)
     argv = [sys.executable, "-c", CREATE, str(place / "killed"), str(made.ports.base)]
-    for delay in (0.02, 0.1, 0.2, 0.4, 0.7, 1.0):
+    for delay in (0.05, 0.15, 0.3, 0.6):
         creating = subprocess.Popen(argv, stdout=subprocess.PIPE)
         assert creating.stdout and creating.stdout.readline() == b"begin\n"
         time.sleep(delay)
@@ -217,7 +219,7 @@ def test_the_bindings_equal_the_official_ones_on_every_python(cluster: Ceph) -> 
     assert len(wanted) > 150
 
 
-@pytest.mark.parametrize("name", ["pike", "train", release.names()[-1]])
+@pytest.mark.parametrize("name", ["pike", release.names()[-1]])
 def test_cinders_own_driver_works(cluster: Ceph, name: str, place: Path) -> None:
     found = release.load(name)
     if not install.installed(found):
@@ -232,8 +234,10 @@ def test_cinders_own_driver_works(cluster: Ceph, name: str, place: Path) -> None
         "PYTHONWARNINGS": "ignore",
         "LANG": "C.UTF-8",
     }
-    argv = [programs / "python", DRIVER, cluster.conf("cinder"), cluster.keyring("cinder"), own]
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, timeout=120)
+    argv = shlex.join(map(str, [programs / "python", DRIVER, cluster.conf("cinder"), own]))
+    script = f"mount --bind {shlex.quote(str(cluster.etc))} /etc/ceph && exec {argv}"
+    namespace = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    done = subprocess.run(namespace, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-3000:]
     results = json.loads(done.stdout)
     assert Path(results.pop("binding")).parent == INSIDE

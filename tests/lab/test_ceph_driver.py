@@ -2,9 +2,10 @@
 """Not a test by itself: Cinder's own RBD driver and os-brick's connector, driven as cinder-volume does it. test_ceph.py
 runs it in the virtual environments of releases, with `naru/lab/inside` on PYTHONPATH.
 
-    python test_ceph_driver.py CONF KEYRING DIRECTORY
+    python test_ceph_driver.py CONF DIRECTORY
 
-prints a JSON object of what it found; DIRECTORY is for Cinder's own files.
+prints a JSON object of what it found; DIRECTORY is for Cinder's own files. os-brick knows no CONF: it wants the keyring
+in /etc/ceph.
 """
 
 from __future__ import print_function
@@ -107,7 +108,7 @@ def make_driver(conf, directory):
 
 
 def main():
-    conf, keyring, directory = sys.argv[1:]
+    conf, directory = sys.argv[1:]
     found = {"binding": rbd.__file__, "python": sys.version.split()[0]}
     made = make_driver(conf, directory)
 
@@ -146,8 +147,6 @@ def main():
 
     data = made.initialize_connection(first, {})["data"]
     found["monitors"] = len(data["hosts"]), len(data["ports"])
-    with open(keyring) as source:
-        data["keyring"] = source.read()
     brick = connector.InitiatorConnector.factory("RBD", None)
     attached = brick.connect_volume(data)
     attached["path"].seek(4096)
