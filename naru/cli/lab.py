@@ -70,16 +70,23 @@ naru lab up --name rehearsal --port-base 20000
             help="besides the core: swift, octavia, designate, barbican; for all clouds or for one; may be repeated",
         )
         parser.add_argument("--computes", type=int, metavar="N", help="fake compute hosts per cloud (1)")
+        parser.add_argument(
+            "--guests",
+            type=int,
+            metavar="N",
+            help="hosts with real guests (qemu without KVM) per cloud, where the release has them (0)",
+        )
         parser.add_argument("--port-base", type=int, metavar="PORT", help=f"first TCP port ({DEFAULT_BASE})")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> None:
         lab = find_lab(arguments)
-        options = (arguments.cloud, arguments.services, arguments.computes, arguments.port_base)
+        options = (arguments.cloud, arguments.services, arguments.computes, arguments.guests, arguments.port_base)
         wanted = None
         if any(option is not None for option in options) or not lab.exists():
             computes = 1 if arguments.computes is None else arguments.computes
-            wanted = spec.build(arguments.cloud, arguments.services, computes, arguments.port_base or DEFAULT_BASE)
+            base = arguments.port_base or DEFAULT_BASE
+            wanted = spec.build(arguments.cloud, arguments.services, computes, base, arguments.guests or 0)
         with cloud_progress() as tell, install_progress() as installing:
             lab.up(wanted, tell, installing)
         print(f"The lab is up. Its clouds for OpenStack clients: export OS_CLIENT_CONFIG_FILE={lab.clouds_yaml}")

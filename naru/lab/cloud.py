@@ -21,7 +21,8 @@ class Cloud:
     as a whole while the cloud is stopped, `run/` and `log/` belong to its processes.
 
     `services` are OpenStack services by name (keystone, nova, ...), `computes` the number of fake compute hosts,
-    `venv` the release's virtual environment, `secret` the password of everything in this cloud.
+    `guests` that of hosts with real guests, `venv` the release's virtual environment, `secret` the password of
+    everything in this cloud.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Cloud:
     first_address: str
     last_address: str
     region: str = "RegionOne"
+    guests: int = 0
 
     @property
     def etc(self) -> Path:
@@ -91,6 +93,22 @@ class Cloud:
         return [f"compute{number}" for number in range(1, self.computes + 1)]
 
     @property
+    def guest_hosts(self) -> list[str]:
+        """The names of the hosts with real guests; the neutron mechanism driver knows them by their beginning."""
+        return [f"guest{number}" for number in range(1, self.guests + 1)]
+
+    @property
+    def guest_state(self) -> Path:
+        """What the hosts with real guests have on their disks, a directory each."""
+        return self.state / "guests"
+
+    @property
+    def guest_links(self) -> str:
+        """The beginning of the names of the network interfaces below the guests' own: unique on this machine, and
+        short enough to be followed by a host's number."""
+        return f"nr{hashlib.sha256(f'{self.lab_id}:{self.name}'.encode()).hexdigest()[:6]}-"
+
+    @property
     def transport_url(self) -> str:
         return rabbitmq.url(self.ports, self.secret)
 
@@ -119,6 +137,7 @@ class Cloud:
             "OS_NEUTRON_CONFIG_FILES": "neutron.conf",
             "OS_DESIGNATE_CONFIG_DIR": str(etc / "designate"),
             "NARU_NFS_EXPORT": str(self.nfs_export),
+            "NARU_GUEST_LINKS": self.guest_links,
         }
 
     def config(self, service: str, file: str | None = None) -> tuple[str, str]:

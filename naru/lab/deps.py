@@ -25,6 +25,8 @@ class Package:
     needed_for: str = "core"
 
 
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+
 PACKAGES = (
     Package("mariadb-server", "mariadbd"),
     Package("rabbitmq-server", str(rabbitmq.ROOT)),
@@ -42,6 +44,22 @@ PACKAGES = (
     Package("libssl-dev", "/usr/include/openssl/ssl.h"),
     Package("bind9", "named", "designate"),
     Package("bind9-utils", "rndc", "designate"),
+    Package("libvirt-daemon", "libvirtd", "guests"),
+    Package(
+        "libvirt-daemon-driver-qemu",
+        f"{LIBRARIES}/libvirt/connection-driver/libvirt_driver_qemu.so",
+        "guests",
+    ),
+    Package("libvirt-clients", "virsh", "guests"),  # not used by the lab: to look into it
+    Package("libvirt-dev", "/usr/include/libvirt/libvirt.h", "guests"),
+    Package("pkg-config", "pkg-config", "guests"),
+    Package("qemu-system-x86", "qemu-system-x86_64", "guests"),
+    Package("qemu-block-extra", f"{LIBRARIES}/qemu/block-rbd.so", "guests"),
+    Package("syslinux", "syslinux", "guests"),
+    Package("syslinux-common", "/usr/lib/syslinux/mbr/mbr.bin", "guests"),
+    Package("mtools", "mcopy", "guests"),
+    Package("e2fsprogs", "debugfs", "guests"),
+    Package("iproute2", "ip", "guests"),
     Package("postgresql", "/usr/share/postgresql", "workers' tests"),
 )
 

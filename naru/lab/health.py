@@ -38,7 +38,7 @@ def missing(cloud: Cloud, api: Api, since: float) -> list[str]:
 
     'up' alone says nothing after a restart: it stays true for a minute on the old heartbeats.
     """
-    expected = {f"nova-compute@{host}" for host in cloud.hosts}
+    expected = {f"nova-compute@{host}" for host in [*cloud.hosts, *cloud.guest_hosts]}
     expected |= {"nova-conductor@controller", "nova-scheduler@controller"}
     expected |= {"cinder-volume@block@ceph", "cinder-volume@block@nfs"}
     expected |= {"cinder-scheduler@block", "cinder-backup@block"}

@@ -63,6 +63,7 @@ class Lab:
             ports=Ports(cloud.port_base),
             services=cloud.services,
             computes=cloud.computes,
+            guests=cloud.guests,
             venv=install.venv_path(loaded),
             secret=spec.secret,
             lab_id=spec.id,
@@ -77,7 +78,9 @@ class Lab:
         """
         if os.geteuid() != 0:
             raise NaruError("a lab needs root", hint="It mounts its NFS shares in namespaces of its own. Use sudo.")
-        deps.check({service for cloud in (wanted or self.spec()).clouds for service in cloud.services})
+        clouds = (wanted or self.spec()).clouds
+        guests = {"guests"} if any(cloud.guests for cloud in clouds) else set()
+        deps.check({service for cloud in clouds for service in cloud.services} | guests)
         with self._locked():
             spec = self._settle(wanted)
             install.install(sorted({cloud.release for cloud in spec.clouds}), installing)
@@ -196,6 +199,6 @@ def describe(spec: LabSpec) -> str:
     """The specification in the words of `naru lab up`'s options."""
     return "; ".join(
         f"--cloud {cloud.name}={cloud.release} --services {cloud.name}:{','.join(cloud.services)} "
-        f"--computes {cloud.computes}"
+        f"--computes {cloud.computes} --guests {cloud.guests}"
         for cloud in spec.clouds
     )

@@ -30,6 +30,7 @@ OFFSETS = {
     "ceph-mon-v1": 41,
     "ceph-first": 50,  # OSD and manager choose in first..last
     "ceph-last": 99,
+    "guests": 100,  # ten for each host with real guests, for incoming live migrations
 }
 PER_CLOUD = 200
 DEFAULT_BASE = 17000

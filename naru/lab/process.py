@@ -48,6 +48,12 @@ class Running:
     pid: int
     start: int
 
+    @classmethod
+    def of(cls, name: str, pid: int) -> "Running | None":
+        """The live process that has `pid` now, None when there is none."""
+        start = _start_ticks(pid)
+        return None if start is None else cls(name, pid, start)
+
     def alive(self) -> bool:
         """Whether this very process still runs; a zombie does not."""
         return _start_ticks(self.pid) == self.start

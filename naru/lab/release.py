@@ -77,6 +77,11 @@ class Release(_Data):
         return trait in self.peculiarities
 
     @property
+    def has_guests(self) -> bool:
+        """Whether real guests are known to work: the setting says with which version of libvirt's Python binding."""
+        return "libvirt_python" in self.settings
+
+    @property
     def services(self) -> list[str]:
         """The services whose API can be served, in the order of the data file."""
         return list(self.api)

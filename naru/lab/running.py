@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from naru.errors import NaruError
-from naru.lab import bootstrap, health, ports, prepared, render, services
+from naru.lab import bootstrap, guests, health, ports, prepared, render, services
 from naru.lab.cloud import Cloud
 from naru.lab.infra import mariadb, memcached, rabbitmq
 from naru.lab.process import LAB_VARIABLE, NAME_VARIABLE, Command
@@ -64,18 +64,23 @@ def start(cloud: Cloud, progress: Progress) -> None:
     _infrastructure(cloud)
     progress(cloud.name, "starting the services")
     _services(cloud, cloud.services)
-    computes = nova.computes(cloud)
+    if cloud.guests:
+        progress(cloud.name, "starting the hosts for real guests")
+        guests.start(cloud)
+    computes = [*nova.computes(cloud), *guests.computes(cloud)]
     fresh = [command.name for command in computes if not cloud.processes.find(command.name)]
     _launch(cloud, computes)
     progress(cloud.name, "waiting for the services' heartbeats")
     health.wait(cloud, since if fresh else 0.0)
     if fresh:
         _run(cloud, nova.discover_hosts(cloud), "nova-manage")
+    guests.register(cloud)
     progress(cloud.name, "healthy")
 
 
 def stop(cloud: Cloud) -> None:
     """Ends every process of the cloud, the services before what they stand on."""
+    guests.stop(cloud)
     names = set(cloud.processes.names()) | set(cloud.processes.tree())
     infrastructure = {name for name in names if name.startswith(INFRASTRUCTURE)}
     cloud.processes.stop(names - infrastructure)

@@ -14,6 +14,7 @@ from naru.errors import InputError
 from naru.lab import bootstrap, ports, release, services
 
 MAX_CLOUDS = 4
+MAX_GUEST_HOSTS = 8
 DEFAULT_CLOUDS = ("old=pike",)
 DEFAULT_NAME = "default"
 
@@ -27,6 +28,7 @@ class CloudSpec(pydantic.BaseModel):
     release: str
     services: tuple[str, ...]
     computes: int = 1
+    guests: int = 0
     port_base: int
     index: int
 
@@ -77,11 +79,16 @@ def shared_secret() -> str:
 
 
 def build(
-    clouds: list[str] | None, wanted: list[str] | None, computes: int, port_base: int = ports.DEFAULT_BASE
+    clouds: list[str] | None,
+    wanted: list[str] | None,
+    computes: int,
+    port_base: int = ports.DEFAULT_BASE,
+    guests: int = 0,
 ) -> LabSpec:
     """The specification that `naru lab up`'s options ask for.
 
     Each of `clouds` is NAME=RELEASE; each of `wanted` is SERVICE,... for all clouds, or NAME:SERVICE,... for one.
+    `guests` is the number of hosts with real guests in each cloud whose release supports them.
     Raises InputError for a malformed or repeated name, an unknown release or service, a service that a release which
     is asked for it does not have, or a bad number.
     """
@@ -92,6 +99,8 @@ def build(
         raise InputError(f"--computes {computes}: give a number from 0 to 200")
     if not 1024 <= port_base <= 32767 - MAX_CLOUDS * ports.PER_CLOUD:
         raise InputError(f"--port-base {port_base}: give a number from 1024 to {32767 - MAX_CLOUDS * ports.PER_CLOUD}")
+    if not 0 <= guests <= MAX_GUEST_HOSTS:
+        raise InputError(f"--guests {guests}: give a number from 0 to {MAX_GUEST_HOSTS}")
     specs: list[CloudSpec] = []
     for index, text in enumerate(chosen):
         name, _, release_name = text.partition("=")
@@ -105,10 +114,14 @@ def build(
                 release=release_name,
                 services=_services(name, release.load(release_name), wanted or ()),
                 computes=computes,
+                guests=guests if release.load(release_name).has_guests else 0,
                 port_base=port_base + index * ports.PER_CLOUD,
                 index=index,
             )
         )
+    if guests and not any(spec.guests for spec in specs):
+        able = [name for name in release.names() if release.load(name).has_guests]
+        raise InputError("none of these releases has real guests", hint=f"--guests works with {', '.join(able)}.")
     _check_names(wanted or (), [spec.name for spec in specs])
     return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=tuple(specs))
 

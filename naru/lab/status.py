@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from naru.errors import NaruError
-from naru.lab import ceph, health, services
+from naru.lab import ceph, guests, health, services
 from naru.lab.api import Api
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
@@ -44,6 +44,7 @@ def _cloud_rows(cloud: Cloud) -> list[Row]:
     for service in cloud.services:
         expected += [(command.name, command.port) for command in services.module(service).programs(cloud)]
     expected += [(command.name, None) for command in nova.computes(cloud)]
+    expected += [(name, None) for name in guests.names(cloud)]
     silent = _silent(cloud)
     found = []
     for name, port in expected:
@@ -77,4 +78,10 @@ def _silent(cloud: Cloud) -> set[str]:
         names = [*health.missing(cloud, api, since=0.0), *health.silent(cloud, api, since=time.time() - HEARTBEAT)]
     except (NaruError, OSError):
         return set()
-    return {name.partition("@")[0] for name in names}
+    return {_process(name, cloud) for name in names}
+
+
+def _process(worker: str, cloud: Cloud) -> str:
+    """The name of the process that a worker is in: hosts with real guests have one each, fake ones share theirs."""
+    binary, _, host = worker.partition("@")
+    return f"{binary}-{host}" if host in cloud.guest_hosts else binary
