@@ -353,10 +353,10 @@ C.list_lockers = function(
 
 
 def entries(structure, call, cleanup, message, *arguments):
-    """What a `call(array, count)` of librbd fills, as a list of copies made by `structure`'s reader.
+    """Yields the entries of type `structure` that `call(array, count)` of librbd gives.
 
-    `structure` is the C type, `call` returns -ERANGE and the needed count when the array is too short, `cleanup`
-    frees what librbd allocated. Yields the C entries while they are valid.
+    It returns -ERANGE and the count it needs when the array is too short. An entry's texts are valid until the next:
+    `cleanup(array, count)` frees them at the end.
     """
     count = 32
     while True:
