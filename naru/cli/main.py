@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "lab install": "naru.cli.lab_install:Install",
     "lab logs": "naru.cli.lab:Logs",
     "lab releases": "naru.cli.lab_install:Releases",
+    "lab seed": "naru.cli.lab_seed:Seed",
     "lab shell": "naru.cli.lab:Shell",
     "lab start": "naru.cli.lab:Start",
     "lab status": "naru.cli.lab:Status",
