@@ -85,7 +85,6 @@ class Context:
         earlier: Any,
         reader: Callable[[int], dict[str, Any]],
         lease: Lease = NO_LEASE,
-        deadline: float | None = None,
     ) -> None:
         self.n = n
         self.id = id
@@ -95,7 +94,8 @@ class Context:
         self.attempt = attempt
         self.earlier = earlier
         self.lease = lease
-        self.deadline = deadline
+        # seconds from `started`, which is set again when the function begins
+        self.deadline: float | None = None
         self.started = time.monotonic()
         self._reader = reader
         self._progress: Progress | None = None

@@ -16,7 +16,7 @@ from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, LOST_WORKER, Kind, Kinds
 from naru.plan.record import Ending, Moment, Record, Work
-from naru.plan.runner import Ended, Inline, Job, Runner
+from naru.plan.runner import Ended, Inline, Job, Runner, failed
 from naru.plan.schedule import DONE, FAILED, HELD, PAUSING, RUNNING, STATES, UNDONE, WAITING
 
 POLL = 0.2
@@ -46,7 +46,7 @@ class Outcome(StrEnum):
 class Executor:
     """Runs the plan of one journal until nothing more can start.
 
-    `remote` runs the steps that have a place; without it such a plan is refused by the caller. With `wait`, `run` goes
+    `remote` runs the steps that have a place; without it such a plan is refused. With `wait`, `run` goes
     on while the plan is paused or held at a gate, until the operator lets it go on.
     """
 
@@ -163,9 +163,16 @@ class Executor:
         while self._deadlines and self._deadlines[0][0] <= now:
             _, n, attempt = heapq.heappop(self._deadlines)
             job = self._jobs.get(n)
-            if job is not None and job[0].context.attempt == attempt:
-                self._cancel(job[0], "deadline")
-                self._moment.events.append((n, attempt, "overdue", "its deadline has passed"))
+            if job is None or job[0].context.attempt != attempt:
+                continue
+            context = job[0].context
+            # it may have waited for a thread: the deadline counts from when its function began
+            end = context.started + (context.deadline or 0.0)
+            if end > now:
+                heapq.heappush(self._deadlines, (end, n, attempt))
+                continue
+            self._cancel(job[0], "deadline")
+            self._moment.events.append((n, attempt, "overdue", "its deadline has passed"))
         while self._pauses and self._pauses[0][0] <= now:
             _, n = heapq.heappop(self._pauses)
             if self._schedule.state(n - 1) == PAUSING:
@@ -235,7 +242,6 @@ class Executor:
         now = time.monotonic()
         for work in works:
             kind = self._kinds.get(work.kind)
-            deadline = kind.deadline_for(work.args)
             context = Context(
                 n=work.n,
                 id=work.id,
@@ -245,16 +251,21 @@ class Executor:
                 attempt=work.attempt,
                 earlier=work.earlier,
                 reader=self.journal.results_before,
-                deadline=deadline,
             )
             job = Job(kind, context, work.place)
             self._jobs[work.n] = (job, work.undoes)
             if work.place:
                 remote.append(job)
                 continue
+            try:
+                context.deadline = kind.deadline_for(work.args)
+            # a kind's function that cannot make anything of the arguments fails its step, not the run
+            except Exception as error:  # noqa: BLE001
+                self._ended.put(Ended(work.n, work.attempt, failed(kind, context, error)))
+                continue
             inline.append(job)
-            if deadline is not None:
-                heapq.heappush(self._deadlines, (now + deadline, work.n, work.attempt))
+            if context.deadline is not None:
+                heapq.heappush(self._deadlines, (now + context.deadline, work.n, work.attempt))
         if inline:
             self._inline.start(inline)
         if remote:

@@ -10,7 +10,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -178,8 +178,9 @@ class Journal:
             try:
                 yield lambda: bool(connection.execute(select(func.pg_try_advisory_lock(key))).scalar_one())
             finally:
-                # the connection goes back to a pool, which does not free it
-                connection.execute(select(func.pg_advisory_unlock_all()))
+                # the connection goes back to a pool, which does not free it; one that is lost has freed it
+                with suppress(DBAPIError):
+                    connection.execute(select(func.pg_advisory_unlock_all()))
 
     def _lock_key(self) -> int:
         return zlib.crc32(self.setup()["plan_id"].encode())

@@ -104,6 +104,7 @@ def _make(
     for after, before in edges:
         followers.setdefault(before, []).append(after)
     touched = {n for n, row in forward.items() if row.attempt > 0 or row.state in ("done", "skipped")}
+    _close(touched, edges, forward)
     if unit is not None:
         _include_dependents(chosen, touched, followers, rows, with_dependents)
     undone = sorted(chosen & touched, reverse=True)
@@ -122,6 +123,19 @@ def _make(
         unfinished=[n for n in undone if rows[n].state in ("waiting", "held", "running")],
         known={n: rows[n].id for n in pending.values()},
     )
+
+
+def _close(touched: set[int], edges: list[tuple[int, int]], forward: dict[int, Any]) -> None:
+    """Adds the steps that touched ones waited for: one that was skipped and is to be retried keeps them in order."""
+    befores: dict[int, list[int]] = {}
+    for after, before in edges:
+        befores.setdefault(after, []).append(before)
+    stack = list(touched)
+    while stack:
+        for before in befores.get(stack.pop(), ()):
+            if before in forward and before not in touched:
+                touched.add(before)
+                stack.append(before)
 
 
 def _include_dependents(

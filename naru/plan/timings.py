@@ -10,6 +10,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 
 from naru.plan import schema
+from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
 from naru.plan.model import Plan
@@ -188,7 +189,12 @@ def with_estimates(plan: Plan, kinds: Kinds, rehearsals: Sequence[Timings] = ())
 
     def estimate(step_id: str, kind: str, given: float, args: Mapping[str, object]) -> float:
         known = kinds.by_name.get(kind)
-        return medians.get(step_id) or given or (known.estimate_for(args) if known else 0.0)
+        try:
+            return medians.get(step_id) or given or (known.estimate_for(args) if known else 0.0)
+        except (KeyError, TypeError, ValueError) as error:
+            raise PlanInputError(
+                f"step {step_id}: its kind {kind} cannot make an estimate of its arguments", detail=repr(error)
+            ) from error
 
     steps = [
         dataclasses.replace(step, estimate=estimate(step.id, step.kind, step.estimate, step.args))

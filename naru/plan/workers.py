@@ -25,7 +25,7 @@ from naru.plan.errors import LeaseLost, PlanError, PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, Kinds
 from naru.plan.record import said, works
-from naru.plan.runner import Ended, Job, Outcome, call
+from naru.plan.runner import Ended, Job, Outcome, call, failed
 
 TASK = "naru.step"
 POLL = 0.2
@@ -138,6 +138,7 @@ class Worker:
     def run(self) -> None:
         """Works until SIGINT or SIGTERM, which let running steps finish."""
         conninfo = _conninfo(self._journal)
+        self._kinds.check(self._journal.kinds())
         with self._journal.read() as connection:
             if not inspect(connection).has_table("procrastinate_jobs"):
                 raise PlanError(
@@ -177,7 +178,14 @@ class Worker:
         if work is None or work.attempt != attempt:
             return
         kind = self._kinds.get(work.kind)
-        target = kind.writes(work.args) if kind.writes is not None else f"step {work.id}"
+        target, deadline, problem = f"step {work.id}", None, None
+        try:
+            deadline = kind.deadline_for(work.args)
+            if kind.writes is not None:
+                target = kind.writes(work.args)
+        # a kind's function that cannot make anything of the arguments fails its step
+        except Exception as error:  # noqa: BLE001
+            problem = error
         while (lease := leases.acquire(journal, target, step, attempt, self._name, seconds)) is None:
             # another step writes to the same destination, or a worker that has not been given up yet
             if not leases.is_current(journal, step, attempt) or self._over.wait(seconds / 10):
@@ -192,11 +200,11 @@ class Worker:
             earlier=work.earlier,
             reader=journal.results_before,
             lease=lease,
-            deadline=kind.deadline_for(work.args),
         )
+        context.deadline = deadline
         self._active[lease] = context
         try:
-            outcome = call(kind, context)
+            outcome = call(kind, context) if problem is None else failed(kind, context, problem)
         finally:
             del self._active[lease]
         try:

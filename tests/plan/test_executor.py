@@ -158,6 +158,14 @@ def test_deadline_by_size_ends_a_step(journal_of: Create, kinds: Kinds, form: st
         assert error_of(journal, "a")["type"] == "DeadlineExceeded"
 
 
+def test_kind_that_cannot_read_its_arguments_fails_its_step_alone(journal_of: Create, kinds: Kinds) -> None:
+    kinds.step("t", no_undo="a test's", deadline=lambda args: float(args["seconds"]))(lambda context: None)
+    with journal_of(Step("a", "t"), Step("b", "t", {"seconds": 9})) as journal:
+        assert Executor(journal, kinds).run() is Outcome.FAILED
+        assert kit.states(journal) == {"a": "failed", "b": "done"}
+        assert error_of(journal, "a")["type"] == "KeyError"
+
+
 def test_verify_decides_whether_a_step_is_done(journal_of: Create, kinds: Kinds) -> None:
     async def absent(context: Context) -> bool:
         return False

@@ -20,7 +20,7 @@ from naru.plan.schedule import DONE, FAILED, RUNNING, SKIPPED, WAITING, Node, Sc
 from plan import kit
 
 pytestmark = pytest.mark.unit
-quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25)
 GROUPS = ("a", "b", "c")
 
 
@@ -43,7 +43,7 @@ def behind(edges: list[tuple[int, int]], starts: set[int]) -> set[int]:
     return found
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(graphs(), st.data())
 def test_schedule_keeps_order_and_limits_and_isolates_failures(graph: Any, data: st.DataObject) -> None:
     groups, edges, limits = graph
@@ -74,7 +74,7 @@ def test_schedule_keeps_order_and_limits_and_isolates_failures(graph: Any, data:
         assert schedule.state(i) == (FAILED if i in failed else WAITING if i in blocked else DONE)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(graphs(), st.data())
 def test_schedule_taken_up_again_is_the_same_as_one_that_went_on(graph: Any, data: st.DataObject) -> None:
     groups, edges, limits = graph

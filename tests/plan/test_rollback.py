@@ -167,6 +167,8 @@ def test_order_holds_through_a_skipped_step(tmp_path: Path, kinds: Kinds) -> Non
         undo = rollback.preview(journal, kinds=kinds)
         assert undo.befores() == {"undo/a": ["undo/b"], "undo/b": ["undo/c"]}
         assert {step.id: step.kind for step in undo.steps}["undo/b"] == "noop"
+        control.retry(journal, steps=["b"])
+        assert rollback.preview(journal, kinds=kinds).befores() == undo.befores()
 
 
 @pytest.mark.parametrize("state", ["running", "waiting", "held"])
