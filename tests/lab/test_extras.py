@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import openstack
 import pytest
 import requests
+from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
 from naru.lab import release, spec, status
@@ -45,7 +45,14 @@ def cloud(request: pytest.FixtureRequest) -> str:
 
 
 def user(lab: Lab, cloud: str) -> Connection:
-    return openstack.connect(cloud=f"{cloud}-user", load_yaml_config=True, config_files=[str(lab.clouds_yaml)])
+    config = OpenStackConfig(config_files=[str(lab.clouds_yaml)], load_envvars=False)
+    return Connection(config=config.get_one(f"{cloud}-user"))
+
+
+def needs(lab: Lab, cloud: str, service: str) -> None:
+    """Skips where the release never had the service published."""
+    if service not in lab.cloud(cloud).services:
+        pytest.skip(f"{lab.cloud(cloud).release.name} has no {service}")
 
 
 def until(what: Callable[[], Any], timeout: float = 90) -> Any:
@@ -130,6 +137,7 @@ def check_zone(lab: Lab, cloud: str, name: str) -> None:
 
 
 def test_zones(lab: Lab, cloud: str) -> None:
+    needs(lab, cloud, "designate")
     connection = user(lab, cloud)
     name = make_zone(connection)
     until(lambda: dig(lab, cloud, name, "TXT"))
@@ -143,6 +151,7 @@ def test_zones(lab: Lab, cloud: str) -> None:
 
 
 def test_floating_ip_gets_its_record(lab: Lab, cloud: str) -> None:
+    needs(lab, cloud, "designate")
     connection = user(lab, cloud)
     name = make_zone(connection)
     public = connection.network.find_network("public", ignore_missing=False)
@@ -186,28 +195,30 @@ def make_load_balancer(connection: Connection) -> str:
     return str(balancer.id)
 
 
-def check_load_balancer(connection: Connection, identity: str) -> None:
+def check_load_balancer(connection: Connection, identity: str, pike: bool) -> None:
     api = connection.load_balancer
     balancer = api.get_load_balancer(identity)
     assert balancer.provisioning_status == "ACTIVE"
     port = connection.network.get_port(balancer.vip_port_id)
     assert port.device_owner == "Octavia"
     assert [fixed["ip_address"] for fixed in port.fixed_ips] == [balancer.vip_address]
-    (listener,) = api.listeners(load_balancer_id=identity)
-    (pool,) = api.pools(load_balancer_id=identity)
+    # down the tree, since Pike filters no list
+    listener = api.get_listener(balancer.listeners[0]["id"])
+    pool = api.get_pool(balancer.pools[0]["id"])
     (member,) = api.members(pool)
-    (monitor,) = api.health_monitors(pool_id=pool.id)
-    (policy,) = api.l7_policies(listener_id=listener.id)
+    monitor = api.get_health_monitor(pool.health_monitor_id)
+    policy = api.get_l7_policy(listener.l7_policies[0]["id"])
     (rule,) = api.l7_rules(policy)
-    assert (member.address, member.weight, monitor.url_path, rule.value) == ("10.9.8.7", 3, "/ok", "/old")
-    things = (listener, pool, member, monitor, policy, rule)
-    assert {thing.provisioning_status for thing in things} == {"ACTIVE"}
+    assert (member.address, member.weight, monitor.url_path, rule.rule_value) == ("10.9.8.7", 3, "/ok", "/old")
+    assert {thing.provisioning_status for thing in (listener, pool, member, monitor, rule)} == {"ACTIVE"}
+    # Octavia 1.0 (Pike) itself forgets to take the policy back from there when a rule was added
+    assert policy.provisioning_status in ("ACTIVE", "PENDING_UPDATE" if pike else "ACTIVE")
 
 
 def test_load_balancer(lab: Lab, cloud: str) -> None:
     connection = user(lab, cloud)
     identity = make_load_balancer(connection)
-    check_load_balancer(connection, identity)
+    check_load_balancer(connection, identity, lab.cloud(cloud).release.name == "pike")
     api, port = connection.load_balancer, connection.load_balancer.get_load_balancer(identity).vip_port_id
     api.delete_load_balancer(identity, cascade=True)
     until(lambda: api.find_load_balancer(identity) is None)
@@ -226,8 +237,9 @@ def check_secret(connection: Connection, identity: str) -> None:
     assert answer.text == "open sesame"
 
 
-def test_secret(lab: Lab) -> None:
-    connection = user(lab, "new")
+def test_secret(lab: Lab, cloud: str) -> None:
+    needs(lab, cloud, "barbican")
+    connection = user(lab, cloud)
     identity = make_secret(connection)
     check_secret(connection, identity)
     connection.key_manager.delete_secret(identity)
@@ -256,7 +268,7 @@ def test_all_is_there_after_a_restart_elsewhere(lab: Lab) -> None:
             connection = user(moved, name)
             check_objects(connection, container, data)
             check_zone(moved, name, zone)
-            check_load_balancer(connection, balancer)
+            check_load_balancer(connection, balancer, pike=name == "old")
             assert make_zone(connection)
             assert make_load_balancer(connection)
         check_secret(user(moved, "new"), secret)
@@ -268,11 +280,14 @@ def test_all_is_there_after_a_restart_elsewhere(lab: Lab) -> None:
 
 
 def test_nothing_listens_elsewhere(lab: Lab) -> None:
-    """Runs last: the lab was moved, so it is started first. Only loopback addresses are bound."""
-    lab.start(ignore)
+    """Only loopback addresses are bound, and the host's /etc is not touched."""
+    lab.start(ignore)  # a test before stopped it
     ours = {process.pid for cloud in lab.clouds() for tree in cloud.processes.tree().values() for process in tree}
     listing = subprocess.run(["ss", "-Hlntup"], capture_output=True, text=True, check=True).stdout
     for line in listing.splitlines():
-        if any(f"pid={pid}," in line for pid in ours):
-            assert line.split()[4].rpartition(":")[0] in ("127.0.0.1", "[::1]"), line
-    assert Path("/etc/swift").exists() is False
+        address, _, port = line.split()[4].rpartition(":")
+        # a UDP socket elsewhere is no server's, but one that sent something
+        server = line.startswith("tcp") or PORT_BASE <= int(port) < PORT_BASE + 400
+        if server and any(f"pid={pid}," in line for pid in ours):
+            assert address in ("127.0.0.1", "[::1]"), line
+    assert not any(Path(f"/etc/{name}").exists() for name in ("swift", "octavia", "barbican", "designate"))
