@@ -47,6 +47,7 @@ def up(cloud: Cloud, progress: Progress) -> None:
     """Brings the cloud to healthy from whatever it is: nothing, a prepared state, stopped, half-started, running."""
     if not (cloud.state / READY).exists():
         stop(cloud)  # a killed attempt may have left processes on a half-made state
+        _check_ports(cloud)
         _remove(cloud.state)
         progress(cloud.name, "copying the prepared state")
         if not prepared.restore(cloud):
