@@ -50,11 +50,11 @@ def size(amount: float) -> str:
     return f"{amount:.1f} TiB"
 
 
-def read_plan(source: str) -> Plan:
-    """A plan from a file, or from the journal of a work directory or URL."""
+def read_plan(source: str, *, rollbacks: bool = True) -> Plan:
+    """A plan from a file, or from the journal of a work directory or URL, there with or without its rollbacks."""
     if "://" in source or (Path(source) / DATABASE).exists():
         with Journal.open(source) as journal:
-            return journal.plan()
+            return journal.plan(rollbacks=rollbacks)
     return planfile.read(Path(source))
 
 
@@ -177,7 +177,7 @@ naru plan diff work/demo move.yaml -f json
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        changes = diff(read_plan(parsed_args.old), read_plan(parsed_args.new))
+        changes = diff(read_plan(parsed_args.old, rollbacks=False), read_plan(parsed_args.new, rollbacks=False))
         return ("change", "what", "field", "old", "new"), changes
 
 

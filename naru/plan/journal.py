@@ -232,12 +232,15 @@ class Journal:
         with self.read() as connection:
             return sorted(connection.execute(query.distinct()).scalars())
 
-    def plan(self) -> Plan:
+    def plan(self, *, rollbacks: bool = True) -> Plan:
         """The plan as it stands: with the operator's limits and changed arguments, and the steps of rollbacks."""
         setup = self.setup()
         with self.read() as connection:
             columns = [schema.steps.c[name] for name in Step.__dataclass_fields__]
-            rows = connection.execute(select(*columns).order_by(schema.steps.c.n)).mappings()
+            query = select(*columns).order_by(schema.steps.c.n)
+            if not rollbacks:
+                query = query.where(schema.steps.c.undoes.is_(None))
+            rows = connection.execute(query).mappings()
             steps = [Step(**{**row, "args": json.loads(row["args"])}) for row in rows]
             return Plan(
                 title=setup["title"],
@@ -245,6 +248,8 @@ class Journal:
                 edges=[
                     Edge(steps[before - 1].id, steps[after - 1].id)
                     for after, before in connection.execute(select(schema.edges))
+                    # the steps of rollbacks come after all others
+                    if max(after, before) <= len(steps)
                 ],
                 findings=[Finding(**row) for row in json.loads(setup["findings"])],
                 limits=dict(_pairs(connection.execute(select(schema.limits).order_by(schema.limits.c.name)))),

@@ -159,7 +159,8 @@ def _include_dependents(
 
 
 def _refuse_commits(rows: list[Any], kinds: Kinds) -> None:
-    commits = [f"{row.id}: {kinds.get(row.kind).commit}" for row in rows if kinds.get(row.kind).commit]
+    begun = [row for row in rows if row.attempt]
+    commits = [f"{row.id}: {kinds.get(row.kind).commit}" for row in begun if kinds.get(row.kind).commit]
     if commits:
         raise PlanError(
             "there is no way back: a commit step has begun",

@@ -105,6 +105,7 @@ def test_a_plan_from_file_to_done_and_back(work: Path, tmp_path: Path, monkeypat
     assert [step["id"] for step in undo["steps"]] == ["undo/start", "undo/after", "undo/fails", "undo/make"]
     assert naru_json("plan", "rollback", work)["steps"]["undone"] == 4
     assert not made.exists()
+    assert naru_json("plan", "diff", tmp_path / "plan.yaml", work) == []
     assert {row["state"] for row in naru_json("plan", "steps", work, "--unit", "one") if "undo" not in row["id"]} == {
         "undone"
     }

@@ -125,6 +125,9 @@ def test_commit_step_that_has_begun_is_the_end_of_the_way_back(tmp_path: Path, k
     with Journal.create(tmp_path / "work", plan) as journal:
         Executor(journal, kinds).run()
         assert rollback.preview(journal, kinds=kinds).steps
+        control.skip(journal, "it stays", steps=["old"])
+        assert rollback.preview(journal, kinds=kinds).steps
+        control.retry(journal, steps=["old"])
         control.release(journal, "finalize")
         Executor(journal, kinds).run()
         with pytest.raises(PlanError, match="no way back") as caught:
