@@ -264,7 +264,7 @@ class _Build:
             raise NaruError(f"installing {self.release.name} was interrupted")
 
     def _failure(self, detail: str) -> NaruError:
-        free = shutil.disk_usage(self.venv.parent).free
+        free = shutil.disk_usage(next(parent for parent in self.venv.parents if parent.exists())).free
         what = f"installing {self.release.name} failed"
         if free < DISK_FULL or "No space left on device" in detail:
             what = f"{what}: the disk of {self.venv.parent} is full ({free // 2**20} MiB free)"
