@@ -185,14 +185,20 @@ def _files(host: Host) -> None:
     for name in ("libvirtd.conf", "qemu.conf"):
         (directory / "etc" / name).write_text(templates.get_template(f"{name}.j2").render(values))
     _nova_conf(host).write_text(templates.get_template("nova.conf.j2").render(values))
-    # libvirt wants to know a user of this name, even where it is told to use root
-    for name, line in (("passwd", "libvirt-qemu:x:64055:64055::/nonexistent:/bin/false"), ("group", "kvm:x:64055:")):
-        text = Path(f"/etc/{name}").read_text()
-        known = any(entry.startswith(line.partition(":")[0] + ":") for entry in text.splitlines())
-        (directory / name).write_text(text if known else f"{text.rstrip()}\n{line}\n")
+    # libvirt wants to know them, even where it is told to use root
+    _accounts(directory / "passwd", "libvirt-qemu:x:64055:64055::/nonexistent:/bin/false")
+    _accounts(directory / "group", "libvirt-qemu:x:64055:", "kvm:x:64056:")
     others = "".join(f"{other.address} {other.name}\n" for other in hosts(cloud))
     (directory / "hosts").write_text(f"127.0.0.1 localhost\n{others}")
     _secret(cloud, directory / "etc" / "secrets")
+
+
+def _accounts(file: Path, *entries: str) -> None:
+    """A copy of the file of that name in /etc with the entries that it lacks."""
+    lines = Path("/etc", file.name).read_text().splitlines()
+    known = {line.partition(":")[0] for line in lines}
+    missing = [entry for entry in entries if entry.partition(":")[0] not in known]
+    file.write_text("".join(f"{line}\n" for line in [*lines, *missing]))
 
 
 def _secret(cloud: Cloud, directory: Path) -> None:
