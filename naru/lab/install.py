@@ -267,5 +267,5 @@ class _Build:
         free = shutil.disk_usage(next(parent for parent in self.venv.parents if parent.exists())).free
         what = f"installing {self.release.name} failed"
         if free < DISK_FULL or "No space left on device" in detail:
-            what = f"{what}: the disk of {self.venv.parent} is full ({free // 2**20} MiB free)"
+            what = f"{what}: no space left on the disk ({free // 2**20} MiB free in {self.venv.parent})"
         return NaruError(what, detail=detail, hint=f"The installer's whole output: {self.log}")
