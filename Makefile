@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps lock lint test test-unit test-releases demo bench-plan clean
+.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-plan clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -21,6 +21,9 @@ install: .venv/ok ## the project's own virtual environment, from the lock
 lock: ## renew requirements.lock (no registry is named in it, unlike uv.lock)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
 	  --no-header --extra workers --group dev -o requirements.lock pyproject.toml
+
+lock-releases: install ## renew the locks of OpenStack's releases: CONSTRAINTS=directory of upper constraints, <release>.txt
+	$(RUN)/python -m naru.lab.lock $(CONSTRAINTS)
 
 lint: install ## ruff and mypy
 	$(RUN)/ruff check .
