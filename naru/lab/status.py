@@ -45,6 +45,8 @@ def _cloud_rows(cloud: Cloud) -> list[Row]:
         expected += [(command.name, command.port) for command in services.module(service).programs(cloud)]
     expected += [(command.name, None) for command in nova.computes(cloud)]
     expected += [(name, None) for name in guests.names(cloud)]
+    for host, machines in guests.machines(cloud).items():
+        tree.setdefault(host, []).extend(machines)
     silent = _silent(cloud)
     found = []
     for name, port in expected:

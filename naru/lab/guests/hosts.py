@@ -155,17 +155,22 @@ def names(cloud: Cloud) -> list[str]:
     return [name for host in hosts(cloud) for name in (host.name, host.libvirtd, host.compute)]
 
 
+def machines(cloud: Cloud) -> dict[str, list[Running]]:
+    """The guests' qemu processes by the name of their host."""
+    return {host.name: host.machines() for host in hosts(cloud)}
+
+
 def stop(cloud: Cloud) -> None:
     """Ends hosts and guests. nova-compute goes first: it must not tell the cloud that its guests have stopped, since
     those that ran shall run again after the next start."""
     all_hosts = hosts(cloud)
     cloud.processes.stop([host.compute for host in all_hosts])
-    machines = [machine for host in all_hosts for machine in host.machines()]
-    for machine in machines:
+    running = [machine for host in all_hosts for machine in host.machines()]
+    for machine in running:
         with contextlib.suppress(ProcessLookupError):
             os.kill(machine.pid, signal.SIGTERM)
     deadline = time.monotonic() + QEMU_GRACE
-    while time.monotonic() < deadline and any(machine.alive() for machine in machines):
+    while time.monotonic() < deadline and any(machine.alive() for machine in running):
         time.sleep(0.05)
     cloud.processes.stop([name for host in all_hosts for name in (host.libvirtd, host.name)])
     for host in all_hosts:
