@@ -29,6 +29,8 @@ TEMPLATES = Path(__file__).parent / "templates"
 COMPUTE = "nova-compute-"
 # seconds that qemu gets to close its disks in good order
 QEMU_GRACE = 5.0
+# seconds that the kernel may take to end a host that is killed
+KILL_GRACE = 30.0
 
 
 @dataclass(frozen=True)
@@ -164,18 +166,27 @@ def stop(cloud: Cloud) -> None:
     """Ends hosts and guests. nova-compute goes first: it must not tell the cloud that its guests have stopped, since
     those that ran shall run again after the next start."""
     all_hosts = hosts(cloud)
+    if not all_hosts:
+        return
     cloud.processes.stop([host.compute for host in all_hosts])
     running = [machine for host in all_hosts for machine in host.machines()]
     for machine in running:
         with contextlib.suppress(ProcessLookupError):
             os.kill(machine.pid, signal.SIGTERM)
-    deadline = time.monotonic() + QEMU_GRACE
-    while time.monotonic() < deadline and any(machine.alive() for machine in running):
-        time.sleep(0.05)
+    _until_ended(running, QEMU_GRACE)
+    tree = cloud.processes.tree()
+    first = [process for host in all_hosts for process in tree.get(host.name, [])]
     cloud.processes.stop([name for host in all_hosts for name in (host.libvirtd, host.name)])
+    _until_ended(first, KILL_GRACE)  # an init ends after all others of its namespace
     for host in all_hosts:
         if Path(f"/sys/class/net/{host.link}").exists():
             _ip("link", "del", host.link)  # and with it the guests' interfaces on it, if any is left
+
+
+def _until_ended(processes: list[Running], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(process.alive() for process in processes):
+        time.sleep(0.02)
 
 
 def _files(host: Host) -> None:
