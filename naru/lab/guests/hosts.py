@@ -147,7 +147,7 @@ def computes(cloud: Cloud) -> list[Command]:
     commands = []
     for host in hosts(cloud):
         config = (*cloud.config("nova", "nova-compute.conf"), "--config-file", str(_nova_conf(host)))
-        argv = host.enter(cloud.program("nova-compute"), *config)
+        argv = host.enter(cloud.program("python"), str(cloud.inside / "guest_compute.py"), *config)
         commands.append(Command(host.compute, argv, env, grace=2))
     return commands
 
