@@ -95,11 +95,11 @@ def install(releases: Sequence[str], progress: Progress | None = None) -> dict[s
         try:
             for future in futures:
                 future.result()
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                interrupted.set()
-            pool.shutdown(wait=False, cancel_futures=True)
+        except KeyboardInterrupt:
+            interrupted.set()
             raise
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
     return {release.name: venv_path(release) for release in wanted}
 
 
