@@ -54,7 +54,7 @@ class Client:
         self._http.close()
 
     def _session(self, auth: v3.Password) -> keystone_session.Session:
-        return keystone_session.Session(auth=auth, session=self._http, timeout=300)
+        return keystone_session.Session(auth=auth, session=self._http, timeout=600)
 
     def session(self, user: str = "", project: str = "") -> keystone_session.Session:
         """The session of a user in a project, both by id; the administrator's when none is given."""
@@ -101,7 +101,8 @@ class Client:
             )
         except exceptions.HttpError as error:
             summary = f"{self.cloud.name}: {service} refused {method} {path.partition('?')[0]}"
-            raise ApiError(summary, error.http_status, str(error)) from error
+            told = error.response.text[:1000] if error.response is not None else ""  # Neutron's is lost in `error`
+            raise ApiError(summary, error.http_status, f"{error}\n{told}".strip()) from error
         except exceptions.ClientException as error:
             raise NaruError(
                 f"{self.cloud.name}: {service} does not answer {method} {path}", detail=str(error)

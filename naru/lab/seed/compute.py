@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 
+from naru.errors import NaruError
 from naru.lab.seed import model
 from naru.lab.seed.context import Context, changed
 from naru.lab.seed.load import Key
@@ -42,6 +43,8 @@ def server(context: Context, project: Project, thing: model.Server) -> Body:
     actor = context.actor(project, thing.user)
     found = context.find("server", thing, project.ref)
     key = Key("server", project.ref, thing.ref)
+    if found and found["status"] == "ERROR":
+        raise NaruError(f"it is in error: {found.get('fault', {}).get('message')}", hint="Delete it and seed again.")
     if found:
         context.note(key, found["id"], False)
     else:

@@ -278,7 +278,9 @@ class Nic(Model):
 
 
 class Disk(Model):
-    """A disk a server is booted with: a volume, one that Nova makes from an image or snapshot, or a blank local one."""
+    """A disk a server is booted with: a volume, one that Nova makes from an image or snapshot, or a blank local one.
+
+    `size` is in GiB, of swap in MiB."""
 
     volume: VolumeRef | None = None
     image: ImageRef | None = None

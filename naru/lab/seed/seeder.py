@@ -9,7 +9,7 @@ from typing import Any
 
 from naru.errors import NaruError
 from naru.lab.cloud import Cloud
-from naru.lab.seed import compute, identity, network, storage
+from naru.lab.seed import compute, extras, identity, network, storage
 from naru.lab.seed.client import Client
 from naru.lab.seed.context import Context
 from naru.lab.seed.load import KINDS, Declaration, Key, references
@@ -39,6 +39,10 @@ MAKERS: dict[str, Maker] = {
     "volume": storage.volume,
     "server_group": compute.server_group,
     "server": compute.server,
+    "container": extras.container,
+    "load_balancer": extras.load_balancer,
+    "zone": extras.zone,
+    "secret": extras.secret,
 }
 CLOUD_MAKERS: dict[str, Callable[[Context, Key, Any], Body]] = {
     "domain": identity.domain,

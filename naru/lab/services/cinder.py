@@ -24,7 +24,7 @@ def programs(cloud: Cloud) -> list[Command]:
 
     def worker(name: str, wrap: bool) -> Command:
         argv: tuple[str, ...] = (cloud.program(name), *cloud.config("cinder"))
-        return Command(name, _with_share(cloud, argv) if wrap else argv, env)
+        return Command(name, _with_mounts(cloud, argv) if wrap else argv, env)
 
     return [
         api.command(cloud, "cinder", *cloud.config("cinder")),
@@ -34,8 +34,11 @@ def programs(cloud: Cloud) -> list[Command]:
     ]
 
 
-def _with_share(cloud: Cloud, argv: tuple[str, ...]) -> tuple[str, ...]:
-    """`argv` with the NFS share mounted, in a mount namespace of its own: when the process ends the mount is gone."""
+def _with_mounts(cloud: Cloud, argv: tuple[str, ...]) -> tuple[str, ...]:
+    """`argv` with the NFS share mounted, and the cloud's Ceph over /etc/ceph, where os-brick looks for a client's key
+    whatever Cinder says (backups of RBD volumes); in a mount namespace of its own: when the process ends they are gone.
+    """
     export, mount = shlex.quote(str(cloud.nfs_export)), shlex.quote(str(cloud.nfs_mount))
-    script = f"mkdir -p {export} {mount} && mount --bind {export} {mount} && exec {shlex.join(argv)}"
-    return ("unshare", "--mount", "--propagation", "private", "sh", "-c", script)
+    ceph = shlex.quote(str(cloud.ceph.etc))
+    mounts = f"mkdir -p {export} {mount} && mount --bind {export} {mount} && mount --bind {ceph} /etc/ceph"
+    return ("unshare", "--mount", "--propagation", "private", "sh", "-c", f"{mounts} && exec {shlex.join(argv)}")
