@@ -122,9 +122,7 @@ class NaruDriver(Base):
             "visibility": "private",
             "properties": {"image_state": "available", "owner_id": instance.project_id},
         }
-        update_task_state(
-            task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD
-        )
+        update_task_state(task_state=task_states.IMAGE_UPLOADING, expected_state=task_states.IMAGE_PENDING_UPLOAD)
         with open(disk, "rb") as content:
             self._images.update(context, image_id, metadata, content, purge_props=False)
 
