@@ -55,7 +55,7 @@ def server(context: Context, project: Project, thing: model.Server) -> Body:
         found = {"id": made["id"], "status": "BUILD", "locked": False, "tags": None}
     if found["status"] == "BUILD":
         yield Until("server", found["id"], "ACTIVE")
-        found["status"] = "ACTIVE"
+        found |= {"status": "ACTIVE", "OS-EXT-STS:task_state": None}
     path = f"/servers/{found['id']}"
     for attachment in thing.attachments:
         if Key("volume", project.ref, attachment.volume) in context.skipped:
@@ -65,9 +65,12 @@ def server(context: Context, project: Project, thing: model.Server) -> Body:
         have = context.api("compute", "GET", f"{path}/tags")["tags"]
         if changed(thing.tags, have):
             context.api("compute", "PUT", f"{path}/tags", {"tags": thing.tags}, actor=actor)
-    if found["status"] != thing.state and found["status"] == "ACTIVE":
+    under_way = found.get("OS-EXT-STS:task_state") or found["status"] == "SHELVED"  # by a run that was killed
+    if thing.state != "ACTIVE" and found["status"] == "ACTIVE" and not under_way:
         action, argument = _ACTIONS[thing.state]
         context.api("compute", "POST", f"{path}/action", {action: argument}, actor=actor)
+        under_way = True
+    if under_way:
         yield Until("server", found["id"], thing.state)
     if thing.locked and not found["locked"]:
         argument, version = None, ""
@@ -136,22 +139,22 @@ def _attach(
 ) -> Body:
     volume_id = context.id("volume", project.ref, attachment.volume)
     path += "/os-volume_attachments"
-    have = context.api.list("compute", path, "volumeAttachments")
-    if any(item["volumeId"] == volume_id for item in have):
-        return
     used = context.api("volumev3", "GET", f"/volumes/{volume_id}")["volume"]
-    version = ""
-    if used["status"] == "in-use":
-        if not context.can(context.features.version("compute", "2.60"), "a volume attached to several servers"):
-            return
-        version = "2.60"
-    elif used["multiattach"] and context.features.version("compute", "2.60"):
-        version = "2.60"
-    body = {"volumeId": volume_id, **attachment.given("device", "tag")}
-    if attachment.delete_on_termination:
-        what = "delete_on_termination of volumes attached later"
-        if context.can(context.features.version("compute", "2.79"), what):
-            body["delete_on_termination"] = True
-            version = "2.79"
-    context.api("compute", "POST", path, {"volumeAttachment": body}, version=version, actor=actor)
-    yield Until("volume", volume_id, "in-use")
+    have = context.api.list("compute", path, "volumeAttachments")
+    if not any(item["volumeId"] == volume_id for item in have):
+        version = ""
+        if used["status"] == "in-use":
+            if not context.can(context.features.version("compute", "2.60"), "a volume attached to several servers"):
+                return
+            version = "2.60"
+        elif used["multiattach"] and context.features.version("compute", "2.60"):
+            version = "2.60"
+        body = {"volumeId": volume_id, **attachment.given("device", "tag")}
+        if attachment.delete_on_termination:
+            what = "delete_on_termination of volumes attached later"
+            if context.can(context.features.version("compute", "2.79"), what):
+                body["delete_on_termination"] = True
+                version = "2.79"
+        context.api("compute", "POST", path, {"volumeAttachment": body}, version=version, actor=actor)
+    if used["status"] != "in-use":
+        yield Until("volume", volume_id, "in-use")
