@@ -35,8 +35,7 @@ class CloudSpec(pydantic.BaseModel):
     @property
     def addresses(self) -> tuple[str, str]:
         """First and last address of this cloud's own allocation pool on the shared external network."""
-        pools = list(ipaddress.ip_network(bootstrap.EXTERNAL_CIDR).subnets(prefixlen_diff=2))
-        pool = pools[self.index]
+        pool = list(ipaddress.IPv4Network(bootstrap.EXTERNAL_CIDR).subnets(prefixlen_diff=2))[self.index]
         return str(pool[10]), str(pool[-6])
 
 

@@ -14,7 +14,7 @@ def main():
 
     # Nova only loads drivers of its own package; imported before the fork so that all hosts share it
     import naru_virt
-    import nova.compute.manager  # noqa: F401
+    import nova.compute.manager
     import nova.virt
 
     sys.modules["nova.virt.naru"] = naru_virt

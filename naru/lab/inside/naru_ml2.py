@@ -35,7 +35,8 @@ class NaruMechanismDriver(api.MechanismDriver):
             vif_type, details = self.vif_type, dict(self.vif_details)
             if context.host.startswith("guest"):
                 link = os.environ["NARU_GUEST_LINKS"] + context.host[len("guest") :]
-                vif_type, details = "macvtap", {
+                vif_type = "macvtap"
+                details = {
                     "port_filter": False,
                     "macvtap_source": link,
                     "physical_interface": link,
