@@ -49,7 +49,7 @@ def up(cloud: Cloud, progress: Progress) -> None:
         stop(cloud)  # a killed attempt may have left processes on a half-made state
         _check_ports(cloud)
         _remove(cloud.state)
-        progress(cloud.name, "copying the prepared state")
+        progress(cloud.name, "looking for a prepared state")
         if not prepared.restore(cloud):
             _prepare(cloud, progress)
     start(cloud, progress)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.ceph
 
 INSIDE = Path(*naru.lab.inside.__path__)
 OPERATIONS = Path(__file__).with_name("test_ceph_operations.py")
-DRIVER = Path(__file__).with_name("test_ceph_driver.py")
+DRIVER = Path(__file__).with_name("ceph_driver.py")
 BASE = 21000
 SIZE = 4 << 30
 OFFICIAL = Path("/usr/bin/python3")  # the one Python that the distribution makes its binding for

@@ -15,10 +15,10 @@ import pytest
 
 from naru.errors import InputError, NaruError
 from naru.lab import deps, spec, status
-from naru.lab.api import Api
 from naru.lab.lab import Lab
 
 from .conftest import ignore, processes_of
+from .scenario import Rest, connect
 
 NARU = (sys.executable, "-m", "naru.cli.main")
 
@@ -62,23 +62,19 @@ def test_secrets_are_readable_by_the_owner_alone(pair: Lab) -> None:
 @pytest.mark.lab
 def test_state_survives_stop_and_start(pair: Lab) -> None:
     made = {}
-    for cloud in pair.clouds():
-        api = Api(cloud)
-        body = {"volume": {"name": "keep", "size": 1, "volume_type": "ceph"}}
-        made[cloud.name] = api("cinder", "POST", "/volumes", body)["volume"]["id"]
+    for name in ("old", "new"):
+        rest = Rest(connect(pair, f"{name}-user"))
+        made[name] = rest.volume(name="keep", size=1, volume_type="ceph")
     pair.stop()
     assert processes_of(pair) == {"old": [], "new": []}
     assert not any(row.healthy for row in status.rows(pair))
     pair.start(ignore)
     assert all(row.healthy for row in status.rows(pair))
-    for cloud in pair.clouds():
-        api = Api(cloud)
-        volume = made[cloud.name]
-        deadline = time.monotonic() + 60
-        while (found := api("cinder", "GET", f"/volumes/{volume}")["volume"])["status"] != "available":
-            assert time.monotonic() < deadline, found
-            time.sleep(0.5)
-        api("cinder", "DELETE", f"/volumes/{volume}")
+    for name, volume in made.items():
+        rest = Rest(connect(pair, f"{name}-user"))
+        assert rest("volumev3", "GET", f"/volumes/{volume}")["volume"]["status"] == "available"
+        rest("volumev3", "DELETE", f"/volumes/{volume}")
+        rest.gone("volumev3", f"/volumes/{volume}")
 
 
 @pytest.mark.lab

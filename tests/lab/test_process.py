@@ -85,6 +85,7 @@ def test_a_dead_leaders_children_are_found_even_when_they_hide_their_environment
 def test_a_reused_pid_is_not_ours(processes: Processes) -> None:
     running = processes.start(Command("victim", ("sleep", "300"), ENV))
     record = processes.run / "victim"
+    time.sleep(0.05)  # start times are told in ticks of 10 ms, and no pid is reused within one
     other = subprocess.Popen(["sleep", "300"], start_new_session=True)
     try:
         # the record of a process that ended, whose pid the kernel gave to somebody else since

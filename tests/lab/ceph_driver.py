@@ -2,7 +2,7 @@
 """Not a test by itself: Cinder's own RBD driver and os-brick's connector, driven as cinder-volume does it. test_ceph.py
 runs it in the virtual environments of releases, with `naru/lab/inside` on PYTHONPATH.
 
-    python test_ceph_driver.py CONF DIRECTORY
+    python ceph_driver.py CONF DIRECTORY
 
 prints a JSON object of what it found; DIRECTORY is for Cinder's own files. os-brick knows no CONF: it wants the keyring
 in /etc/ceph.
