@@ -1,9 +1,11 @@
 """The distribution's packages that a lab stands on, for Debian and Ubuntu."""
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,7 +27,8 @@ class Package:
     needed_for: str = "core"
 
 
-LIBRARIES = "/usr/lib/x86_64-linux-gnu"
+MULTIARCH = sysconfig.get_config_var("MULTIARCH") or f"{platform.machine()}-linux-gnu"  # as Debian names directories
+LIBRARIES = f"/usr/lib/{MULTIARCH}"
 
 PACKAGES = (
     Package("mariadb-server", "mariadbd"),
@@ -40,7 +43,7 @@ PACKAGES = (
     # what wheels of nine years ago are built with
     Package("gcc", "gcc"),
     Package("g++", "g++"),
-    Package("libffi-dev", "/usr/include/x86_64-linux-gnu/ffi.h"),
+    Package("libffi-dev", f"/usr/include/{MULTIARCH}/ffi.h"),
     Package("libssl-dev", "/usr/include/openssl/ssl.h"),
     Package("bind9", "named", "designate"),
     Package("bind9-utils", "rndc", "designate"),

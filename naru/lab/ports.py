@@ -2,6 +2,8 @@
 
 import errno
 import socket
+from collections.abc import Iterable
+from pathlib import Path
 
 OFFSETS = {
     "keystone": 0,
@@ -68,3 +70,14 @@ def is_free(port: int) -> bool:
                 return False
             raise
     return True
+
+
+def abandoned(ports: Iterable[int]) -> set[int]:
+    """Those of `ports` whose server still works on a request of a client that is gone.
+
+    Such a connection is in CLOSE_WAIT (08 in /proc/net/tcp): the client's end was closed, by the kernel when it was
+    killed, and the server, which reads nothing before it has answered, has not noticed.
+    """
+    wanted = set(ports)
+    rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return {port for row in rows if row[3] == "08" and (port := int(row[1].rpartition(":")[2], 16)) in wanted}

@@ -1,6 +1,8 @@
 """REST calls to a cloud's services as any of its users, and what the cloud's release can do."""
 
+import fcntl
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +13,7 @@ from keystoneauth1.identity import v3
 
 from naru.errors import NaruError
 from naru.lab.cloud import Cloud
+from naru.lab.ports import abandoned
 
 # the API's version under its catalogue entry
 ROOTS = {"network": "/v2.0", "image": "/v2", "load-balancer": "/v2.0", "dns": "/v2", "key-manager": "/v1"}
@@ -31,10 +34,19 @@ class Client:
     """Everybody's sessions with one cloud, over one bounded pool of connections.
 
     An eventlet server of 2017 serves a hundred connections and no more: a pool for each of fifty users would starve it.
+    One process at a time has a client of a cloud. If the last was killed, what the services still make for it is
+    waited for: looking earlier would not find it, and it would be made twice.
     """
 
     def __init__(self, cloud: Cloud, connections: int) -> None:
         self.cloud = cloud
+        self._lock_file = (cloud.directory / ".seed.lock").open("w")
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock_file.close()
+            raise NaruError(f"{cloud.name}: another `naru lab seed` is at work in this cloud") from error
+        self._wait_for_abandoned()
         self._http = requests.Session()
         self._http.mount("http://", requests.adapters.HTTPAdapter(16, connections, pool_block=True))
         self._sessions: dict[tuple[str, str], keystone_session.Session] = {}
@@ -52,6 +64,18 @@ class Client:
     def close(self) -> None:
         """Gives the connections back."""
         self._http.close()
+        self._lock_file.close()
+
+    def _wait_for_abandoned(self, timeout: float = 120) -> None:
+        deadline = time.monotonic() + timeout
+        while left := abandoned(self.cloud.ports[service] for service in self.cloud.services):
+            if time.monotonic() > deadline:
+                raise NaruError(
+                    f"{self.cloud.name}: requests of a run that was killed do not end",
+                    detail=f"CLOSE_WAIT on the ports {', '.join(map(str, sorted(left)))} for {timeout:.0f} s",
+                    hint="Restart the lab: naru lab stop, naru lab start.",
+                )
+            time.sleep(0.1)
 
     def _session(self, auth: v3.Password) -> keystone_session.Session:
         return keystone_session.Session(auth=auth, session=self._http, timeout=600)
