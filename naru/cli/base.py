@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import Any
 
-from cliff import command, lister, show
+from cliff import columns, command, lister, show
 
 from naru.errors import NaruError
 from naru.plan.errors import PlanError
@@ -55,3 +55,15 @@ class Lister(Command, lister.Lister):
 
 class ShowOne(Command, show.ShowOne):
     """A command that answers with one thing's fields: `-f table|json|yaml|shell|value`."""
+
+
+class Lines(columns.FormattableColumn[Any]):
+    """A list or a mapping: a line for each item where a person reads it, itself in JSON and YAML."""
+
+    def human_readable(self) -> str:
+        if isinstance(self._value, dict):
+            return "\n".join(f"{value} {key}" for key, value in self._value.items())
+        return "\n".join(map(str, self._value))
+
+    def machine_readable(self) -> Any:
+        return self._value

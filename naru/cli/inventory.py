@@ -1,55 +1,172 @@
-"""`naru inventory`: what a cloud owns."""
+"""`naru inventory` and `naru archive`: what a cloud owns, and what was once read of it."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-import openstack
-from keystoneauth1.exceptions import ClientException
-from openstack.connection import Connection
-from openstack.exceptions import ConfigException, SDKException
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from naru.cli.base import Lister
-from naru.errors import InputError, NaruError
-from naru.inventory import read
+from naru.cli.base import Command, Lister
+from naru.cloud.client import Cloud
+from naru.errors import InputError
+from naru.inventory.archive import Archive, Snapshot
+from naru.inventory.kinds import KINDS
+from naru.inventory.read import Reading, Sink, read
+from naru.inventory.rows import Row
+
+ARCHIVE = "archive.db"
+
+
+def add_archive(parser: argparse.ArgumentParser) -> None:
+    """The option that says which archive is meant."""
+    parser.add_argument(
+        "--work", metavar="DIR", help=f"the work directory with {ARCHIVE} ($NARU_WORK, or the current directory)"
+    )
+
+
+def archive_file(arguments: argparse.Namespace) -> Path:
+    """The archive that --work means."""
+    return Path(arguments.work or os.environ.get("NARU_WORK") or ".") / ARCHIVE
+
+
+@contextmanager
+def counting(what: str, sink: Sink) -> Iterator[Sink]:
+    """`sink`, with the number of rows told on standard error while they come."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    total = 0
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def count(rows: list[Row]) -> None:
+            nonlocal total
+            sink(rows)
+            total += len(rows)
+            bar.update(task, description=f"{what}: {total} things, last {rows[-1].kind}")
+
+        yield count
 
 
 class Inventory(Lister):
     """Read what a cloud owns, in bulk, as an administrator.
 
     CLOUD is a name of clouds.yaml (OS_CLIENT_CONFIG_FILE says where that is). A kind that the cloud does not have is
-    shown with an empty count: that is another thing than none.
+    shown with an empty count: that is another thing than none. Exit code 1 when a list could not be read.
     """
 
     examples = """
 naru inventory old
-naru inventory old --list --project 8d1b... -f json
+naru inventory old --project hanok
+naru inventory old --project hanok --list -f json
+naru inventory old --save --work work/hanok
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("cloud", metavar="CLOUD")
         parser.add_argument("--list", action="store_true", help="one row per thing instead of a count per kind")
-        parser.add_argument("--project", metavar="ID", help="only what this project owns")
+        parser.add_argument("--project", metavar="PROJECT", help="only what this project owns; its name or id")
+        parser.add_argument("--save", action="store_true", help=f"keep all of it in the work directory's {ARCHIVE}")
+        add_archive(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        try:
-            config = openstack.config.OpenStackConfig(load_envvars=False).get_one(arguments.cloud)
-        except ConfigException as error:
-            raise InputError(f"cloud {arguments.cloud!r} is not in clouds.yaml", detail=str(error)) from error
-        try:
-            found = read(Connection(config=config))
-        except (SDKException, ClientException) as error:
-            raise NaruError(f"{arguments.cloud} cannot be read", detail=str(error)) from error
-        wanted = {
-            kind: None if rows is None else [row for row in rows if arguments.project in (None, row.project)]
-            for kind, rows in found.items()
-        }
-        if arguments.list:
-            rows = [row for listed in wanted.values() for row in listed or []]
-            return (
-                ("kind", "id", "name", "project", "status"),
-                [(row.kind, row.id, row.name, row.project, row.status) for row in rows],
+        with tempfile.TemporaryDirectory(prefix="naru-") as directory, Cloud(arguments.cloud) as cloud:
+            file = archive_file(arguments) if arguments.save else Path(directory) / ARCHIVE
+            with Archive(file) as archive:
+                number = archive.begin(cloud.name)
+                with counting(cloud.name, lambda rows: archive.add(number, rows)) as sink:
+                    readings = read(cloud, sink)
+                archive.end(number, readings)
+                self.exit_code = 1 if any(reading.failed for reading in readings) else 0
+                project = arguments.project and _project(archive, number, arguments.project)
+                rows = archive.rows(number, project=project)
+                if arguments.list:
+                    fields = ("kind", "id", "name", "project", "status")
+                    return fields, [tuple(getattr(row, field) for field in fields) for row in rows]
+                counts = Counter(row.kind for row in rows)
+                return ("kind", "count", "remark"), [_line(reading, counts) for reading in readings]
+
+
+def _line(reading: Reading, counts: Counter[str]) -> tuple[str, int | None, str]:
+    return reading.kind, None if reading.problem and not reading.count else counts[reading.kind], reading.problem
+
+
+def _project(archive: Archive, snapshot: int, text: str) -> str:
+    found = [row for _, row in archive.find(text, snapshot) if row.kind == "project"]
+    if not found:
+        raise InputError(f"--project {text!r}: the cloud has no such project", hint="See: openstack project list")
+    if len(found) > 1:
+        ids = ", ".join(row.id for row in found)
+        raise InputError(f"--project {text!r} is the name of several", hint=f"Give an id: {ids}.")
+    return found[0].id
+
+
+class Snapshots(Lister):
+    """List what an archive holds: every reading of a cloud, when it was made and whether it is whole."""
+
+    examples = "naru archive list --work work/hanok"
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_archive(parser)
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        with Archive(archive_file(arguments), create=False) as archive:
+            snapshots = archive.snapshots()
+        return ("snapshot", "cloud", "began", "ended", "things", "lists_not_read"), map(_snapshot, snapshots)
+
+
+def _snapshot(found: Snapshot) -> tuple[Any, ...]:
+    things = sum(reading.count for reading in found.readings)
+    failed = [reading.kind for reading in found.readings if reading.failed]
+    return found.number, found.cloud, found.began, found.ended or "interrupted", things, ", ".join(failed)
+
+
+class Show(Command):
+    """Show everything in an archive that has an id or a name: the API's whole answer, and what refers to it, as JSON.
+
+    Without --snapshot the newest of each cloud that has it.
+    """
+
+    examples = """
+naru archive show 5f1c7a52-... --work work/hanok
+naru archive show web-1 --work work/hanok --kind server
+naru archive show web-1 --snapshot 2
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("thing", metavar="ID", help="an id of then, or a name")
+        parser.add_argument("--kind", choices=[kind.name for kind in KINDS], metavar="KIND", help="only this kind")
+        parser.add_argument("--snapshot", type=int, metavar="N", help="only of this reading (naru archive list)")
+        add_archive(parser)
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> None:
+        with Archive(archive_file(arguments), create=False) as archive:
+            clouds = {snapshot.number: snapshot.cloud for snapshot in archive.snapshots()}
+            shown: dict[tuple[str, str, str], dict[str, Any]] = {}
+            for number, row in archive.find(arguments.thing, arguments.snapshot):
+                if arguments.kind in (None, row.kind):
+                    users = [
+                        {"kind": kind, "id": identity, "field": path}
+                        for kind, identity, path in archive.users_of(number, row.id)
+                    ]
+                    told = {"cloud": clouds[number], "snapshot": number, "kind": row.kind, "id": row.id}
+                    shown.setdefault(
+                        (clouds[number], row.kind, row.id), told | {"named_by": users, "body": row.body}
+                    )
+        if not shown:
+            raise InputError(
+                f"{archive.file} has nothing with the id or name {arguments.thing!r}",
+                hint="`naru archive list` says which clouds were read.",
             )
-        return ("kind", "count"), [(kind, None if rows is None else len(rows)) for kind, rows in wanted.items()]
+        print(json.dumps(list(shown.values()), indent=2, ensure_ascii=False))

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from naru.cli.base import ShowOne
+from naru.cli.base import Lines, ShowOne
 from naru.cli.lab import add_name, find_lab
 from naru.errors import InputError
 from naru.lab.cloud import Cloud
@@ -95,9 +95,9 @@ naru lab seed demo --cloud old --remove
     def _seed(self, declaration: Declaration, cloud: Cloud, report: Report) -> dict[str, Any]:
         result = seeder.seed(declaration, cloud, report)
         return {
-            "created": result.created,
-            "found": result.found,
-            "not_in_this_release": result.missing,
+            "created": Lines(result.created),
+            "found": Lines(result.found),
+            "not_in_this_release": Lines(result.missing),
             "manifest": str(result.manifest),
             "seconds": round(result.seconds, 1),
         }
@@ -106,7 +106,7 @@ naru lab seed demo --cloud old --remove
         checked, differences = seeder.check(declaration, cloud, report)
         self.exit_code = 1 if differences else 0
         rows = [f"{item.entry.kind} {item.entry.id} ({item.entry.name}) {item.problem}" for item in differences]
-        return {"checked": checked, "differences": rows}
+        return {"checked": checked, "differences": Lines(rows)}
 
     def _remove(self, declaration: Declaration, cloud: Cloud, report: Report) -> dict[str, Any]:
-        return {"removed": remove.remove(declaration, cloud, report)}
+        return {"removed": Lines(remove.remove(declaration, cloud, report))}

@@ -1,81 +1,162 @@
-"""Reading a cloud through openstacksdk: every kind's list at once, all projects, as rows."""
+"""Reading a whole cloud, or what some of its projects own: every list at once, page by page, straight to a sink."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
-from keystoneauth1.exceptions import EndpointNotFound
-from openstack.connection import Connection
-from openstack.exceptions import NotFoundException
+from naru.cloud.client import Cloud, CloudError
+from naru.inventory.kinds import KINDS, SECRET, Kind
+from naru.inventory.rows import Row
+
+# lists and single things asked at a time; the client holds as many connections
+WORKERS = 8
+BATCH = 500
+
+# receives some rows of one kind; called by one thread at a time
+Sink = Callable[[list[Row]], None]
 
 
-@dataclass(frozen=True)
-class Row:
-    """One thing of a cloud. `project` is its owner's id, empty for what belongs to no project."""
+@dataclass
+class Reading:
+    """How one kind was read: how many rows, or why none could be. `problem` of a kind that the cloud does not have is
+    what it lacks; that is another thing than none."""
 
     kind: str
-    id: str
-    name: str
-    project: str
-    status: str
+    count: int = 0
+    problem: str = ""
+    failed: bool = False
 
 
-def _identity(cloud: Connection) -> Any:
-    """The Keystone v3 proxy; the SDK's type still allows for v2, which no cloud here has."""
-    return cloud.identity
+class Reader:
+    """Reads `cloud` as an administrator into `sink`."""
+
+    def __init__(self, cloud: Cloud, sink: Sink, kinds: Iterable[Kind] = KINDS) -> None:
+        self.cloud = cloud
+        self.readings = {kind.name: Reading(kind.name) for kind in kinds}
+        self._kinds = list(kinds)
+        self._sink = sink
+        self._lock = threading.Lock()
+        self._parents: dict[str, list[str]] = {}
+
+    def run(self) -> list[Reading]:
+        """Reads all kinds. Raises CloudError when the cloud does not answer or refuses its administrator everything;
+        a kind that only is refused has that as its problem."""
+        self.cloud.endpoint("identity")
+        children: dict[str, list[Kind]] = {}
+        for kind in self._kinds:
+            children.setdefault(kind.each, []).append(kind)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            running: dict[Future[None], Kind] = {pool.submit(self._list, kind): kind for kind in children[""]}
+            try:
+                while running:
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        kind = running.pop(future)
+                        future.result()
+                        for child in children.get(kind.name, ()):
+                            if child.name in self.readings and not kind.each:
+                                running |= self._begin(pool, child)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return list(self.readings.values())
+
+    def _begin(self, pool: ThreadPoolExecutor, kind: Kind) -> dict[Future[None], Kind]:
+        if lacks := self._lacks(kind):
+            self.readings[kind.name].problem = lacks
+            return {}
+        return {pool.submit(self._one, kind, parent): kind for parent in self._parents.get(kind.name, [])}
+
+    def _lacks(self, kind: Kind) -> str:
+        """What the cloud does not have that the kind needs, in words; empty when nothing."""
+        if not self.cloud.has(kind.service):
+            return f"no {kind.service} service"
+        if kind.extension and kind.extension not in self.cloud.extensions(kind.service):
+            return f"no {kind.extension} in its {kind.service} service"
+        return ""
+
+    def _version(self, kind: Kind) -> str:
+        return next((version for version in kind.versions if self.cloud.supports(kind.service, version)), "")
+
+    def _list(self, kind: Kind) -> None:
+        reading = self.readings[kind.name]
+        if lacks := self._lacks(kind):
+            reading.problem = lacks
+            return
+        more = [path for path, version in kind.more if self.cloud.supports(kind.service, version)]
+        seen: set[str] = set()
+        try:
+            older = self._older(kind)
+            for path in [kind.path, *more]:
+                items = self.cloud.items(kind.service, path, kind.collection, self._version(kind))
+                for batch in _batches(items):
+                    rows = [Row.of(kind, self._whole(kind, item, older)) for item in batch]
+                    self._take(kind, [row for row in rows if row.id not in seen])
+                    seen |= {row.id for row in rows}
+        except CloudError as error:
+            _explain(reading, error)
+
+    def _older(self, kind: Kind) -> dict[str, dict[str, Any]]:
+        """The fields that only older versions have, by the thing's id."""
+        found: dict[str, dict[str, Any]] = {}
+        for version, field, name in kind.older:
+            if self._version(kind) and self.cloud.supports(kind.service, version):
+                for item in self.cloud.items(kind.service, kind.path, kind.collection, version):
+                    if field in item:
+                        found.setdefault(item["id"], {})[name] = item[field]
+        return found
+
+    def _one(self, kind: Kind, parent: str) -> None:
+        reading = self.readings[kind.name]
+        try:
+            path = kind.path.format(id=parent)
+            items = self.cloud.items(kind.service, path, kind.collection, self._version(kind))
+            self._take(kind, [Row.of(kind, self._whole(kind, {**item, kind.parent: parent}, {})) for item in items])
+        except CloudError as error:
+            if error.status != 404:  # the parent was deleted meanwhile
+                with self._lock:
+                    _explain(reading, error)
+
+    def _whole(self, kind: Kind, item: dict[str, Any], older: dict[str, dict[str, Any]]) -> dict[str, Any]:
+        hidden = {path: SECRET for path in kind.secret if item.get(path)}
+        return {**item, **older.get(str(item.get("id")), {}), **hidden}
+
+    def _take(self, kind: Kind, rows: list[Row]) -> None:
+        with self._lock:
+            self.readings[kind.name].count += len(rows)
+            for child in self._kinds:
+                if child.each == kind.name:
+                    wanted = [row.id for row in rows if _matches(row.body, child.only)]
+                    self._parents.setdefault(child.name, []).extend(wanted)
+            if rows:
+                self._sink(rows)
 
 
-# what is listed and how; Pike's image API refuses visibility=all, so public and private come by the plain list
-KINDS: dict[str, Callable[[Connection], Iterable[Any]]] = {
-    "project": lambda cloud: _identity(cloud).projects(),
-    "user": lambda cloud: _identity(cloud).users(),
-    "group": lambda cloud: _identity(cloud).groups(),
-    "role": lambda cloud: _identity(cloud).roles(),
-    "flavor": lambda cloud: cloud.compute.flavors(is_public=None),
-    "server": lambda cloud: cloud.compute.servers(all_projects=True),
-    "server group": lambda cloud: cloud.compute.server_groups(all_projects=True),
-    "image": lambda cloud: cloud.image.images(),
-    "volume type": lambda cloud: cloud.block_storage.types(),
-    "volume": lambda cloud: cloud.block_storage.volumes(all_projects=True),
-    "snapshot": lambda cloud: cloud.block_storage.snapshots(all_projects=True),
-    "backup": lambda cloud: cloud.block_storage.backups(all_projects=True),
-    "network": lambda cloud: cloud.network.networks(),
-    "subnet": lambda cloud: cloud.network.subnets(),
-    "subnet pool": lambda cloud: cloud.network.subnet_pools(),
-    "port": lambda cloud: cloud.network.ports(),
-    "router": lambda cloud: cloud.network.routers(),
-    "trunk": lambda cloud: cloud.network.trunks(),
-    "floating ip": lambda cloud: cloud.network.ips(),
-    "security group": lambda cloud: cloud.network.security_groups(),
-    "QoS policy": lambda cloud: cloud.network.qos_policies(),
-    "address scope": lambda cloud: cloud.network.address_scopes(),
-    "address group": lambda cloud: cloud.network.address_groups(),
-}
+def read(cloud: Cloud, sink: Sink, kinds: Iterable[Kind] = KINDS) -> list[Reading]:
+    """Reads every one of `kinds` in `cloud` into `sink`, several lists at a time; see `Reader.run`."""
+    return Reader(cloud, sink, list(kinds)).run()
 
 
-def read(cloud: Connection, workers: int = 6) -> dict[str, list[Row] | None]:
-    """All rows by kind, as the administrator `cloud` sees them; None for a kind that this cloud does not have.
-
-    Up to `workers` lists are read at a time.
-    """
-    with ThreadPoolExecutor(workers) as pool:
-        jobs = {kind: pool.submit(_read_kind, cloud, kind) for kind in KINDS}
-        return {kind: job.result() for kind, job in jobs.items()}
+def _matches(body: dict[str, Any], only: "Iterable[str] | Any") -> bool:
+    return all(body.get(name) == value for name, value in dict(only).items())
 
 
-def _read_kind(cloud: Connection, kind: str) -> list[Row] | None:
-    try:
-        return [_row(kind, found) for found in KINDS[kind](cloud)]
-    except (NotFoundException, EndpointNotFound):  # an extension or a service that this cloud does not have
-        return None
+def _batches(items: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    batch: list[dict[str, Any]] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    yield batch
 
 
-def _row(kind: str, found: Any) -> Row:
-    return Row(
-        kind=kind,
-        id=str(found.id),
-        name=str(found.name or ""),
-        project=str(getattr(found, "project_id", None) or ""),
-        status=str(getattr(found, "status", None) or ""),
-    )
+def _explain(reading: Reading, error: CloudError) -> None:
+    if error.status in (404, 405):
+        reading.problem = "its release does not have this list"
+    elif error.status in (401, 403):
+        reading.problem, reading.failed = "the identity may not list it", True
+    else:
+        reading.problem, reading.failed = str(error).splitlines()[0], True

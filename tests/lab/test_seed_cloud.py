@@ -58,7 +58,8 @@ RESTLESS = {"updated_at", "updated", "links", "progress", "self", "schema", "fil
 
 
 def census(lab: Lab, name: str) -> dict[str, dict[str, Any]]:
-    """Everything in the cloud as its APIs tell it, by kind and id."""
+    """Everything in the cloud as its APIs tell it, by kind and id. Without the
+    group `default` of no project, which Neutron makes for the gateway ports of routers and keeps."""
     rest = Rest(connect(lab, name))
     found = {}
     for service, path, collection in COLLECTIONS:
@@ -68,8 +69,22 @@ def census(lab: Lab, name: str) -> dict[str, dict[str, Any]]:
                 key: value for key, value in item.items() if key not in RESTLESS
             }
             for item in items
+            if not (collection.startswith("security_group") and not item["tenant_id"])
         }
     return found
+
+
+def in_order(counted: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The same with all lists sorted: Neutron of Pike shuffles those of subnets, tags and routes."""
+    return {
+        kind: {
+            identity: {
+                field: sorted(value, key=str) if isinstance(value, list) else value for field, value in item.items()
+            }
+            for identity, item in items.items()
+        }
+        for kind, items in counted.items()
+    }
 
 
 def sizes(counted: dict[str, dict[str, Any]]) -> dict[str, int]:
@@ -136,7 +151,7 @@ def test_seeding_again_changes_nothing(pair: Lab, killed: Cloud) -> None:
     manifest = seeder.manifest_path(killed, "demo").read_bytes()
     result = seeder.seed(load("demo"), killed, ignore)
     assert result.created == {}
-    assert census(pair, "old") == before
+    assert in_order(census(pair, "old")) == in_order(before)
     assert seeder.manifest_path(killed, "demo").read_bytes() == manifest
 
 
@@ -151,11 +166,13 @@ def test_traps_are_really_there(pair: Lab, killed: Cloud) -> None:
     assert named("subnets", "front-v4")["dns_nameservers"] == ["10.10.0.3", "10.10.0.2", "192.0.2.53"]
     assert named("networks", "back")["port_security_enabled"] is False
     assert named("ports", "nogroups")["security_groups"] == []
-    assert [ip["ip_address"] for ip in named("ports", "web-2")["fixed_ips"]] == ["10.10.0.5", "10.10.1.5"]
+    # Neutron may add the address of the SLAAC subnet by itself
+    assert [ip["ip_address"] for ip in named("ports", "web-2")["fixed_ips"]][:2] == ["10.10.0.5", "10.10.1.5"]
     assert len(named("routers", "edge")["routes"]) == 2
     assert named("projects", "hanok-closed")["enabled"] is False
     assert named("users", "former")["enabled"] is False
-    assert named("servers", "db")["locked"] is True
+    servers = connect(pair, "old").compute.servers(all_projects=True)
+    assert {server.name for server in servers if server.is_locked} == {"db", "stopped"}
     groups = {item["id"]: item["name"] for item in counted["security_groups"].values()}
     remote = {
         (groups[rule["security_group_id"]], groups[rule["remote_group_id"]])
@@ -173,7 +190,7 @@ def test_the_manifest_is_what_other_readers_read(pair: Lab, killed: Cloud, tmp_p
     assert {entry["id"] for entry in entries if entry["kind"] == "volume"} == volumes.keys()
     assert {entry["backend"] for entry in entries} == {"ceph", "nfs", ""}
     for entry in entries:
-        if entry["kind"] == "image":
+        if entry["size"] > 1 << 30:  # the others are read slowly, and no differently
             continue
         if entry["backend"] == "ceph" and entry["kind"] == "volume":
             conf = killed.ceph.conf("cinder")
@@ -189,16 +206,16 @@ def test_the_manifest_is_what_other_readers_read(pair: Lab, killed: Cloud, tmp_p
 
 def test_a_changed_byte_is_found(killed: Cloud) -> None:
     sample = load("demo")
-    checked, differences = seeder.check(sample, killed, ignore)
-    assert checked > 20 and differences == []
     entries = json.loads(seeder.manifest_path(killed, "demo").read_text())["entries"]
+    spoiled = {}
     for name, host in (("archive", "block@ceph#ceph"), ("archive-nfs", "block@nfs#nfs")):
         entry = next(entry for entry in entries if (entry["kind"], entry["name"]) == ("volume", name))
         volume = {"id": entry["id"], "size": entry["size"] >> 30, "os-vol-host-attr:host": host}
-        first = content.pieces(f"demo/hanok/volume/{name}", entry["size"], 1, 2)[0]
+        spoiled[name] = volume, content.pieces(f"demo/hanok/volume/{name}", entry["size"], 1, 2)[0]
         content.write(killed, volume, [content.Piece(0, b"\0" * 512)])
-        _, differences = seeder.check(sample, killed, ignore)
-        assert [item.entry.name for item in differences] == [name]
+    checked, differences = seeder.check(sample, killed, ignore)
+    assert checked > 20 and {item.entry.name for item in differences} == spoiled.keys()
+    for volume, first in spoiled.values():
         content.write(killed, volume, [first])
     assert seeder.check(sample, killed, ignore)[1] == []
 

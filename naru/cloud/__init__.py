@@ -1,0 +1,1 @@
+"""One OpenStack cloud of any release: who asks, in which version, over how many connections."""

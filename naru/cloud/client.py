@@ -1,0 +1,283 @@
+"""REST calls to one cloud: its services found and asked in versions that it has itself, its lists whole."""
+
+import functools
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import openstack.config
+import requests
+from keystoneauth1 import adapter, exceptions
+from keystoneauth1 import session as keystone_session
+from keystoneauth1.discover import EndpointData
+from openstack.config.cloud_region import CloudRegion
+from openstack.exceptions import ConfigException
+
+from naru.errors import InputError, NaruError
+
+# the API of each service that Naru speaks: a cloud of 2017 has these, and the newest ones still do
+MAJORS = {
+    "identity": "3",
+    "compute": "2",
+    "placement": "1",
+    "image": "2",
+    "block-storage": "3",
+    "network": "2",
+    "load-balancer": "2",
+    "dns": "2",
+    "key-manager": "1",
+}
+# an eventlet server of 2017 serves a hundred connections, users' included, and leaves the next one waiting for ever
+CONNECTIONS = 16
+# answers of a service, or of the proxy before it, that is overloaded or being restarted: worth a read again
+RETRIABLE = [429, 500, 502, 503, 504]
+READ_RETRIES = 4
+
+Version = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that was answered, for whoever keeps a record: `request_id` is the service's own name for it."""
+
+    service: str
+    method: str
+    url: str
+    status: int
+    request_id: str
+
+
+class CloudError(NaruError):
+    """A service refused a request, or did not answer. `status` is the HTTP status, 0 without an answer."""
+
+    def __init__(
+        self, summary: str, *, status: int = 0, request_id: str = "", detail: str = "", hint: str = ""
+    ) -> None:
+        super().__init__(summary, detail=detail, hint=hint)
+        self.status = status
+        self.request_id = request_id
+
+
+class Cloud:
+    """The cloud `name` of clouds.yaml, as the identity written there. May be used by many threads.
+
+    `record` receives every call that may change something, after its answer. Raises InputError for a name that
+    clouds.yaml does not have.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        config_files: list[str] | None = None,
+        connections: int = CONNECTIONS,
+        record: Callable[[Call], None] | None = None,
+    ) -> None:
+        self.name = name
+        self._record = record
+        self._http = requests.Session()
+        pool = requests.adapters.HTTPAdapter(pool_connections=16, pool_maxsize=connections, pool_block=True)
+        for scheme in ("http://", "https://"):
+            self._http.mount(scheme, pool)
+        self._region = _region(name, config_files, functools.partial(keystone_session.Session, session=self._http))
+        self._session: keystone_session.Session = self._region.get_session()
+        self._lock = threading.RLock()
+        self._endpoints: dict[str, EndpointData | None] = {}
+        self._extensions: dict[str, frozenset[str]] = {}
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        self._http.close()
+
+    def __enter__(self) -> "Cloud":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- what the cloud is
+
+    @property
+    def region(self) -> str:
+        """The region's name, empty when clouds.yaml names none."""
+        return str(self._region.region_name or "")
+
+    def _adapter(self, service: str) -> adapter.Adapter:
+        found: adapter.Adapter = self._region.get_session_client(service)
+        return found
+
+    def endpoint(self, service: str) -> EndpointData | None:
+        """The service's endpoint of the major version that Naru speaks, None when the cloud has no such service."""
+        with self._lock:
+            if service not in self._endpoints:
+                self._endpoints[service] = self._discover(service)
+            return self._endpoints[service]
+
+    def _discover(self, service: str) -> EndpointData | None:
+        major = MAJORS[service]
+        client = self._adapter(service)
+        client.min_version, client.max_version = f"{major}.0", f"{major}.latest"
+        try:
+            return client.get_endpoint_data()
+        except exceptions.EndpointNotFound:
+            return None
+        except exceptions.ClientException as error:
+            raise _unreachable(self.name, service, error) from error
+
+    def has(self, service: str) -> bool:
+        """Whether the catalogue has the service, in the version that Naru speaks."""
+        return self.endpoint(service) is not None
+
+    def newest(self, service: str) -> Version:
+        """The newest microversion of the service; where there are none (image), its newest minor version; () without
+        the service."""
+        found = self.endpoint(service)
+        if found is None:
+            return ()
+        return tuple(map(int, found.max_microversion or found.api_version or (int(MAJORS[service]), 0)))
+
+    def supports(self, service: str, version: str) -> bool:
+        """Whether the service goes up to the (micro)version, as in "2.73"."""
+        return self.newest(service) >= parse(version)
+
+    def extensions(self, service: str) -> frozenset[str]:
+        """What the service can beyond its core, by the names it has for it: Neutron's aliases of API extensions,
+        Keystone's resources by their relation in its JSON home document. Empty for a service that has no such list."""
+        with self._lock:
+            if service not in self._extensions:
+                self._extensions[service] = frozenset(self._read_extensions(service))
+            return self._extensions[service]
+
+    def _read_extensions(self, service: str) -> set[str]:
+        if service == "network" and self.has(service):
+            return {item["alias"] for item in self.items(service, "/extensions", "extensions")}
+        if service == "identity":
+            home = self(service, "GET", "", headers={"Accept": "application/json-home"})
+            return {relation.rpartition("/rel/")[2] for relation in home["resources"]}
+        return set()
+
+    @property
+    def project_id(self) -> str:
+        """The project that the identity is scoped to, empty when it is none."""
+        return str(self._session.get_project_id() or "")
+
+    # -- asking it
+
+    def request(
+        self,
+        service: str,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        version: str = "",
+        stream: bool = False,
+    ) -> requests.Response:
+        """The answer to `method` on `path` under the service's versioned endpoint.
+
+        `version` is a microversion. A read is asked again when the service is overloaded or cannot be reached; what
+        may change something is asked once. Raises CloudError.
+        """
+        endpoint = self.endpoint(service)
+        if endpoint is None:
+            raise CloudError(f"{self.name} has no {service} service", status=404)
+        reads = method in ("GET", "HEAD")
+        retries: dict[str, Any] = {"retriable_status_codes": RETRIABLE}
+        retries |= {"connect_retries": READ_RETRIES, "status_code_retries": READ_RETRIES} if reads else {}
+        sent = {"json": body} if body is not None else {"data": data} if data is not None else {}
+        try:
+            answer: requests.Response = self._adapter(service).request(
+                str(endpoint.url).rstrip("/") + path,
+                method,
+                headers=dict(headers or {}),
+                microversion=version or None,
+                stream=stream,
+                **sent,
+                **retries,
+            )
+        except exceptions.HttpError as error:
+            self._note(service, method, path, error.http_status, error.request_id)
+            raise _refused(self.name, service, method, path, error) from error
+        except exceptions.ClientException as error:
+            raise _unreachable(self.name, service, error) from error
+        self._note(service, method, path, answer.status_code, answer.headers.get("X-OpenStack-Request-ID"))
+        return answer
+
+    def _note(self, service: str, method: str, path: str, status: int, request_id: str | None) -> None:
+        if self._record and method not in ("GET", "HEAD"):
+            self._record(Call(service, method, path, status, request_id or ""))
+
+    def __call__(self, service: str, method: str, path: str, body: Any = None, **options: Any) -> Any:
+        """The decoded JSON of `request`'s answer, None when it is empty."""
+        answer = self.request(service, method, path, body=body, **options)
+        return answer.json() if answer.content else None
+
+    def items(self, service: str, path: str, collection: str, version: str = "") -> Iterator[dict[str, Any]]:
+        """Every item of a collection, page after page, whatever the service's own limit of a page is."""
+        following: str | None = path
+        while following:
+            page = self(service, "GET", following, version=version)
+            yield from page[collection]
+            following = _next(page, collection, path)
+
+
+def parse(version: str) -> Version:
+    """ "2.73" as (2, 73)."""
+    return tuple(int(part) for part in version.split("."))
+
+
+def _region(name: str, files: list[str] | None, constructor: Any) -> CloudRegion:
+    try:
+        config = openstack.config.OpenStackConfig(
+            config_files=files, load_envvars=False, session_constructor=constructor, app_name="naru"
+        )
+        found: CloudRegion = config.get_one(name)
+    except ConfigException as error:
+        raise InputError(
+            f"cloud {name!r} is not in clouds.yaml",
+            detail=str(error),
+            hint="OS_CLIENT_CONFIG_FILE says where that is; `naru lab up` prints the lab's.",
+        ) from error
+    return found
+
+
+def _next(page: Mapping[str, Any], collection: str, path: str) -> str | None:
+    """The path of the next page, by the link's query alone: an old cloud's links often name a host that only it knows.
+
+    Glance has `next`, Nova, Cinder and Neutron `<collection>_links`, Keystone and Designate `links.next`.
+    """
+    link = page.get("next")
+    for entry in page.get(f"{collection}_links") or []:
+        link = entry["href"] if entry["rel"] == "next" else link
+    if isinstance(page.get("links"), dict):
+        link = page["links"].get("next")
+    return f"{path.partition('?')[0]}?{link.partition('?')[2]}" if link else None
+
+
+def _refused(cloud: str, service: str, method: str, path: str, error: exceptions.HttpError) -> CloudError:
+    # keystoneauth loses the words of Neutron, whose errors are shaped differently
+    told = error.response.text[:2000] if error.response is not None else str(error)
+    return CloudError(
+        f"{cloud}: {service} refused {method} {path.partition('?')[0]} ({error.http_status})",
+        status=error.http_status,
+        request_id=error.request_id or "",
+        detail=told.strip(),
+    )
+
+
+def _unreachable(cloud: str, service: str, error: exceptions.ClientException) -> CloudError:
+    if isinstance(error, exceptions.Unauthorized):
+        return CloudError(
+            f"{cloud}: the identity in clouds.yaml is refused",
+            status=401,
+            detail=str(error),
+            hint="Check its user, password and project.",
+        )
+    return CloudError(
+        f"{cloud}: {service} does not answer",
+        detail=str(error),
+        hint="Check that the cloud is up and that this machine reaches its endpoints.",
+    )

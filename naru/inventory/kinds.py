@@ -1,0 +1,355 @@
+"""What kinds of things there are, how each is listed, and which of its fields name other things.
+
+A kind is listed whole, over all projects, with as few requests as its service allows. `versions` are microversions
+from the newest to the oldest that are worth asking in; the newest that a cloud has is taken, and a cloud that has none
+of them is asked without. Where a service lets nobody list the things of all (key pairs, members of an image), `each`
+names the kind whose things are asked one by one, with `{id}` in the path.
+
+References are paths into the API's answer: `fixed_ips.*.subnet_id` is that field of every item of the list. A path
+that leads nowhere refers to nothing.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# the newest microversions that were read and tested: a newer cloud is asked in these, since a field of a version that
+# nobody has read might be lost without a word
+COMPUTE = ("2.103", "2.100", "2.96", "2.90", "2.79", "2.73", "2.65", "2.60", "2.53")
+VOLUME = ("3.71", "3.70", "3.68", "3.66", "3.62", "3.59", "3.50", "3.43", "3.27")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of thing. `name` is OpenStack's word; `references` maps paths to the kinds they name.
+
+    `secret` are paths that are never written anywhere: they are replaced by SECRET when read.
+
+    `extension` must be among those of the service (`Cloud.extensions`). `more` are further paths for what the first
+    leaves out, each with the version that has it. `older` are fields that only an older version has: version, field,
+    and the name it is kept under; they are asked for once more. For an `each`, `only` are the parents that are asked
+    (field: value), and `parent` is the field that gets the parent's id.
+    """
+
+    name: str
+    service: str
+    path: str
+    collection: str
+    versions: tuple[str, ...] = ()
+    references: Mapping[str, str] = field(default_factory=dict)
+    extension: str = ""
+    more: tuple[tuple[str, str], ...] = ()
+    older: tuple[tuple[str, str, str], ...] = ()
+    each: str = ""
+    only: Mapping[str, Any] = field(default_factory=dict)
+    parent: str = ""
+    key: tuple[str, ...] = ("id",)
+    title: str = "name"
+    secret: tuple[str, ...] = ()
+
+
+SECRET = "(not kept)"  # what stands in place of one
+
+
+def _network(name: str, path: str, extension: str = "", **references: str) -> Kind:
+    collection = path.strip("/").rpartition("/")[2].replace("-", "_")
+    dotted = {key.replace("__", ".*."): kind for key, kind in references.items()}
+    return Kind(name, "network", path, collection, extension=extension, references={**_OWNER, **dotted})
+
+
+_OWNER = {"project_id": "project"}
+
+KINDS: tuple[Kind, ...] = (
+    Kind("domain", "identity", "/domains", "domains"),
+    Kind(
+        "project",
+        "identity",
+        "/projects",
+        "projects",
+        references={"domain_id": "domain", "parent_id": "project"},
+    ),
+    Kind(
+        "user",
+        "identity",
+        "/users",
+        "users",
+        references={"domain_id": "domain", "default_project_id": "project"},
+    ),
+    Kind("group", "identity", "/groups", "groups", references={"domain_id": "domain"}),
+    Kind(
+        "group membership",
+        "identity",
+        "/groups/{id}/users",
+        "users",
+        each="group",
+        parent="group_id",
+        key=("group_id", "id"),
+        references={"group_id": "group", "id": "user"},
+    ),
+    Kind("role", "identity", "/roles", "roles", references={"domain_id": "domain"}),
+    Kind(
+        "role assignment",
+        "identity",
+        "/role_assignments",
+        "role_assignments",
+        key=(
+            *("role.id", "user.id", "group.id"),
+            *("scope.project.id", "scope.domain.id", "scope.system.all", "scope.OS-INHERIT:inherited_to"),
+        ),
+        references={
+            "role.id": "role",
+            "user.id": "user",
+            "group.id": "group",
+            "scope.project.id": "project",
+            "scope.domain.id": "domain",
+        },
+    ),
+    Kind(
+        "credential",
+        "identity",
+        "/credentials",
+        "credentials",
+        title="type",
+        references={"user_id": "user", "project_id": "project"},
+        secret=("blob",),
+    ),
+    Kind(
+        "application credential",
+        "identity",
+        "/users/{id}/application_credentials",
+        "application_credentials",
+        extension="application_credentials",
+        each="user",
+        parent="user_id",
+        references={"user_id": "user", "project_id": "project", "roles.*.id": "role"},
+    ),
+    Kind(
+        "flavor",
+        "compute",
+        "/flavors/detail?is_public=None",
+        "flavors",
+        versions=("2.100", "2.75", "2.61", "2.53"),  # the version after these has no rxtx_factor any more
+    ),
+    Kind(
+        "flavor access",
+        "compute",
+        "/flavors/{id}/os-flavor-access",
+        "flavor_access",
+        each="flavor",
+        parent="flavor_id",
+        only={"os-flavor-access:is_public": False},
+        key=("flavor_id", "tenant_id"),
+        title="flavor_id",
+        references={"flavor_id": "flavor", "tenant_id": "project"},
+    ),
+    Kind(
+        "key pair",
+        "compute",
+        "/os-keypairs?user_id={id}",
+        "keypairs",
+        versions=("2.92", "2.35", "2.10"),
+        each="user",
+        parent="user_id",
+        key=("user_id", "keypair.name"),
+        title="keypair.name",
+        references={"user_id": "user"},
+    ),
+    Kind(
+        "server group",
+        "compute",
+        "/os-server-groups?all_projects=1",
+        "server_groups",
+        versions=("2.64", "2.15"),
+        references={**_OWNER, "user_id": "user", "members.*": "server"},
+    ),
+    Kind(
+        "server",
+        "compute",
+        "/servers/detail?all_tenants=1",
+        "servers",
+        versions=COMPUTE,
+        older=(("2.46", "flavor", "flavor_link"),),  # later ones have a copy of the flavor without its id
+        references={
+            "tenant_id": "project",
+            "user_id": "user",
+            "image.id": "image",
+            "flavor_link.id": "flavor",
+            "os-extended-volumes:volumes_attached.*.id": "volume",
+        },
+    ),
+    Kind(
+        "volume type",
+        "block-storage",
+        "/types?is_public=None",
+        "volume_types",
+        versions=VOLUME,
+        references={"qos_specs_id": "QoS specification"},
+    ),
+    Kind(
+        "volume type access",
+        "block-storage",
+        "/types/{id}/os-volume-type-access",
+        "volume_type_access",
+        each="volume type",
+        parent="volume_type_id",
+        only={"is_public": False},
+        key=("volume_type_id", "project_id"),
+        title="volume_type_id",
+        references={"volume_type_id": "volume type", "project_id": "project"},
+    ),
+    Kind("QoS specification", "block-storage", "/qos-specs", "qos_specs"),
+    Kind(
+        "volume",
+        "block-storage",
+        "/volumes/detail?all_tenants=1",
+        "volumes",
+        versions=VOLUME,
+        references={
+            "os-vol-tenant-attr:tenant_id": "project",
+            "user_id": "user",
+            "attachments.*.server_id": "server",
+            "snapshot_id": "snapshot",
+            "source_volid": "volume",
+            "volume_image_metadata.image_id": "image",
+            "group_id": "volume group",
+        },
+    ),
+    Kind(
+        "snapshot",
+        "block-storage",
+        "/snapshots/detail?all_tenants=1",
+        "snapshots",
+        versions=VOLUME,
+        references={
+            "os-extended-snapshot-attributes:project_id": "project",
+            "user_id": "user",
+            "volume_id": "volume",
+        },
+    ),
+    Kind(
+        "backup",
+        "block-storage",
+        "/backups/detail?all_tenants=1",
+        "backups",
+        versions=VOLUME,
+        references={
+            "os-backup-project-attr:project_id": "project",
+            "user_id": "user",
+            "volume_id": "volume",
+            "snapshot_id": "snapshot",
+        },
+    ),
+    Kind(
+        "volume group",
+        "block-storage",
+        "/groups/detail?all_tenants=1",
+        "groups",
+        versions=VOLUME,
+        references={**_OWNER, "volumes.*": "volume", "volume_types.*": "volume type"},
+    ),
+    Kind("volume transfer", "block-storage", "/os-volume-transfer/detail?all_tenants=1", "transfers"),
+    Kind(
+        "image",
+        "image",
+        "/images?limit=1000",
+        "images",
+        more=(("/images?limit=1000&visibility=community", "2.5"), ("/images?limit=1000&os_hidden=true", "2.7")),
+        references={"owner": "project"},
+    ),
+    Kind(
+        "image member",
+        "image",
+        "/images/{id}/members",
+        "members",
+        each="image",
+        parent="image_id",
+        only={"visibility": "shared"},
+        key=("image_id", "member_id"),
+        title="image_id",
+        references={"image_id": "image", "member_id": "project"},
+    ),
+    _network("address scope", "/address-scopes", "address-scope"),
+    _network("address group", "/address-groups", "address-group"),
+    _network("subnet pool", "/subnetpools", "subnet_allocation", address_scope_id="address scope"),
+    _network("QoS policy", "/qos/policies", "qos"),
+    _network(
+        "security group",
+        "/security-groups",
+        "security-group",
+        security_group_rules__remote_group_id="security group",
+        security_group_rules__remote_address_group_id="address group",
+    ),
+    _network("network", "/networks", qos_policy_id="QoS policy"),
+    _network("segment", "/segments", "segment", network_id="network"),
+    _network(
+        "subnet",
+        "/subnets",
+        network_id="network",
+        subnetpool_id="subnet pool",
+        segment_id="segment",
+    ),
+    _network(
+        "router",
+        "/routers",
+        "router",
+        **{
+            "external_gateway_info.network_id": "network",
+            "external_gateway_info.external_fixed_ips.*.subnet_id": "subnet",
+        },
+    ),
+    Kind(
+        "port",
+        "network",
+        "/ports",
+        "ports",
+        references={
+            **_OWNER,
+            "network_id": "network",
+            "fixed_ips.*.subnet_id": "subnet",
+            "security_groups.*": "security group",
+            "qos_policy_id": "QoS policy",
+            "device_id": "device",
+        },
+    ),
+    _network("trunk", "/trunks", "trunk", port_id="port", sub_ports__port_id="port"),
+    _network(
+        "floating IP",
+        "/floatingips",
+        "router",
+        floating_network_id="network",
+        port_id="port",
+        router_id="router",
+        qos_policy_id="QoS policy",
+    ),
+    Kind(
+        "port forwarding",
+        "network",
+        "/floatingips/{id}/port_forwardings",
+        "port_forwardings",
+        extension="floating-ip-port-forwarding",
+        each="floating IP",
+        parent="floatingip_id",
+        only={"port_id": None},
+        title="external_port",
+        references={"floatingip_id": "floating IP", "internal_port_id": "port"},
+    ),
+    _network("RBAC policy", "/rbac-policies", "rbac-policies", target_tenant="project"),
+)
+BY_NAME = {kind.name: kind for kind in KINDS}
+
+
+def values(body: Any, path: str) -> Iterator[Any]:
+    """What is at `path` in an API's answer; `*` is every item of a list. Nothing for a path that leads nowhere.
+
+    A key of OpenStack may have a dot in it nowhere but in a name that users chose, and those are no references.
+    """
+    step, _, rest = path.partition(".")
+    if step == "*":
+        found = list(body) if isinstance(body, list) else []
+    else:
+        found = [body[step]] if isinstance(body, dict) and step in body else []
+    for item in found:
+        if rest:
+            yield from values(item, rest)
+        else:
+            yield item
