@@ -161,9 +161,7 @@ naru archive show web-1 --snapshot 2
                         for kind, identity, path in archive.users_of(number, row.id)
                     ]
                     told = {"cloud": clouds[number], "snapshot": number, "kind": row.kind, "id": row.id}
-                    shown.setdefault(
-                        (clouds[number], row.kind, row.id), told | {"named_by": users, "body": row.body}
-                    )
+                    shown.setdefault((clouds[number], row.kind, row.id), told | {"named_by": users, "body": row.body})
         if not shown:
             raise InputError(
                 f"{archive.file} has nothing with the id or name {arguments.thing!r}",

@@ -13,6 +13,8 @@ from naru import __version__
 
 # "words of the command": "module:class", loaded only when the command is run or its help is asked for
 COMMANDS: dict[str, str] = {
+    "archive list": "naru.cli.inventory:Snapshots",
+    "archive show": "naru.cli.inventory:Show",
     "inventory": "naru.cli.inventory:Inventory",
     "lab deps": "naru.cli.lab:Deps",
     "lab down": "naru.cli.lab:Down",

@@ -104,8 +104,15 @@ class Cloud:
         return str(self._region.region_name or "")
 
     def _adapter(self, service: str) -> adapter.Adapter:
-        found: adapter.Adapter = self._region.get_session_client(service)
-        return found
+        region = self._region
+        return adapter.Adapter(
+            self._session,
+            service_type=region.get_service_type(service),
+            service_name=region.get_service_name(service),
+            interface=region.get_interface(service),
+            region_name=region.get_region_name(service),
+            endpoint_override=region.get_endpoint(service),
+        )
 
     def endpoint(self, service: str) -> EndpointData | None:
         """The service's endpoint of the major version that Naru speaks, None when the cloud has no such service."""
@@ -231,9 +238,7 @@ def parse(version: str) -> Version:
 
 def _region(name: str, files: list[str] | None, constructor: Any) -> CloudRegion:
     try:
-        config = openstack.config.OpenStackConfig(
-            config_files=files, load_envvars=False, session_constructor=constructor, app_name="naru"
-        )
+        config = openstack.config.OpenStackConfig(config_files=files, session_constructor=constructor, app_name="naru")
         found: CloudRegion = config.get_one(name)
     except ConfigException as error:
         raise InputError(

@@ -1,7 +1,7 @@
 """Reading a whole cloud, or what some of its projects own: every list at once, page by page, straight to a sink."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -139,8 +139,8 @@ def read(cloud: Cloud, sink: Sink, kinds: Iterable[Kind] = KINDS) -> list[Readin
     return Reader(cloud, sink, list(kinds)).run()
 
 
-def _matches(body: dict[str, Any], only: "Iterable[str] | Any") -> bool:
-    return all(body.get(name) == value for name, value in dict(only).items())
+def _matches(body: dict[str, Any], only: Mapping[str, Any]) -> bool:
+    return all(body.get(name) == value for name, value in only.items())
 
 
 def _batches(items: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
