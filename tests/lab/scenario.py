@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import subprocess
 import time
@@ -15,6 +16,18 @@ from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 
 IMAGE = os.urandom(1 << 20) * 2
+
+
+def ignore(*_: object) -> None:
+    """A progress callback for tests."""
+
+
+def processes_of(lab: Lab) -> dict[str, list[int]]:
+    """Every live process that carries the mark of one of the lab's clouds, by cloud."""
+    return {
+        cloud.name: [process.pid for found in cloud.processes.tree().values() for process in found]
+        for cloud in lab.clouds()
+    }
 
 
 def connect(lab: Lab, name: str) -> Connection:
@@ -195,3 +208,47 @@ def create_image(rest: Rest, network: dict[str, str], image: str) -> None:
     rest("image", "DELETE", f"/v2/images/{copy['id']}")
     rest("compute", "DELETE", f"/servers/{server}")
     rest.gone("compute", f"/servers/{server}")
+
+
+# what is listed to compare a cloud before and after
+COLLECTIONS = (
+    ("identity", "/projects", "projects"),
+    ("identity", "/users", "users"),
+    ("identity", "/groups", "groups"),
+    ("identity", "/role_assignments", "role_assignments"),
+    ("compute", "/servers/detail?all_tenants=1", "servers"),
+    ("compute", "/os-server-groups?all_projects=1", "server_groups"),
+    ("compute", "/flavors/detail?is_public=None", "flavors"),
+    ("volumev3", "/volumes/detail?all_tenants=1", "volumes"),
+    ("volumev3", "/snapshots/detail?all_tenants=1", "snapshots"),
+    ("volumev3", "/backups/detail?all_tenants=1", "backups"),
+    ("volumev3", "/types?is_public=None", "volume_types"),
+    ("image", "/v2/images?limit=500", "images"),
+    *(
+        ("network", f"/v2.0/{path}", path.rpartition("/")[2].replace("-", "_"))
+        for path in ("networks", "subnets", "ports", "routers", "floatingips", "security-groups", "trunks")
+    ),
+    *(
+        ("network", f"/v2.0/{path}", path.rpartition("/")[2].replace("-", "_"))
+        for path in ("security-group-rules", "subnetpools", "address-scopes", "qos/policies", "rbac-policies")
+    ),
+)
+# what changes by itself
+RESTLESS = {"updated_at", "updated", "links", "progress", "self", "schema", "file", "OS-EXT-STS:task_state", "hostId"}
+
+
+def census(lab: Lab, name: str) -> dict[str, dict[str, Any]]:
+    """Everything in the cloud as its APIs tell it, by kind and id. Without the
+    group `default` of no project, which Neutron makes for the gateway ports of routers and keeps."""
+    rest = Rest(connect(lab, name))
+    found = {}
+    for service, path, collection in COLLECTIONS:
+        items = rest(service, "GET", path)[collection]
+        found[collection] = {
+            item.get("id") or json.dumps(item, sort_keys=True): {
+                key: value for key, value in item.items() if key not in RESTLESS
+            }
+            for item in items
+            if not (collection.startswith("security_group") and not item["tenant_id"])
+        }
+    return found

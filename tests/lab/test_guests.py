@@ -16,9 +16,9 @@ from naru.lab.cloud import Cloud
 from naru.lab.guests import heartbeats
 from naru.lab.guests.heartbeats import Heartbeats
 from naru.lab.lab import Lab
-from tests.lab import scenario
-from tests.lab.conftest import ignore
-from tests.lab.scenario import Rest, wait
+
+from . import scenario
+from .scenario import Rest, ignore, wait
 
 pytestmark = pytest.mark.guests
 

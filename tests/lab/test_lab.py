@@ -17,8 +17,7 @@ from naru.errors import InputError, NaruError
 from naru.lab import deps, spec, status
 from naru.lab.lab import Lab
 
-from .conftest import ignore, processes_of
-from .scenario import Rest, connect
+from .scenario import Rest, connect, ignore, processes_of
 
 NARU = (sys.executable, "-m", "naru.cli.main")
 

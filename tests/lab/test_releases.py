@@ -8,8 +8,7 @@ from naru.lab import install, release, spec, status
 from naru.lab.lab import Lab
 
 from . import scenario
-from .conftest import ignore
-from .scenario import Rest, connect
+from .scenario import Rest, connect, ignore
 
 pytestmark = [pytest.mark.releases, pytest.mark.timeout(3600)]
 

@@ -22,7 +22,8 @@ from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds, Retry
 from naru.plan.model import Finding, Plan, Step
 from naru.plan.status import status
-from plan import kit
+
+from . import kit
 
 pytestmark = pytest.mark.unit
 

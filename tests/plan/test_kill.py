@@ -19,7 +19,8 @@ from naru.plan.errors import PlanError
 from naru.plan.executor import Executor
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
-from plan import kit
+
+from . import kit
 
 pytestmark = pytest.mark.kill
 fork = multiprocessing.get_context("fork")

@@ -17,7 +17,8 @@ from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
 from naru.plan.model import Plan, Step
 from naru.plan.schedule import DONE, FAILED, RUNNING, SKIPPED, WAITING, Node, Schedule
-from plan import kit
+
+from . import kit
 
 pytestmark = pytest.mark.unit
 quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25)

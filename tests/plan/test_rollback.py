@@ -14,7 +14,8 @@ from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
 from naru.plan.model import Plan, Step
 from naru.plan.text import text
-from plan import kit
+
+from . import kit
 
 pytestmark = pytest.mark.unit
 

@@ -19,7 +19,8 @@ from naru.plan.journal import Journal
 from naru.plan.kinds import step
 from naru.plan.model import Plan, Step
 from naru.plan.workers import Worker, Workers
-from plan import kit
+
+from . import kit
 
 pytestmark = pytest.mark.postgresql
 fork = multiprocessing.get_context("fork")

@@ -1,0 +1,79 @@
+"""The lab that the tests share: one pair of real clouds, Pike and the newest release, brought up once a session."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.lab import release, spec
+from naru.lab.cloud import Cloud
+from naru.lab.lab import Lab
+from naru.lab.seed import remove, seeder
+from naru.lab.seed.load import load
+
+from .lab.scenario import census, ignore
+
+PORT_BASE = 19000
+SEED = """
+import sys
+from pathlib import Path
+from naru.lab.lab import Lab
+from naru.lab.seed import seeder
+from naru.lab.seed.load import load
+seeder.seed(load("demo"), Lab(Path(sys.argv[1])).cloud(sys.argv[2]), lambda done, total, what: print(done, flush=True))
+"""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `last` take away what the others use."""
+    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+
+
+@pytest.fixture(scope="session")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Clouds `old` (Pike) and `new` (the newest release), healthy. NARU_TEST_LAB=DIRECTORY uses and keeps a lab
+    there, for a quick loop; otherwise it is made for the session, and nothing of it may be left at the end."""
+    kept = os.environ.get("NARU_TEST_LAB")
+    lab = Lab(Path(kept) if kept else tmp_path_factory.mktemp("lab") / "pair")
+    newest = release.names()[-1]
+    lab.up(None if lab.exists() else spec.build(["old=pike", f"new={newest}"], ["core"], 2, PORT_BASE), ignore, ignore)
+    yield lab
+    if kept:
+        return
+    clouds = lab.clouds()
+    lab.down()
+    assert not lab.directory.exists()
+    assert not any(cloud.processes.tree() for cloud in clouds)
+    assert str(lab.directory) not in Path("/proc/mounts").read_text()
+
+
+@pytest.fixture(scope="session")
+def empty(pair: Lab) -> dict[str, dict[str, Any]]:
+    """What `old` holds without the sample."""
+    cloud = pair.cloud("old")
+    remove.remove(load("demo"), cloud, ignore)
+    return census(pair, "old")
+
+
+@pytest.fixture(scope="session")
+def company(pair: Lab, empty: dict[str, dict[str, Any]]) -> Cloud:
+    """`old` seeded by runs of which the first three were killed at different places."""
+    cloud = pair.cloud("old")
+    for after in (25, 70, 110):
+        with subprocess.Popen(
+            [sys.executable, "-c", SEED, str(pair.directory), "old"], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout
+            for line in process.stdout:
+                if int(line) >= after:
+                    break
+            time.sleep(0.3)
+            os.kill(process.pid, signal.SIGKILL)
+    seeder.seed(load("demo"), cloud, ignore)
+    return cloud
