@@ -130,7 +130,7 @@ class Cloud:
         except exceptions.EndpointNotFound:
             return None
         except exceptions.ClientException as error:
-            raise _unreachable(self.name, service, error) from error
+            raise unreachable(self.name, service, error) from error
 
     def has(self, service: str) -> bool:
         """Whether the catalogue has the service, in the version that Naru speaks."""
@@ -207,9 +207,9 @@ class Cloud:
             )
         except exceptions.HttpError as error:
             self._note(service, method, path, error.http_status, error.request_id)
-            raise _refused(self.name, service, method, path, error) from error
+            raise refused(self.name, service, method, path, error) from error
         except exceptions.ClientException as error:
-            raise _unreachable(self.name, service, error) from error
+            raise unreachable(self.name, service, error) from error
         self._note(service, method, path, answer.status_code, answer.headers.get("X-OpenStack-Request-ID"))
         return answer
 
@@ -228,7 +228,7 @@ class Cloud:
         while following:
             page = self(service, "GET", following, version=version)
             yield from page[collection]
-            following = _next(page, collection, path)
+            following = next_page(page, collection, path)
 
 
 def parse(version: str) -> Version:
@@ -249,7 +249,7 @@ def _region(name: str, files: list[str] | None, constructor: Any) -> CloudRegion
     return found
 
 
-def _next(page: Mapping[str, Any], collection: str, path: str) -> str | None:
+def next_page(page: Mapping[str, Any], collection: str, path: str) -> str | None:
     """The path of the next page, by the link's query alone: an old cloud's links often name a host that only it knows.
 
     Glance has `next`, Nova, Cinder and Neutron `<collection>_links`, Keystone and Designate `links.next`.
@@ -262,7 +262,8 @@ def _next(page: Mapping[str, Any], collection: str, path: str) -> str | None:
     return f"{path.partition('?')[0]}?{link.partition('?')[2]}" if link else None
 
 
-def _refused(cloud: str, service: str, method: str, path: str, error: exceptions.HttpError) -> CloudError:
+def refused(cloud: str, service: str, method: str, path: str, error: exceptions.HttpError) -> CloudError:
+    """What a service said to a request that it refused, as an error for people."""
     # keystoneauth loses the words of Neutron, whose errors are shaped differently
     told = error.response.text[:2000] if error.response is not None else str(error)
     return CloudError(
@@ -273,7 +274,8 @@ def _refused(cloud: str, service: str, method: str, path: str, error: exceptions
     )
 
 
-def _unreachable(cloud: str, service: str, error: exceptions.ClientException) -> CloudError:
+def unreachable(cloud: str, service: str, error: exceptions.ClientException) -> CloudError:
+    """No answer of a service at all, as an error for people."""
     if isinstance(error, exceptions.Unauthorized):
         return CloudError(
             f"{cloud}: the identity in clouds.yaml is refused",

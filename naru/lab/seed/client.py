@@ -11,6 +11,7 @@ from keystoneauth1 import adapter, exceptions
 from keystoneauth1 import session as keystone_session
 from keystoneauth1.identity import v3
 
+from naru.cloud.client import next_page, refused, unreachable
 from naru.errors import NaruError
 from naru.lab.cloud import Cloud
 from naru.lab.ports import abandoned
@@ -20,14 +21,6 @@ ROOTS = {"network": "/v2.0", "image": "/v2", "load-balancer": "/v2.0", "dns": "/
 # Pike has these; whatever is newer is asked for by name
 MICROVERSIONS = {"compute": "2.53", "volumev3": "3.43"}
 _VERSION_HEADERS = {"compute": "compute", "volumev3": "volume"}
-
-
-class ApiError(NaruError):
-    """A service refused a request; `status` is its HTTP status."""
-
-    def __init__(self, summary: str, status: int, detail: str) -> None:
-        super().__init__(summary, detail=detail)
-        self.status = status
 
 
 class Client:
@@ -113,7 +106,7 @@ class Client:
         actor: tuple[str, str] = ("", ""),
     ) -> requests.Response:
         """The answer of the service of that type. `actor`: user's and project's id, the administrator by default;
-        `version`: the microversion. Raises ApiError when it refuses, NaruError when it does not answer."""
+        `version`: the microversion. Raises CloudError."""
         client = adapter.Adapter(self.session(*actor), service_type=service, interface="public")
         sent = dict(headers or {})
         if version := version or MICROVERSIONS.get(service, ""):
@@ -124,13 +117,9 @@ class Client:
                 ROOTS.get(service, "") + path, method, headers=sent, connect_retries=3, **extra
             )
         except exceptions.HttpError as error:
-            summary = f"{self.cloud.name}: {service} refused {method} {path.partition('?')[0]}"
-            told = error.response.text[:1000] if error.response is not None else ""  # Neutron's is lost in `error`
-            raise ApiError(summary, error.http_status, f"{error}\n{told}".strip()) from error
+            raise refused(self.cloud.name, service, method, path, error) from error
         except exceptions.ClientException as error:
-            raise NaruError(
-                f"{self.cloud.name}: {service} does not answer {method} {path}", detail=str(error)
-            ) from error
+            raise unreachable(self.cloud.name, service, error) from error
         return response
 
     def __call__(self, service: str, method: str, path: str, body: Any = None, **options: Any) -> Any:
@@ -145,18 +134,8 @@ class Client:
         while following:
             page = self(service, "GET", following, **options)
             items += page[collection]
-            following = _next(page, collection, path)
+            following = next_page(page, collection, path)
         return items
-
-
-def _next(page: dict[str, Any], collection: str, path: str) -> str | None:
-    """The path of the next page: Glance, then Nova, Cinder and Neutron, then Keystone and Designate."""
-    link = page.get("next")
-    for entry in page.get(f"{collection}_links") or []:
-        link = entry["href"] if entry["rel"] == "next" else link
-    if isinstance(page.get("links"), dict):
-        link = page["links"].get("next")
-    return f"{path.partition('?')[0]}?{link.partition('?')[2]}" if link else None
 
 
 class Features:

@@ -6,9 +6,9 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from naru.cloud.client import CloudError
 from naru.lab.seed import content
 from naru.lab.seed import model_extra as model
-from naru.lab.seed.client import ApiError
 from naru.lab.seed.context import Context
 from naru.lab.seed.load import Key
 from naru.lab.seed.model_extra import Project
@@ -31,7 +31,7 @@ def container(context: Context, project: Project, thing: model.Container) -> Bod
     try:
         context.api.request("object-store", "HEAD", path, actor=actor)
         context.note(key, thing.name, False)
-    except ApiError as error:
+    except CloudError as error:
         if error.status != 404:
             raise
         headers = {name: _identities(context, value) for name, value in thing.headers.items()}

@@ -5,9 +5,10 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from naru.cloud.client import CloudError
 from naru.errors import NaruError
 from naru.lab.cloud import Cloud
-from naru.lab.seed.client import ApiError, Client
+from naru.lab.seed.client import Client
 from naru.lab.seed.context import MARK, NETWORK_LISTS, Context, owners
 from naru.lab.seed.load import BUILT_IN, Declaration, Key
 from naru.lab.seed.manifest import Manifest
@@ -92,7 +93,7 @@ class _Removal:
     def _delete(self, service: str, path: str) -> None:
         try:
             self.api(service, "DELETE", path)
-        except ApiError as error:
+        except CloudError as error:
             if error.status != 404:  # somebody, or the thing it stood on, was faster
                 raise
 
