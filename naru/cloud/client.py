@@ -223,11 +223,13 @@ class Cloud:
         return answer.json() if answer.content else None
 
     def items(self, service: str, path: str, collection: str, version: str = "") -> Iterator[dict[str, Any]]:
-        """Every item of a collection, page after page, whatever the service's own limit of a page is."""
+        """Every item of a collection, page after page, whatever the service's own limit of a page is; a thing that
+        stands alone (a project's quota) is its only item."""
         following: str | None = path
         while following:
             page = self(service, "GET", following, version=version)
-            yield from page[collection]
+            found = page[collection]
+            yield from [found] if isinstance(found, dict) else found
             following = next_page(page, collection, path)
 
 

@@ -57,6 +57,24 @@ def _network(name: str, path: str, extension: str = "", **references: str) -> Ki
     return Kind(name, "network", path, collection, extension=extension, references={**_OWNER, **dotted})
 
 
+def _quota(what: str, service: str, path: str, collection: str) -> Kind:
+    return Kind(
+        f"{what} quota",
+        service,
+        path,
+        collection,
+        each="project",
+        parent="project_id",
+        key=("project_id",),
+        title="project_id",
+        references=_OWNER,
+    )
+
+
+def _zone(what: str, service: str, path: str, collection: str, name: str) -> Kind:
+    return Kind(f"{what} availability zone", service, path, collection, key=(name,), title=name)
+
+
 _OWNER = {"project_id": "project"}
 
 KINDS: tuple[Kind, ...] = (
@@ -334,6 +352,24 @@ KINDS: tuple[Kind, ...] = (
         references={"floatingip_id": "floating IP", "internal_port_id": "port"},
     ),
     _network("RBAC policy", "/rbac-policies", "rbac-policies", target_tenant="project"),
+    _quota("compute", "compute", "/os-quota-sets/{id}", "quota_set"),
+    _quota("volume", "block-storage", "/os-quota-sets/{id}", "quota_set"),
+    _quota("network", "network", "/quotas/{id}", "quota"),
+    _zone("compute", "compute", "/os-availability-zone/detail", "availabilityZoneInfo", "zoneName"),
+    _zone("volume", "block-storage", "/os-availability-zone", "availabilityZoneInfo", "zoneName"),
+    Kind(
+        "network availability zone",
+        "network",
+        "/availability_zones",
+        "availability_zones",
+        extension="availability_zone",
+        key=("resource", "name"),
+    ),
+    Kind("aggregate", "compute", "/os-aggregates", "aggregates"),
+    Kind("hypervisor", "compute", "/os-hypervisors/detail", "hypervisors", versions=("2.88", "2.53")),
+    Kind("compute service", "compute", "/os-services", "services", versions=("2.53",), title="binary"),
+    Kind("volume service", "block-storage", "/os-services", "services", key=("binary", "host"), title="binary"),
+    Kind("network agent", "network", "/agents", "agents", extension="agent", title="agent_type"),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 

@@ -111,6 +111,23 @@ def test_what_pike_tells_only_in_older_or_newer_versions_is_there(pair: Lab, tak
     }
 
 
+def test_every_projects_quotas_are_there(pair: Lab, taken: Any) -> None:
+    archive, *_ = taken
+    projects = {row.id: row.name for row in archive.rows(1, kind="project")}
+    for kind in ("compute quota", "volume quota", "network quota"):
+        assert {row.id for row in archive.rows(1, kind=kind)} == projects.keys()
+    (lab,) = [identity for identity, name in projects.items() if name == "hanok-lab"]
+    told = {
+        kind: next(row for row in archive.rows(1, kind=f"{kind} quota") if row.id == lab)
+        for kind in ("compute", "volume")
+    }
+    assert told["compute"].body["instances"] == 5
+    assert (told["volume"].body["gigabytes_nfs"], told["volume"].body["volumes"]) == (0, 5)
+    assert {row.name for row in archive.rows(1, kind="compute availability zone")} >= {"nova"}
+    hosts = {row.body["hypervisor_hostname"] for row in archive.rows(1, kind="hypervisor")}
+    assert hosts >= {"compute1", "compute2"}
+
+
 def test_no_request_is_made_for_each_server_or_volume(taken: Any) -> None:
     archive, _, asked = taken
     ids = {row.id for kind in ("server", "volume", "port", "snapshot") for row in archive.rows(1, kind=kind)}
