@@ -27,6 +27,7 @@ COMMANDS: dict[str, str] = {
     "lab status": "naru.cli.lab:Status",
     "lab stop": "naru.cli.lab:Stop",
     "lab up": "naru.cli.lab:Up",
+    "move map": "naru.cli.move:MapCommand",
     "plan cancel": "naru.cli.plan_control:Cancel",
     "plan create": "naru.cli.plan:Create",
     "plan diff": "naru.cli.plan:Diff",

@@ -1,0 +1,86 @@
+"""What a move starts from: both clouds as they were read, and the projects that are to be moved."""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from naru.errors import InputError
+from naru.inventory.archive import Archive
+from naru.inventory.rows import Row
+
+
+class Side:
+    """One cloud, by a snapshot in the archive. Its rows are read once, when they are first asked for."""
+
+    def __init__(self, archive: Archive, snapshot: int, cloud: str) -> None:
+        self.cloud = cloud
+        self._archive = archive
+        self._snapshot = snapshot
+        self._kinds: dict[str, dict[str, Row]] = {}
+
+    def all(self, kind: str) -> dict[str, Row]:
+        """Every thing of the kind, by id."""
+        if kind not in self._kinds:
+            self._kinds[kind] = {row.id: row for row in self._archive.rows(self._snapshot, kind=kind)}
+        return self._kinds[kind]
+
+    def named(self, kind: str, text: str) -> list[Row]:
+        """The thing with the id `text`, else those with that name."""
+        rows = self.all(kind)
+        return [rows[text]] if text in rows else [row for row in rows.values() if row.name == text]
+
+
+class Facts:
+    """The old cloud, the new one, and the ids of the projects to move.
+
+    `projects` are names or ids. Raises InputError for one that the old cloud does not have, or has twice.
+    """
+
+    def __init__(self, old: Side, new: Side, projects: "list[str] | None") -> None:
+        self.old = old
+        self.new = new
+        rows = old.all("project").values()
+        chosen = [self._project(text) for text in projects] if projects else [row for row in rows if _movable(row)]
+        self.projects = {row.id: row for row in chosen}
+
+    def _project(self, text: str) -> Row:
+        found = self.old.named("project", text)
+        if not found:
+            raise InputError(f"--project {text!r}: {self.old.cloud} has no such project", hint="See: naru inventory.")
+        if len(found) > 1:
+            ids = ", ".join(row.id for row in found)
+            raise InputError(f"--project {text!r} is the name of several", hint=f"Give an id: {ids}.")
+        return found[0]
+
+    def owned(self, kind: str) -> Iterator[Row]:
+        """The things of the kind that the projects own."""
+        return (row for row in self.old.all(kind).values() if row.project in self.projects)
+
+    @cached_property
+    def assignments(self) -> list[Row]:
+        """Who has which role on one of the projects."""
+        return list(self.owned("role assignment"))
+
+    @cached_property
+    def groups(self) -> dict[str, Row]:
+        """The groups that have a role on one of the projects."""
+        return self._targets(self.assignments, "group")
+
+    @cached_property
+    def users(self) -> dict[str, Row]:
+        """The users with a role on one of the projects, by themselves or by a group, and the creators of what is in
+        them. Those that Keystone no longer has are not among them."""
+        members = [row for row in self.old.all("group membership").values() if row.body["group_id"] in self.groups]
+        things = [
+            row for kind in ("server", "volume", "snapshot", "backup", "server group") for row in self.owned(kind)
+        ]
+        return self._targets([*self.assignments, *members, *things], "user")
+
+    def _targets(self, rows: list[Row], kind: str) -> dict[str, Row]:
+        known = self.old.all(kind)
+        ids = {identity for row in rows for _, target, identity in row.references() if target == kind}
+        return {identity: known[identity] for identity in sorted(ids) if identity in known}
+
+
+def _movable(row: Row) -> bool:
+    """Whether `--all` means the project: not a domain acting as one, nor the services' own."""
+    return not row.body.get("is_domain") and row.name not in ("admin", "service", "services")
