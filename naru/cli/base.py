@@ -60,6 +60,11 @@ class ShowOne(Command, show.ShowOne):
 class Lines(columns.FormattableColumn[Any]):
     """A list or a mapping: a line for each item where a person reads it, itself in JSON and YAML."""
 
+    @classmethod
+    def of(cls, value: Any) -> Any:
+        """The value in this form, if it has items; else itself."""
+        return cls(value) if isinstance(value, (list, dict)) else value
+
     def human_readable(self) -> str:
         if isinstance(self._value, dict):
             return "\n".join(f"{value} {key}" for key, value in self._value.items())

@@ -13,10 +13,11 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from naru.cli.base import Command, Lister
+from naru.cli.base import Command, Lines, Lister
 from naru.cloud.client import Cloud
 from naru.errors import InputError
 from naru.inventory.archive import Archive, Snapshot
+from naru.inventory.compare import compare
 from naru.inventory.kinds import KINDS
 from naru.inventory.read import Reading, Sink, read
 from naru.inventory.rows import Row
@@ -128,6 +129,54 @@ def _snapshot(found: Snapshot) -> tuple[Any, ...]:
     things = sum(reading.count for reading in found.readings)
     failed = [reading.kind for reading in found.readings if reading.failed]
     return found.number, found.cloud, found.began, found.ended or "interrupted", things, ", ".join(failed)
+
+
+class Diff(Lister):
+    """Show what differs between two readings of a cloud: what came, what went, which fields changed.
+
+    Times of reporting, counters and the order of unordered lists do not count. Exit code 1 when something differs.
+    """
+
+    examples = """
+naru archive diff --work work/hanok                  # the two newest of the same cloud
+naru archive diff 1 5 --project hanok -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("before", nargs="?", type=int, metavar="N", help="a snapshot's number (naru archive list)")
+        parser.add_argument("after", nargs="?", type=int, metavar="M", help="a later one's")
+        parser.add_argument("--project", metavar="PROJECT", help="only what this project owns; its name or id")
+        add_archive(parser)
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        with Archive(archive_file(arguments), create=False) as archive:
+            before, after = _pair(archive, arguments.before, arguments.after)
+            project = arguments.project and _project(archive, before, arguments.project)
+            found = list(compare(archive, before, after, project))
+        self.exit_code = 1 if found else 0
+        fields = ("change", "kind", "id", "name", "field")
+        return (*fields, "before", "after"), [
+            (*(getattr(item, field) for field in fields), Lines.of(item.before), Lines.of(item.after)) for item in found
+        ]
+
+
+def _pair(archive: Archive, before: int | None, after: int | None) -> tuple[int, int]:
+    """The two snapshots that are meant, both whole."""
+    whole = {snapshot.number: snapshot.cloud for snapshot in archive.snapshots() if snapshot.ended}
+    if before is not None and after is not None:
+        for number in (before, after):
+            if number not in whole:
+                raise InputError(f"there is no whole snapshot {number}", hint="See: naru archive list.")
+        return before, after
+    if before is not None:
+        raise InputError("one snapshot cannot be compared", hint="Give two numbers, or none for the two newest.")
+    newest = max(whole, default=0)
+    earlier = [number for number, cloud in whole.items() if newest and number < newest and cloud == whole[newest]]
+    if not earlier:
+        raise InputError(f"{archive.file} has no two readings of one cloud", hint="See: naru archive list.")
+    return max(earlier), newest
 
 
 class Show(Command):

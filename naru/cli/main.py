@@ -13,6 +13,7 @@ from naru import __version__
 
 # "words of the command": "module:class", loaded only when the command is run or its help is asked for
 COMMANDS: dict[str, str] = {
+    "archive diff": "naru.cli.inventory:Diff",
     "archive list": "naru.cli.inventory:Snapshots",
     "archive show": "naru.cli.inventory:Show",
     "inventory": "naru.cli.inventory:Inventory",

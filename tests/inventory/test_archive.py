@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from naru.errors import InputError
 from naru.inventory.archive import Archive
+from naru.inventory.compare import compare
 from naru.inventory.kinds import BY_NAME, KINDS, values
 from naru.inventory.read import Reading
 from naru.inventory.rows import Row
@@ -144,3 +145,31 @@ def test_paths_lead_to_every_value_there_is() -> None:
     assert list(values(body, "a.*.b")) == [1, None, False]
     assert list(values(body, "c.d")) == [0]
     assert list(values(body, "e.d")) == [] == list(values(body, "x.*")) == list(values(body, "c.*"))
+
+
+def test_a_comparison_tells_what_came_went_and_changed_and_nothing_else(tmp_path: Path) -> None:
+    before = [
+        network("a", mtu=1450, tags=["x", "y"], updated_at="1", shared=False, dns=["1", "2"]),
+        network("b"),
+        network("c", project_id="other"),
+    ]
+    after = [
+        network("a", mtu=1442, tags=["y", "x"], updated_at="2", shared=0, dns=["2", "1"], vlan=None),
+        network("c", project_id="other", mtu=1),
+        network("d"),
+    ]
+    with Archive(tmp_path / "archive.db") as archive:
+        for rows in (before, after):
+            archive.add(archive.begin("old"), rows)
+        found = [(item.change, item.id, item.field, item.before, item.after) for item in compare(archive, 1, 2)]
+        assert found == [
+            ("changed", "a", "dns", ["1", "2"], ["2", "1"]),
+            ("changed", "a", "mtu", 1450, 1442),
+            ("changed", "a", "shared", False, 0),
+            ("changed", "a", "vlan", None, None),
+            ("removed", "b", "", None, None),
+            ("changed", "c", "mtu", None, 1),
+            ("added", "d", "", None, None),
+        ]
+        assert list(compare(archive, 1, 1)) == []
+        assert {item.id for item in compare(archive, 1, 2, "p")} == {"a", "b", "d"}

@@ -212,3 +212,25 @@ def test_the_commands(pair: Lab, company: Cloud, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "") and "nothing" in done.stderr
     done = naru(pair, "inventory", "old", "--project", "none")
     assert done.returncode == 2 and "no such project" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_second_reading_differs_in_what_was_changed_alone(pair: Lab, company: Cloud, tmp_path: Path) -> None:
+    rest = Rest(connect(pair, "old"))
+    (network,) = rest("network", "GET", "/v2.0/networks?name=lab")["networks"]
+    work = ("--work", str(tmp_path))
+    assert naru(pair, "inventory", "old", "--save", *work).returncode == 0
+    assert naru(pair, "archive", "diff", *work).returncode == 2  # one reading alone
+    assert naru(pair, "inventory", "old", "--save", *work).returncode == 0
+    same = naru(pair, "archive", "diff", *work, "-f", "json")
+    assert (same.returncode, json.loads(same.stdout)) == (0, [])
+    rest("network", "PUT", f"/v2.0/networks/{network['id']}", {"network": {"description": "another"}})
+    try:
+        naru(pair, "inventory", "old", "--save", *work)
+        other = naru(pair, "archive", "diff", *work, "-f", "json")
+        (row,) = json.loads(other.stdout)
+        assert other.returncode == 1
+        assert (row["change"], row["id"], row["field"]) == ("changed", network["id"], "description")
+        assert (row["before"], row["after"]) == (network["description"], "another")
+    finally:
+        description = {"network": {"description": network["description"]}}
+        rest("network", "PUT", f"/v2.0/networks/{network['id']}", description)

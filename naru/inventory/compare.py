@@ -1,0 +1,89 @@
+"""What differs between two readings of one cloud: before and after, or now and a week ago."""
+
+import heapq
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+from naru.inventory.archive import Archive
+from naru.inventory.rows import Row
+
+# what changes by itself: times of reading and reporting, counters, links that say who asked
+_RESTLESS = frozenset(
+    ("updated_at", "updated", "links", "revision_number", "progress", "self", "file", "schema", "hypervisor_links")
+)
+_RESTLESS_OF = {
+    "hypervisor": frozenset(
+        (
+            *("cpu_info", "current_workload", "disk_available_least", "free_disk_gb", "free_ram_mb", "uptime"),
+            *("local_gb_used", "memory_mb_used", "running_vms", "vcpus_used", "servers"),
+        )
+    ),
+    "network agent": frozenset(("heartbeat_timestamp", "configurations")),
+}
+# lists that a service gives in any order, another each time
+_UNORDERED = frozenset(
+    (
+        *("subnets", "tags", "routes", "security_groups", "security_group_rules", "allowed_address_pairs", "rules"),
+        *("availability_zones", "attachments", "members", "os-extended-volumes:volumes_attached", "sub_ports", "hosts"),
+        *("addresses", "volumes", "volume_types", "extra_dhcp_opts", "external_fixed_ips"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference. `field` is empty for a whole thing that came or went; `before` and `after` are its values."""
+
+    kind: str
+    id: str
+    name: str
+    change: Literal["added", "removed", "changed"]
+    field: str = ""
+    before: Any = None
+    after: Any = None
+
+
+def compare(archive: Archive, before: int, after: int, project: str | None = None) -> Iterator[Difference]:
+    """Every difference from the snapshot `before` to `after`, by kind and id; of one owner when that is given.
+
+    Both are read side by side, so that a large cloud takes no more memory than a small one.
+    """
+    sides = (
+        ((row.kind, row.id), side, row)
+        for side, row in heapq.merge(
+            ((0, row) for row in archive.rows(before, project=project)),
+            ((1, row) for row in archive.rows(after, project=project)),
+            key=lambda item: (item[1].kind, item[1].id),
+        )
+    )
+    for _, group in groupby(sides, key=lambda item: item[0]):
+        rows = {side: row for _, side, row in group}
+        if len(rows) == 2:
+            yield from _changed(rows[0], rows[1])
+        else:
+            ((side, row),) = rows.items()
+            yield Difference(row.kind, row.id, row.name, "added" if side else "removed")
+
+
+def _changed(before: Row, after: Row) -> Iterator[Difference]:
+    restless = _RESTLESS | _RESTLESS_OF.get(before.kind, frozenset())
+    for field in sorted((before.body.keys() | after.body.keys()) - restless):
+        old, new = before.body.get(field), after.body.get(field)
+        # a field that is there with null is another thing than one that is not there
+        same = (field in before.body) == (field in after.body) and _calm(field, old) == _calm(field, new)
+        if not same:
+            yield Difference(after.kind, after.id, after.name, "changed", field, old, new)
+
+
+def _calm(field: str, value: Any) -> Any:
+    """The value as it is compared: a list without order sorted, an inner `updated_at` left out."""
+    if isinstance(value, dict):
+        return {key: _calm(key, inner) for key, inner in value.items() if key not in _RESTLESS}
+    if isinstance(value, list):
+        calm = [_calm("", item) for item in value]
+        return sorted(calm, key=lambda item: json.dumps(item, sort_keys=True)) if field in _UNORDERED else calm
+    # True and 1 are equal for Python, and not for anybody else
+    return (type(value).__name__, value) if isinstance(value, bool) else value
