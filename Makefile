@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-lab bench-plan clean
+.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-plan clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -48,6 +48,9 @@ demo: install deps ## two clouds nine years apart, a small company in the old on
 
 test-unit: install ## the quick loop: seconds
 	$(RUN)/pytest -q -m unit
+
+bench-inventory: install deps ## reading a cloud of 5,000 servers; minutes, wants an idle machine
+	$(RUN)/python benchmarks/inventory.py
 
 bench-lab: install deps ## how fast clouds come up, what they hold, 500 servers on 50 hosts; minutes, wants an idle machine
 	$(RUN)/python benchmarks/lab.py
