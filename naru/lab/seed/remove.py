@@ -115,7 +115,8 @@ class _Removal:
                 self.api("network", "PUT", f"{path}/remove_router_interface", {"port_id": port["id"]})
 
     def _volumes(self) -> None:
-        """In waves: what nothing stands on. A snapshot stands on its volume, a clone on the snapshot it came from."""
+        """In waves: what nothing stands on. A snapshot stands on its volume, a clone on the snapshot or volume it came
+        from: Cinder renames a volume that has clones when it is deleted, and a clone's deletion may miss it then."""
         while backups := self._in_projects("backup"):
             leaves = [item for item in backups if not item["has_dependent_backups"]]
             self._each("backup", leaves, "volumev3", "/backups/{id}", waited=True)
@@ -124,7 +125,7 @@ class _Removal:
             if not volumes and not snapshots:
                 return
             origins = {item["snapshot_id"] for item in volumes}
-            parents = {item["volume_id"] for item in snapshots}
+            parents = {item["volume_id"] for item in snapshots} | {item["source_volid"] for item in volumes}
             leaves = [item for item in snapshots if item["id"] not in origins]
             self._each("snapshot", leaves, "volumev3", "/snapshots/{id}", waited=True)
             leaves = [item for item in volumes if item["id"] not in parents]

@@ -134,18 +134,25 @@ def _advance(task: Task) -> Until | None:
     return next(task.running, None)
 
 
+def _failed(kind: str, status: str) -> str:
+    """The status that ends a wait for `status` in vain, empty for none. Only Cinder says that a deletion has failed."""
+    return "error" if status != GONE else "error_deleting" if kind in ("volume", "snapshot") else ""
+
+
 def _poll(waiting: list[Task], lister: Lister, timeout: float) -> list[Task]:
     """The tasks whose wait is over. Raises NaruError when what one waits for has failed, or takes too long."""
     wanted = {(task.waiting.kind, task.waiting.status) for task in waiting if task.waiting}
-    lists = {pair: lister(*pair) for pair in wanted | {(kind, "error") for kind, _ in wanted}}
+    wanted |= {(kind, failed) for kind, status in wanted if (failed := _failed(kind, status))}
+    lists = {pair: lister(*pair) for pair in wanted}
     over = []
     for task in waiting:
         assert task.waiting
         until = task.waiting
         if (until.id in lists[until.kind, until.status]) != (until.status == GONE):
             over.append(task)
-        elif until.status != GONE and until.id in lists[until.kind, "error"]:
-            raise NaruError(f"{task.key}: the cloud could not make {until.kind} {until.id}: it is in error")
+        elif until.id in lists.get((until.kind, _failed(until.kind, until.status)), ()):
+            done = "delete" if until.status == GONE else "make"
+            raise NaruError(f"{task.key}: the cloud could not {done} {until.kind} {until.id}: it is in error")
         elif time.monotonic() - task.since > timeout:
             raise NaruError(f"{task.key}: {until.kind} {until.id} is not {until.status} after {timeout:.0f} s")
     return over
