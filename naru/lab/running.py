@@ -24,6 +24,7 @@ DIRECTORIES = (
     "home",
     "tmp",
     "nfs",
+    "mariadb-tmp",
     "keystone/fernet",
     "keystone/credential",
     "glance/images",

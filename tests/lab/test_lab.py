@@ -230,7 +230,13 @@ def test_killed_at_any_instant_it_comes_up_or_goes_down(labs: Path, pair: Lab) -
 def test_an_interrupt_leaves_nothing_running(labs: Path, pair: Lab) -> None:
     newest = pair.cloud("new").release.name
     up = [*NARU, "lab", "up", "--name", "stopped", "--cloud", f"new={newest}", "--port-base", "20600"]
-    starter = subprocess.Popen(up, env={**os.environ, "NARU_LABS": str(labs)}, stderr=subprocess.PIPE, text=True)
+    starter = subprocess.Popen(
+        up,
+        env={**os.environ, "NARU_LABS": str(labs)},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background job ignores it
+    )
     time.sleep(12)
     starter.send_signal(signal.SIGINT)
     _, said = starter.communicate(timeout=60)

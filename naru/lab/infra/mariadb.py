@@ -1,5 +1,6 @@
 """One MariaDB server of one cloud."""
 
+import os
 import subprocess
 import time
 from collections.abc import Iterable
@@ -14,7 +15,8 @@ USER = "openstack"
 
 
 def create(directory: Path, log: Path) -> None:
-    """Makes the data directory, or makes it anew when an earlier attempt did not finish."""
+    """Makes the data directory, or makes it anew when an earlier attempt did not finish. Beside it `mariadb-tmp` has to
+    be there, for this and for the server."""
     if (directory / "naru-created").exists():
         return
     directory.mkdir(parents=True, exist_ok=True)
@@ -33,10 +35,16 @@ def create(directory: Path, log: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            env={**os.environ, "TMPDIR": str(_temporary(directory))},
         )
     if done.returncode:
         raise NaruError(f"MariaDB's data directory {directory} cannot be made", hint=f"See {log}.")
     (directory / "naru-created").touch()
+
+
+def _temporary(directory: Path) -> Path:
+    """A server deletes all temporary tables in this directory when it starts, those of others too: not /tmp."""
+    return directory.with_name("mariadb-tmp")
 
 
 def command(directory: Path, port: int) -> Command:
@@ -48,6 +56,7 @@ def command(directory: Path, port: int) -> Command:
             "--no-defaults",
             "--user=root",
             f"--datadir={directory}",
+            f"--tmpdir={_temporary(directory)}",
             "--socket=mysqld.sock",  # relative to the data directory: a deep path would exceed a socket's 107 bytes
             f"--port={port}",
             "--bind-address=127.0.0.1",
