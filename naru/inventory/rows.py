@@ -36,7 +36,7 @@ class Row:
         """(path, kind, id) of every thing that this one names."""
         for path, kind in BY_NAME[self.kind].references.items():
             for found in values(self.body, path):
-                if found and isinstance(found, str):
+                if found and isinstance(found, str) and found != "*":  # everybody, in an RBAC policy
                     yield path, kind, found
 
 

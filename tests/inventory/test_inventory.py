@@ -132,7 +132,7 @@ def test_no_request_is_made_for_each_server_or_volume(taken: Any) -> None:
     archive, _, asked = taken
     ids = {row.id for kind in ("server", "volume", "port", "snapshot") for row in archive.rows(1, kind=kind)}
     assert ids and not [path for path in asked if any(part in ids for part in path.split("/"))]
-    assert sum(count for path, count in asked.items() if path.endswith("/servers/detail")) == 3  # two pages, 2.46's too
+    assert sum(count for path, count in asked.items() if path.endswith("/servers/detail")) == 2  # one is for 2.46
     assert sum(count for path, count in asked.items() if path.endswith("/v2.0/ports")) == 1
 
 
@@ -146,8 +146,9 @@ def test_what_things_refer_to_is_in_the_inventory(taken: Any) -> None:
         for path, kind, identity in row.references()
         if kind != "device" and (kind, identity) not in there and row.project
     }
-    # an image that was deleted since is still the origin of its volumes
-    assert missing <= {("volume", "volume_image_metadata.image_id"), ("server", "image.id")}
+    # the parent of a project at the top is its domain; an image that was deleted is still the origin of its volumes
+    missing -= {("project", "parent_id"), ("volume", "volume_image_metadata.image_id"), ("server", "image.id")}
+    assert missing == set()
 
 
 def test_secrets_are_not_kept(pair: Lab, taken: Any) -> None:
@@ -175,13 +176,16 @@ def test_an_ordinary_user_is_told_what_he_may_not_list(pair: Lab) -> None:
     assert {"project", "user", "server"} <= failed
 
 
-def test_refusals_and_silence_are_one_clear_error(pair: Lab, tmp_path: Path) -> None:
+def test_a_refusal_is_one_clear_error(pair: Lab) -> None:
     with client(pair, "old") as cloud, pytest.raises(CloudError) as refused:
         cloud("network", "GET", "/networks/none")
     assert refused.value.status == 404 and refused.value.request_id.startswith("req-")
     assert "could not be found" in refused.value.detail
     with pytest.raises(InputError, match=r"not in clouds\.yaml"):
         client(pair, "nowhere")
+
+
+def test_silence_is_one_clear_error(pair: Lab, tmp_path: Path) -> None:
     text = pair.clouds_yaml.read_text().replace(f":{pair.cloud('old').ports['keystone']}/", ":9/")
     (tmp_path / "clouds.yaml").write_text(text)
     with Client("old", config_files=[str(tmp_path / "clouds.yaml")]) as cloud:
@@ -200,7 +204,7 @@ def test_the_commands(pair: Lab, company: Cloud, tmp_path: Path) -> None:
     done = naru(pair, "inventory", "old", "--project", "hanok", "--save", "--work", str(tmp_path), "-f", "json")
     assert done.returncode == 0, done.stderr
     counts = {row["kind"]: row["count"] for row in json.loads(done.stdout)}
-    assert counts["server"] == 11 and counts["address group"] is None and counts["project"] == 1
+    assert counts["server"] == 12 and counts["address group"] is None and counts["project"] == 1
     done = naru(pair, "archive", "show", "hanok", "--kind", "project", "--work", str(tmp_path))
     (project,) = json.loads(done.stdout)
     assert {"kind": "server", "field": "tenant_id"}.items() <= next(
@@ -221,12 +225,13 @@ def test_a_second_reading_differs_in_what_was_changed_alone(pair: Lab, company: 
     assert naru(pair, "inventory", "old", "--save", *work).returncode == 0
     assert naru(pair, "archive", "diff", *work).returncode == 2  # one reading alone
     assert naru(pair, "inventory", "old", "--save", *work).returncode == 0
-    same = naru(pair, "archive", "diff", *work, "-f", "json")
+    same = naru(pair, "archive", "diff", "--project", "hanok-lab", *work, "-f", "json")
     assert (same.returncode, json.loads(same.stdout)) == (0, [])
     rest("network", "PUT", f"/v2.0/networks/{network['id']}", {"network": {"description": "another"}})
     try:
         naru(pair, "inventory", "old", "--save", *work)
-        other = naru(pair, "archive", "diff", *work, "-f", "json")
+        # of this project alone: on a busy machine a service of the cloud may be late with its heartbeat
+        other = naru(pair, "archive", "diff", "--project", "hanok-lab", *work, "-f", "json")
         (row,) = json.loads(other.stdout)
         assert other.returncode == 1
         assert (row["change"], row["id"], row["field"]) == ("changed", network["id"], "description")

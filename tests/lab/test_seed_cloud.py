@@ -37,6 +37,15 @@ def sizes(counted: dict[str, dict[str, Any]]) -> dict[str, int]:
     return {kind: len(items) for kind, items in counted.items()}
 
 
+def without_defaults(counted: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Without the security groups of projects that stay: Neutron makes a project's when somebody first asks."""
+    stay = counted["projects"].keys()
+    return counted | {
+        kind: {identity: item for identity, item in counted[kind].items() if item["tenant_id"] not in stay}
+        for kind in ("security_groups", "security_group_rules")
+    }
+
+
 @contextlib.contextmanager
 def without_manifest_left(cloud: Cloud) -> Iterator[None]:
     yield
@@ -144,7 +153,7 @@ def test_a_changed_byte_is_found(company: Cloud) -> None:
 def test_remove_leaves_nothing(pair: Lab, company: Cloud, empty: dict[str, dict[str, Any]]) -> None:
     with without_manifest_left(company):
         remove.remove(load("demo"), company, ignore)
-    assert sizes(census(pair, "old")) == sizes(empty)
+    assert sizes(without_defaults(census(pair, "old"))) == sizes(without_defaults(empty))
     pool = subprocess.run(
         ["rbd", "-c", str(company.ceph.conf("cinder")), "--id", "cinder", "ls", "volumes"],
         capture_output=True,
