@@ -8,12 +8,21 @@ from cliff import columns, command, lister, show
 
 from naru.errors import NaruError
 from naru.plan.errors import PlanError
+from naru.plan.model import Finding
 
 
 def print_error(error: NaruError | PlanError) -> None:
     """Writes the three parts of `error` to standard error, without a traceback."""
     print(f"naru: {error.summary}", file=sys.stderr)
     for part in (error.detail, error.hint):
+        for line in part.splitlines():
+            print(f"      {line}", file=sys.stderr)
+
+
+def print_finding(finding: Finding) -> None:
+    """Writes a plan's finding to standard error."""
+    print(f"{finding.severity}: {finding.summary}", file=sys.stderr)
+    for part in (finding.detail, finding.hint):
         for line in part.splitlines():
             print(f"      {line}", file=sys.stderr)
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from naru.cli.base import Command, Lister
 from naru.plan import planfile, rollback, schema, timings
 from naru.plan.errors import PlanInputError
-from naru.plan.journal import DATABASE, Journal
+from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import Plan
 from naru.plan.schedule import STATES
@@ -41,18 +41,9 @@ def moment(seconds: float | None) -> str:
     return "" if seconds is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
-def size(amount: float) -> str:
-    """Bytes in binary units."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TiB"
-
-
 def read_plan(source: str, *, rollbacks: bool = True) -> Plan:
     """A plan from a file, or from the journal of a work directory or URL, there with or without its rollbacks."""
-    if "://" in source or (Path(source) / DATABASE).exists():
+    if "://" in source or Path(source).is_dir():
         with Journal.open(source) as journal:
             return journal.plan(rollbacks=rollbacks)
     return planfile.read(Path(source))
@@ -106,7 +97,9 @@ naru plan show work/demo --rollback --unit server/web-1
         add_work(parser)
         parser.add_argument("-f", "--format", choices=("text", "json"), default="text", help="default: text")
         parser.add_argument("--rollback", action="store_true", help="the plan a rollback would make and run")
-        parser.add_argument("--unit", metavar="UNIT", help="with --rollback: of this unit only")
+        parser.add_argument(
+            "--unit", action="append", metavar="UNIT", help="with --rollback: of this unit only; may be repeated"
+        )
         parser.add_argument("--with-dependents", action="store_true", help="with --unit: and what rests on it")
         return parser
 
@@ -120,7 +113,7 @@ naru plan show work/demo --rollback --unit server/web-1
     def _rollback(self, parsed_args: argparse.Namespace) -> Plan:
         with Journal.open(where(parsed_args)) as journal:
             load(journal.modules())
-            return rollback.preview(journal, unit=parsed_args.unit, with_dependents=parsed_args.with_dependents)
+            return rollback.preview(journal, units=parsed_args.unit, with_dependents=parsed_args.with_dependents)
 
 
 class Steps(Lister):

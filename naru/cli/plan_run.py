@@ -4,7 +4,9 @@ import argparse
 import contextlib
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from types import ModuleType
 from typing import Any
 
 from cliff.columns import FormattableColumn
@@ -13,7 +15,8 @@ from naru.cli.base import ShowOne
 from naru.cli.plan import add_work, moment, where
 from naru.cli.plan_view import watch, watching
 from naru.plan import rollback
-from naru.plan.executor import Executor
+from naru.plan.errors import PlanInputError
+from naru.plan.executor import Executor, Outcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.runner import Runner
@@ -65,12 +68,18 @@ def fields(state: Status) -> tuple[Sequence[str], Iterable[Any]]:
     return tuple(shown), tuple(shown.values())
 
 
-def run(journal: Journal, *, wait: bool, quiet: bool) -> Status:
-    """Runs a journal's plan in this process, drawn unless `quiet`, interrupts handled; the state it ended in."""
+def run(
+    journal: Journal, *, wait: bool, quiet: bool, undoing: bool = False, stop: threading.Event | None = None
+) -> Status:
+    """Runs a journal's plan in this process, or with `undoing` its rollbacks alone, drawn unless `quiet`, interrupts
+    handled; the state it ended in. When another thread sets `stop` it ends at once, as by a second Ctrl-C."""
     load(journal.modules())
-    executor = Executor(journal, remote=_workers(journal), wait=wait)
-    with _interrupts(executor), contextlib.nullcontext() if quiet else watching(journal):
+    executor = Executor(journal, remote=_workers(journal), wait=wait, undoing=undoing)
+    with _interrupts(executor), _stopped(executor, stop), contextlib.nullcontext() if quiet else watching(journal):
         outcome = executor.run()
+    # an interrupt may come when the run is over already: whoever goes on after it is to know
+    if executor.interrupted and outcome is not Outcome.DONE:
+        outcome = Outcome.INTERRUPTED
     return status(journal)._replace(state=outcome.value)
 
 
@@ -78,9 +87,21 @@ def _workers(journal: Journal) -> Runner | None:
     """The runner for placed steps, when the plan has some and the journal is one that workers can reach."""
     if journal.directory is not None or not journal.places():
         return None
-    from naru.plan.workers import Workers
+    found: Runner = workers().Workers(journal)
+    return found
 
-    return Workers(journal)
+
+def workers() -> ModuleType:
+    """The module that needs the extra `workers`. Raises PlanInputError without that."""
+    try:
+        from naru.plan import workers as module
+    except ModuleNotFoundError as error:
+        raise PlanInputError(
+            "steps at workers need more than is installed",
+            detail=str(error),
+            hint="pip install naru-openstack[workers]",
+        ) from None
+    return module
 
 
 @contextlib.contextmanager
@@ -100,6 +121,30 @@ def _interrupts(executor: Executor) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _stopped(executor: Executor, stop: threading.Event | None) -> Iterator[None]:
+    """Ends the run when `stop` is set."""
+    over = threading.Event()
+
+    def watch(stop: threading.Event) -> None:
+        while not over.wait(0.1):
+            if stop.is_set():
+                executor.interrupt()
+                executor.interrupt()
+                return
+
+    if stop is None:
+        yield
+        return
+    thread = threading.Thread(target=watch, args=(stop,), name="stop", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 class _Runs(ShowOne):
@@ -134,10 +179,11 @@ naru plan run work/demo -f json
 
 
 class Rollback(_Runs):
-    """Take back what was done, of one unit or of everything, in the reverse order.
+    """Take back what was done, of some units or of everything, in the reverse order.
 
     Refused when a step without a way back has begun; `naru plan show --rollback` shows it before. A rollback that was
-    interrupted goes on with `naru plan run`.
+    interrupted goes on with `naru plan run`, or when it is given again. Of units, steps of others that can run do so
+    meanwhile.
     """
 
     examples = """
@@ -147,7 +193,7 @@ naru plan rollback work/demo
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("--unit", metavar="UNIT", help="only this unit")
+        parser.add_argument("--unit", action="append", metavar="UNIT", help="only this unit; may be repeated")
         parser.add_argument(
             "--with-dependents", action="store_true", help="also the steps of other units that rest on the unit"
         )
@@ -156,7 +202,7 @@ naru plan rollback work/demo
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         with Journal.open(where(parsed_args)) as journal:
             load(journal.modules())
-            rollback.start(journal, unit=parsed_args.unit, with_dependents=parsed_args.with_dependents)
+            rollback.start(journal, units=parsed_args.unit, with_dependents=parsed_args.with_dependents)
             return self.run_journal(journal, parsed_args)
 
 

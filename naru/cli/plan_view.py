@@ -12,10 +12,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from naru.cli.plan import size
 from naru.plan.journal import Journal
 from naru.plan.status import Running, Status, status
-from naru.plan.text import duration
+from naru.plan.text import duration, size
 
 REFRESH = 0.5
 """Seconds between two pictures on a terminal."""

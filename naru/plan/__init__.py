@@ -1,6 +1,6 @@
 """Plans: steps as data, their journal, the executor, rollback and timings.
 
-This room knows no OpenStack and imports nothing else of Naru's. What is used from outside:
+This room knows no OpenStack and imports nothing of the other rooms. What is used from outside:
 
 `model` (Step, Plan), `rules` (build a plan), `kinds` (the `step` decorator), `journal` (Journal), `executor`
 (Executor), `control` (the operator's verbs), `rollback`, `timings`, `status`, `workers` (needs the extra `workers`).

@@ -1,4 +1,4 @@
-"""Kinds that every plan may use, enough for a plan written by hand: `noop`, `sleep`, `command`."""
+"""Kinds that every plan may use, enough for a plan written by hand: `noop`, `barrier`, `sleep`, `command`."""
 
 import ctypes
 import os
@@ -13,6 +13,7 @@ from typing import Any
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, PlanInputError
 from naru.plan.kinds import Retry, step
+from naru.plan.model import BARRIER
 
 OUTPUT = 4096
 """Bytes of a command's output, from its end, that its result keeps."""
@@ -23,6 +24,12 @@ _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 @step("noop", no_undo="it does nothing")
 def noop(context: Context) -> None:
     """Does nothing: a point where edges meet, or where a gate is."""
+
+
+@step(BARRIER, no_undo="it does nothing")
+def barrier(context: Context) -> None:
+    """Does nothing: a point that waits for others until they are done, skipped or taken back. Nothing rests on those
+    because it comes after it."""
 
 
 @step("sleep", no_undo="time has passed", estimate=lambda args: float(args.get("seconds", 0)))

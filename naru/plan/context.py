@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from naru.plan.errors import DeadlineExceeded, PlanInputError, StepCancelled
@@ -51,11 +51,13 @@ class Context:
     """The step as its function sees it.
 
     `id`, `kind`, `unit`, `args` are the plan's; `attempt` counts from 1; `earlier` is the result an earlier attempt of
-    this step recorded, or None. Methods may be called from the step's own threads.
+    this step recorded, or None; `given` what the kind's `before` returned. Methods may be called from the step's own
+    threads.
     """
 
     __slots__ = (
         "_cancel",
+        "_counter",
         "_progress",
         "_reader",
         "_requests",
@@ -65,6 +67,7 @@ class Context:
         "attempt",
         "deadline",
         "earlier",
+        "given",
         "id",
         "kind",
         "lease",
@@ -84,6 +87,7 @@ class Context:
         attempt: int,
         earlier: Any,
         reader: Callable[[int], dict[str, Any]],
+        counter: Callable[[Collection[str]], int] = lambda kinds: 1,
         lease: Lease = NO_LEASE,
     ) -> None:
         self.n = n
@@ -94,10 +98,12 @@ class Context:
         self.attempt = attempt
         self.earlier = earlier
         self.lease = lease
+        self.given: Any = None
         # seconds from `started`, which is set again when the function begins
         self.deadline: float | None = None
         self.started = time.monotonic()
         self._reader = reader
+        self._counter = counter
         self._progress: Progress | None = None
         self._requests: list[Request] = []
         self._saved: str | None = None
@@ -107,6 +113,11 @@ class Context:
     def results(self) -> dict[str, Any]:
         """The results of the steps this one waited for, by their ids. Read from the journal at every call."""
         return self._reader(self.n)
+
+    def running(self, kinds: Collection[str]) -> int:
+        """How many steps of these kinds are under way now, this one included, in the executor and at all workers. Read
+        from the journal at every call."""
+        return self._counter(kinds)
 
     def progress(self, done: float, total: float | None = None, unit: str = "bytes") -> None:
         """Says how far the step is, in `bytes` or as a `count`; written to the journal about twice a second."""
@@ -132,8 +143,12 @@ class Context:
         if value is None:
             raise PlanInputError(f"step {self.id}: the environment variable {name} is not set")
         if value:
-            self._secrets.append(value)
+            self.hide(value)
         return value
+
+    def hide(self, value: str) -> None:
+        """From now on blots the secret out of what this step records."""
+        self._secrets.append(value)
 
     def redact(self, text: str) -> str:
         """The text without the values of the secrets this step has asked for, plain or as JSON spells them."""

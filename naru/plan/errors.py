@@ -25,6 +25,14 @@ class PlanInputError(PlanError):
     exit_code = 2
 
 
+class RestedOn(PlanError):
+    """Steps of other units rest on what is to be rolled back. `resting`: their titles by unit, in order."""
+
+    def __init__(self, resting: dict[str, list[str]], *, detail: str, hint: str) -> None:
+        super().__init__("steps of other units rest on what is to be rolled back", detail=detail, hint=hint)
+        self.resting = resting
+
+
 class Transient(PlanError):
     """Raised by a step when trying again may help (busy, throttled). `after`: seconds the other side asked to wait."""
 

@@ -47,11 +47,18 @@ class Executor:
     """Runs the plan of one journal until nothing more can start.
 
     `remote` runs the steps that have a place; without it such a plan is refused. With `wait`, `run` goes
-    on while the plan is paused or held at a gate, until the operator lets it go on.
+    on while the plan is paused or held at a gate, until the operator lets it go on. With `undoing` it runs the steps of
+    rollbacks and leaves all others as they are.
     """
 
     def __init__(
-        self, journal: Journal, kinds: Kinds = KINDS, *, remote: Runner | None = None, wait: bool = False
+        self,
+        journal: Journal,
+        kinds: Kinds = KINDS,
+        *,
+        remote: Runner | None = None,
+        wait: bool = False,
+        undoing: bool = False,
     ) -> None:
         self.journal = journal
         self._kinds = kinds
@@ -59,7 +66,7 @@ class Executor:
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
         self._inline = Inline(self._ended.put)
         self._remote = remote
-        self._record = Record(journal)
+        self._record = Record(journal, undoing=undoing)
         self._jobs: dict[int, tuple[Job, int | None]] = {}
         self._deadlines: list[tuple[float, int, int]] = []
         self._pauses: list[tuple[float, int]] = []
@@ -77,6 +84,11 @@ class Executor:
         """
         self._interrupts += 1
         self._ended.put(None)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was asked to end, be it when there was nothing more to run anyway."""
+        return self._interrupts > 0
 
     def run(self) -> Outcome:
         """Runs until nothing more can start, and returns what it came to.
@@ -251,6 +263,7 @@ class Executor:
                 attempt=work.attempt,
                 earlier=work.earlier,
                 reader=self.journal.results_before,
+                counter=self.journal.running,
             )
             job = Job(kind, context, work.place)
             self._jobs[work.n] = (job, work.undoes)

@@ -1,11 +1,15 @@
 """The journal: one database that holds a plan and what has become of it, where operator and executor meet.
 
-A SQLite database (WAL, synchronous FULL) in a work directory of mode 0700, or a PostgreSQL database by URL.
+A SQLite database (WAL, synchronous FULL) in a work directory of mode 0700, or a PostgreSQL database: by its URL, or by
+a work directory with a file that holds the URL. There each journal has a schema of its own, so that one database has
+room for many.
 """
 
 import fcntl
 import json
 import os
+import re
+import sqlite3
 import time
 import uuid
 import zlib
@@ -16,16 +20,36 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, RowMapping, create_engine, event, func, make_url, select, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    RowMapping,
+    and_,
+    create_engine,
+    event,
+    func,
+    make_url,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoResultFound, NoSuchModuleError
+from sqlalchemy.schema import CreateSchema, DropSchema
 
+from naru.files import write_whole
 from naru.plan import schema
 from naru.plan.errors import PlanError, PlanInputError
 from naru.plan.model import Edge, Finding, Plan, Step
 
 DATABASE = "journal.db"
+POINTER = "journal.url"
+"""The file in a work directory whose journal is on PostgreSQL: its URL, with the schema and without a password."""
 LOCK = "executor.lock"
 CHUNK = 5000
+SCHEMA = "naru_"
+"""What the schemas of journals on PostgreSQL begin with."""
+_SEARCH = re.compile(rf"-csearch_path=({SCHEMA}\w+)")
 
 
 class Journal:
@@ -36,19 +60,22 @@ class Journal:
 
     def __init__(self, where: str | Path) -> None:
         self.where = str(where)
-        self.directory = None if "://" in self.where else Path(where)
-        self.engine = _engine(
-            self.where if self.directory is None else URL.create("sqlite", database=str(self.directory / DATABASE))
-        )
+        url = address(where)
+        # of a journal that is a file in it
+        self.directory = Path(where) if url is None else None
+        self.engine = _engine(url or URL.create("sqlite", database=str(Path(where) / DATABASE)))
         self._writing = self.engine.execution_options(naru_write=True)
 
     @classmethod
-    def create(cls, where: str | Path, plan: Plan) -> "Journal":
-        """Writes a plan into a new journal: `where` is a work directory, made if need be, or a database URL.
+    def create(cls, where: str | Path, plan: Plan, database: str = "") -> "Journal":
+        """Writes a plan into a new journal: `where` is a work directory, made if need be, or a database URL. With the
+        URL of a `database`, the work directory's journal is there, in a schema of its own.
 
         Raises `PlanInputError` when the plan does not hold together or a journal is there already.
         """
         plan.check()
+        if database:
+            return cls._create_elsewhere(Path(where), plan, database)
         journal = cls(where)
         if journal.directory is not None:
             journal.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,32 +84,77 @@ class Journal:
             os.close(os.open(journal.directory / DATABASE, os.O_CREAT | os.O_RDWR, 0o600))
         with journal.write() as connection:
             if schema.version(connection):
-                raise PlanInputError(
-                    f"{journal.name}: there is a journal already", hint="run it, or take another work directory"
-                )
+                raise journal._present()
             schema.migrate(connection, journal.name)
             _insert_plan(connection, plan)
         return journal
 
     @classmethod
+    def _create_elsewhere(cls, directory: Path, plan: Plan, database: str) -> "Journal":
+        if cls.exists(directory):
+            raise cls(directory)._present()
+        name = f"{SCHEMA}{uuid.uuid4().hex[:12]}"
+        url = in_schema(_url(database), name)
+        with cls(url.render_as_string(hide_password=False)) as journal, journal.write() as connection:
+            connection.execute(CreateSchema(name))
+            schema.migrate(connection, journal.name)
+            _insert_plan(connection, plan)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        directory.chmod(0o700)
+        # last, and as a whole: what has the file has a journal
+        write_whole(directory / POINTER, url.set(password=None).render_as_string() + "\n")
+        return cls(directory)
+
+    @classmethod
     def open(cls, where: str | Path, settings: Mapping[str, Any] | None = None) -> "Journal":
         """Opens a journal that is there, of this or an older schema version.
 
-        With `settings`, they must be those it was created with: `PlanInputError` names every one that differs.
+        With `settings`, they must be those it was created with: `PlanInputError` names every one that differs. So it
+        does a journal that is absent, damaged, or of a newer version.
         """
         journal = cls(where)
         if journal.directory is not None and not (journal.directory / DATABASE).is_file():
             raise journal._absent()
-        with journal.read() as connection:
-            found = schema.version(connection)
-        if not found:
-            raise journal._absent()
-        if found != len(schema.MIGRATIONS):
-            with journal.write() as connection:
-                schema.migrate(connection, journal.name)
-        if settings is not None:
-            journal._guard(settings)
+        try:
+            with journal.read() as connection:
+                found = schema.version(connection)
+            if not found:
+                raise journal._absent()
+            if found != len(schema.MIGRATIONS):
+                with journal.write() as connection:
+                    schema.migrate(connection, journal.name)
+            journal.setup()
+            if settings is not None:
+                journal._guard(settings)
+        except BaseException:
+            journal.close()
+            raise
         return journal
+
+    @classmethod
+    def exists(cls, directory: Path) -> bool:
+        """Whether the work directory has a journal. One whose making was killed is none."""
+        if (directory / POINTER).is_file():
+            return True
+        if not (directory / DATABASE).is_file():
+            return False
+        with cls(directory) as journal, journal.read() as connection:
+            return schema.version(connection) > 0
+
+    @classmethod
+    def remove(cls, directory: Path) -> None:
+        """Removes the work directory's journal."""
+        with cls(directory) as journal:
+            if journal.directory is None:
+                with journal.write() as connection:
+                    connection.execute(DropSchema(schema_of(journal.engine.url), cascade=True))
+                    (directory / POINTER).unlink()
+                return
+        for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
+            (directory / name).unlink(missing_ok=True)
+
+    def _present(self) -> PlanInputError:
+        return PlanInputError(f"{self.name}: there is a journal already", hint="run it, or take another work directory")
 
     def _absent(self) -> PlanInputError:
         return PlanInputError(f"{self.name}: no journal there", hint="naru plan create FILE --work DIR makes one")
@@ -104,7 +176,7 @@ class Journal:
     @property
     def name(self) -> str:
         """Where the journal is, without a password."""
-        return self.where if self.directory is not None else self.engine.url.render_as_string(hide_password=True)
+        return self.engine.url.render_as_string(hide_password=True) if "://" in self.where else self.where
 
     def close(self) -> None:
         self.engine.dispose()
@@ -131,12 +203,23 @@ class Journal:
     def _explained(self, verb: str) -> Iterator[None]:
         try:
             yield
+        except NoResultFound as error:
+            raise self._damaged("a row is missing that every journal has") from error
         except DBAPIError as error:
+            if type(error.orig) is sqlite3.DatabaseError:  # its kin are for locks, full disks and the like
+                raise self._damaged(str(error.orig)) from error
             raise PlanError(
                 f"{self.name}: the journal cannot be {verb}",
                 detail=str(error.orig).strip(),
                 hint="what was committed is safe: when the cause is mended, run the plan again",
             ) from error
+
+    def _damaged(self, detail: str) -> PlanInputError:
+        return PlanInputError(
+            f"{self.name}: the journal is damaged",
+            detail=detail,
+            hint="bring the directory back from a copy; without it, begin anew in another one",
+        )
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -231,6 +314,16 @@ class Journal:
         )
         with self.read() as connection:
             return sorted(connection.execute(query.distinct()).scalars())
+
+    def running(self, kinds: Iterable[str]) -> int:
+        """How many steps of these kinds are under way: in the executor, or at a worker that holds a lease."""
+        steps, leases = schema.steps.c, schema.leases.c
+        held = select(leases.step).where(leases.step == steps.n, leases.holder != "", leases.outcome.is_(None))
+        query = select(func.count()).where(
+            and_(steps.state == "running", steps.kind.in_(list(kinds)), or_(steps.place == "", held.exists()))
+        )
+        with self.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def plan(self, *, rollbacks: bool = True) -> Plan:
         """The plan as it stands: with the operator's limits and changed arguments, and the steps of rollbacks."""
@@ -337,18 +430,60 @@ def _pairs(rows: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
     return ((row[0], row[1]) for row in rows)
 
 
-def _engine(url: str | URL) -> Engine:
+def address(where: str | Path) -> URL | None:
+    """The URL that `where` is, or that the work directory's journal is at; None when that is a file in it."""
+    said = str(where)
+    if "://" not in said:
+        try:
+            said = (Path(where) / POINTER).read_text().strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise PlanInputError(f"{Path(where) / POINTER} cannot be read", detail=str(error)) from error
+    return _url(said)
+
+
+def in_schema(url: URL, name: str) -> URL:
+    """The same database's URL with that schema; "" for none, the one that the database's user has by itself."""
+    words = [_SEARCH.sub("", _options(url)).strip(), f"-csearch_path={name}" if name else ""]
+    url = url.difference_update_query(["options"])
+    return url.update_query_dict({"options": " ".join(filter(None, words))}) if any(words) else url
+
+
+def schema_of(url: URL) -> str:
+    """The schema of a journal that a URL names, "" for none."""
+    found = _SEARCH.search(_options(url))
+    return found[1] if found else ""
+
+
+def _options(url: URL) -> str:
+    """What the server is told at the beginning of a connection."""
+    said = url.query.get("options", "")
+    return said if isinstance(said, str) else " ".join(said)
+
+
+def _url(said: str) -> URL:
     try:
-        url = make_url(url)
+        return make_url(said)
+    except ArgumentError as error:
+        raise _no_database(error) from None
+
+
+def _no_database(error: Exception) -> PlanInputError:
+    return PlanInputError(
+        "the journal's URL is not one of a database that is installed",
+        detail=str(error),
+        hint="postgresql://HOST/DATABASE needs the extra: pip install naru-openstack[workers]",
+    )
+
+
+def _engine(url: URL) -> Engine:
+    try:
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
         engine = create_engine(url, pool_pre_ping=url.drivername != "sqlite")
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise PlanInputError(
-            "the journal's URL is not one of a database that is installed",
-            detail=str(error),
-            hint="postgresql://HOST/DATABASE needs the extra: pip install naru-openstack[workers]",
-        ) from None
+        raise _no_database(error) from None
     if engine.dialect.name == "sqlite":
         _configure_sqlite(engine)
     return engine

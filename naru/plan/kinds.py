@@ -49,6 +49,11 @@ class Kind:
     `commit` says why there is no way back once it has begun; rollback is refused past it. `verify` is called after
     the function and answers whether the effect is there. `deadline` and `estimate` are seconds, or a function of the
     arguments that gives them. `writes` names what the step writes to, from its arguments: a worker holds a lease on it.
+
+    `before` and `after` are called in the executor, around the function, wherever that runs: what needs what a worker
+    is not given, such as the credentials of a cloud. What `before` returns, as JSON, is the context's `given`, so it
+    holds no secret; `after` takes the function's result and returns the step's. Both may be called again, as the
+    function. With `here` a kind runs in the executor, even as the undo of a step that has a place.
     """
 
     name: str
@@ -61,6 +66,9 @@ class Kind:
     deadline: float | OfArgs | None = None
     estimate: float | OfArgs = 0.0
     writes: Callable[[Mapping[str, Any]], str] | None = None
+    before: Run | None = None
+    after: Callable[[Context, Any], Any] | None = None
+    here: bool = False
 
     @property
     def is_async(self) -> bool:
@@ -100,11 +108,15 @@ class Kinds:
         deadline: float | OfArgs | None = None,
         estimate: float | OfArgs = 0.0,
         writes: Callable[[Mapping[str, Any]], str] | None = None,
+        before: Run | None = None,
+        after: Callable[[Context, Any], Any] | None = None,
+        here: bool = False,
     ) -> Callable[[Run], Run]:
         """Registers the decorated function, sync (run in a thread) or async, as the step kind `name`; see `Kind`.
 
         The function takes the step's `Context` and returns its result, as JSON. It may be called again after a crash
-        at any point, so it finds before it creates. Exactly one of undo, no_undo and commit is given.
+        at any point, so it finds before it creates. Exactly one of undo, no_undo and commit is given. Only sync ones
+        have a `before` or an `after`.
         """
         if sum(map(bool, (undo, no_undo, commit))) != 1:
             raise ValueError(f"step kind {name}: give exactly one of undo, no_undo and commit")
@@ -117,7 +129,11 @@ class Kinds:
             ):
                 raise ValueError(f"step kind {name} is registered by {known.run.__module__} and by {run.__module__}")
             policies = retry if isinstance(retry, tuple) else (retry,)
-            self.by_name[name] = Kind(name, run, undo, no_undo, commit, verify, policies, deadline, estimate, writes)
+            more = (policies, deadline, estimate, writes, before, after, here)
+            kind = Kind(name, run, undo, no_undo, commit, verify, *more)
+            if kind.is_async and (before or after):
+                raise ValueError(f"step kind {name}: only sync kinds have a before or an after")
+            self.by_name[name] = kind
             return run
 
         return register

@@ -37,6 +37,12 @@ def _now(connection: Connection) -> ColumnElement[float]:
     return literal_column("extract(epoch from clock_timestamp())", Float)
 
 
+def clock(journal: Journal) -> float:
+    """The time by which the journal's leases run out, as seconds since 1970."""
+    with journal.read() as connection:
+        return float(connection.execute(select(_now(connection))).scalar_one())
+
+
 class HeldLease:
     """A worker's lease, as a step sees it; see `context.Lease`."""
 

@@ -7,6 +7,9 @@ from typing import Any, Literal, NamedTuple
 from naru.plan.errors import PlanInputError
 
 DEFAULT_LIMIT = "default"
+BARRIER = "barrier"
+"""The kind of step that others come before for order's sake alone. It waits until each of them is at its end, be it
+taken back; and what comes after it does not rest on them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, and_, bindparam, func, literal, or_, select, update
+from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, case, func, literal, or_, select, update
 
 from naru.plan import leases, schema
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.plan.journal import CHUNK, Journal, chunks
+from naru.plan.model import BARRIER
 from naru.plan.schedule import Node, Schedule
 
 _steps = schema.steps
@@ -113,10 +114,13 @@ _WORK = select(
 
 
 class Record:
-    """One run's hand in the journal. Every write first makes sure that no newer run has taken over."""
+    """One run's hand in the journal. Every write first makes sure that no newer run has taken over.
 
-    def __init__(self, journal: Journal) -> None:
+    With `undoing` it sees the steps of rollbacks alone as something to be run."""
+
+    def __init__(self, journal: Journal, *, undoing: bool = False) -> None:
         self.journal = journal
+        self._undoing = undoing
         self.run = 0
         self._revision = -1
         self._seen_event = 0
@@ -152,12 +156,21 @@ class Record:
             limits = dict(_rows(connection, schema.limits.c.name, schema.limits.c.value))
             held = [name for name, is_held in _rows(connection, schema.gates.c.name, schema.gates.c.held) if is_held]
             nodes = connection.execution_options(yield_per=CHUNK).execute(
-                select(_steps.c.state, _steps.c.limit, _steps.c.gate, _steps.c.estimate).order_by(_steps.c.n)
+                select(
+                    self._state(), _steps.c.limit, _steps.c.gate, _steps.c.estimate, _steps.c.kind == BARRIER
+                ).order_by(_steps.c.n)
             )
             edges = connection.execution_options(yield_per=CHUNK).execute(select(schema.edges))
             return Schedule(
                 (Node(*row) for row in nodes), ((after - 1, before - 1) for after, before in edges), limits, held
             )
+
+    def _state(self) -> ColumnElement[str]:
+        """A step's state, as far as this run is concerned with it."""
+        if not self._undoing:
+            return _steps.c.state
+        left = and_(_steps.c.undoes.is_(None), _steps.c.state.in_(("waiting", "held", "failed")))
+        return case((left, "undone"), else_=_steps.c.state)
 
     def changes(self) -> Changes | None:
         """What the operator has changed since the last call; None: nothing."""
@@ -173,7 +186,7 @@ class Record:
             if not first:
                 news = schema.events.c.id > self._seen_event
                 rows = connection.execute(
-                    select(_steps.c.n, _steps.c.state)
+                    select(_steps.c.n, self._state().label("state"))
                     .join(schema.events, schema.events.c.step == _steps.c.n)
                     .where(news, schema.events.c.what.in_(("retried", "skipped")))
                     .distinct()

@@ -4,24 +4,30 @@ Its steps are added to the same journal and run by the same executor, so a rollb
 retried and skipped like everything else. When an undo step is done, the step it undoes is undone, in one transaction.
 """
 
+import dataclasses
 import json
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, select, update
 
 from naru.plan import schema
 from naru.plan.control import note
-from naru.plan.errors import PlanError, PlanInputError
+from naru.plan.errors import PlanError, PlanInputError, RestedOn
 from naru.plan.journal import CHUNK, Journal, chunks, insert_edges, insert_steps, to_json
 from naru.plan.kinds import KINDS, Kinds
 from naru.plan.leases import live_steps
-from naru.plan.model import Edge, Plan, Step
+from naru.plan.model import BARRIER, Edge, Plan, Step
 
 _steps = schema.steps
+_NO_ARGS: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 _NAMES = 20
 """How many things an error names before it says how many more there are."""
+_CALLED = 3
+"""How many units a title names; of more it gives the number."""
 
 
 @dataclass
@@ -39,53 +45,121 @@ class _Undo:
     known: dict[int, str]
 
 
-def preview(journal: Journal, *, unit: str | None = None, with_dependents: bool = False, kinds: Kinds = KINDS) -> Plan:
-    """The rollback as a plan to be read, without changing anything. Raises what `start` raises."""
+def preview(
+    journal: Journal,
+    *,
+    units: Collection[str] | None = None,
+    with_dependents: bool = False,
+    along: Collection[str] | None = None,
+    kinds: Kinds = KINDS,
+) -> Plan:
+    """The rollback as a plan to be read, without changing anything. Raises what `start` raises, also when all that is
+    left was planned by an earlier one."""
     running = journal.is_running()
     with journal.read() as connection:
-        undo = _make(journal, connection, unit, with_dependents, kinds, running)
+        undo = _make(journal, connection, units, with_dependents, along, kinds, running)
+        if not undo.steps and not undo.untouched:
+            raise _nothing(journal, units, hint="a rollback that was begun goes on with naru plan rollback")
         limits = {row.name: row.value for row in connection.execute(select(schema.limits))}
     ids = undo.known | {n: step.id for n, (step, _) in enumerate(undo.steps, undo.first)}
     return Plan(
-        title=_title(journal, unit),
+        title=_title(journal, units),
         steps=[step for step, _ in undo.steps],
         edges=[Edge(ids[before], ids[after]) for after, before in undo.edges],
         limits=limits,
     )
 
 
-def start(journal: Journal, *, unit: str | None = None, with_dependents: bool = False, kinds: Kinds = KINDS) -> int:
-    """Adds the undo steps of a unit, or of everything, to the journal, for an executor to run; returns how many.
+def start(
+    journal: Journal,
+    *,
+    units: Collection[str] | None = None,
+    with_dependents: bool = False,
+    along: Collection[str] | None = None,
+    args: Mapping[str, Mapping[str, Any]] = _NO_ARGS,
+    kinds: Kinds = KINDS,
+) -> int:
+    """Adds the undo steps of some units, or of everything, to the journal, for an executor to run; returns how many: 0
+    when all that is left was planned by an earlier rollback, which then goes on.
+
+    `args` are further arguments of the undo steps, by their kind: how the operator wants it.
 
     Undone is what began, whether it ended well or not: an undo kind finds nothing where nothing was made. Steps that
     never began become undone at once, those interrupted become failed, so that neither runs again. A rollback of
-    everything takes back a pause or cancel. Raises `PlanError` when a commit step is among them, when steps of other
-    units rest on the unit (unless `with_dependents` adds those), or when some are running.
+    everything takes back a pause or cancel.
+
+    What has begun in other units and rests on these is refused, or undone with them: all of it `with_dependents`, or
+    that of the units `along`. With `along`, what has not begun counts like what has: so nothing is left that would wait
+    for ever. Nobody rests on what comes before a barrier.
+
+    Raises `PlanError` when a commit step is among them or when some are running, `RestedOn` for what is refused,
+    `PlanInputError` when there is nothing to undo.
     """
     running = journal.is_running()
     with journal.write() as connection:
         # PostgreSQL lets writers go side by side: this keeps the executor from starting what is being undone
         connection.execute(select(schema.control.c.owner).with_for_update())
-        undo = _make(journal, connection, unit, with_dependents, kinds, running)
-        insert_steps(connection, undo.first, undo.steps)
+        undo = _make(journal, connection, units, with_dependents, along, kinds, running)
+        if not undo.steps and not undo.untouched:
+            return 0
+        steps = [
+            (dataclasses.replace(step, args={**step.args, **args.get(step.kind, {})}), of) for step, of in undo.steps
+        ]
+        insert_steps(connection, undo.first, steps)
         insert_edges(connection, undo.edges)
         for part in chunks(undo.untouched, CHUNK):
             connection.execute(update(_steps).where(_steps.c.n.in_(part)).values(state="undone"))
         error = to_json({"type": "", "summary": "rolled back before it ended", "detail": "", "hint": ""})
         for part in chunks(undo.unfinished, CHUNK):
             connection.execute(update(_steps).where(_steps.c.n.in_(part)).values(state="failed", error=error))
-        if unit is None:
+        if units is None:
             connection.execute(update(schema.control).values(mode="run"))
-        note(connection, "rollback planned", f"{_title(journal, unit)}: {len(undo.steps)} steps")
+        note(connection, "rollback planned", f"{_title(journal, units)}: {len(undo.steps)} steps")
     return len(undo.steps)
 
 
-def _title(journal: Journal, unit: str | None) -> str:
-    return f"Rollback of {unit or 'everything'}: {journal.setup()['title']}"
+def _title(journal: Journal, units: Collection[str] | None) -> str:
+    if units is None:
+        what = "everything"
+    else:
+        what = ", ".join(sorted(units)) if len(units) <= _CALLED else f"{len(units)} units"
+    return f"Rollback of {what}: {journal.setup()['title']}"
+
+
+def _nothing(journal: Journal, units: Collection[str] | None, hint: str = "") -> PlanInputError:
+    where = "" if units is None else f" in unit {', '.join(_some(sorted(units)))}"
+    return PlanInputError(f"{journal.name}: nothing to roll back{where}", hint=hint)
+
+
+def change(journal: Journal, kind: str, args: Mapping[str, Any]) -> list[str]:
+    """Changes arguments of the undo steps of a kind, of a rollback that was begun and that nobody runs. Returns the ids
+    of the steps that were undone without them: for those it is too late."""
+    if journal.is_running():
+        raise PlanError(f"{journal.name}: the rollback is being run", hint="naru plan cancel ends that; then again")
+    undone = _steps.alias()
+    query = select(_steps.c.n, _steps.c.id, _steps.c.args, _steps.c.state, _steps.c.attempt)
+    query = query.join_from(_steps, undone, undone.c.n == _steps.c.undoes).where(_steps.c.kind == kind)
+    with journal.write() as connection:
+        # what was undone, and done again since, is of an earlier rollback
+        rows = connection.execute(query.where((undone.c.state == "undone") | (_steps.c.state != "done"))).all()
+        differing = [row for row in rows if not args.items() <= json.loads(row.args).items()]
+        left = [row for row in differing if row.state not in ("done", "skipped")]
+        for row in left:
+            new = to_json({**json.loads(row.args), **args})
+            connection.execute(update(_steps).where(_steps.c.n == row.n).values(args=new))
+        if left:
+            note(connection, "arguments changed", to_json(args), [(row.n, row.attempt) for row in left])
+    return [row.id for row in differing if row not in left]
 
 
 def _make(
-    journal: Journal, connection: Connection, unit: str | None, with_dependents: bool, kinds: Kinds, running: bool
+    journal: Journal,
+    connection: Connection,
+    units: Collection[str] | None,
+    with_dependents: bool,
+    along: Collection[str] | None,
+    kinds: Kinds,
+    running: bool,
 ) -> _Undo:
     rows = {row.n: row for row in connection.execute(select(_steps).order_by(_steps.c.n))}
     edges = [(row.after, row.before) for row in connection.execute(select(schema.edges))]
@@ -94,28 +168,32 @@ def _make(
         row.undoes: row.n for row in rows.values() if row.undoes is not None and row.state not in ("done", "skipped")
     }
     forward = {n: row for n, row in rows.items() if row.undoes is None and row.state != "undone" and n not in pending}
-    chosen = {n for n, row in forward.items() if unit is None or row.unit == unit}
-    if not chosen:
-        raise PlanInputError(
-            f"{journal.name}: nothing to roll back" + (f" in unit {unit}" if unit else ""),
-            hint="a rollback that was begun goes on with naru plan run" if pending else "",
-        )
+    if units is not None and (unknown := set(units) - {row.unit for row in rows.values()}):
+        raise PlanInputError(f"{journal.name}: no unit {', '.join(_some(sorted(unknown)))}")
+    chosen = {n for n, row in forward.items() if units is None or row.unit in units}
+    if not chosen and not any(units is None or rows[n].unit in units for n in pending):
+        raise _nothing(journal, units)
     followers: dict[int, list[int]] = {}
     for after, before in edges:
         followers.setdefault(before, []).append(after)
     touched = {n for n, row in forward.items() if row.attempt > 0 or row.state in ("done", "skipped")}
     _close(touched, edges, forward)
-    if unit is not None:
-        _include_dependents(chosen, touched, followers, rows, with_dependents)
+    if units is not None:
+        counting = touched if along is None else set(forward)
+        _include_dependents(chosen, counting, followers, rows, set(along or ()), with_dependents)
     undone = sorted(chosen & touched, reverse=True)
     _refuse_commits([rows[n] for n in undone], kinds)
     _refuse_running(connection, [rows[n] for n in undone], running)
+    befores: dict[int, list[int]] = {}
+    for after, before in edges:
+        befores.setdefault(after, []).append(before)
+    earlier = Counter(row.undoes for row in rows.values())
     first = len(rows) + 1
     number = {n: first + place for place, n in enumerate(undone)}
     undo_of = pending | number
     return _Undo(
         first=first,
-        steps=[(_undo_step(rows[n], rows, kinds), n) for n in undone],
+        steps=[(_undo_step(rows[n], rows, kinds, befores.get(n, ()), earlier[n]), n) for n in undone],
         edges=sorted(
             {(undo_of[before], undo_of[after]) for after, before in edges if before in number and after in undo_of}
         ),
@@ -139,20 +217,29 @@ def _close(touched: set[int], edges: list[tuple[int, int]], forward: dict[int, A
 
 
 def _include_dependents(
-    chosen: set[int], touched: set[int], followers: dict[int, list[int]], rows: dict[int, Any], allowed: bool
+    chosen: set[int],
+    counting: set[int],
+    followers: dict[int, list[int]],
+    rows: dict[int, Any],
+    along: set[str],
+    allowed: bool,
 ) -> None:
-    """Adds to `chosen` the begun steps of other units that rest on chosen ones, or refuses them."""
+    """Adds to `chosen` the steps of other units, among those that count, that rest on chosen ones, or refuses them."""
     others = []
     stack = list(chosen)
     while stack:
         for after in followers.get(stack.pop(), ()):
-            if after in touched and after not in chosen:
+            if after in counting and after not in chosen and rows[after].kind != BARRIER:
                 chosen.add(after)
                 stack.append(after)
-                others.append(after)
+                if rows[after].unit not in along:
+                    others.append(after)
     if others and not allowed:
-        raise PlanError(
-            "steps of other units rest on what is to be rolled back",
+        resting: dict[str, list[str]] = {}
+        for n in sorted(others):
+            resting.setdefault(rows[n].unit, []).append(rows[n].title or rows[n].id)
+        raise RestedOn(
+            resting,
             detail="\n".join(_some(f"{rows[n].id} of unit {rows[n].unit}" for n in sorted(others))),
             hint="roll those units back first, or with it: --with-dependents",
         )
@@ -180,20 +267,26 @@ def _refuse_running(connection: Connection, rows: list[Any], executor_is_running
         )
 
 
-def _undo_step(row: Any, rows: dict[int, Any], kinds: Kinds) -> Step:
-    """The step that takes back what `row` did; where nothing is to be taken back, a `noop` that keeps the order."""
+def _undo_step(row: Any, rows: dict[int, Any], kinds: Kinds, befores: Iterable[int], earlier: int) -> Step:
+    """The step that takes back what `row` did; where nothing is to be taken back, a `noop` that keeps the order.
+
+    One that has no result of its own to go by is given those of the steps it waited for. `earlier`: how often the step
+    was undone before."""
     kind = kinds.get(row.kind)
-    earlier = sum(1 for other in rows.values() if other.undoes == row.n) if row.attempt > 1 else 0
     result = None if row.result is None else json.loads(row.result)
     undo = kind.undo if row.attempt else ""
     title = row.title or row.id
+    args = {"step": row.id, "args": json.loads(row.args), "result": result}
+    if result is None:
+        before = [rows[n] for n in befores]
+        args["results"] = {other.id: json.loads(other.result) for other in before if other.result is not None}
     return Step(
         id=f"undo/{row.id}" + (f"#{earlier + 1}" if earlier else ""),
         kind=undo or "noop",
-        args={"step": row.id, "args": json.loads(row.args), "result": result} if undo else {},
+        args=args if undo else {},
         unit=row.unit,
         limit=row.limit,
-        place=row.place if undo else "",
+        place=row.place if undo and not kinds.get(undo).here else "",
         title=f"Undo: {title}" if undo else f"Nothing to undo: {title} ({kind.no_undo or 'it was skipped'})",
         estimate=max(0.0, row.ended - row.started) if row.ended and row.started and undo else 0.0,
     )

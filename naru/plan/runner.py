@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple, Protocol
 
 from naru.plan.context import Context
-from naru.plan.errors import DeadlineExceeded, PlanError, StepCancelled, Transient, VerifyError
+from naru.plan.errors import DeadlineExceeded, PlanError, StepCancelled, VerifyError
 from naru.plan.kinds import Kind
 
 MOST_THREADS = 512
@@ -77,8 +77,9 @@ class Runner(Protocol):
         """Frees what the runner holds; attempts still running are not waited for."""
 
 
-def failed(kind: Kind, context: Context, error: BaseException) -> Outcome:
-    """The outcome for an error that a step raised. An error of the shape of `PlanError` keeps its parts."""
+def failed(kind: Kind | None, context: Context, error: BaseException) -> Outcome:
+    """The outcome for an error that a step raised; without a kind it is not tried again. An error of the shape of
+    `PlanError` keeps its parts, and one with `after`, as `Transient` has it, is not tried again sooner."""
     if isinstance(error, StepCancelled | asyncio.CancelledError) and context.cancelled:
         error = context.ended()
         if isinstance(error, StepCancelled):
@@ -89,12 +90,13 @@ def failed(kind: Kind, context: Context, error: BaseException) -> Outcome:
         parts |= {"summary": summary, "detail": getattr(error, "detail", ""), "hint": getattr(error, "hint", "")}
     elif not isinstance(error, DeadlineExceeded):
         parts["detail"] = "".join(traceback.format_exception(error))[-_TRACE_LENGTH:]
-    asked = error.after if isinstance(error, Transient) else 0.0
+    asked = float(getattr(error, "after", 0.0))
     text = context.redact(json.dumps(parts, ensure_ascii=False))
-    return Outcome("failed", error=text, policy=kind.policy(error), asked=asked)
+    return Outcome("failed", error=text, policy=kind.policy(error) if kind else None, asked=asked)
 
 
-def _result(context: Context, result: Any) -> str | None:
+def written(context: Context, result: Any) -> str | None:
+    """A step's result as the journal keeps it. Raises PlanError for what is not JSON."""
     if result is None:
         return None
     try:
@@ -103,6 +105,12 @@ def _result(context: Context, result: Any) -> str | None:
         raise PlanError(
             f"step kind {context.kind} returned what is not JSON", detail=str(error), hint="return dicts, lists, texts"
         ) from None
+
+
+def given(kind: Kind, context: Context) -> Any:
+    """What the kind's `before` gives its function, wherever that runs: as it comes out of JSON."""
+    assert kind.before is not None
+    return json.loads(json.dumps(kind.before(context)))
 
 
 def _unverified(context: Context) -> VerifyError:
@@ -117,10 +125,14 @@ def call(kind: Kind, context: Context) -> Outcome:
     try:
         if kind.is_async:
             return asyncio.run(_call_watched(kind, context))
+        if kind.before is not None:
+            context.given = given(kind, context)
         result = kind.run(context)
         if kind.verify is not None and not kind.verify(context):
             raise _unverified(context)
-        return Outcome("done", _result(context, result))
+        if kind.after is not None:
+            result = kind.after(context, result)
+        return Outcome("done", written(context, result))
     # whatever a step raises is data; an exit or an interrupt inside a step's thread ends the step and not the program
     except BaseException as error:  # noqa: BLE001
         return failed(kind, context, error)
@@ -146,7 +158,7 @@ async def call_async(kind: Kind, context: Context) -> Outcome:
                     answer = await answer
                 if not answer:
                     raise _unverified(context)
-        return Outcome("done", _result(context, result))
+        return Outcome("done", written(context, result))
     except BaseException as error:  # noqa: BLE001
         if isinstance(error, TimeoutError) and limit.expired():
             context.cancel("deadline")

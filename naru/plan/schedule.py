@@ -9,9 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from naru.plan.model import BARRIER, Plan
+
 STATES = ("waiting", "running", "done", "failed", "skipped", "undone", "held")
 # the last is no state of the journal, where such a step is waiting: it failed, and its pause before the next try runs
 WAITING, RUNNING, DONE, FAILED, SKIPPED, UNDONE, HELD, PAUSING = range(8)
+# states in which nobody waits for a step any more
+_OVER = (DONE, SKIPPED)
+_OVER_FOR_BARRIERS = (DONE, SKIPPED, UNDONE)
 _STATE_NUMBER = {name: number for number, name in enumerate(STATES)}
 
 UNKNOWN_ESTIMATE = 1.0
@@ -25,6 +30,8 @@ class Node(NamedTuple):
     limit: str
     gate: str
     estimate: float
+    # what was taken back is not waited for
+    barrier: bool = False
 
 
 @dataclass
@@ -38,10 +45,19 @@ class _Group:
 
 
 class Schedule:
-    """The ready queues. A step is ready when all it waits for is done or skipped; `take` gives the ones that may start.
+    """The ready queues. A step is ready when all it waits for is done or skipped (for a barrier: or undone); `take`
+    gives the ones that may start.
 
     `limits` and `held` (gates) may be changed at any time and count from the next `take` on.
     """
+
+    @classmethod
+    def of(cls, plan: Plan) -> "Schedule":
+        """That of a plan of which nothing was done, all gates held; steps are numbered as they stand in it."""
+        number = {step.id: n for n, step in enumerate(plan.steps)}
+        nodes = (Node("waiting", step.limit, step.gate, step.estimate, step.kind == BARRIER) for step in plan.steps)
+        edges = ((number[edge.after], number[edge.before]) for edge in set(plan.edges))
+        return cls(nodes, edges, plan.limits, plan.gates)
 
     def __init__(
         self,
@@ -66,7 +82,10 @@ class Schedule:
         self._state = bytearray()
         self._limit, self._gate = array("I"), array("I")
         self._estimate = array("f")
-        for state, limit, gate, estimate in nodes:
+        self._barriers: set[int] = set()
+        for state, limit, gate, estimate, barrier in nodes:
+            if barrier:
+                self._barriers.add(len(self._state))
             self._state.append(_STATE_NUMBER[state])
             self._limit.append(number(limit))
             self._gate.append(number(gate))
@@ -93,7 +112,8 @@ class Schedule:
             befores.append(before)
             afters.append(after)
             first[before + 1] += 1
-            if self._state[before] not in (DONE, SKIPPED):
+            over = _OVER_FOR_BARRIERS if after in self._barriers else _OVER
+            if self._state[before] not in over:
                 self._waits[after] += 1
         for i in range(size):
             first[i + 1] += first[i]
@@ -179,10 +199,11 @@ class Schedule:
         group.left += self._estimate[i] * (
             (state not in (DONE, SKIPPED, UNDONE)) - (was not in (DONE, SKIPPED, UNDONE))
         )
-        satisfied = state in (DONE, SKIPPED)
-        if satisfied != (was in (DONE, SKIPPED)):
+        for_steps = (state in _OVER) - (was in _OVER)
+        for_barriers = (state in _OVER_FOR_BARRIERS) - (was in _OVER_FOR_BARRIERS)
+        if for_steps or for_barriers:
             for after in self.followers(i):
-                self._waits[after] += -1 if satisfied else 1
+                self._waits[after] -= for_barriers if after in self._barriers else for_steps
                 if not self._waits[after] and self._state[after] in (WAITING, HELD):
                     heapq.heappush(self._group(after).ready, (-self._path[after], after))
         if state == WAITING and not self._waits[i]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
 )
 
-from naru.plan.errors import PlanError
+from naru.plan.errors import PlanInputError
 
 metadata = MetaData()
 
@@ -186,10 +186,10 @@ def version(connection: Connection) -> int:
 
 
 def migrate(connection: Connection, where: str) -> None:
-    """Brings the tables to this version. Raises `PlanError` when they are of a newer one."""
+    """Brings the tables to this version. Raises `PlanInputError` when they are of a newer one."""
     found = version(connection)
     if found > len(MIGRATIONS):
-        raise PlanError(
+        raise PlanInputError(
             f"{where}: the journal has schema version {found}, this version of Naru knows up to {len(MIGRATIONS)}",
             hint="use the version of Naru that wrote it, or a newer one",
         )

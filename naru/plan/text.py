@@ -85,6 +85,15 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02} min"
 
 
+def size(amount: float) -> str:
+    """Bytes in binary units."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
 class Change(NamedTuple):
     """One difference of two plans. `change` is `added`, `removed` or `changed`; old and new are empty if absent."""
 

@@ -1,45 +1,85 @@
 """Steps placed elsewhere: a `Runner` that hands them to workers over Procrastinate, and the worker itself.
 
-Needs the extra `workers`, and a journal on PostgreSQL, whose database also holds Procrastinate's queues. The queue only
-carries the word that there is something to do. Who may do it, and what came of it, is in the journal's leases: a job
-that is delivered twice, late, or by a worker that has died does no harm.
+Needs the extra `workers`, and a journal on PostgreSQL. Its database also holds Procrastinate's queues, one for each
+place, that all journals there share. The queue only carries the word that there is something to do, and what the
+kind's `before` found out for it. Who may do it, and what came of it, is in the journal's leases: a job that is
+delivered twice, late, or by a worker that has died does no harm.
 """
 
 import asyncio
+import dataclasses
 import json
 import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
 
 import procrastinate
-from procrastinate.exceptions import AlreadyEnqueued
-from sqlalchemy import inspect, select
+import psycopg
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from sqlalchemy import URL, select
 
 from naru.plan import leases, schema
 from naru.plan.context import Context
 from naru.plan.errors import LeaseLost, PlanError, PlanInputError
-from naru.plan.journal import Journal
-from naru.plan.kinds import KINDS, Kinds
-from naru.plan.record import said, works
-from naru.plan.runner import Ended, Job, Outcome, call, failed
+from naru.plan.journal import Journal, address, in_schema, schema_of
+from naru.plan.kinds import KINDS, Kind, Kinds, load
+from naru.plan.record import Work, said, works
+from naru.plan.runner import Ended, Job, Outcome, call, failed, given, written
 
 TASK = "naru.step"
 POLL = 0.2
 """Seconds between two looks of the executor at the leases."""
 _log = logging.getLogger(__name__)
+# it tells each job with all that it is given
+logging.getLogger("procrastinate").setLevel(logging.WARNING)
 
 
-def _conninfo(journal: Journal) -> str:
-    url = journal.engine.url
-    if url.get_backend_name() != "postgresql":
-        raise PlanInputError(
-            f"{journal.name}: workers need a journal on PostgreSQL", hint="--work postgresql://HOST/DATABASE"
-        )
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+def _database(where: str) -> URL:
+    """The database of a journal, without its schema. Raises PlanInputError for one that is no PostgreSQL."""
+    url = address(where)
+    if url is None or url.get_backend_name() != "postgresql":
+        raise PlanInputError(f"{where}: workers need a journal on PostgreSQL", hint="--work postgresql://HOST/DATABASE")
+    return in_schema(url, "")
+
+
+def _conninfo(database: URL) -> str:
+    return database.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _queue(database: URL) -> procrastinate.App:
+    """The database's queues, opened; made when there are none."""
+    conninfo = _conninfo(database)
+    app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector(conninfo=conninfo))
+    try:
+        # an executor and workers may come at once
+        with psycopg.connect(conninfo) as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [zlib.crc32(TASK.encode())])
+            app.open()
+            if not app.check_connection():
+                app.schema_manager.apply_schema()
+    except (psycopg.Error, ConnectorException) as error:
+        raise PlanError(
+            f"{database.render_as_string()}: the queues of the workers cannot be opened",
+            detail=str(error.__cause__ or error).strip(),
+            hint="The user of the database needs CREATE on it, and on its schema public.",
+        ) from error
+    return app
+
+
+class _Told(NamedTuple):
+    """What a phase of a step here, around its function, came to: the value, or how the attempt has ended."""
+
+    job: Job
+    value: Any
+    then: Callable[[Job, Any], Outcome | None]
+    outcome: Outcome | None
 
 
 class Workers:
@@ -52,60 +92,136 @@ class Workers:
         self._journal = journal
         self._seconds = seconds
         self._plan_id: str = journal.setup()["plan_id"]
-        connector = procrastinate.SyncPsycopgConnector(conninfo=_conninfo(journal))
-        self._app = procrastinate.App(connector=connector)
-        self._app.open()
-        with journal.read() as connection:
-            installed = inspect(connection).has_table("procrastinate_jobs")
-        if not installed:
-            self._app.schema_manager.apply_schema()
+        self._app = _queue(_database(journal.where))
         self._jobs: dict[int, Job] = {}
         self._told: dict[int, float] = {}
+        # by step: its job in the queue
+        self._queued: dict[int, int] = {}
+        # steps with a `before` or `after` under way, and what came of those
+        self._busy: set[int] = set()
+        self._phases: SimpleQueue[_Told] = SimpleQueue()
         self._next_look = 0.0
 
     def start(self, jobs: Iterable[Job]) -> None:
         for job in jobs:
             self._jobs[job.context.n] = job
-            self._tell(job)
+            self._begin(job)
 
-    def _tell(self, job: Job) -> None:
+    def _begin(self, job: Job) -> None:
+        """Tells the workers, as soon as it is known what they are given."""
+        kind, context = job.kind, job.context
+        self._told[context.n] = time.monotonic()
+        if kind.before is None:
+            self._tell(job, None)
+        else:
+            # what is in the queue still would be given what was found out long ago
+            self._withdraw(context.n)
+            self._phase(job, lambda: given(kind, context), self._tell)
+
+    def _tell(self, job: Job, given: Any) -> Outcome | None:
         n, attempt = job.context.n, job.context.attempt
-        self._told[n] = time.monotonic()
+        if job.context.cancelled:
+            return Outcome("waiting")
+        self._told[n], job.context.given = time.monotonic(), given
         lock = f"{self._plan_id}/{n}/{attempt}"
         task = self._app.configure_task(TASK, queue=job.place, queueing_lock=lock)
         try:
-            task.defer(plan=self._plan_id, step=n, attempt=attempt, seconds=self._seconds)
+            self._queued[n] = task.defer(
+                plan=self._plan_id,
+                schema=schema_of(self._journal.engine.url),
+                step=n,
+                attempt=attempt,
+                seconds=self._seconds,
+                given=given,
+                at=leases.clock(self._journal),
+            )
         except AlreadyEnqueued:
             # it is in the queue still: no worker has come to it
-            return
+            return None
+        return None
+
+    def _withdraw(self, n: int) -> bool:
+        """Takes a step's job out of the queue; False when a worker has it, or there is none."""
+        job = self._queued.pop(n, None)
+        return job is not None and self._app.job_manager.cancel_job_by_id(job, delete_job=True)
+
+    def _phase(self, job: Job, run: Callable[[], Any], then: Callable[[Job, Any], Outcome | None]) -> None:
+        """Runs what of a step has to be done in this process, in a thread; `poll` goes on with what it returned."""
+
+        def phase() -> None:
+            try:
+                told = _Told(job, run(), then, None)
+            # whatever a step raises is data
+            except BaseException as error:  # noqa: BLE001
+                told = _Told(job, None, then, failed(job.kind, job.context, error))
+            self._phases.put(told)
+
+        self._busy.add(job.context.n)
+        # a daemon, as the threads of other steps: see `runner.Inline`
+        threading.Thread(target=phase, name=f"phase of step {job.context.n}", daemon=True).start()
 
     def poll(self) -> list[Ended]:
         if not self._jobs or time.monotonic() < self._next_look:
             return []
         self._next_look = time.monotonic() + POLL
-        ended, seen = [], set()
-        for held in leases.look(self._journal, list(self._jobs), self._seconds):
-            if self._jobs[held.step].context.attempt != held.attempt:
+        ended = self._take_in_phases()
+        seen = set()
+        for held in leases.look(self._journal, list(self._jobs.keys() - self._busy), self._seconds):
+            job = self._jobs[held.step]
+            if job.context.attempt != held.attempt:
                 continue
             seen.add(held.step)
+            outcome = _lost(held) if held.lost else None
             if held.outcome is not None:
-                ended.append(Ended(held.step, held.attempt, Outcome.from_json(held.outcome)))
-            elif held.lost:
-                ended.append(Ended(held.step, held.attempt, _lost(held)))
+                outcome = Outcome.from_json(held.outcome)
+                if outcome.state == "done" and job.kind.after is not None:
+                    self._end(job, outcome)
+                    continue
+            if outcome is not None:
+                ended.append(Ended(held.step, held.attempt, outcome))
         for n, _, _ in ended:
-            del self._jobs[n], self._told[n]
+            self._jobs.pop(n, None)
+            self._queued.pop(n, None)
         for n, job in self._jobs.items():
             # told, but nobody has begun: a worker may have died with the word and before it took the lease
-            if n not in seen and time.monotonic() - self._told[n] > self._seconds:
-                self._tell(job)
+            if n not in seen | self._busy and time.monotonic() - self._told[n] > self._seconds:
+                self._begin(job)
         return ended
+
+    def _end(self, job: Job, outcome: Outcome) -> None:
+        """Goes on here with what the function returned at a worker."""
+        kind, context = job.kind, job.context
+        result = None if outcome.result is None else json.loads(outcome.result)
+        # what a worker needed of the deadline was counted there
+        limit = kind.deadline_for(context.args)
+        context.deadline = None if limit is None else time.monotonic() - context.started + limit
+        assert kind.after is not None
+        after = kind.after
+        self._phase(job, lambda: written(context, after(context, result)), lambda _, text: Outcome("done", text))
+
+    def _take_in_phases(self) -> list[Ended]:
+        ended: list[Ended] = []
+        while True:
+            try:
+                job, value, then, outcome = self._phases.get_nowait()
+            except Empty:
+                return ended
+            n = job.context.n
+            self._busy.discard(n)
+            if self._jobs.get(n) is job and (outcome := outcome or then(job, value)) is not None:
+                ended.append(Ended(n, job.context.attempt, outcome))
 
     @property
     def patience(self) -> float:
         return POLL
 
     def cancel(self, context: Context, why: str) -> None:
-        """Workers see for themselves that the plan is cancelled; when the executor ends they go on."""
+        """What no worker has begun is taken back. Workers see for themselves that the plan is cancelled; when the
+        executor ends they go on."""
+        context.cancel(why)
+        job = self._jobs.get(context.n)
+        if job is not None and self._withdraw(context.n):
+            self._phases.put(_Told(job, None, self._tell, Outcome("waiting")))
 
     def close(self) -> None:
         self._app.close()
@@ -122,44 +238,36 @@ def _lost(held: leases.Held) -> Outcome:
 
 
 class Worker:
-    """A process that runs the steps of some places, `concurrency` at a time, until it is told to stop."""
+    """A process that runs the steps of some places, `concurrency` at a time, until it is told to stop: those of all
+    journals in the database of the journal `where`."""
 
-    def __init__(self, journal: Journal, places: Sequence[str], concurrency: int = 1, kinds: Kinds = KINDS) -> None:
-        self._journal = journal
+    def __init__(self, where: str, places: Sequence[str], concurrency: int = 1, kinds: Kinds = KINDS) -> None:
+        self._database = _database(where)
         self._places = list(places)
         self._concurrency = concurrency
         self._kinds = kinds
-        self._plan_id: str = journal.setup()["plan_id"]
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="step")
-        self._active: dict[leases.HeldLease, Context] = {}
+        self._active: dict[leases.HeldLease, tuple[Journal, Context]] = {}
         self._over = threading.Event()
 
     def run(self) -> None:
         """Works until SIGINT or SIGTERM, which let running steps finish."""
-        conninfo = _conninfo(self._journal)
-        self._kinds.check(self._journal.kinds())
-        with self._journal.read() as connection:
-            if not inspect(connection).has_table("procrastinate_jobs"):
-                raise PlanError(
-                    f"{self._journal.name}: nothing has been handed to workers yet", hint="start naru plan run first"
-                )
+        _queue(self._database).close()
         beat = threading.Thread(target=self._beat, name="leases", daemon=True)
         beat.start()
         try:
-            asyncio.run(self._serve(conninfo))
+            asyncio.run(self._serve())
         finally:
             self._over.set()
             beat.join()
 
-    async def _serve(self, conninfo: str) -> None:
-        app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=conninfo))
+    async def _serve(self) -> None:
+        app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=_conninfo(self._database)))
 
         @app.task(name=TASK)
-        async def task(plan: str, step: int, attempt: int, seconds: float) -> None:
-            if plan != self._plan_id:
-                raise PlanInputError(f"step {step} belongs to another plan, {plan}")
-            await asyncio.get_running_loop().run_in_executor(self._threads, self._attempt, step, attempt, seconds)
+        async def task(**told: Any) -> None:
+            await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self._job(**told))
 
         async with app.open_async():
             await app.run_worker_async(
@@ -170,20 +278,34 @@ class Worker:
                 delete_jobs="always",
             )
 
-    def _attempt(self, step: int, attempt: int, seconds: float) -> None:
-        """Runs one attempt under a lease, unless it is out of date."""
-        journal = self._journal
+    def _job(self, *, plan: str, schema: str, step: int, attempt: int, seconds: float, given: Any, at: float) -> None:
+        """Runs one attempt under a lease, unless the word of it is out of date."""
+        url = in_schema(self._database, schema).render_as_string(hide_password=False)
+        try:
+            with Journal.open(url) as journal:
+                if journal.setup()["plan_id"] == plan and self._is_fresh(journal, given, at, seconds):
+                    self._attempt(journal, step, attempt, seconds, given)
+        except PlanError as error:
+            # the executor tells again what nobody has begun
+            _log.warning("step %s of plan %s: %s", step, plan, error)
+
+    def _is_fresh(self, journal: Journal, given: Any, at: float, seconds: float) -> bool:
+        """Whether what the step is given was found out a moment ago. Without an executor, nobody renews it."""
+        return given is None or leases.clock(journal) - at < 3 * seconds
+
+    def _attempt(self, journal: Journal, step: int, attempt: int, seconds: float, given: Any) -> None:
         with journal.read() as connection:
             work = next(iter(works(connection, [step])), None)
         if work is None or work.attempt != attempt:
             return
-        kind = self._kinds.get(work.kind)
-        target, deadline, problem = f"step {work.id}", None, None
+        kind, target, deadline = None, f"step {work.id}", None
+        problem: Exception | None = None
         try:
+            kind = self._kind(journal, work)
             deadline = kind.deadline_for(work.args)
             if kind.writes is not None:
                 target = kind.writes(work.args)
-        # a kind's function that cannot make anything of the arguments fails its step
+        # a kind that is not installed here, or that cannot make anything of the arguments, fails its step
         except Exception as error:  # noqa: BLE001
             problem = error
         while (lease := leases.acquire(journal, target, step, attempt, self._name, seconds)) is None:
@@ -199,12 +321,18 @@ class Worker:
             attempt=attempt,
             earlier=work.earlier,
             reader=journal.results_before,
+            counter=journal.running,
             lease=lease,
         )
-        context.deadline = deadline
-        self._active[lease] = context
+        context.deadline, context.given = deadline, given
+        self._active[lease] = (journal, context)
+        _log.info("%s, attempt %s", work.id, attempt)
         try:
-            outcome = call(kind, context) if problem is None else failed(kind, context, problem)
+            if problem is None:
+                assert kind is not None
+                outcome = call(kind, context)
+            else:
+                outcome = failed(kind, context, problem)
         finally:
             del self._active[lease]
         try:
@@ -215,18 +343,23 @@ class Worker:
         except LeaseLost as error:
             _log.warning("%s: %s", work.id, error.summary)
 
+    def _kind(self, journal: Journal, work: Work) -> Kind:
+        """The kind of a step, without what is done of it in the executor."""
+        load(journal.modules())
+        return dataclasses.replace(self._kinds.get(work.kind), before=None, after=None)
+
     def _beat(self) -> None:
         """Renews the leases, writes what the steps say, and tells them when they are to stop."""
         while not self._over.wait(min([0.5, *(lease.seconds / 3 for lease in list(self._active))])):
-            for lease, context in list(self._active.items()):
+            for lease, (journal, context) in list(self._active.items()):
                 try:
-                    self._renew(lease, context)
+                    self._renew(journal, lease, context)
                 except PlanError as error:
                     # the lease runs out by itself if this goes on
                     _log.warning("%s", error)
 
-    def _renew(self, lease: leases.HeldLease, context: Context) -> None:
-        with self._journal.write() as connection:
+    def _renew(self, journal: Journal, lease: leases.HeldLease, context: Context) -> None:
+        with journal.write() as connection:
             if leases.renew(connection, lease):
                 said(connection, context)
                 if connection.execute(select(schema.control.c.mode)).scalar_one() == "cancelled":

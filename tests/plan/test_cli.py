@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from naru.cli.main import main
+from naru.plan import rollback
+from naru.plan.journal import Journal
 
 pytestmark = pytest.mark.unit
 PLAN = """
@@ -109,6 +111,19 @@ def test_a_plan_from_file_to_done_and_back(work: Path, tmp_path: Path, monkeypat
     assert {row["state"] for row in naru_json("plan", "steps", work, "--unit", "one") if "undo" not in row["id"]} == {
         "undone"
     }
+
+
+def test_units_are_rolled_back_and_the_command_again_goes_on(work: Path, tmp_path: Path) -> None:
+    naru("plan", "run", work, code=1)
+    undo = json.loads(naru("plan", "show", work, "--rollback", "--unit", "one", "--unit", "two", "-f", "json").stdout)
+    assert [step["id"] for step in undo["steps"]] == ["undo/fails", "undo/make"]
+    assert "steps of other units rest" in naru("plan", "rollback", work, "--unit", "one", code=1).stderr
+    with Journal.open(work) as journal:
+        rollback.start(journal, units=["one", "two"])
+    assert naru_json("plan", "rollback", work, "--unit", "one", "--unit", "two")["state"] == "done"
+    assert not (tmp_path / "made").exists()
+    assert "nothing to roll back" in naru("plan", "rollback", work, "--unit", "one", code=2).stderr
+    assert "no unit three" in naru("plan", "rollback", work, "--unit", "three", code=2).stderr
 
 
 def test_interrupted_run_says_so_and_goes_on(tmp_path: Path, started: Start) -> None:

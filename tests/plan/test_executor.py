@@ -234,17 +234,23 @@ def test_limit_can_be_raised_and_lowered_while_it_runs(journal_of: Create, kinds
         free.acquire()
         under_way.remove(context.id)
 
-    with journal_of(*(Step(f"s{i}", "t") for i in range(12)), limits={"default": 1, "g": 1}) as journal:
+    with journal_of(*(Step(f"s{i}", "t") for i in range(60)), limits={"default": 1, "g": 1}) as journal:
         with running(journal, kinds):
             until(lambda: len(under_way) == 1)
             control.limit(journal, "default", 5)
             until(lambda: len(under_way) == 5)
             control.limit(journal, "default", 2)
+            for _ in range(50):  # until the executor has seen it, each that ends is followed by another
+                if len(under_way) <= 2:
+                    break
+                free.release()
+                time.sleep(0.2)
+            free.release()
             time.sleep(0.5)
-            free.release(4)
             until(lambda: len(under_way) == 2)
             time.sleep(0.1)
             assert len(under_way) == 2
+            control.limit(journal, "default", 60)
             free.release(100)
         with pytest.raises(PlanInputError, match="no limit group nope"):
             control.limit(journal, "nope", 1)

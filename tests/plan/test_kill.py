@@ -25,7 +25,8 @@ from . import kit
 pytestmark = pytest.mark.kill
 fork = multiprocessing.get_context("fork")
 UNITS, EACH = 40, 50
-KILLS = 200
+# how often: in every run, and in the long one
+TIMES = pytest.mark.parametrize("times", [60, pytest.param(200, marks=pytest.mark.releases)])
 
 
 def live(where: Path) -> None:
@@ -83,9 +84,10 @@ def assert_all_made(work: Path, made: Path, expected: list[str]) -> None:
         assert kit.events(journal, expected[0]).count("done") == 1
 
 
-def test_executor_killed_200_times_loses_and_repeats_nothing(tmp_path: Path) -> None:
+@TIMES
+def test_executor_killed_loses_and_repeats_nothing(tmp_path: Path, times: int) -> None:
     kills = rounds = 0
-    while kills < KILLS:
+    while kills < times:
         work, made = tmp_path / f"work-{rounds}", tmp_path / f"made-{rounds}"
         plan = kit.things_plan(made, UNITS, EACH, nap=0.02)
         Journal.create(work, plan).close()
@@ -94,9 +96,10 @@ def test_executor_killed_200_times_loses_and_repeats_nothing(tmp_path: Path) -> 
         rounds += 1
 
 
-def test_rollback_killed_200_times_leaves_nothing(tmp_path: Path) -> None:
+@TIMES
+def test_rollback_killed_leaves_nothing(tmp_path: Path, times: int) -> None:
     kills = rounds = 0
-    while kills < KILLS:
+    while kills < times:
         work, made = tmp_path / f"work-{rounds}", tmp_path / f"made-{rounds}"
         plan = kit.things_plan(made, UNITS, EACH, undo_nap=0.02)
         Journal.create(work, plan).close()
@@ -111,6 +114,30 @@ def test_rollback_killed_200_times_leaves_nothing(tmp_path: Path) -> None:
             assert {by_id[step.id] for step in plan.steps} == {"undone"}
             assert {state for id, state in by_id.items() if id.startswith("undo/")} == {"done"}
             assert len(by_id) == 2 * UNITS * EACH
+        rounds += 1
+
+
+@TIMES
+def test_rollback_of_some_units_killed_at_any_instant_leaves_the_others(tmp_path: Path, times: int) -> None:
+    kills = rounds = 0
+    while kills < times // 4:
+        work, made = tmp_path / f"work-{rounds}", tmp_path / f"made-{rounds}"
+        plan = kit.things_plan(made, UNITS, EACH, undo_nap=0.02)
+        # a unit rests on the one before it
+        back = {f"unit-{number}" for number in range(UNITS // 2, UNITS)}
+        Journal.create(work, plan).close()
+        kit.run(work)
+        with Journal.open(work) as journal:
+            rollback.start(journal, units=back)
+        kills += kill_until_done(work, made)
+        assert kit.all_things(made) == sorted(step.id for step in plan.steps if step.unit not in back)
+        with Journal.open(work) as journal:
+            by_id = kit.states(journal)
+            expected = {step.id: "undone" if step.unit in back else "done" for step in plan.steps}
+            assert {step: by_id[step] for step in expected} == expected
+            assert rollback.start(journal) == len([step for step in plan.steps if step.unit not in back])
+        kit.run(work)
+        assert kit.all_things(made) == []
         rounds += 1
 
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from naru.plan import rollback
 from naru.plan.context import Context
+from naru.plan.errors import RestedOn
 from naru.plan.executor import Executor, Outcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
 from naru.plan.model import Plan, Step
-from naru.plan.schedule import DONE, FAILED, RUNNING, SKIPPED, WAITING, Node, Schedule
+from naru.plan.schedule import DONE, FAILED, RUNNING, SKIPPED, STATES, WAITING, Node, Schedule
 
 from . import kit
 
@@ -160,6 +161,79 @@ def test_executor_and_rollback_over_random_graphs(graph: Any, data: st.DataObjec
         place = {i: at for at, i in enumerate(world.unmade)}
         assert all(place[after] < place[before] for after, before in edges if after in place and before in place)
         assert {kit.states(journal)[f"s{i}"] for i in range(len(groups))} == {"undone"}
+
+
+@quick
+@given(graphs(), st.data())
+def test_units_rolled_back_one_by_one_over_random_graphs(graph: Any, data: st.DataObject) -> None:
+    groups, edges, limits = graph
+    failing = set(data.draw(st.lists(st.integers(0, len(groups) - 1), max_size=2, unique=True)))
+    world = World(groups, edges, failing)
+    world.plan.limits |= limits
+    units = data.draw(st.sets(st.sampled_from(sorted({step.unit for step in world.plan.steps})), min_size=1))
+    along = data.draw(st.none() | st.sets(st.sampled_from(("u0", "u1", "u2"))))
+    with tempfile.TemporaryDirectory() as directory, Journal.create(Path(directory) / "work", world.plan) as journal:
+        Executor(journal, world.kinds).run()
+        before = kit.states(journal)
+        began = {i for i in range(len(groups)) if before[f"s{i}"] != "waiting"}
+        chosen = {i for i in range(len(groups)) if f"u{i % 3}" in units}
+        resting = behind(edges, chosen) - chosen
+        if along is None:
+            # what has not begun waits on
+            resting = {i for i in resting if i in began}
+        allowed = {i for i in resting if f"u{i % 3}" in (along or ())}
+        if resting - allowed:
+            with pytest.raises(RestedOn) as caught:
+                rollback.start(journal, units=units, along=along, kinds=world.kinds)
+            assert set(caught.value.resting) == {f"u{i % 3}" for i in resting - allowed}
+            assert kit.states(journal) == before
+            return
+        chosen |= resting
+        assert rollback.start(journal, units=units, along=along, kinds=world.kinds) == len(chosen & began)
+        assert Executor(journal, world.kinds, undoing=True).run() is Outcome.DONE
+        assert sorted(world.unmade) == sorted(chosen & began)
+        after = kit.states(journal)
+        for i in range(len(groups)):
+            assert after[f"s{i}"] == ("undone" if i in chosen else before[f"s{i}"])
+
+        if chosen != set(range(len(groups))):
+            rollback.start(journal, kinds=world.kinds)
+            assert Executor(journal, world.kinds).run() is Outcome.DONE
+        # the rest, and nothing a second time
+        assert sorted(world.unmade) == sorted(began)
+        place = {i: at for at, i in enumerate(world.unmade)}
+        assert all(place[after] < place[before] for after, before in edges if after in place and before in place)
+        assert {kit.states(journal)[f"s{i}"] for i in range(len(groups))} == {"undone"}
+
+
+@settings(deadline=None, max_examples=60)
+@given(graphs(), st.data())
+def test_barriers_wait_for_what_is_taken_back_and_for_nothing_else(graph: Any, data: st.DataObject) -> None:
+    groups, edges, _ = graph
+    barriers = data.draw(st.sets(st.integers(0, len(groups) - 1)))
+    names = ("waiting", "done", "failed", "skipped", "undone")
+    states = [data.draw(st.sampled_from(names)) for _ in groups]
+    limits = dict.fromkeys(GROUPS, len(groups))
+
+    def ready(states: list[str]) -> set[int]:
+        over = {i: ("done", "skipped", "undone") if i in barriers else ("done", "skipped") for i in range(len(groups))}
+        return {
+            i
+            for i, state in enumerate(states)
+            if state == "waiting" and all(states[before] in over[i] for after, before in edges if after == i)
+        }
+
+    def schedule_of(states: list[str]) -> Schedule:
+        nodes = [Node(states[i], group, "", 1.0, i in barriers) for i, group in enumerate(groups)]
+        return Schedule(nodes, edges, limits)
+
+    went_on = schedule_of(states)
+    assert set(schedule_of(states).take()[0]) == ready(states)
+    for _ in range(data.draw(st.integers(0, 10))):
+        i = data.draw(st.integers(0, len(groups) - 1))
+        states[i] = data.draw(st.sampled_from(names))
+        went_on.set(i, STATES.index(states[i]))
+    assert set(went_on.take()[0]) == ready(states)
 
 
 def test_longest_path_goes_first() -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from naru.plan import control, rollback, schema
 from naru.plan.context import Context
-from naru.plan.errors import PlanError, PlanInputError
+from naru.plan.errors import PlanError, PlanInputError, RestedOn
 from naru.plan.executor import Executor, Outcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
-from naru.plan.model import Plan, Step
+from naru.plan.model import BARRIER, Plan, Step
 from naru.plan.text import text
 
 from . import kit
@@ -28,7 +28,8 @@ def made() -> set[str]:
 @pytest.fixture
 def kinds(made: set[str]) -> Kinds:
     kinds = Kinds()
-    kinds.step("noop", no_undo="it does nothing")(lambda context: None)
+    for name in ("noop", BARRIER):
+        kinds.step(name, no_undo="it does nothing")(lambda context: None)
 
     @kinds.step("make", undo="unmake", retry=())
     def make(context: Context) -> str:
@@ -99,7 +100,7 @@ def test_everything_comes_back_and_can_go_forwards_again(journal: Journal, kinds
 
 def test_one_unit_comes_back_and_the_others_stay(journal: Journal, kinds: Kinds, made: set[str]) -> None:
     Executor(journal, kinds).run()
-    rollback.start(journal, unit="a", kinds=kinds)
+    rollback.start(journal, units=["a"], kinds=kinds)
     assert kit.states(journal)["a3"] == "undone"
     Executor(journal, kinds).run()
     assert made == {"net", "b1"}
@@ -112,9 +113,9 @@ def test_unit_that_others_rest_on_is_refused_or_takes_them_along(
 ) -> None:
     Executor(journal, kinds).run()
     with pytest.raises(PlanError, match="other units rest on") as caught:
-        rollback.start(journal, unit="network", kinds=kinds)
+        rollback.start(journal, units=["network"], kinds=kinds)
     assert "a1 of unit a" in caught.value.detail and "b1 of unit b" in caught.value.detail
-    rollback.start(journal, unit="network", with_dependents=True, kinds=kinds)
+    rollback.start(journal, units=["network"], with_dependents=True, kinds=kinds)
     Executor(journal, kinds).run()
     assert made == set()
 
@@ -149,8 +150,8 @@ def test_rollback_of_a_unit_while_the_rest_goes_on(tmp_path: Path, kinds: Kinds,
         while kit.states(journal)["a"] != "done":
             go.wait(0.01)
         with pytest.raises(PlanError, match="1 of the steps to be rolled back are running"):
-            rollback.start(journal, unit="b", kinds=kinds)
-        rollback.start(journal, unit="a", kinds=kinds)
+            rollback.start(journal, units=["b"], kinds=kinds)
+        rollback.start(journal, units=["a"], kinds=kinds)
         while kit.states(journal)["a"] != "undone":
             go.wait(0.01)
         assert made == set()
@@ -186,3 +187,86 @@ def test_interrupted_step_is_undone_and_does_not_run_again(
     assert Executor(journal, kinds).run() is Outcome.DONE
     assert made == set()
     assert kit.events(journal, "net") == ["undone"]
+
+
+def test_several_units_come_back_and_what_is_asked_for_twice_goes_on(
+    journal: Journal, kinds: Kinds, made: set[str]
+) -> None:
+    Executor(journal, kinds).run()
+    with pytest.raises(PlanInputError, match="no unit nobody"):
+        rollback.start(journal, units=["a", "nobody"], kinds=kinds)
+    assert rollback.start(journal, units=["a", "b"], kinds=kinds) == 4
+    assert rollback.start(journal, units=["b"], kinds=kinds) == 0
+    with pytest.raises(PlanInputError, match="nothing to roll back in unit b"):
+        rollback.preview(journal, units=["b"], kinds=kinds)
+    Executor(journal, kinds).run()
+    assert made == {"net"}
+    with pytest.raises(PlanInputError, match="nothing to roll back in unit a, b"):
+        rollback.start(journal, units=["a", "b"], kinds=kinds)
+
+
+def test_everything_comes_back_after_one_unit_that_was_on_its_way(
+    journal: Journal, kinds: Kinds, made: set[str]
+) -> None:
+    Executor(journal, kinds).run()
+    rollback.start(journal, units=["a"], kinds=kinds)
+    assert rollback.start(journal, kinds=kinds) == 2
+    befores = journal.plan().befores()
+    assert befores["undo/net"] == ["undo/b1", "undo/look"]
+    assert Executor(journal, kinds).run() is Outcome.DONE
+    assert made == set()
+
+
+def test_units_go_along_and_nothing_is_left_to_wait_for_ever(tmp_path: Path, kinds: Kinds, made: set[str]) -> None:
+    plan = Plan(gates=["later"])
+    plan.add(Step("a", "make", unit="a"))
+    plan.add(Step("share", "make", unit="both", gate="later"), after=["a"])
+    plan.add(Step("b", "make", unit="b", gate="later", title="Make b"), after=["share"])
+    with Journal.create(tmp_path / "work", plan) as journal:
+        Executor(journal, kinds).run()
+        # what has not begun is no hindrance, unless somebody asks that nothing is left
+        assert rollback.preview(journal, units=["a"], kinds=kinds).steps
+        with pytest.raises(RestedOn) as caught:
+            rollback.start(journal, units=["a"], along=["both"], kinds=kinds)
+        assert caught.value.resting == {"b": ["Make b"]}
+        rollback.start(journal, units=["b", "a"], along=["both"], kinds=kinds)
+        Executor(journal, kinds).run()
+        assert made == set() and kit.states(journal)["share"] == "undone"
+
+
+def test_barrier_waits_for_what_comes_back_and_holds_nobody(tmp_path: Path, kinds: Kinds, made: set[str]) -> None:
+    plan = Plan(gates=["later"])
+    plan.add(Step("a", "make", unit="a"))
+    plan.add(Step("b", "make", unit="b", gate="later"))
+    plan.add(Step("all", BARRIER), after=["a", "b"])
+    plan.add(Step("last", "make"), after=["all"])
+    with Journal.create(tmp_path / "work", plan) as journal:
+        Executor(journal, kinds).run()
+        assert made == {"a"}
+        rollback.start(journal, units=["b"], along=(), kinds=kinds)
+        assert Executor(journal, kinds).run() is Outcome.DONE
+        assert made == {"a", "last"}
+        rollback.start(journal, units=["a"], along=(), kinds=kinds)
+        assert Executor(journal, kinds).run() is Outcome.DONE
+        assert made == {"last"} and kit.states(journal)["all"] == "done"
+        control.retry(journal, steps=["a", "b"])
+        rollback.start(journal, kinds=kinds)
+        assert Executor(journal, kinds).run() is Outcome.DONE
+        assert made == set()
+
+
+def test_run_that_undoes_leaves_all_else(tmp_path: Path, kinds: Kinds, made: set[str]) -> None:
+    plan = Plan(steps=[Step("a", "make", unit="a"), Step("b", "make", {"fails": True}, unit="b")])
+    plan.add(Step("c", "make", unit="b"), after=["b"])
+    plan.add(Step("d", "make", unit="d"))
+    with Journal.create(tmp_path / "work", plan) as journal:
+        control.skip(journal, "not yet", steps=["d"])
+        Executor(journal, kinds).run()
+        control.retry(journal, steps=["d"])
+        rollback.start(journal, units=["a"], kinds=kinds)
+        assert Executor(journal, kinds, undoing=True).run() is Outcome.DONE
+        states = kit.states(journal)
+        assert (states["a"], states["b"], states["c"], states["d"]) == ("undone", "failed", "waiting", "waiting")
+        assert made == set()
+        assert Executor(journal, kinds).run() is Outcome.FAILED
+        assert made == {"d"}

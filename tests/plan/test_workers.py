@@ -1,5 +1,6 @@
 """Steps at workers: the journal on PostgreSQL, leases, and workers that are killed or only stopped for a while."""
 
+import json
 import multiprocessing
 import os
 import random
@@ -7,16 +8,18 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
 from naru.plan import control, leases, rollback, schema
 from naru.plan.context import Context
-from naru.plan.errors import LeaseLost, PlanError
+from naru.plan.errors import LeaseLost, PlanError, Transient
 from naru.plan.executor import Executor, Outcome
 from naru.plan.journal import Journal
-from naru.plan.kinds import step
+from naru.plan.kinds import KINDS, Kinds, step
 from naru.plan.model import Plan, Step
 from naru.plan.workers import Worker, Workers
 
@@ -40,9 +43,35 @@ def pieces(context: Context) -> int:
     return context.attempt
 
 
+@step(
+    "divided",
+    undo="divided.undo",
+    before=lambda context: {"by": os.getpid(), "attempt": context.attempt},
+    after=lambda context, result: [*result, os.getpid(), context.given["by"]],
+)
+def divided(context: Context) -> list[int]:
+    """Tells which processes did what of it: before, itself, after."""
+    return [context.given["by"], os.getpid()]
+
+
+@step("divided.undo", no_undo="it is an undo itself", here=True)
+def divided_undo(context: Context) -> int:
+    return os.getpid()
+
+
+def _not_at_first(context: Context) -> int:
+    if context.attempt == 1:
+        raise Transient("not yet")
+    return context.attempt
+
+
+@step("late", no_undo="a test's", before=_not_at_first, after=lambda context, result: _not_at_first(context) + result)
+def late(context: Context) -> int:
+    return int(context.given)
+
+
 def serve(url: str, concurrency: int = 4) -> None:
-    with Journal.open(url) as journal:
-        Worker(journal, ["here"], concurrency).run()
+    Worker(url, ["here"], concurrency).run()
 
 
 def start_worker(url: str, concurrency: int = 4) -> multiprocessing.process.BaseProcess:
@@ -153,6 +182,100 @@ def test_cancel_reaches_a_worker(database: str, tmp_path: Path) -> None:
             assert kit.states(journal) == {"copy": "waiting"}
     finally:
         end(worker)
+
+
+def test_what_is_done_around_a_step_is_done_in_the_executor(database: str) -> None:
+    worker = start_worker(database)  # before there is any plan
+    try:
+        plan = Plan(limits={"default": 4})
+        for name, kind, place in (("here", "divided", ""), ("there", "divided", "here"), ("late", "late", "here")):
+            plan.add(Step(name, kind, place=place))
+        Journal.create(database, plan).close()
+        with Journal.open(database) as journal:
+            assert Executor(journal, remote=Workers(journal, LEASE)).run() is Outcome.DONE, errors(journal)
+            ours, found = os.getpid(), results(journal)
+            assert found["here"] == [ours] * 4
+            assert found["there"] == [ours, worker.pid, ours, ours]
+            assert found["late"] == 4 and kit.events(journal, "late") == ["started", "retry", "started", "done"]
+            assert journal.running(["divided"]) == 0
+            rollback.start(journal)
+            assert journal.places() == []  # no worker is needed to take it back
+        end(worker)
+        assert kit.run(database) is Outcome.DONE
+        with Journal.open(database) as journal:
+            assert results(journal)["undo/there"] == ours
+    finally:
+        if worker.is_alive():
+            end(worker)
+
+
+def errors(journal: Journal) -> list[Any]:
+    with journal.read() as connection:
+        return list(connection.execute(select(schema.steps.c.error)).scalars())
+
+
+def results(journal: Journal) -> dict[str, Any]:
+    with journal.read() as connection:
+        rows = connection.execute(select(schema.steps.c.id, schema.steps.c.result))
+        return {row.id: json.loads(row.result) if row.result else None for row in rows}
+
+
+def test_what_waits_for_a_worker_is_found_out_anew_and_taken_back_by_a_cancel(database: str) -> None:
+    Journal.create(database, Plan(steps=[Step("a", "divided", place="nobody")])).close()
+    with Journal.open(database) as journal:
+        asked: list[float] = []
+
+        def look() -> None:
+            until = time.monotonic() + 30
+            while len(set(asked)) < 3 and time.monotonic() < until:
+                asked.extend(job["at"] for job in queued(database))
+                time.sleep(0.05)
+            control.cancel(journal)
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        assert Executor(journal, remote=Workers(journal, LEASE)).run() is Outcome.CANCELLED
+        looking.join()
+        assert len(set(asked)) >= 3 and queued(database) == []
+        assert kit.states(journal) == {"a": "waiting"}
+
+
+def queued(database: str) -> list[Any]:
+    with psycopg.connect(database) as connection:
+        if connection.execute("SELECT to_regclass('procrastinate_jobs')").fetchone() == (None,):
+            return []
+        return [args for (args,) in connection.execute("SELECT args FROM procrastinate_jobs").fetchall()]
+
+
+def test_a_kind_that_a_worker_does_not_have_fails_its_step(database: str) -> None:
+    known = Kinds(dict(KINDS.by_name))
+    known.step("own", no_undo="a test's")(lambda context: 1)
+    Journal.create(database, Plan(steps=[Step("a", "own", place="here")])).close()
+    worker = start_worker(database)
+    try:
+        with Journal.open(database) as journal:
+            assert Executor(journal, known, remote=Workers(journal, LEASE)).run() is Outcome.FAILED
+            with journal.read() as connection:
+                assert (
+                    "no module registers the step kind own"
+                    in connection.execute(select(schema.steps.c.error)).scalar_one()
+                )
+    finally:
+        end(worker)
+
+
+def test_steps_under_way_are_counted_wherever_they_run(database: str) -> None:
+    plan = Plan(steps=[Step(name, "noop", place=place) for name, place in (("a", ""), ("b", "here"), ("c", "here"))])
+    with Journal.create(database, plan) as journal:
+        assert journal.running(["noop"]) == 0
+        with journal.write() as connection:
+            connection.execute(schema.steps.update().values(state="running", attempt=1))
+        assert journal.running(["noop"]) == 1  # those that wait for a worker are not under way
+        lease = leases.acquire(journal, "b", 2, 1, "worker-1")
+        assert lease is not None and journal.running(["noop"]) == 2 and journal.running(["sleep"]) == 0
+        with journal.write() as connection:
+            leases.finish(connection, lease, "{}")
+        assert journal.running(["noop"]) == 1
 
 
 def _running_step(database: str) -> Journal:

@@ -1,0 +1,48 @@
+"""When each step of a plan is to begin and end: the plan played through with its estimates, under its limits."""
+
+import heapq
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from naru.plan.model import Plan
+from naru.plan.schedule import DONE, Schedule
+
+
+class Span(NamedTuple):
+    """A step's expected time, in seconds since the plan was begun."""
+
+    began: float
+    ended: float
+
+
+def forecast(plan: Plan) -> Mapping[str, Span]:
+    """The time of every step, by its id, if it takes as long as its estimate says; one of unknown duration is taken
+    for a second.
+
+    Steps start as the executor starts them: the longest path first, as many of a group at once as its limit allows (a
+    group that is stopped is taken for one with a limit of 1). Gates cost no time: when nothing else can run, all that
+    steps are held at are opened together. What the steps have come to so far does not count.
+    """
+    schedule = Schedule.of(plan)
+    schedule.limits = {name: max(1, limit) for name, limit in plan.limits.items()}
+    spans: dict[str, Span] = {}
+    running: list[tuple[float, int]] = []
+    closed: set[str] = set()
+    now = 0.0
+    while True:
+        started, held = schedule.take(len(plan.steps) or 1)
+        for n in started:
+            end = now + schedule.estimate(n)
+            spans[plan.steps[n].id] = Span(now, end)
+            heapq.heappush(running, (end, n))
+        closed |= {schedule.gate(n) for n in held}
+        if running:
+            now = running[0][0]
+            while running and running[0][0] == now:
+                schedule.set(heapq.heappop(running)[1], DONE)
+        elif closed:
+            schedule.held -= closed
+            closed = set()
+            list(schedule.release())
+        else:
+            return spans

@@ -1,0 +1,42 @@
+"""YAML as people write it: a key that is twice in a mapping is an error, since the first would count for nothing."""
+
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge" or not isinstance(key, yaml.ScalarNode):
+                continue
+            if (name := (key.tag, key.value)) in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} is there twice", key.start_mark
+                )
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+class _Timeless(_Loader):
+    """Leaves times as they are written."""
+
+
+_Timeless.yaml_implicit_resolvers = {
+    first: [item for item in items if item[0] != "tag:yaml.org,2002:timestamp"]
+    for first, items in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def parse(text: str, *, times: bool = True) -> Any:
+    """What the text says; without `times`, those are texts as they were written, for an error to show them so. Raises
+    yaml.YAMLError, for a key that is there twice, too."""
+    return yaml.load(text, _Loader if times else _Timeless)
+
+
+def where(error: yaml.YAMLError) -> str:
+    """What is wrong and in which line, without the line itself, which may hold a password."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark and problem else type(error).__name__
