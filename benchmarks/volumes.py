@@ -1,0 +1,472 @@
+"""Volume content from one Ceph cluster to another and between files, beside the tools there are; `make bench-volumes`.
+
+Two real one-node clusters on this machine. Every figure is the fastest of several rounds in which the tools take turns;
+a round is a process from start to end, for Naru too (`naru volume copy`, checksums included). The last line is a JSON
+object. Ratios of speed: more than 1 is faster than the fastest other tool; ratios of time: less than 1 is shorter.
+
+    full_speed            first pass of 10 GiB with 1 GiB of scattered data, against `rbd export --export-format 2 |
+                          rbd import`, `rbd export-diff | rbd import-diff`, `qemu-img convert -n -W -m 16`
+    full_written          bytes that the target's pool counts as written, for each byte of data
+    full_mib              the most memory that the process had, in MiB
+    delta_64k, delta_4k   time of a pass over 20 MiB that changed in pieces of 64 and 4 KiB, against `rbd snap create`,
+                          `export-diff | import-diff`
+    delta_..._inside      the same without the start of Naru's process, as in a plan that is running
+    verify_speed          both sides compared by checksums, against `qemu-img compare`
+    window                time of the last delta and its verification for 100 GiB, against 1 GiB with the same delta:
+                          the part of a downtime that is about content
+    parallel              20 volumes at once: bytes a second against the lesser of what `rbd bench` reads from the one
+                          and writes to the other cluster at the same time
+    file_speed            first pass of a raw file of 10 GiB with 1 GiB of data, against `qemu-img convert -n -W -m 16`
+    file_delta_speed      a later pass of it (20 MiB changed), against the same, since no other tool has one
+    load                  the machine's load average over the minute before
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from naru.lab.ceph import Ceph
+from naru.lab.ports import PER_CLOUD, Ports
+from naru.lab.process import Processes
+from naru.volumes.backend import Pending, no_tick, open_volume
+from naru.volumes.blocks import Buffer
+from naru.volumes.locations import File, Location, Rbd
+
+PORT_BASE = 23400
+GIB, MIB = 1 << 30, 1 << 20
+ROUNDS = 3
+VOLUMES = 20
+PARTS = ("full", "window", "parallel", "files")
+
+MANY = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from naru.volumes.control import Control
+from naru.volumes.copy import copy
+from naru.volumes.locations import parse
+pairs = [line.split() for line in sys.stdin]
+with ThreadPoolExecutor(len(pairs)) as pool:
+    for done in [pool.submit(copy, parse(a), parse(b), Path(c), control=Control(memory=16 << 20)) for a, b, c in pairs]:
+        done.result()
+"""
+WINDOW = """
+import json, sys, time
+from pathlib import Path
+from naru.volumes.copy import copy
+from naru.volumes.verify import verify
+from naru.volumes.locations import parse
+source, target, state = parse(sys.argv[1]), parse(sys.argv[2]), Path(sys.argv[3])
+began = time.monotonic()
+ahead = len(sys.argv) > 4
+done = copy(source, target, state, settle=1.0 if ahead else 0.0, rest=not ahead)
+found = verify(source, target, point=done.point, changed=True, rest=not ahead, directory=state)
+assert found.equal and (ahead or found.since)
+print(json.dumps(time.monotonic() - began))
+"""
+
+
+class Took(NamedTuple):
+    """`inside` is what Naru itself says it took, without the start of its process."""
+
+    seconds: float
+    cpu: float
+    mib: float
+    inside: float = 0.0
+
+
+class Bench:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.clusters = [self._cluster(directory / name, number) for number, name in enumerate(("old", "new"))]
+        self.number = 0
+
+    def _cluster(self, directory: Path, number: int) -> Ceph:
+        processes = Processes(directory, f"bench:{directory}")
+        return Ceph(directory / "ceph", processes, Ports(PORT_BASE + number * PER_CLOUD), size=40 * GIB)
+
+    def __enter__(self) -> "Bench":
+        for cluster in self.clusters:
+            cluster.start()
+        for cluster in self.clusters:
+            cluster.ready()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for cluster in self.clusters:
+            cluster.stop()
+
+    def conf(self, side: int) -> str:
+        return str(self.clusters[side].conf("cinder"))
+
+    def rbd(self, side: int, *arguments: str) -> list[str]:
+        quiet = [] if arguments[0] == "bench" else ["--no-progress"]
+        return ["rbd", *quiet, "-c", self.conf(side), "--id", "cinder", *arguments]
+
+    def image(self, side: int, size: int) -> Rbd:
+        self.number += 1
+        name = f"volume-{self.number}"
+        run(self.rbd(side, "create", f"volumes/{name}", "--size", f"{size}B"))
+        return Rbd("volumes", name, self.conf(side), "cinder")
+
+    def remove(self, side: int, image: Rbd) -> None:
+        run(self.rbd(side, "snap", "purge", f"volumes/{image.image}"))
+        run(self.rbd(side, "rm", f"volumes/{image.image}"))
+
+    def snapshot(self, side: int, image: Rbd, name: str) -> None:
+        run(self.rbd(side, "snap", "create", f"volumes/{image.image}@{name}"))
+
+    def written(self, side: int) -> int:
+        """What clients wrote to the pool so far, in bytes, as the cluster counts it."""
+        time.sleep(6)  # it is told every few seconds
+        command = ["rados", "-c", str(self.clusters[side].conf("admin")), "df", "--format", "json"]
+        pools = json.loads(run(command))["pools"]
+        return next(int(pool["write_bytes"]) for pool in pools if pool["name"] == "volumes")
+
+    def state(self) -> Path:
+        self.number += 1
+        return self.directory / f"state-{self.number}"
+
+
+def run(command: list[str], text: str | None = None) -> str:
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=1200)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)}\n{done.stderr}")
+    return done.stdout
+
+
+def timed(*commands: list[str], text: str | None = None) -> Took:
+    """A pipe of commands, from start to end. CPU and memory are of the commands, not of the clusters."""
+    began = time.monotonic()
+    children: list[subprocess.Popen[bytes]] = []
+    for command in commands:
+        children.append(
+            subprocess.Popen(
+                command,
+                stdin=children[-1].stdout if children else subprocess.PIPE if text else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+    if text and children[0].stdin:
+        children[0].stdin.write(text.encode())
+        children[0].stdin.close()
+    for child in children[:-1]:
+        if child.stdout:
+            child.stdout.close()
+    cpu, mib = 0.0, 0.0
+    said = children[-1].stdout.read() if children[-1].stdout else b""
+    for child in children:
+        _, status, used = os.wait4(child.pid, 0)
+        if status:
+            raise SystemExit(f"{' '.join(map(str, child.args))}: status {status}")
+        child.returncode = 0
+        cpu, mib = cpu + used.ru_utime + used.ru_stime, max(mib, used.ru_maxrss / 1024)
+    seconds = time.monotonic() - began
+    inside = json.loads(said)["seconds"] if said.startswith(b"{") else 0.0
+    return Took(seconds, cpu, mib, inside)
+
+
+def fill(location: Location, pieces: int, length: int, grain: int, seed: int, size: int) -> None:
+    """`pieces` random pieces of `length` bytes at multiples of `grain`, none twice."""
+    rng = random.Random(seed)
+    with open_volume(location, write=True) as volume:
+        going: deque[Pending] = deque()
+        for slot in rng.sample(range((size - length) // max(length, grain)), pieces):
+            at = slot * max(length, grain)
+            if length == MIB:
+                at += rng.randrange(16) * grain if at + 2 * length < size else 0
+            content = Buffer(length)
+            content.view[:] = rng.randbytes(length)
+            going.append(volume.write(content, 0, at, length))
+            if len(going) > 16:
+                going.popleft().wait(no_tick)
+        while going:
+            going.popleft().wait(no_tick)
+        volume.flush()
+
+
+def qemu(location: Location) -> str:
+    if isinstance(location, Rbd):
+        return f"rbd:{location.pool}/{location.image}:conf={location.conf}:id={location.user}"
+    return location.path
+
+
+def naru(source: Location, target: Location, work: Path, command: str = "copy") -> list[str]:
+    program = str(Path(sys.executable).with_name("naru"))
+    return [program, "-q", "volume", command, str(source), str(target), "--work", str(work), "-f", "json"]
+
+
+def best(tools: dict[str, Callable[[], Took]], what: str, before: Callable[[], None] | None = None) -> dict[str, Took]:
+    """The fastest round of each, taking turns in an order that changes."""
+    found: dict[str, list[Took]] = {name: [] for name in tools}
+    for number in range(ROUNDS):
+        if before:
+            before()
+        names = list(tools)
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            found[name].append(tools[name]())
+    fastest = {name: min(took) for name, took in found.items()}
+    for name, took in found.items():
+        said = ", ".join(f"{one.seconds:.2f}" for one in took)
+        print(f"{what}: {name}: {said} s; {fastest[name].cpu:.1f} s CPU, {fastest[name].mib:.0f} MiB", flush=True)
+    return fastest
+
+
+def speed(found: dict[str, Took]) -> float:
+    """How much faster Naru was than the fastest of the others."""
+    return round(min(took.seconds for name, took in found.items() if name != "naru") / found["naru"].seconds, 3)
+
+
+def full(bench: Bench, size: int, data: int) -> dict[str, float]:
+    source = bench.image(0, size)
+    fill(source, data // MIB, MIB, 64 << 10, 1, size)
+    bench.snapshot(0, source, "s")
+    spec = f"volumes/{source.image}"
+    written: list[int] = []
+
+    def into(make: bool, tool: Callable[[Rbd], Took], count: bool = False) -> Took:
+        target = bench.image(1, size) if make else Rbd("volumes", "imported", bench.conf(1), "cinder")
+        before = bench.written(1)
+        took = tool(target)
+        if count:
+            written.append(bench.written(1) - before)
+        bench.remove(1, target)
+        return took
+
+    def convert(target: Rbd) -> Took:
+        flags = ["-n", "-W", "-m", "16", "--target-is-zero", "-f", "raw", "-O", "raw"]
+        return timed(["qemu-img", "convert", *flags, qemu(source), qemu(target)])
+
+    def export2(target: Rbd) -> Took:
+        return timed(
+            bench.rbd(0, "export", "--export-format", "2", spec, "-"),
+            bench.rbd(1, "import", "--export-format", "2", "-", f"volumes/{target.image}"),
+        )
+
+    def differences(target: Rbd) -> Took:
+        return timed(
+            bench.rbd(0, "export-diff", f"{spec}@s", "-"), bench.rbd(1, "import-diff", "-", f"volumes/{target.image}")
+        )
+
+    found = best(
+        {
+            "naru": lambda: into(True, lambda target: timed(naru(source, target, bench.state())), count=True),
+            "rbd export | import, format 2": lambda: into(False, export2),
+            "rbd export-diff | import-diff": lambda: into(True, differences),
+            "qemu-img convert": lambda: into(True, convert),
+        },
+        "full copy",
+    )
+    target = bench.image(1, size)
+    work = bench.state()
+    timed(naru(source, target, work))
+    compared = best(
+        {
+            "naru": lambda: timed(naru(source, target, work, "verify")),
+            "qemu-img compare": lambda: timed(
+                ["qemu-img", "compare", "-f", "raw", "-F", "raw", qemu(source), qemu(target)]
+            ),
+        },
+        "verify",
+    )
+    bench.remove(1, target)
+    answer = {
+        "full_speed": speed(found),
+        "full_written": round(max(written) / data, 4),
+        "full_mib": round(found["naru"].mib),
+        "verify_speed": speed(compared),
+    }
+    answer |= deltas(bench, source, size)
+    bench.remove(0, source)
+    return answer
+
+
+def deltas(bench: Bench, source: Rbd, size: int) -> dict[str, float]:
+    ours, theirs, work = bench.image(1, size), bench.image(1, size), bench.state()
+    spec, copied = f"volumes/{source.image}", f"volumes/{theirs.image}"
+    bench.snapshot(0, source, "d0")
+    timed(naru(source, ours, work))
+    timed(bench.rbd(0, "export-diff", f"{spec}@d0", "-"), bench.rbd(1, "import-diff", "-", copied))
+    last = 0
+    answer = {}
+    for name, length in (("delta_64k", 64 << 10), ("delta_4k", 4 << 10)):
+
+        def change(length: int = length) -> None:
+            nonlocal last
+            last += 1
+            fill(source, 20 * MIB // length, length, length, 100 + last, size)
+
+        def other() -> Took:
+            # a pass of Naru's makes its snapshot too
+            made = timed(bench.rbd(0, "snap", "create", f"{spec}@d{last}"))
+            took = timed(
+                bench.rbd(0, "export-diff", "--from-snap", f"d{last - 1}", f"{spec}@d{last}", "-"),
+                bench.rbd(1, "import-diff", "-", copied),
+            )
+            return Took(made.seconds + took.seconds, made.cpu + took.cpu, took.mib)
+
+        found = best(
+            {"naru": lambda: timed(naru(source, ours, work)), "rbd export-diff | import-diff": other},
+            name,
+            before=change,
+        )
+        answer[name] = round(1 / speed(found), 3)
+        other_best = found["rbd export-diff | import-diff"].seconds
+        answer[f"{name}_inside"] = round(found["naru"].inside / other_best, 3)
+    same = ["qemu-img", "compare", "-f", "raw", "-F", "raw"]
+    for image in (ours, theirs):
+        run([*same, qemu(source), qemu(image)])
+        bench.remove(1, image)
+    return answer
+
+
+def window(bench: Bench) -> dict[str, float]:
+    """The part of a cut-over that is about content: the last delta and its verification."""
+    seconds = {}
+    for size in (1 * GIB, 100 * GIB):
+        source, target, work = bench.image(0, size), bench.image(1, size), bench.state()
+        fill(source, 512, MIB, 64 << 10, 5, GIB)
+        if size > GIB:
+            fill(source, 1024, MIB, 64 << 10, 6, size)  # what does not change
+        window = [sys.executable, "-c", WINDOW, str(source), str(target), str(work)]
+        took = []
+        for number in range(ROUNDS):
+            run([*window, "ahead"])
+            fill(source, 320, 64 << 10, 64 << 10, 50 + number, GIB)
+            took.append(float(run(window)))
+        print(f"window of {size // GIB} GiB: {', '.join(f'{one:.2f}' for one in took)} s", flush=True)
+        seconds[size] = min(took)
+        run(["qemu-img", "compare", "-f", "raw", "-F", "raw", qemu(source), qemu(target)])
+        bench.remove(0, source)
+        bench.remove(1, target)
+    return {"window": round(seconds[100 * GIB] / seconds[GIB], 3)}
+
+
+def parallel(bench: Bench) -> dict[str, float]:
+    data = 96 * MIB
+    sources = [bench.image(0, GIB) for _ in range(VOLUMES)]
+    for number, source in enumerate(sources):
+        fill(source, data // MIB, MIB, 64 << 10, number, GIB)
+    rates = []
+    for _ in range(2):
+        targets = [bench.image(1, GIB) for _ in sources]
+        lines = "\n".join(f"{a} {b} {bench.state()}" for a, b in zip(sources, targets, strict=True))
+        took = timed([sys.executable, "-c", MANY], text=lines)
+        rates.append(VOLUMES * data / took.seconds / MIB)
+        print(f"{VOLUMES} volumes: {rates[-1]:.0f} MiB/s, {took.mib:.0f} MiB of memory", flush=True)
+        for source, target in zip(sources[:2], targets[:2], strict=True):
+            run(["qemu-img", "compare", "-f", "raw", "-F", "raw", qemu(source), qemu(target)])
+        for target in targets:
+            bench.remove(1, target)
+    for source in sources:
+        bench.remove(0, source)
+    limits = [_limit(bench) for _ in range(3)]
+    print(f"limits: {', '.join(f'{limit:.0f}' for limit in limits)} MiB/s", flush=True)
+    return {"parallel": round(max(rates) / max(limits), 3)}
+
+
+def _limit(bench: Bench) -> float:
+    """MiB a second that the clusters read and write at once, the lesser of both."""
+    total = GIB
+    read, written = bench.image(0, total), bench.image(1, total)
+    common = ["--io-size", "4M", "--io-threads", "16", "--io-total", str(total), "--io-pattern", "seq"]
+    run(bench.rbd(0, "bench", "--io-type", "write", *common, f"volumes/{read.image}"))
+    began = time.monotonic()
+    children = [
+        subprocess.Popen(
+            bench.rbd(side, "bench", "--io-type", kind, *common, f"volumes/{image.image}"), stdout=subprocess.DEVNULL
+        )
+        for side, kind, image in ((0, "read", read), (1, "write", written))
+    ]
+    for child in children:
+        if child.wait(600):
+            raise SystemExit("rbd bench failed")
+    seconds = time.monotonic() - began
+    bench.remove(0, read)
+    bench.remove(1, written)
+    return total / MIB / seconds
+
+
+def files(bench: Bench, size: int, data: int) -> dict[str, float]:
+    directory = bench.directory / "files"
+    directory.mkdir()
+    source = File(str(directory / "source"))
+    with Path(source.path).open("wb") as file:
+        file.truncate(size)
+    fill(source, data // MIB, MIB, 64 << 10, 1, size)
+    work = bench.state()
+    kept = File(str(directory / "kept"))
+
+    def new(name: str) -> File:
+        path = directory / name
+        path.unlink(missing_ok=True)
+        with path.open("wb") as file:
+            file.truncate(size)
+        return File(str(path))
+
+    def ours() -> Took:
+        return timed(naru(source, new("ours"), bench.state()))  # which ends when all of it is on the disk
+
+    def convert() -> Took:
+        flags = ["-n", "-W", "-m", "16", "--target-is-zero", "-f", "raw", "-O", "raw"]
+        took = timed(["qemu-img", "convert", *flags, source.path, new("theirs").path])
+        synced = timed(["sync", str(directory / "theirs")])
+        return Took(took.seconds + synced.seconds, took.cpu + synced.cpu, took.mib)
+
+    first = best({"naru": ours, "qemu-img convert": convert}, "raw file")
+    new("kept")
+    run(naru(source, kept, work))
+    count = 0
+
+    def change() -> None:
+        nonlocal count
+        count += 1
+        fill(source, 320, 64 << 10, 64 << 10, count, size)
+
+    later = best(
+        {"naru": lambda: timed(naru(source, kept, work)), "qemu-img convert": convert}, "raw file, later", before=change
+    )
+    run(["cmp", source.path, kept.path])
+    shutil.rmtree(directory)
+    return {"file_speed": speed(first), "file_delta_speed": speed(later)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the data: to try the benchmark itself")
+    parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be repeated")
+    parser.add_argument("--directory", type=Path, help="where clusters and files are made (the temporary directory)")
+    arguments = parser.parse_args()
+    size, data = (GIB, 100 * MIB) if arguments.quick else (10 * GIB, GIB)
+    load = os.getloadavg()[0]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # no cluster may be left behind
+    directory = Path(tempfile.mkdtemp(prefix="naru-bench-", dir=arguments.directory))
+    try:
+        with Bench(directory) as bench:
+            answer: dict[str, float] = {}
+            for part in arguments.only or PARTS:
+                answer |= {
+                    "full": lambda: full(bench, size, data),
+                    "window": lambda: window(bench),
+                    "parallel": lambda: parallel(bench),
+                    "files": lambda: files(bench, size, data),
+                }[part]()
+    finally:
+        shutil.rmtree(directory)
+    print(json.dumps(answer | {"load": round(load, 2)}))
+
+
+if __name__ == "__main__":
+    main()

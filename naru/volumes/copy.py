@@ -1,0 +1,234 @@
+"""Copies: the first pass takes everything, each later one what changed; killed at any instant, they go on.
+
+    with the state in a directory          nothing is there yet: first pass
+    after a whole pass                     the next one, up to a new point
+    in the middle of one, killed or ended  that one, from its position
+
+Where the source has stable points (Ceph) each pass ends at a new one, and those before are removed when the pass is
+whole, but for the one at which both sides were last found equal: what is compared next need only begin there. Where it
+has none (files) a pass reads all data and writes what differs from what it wrote last.
+
+A pass may also end `at` a point that is there already and not ours, Cinder's snapshot of the volume: so its history is
+carried, snapshot by snapshot, and the next pass goes on from the last of them.
+"""
+
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from naru.errors import InputError
+from naru.volumes.backend import OTHER, Volume, VolumeError, open_volume, stored_name
+from naru.volumes.blocks import BLOCK
+from naru.volumes.changes import candidates, listed_early
+from naru.volumes.control import Control
+from naru.volumes.locations import Location
+from naru.volumes.passes import WINDOW, Pass
+from naru.volumes.state import Running, State, opened
+
+
+class Copied(NamedTuple):
+    """A whole pass, in bytes and seconds of the run that ended it, from when its point was there. `number` counts
+    passes from 1; `point` is the source's point that the target now is, "" where it has none, and then `stable` says
+    nothing of a moment in time."""
+
+    number: int
+    point: str
+    since: str
+    size: int
+    read: int
+    data: int
+    written: int
+    zeroed: int
+    seconds: float
+    resumed: bool
+
+
+def copy(
+    source: Location,
+    target: Location,
+    directory: Path,
+    *,
+    job: str = "",
+    at: str = "",
+    grow: bool = False,
+    settle: float = 0.0,
+    rest: bool = False,
+    control: Control | None = None,
+) -> Copied:
+    """Makes one pass, or ends the one that was begun. The target is written in place and has to be there.
+
+    `directory` keeps the state, for this pair alone. `job` is part of the points' names (naru-JOB-NUMBER), chosen at
+    the first pass; without it a random one. `at` is a point of others on the source, whose content is copied in place
+    of a new point's. A target smaller than the source is made larger with `grow`, else it is an InputError. `settle` is
+    how many seconds to wait after a point is made of a volume that is in use: with librbd before 17.2.7 a write that
+    was under way then may still go into it. `rest` says that nobody writes to the source any more, so that not each of
+    its objects needs to be asked for (see `changes`). Raises what `control.check` raises, VolumeError when a storage
+    fails; the next call goes on.
+    """
+    control = control or Control()
+    with opened(directory, source, target, job) as state:
+        resumed = state.running is not None
+        with (
+            open_volume(target, write=True) as written,
+            _source(source, state, at, settle, rest, control) as (read, still),
+        ):
+            began, size = time.monotonic(), read.size()
+            _fit(read, written, grow)
+            _know(written, state)
+            running = state.running
+            assert running is not None
+            early = candidates(read, running.point, running.since, state) if still and running.since else None
+            counts = Pass(read, written, state, running, control, early).run()
+            for volume in (read, written):
+                volume.confirm()
+            if read.size() < size:
+                running.position = 0
+                state.save()
+                raise VolumeError(
+                    f"{source} was made shorter while it was copied", hint="The same command copies it anew."
+                )
+            state.at, state.passes, state.running = running.point, state.passes + 1, None
+            state.save()
+            tidy(source, state)
+        amounts = (counts.read, counts.data, counts.written, counts.zeroed)
+        seconds = time.monotonic() - began
+        return Copied(state.passes, running.point, running.since, state.known, *amounts, seconds, resumed)
+
+
+@contextmanager
+def _source(
+    location: Location, state: State, at: str, settle: float, rest: bool, control: Control
+) -> Iterator[tuple[Volume, bool]]:
+    """The source, open at the point of the pass that is to run, and whether that was made at `rest`; the pass begun
+    unless one is running."""
+    with open_volume(location) as now:
+        still = _prepare(location, now, state, at) and rest
+        running = state.running
+        assert running is not None
+        if not now.exact:
+            yield now, still
+            return
+        if (settle or rest) and running.point not in state.early:
+            if not still:  # else nothing was under way at the point
+                _wait(settle, control)
+            _note_early(location, state, running.point, still)
+        with open_volume(location, point=running.point) as volume:
+            yield volume, still
+
+
+def _wait(seconds: float, control: Control) -> None:
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        control.check()
+        time.sleep(min(left, 0.2))
+
+
+def _note_early(location: Location, state: State, point: str, still: bool) -> None:
+    """Notes what changed right after a point that was just made; `still` when nothing can have."""
+    state.early = {name: state.early[name] for name in (state.at, state.verified) if name in state.early}
+    state.early[point] = []
+    if not still:
+        with open_volume(location) as now:  # one that was open when the point was made may not know of it
+            state.early[point] = listed_early(now, point)
+    state.save()
+
+
+def _prepare(location: Location, now: Volume, state: State, at: str) -> bool:
+    """Sees that a pass is running in the state, and that its point is there: whether that had to be made."""
+    exact, identity = now.exact, now.identity()
+    points = [point.name for point in now.points(every=True)]
+    if at and at not in points:
+        raise InputError(f"{location} has no point {stored_name(at)}")
+    running = state.running
+    # of a pass that cannot be ended, what it may have written has to be remembered
+    lost = running.limit if running else 0
+    if state.source_id not in ("", identity):
+        state.at, running = "", None  # another volume of the same name: nothing of it was copied
+    state.source_id = identity
+    if running and running.since and running.since not in points:
+        running = None
+    if running and exact and running.point not in points and running.limit:
+        running = None
+    if running and (running.point != at if at else running.point.startswith(OTHER)):
+        running = None  # it would end somewhere else
+    if running is None:
+        running = state.running = _begin(exact, points, state, lost, at)
+        state.save()
+    # a point that was read from is whole; one that was only begun need not be
+    if not exact or (running.point in points and (running.limit or running.point.startswith(OTHER))):
+        return False
+    with open_volume(location, write=True) as writable:
+        writable.point(running.point)
+    return running.point not in points
+
+
+def _begin(exact: bool, points: list[str], state: State, lost: int, at: str) -> Running:
+    """A new pass. It is in the state before its point is made: one that a killed process made is found by it."""
+    number = state.passes + 1
+    while exact and f"{state.job}-{number}" in points:
+        number += 1  # of a pass that was given up
+    # what a lost pass wrote need not be among the differences to the new point: all has to be compared
+    since = state.at if exact and state.at in points and not lost else ""
+    if since and at and points.index(since) > points.index(at):
+        since = ""  # differences are told forwards alone
+    if not since:
+        state.verified = ""  # a pass over everything may write anywhere
+    return Running(at or (f"{state.job}-{number}" if exact else ""), since, 0, lost)
+
+
+def _fit(source: Volume, target: Volume, grow: bool) -> None:
+    need, have = source.size(), target.size()
+    if need <= have:
+        return
+    if not grow:
+        raise InputError(
+            f"{target.location} is too small: {have} bytes for the {need} of {source.location}",
+            hint="Extend the volume with Cinder, or let it be made larger here (--grow).",
+        )
+    target.resize(need)
+
+
+def _know(target: Volume, state: State) -> None:
+    """Brings the manifest up to what is true of the target: of what a killed run may have written, and of a target
+    that is new here or was made larger, only its zeroes are known."""
+    identity, size = target.identity(), target.size()
+    if state.target_id != identity:
+        state.known, state.verified = 0, ""
+    running = state.running
+    assert running is not None
+    if state.known == 0:
+        # nothing that was copied is on this target
+        running.since, running.position, running.limit = "", 0, 0
+    changed = (state.target_id, state.known) != (identity, size)
+    ranges = [(running.position, min(running.limit, size)), (min(state.known, size), size)]
+    for start, end in ranges:
+        start = start // BLOCK * BLOCK
+        for at in range(start, end, WINDOW):
+            stop = min(end, at + WINDOW)
+            state.manifest.forget(at, stop, target.data(at, stop))
+    state.target_id, state.known = identity, size
+    if changed or running.limit:
+        state.save()
+
+
+def tidy(source: Location, state: State) -> None:
+    """Removes the points of this copy that nothing needs any more."""
+    if state.at:
+        clean(source, state.job, keep=(state.at, state.verified))
+
+
+def clean(location: Location, job: str = "", *, keep: Collection[str] = ()) -> list[str]:
+    """Removes our points on a volume, of one job or of all; the names of those removed. May be repeated."""
+    with open_volume(location) as volume:
+        names = [
+            point.name
+            for point in volume.points()
+            if (not job or point.name.rpartition("-")[0] == job) and point.name not in keep
+        ]
+        unfinished = volume.unfinished()
+    if not names and not unfinished:
+        return []
+    with open_volume(location, write=True) as volume:
+        return [name for name in names if volume.clean(name)]

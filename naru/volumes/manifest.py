@@ -1,0 +1,84 @@
+"""What is known of a target's content: a record for each of its blocks, in a sparse file.
+
+ZERO: the block reads as zeroes. UNKNOWN: anything. Else the hash of what was written. So a pass writes only where the
+source's record is another one, and no zeroes where zeroes are. 16 bytes for 64 KiB: 4 GiB of volume are a MiB of file.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from naru.errors import NaruError
+from naru.volumes.backend import Extent
+from naru.volumes.blocks import BLOCK, RECORD, UNKNOWN
+from naru.volumes.oserrors import hint_of
+
+
+class Manifest:
+    """The file `path`, made when it is not there and to be written. For one process."""
+
+    def __init__(self, path: Path, *, write: bool = True) -> None:
+        self._path = path
+        self._changed = False
+        with self._telling("opened"):
+            self._fd = os.open(path, os.O_RDWR | os.O_CREAT if write else os.O_RDONLY, 0o600)
+
+    def close(self) -> None:
+        """Closes the file."""
+        os.close(self._fd)
+
+    def load(self, start: int, end: int) -> bytearray:
+        """The records of the blocks of [start, end), which begins with a block."""
+        found = bytearray(-(-(end - start) // BLOCK) * RECORD)
+        offset = start // BLOCK * RECORD
+        with self._telling("read"):
+            data = os.pread(self._fd, len(found), offset)
+        found[: len(data)] = data
+        return found
+
+    def store(self, start: int, records: bytes | bytearray | memoryview) -> None:
+        """Writes the records of the blocks from `start` on. Runs of zeroes at a page's grain stay holes."""
+        page = 4096
+        view = memoryview(records)
+        zeroes = bytes(page)
+        offset = start // BLOCK * RECORD
+        known = os.fstat(self._fd).st_size
+        with self._telling("written"):
+            for at in range(0, len(view), page):
+                piece = view[at : at + page]
+                if offset + at >= known and bytes(piece) == zeroes[: len(piece)]:
+                    continue
+                self._changed = True
+                self._write(piece, offset + at)
+
+    def _write(self, piece: memoryview, offset: int) -> None:
+        # a file system that becomes full takes a part without a word, and what is missing would read as ZERO
+        while piece:
+            count = os.pwrite(self._fd, piece, offset)
+            piece, offset = piece[count:], offset + count
+
+    def sync(self) -> None:
+        """Returns when it survives a loss of power."""
+        if self._changed:
+            with self._telling("written"):
+                os.fdatasync(self._fd)
+            self._changed = False
+
+    def forget(self, start: int, end: int, data: Iterable[Extent]) -> None:
+        """From now on nothing is known of the blocks of [start, end) but that they are zero outside of `data`."""
+        records = bytearray(-(-(end - start) // BLOCK) * RECORD)
+        for extent in data:
+            first = max(0, extent.offset - start) // BLOCK
+            last = -(-(min(extent.end, end) - start) // BLOCK)
+            records[first * RECORD : last * RECORD] = UNKNOWN * (last - first)
+        self.store(start, records)
+
+    @contextmanager
+    def _telling(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise NaruError(
+                f"{self._path} cannot be {what}", detail=error.strerror or "", hint=hint_of(error.errno)
+            ) from error

@@ -1,0 +1,270 @@
+"""One pass over a volume: what changed is read, what differs from what the target is known to hold is written."""
+
+import time
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from heapq import merge
+
+from naru.volumes.backend import CHUNK, Extent, Volume
+from naru.volumes.blocks import BLOCK, RECORD, UNKNOWN, ZERO, Buffer, spans
+from naru.volumes.changes import changed, untold
+from naru.volumes.control import Control, Throttle
+from naru.volumes.pipe import Batch, Outlook, Slot, batches, reads, slots, widened
+from naru.volumes.state import Running, State
+
+WINDOW = 32 << 30  # of the address space, whose changes are in memory at once; a multiple of CHUNK
+AHEAD = 128  # batches that may be on their way to the target before the state is saved again: 512 MiB
+SAVE = 5.0  # seconds after which it is saved anyway
+GAP = 16 << 10  # zeroes between two stretches that are written with them: less work than a request more
+
+
+@dataclass
+class Counts:
+    """Bytes of this run of a pass: `read` from the source as far as they were not told to be zero, `data` of them in
+    blocks that are not zero, `written` and `zeroed` on the target."""
+
+    read: int = 0
+    data: int = 0
+    written: int = 0
+    zeroed: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+
+class Pass:
+    """The pass `state.running`, from its position on."""
+
+    def __init__(
+        self,
+        source: Volume,
+        target: Volume,
+        state: State,
+        running: Running,
+        control: Control,
+        early: Sequence[Extent] | None = None,
+    ) -> None:
+        self._source, self._target = source, target
+        self._state, self._running, self._control = state, running, control
+        self._size, self._source_size = target.size(), source.size()
+        self._early = early
+        self._throttle = Throttle(control.rate)
+        self._outlook = Outlook(source, running.since, running.position, WINDOW)
+        self._writing: deque[tuple[Batch, Slot]] = deque()
+        self._free: list[Slot] = []
+        self._window = (0, bytearray())
+        self._position = running.position  # everything below has been written
+        self._untold: list[Extent] = []  # of the window
+        self._untold_starts: list[int] = []
+        self._done = 0
+        self._total = 0
+        self._saved = time.monotonic()
+        self.counts = Counts()
+
+    def run(self) -> Counts:
+        """Copies. When it raises, the state says where the next run goes on."""
+        self._run_all()
+        if self._running.mistaken and not self._running.coarse:
+            self._running.coarse = True
+            self._position = self._running.position = 0
+            self._save(0)
+            self._run_all()
+        self._target.flush()
+        self._state.manifest.store(*self._window)
+        return self.counts
+
+    def _run_all(self) -> None:
+        first = self._running.position // WINDOW * WINDOW
+        with slots(self._control.memory) as made:
+            self._free = list(made)
+            for start in range(first, self._size, WINDOW):
+                self._run_window(start, min(self._size, start + WINDOW), len(made) // 2)
+
+    def _run_window(self, start: int, end: int, depth: int) -> None:
+        records = self._state.manifest.load(start, end)
+        self._window = (start, records)
+        wanted = list(_from(self._running.position, self._wanted(start, end)))
+        if not wanted:  # nothing to remember: a window costs a flush to the disk
+            self._position = end
+            return
+        expected = sum(extent.length for extent in wanted if not extent.zero)
+        self._total = self._done + expected + self._outlook.after(start)
+        going = reads(self._source, self._announced(list(batches(wanted))), self._take, depth, self._control.check)
+        try:
+            for batch, slot in going:
+                self._write(batch, slot)
+        finally:
+            going.close()
+        while self._writing:
+            self._settle()
+        self._position = end
+        if end < self._size:
+            self._save(end)
+
+    # -- what has to be looked at
+
+    def _wanted(self, start: int, end: int) -> Iterator[Extent]:
+        """Ranges of the window to read and to make zero, in order, apart from each other."""
+        at, stop, since = start, min(end, self._source_size), self._running.since
+        if since:
+            told, coarse = changed(self._source, start, stop, since, self._early)
+            if self._running.coarse:
+                self._untold = [extent._replace(zero=False) for extent in coarse]
+            else:
+                self._untold = untold(told, coarse)
+            self._untold_starts = [extent.offset for extent in self._untold]
+            apart = (extent for extent in told if not _within(extent, self._untold, self._untold_starts))
+            for extent in merge(apart, self._untold):
+                if not extent.zero:
+                    yield extent
+                else:
+                    yield from self._not_zero(extent.offset, extent.end)
+            at = max(start, self._source_size)
+        else:
+            for extent in widened(self._source.ranges(start, stop), min(end, self._size)):
+                yield from self._not_zero(at, extent.offset)
+                yield extent
+                at = extent.end
+        yield from self._not_zero(at, end)
+
+    def _not_zero(self, start: int, end: int) -> Iterator[Extent]:
+        """The parts of [start, end) that the target may not have as zeroes, as ranges to make zero."""
+        if start >= end:
+            return
+        origin, records = self._window
+        first, last = (start - origin) // BLOCK, -(-(end - origin) // BLOCK)
+        part = bytes(memoryview(records)[first * RECORD : last * RECORD])
+        if part.count(0) == len(part):
+            return
+        begun = -1
+        for block in range(first, last + 1):
+            at = (block - first) * RECORD
+            if block < last and part[at : at + RECORD] != ZERO:
+                begun = block if begun < 0 else begun
+            elif begun >= 0:
+                offset = max(start, origin + begun * BLOCK)
+                yield Extent(offset, min(end, origin + block * BLOCK) - offset, True)
+                begun = -1
+
+    def _announced(self, wanted: list[Batch]) -> Iterator[Batch]:
+        """The batches, the state saved before any that lies beyond what it announced."""
+        for number, batch in enumerate(wanted):
+            if number % AHEAD == 0:
+                last = min(number + AHEAD, len(wanted)) - 1
+                self._save(spans(self._size, 0, wanted[last].end)[1])
+            yield batch
+
+    # -- writing
+
+    def _take(self) -> Slot:
+        while not self._free:
+            self._settle()
+        return self._free.pop()
+
+    def _settle(self) -> None:
+        batch, slot = self._writing[0]
+        slot.wait(self._control.check)
+        self._writing.popleft()
+        self._free.append(slot)
+        self._position = batch.end  # they are settled in the order of their offsets
+        self._done += batch.length
+        self._control.progress(self._done, self._total)
+        if time.monotonic() - self._saved > SAVE:
+            self._save(self._running.limit)
+
+    def _save(self, limit: int) -> None:
+        self._target.flush()
+        self._running.position = self._position
+        self._running.limit = limit
+        self._state.save(*self._window)
+        self._saved = time.monotonic()
+
+    def _write(self, batch: Batch, slot: Slot) -> None:
+        """Sends what of the batch differs from what the target has."""
+        self._control.check()
+        data = self.counts.data
+        # first into the list that is waited for: what is on its way must not be forgotten when something raises
+        self._writing.append((batch, slot))
+        for piece, at in batch.pieces:
+            for start, end, zero in self._differing(slot.buffer, piece, at):
+                offset = piece.offset + start - at
+                if zero:
+                    slot.pending.append(self._target.zero(offset, end - start))
+                    self.counts.zeroed += end - start
+                else:
+                    slot.pending.append(self._target.write(slot.buffer, start, offset, end - start))
+                    self.counts.written += end - start
+                if _within(piece, self._untold, self._untold_starts):
+                    self._running.mistaken = True  # is in the state before any that says that this was written
+            self.counts.read += piece.length
+        for extent in batch.zeroes:
+            slot.pending.append(self._target.zero(extent.offset, extent.length))
+            self.counts.zeroed += extent.length
+            self._note_zero(extent)
+        self._throttle.take(self.counts.data - data, self._control.check)
+
+    def _note_zero(self, extent: Extent) -> None:
+        origin, records = self._window
+        first, last = (extent.offset - origin) // BLOCK, -(-(extent.end - origin) // BLOCK)
+        for block in range(first, last):
+            begin = origin + block * BLOCK
+            whole = begin >= extent.offset and min(begin + BLOCK, self._size) <= extent.end
+            records[block * RECORD : (block + 1) * RECORD] = ZERO if whole else UNKNOWN
+
+    def _differing(self, buffer: Buffer, piece: Extent, at: int) -> list[tuple[int, int, bool]]:
+        """The parts of the piece, at `at` in the buffer, to be written or (True) zeroed: places in the buffer."""
+        origin, records = self._window
+        found: list[tuple[int, int, bool]] = []
+        end = at + piece.length
+        place = (piece.offset - origin) // BLOCK * RECORD
+        for block in range(at // BLOCK * BLOCK, end, BLOCK):
+            start, stop = max(at, block), min(end, block + BLOCK)
+            old = bytes(records[place : place + RECORD])
+            whole = start == block and (stop == block + BLOCK or piece.offset + stop - at == self._size)
+            new = buffer.record(block) if whole else ZERO if buffer.is_zero(start, stop) else UNKNOWN
+            self.counts.data += stop - start if new != ZERO else 0
+            if new == ZERO and old == ZERO:
+                pass
+            elif whole and new == old:
+                pass  # a hash is never UNKNOWN: that would be an unheard-of coincidence, and only read again
+            elif new == ZERO:
+                _add(found, start, stop, True)
+            elif old == ZERO:
+                for first, last in buffer.stretches(start, stop):
+                    _add(found, first, last, False)
+            else:
+                _add(found, start, stop, False)
+            if whole:
+                records[place : place + RECORD] = new
+            elif not new == old == ZERO:
+                records[place : place + RECORD] = UNKNOWN
+            place += RECORD
+        return found
+
+
+def _from(position: int, extents: Iterable[Extent]) -> Iterator[Extent]:
+    """What of the extents is not below `position`."""
+    for extent in extents:
+        if extent.end > position:
+            start = max(extent.offset, position)
+            yield Extent(start, extent.end - start, extent.zero)
+
+
+def _within(extent: Extent, whole: list[Extent], starts: list[int]) -> bool:
+    """Whether the extent begins in one of `whole`, which begin at `starts`."""
+    at = bisect_right(starts, extent.offset) - 1
+    return at >= 0 and whole[at].end > extent.offset
+
+
+def _add(found: list[tuple[int, int, bool]], start: int, end: int, zero: bool) -> None:
+    """Appends a part, joined to the last where that spares a request. Between two writes lies what the target has
+    already, which may be written with them."""
+    if found:
+        first, last, kind = found[-1]
+        if kind == zero and start - last <= (0 if zero else GAP):
+            found[-1] = (first, end, zero)
+            return
+    found.append((start, end, zero))
+
+
+assert WINDOW % CHUNK == 0 and CHUNK % BLOCK == 0

@@ -1,0 +1,143 @@
+"""What a copy has to remember between its passes, and to go on where it was killed: a directory with two files.
+
+`state.json` is replaced as a whole and on disk before what it announces is done; `manifest` is what is known of the
+target (see `manifest`). Without either nothing is lost but time: the next pass reads everything.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from naru.errors import InputError, NaruError
+from naru.files import write_whole
+from naru.volumes.locations import Location
+from naru.volumes.manifest import Manifest
+from naru.volumes.oserrors import hint_of
+
+FORMAT = 1
+
+
+@dataclass
+class Running:
+    """A pass that has begun: from `since` ("" for everything) to `point` ("" where there are none). Everything below
+    `position` is done; between it and `limit` something may have been written; nothing beyond. `mistaken` says that
+    the list of what changed was found wanting (see `changes`), `coarse` that therefore all that may have changed is
+    being compared."""
+
+    point: str
+    since: str
+    position: int = 0
+    limit: int = 0
+    mistaken: bool = False
+    coarse: bool = False
+
+
+@dataclass
+class State:
+    """See the fields of state.json: identities and texts of both sides, `at` the point of the last whole pass,
+    `verified` the one at which the target was last found to be equal everywhere, `known` up to which size of the target
+    the manifest tells the truth, `passes` how many were whole; `early` by point the offsets and lengths of what changed
+    right after it (see `changes`), None where that is much."""
+
+    directory: Path
+    manifest: Manifest
+    source: str
+    target: str
+    job: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
+    source_id: str = ""
+    target_id: str = ""
+    at: str = ""
+    verified: str = ""
+    passes: int = 0
+    known: int = 0
+    early: dict[str, list[tuple[int, int]] | None] = field(default_factory=dict)
+    running: Running | None = None
+
+    def save(self, start: int = 0, records: bytes | bytearray = b"") -> None:
+        """Returns when it survives a loss of power, with the manifest, whose `records` from `start` on are new."""
+        said = {"naru_copy": FORMAT} | {name: getattr(self, name) for name in _FIELDS}
+        said["running"] = asdict(self.running) if self.running else None
+        self.manifest.store(start, records)
+        self.manifest.sync()
+        try:
+            write_whole(self.directory / "state.json", json.dumps(said, indent=1))
+        except OSError as error:
+            raise NaruError(
+                f"{self.directory} cannot be written", detail=error.strerror or "", hint=hint_of(error.errno)
+            ) from error
+
+
+_FIELDS = [item.name for item in fields(State) if item.name not in ("directory", "manifest", "running")]
+
+
+@contextmanager
+def opened(directory: Path, source: Location, target: Location, job: str = "") -> Iterator[State]:
+    """The state in `directory`, made when there is none; this process alone may use it until the end.
+
+    Raises InputError when it is that of another copy, or damaged, and NaruError while another process has it.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise InputError(f"{directory} cannot be written", detail=error.strerror or "") from error
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise NaruError(f"{directory} is being used by another process", hint="Wait for it, or end it.") from error
+        said = _read(directory / "state.json")
+        fresh = not said or not (directory / "manifest").exists()
+        manifest = Manifest(directory / "manifest")
+        stack.callback(manifest.close)
+        running = said.pop("running", None)
+        known = {name: said[name] for name in _FIELDS if name in said}
+        state = State(directory, manifest, **{"source": str(source), "target": str(target)} | known)
+        state.running = Running(**running) if running else None
+        if (state.source, state.target) != (str(source), str(target)):
+            raise InputError(
+                f"{directory} is the state of another copy",
+                detail=f"{state.source} -> {state.target}",
+                hint="Give another directory.",
+            )
+        if fresh:
+            state.known = 0
+        if job and not said:
+            state.job = job
+        yield state
+
+
+def exists(directory: Path) -> bool:
+    """Whether a copy has been begun whose state is in `directory`."""
+    return (directory / "state.json").exists()
+
+
+def last_point(directory: Path) -> str:
+    """The point of the last whole pass, "" when there is none."""
+    return str(_read(directory / "state.json").get("at", ""))
+
+
+def reached(directory: Path) -> list[str]:
+    """The points of the last whole pass and of one that has begun, as far as there are any."""
+    said = _read(directory / "state.json")
+    return [point for point in (said.get("at"), (said.get("running") or {}).get("point")) if point]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read", detail=str(error), hint="Remove it to start anew.") from error
+    if not isinstance(said, dict) or said.get("naru_copy") != FORMAT:
+        raise InputError(f"{path} is not the state of a copy that this Naru knows", hint="Remove it to start anew.")
+    return said
