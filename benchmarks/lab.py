@@ -27,7 +27,7 @@ from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 
 PORT_BASE = 21000
-BATCH = 50  # servers a request, as a user of `openstack server create --max` would
+BATCH = 10  # servers a request: more keep a busy API from answering within a minute
 
 
 def quiet(*_: object) -> None:

@@ -18,9 +18,11 @@ from naru.cloud.client import Cloud
 from naru.errors import InputError
 from naru.inventory.archive import Archive, Snapshot
 from naru.inventory.compare import compare
+from naru.inventory.database import Database
 from naru.inventory.kinds import KINDS
 from naru.inventory.read import Reading, Sink, read
 from naru.inventory.rows import Row
+from naru.inventory.user_quotas import read_user_quotas
 
 ARCHIVE = "archive.db"
 
@@ -66,6 +68,7 @@ naru inventory old
 naru inventory old --project hanok
 naru inventory old --project hanok --list -f json
 naru inventory old --save --work work/hanok
+naru inventory old --nova-database nova-old.url
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -74,29 +77,41 @@ naru inventory old --save --work work/hanok
         parser.add_argument("--list", action="store_true", help="one row per thing instead of a count per kind")
         parser.add_argument("--project", metavar="PROJECT", help="only what this project owns; its name or id")
         parser.add_argument("--save", action="store_true", help=f"keep all of it in the work directory's {ARCHIVE}")
+        parser.add_argument(
+            "--nova-database",
+            type=Path,
+            metavar="FILE",
+            help="a file with the URL of Nova's database: key pairs come from there",
+        )
         add_archive(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        database = arguments.nova_database and Database(arguments.nova_database)
         with tempfile.TemporaryDirectory(prefix="naru-") as directory, Cloud(arguments.cloud) as cloud:
             file = archive_file(arguments) if arguments.save else Path(directory) / ARCHIVE
             with Archive(file) as archive:
                 number = archive.begin(cloud.name)
                 with counting(cloud.name, lambda rows: archive.add(number, rows)) as sink:
-                    readings = read(cloud, sink)
-                archive.end(number, readings)
-                self.exit_code = 1 if any(reading.failed for reading in readings) else 0
+                    readings = {reading.kind: reading for reading in read(cloud, sink, database=database)}
+                rows = archive.rows(number, kind="project") if arguments.project else ()
+                if projects := [row.id for row in rows if arguments.project in (row.id, row.name)]:
+                    found = read_user_quotas(cloud, archive, number, projects)
+                    readings[found.kind] = found
+                archive.end(number, list(readings.values()))
+                self.exit_code = 1 if any(reading.failed for reading in readings.values()) else 0
                 project = arguments.project and _project(archive, number, arguments.project)
                 rows = archive.rows(number, project=project)
                 if arguments.list:
                     fields = ("kind", "id", "name", "project", "status")
                     return fields, [tuple(getattr(row, field) for field in fields) for row in rows]
                 counts = Counter(row.kind for row in rows)
-                return ("kind", "count", "remark"), [_line(reading, counts) for reading in readings]
+                return ("kind", "count", "remark"), [_line(reading, counts) for reading in readings.values()]
 
 
 def _line(reading: Reading, counts: Counter[str]) -> tuple[str, int | None, str]:
-    return reading.kind, None if reading.problem and not reading.count else counts[reading.kind], reading.problem
+    count = None if reading.problem and not reading.count else counts[reading.kind]
+    return reading.kind, count, reading.problem or reading.source
 
 
 def _project(archive: Archive, snapshot: int, text: str) -> str:
@@ -122,13 +137,15 @@ class Snapshots(Lister):
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         with Archive(archive_file(arguments), create=False) as archive:
             snapshots = archive.snapshots()
-        return ("snapshot", "cloud", "began", "ended", "things", "lists_not_read"), map(_snapshot, snapshots)
+        return ("snapshot", "cloud", "began", "ended", "things", "lists_not_read", "remark"), map(_snapshot, snapshots)
 
 
 def _snapshot(found: Snapshot) -> tuple[Any, ...]:
     things = sum(reading.count for reading in found.readings)
     failed = [reading.kind for reading in found.readings if reading.failed]
-    return found.number, found.cloud, found.began, found.ended or "interrupted", things, ", ".join(failed)
+    elsewhere = [f"{reading.kind} {reading.source}" for reading in found.readings if reading.source]
+    ended = found.ended or "interrupted"
+    return found.number, found.cloud, found.began, ended, things, ", ".join(failed), ", ".join(elsewhere)
 
 
 class Diff(Lister):
@@ -182,6 +199,7 @@ def _pair(archive: Archive, before: int | None, after: int | None) -> tuple[int,
 class Show(Command):
     """Show everything in an archive that has an id or a name: the API's whole answer, and what refers to it, as JSON.
 
+    Of a volume that was moved from storage to storage also when its content was compared, and what was found.
     Without --snapshot the newest of each cloud that has it.
     """
 
@@ -210,7 +228,10 @@ naru archive show web-1 --snapshot 2
                         for kind, identity, path in archive.users_of(number, row.id)
                     ]
                     told = {"cloud": clouds[number], "snapshot": number, "kind": row.kind, "id": row.id}
-                    shown.setdefault((clouds[number], row.kind, row.id), told | {"named_by": users, "body": row.body})
+                    told |= {"named_by": users, "body": row.body}
+                    if row.kind == "volume" and (proofs := archive.proofs(row.id)):
+                        told["content"] = proofs
+                    shown.setdefault((clouds[number], row.kind, row.id), told)
         if not shown:
             raise InputError(
                 f"{archive.file} has nothing with the id or name {arguments.thing!r}",

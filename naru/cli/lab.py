@@ -69,7 +69,7 @@ naru lab up --name rehearsal --port-base 20000
             metavar="[CLOUD:]SERVICE,...",
             help="besides the core: swift, octavia, designate, barbican; for all clouds or for one; may be repeated",
         )
-        parser.add_argument("--computes", type=int, metavar="N", help="fake compute hosts per cloud (1)")
+        parser.add_argument("--computes", type=int, metavar="N", help="fake compute hosts per cloud (2)")
         parser.add_argument(
             "--guests",
             type=int,
@@ -84,8 +84,8 @@ naru lab up --name rehearsal --port-base 20000
         options = (arguments.cloud, arguments.services, arguments.computes, arguments.guests, arguments.port_base)
         wanted = None
         if any(option is not None for option in options) or not lab.exists():
-            computes = 1 if arguments.computes is None else arguments.computes
-            base = arguments.port_base or DEFAULT_BASE
+            computes = 2 if arguments.computes is None else arguments.computes
+            base = DEFAULT_BASE if arguments.port_base is None else arguments.port_base
             wanted = spec.build(arguments.cloud, arguments.services, computes, base, arguments.guests or 0)
         with cloud_progress() as tell, install_progress() as installing:
             lab.up(wanted, tell, installing)

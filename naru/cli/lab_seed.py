@@ -49,8 +49,9 @@ def setting(text: str) -> tuple[str, int]:
 class Seed(ShowOne):
     """Fill a cloud with a sample: what its file declares and is not there yet, with data in the volumes.
 
-    SAMPLE is `demo` (a small company), `large` (projects and servers in numbers) or a file's path. What the cloud's
-    release does not have is skipped and listed under not_in_this_release. May be repeated at any time.
+    SAMPLE is `demo` (a small company), `large` (projects and servers in numbers), `wide` (one project of 50 servers and
+    some 600 things) or a file's path. What the cloud's release does not have is skipped and listed under
+    not_in_this_release. May be repeated at any time.
     Exit code of --check: 1 when a volume, snapshot or image is not as it was written.
     """
 
@@ -81,11 +82,11 @@ naru lab seed demo --cloud old --remove
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+        declaration = load(arguments.sample, dict(arguments.set))
         lab = find_lab(arguments)
         cloud = lab.cloud(arguments.cloud)
         if not cloud.processes.names():
             raise InputError(f"{cloud.name} is not running", hint="Start it with: naru lab start")
-        declaration = load(arguments.sample, dict(arguments.set))
         action = self._check if arguments.check else self._remove if arguments.remove else self._seed
         with seed_progress(f"{declaration.name} on {cloud.name}") as report:
             answer = action(declaration, cloud, report)

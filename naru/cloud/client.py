@@ -1,20 +1,21 @@
 """REST calls to one cloud: its services found and asked in versions that it has itself, its lists whole."""
 
-import functools
+import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import openstack.config
 import requests
-from keystoneauth1 import adapter, exceptions
+from keystoneauth1 import adapter, exceptions, identity
 from keystoneauth1 import session as keystone_session
+from keystoneauth1.access import AccessInfoV3
 from keystoneauth1.discover import EndpointData
-from openstack.config.cloud_region import CloudRegion
-from openstack.exceptions import ConfigException
+from keystoneauth1.identity.v3 import TokenMethod
 
-from naru.errors import InputError, NaruError
+from naru.cloud.config import region
+from naru.cloud.transport import RETRIABLE, GaveUp, Transport, decoded, retry_after
+from naru.errors import NaruError
 
 # the API of each service that Naru speaks: a cloud of 2017 has these, and the newest ones still do
 MAJORS = {
@@ -30,9 +31,9 @@ MAJORS = {
 }
 # an eventlet server of 2017 serves a hundred connections, users' included, and leaves the next one waiting for ever
 CONNECTIONS = 16
-# answers of a service, or of the proxy before it, that is overloaded or being restarted: worth a read again
-RETRIABLE = [429, 500, 502, 503, 504]
-READ_RETRIES = 4
+
+# whatever keystoneauth, the transport or, in the middle of a stream, requests raise for a service that does not answer
+FAILURES = (exceptions.ClientException, GaveUp, requests.RequestException)
 
 Version = tuple[int, ...]
 
@@ -49,21 +50,35 @@ class Call:
 
 
 class CloudError(NaruError):
-    """A service refused a request, or did not answer. `status` is the HTTP status, 0 without an answer."""
+    """A service refused a request, or did not answer. `status` is the HTTP status, 0 without an answer; `after` the
+    seconds that the service asked to wait."""
 
     def __init__(
-        self, summary: str, *, status: int = 0, request_id: str = "", detail: str = "", hint: str = ""
+        self,
+        summary: str,
+        *,
+        status: int = 0,
+        request_id: str = "",
+        detail: str = "",
+        hint: str = "",
+        after: float = 0.0,
     ) -> None:
         super().__init__(summary, detail=detail, hint=hint)
         self.status = status
         self.request_id = request_id
+        self.after = after
+
+
+class Unavailable(CloudError):
+    """The service did not answer, or is overloaded: what was asked may or may not have been done, and asking again
+    may help."""
 
 
 class Cloud:
     """The cloud `name` of clouds.yaml, as the identity written there. May be used by many threads.
 
     `record` receives every call that may change something, after its answer. Raises InputError for a name that
-    clouds.yaml does not have.
+    clouds.yaml does not have, or for a clouds.yaml that is not right.
     """
 
     def __init__(
@@ -76,12 +91,11 @@ class Cloud:
     ) -> None:
         self.name = name
         self._record = record
-        self._http = requests.Session()
+        self._http = Transport()
         pool = requests.adapters.HTTPAdapter(pool_connections=16, pool_maxsize=connections, pool_block=True)
         for scheme in ("http://", "https://"):
             self._http.mount(scheme, pool)
-        self._region = _region(name, config_files, functools.partial(keystone_session.Session, session=self._http))
-        self._session: keystone_session.Session = self._region.get_session()
+        self._region, self._session = region(name, config_files, self._http)
         self._lock = threading.RLock()
         self._endpoints: dict[str, EndpointData | None] = {}
         self._extensions: dict[str, frozenset[str]] = {}
@@ -89,6 +103,23 @@ class Cloud:
     def close(self) -> None:
         """Gives the connections back."""
         self._http.close()
+
+    def acting(self, project: str, user: str = "", password: str = "") -> "Cloud":
+        """The same cloud as another identity, over the same connections; ids are given, not names. As `user` with the
+        password; without, as the identity of clouds.yaml, which needs a role in the project."""
+        auth: identity.V3Password | identity.V3Token
+        if user:
+            auth = identity.V3Password(self.auth_url, user_id=user, password=password, project_id=project)
+        else:
+            auth = _Rescoped(self.auth_url, self._session, project)
+        other = copy.copy(self)
+        mine = self._session
+        other._session = keystone_session.Session(
+            auth=auth, session=self._http, verify=mine.verify, cert=mine.cert, timeout=mine.timeout
+        )
+        other._endpoints = {}  # some have the project in their path
+        other._lock = threading.RLock()
+        return other
 
     def __enter__(self) -> "Cloud":
         return self
@@ -103,15 +134,20 @@ class Cloud:
         """The region's name, empty when clouds.yaml names none."""
         return str(self._region.region_name or "")
 
+    @property
+    def auth_url(self) -> str:
+        """Where Keystone is, as clouds.yaml has it."""
+        return str(self._region.config["auth"]["auth_url"])
+
     def _adapter(self, service: str) -> adapter.Adapter:
-        region = self._region
+        told = self._region
         return adapter.Adapter(
             self._session,
-            service_type=region.get_service_type(service),
-            service_name=region.get_service_name(service),
-            interface=region.get_interface(service),
-            region_name=region.get_region_name(service),
-            endpoint_override=region.get_endpoint(service),
+            service_type=told.get_service_type(service),
+            service_name=told.get_service_name(service),
+            interface=told.get_interface(service),
+            region_name=told.get_region_name(service),
+            endpoint_override=told.get_endpoint(service),
         )
 
     def endpoint(self, service: str) -> EndpointData | None:
@@ -129,7 +165,7 @@ class Cloud:
             return client.get_endpoint_data()
         except exceptions.EndpointNotFound:
             return None
-        except exceptions.ClientException as error:
+        except FAILURES as error:
             raise unreachable(self.name, service, error) from error
 
     def has(self, service: str) -> bool:
@@ -166,8 +202,20 @@ class Cloud:
 
     @property
     def project_id(self) -> str:
-        """The project that the identity is scoped to, empty when it is none."""
-        return str(self._session.get_project_id() or "")
+        """The project that the identity is scoped to, empty when it is none. Raises CloudError."""
+        return self._told(self._session.get_project_id)
+
+    @property
+    def user_id(self) -> str:
+        """The identity's user. Raises CloudError."""
+        return self._told(self._session.get_user_id)
+
+    def _told(self, ask: Callable[[], str | None]) -> str:
+        """What Keystone says of the identity, empty when nothing."""
+        try:
+            return str(ask() or "")
+        except FAILURES as error:
+            raise unreachable(self.name, "identity", error) from error
 
     # -- asking it
 
@@ -182,18 +230,17 @@ class Cloud:
         headers: Mapping[str, str] | None = None,
         version: str = "",
         stream: bool = False,
+        again: bool = False,
     ) -> requests.Response:
         """The answer to `method` on `path` under the service's versioned endpoint.
 
-        `version` is a microversion. A read is asked again when the service is overloaded or cannot be reached; what
-        may change something is asked once. Raises CloudError.
+        `version` is a microversion. What fails for a while is asked again, unless it may have made something: a POST
+        only with `again`, a `data` that is an iterator never (see `naru.cloud.transport`). Raises CloudError;
+        Unavailable when asking again later may help.
         """
         endpoint = self.endpoint(service)
         if endpoint is None:
             raise CloudError(f"{self.name} has no {service} service", status=404)
-        reads = method in ("GET", "HEAD")
-        retries: dict[str, Any] = {"retriable_status_codes": RETRIABLE}
-        retries |= {"connect_retries": READ_RETRIES, "status_code_retries": READ_RETRIES} if reads else {}
         sent = {"json": body} if body is not None else {"data": data} if data is not None else {}
         try:
             answer: requests.Response = self._adapter(service).request(
@@ -202,13 +249,18 @@ class Cloud:
                 headers=dict(headers or {}),
                 microversion=version or None,
                 stream=stream,
+                again=again,
+                # a stream that was refused half-way has nothing left for a second request
+                allow_reauth=data is None,
                 **sent,
-                **retries,
             )
         except exceptions.HttpError as error:
             self._note(service, method, path, error.http_status, error.request_id)
+            if data is not None and error.http_status == 401 and self._session.invalidate():
+                raise Unavailable(f"{self.name}: the token ended before {method} {path}", status=401) from error
             raise refused(self.name, service, method, path, error) from error
-        except exceptions.ClientException as error:
+        except FAILURES as error:
+            self._note(service, method, path, getattr(error, "status", 0), None)
             raise unreachable(self.name, service, error) from error
         self._note(service, method, path, answer.status_code, answer.headers.get("X-OpenStack-Request-ID"))
         return answer
@@ -218,9 +270,13 @@ class Cloud:
             self._record(Call(service, method, path, status, request_id or ""))
 
     def __call__(self, service: str, method: str, path: str, body: Any = None, **options: Any) -> Any:
-        """The decoded JSON of `request`'s answer, None when it is empty."""
+        """The decoded JSON of `request`'s answer, None when it is empty. Raises Unavailable for one that is not whole:
+        then what was asked was done."""
         answer = self.request(service, method, path, body=body, **options)
-        return answer.json() if answer.content else None
+        try:
+            return decoded(answer)
+        except GaveUp as error:
+            raise unreachable(self.name, service, error) from error
 
     def items(self, service: str, path: str, collection: str, version: str = "") -> Iterator[dict[str, Any]]:
         """Every item of a collection, page after page, whatever the service's own limit of a page is; a thing that
@@ -238,19 +294,6 @@ def parse(version: str) -> Version:
     return tuple(int(part) for part in version.split("."))
 
 
-def _region(name: str, files: list[str] | None, constructor: Any) -> CloudRegion:
-    try:
-        config = openstack.config.OpenStackConfig(config_files=files, session_constructor=constructor, app_name="naru")
-        found: CloudRegion = config.get_one(name)
-    except ConfigException as error:
-        raise InputError(
-            f"cloud {name!r} is not in clouds.yaml",
-            detail=str(error),
-            hint="OS_CLIENT_CONFIG_FILE says where that is; `naru lab up` prints the lab's.",
-        ) from error
-    return found
-
-
 def next_page(page: Mapping[str, Any], collection: str, path: str) -> str | None:
     """The path of the next page, by the link's query alone: an old cloud's links often name a host that only it knows.
 
@@ -264,19 +307,38 @@ def next_page(page: Mapping[str, Any], collection: str, path: str) -> str | None
     return f"{path.partition('?')[0]}?{link.partition('?')[2]}" if link else None
 
 
+class _Rescoped(identity.V3Token):
+    """The identity of another session, `mine`, in another project: by a token of its, renewed when that has ended."""
+
+    def __init__(self, auth_url: str, mine: keystone_session.Session, project: str) -> None:
+        super().__init__(auth_url, token="", project_id=project)
+        self._mine = mine
+
+    def get_auth_ref(self, session: keystone_session.Session) -> AccessInfoV3:
+        self.auth_methods = [TokenMethod(token=str(self._mine.get_token()))]
+        try:
+            return super().get_auth_ref(session)
+        except exceptions.Unauthorized:
+            self._mine.invalidate()
+            self.auth_methods = [TokenMethod(token=str(self._mine.get_token()))]
+            return super().get_auth_ref(session)
+
+
 def refused(cloud: str, service: str, method: str, path: str, error: exceptions.HttpError) -> CloudError:
     """What a service said to a request that it refused, as an error for people."""
     # keystoneauth loses the words of Neutron, whose errors are shaped differently
     told = error.response.text[:2000] if error.response is not None else str(error)
-    return CloudError(
+    kind = Unavailable if error.http_status in RETRIABLE else CloudError
+    return kind(
         f"{cloud}: {service} refused {method} {path.partition('?')[0]} ({error.http_status})",
         status=error.http_status,
         request_id=error.request_id or "",
         detail=told.strip(),
+        after=0.0 if error.response is None else retry_after(error.response),
     )
 
 
-def unreachable(cloud: str, service: str, error: exceptions.ClientException) -> CloudError:
+def unreachable(cloud: str, service: str, error: Exception) -> CloudError:
     """No answer of a service at all, as an error for people."""
     if isinstance(error, exceptions.Unauthorized):
         return CloudError(
@@ -285,8 +347,10 @@ def unreachable(cloud: str, service: str, error: exceptions.ClientException) -> 
             detail=str(error),
             hint="Check its user, password and project.",
         )
-    return CloudError(
+    return Unavailable(
         f"{cloud}: {service} does not answer",
+        status=getattr(error, "status", 0),
+        after=getattr(error, "after", 0.0),
         detail=str(error),
         hint="Check that the cloud is up and that this machine reaches its endpoints.",
     )

@@ -1,7 +1,8 @@
 """The archive: everything of a cloud as its APIs told it at one time, compressed, and found again by id or name.
 
-One SQLite file holds any number of snapshots: of the old cloud and the new, before and after. Nothing in it is ever
-changed. Readable by its owner alone, since user data and metadata may hold what users would not show.
+One SQLite file holds any number of snapshots: of the old cloud and the new, before and after; and the proofs of what
+volumes hold that were moved (see `naru.volumes.proof`). No snapshot in it is ever changed. Readable by its owner alone,
+since user data and metadata may hold what users would not show.
 """
 
 import datetime
@@ -9,7 +10,7 @@ import json
 import sqlite3
 import threading
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,11 @@ CREATE INDEX thing_project ON thing (snapshot, project, kind);
 CREATE TABLE reference (snapshot INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, path TEXT NOT NULL,
     target TEXT NOT NULL);
 CREATE INDEX reference_target ON reference (target, snapshot);
+"""
+# made when there is something for it: an archive of before serves as well, and so does a Naru of before
+_PROOFS = """
+CREATE TABLE IF NOT EXISTS proof (volume TEXT NOT NULL, target TEXT NOT NULL, body BLOB NOT NULL,
+    PRIMARY KEY (volume, target)) WITHOUT ROWID
 """
 
 
@@ -65,6 +71,8 @@ class Archive:
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
             if version > FORMAT:
                 raise InputError(f"{file} was written by a newer Naru", hint="Read it with that one, or a newer one.")
+            if version == 0 and not create:
+                raise InputError(f"{file} is empty", hint="Bring it back from a copy, or read the cloud anew.")
             if version == 0:
                 if self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     raise InputError(f"{file} is a database, but no archive of Naru's")
@@ -130,6 +138,17 @@ class Archive:
                 "UPDATE snapshot SET ended = ?, readings = ? WHERE number = ?", (_now(), told, snapshot)
             )
 
+    def add_proofs(self, volume: str, target: str, proofs: Sequence[Mapping[str, Any]]) -> None:
+        """Keeps the proofs of the content of a volume that became `target`; those that were kept of the same begin so,
+        too."""
+        body = zlib.compress(json.dumps(proofs).encode())
+        with self._lock:
+            try:
+                self._database.execute(_PROOFS)
+                self._database.execute("INSERT OR REPLACE INTO proof VALUES (?, ?, ?)", (volume, target, body))
+            except sqlite3.Error as error:
+                raise NaruError(f"the archive {self.file} cannot be written", detail=str(error)) from error
+
     # -- reading
 
     def snapshots(self) -> list[Snapshot]:
@@ -170,6 +189,13 @@ class Archive:
             "SELECT DISTINCT kind, id, path FROM reference WHERE target = ? AND snapshot = ? ORDER BY kind, id, path"
         )
         return list(self._select(query, (identity, snapshot)))
+
+    def proofs(self, volume: str) -> list[dict[str, Any]]:
+        """What became of the content of a volume, or of the one that it became: both ids and the proofs of each."""
+        if not self._select("SELECT 1 FROM sqlite_master WHERE name = 'proof'", ()):
+            return []
+        rows = self._select("SELECT volume, target, body FROM proof WHERE volume = ? OR target = ?", (volume, volume))
+        return [{"volume": old, "target": new, "proofs": json.loads(zlib.decompress(body))} for old, new, body in rows]
 
     def _select(self, query: str, values: Sequence[Any]) -> list[Any]:
         with self._lock, closing(self._database.execute(query, values)) as cursor:

@@ -73,17 +73,17 @@ def _changed(before: Row, after: Row) -> Iterator[Difference]:
     for field in sorted((before.body.keys() | after.body.keys()) - restless):
         old, new = before.body.get(field), after.body.get(field)
         # a field that is there with null is another thing than one that is not there
-        same = (field in before.body) == (field in after.body) and _calm(field, old) == _calm(field, new)
+        same = (field in before.body) == (field in after.body) and calm(field, old) == calm(field, new)
         if not same:
             yield Difference(after.kind, after.id, after.name, "changed", field, old, new)
 
 
-def _calm(field: str, value: Any) -> Any:
+def calm(field: str, value: Any) -> Any:
     """The value as it is compared: a list without order sorted, an inner `updated_at` left out."""
     if isinstance(value, dict):
-        return {key: _calm(key, inner) for key, inner in value.items() if key not in _RESTLESS}
+        return {key: calm(key, inner) for key, inner in value.items() if key not in _RESTLESS}
     if isinstance(value, list):
-        calm = [_calm("", item) for item in value]
-        return sorted(calm, key=lambda item: json.dumps(item, sort_keys=True)) if field in _UNORDERED else calm
+        items = [calm("", item) for item in value]
+        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True)) if field in _UNORDERED else items
     # True and 1 are equal for Python, and not for anybody else
     return (type(value).__name__, value) if isinstance(value, bool) else value

@@ -3,7 +3,8 @@
 A kind is listed whole, over all projects, with as few requests as its service allows. `versions` are microversions
 from the newest to the oldest that are worth asking in; the newest that a cloud has is taken, and a cloud that has none
 of them is asked without. Where a service lets nobody list the things of all (key pairs, members of an image), `each`
-names the kind whose things are asked one by one, with `{id}` in the path.
+names the kind whose things are asked one by one, with `{id}` in the path. What is asked for each user of a project
+(MEMBER) is read of those projects alone that are asked for: see `naru.inventory.user_quotas`.
 
 References are paths into the API's answer: `fixed_ips.*.subnet_id` is that field of every item of the list. A path
 that leads nowhere refers to nothing.
@@ -29,6 +30,9 @@ class Kind:
     leaves out, each with the version that has it. `older` are fields that only an older version has: version, field,
     and the name it is kept under; they are asked for once more. For an `each`, `only` are the parents that are asked
     (field: value), and `parent` is the field that gets the parent's id.
+
+    `least` is the microversion below which the answer is about something else, `instead` what an operator can do where
+    the list cannot be had.
     """
 
     name: str
@@ -46,8 +50,11 @@ class Kind:
     key: tuple[str, ...] = ("id",)
     title: str = "name"
     secret: tuple[str, ...] = ()
+    least: str = ""
+    instead: str = ""
 
 
+MEMBER = "member of a project"  # the `each` of what is asked for every user with a role on a project
 SECRET = "(not kept)"  # what stands in place of one
 
 
@@ -149,6 +156,17 @@ KINDS: tuple[Kind, ...] = (
         versions=("2.100", "2.75", "2.61", "2.53"),  # the version after these has no rxtx_factor any more
     ),
     Kind(
+        "flavor extra specs",  # only newer versions have them in the list of flavors
+        "compute",
+        "/flavors/{id}/os-extra_specs",
+        "extra_specs",
+        each="flavor",
+        parent="flavor_id",
+        key=("flavor_id",),
+        title="flavor_id",
+        references={"flavor_id": "flavor"},
+    ),
+    Kind(
         "flavor access",
         "compute",
         "/flavors/{id}/os-flavor-access",
@@ -171,6 +189,8 @@ KINDS: tuple[Kind, ...] = (
         key=("user_id", "keypair.name"),
         title="keypair.name",
         references={"user_id": "user"},
+        least="2.10",  # an older Nova gives the administrator's own, whoever is asked for
+        instead="--nova-database reads them from Nova's database",
     ),
     Kind(
         "server group",
@@ -353,6 +373,16 @@ KINDS: tuple[Kind, ...] = (
     ),
     _network("RBAC policy", "/rbac-policies", "rbac-policies", target_tenant="project"),
     _quota("compute", "compute", "/os-quota-sets/{id}", "quota_set"),
+    Kind(
+        "user compute quota",
+        "compute",
+        "/os-quota-sets/{project}?user_id={user}",
+        "quota_set",
+        each=MEMBER,
+        key=("project_id", "user_id"),
+        title="user_id",
+        references={**_OWNER, "user_id": "user"},
+    ),
     _quota("volume", "block-storage", "/os-quota-sets/{id}", "quota_set"),
     _quota("network", "network", "/quotas/{id}", "quota"),
     _zone("compute", "compute", "/os-availability-zone/detail", "availabilityZoneInfo", "zoneName"),

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from naru.cloud.client import Cloud, CloudError
-from naru.inventory.kinds import KINDS, SECRET, Kind
+from naru.inventory.database import Database
+from naru.inventory.kinds import KINDS, MEMBER, SECRET, Kind
 from naru.inventory.rows import Row
 
 # lists and single things asked at a time; the client holds as many connections
 WORKERS = 8
 BATCH = 500
+KEY_PAIR = "key pair"
+
+NOT_ASKED = "read of single projects alone: --project"
+"""Why the users of a whole cloud's projects are not asked for: they are many times as many as the projects."""
 
 # receives some rows of one kind; called by one thread at a time
 Sink = Callable[[list[Row]], None]
@@ -21,21 +26,27 @@ Sink = Callable[[list[Row]], None]
 @dataclass
 class Reading:
     """How one kind was read: how many rows, or why none could be. `problem` of a kind that the cloud does not have is
-    what it lacks; that is another thing than none."""
+    what it lacks; that is another thing than none. `source` is where the rows came from, when that is not the API."""
 
     kind: str
     count: int = 0
     problem: str = ""
     failed: bool = False
+    source: str = ""
 
 
 class Reader:
-    """Reads `cloud` as an administrator into `sink`."""
+    """Reads `cloud` as an administrator into `sink`; key pairs from `database`, if one is given."""
 
-    def __init__(self, cloud: Cloud, sink: Sink, kinds: Iterable[Kind] = KINDS) -> None:
+    def __init__(
+        self, cloud: Cloud, sink: Sink, kinds: Iterable[Kind] = KINDS, database: Database | None = None
+    ) -> None:
         self.cloud = cloud
-        self.readings = {kind.name: Reading(kind.name) for kind in kinds}
+        self.readings = {
+            kind.name: Reading(kind.name, problem=NOT_ASKED if kind.each == MEMBER else "") for kind in kinds
+        }
         self._kinds = list(kinds)
+        self._database = database
         self._sink = sink
         self._lock = threading.Lock()
         self._parents: dict[str, list[str]] = {}
@@ -67,6 +78,11 @@ class Reader:
         if lacks := self._lacks(kind):
             self.readings[kind.name].problem = lacks
             return {}
+        if kind.name == KEY_PAIR and self._database:
+            return {pool.submit(self._key_pairs, kind, self._database): kind}
+        if kind.least and not self.cloud.supports(kind.service, kind.least):
+            _fail(self.readings[kind.name], kind, f"its {kind.service} service has no microversion {kind.least}")
+            return {}
         return {pool.submit(self._one, kind, parent): kind for parent in self._parents.get(kind.name, [])}
 
     def _lacks(self, kind: Kind) -> str:
@@ -96,7 +112,7 @@ class Reader:
                     self._take(kind, [row for row in rows if row.id not in seen])
                     seen |= {row.id for row in rows}
         except CloudError as error:
-            _explain(reading, error)
+            explain(reading, kind, error)
 
     def _older(self, kind: Kind) -> dict[str, dict[str, Any]]:
         """The fields that only older versions have, by the thing's id."""
@@ -117,7 +133,15 @@ class Reader:
         except CloudError as error:
             if error.status != 404:  # the parent was deleted meanwhile
                 with self._lock:
-                    _explain(reading, error)
+                    explain(reading, kind, error)
+
+    def _key_pairs(self, kind: Kind, database: Database) -> None:
+        with self._lock:
+            users = self._parents.get(kind.name, [])
+        version = self.cloud.newest(kind.service)
+        for batch in _batches(database.key_pairs(users, version)):
+            self._take(kind, [Row.of(kind, item) for item in batch])
+        self.readings[kind.name].source = "from Nova's database"
 
     def _whole(self, kind: Kind, item: dict[str, Any], older: dict[str, dict[str, Any]]) -> dict[str, Any]:
         hidden = {path: SECRET for path in kind.secret if item.get(path)}
@@ -134,9 +158,10 @@ class Reader:
                 self._sink(rows)
 
 
-def read(cloud: Cloud, sink: Sink, kinds: Iterable[Kind] = KINDS) -> list[Reading]:
-    """Reads every one of `kinds` in `cloud` into `sink`, several lists at a time; see `Reader.run`."""
-    return Reader(cloud, sink, list(kinds)).run()
+def read(cloud: Cloud, sink: Sink, kinds: Iterable[Kind] = KINDS, database: Database | None = None) -> list[Reading]:
+    """Reads every one of `kinds` in `cloud` into `sink`, several lists at a time; see `Reader.run`. Not what is asked
+    for each user of a project: see `naru.inventory.user_quotas`."""
+    return Reader(cloud, sink, list(kinds), database).run()
 
 
 def _matches(body: dict[str, Any], only: Mapping[str, Any]) -> bool:
@@ -153,10 +178,15 @@ def _batches(items: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
     yield batch
 
 
-def _explain(reading: Reading, error: CloudError) -> None:
+def explain(reading: Reading, kind: Kind, error: CloudError) -> None:
+    """Says in the reading why the kind could not be read."""
     if error.status in (404, 405):
         reading.problem = "its release does not have this list"
     elif error.status in (401, 403):
-        reading.problem, reading.failed = "the identity may not list it", True
+        _fail(reading, kind, "the identity may not list it")
     else:
-        reading.problem, reading.failed = str(error).splitlines()[0], True
+        _fail(reading, kind, str(error).splitlines()[0])
+
+
+def _fail(reading: Reading, kind: Kind, problem: str) -> None:
+    reading.problem, reading.failed = f"{problem}; {kind.instead}" if kind.instead else problem, True

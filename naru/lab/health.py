@@ -12,6 +12,19 @@ from naru.lab.api import Api
 from naru.lab.cloud import Cloud
 
 
+class Silent(NaruError):
+    """Workers gave no sign of life in time; `workers` as `missing` names them."""
+
+    def __init__(self, cloud: Cloud, workers: list[str], seconds: float) -> None:
+        name = process(workers[0], cloud)
+        super().__init__(
+            f"{cloud.name}: no heartbeat of {', '.join(workers)} after {seconds:.0f} s",
+            detail=cloud.processes.tail(name),
+            hint=f"See: naru lab logs {cloud.name}/{name}",
+        )
+        self.workers = workers
+
+
 def answers(url: str, timeout: float = 10) -> bool:
     """Whether an HTTP server behind `url` answers with anything but a server error."""
     try:
@@ -56,6 +69,12 @@ def silent(cloud: Cloud, api: Api, since: float) -> list[str]:
     return [name for module in modules if hasattr(module, "silent") for name in module.silent(cloud, api, since)]
 
 
+def process(worker: str, cloud: Cloud) -> str:
+    """The name of the process that a worker is in: hosts with real guests have one each, fake ones share theirs."""
+    binary, _, host = worker.partition("@")
+    return f"{binary}-{host}" if host in cloud.guest_hosts else binary
+
+
 def timestamp(text: str | None) -> float:
     """Seconds since the epoch of a service's time, which is UTC whether it says so or not; 0 for none."""
     if not text:
@@ -64,7 +83,7 @@ def timestamp(text: str | None) -> float:
 
 
 def wait(cloud: Cloud, since: float, timeout: float = 180) -> None:
-    """Waits until all APIs answer and all workers have reported since `since`."""
+    """Waits until all APIs answer and all workers have reported since `since`; raises Silent."""
     wait_apis(cloud, timeout)
     api = Api(cloud)
     for service, path in (("neutron", "/networks?limit=1"), ("glance", "/images?limit=1")):
@@ -83,8 +102,5 @@ def _until_none(cloud: Cloud, missing: Callable[[], list[str]], timeout: float) 
     deadline = time.monotonic() + timeout
     while left := missing():
         if time.monotonic() > deadline:
-            raise NaruError(
-                f"{cloud.name}: no heartbeat of {', '.join(left)} after {timeout:.0f} s",
-                hint=f"See: naru lab logs {cloud.name}/{left[0].partition('@')[0]}",
-            )
+            raise Silent(cloud, left, timeout)
         time.sleep(0.5)

@@ -9,10 +9,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from naru.errors import InputError, NaruError
+from naru.files import write_whole
 from naru.lab import bootstrap, deps, install, release, running
 from naru.lab import spec as specification
 from naru.lab.cloud import Cloud
@@ -86,6 +88,7 @@ class Lab:
             install.install(sorted({cloud.release for cloud in spec.clouds}), installing)
             self._bring_up(progress)
             self._write_clouds_yaml()
+            self._write_storage()
 
     def _settle(self, wanted: LabSpec | None) -> LabSpec:
         if wanted is not None and not self.exists():
@@ -189,10 +192,21 @@ class Lab:
                     "region_name": cloud.region,
                     "identity_api_version": "3",
                 }
-        temporary = self.clouds_yaml.with_suffix(".new")
-        temporary.touch(mode=0o600)
-        temporary.write_text(yaml.safe_dump({"clouds": entries}, sort_keys=False))
-        temporary.replace(self.clouds_yaml)
+        _write(self.clouds_yaml, {"clouds": entries})
+
+    def storage_yaml(self, name: str) -> Path:
+        """The file that says where a cloud's Cinder backends keep their volumes, for `naru move plan --storage`."""
+        return self.directory / f"storage-{name}.yaml"
+
+    def _write_storage(self) -> None:
+        for cloud in self.clouds():
+            ceph = {"kind": "rbd", "pool": "volumes", "user": "cinder", "conf": str(cloud.ceph.conf("cinder"))}
+            nfs = {"kind": "file", "root": str(cloud.nfs_export)}
+            _write(self.storage_yaml(cloud.name), {"naru_backends": 1, "backends": {"ceph": ceph, "nfs": nfs}})
+
+
+def _write(file: Path, content: dict[str, Any]) -> None:
+    write_whole(file, yaml.safe_dump(content, sort_keys=False))
 
 
 def describe(spec: LabSpec) -> str:

@@ -129,6 +129,15 @@ class Processes:
         """Where a process's standard output and error go."""
         return self.log / f"{name}.log"
 
+    def tail(self, name: str, lines: int = 12) -> str:
+        """The last lines of a process's log, without its length mattering; empty where there is none."""
+        try:
+            with self.log_file(name).open("rb") as stream:
+                stream.seek(max(0, stream.seek(0, 2) - 16384))
+                return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])
+        except OSError:
+            return ""
+
     def start(self, command: Command) -> Running:
         """Starts `command` in a session of its own, or returns the running one of that name."""
         if found := self.find(command.name):

@@ -73,11 +73,38 @@ def start(cloud: Cloud, progress: Progress) -> None:
     fresh = [command.name for command in computes if not cloud.processes.find(command.name)]
     _launch(cloud, computes)
     progress(cloud.name, "waiting for the services' heartbeats")
-    health.wait(cloud, since if fresh else 0.0)
-    if fresh:
-        _run(cloud, nova.discover_hosts(cloud), "nova-manage")
+    try:
+        health.wait(cloud, since if fresh else 0.0)
+    except health.Silent as silent:
+        _again(cloud, {health.process(worker, cloud) for worker in silent.workers}, progress)
+    _discover(cloud)
     guests.register(cloud)
     progress(cloud.name, "healthy")
+
+
+def _again(cloud: Cloud, names: set[str], progress: Progress) -> None:
+    """Starts those processes anew, once: a killed attempt or a busy machine may have left one that waits for ever."""
+    programs = [command for name in cloud.services for command in services.module(name).programs(cloud)]
+    commands = [
+        command for command in [*programs, *nova.computes(cloud), *guests.computes(cloud)] if command.name in names
+    ]
+    progress(cloud.name, f"starting {', '.join(command.name for command in commands)} again: no sign of life")
+    cloud.processes.stop(names)
+    since = time.time()
+    _launch(cloud, commands)
+    health.wait(cloud, since)
+
+
+def _discover(cloud: Cloud) -> None:
+    """Maps the compute hosts to Nova's cell, unless that was done: a killed attempt may not have come so far."""
+    done = cloud.state / "nova" / "discovered"
+    hosts = "\n".join([*cloud.hosts, *cloud.guest_hosts])
+    if not done.exists() or done.read_text() != hosts:
+        try:
+            _run(cloud, nova.discover_hosts(cloud), "nova-manage")
+        except NaruError:  # the scheduler's own task has mapped one in the same moment
+            _run(cloud, nova.discover_hosts(cloud), "nova-manage")
+        done.write_text(hosts)
 
 
 def stop(cloud: Cloud) -> None:
@@ -149,7 +176,7 @@ def _run(cloud: Cloud, argv: tuple[str, ...], name: str) -> None:
     if done.returncode:
         raise NaruError(
             f"{cloud.name}: {Path(argv[0]).name} failed with exit code {done.returncode}",
-            detail=tail(log),
+            detail=cloud.processes.tail(name),
             hint=f"The whole output: {log}",
         )
 
@@ -203,7 +230,7 @@ def _launch(cloud: Cloud, commands: Iterable[Command], timeout: float = 180) -> 
             if time.monotonic() > deadline:
                 raise NaruError(
                     f"{cloud.name}: {command.name} did not open port {command.port} in {timeout:.0f} s",
-                    detail=tail(cloud.processes.log_file(command.name)),
+                    detail=cloud.processes.tail(command.name),
                 )
             time.sleep(0.1)
     for command in commands:
@@ -212,19 +239,11 @@ def _launch(cloud: Cloud, commands: Iterable[Command], timeout: float = 180) -> 
 
 def _alive(cloud: Cloud, command: Command) -> None:
     if not cloud.processes.find(command.name):
-        log = cloud.processes.log_file(command.name)
         raise NaruError(
             f"{cloud.name}: {command.name} ended while it was starting",
-            detail=tail(log),
-            hint=f"The whole output: {log}",
+            detail=cloud.processes.tail(command.name),
+            hint=f"The whole output: {cloud.processes.log_file(command.name)}",
         )
-
-
-def tail(log: Path, lines: int = 12) -> str:
-    """The last lines of a log, without its length mattering."""
-    with log.open("rb") as stream:
-        stream.seek(max(0, stream.seek(0, 2) - 16384))
-        return "\n".join(stream.read().decode(errors="replace").splitlines()[-lines:])
 
 
 def _check_ports(cloud: Cloud) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pydantic
 
 from naru.errors import InputError
+from naru.files import write_whole
 from naru.lab import bootstrap, ports, release, services
 
 MAX_CLOUDS = 4
@@ -157,10 +158,7 @@ def _services(cloud: str, release: release.Release, wanted: Sequence[str]) -> tu
 def save(spec: LabSpec, directory: Path) -> None:
     """Writes `lab.json`, readable by its owner alone."""
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = directory / "lab.json.new"
-    temporary.touch(mode=0o600)
-    temporary.write_text(spec.model_dump_json(indent=2) + "\n")
-    temporary.replace(directory / "lab.json")
+    write_whole(directory / "lab.json", spec.model_dump_json(indent=2) + "\n")
 
 
 def load(directory: Path) -> LabSpec | None:

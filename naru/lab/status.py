@@ -80,10 +80,4 @@ def _silent(cloud: Cloud) -> set[str]:
         names = [*health.missing(cloud, api, since=0.0), *health.silent(cloud, api, since=time.time() - HEARTBEAT)]
     except (NaruError, OSError):
         return set()
-    return {_process(name, cloud) for name in names}
-
-
-def _process(worker: str, cloud: Cloud) -> str:
-    """The name of the process that a worker is in: hosts with real guests have one each, fake ones share theirs."""
-    binary, _, host = worker.partition("@")
-    return f"{binary}-{host}" if host in cloud.guest_hosts else binary
+    return {health.process(name, cloud) for name in names}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from naru.errors import InputError
 from naru.inventory.archive import Archive
 from naru.inventory.compare import compare
-from naru.inventory.kinds import BY_NAME, KINDS, values
+from naru.inventory.kinds import BY_NAME, KINDS, MEMBER, values
 from naru.inventory.read import Reading
 from naru.inventory.rows import Row
 
@@ -135,6 +135,9 @@ def test_what_is_no_archive_is_named_and_left_as_it_is(tmp_path: Path) -> None:
 def test_the_table_of_kinds_is_consistent() -> None:
     for kind in KINDS:
         assert set(kind.references.values()) <= {*BY_NAME, "device"}, kind.name
+        if kind.each == MEMBER:
+            assert "{project}" in kind.path and "{user}" in kind.path, kind.name
+            continue
         assert bool(kind.each) == ("{id}" in kind.path) == bool(kind.parent), kind.name
         assert not kind.each or BY_NAME[kind.each].each == "", kind.name
     assert len(BY_NAME) == len(KINDS)
@@ -173,3 +176,16 @@ def test_a_comparison_tells_what_came_went_and_changed_and_nothing_else(tmp_path
         ]
         assert list(compare(archive, 1, 1)) == []
         assert {item.id for item in compare(archive, 1, 2, "p")} == {"a", "b", "d"}
+
+
+def test_proofs_of_a_volume_are_found_from_either_side(tmp_path: Path) -> None:
+    chain = [{"at": "2026-11-21T01:00:00+00:00", "size": 0, "repaired": [[0, 65536]]}]
+    with Archive(tmp_path / "archive.db") as archive:
+        assert archive.proofs("v") == []  # nor in an archive of before there were any
+        archive.add_proofs("v", "w", chain[:0])
+        archive.add_proofs("v", "w", chain)
+        archive.add_proofs("v", "x", [])
+    with Archive(tmp_path / "archive.db", create=False) as archive:
+        assert archive.proofs("w") == [{"volume": "v", "target": "w", "proofs": chain}]
+        assert [found["target"] for found in archive.proofs("v")] == ["w", "x"]
+        assert archive.proofs("'; --") == []

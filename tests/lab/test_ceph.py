@@ -125,9 +125,11 @@ def test_data_survives_a_stop_and_a_crash(cluster: Ceph) -> None:
     assert read(cluster, "kept") == b"before the stop"
 
     write(cluster, "kept", b"before the crash")
-    for name in ceph.PROCESSES:
-        if process := cluster.processes.find(name):
-            process.signal(signal.SIGKILL)
+    killed = [process for name in ceph.PROCESSES if (process := cluster.processes.find(name))]
+    for process in killed:
+        process.signal(signal.SIGKILL)
+    while any(process.alive() for process in killed):  # what still ends would be found as running
+        time.sleep(0.01)
     cluster.start()
     cluster.ready()
     assert read(cluster, "kept") == b"before the crash"

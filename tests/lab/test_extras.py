@@ -18,7 +18,7 @@ from openstack.connection import Connection
 from naru.lab import release, spec, status
 from naru.lab.lab import Lab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.releases]
 PORT_BASE = 26000
 
 
@@ -245,6 +245,19 @@ def test_secret(lab: Lab, cloud: str) -> None:
     connection.key_manager.delete_secret(identity)
 
 
+def test_nothing_listens_elsewhere(lab: Lab) -> None:
+    """Only loopback addresses are bound, and the host's /etc is not touched."""
+    ours = {process.pid for cloud in lab.clouds() for tree in cloud.processes.tree().values() for process in tree}
+    listing = subprocess.run(["ss", "-Hlntup"], capture_output=True, text=True, check=True).stdout
+    for line in listing.splitlines():
+        address, _, port = line.split()[4].rpartition(":")
+        # a UDP socket elsewhere is no server's, but one that sent something
+        server = line.startswith("tcp") or PORT_BASE <= int(port) < PORT_BASE + 400
+        if server and any(f"pid={pid}," in line for pid in ours):
+            assert address in ("127.0.0.1", "[::1]"), line
+    assert not any(Path(f"/etc/{name}").exists() for name in ("swift", "octavia", "barbican", "designate"))
+
+
 def test_all_is_there_after_a_restart_elsewhere(lab: Lab) -> None:
     """Stopped, its state copied away and back, started: nothing in the state may mind."""
     made: dict[str, tuple[Any, ...]] = {}
@@ -277,17 +290,3 @@ def test_all_is_there_after_a_restart_elsewhere(lab: Lab) -> None:
         moved.down()
         for cloud in lab.clouds():
             (lab.directory / cloud.name / "hidden").rename(cloud.state)
-
-
-def test_nothing_listens_elsewhere(lab: Lab) -> None:
-    """Only loopback addresses are bound, and the host's /etc is not touched."""
-    lab.start(ignore)  # a test before stopped it
-    ours = {process.pid for cloud in lab.clouds() for tree in cloud.processes.tree().values() for process in tree}
-    listing = subprocess.run(["ss", "-Hlntup"], capture_output=True, text=True, check=True).stdout
-    for line in listing.splitlines():
-        address, _, port = line.split()[4].rpartition(":")
-        # a UDP socket elsewhere is no server's, but one that sent something
-        server = line.startswith("tcp") or PORT_BASE <= int(port) < PORT_BASE + 400
-        if server and any(f"pid={pid}," in line for pid in ours):
-            assert address in ("127.0.0.1", "[::1]"), line
-    assert not any(Path(f"/etc/{name}").exists() for name in ("swift", "octavia", "barbican", "designate"))

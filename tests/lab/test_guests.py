@@ -20,11 +20,11 @@ from naru.lab.lab import Lab
 from . import scenario
 from .scenario import Rest, ignore, wait
 
-pytestmark = pytest.mark.guests
+pytestmark = [pytest.mark.guests, pytest.mark.releases]
 
 PORT_BASE = 28000
 NEWEST = release.names()[-1]
-RELEASES = [NEWEST, pytest.param("2023.1", marks=pytest.mark.releases)]
+RELEASES = [NEWEST, "2023.1"]
 
 
 @pytest.fixture(scope="module", params=RELEASES)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -96,6 +97,15 @@ def test_large_has_as_many_as_asked() -> None:
     things = load("large", {"projects": 3, "servers": 5, "volumes": 0}).things
     assert sum(key.kind == "server" for key in things) == 15
     assert Key("server", "team003", "server005") in things
+
+
+def test_wide_is_one_project_of_fifty_servers_and_some_six_hundred_things() -> None:
+    declared = load("wide")
+    kinds = Counter(key.kind for key in declared.things)
+    rules = sum(len(group.rules) + 2 for group in declared.sample.projects[0].security_groups)
+    pairs = sum(len(user.key_pairs) for user in declared.sample.users)
+    assert (kinds["project"], kinds["server"], kinds["volume"], kinds["port"]) == (1, 50, 70, 120)
+    assert 580 <= kinds.total() + rules + pairs <= 620
 
 
 def test_written_values_are_kept_apart_from_unwritten_ones() -> None:

@@ -1,7 +1,6 @@
 """The demo sample on a real Pike: counted, read and taken out again by other means than the seeder's own."""
 
 import contextlib
-import hashlib
 import json
 import subprocess
 from collections.abc import Iterator
@@ -118,19 +117,26 @@ def test_the_manifest_is_what_other_readers_read(pair: Lab, company: Cloud, tmp_
     entries = json.loads(seeder.manifest_path(company, "demo").read_text())["entries"]
     assert {entry["id"] for entry in entries if entry["kind"] == "volume"} == volumes.keys()
     assert {entry["backend"] for entry in entries} == {"ceph", "nfs", ""}
-    for entry in entries:
-        if entry["size"] > 1 << 30:  # the others are read slowly, and no differently
-            continue
-        if entry["backend"] == "ceph" and entry["kind"] == "volume":
-            conf = company.ceph.conf("cinder")
-            command = f"rbd -c {conf} --id cinder export --no-progress volumes/volume-{entry['id']} - | sha256sum"
-            read = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, check=True)
-            assert read.stdout.split()[0] == entry["sha256"], entry
-        elif entry["kind"] == "volume" and not (company.nfs_export / f"volume-{entry['id']}.info").exists():
-            source, raw = company.nfs_export / f"volume-{entry['id']}", tmp_path / "raw"
-            subprocess.run(["qemu-img", "convert", "-O", "raw", str(source), str(raw)], check=True)
-            with raw.open("rb") as stream:
-                assert hashlib.file_digest(stream, "sha256").hexdigest() == entry["sha256"], entry
+    # those that are larger, or have snapshots, are read slowly, and no differently
+    plain = [
+        entry
+        for entry in entries
+        if entry["kind"] == "volume"
+        and entry["size"] == 1 << 30
+        and not (company.nfs_export / f"volume-{entry['id']}.info").exists()
+    ]
+    for backend in ("ceph", "nfs"):
+        for entry in [entry for entry in plain if entry["backend"] == backend][:3]:
+            name = f"volume-{entry['id']}"
+            if backend == "ceph":
+                read = f"rbd -c {company.ceph.conf('cinder')} --id cinder export --no-progress volumes/{name} -"
+            else:
+                raw = tmp_path / name
+                subprocess.run(["qemu-img", "convert", "-O", "raw", company.nfs_export / name, raw], check=True)
+                read = f"cat {raw}"
+            command = ["bash", "-o", "pipefail", "-c", f"{read} | sha256sum"]
+            told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            assert told.split()[0] == entry["sha256"], entry
 
 
 def test_a_changed_byte_is_found(company: Cloud) -> None:
@@ -144,9 +150,10 @@ def test_a_changed_byte_is_found(company: Cloud) -> None:
         content.write(company, volume, [content.Piece(0, b"\0" * 512)])
     checked, differences = seeder.check(sample, company, ignore)
     assert checked > 20 and {item.entry.name for item in differences} == spoiled.keys()
-    for volume, first in spoiled.values():
+    whole = {entry["name"]: entry["sha256"] for entry in entries if entry["kind"] == "volume"}
+    for name, (volume, first) in spoiled.items():
         content.write(company, volume, [first])
-    assert seeder.check(sample, company, ignore)[1] == []
+        assert content.digest(company, volume).sha256 == whole[name]
 
 
 @pytest.mark.last

@@ -139,6 +139,11 @@ class NaruDriver(Base):
     def _file(name):
         return os.path.join(os.environ["NARU_NFS_EXPORT"], os.path.basename(name))
 
+    def _format(self, name):
+        # the lowest file of a chain is raw, and an overlay that calls it qcow2 cannot be opened any more
+        told = subprocess.check_output(["qemu-img", "info", "-U", "--output", "json", self._file(name)])
+        return json.loads(told)["format"]
+
     def volume_snapshot_create(self, context, instance, volume_id, create_info):
         mapping, connection = self._connection(context, instance, volume_id)
         connection["data"].update(name=os.path.basename(create_info["new_file"]), format="qcow2")
@@ -150,7 +155,7 @@ class NaruDriver(Base):
         _, connection = self._connection(context, instance, volume_id)
         if delete_info.get("merge_target_file") is None:  # pull the base's content into the active file
             base = delete_info.get("file_to_merge")
-            onto = ["-F", "qcow2", "-b", self._file(base)] if base else ["-b", ""]
+            onto = ["-F", self._format(base), "-b", self._file(base)] if base else ["-b", ""]
             argv = ["qemu-img", "rebase", "-f", "qcow2"] + onto + [self._file(connection["data"]["name"])]
         else:  # push the overlay's content down into its base
             target, overlay = delete_info["merge_target_file"], delete_info["file_to_merge"]

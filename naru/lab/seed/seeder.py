@@ -1,5 +1,6 @@
 """Filling a cloud: every declared thing becomes a task that needs the tasks of what it refers to."""
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from naru.lab.seed.client import Client
 from naru.lab.seed.context import Context
 from naru.lab.seed.load import KINDS, Declaration, Key, references
 from naru.lab.seed.manifest import Entry, Manifest
-from naru.lab.seed.model import Volume
+from naru.lab.seed.model import Server, Volume
 from naru.lab.seed.model_extra import Project
 from naru.lab.seed.work import Body, Progress, Task, run
 
@@ -210,19 +211,27 @@ class Tasks:
             needs |= {other for other in context.declaration.things if other.kind == "router"}
         if kind == "server":
             needs |= {Key("credentials", "", thing.user or project.user)}
+            needs |= self._backed_up(project, _volumes(thing)) | _before(project, thing)
         self._step(project, key, needs - {key}, partial(MAKERS[kind], context, project, thing))
         if kind == "volume":
             self._volume_steps(project, key, thing)
 
+    def _backed_up(self, project: Project, volumes: set[str | None]) -> set[Key]:
+        """The backups of these volumes that are made before a server has them: meanwhile nothing can be attached."""
+        return {
+            Key("backup", project.ref, item.ref)
+            for volume in project.volumes
+            if volume.ref in volumes and not _snapped_attached(volume)
+            for item in volume.backups
+        }
+
     def _volume_steps(self, project: Project, key: Key, thing: Volume) -> None:
         context = self.context
         last = key
-        if any(item.attached for item in thing.snapshots):
+        if _snapped_attached(thing):
             last = Key("attached_snapshots", project.ref, thing.ref)
             users = {
-                Key("server", project.ref, server.ref)
-                for server in project.servers
-                if thing.ref in [part.volume for part in server.attachments] + [part.volume for part in server.disks]
+                Key("server", project.ref, server.ref) for server in project.servers if thing.ref in _volumes(server)
             }
             self._step(project, last, {key} | users, partial(storage.attached_snapshots, context, project, thing))
         for item in thing.backups:  # one after the other: an incremental one builds on the last
@@ -267,6 +276,22 @@ class Tasks:
                         maker = Key("attached_snapshots", key.project, key.ref)
                     found[Key("snapshot", key.project, item.ref)] = maker
         return found
+
+
+def _volumes(server: Server) -> set[str | None]:
+    return {part.volume for part in server.attachments} | {part.volume for part in server.disks}
+
+
+def _before(project: Project, server: Server) -> set[Key]:
+    """The servers that a volume is attached to before it is to this one: Cinder attaches it to one at a time."""
+    shared = {part.volume for part in server.attachments}
+    earlier = itertools.takewhile(lambda other: other.ref != server.ref, project.servers)
+    return {Key("server", project.ref, other.ref) for other in earlier if shared & _volumes(other)}
+
+
+def _snapped_attached(volume: Volume) -> bool:
+    """Whether snapshots of it are taken once a server has it: its backups come after those."""
+    return any(item.attached for item in volume.snapshots)
 
 
 def _nothing() -> Body:
