@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-plan clean
+.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-volumes clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -12,8 +12,10 @@ help: ## this list
 .venv/ok: pyproject.toml requirements.lock
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install -q --disable-pip-version-check "$$(grep -o '^uv==[^ ]*' requirements.lock)"
-	$(UV) pip sync -q --python .venv/bin/python --require-hashes requirements.lock
+	$(UV) pip sync -q --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
 	$(UV) pip install -q --python .venv/bin/python --no-deps -e .
+# where Python may not write bytecode itself (PYTHONDONTWRITEBYTECODE), each naru would take seconds to start without
+	.venv/bin/python -m compileall -q naru
 	touch $@
 
 install: .venv/ok ## the project's own virtual environment, from the lock
@@ -33,18 +35,23 @@ lint: install ## ruff and mypy
 deps: install ## the distribution's packages, without starting their daemons (needs root)
 	$(RUN)/naru lab deps --install
 
-test: lint deps ## everything that is claimed, on real services; 30 minutes on 2 cores
+test: lint deps ## what is claimed, on real services, two tests at a time
 	$(RUN)/naru lab install
-	$(RUN)/pytest -m "not releases"
+	$(RUN)/pytest -m "not releases" -n 2 --dist loadgroup --no-loadscope-reorder --durations=60
 
-test-releases: install deps ## every release installed, every era brought up; more than an hour
+test-releases: install deps ## what takes longest: every release, services on request, real guests, wide moves
 	$(RUN)/pytest -m releases
 
-demo: install deps ## two clouds nine years apart, a small company in the old one, and what both own
+demo: install deps ## two clouds nine years apart, and a small company moved from the old one to the new
 	$(RUN)/naru lab up
-	$(RUN)/naru lab seed demo --cloud old
-	. ./.venv/bin/activate; eval "$$(naru lab shell old --print)"; \
-	  for cloud in old new; do echo; echo "$$cloud owns:"; naru inventory $$cloud; done
+	. ./.venv/bin/activate; eval "$$(naru lab shell old --print)"; set -e; lab=$$(dirname "$$OS_CLIENT_CONFIG_FILE"); \
+	  if [ -e build/demo/journal.db ]; then naru move rollback build/demo || true; rm -rf build/demo; fi; \
+	  naru lab seed demo --cloud old; \
+	  naru move plan --from old --to new --map naru/move/samples/demo-map.yaml --work build/demo \
+	    --project hanok --project hanok-lab --project carpenters --project hanok-closed \
+	    --storage old=$$lab/storage-old.yaml --storage new=$$lab/storage-new.yaml; \
+	  naru move prepare build/demo; naru move sync build/demo; naru move cutover build/demo; naru move verify build/demo --all; \
+	  naru move report build/demo; echo; echo "the report: build/demo/report/overview.en.html"
 
 test-unit: install ## the quick loop: seconds
 	$(RUN)/pytest -q -m unit
@@ -55,10 +62,16 @@ bench-inventory: install deps ## reading a cloud of 5,000 servers; minutes, want
 bench-lab: install deps ## how fast clouds come up, what they hold, 500 servers on 50 hosts; minutes, wants an idle machine
 	$(RUN)/python benchmarks/lab.py
 
+bench-move: install deps ## a project of 50 servers planned and prepared, beside the clouds' own time; 20 minutes, wants an idle machine
+	$(RUN)/python benchmarks/move.py
+
 bench-plan: install ## what a journaled step costs, beside DBOS; minutes, wants an idle machine
 	$(UV) venv -q --allow-existing --python .venv/bin/python build/bench
-	$(UV) pip install -q --python build/bench/bin/python --group bench
+	$(UV) pip install -q --compile-bytecode --python build/bench/bin/python --group bench
 	$(RUN)/python benchmarks/plan.py --peer build/bench/bin/python
+
+bench-volumes: install deps ## volume content between two Ceph clusters and files, beside rbd and qemu-img; 15 minutes, wants an idle machine
+	$(RUN)/python benchmarks/volumes.py
 
 clean: ## the virtual environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

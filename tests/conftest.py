@@ -30,9 +30,23 @@ seeder.seed(load("demo"), Lab(Path(sys.argv[1])).cloud(sys.argv[2]), lambda done
 """
 
 
+SHARED = {"pair": "pair", "clusters": "clusters", "volume": "clusters"}
+"""Fixtures that hold ports of their own, or ask for one that does: what uses one of them runs in one process, one after
+the other."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `last` take away what the others use."""
-    items.sort(key=lambda item: item.get_closest_marker("last") is not None)
+    """Lanes for `pytest -n 2 --dist loadgroup`: the tests of the shared lab, which take longest, begin first; those
+    marked `last` take away what others use."""
+    for item in items:
+        lane = next((SHARED[name] for name in SHARED if name in _fixtures(item)), item.nodeid.partition("::")[0])
+        item.add_marker(pytest.mark.xdist_group(lane))
+    items.sort(key=lambda item: ("pair" not in _fixtures(item), item.get_closest_marker("last") is not None))
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
 
 
 @pytest.fixture(scope="session")
@@ -63,12 +77,12 @@ def empty(pair: Lab) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def company(pair: Lab, request: pytest.FixtureRequest) -> Cloud:
-    """`old` with the demo company, seeded by runs of which the first three were killed at different places. In a lab
+    """`old` with the demo company, seeded by runs of which the first two were killed at different places. In a lab
     that is kept, a company that is there is only completed."""
     cloud = pair.cloud("old")
     if not ("NARU_TEST_LAB" in os.environ and seeder.manifest_path(cloud, "demo").exists()):
         request.getfixturevalue("empty")
-        for after in (25, 70, 110):
+        for after in (40, 100):
             _seed_and_kill(pair, after)
     seeder.seed(load("demo"), cloud, ignore)
     return cloud

@@ -1,32 +1,65 @@
 """What a move starts from: both clouds as they were read, and the projects that are to be moved."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import cached_property
+from typing import Any, Protocol
 
 from naru.errors import InputError
 from naru.inventory.archive import Archive
 from naru.inventory.rows import Row
 
 
+class Features(Protocol):
+    """What a cloud's release can do: `naru.cloud.client.Cloud` knows it of its own."""
+
+    def supports(self, service: str, version: str) -> bool:
+        """Whether the service goes up to the (micro)version."""
+
+    def extensions(self, service: str) -> frozenset[str]:
+        """What the service can beyond its core."""
+
+
 class Side:
     """One cloud, by a snapshot in the archive. Its rows are read once, when they are first asked for."""
 
-    def __init__(self, archive: Archive, snapshot: int, cloud: str) -> None:
+    def __init__(self, archive: Archive, snapshot: int, cloud: str, features: Features) -> None:
         self.cloud = cloud
+        self.features = features
         self._archive = archive
-        self._snapshot = snapshot
+        self.snapshot = snapshot
         self._kinds: dict[str, dict[str, Row]] = {}
+        self._ports: dict[str, list[Row]] | None = None
 
     def all(self, kind: str) -> dict[str, Row]:
         """Every thing of the kind, by id."""
         if kind not in self._kinds:
-            self._kinds[kind] = {row.id: row for row in self._archive.rows(self._snapshot, kind=kind)}
+            self._kinds[kind] = {row.id: row for row in self._archive.rows(self.snapshot, kind=kind)}
         return self._kinds[kind]
+
+    def attached(self, device: str) -> list[Row]:
+        """The ports of a server or router."""
+        if self._ports is None:
+            self._ports = {}
+            for row in self.all("port").values():
+                self._ports.setdefault(str(row.body.get("device_id") or ""), []).append(row)
+        return self._ports.get(device, [])
+
+    def extra_specs(self, flavor: str) -> dict[str, Any]:
+        """A flavor's extra specs."""
+        row = self.all("flavor extra specs").get(flavor)
+        return {name: value for name, value in row.body.items() if name != "flavor_id"} if row else {}
 
     def named(self, kind: str, text: str) -> list[Row]:
         """The thing with the id `text`, else those with that name."""
         rows = self.all(kind)
         return [rows[text]] if text in rows else [row for row in rows.values() if row.name == text]
+
+
+def names(projects: Mapping[str, str]) -> dict[str, str]:
+    """What each project is called: its name, or its id where two have one name. `projects` are names by id."""
+    every = Counter(projects.values())
+    return {identity: name if every[name] == 1 else identity for identity, name in projects.items()}
 
 
 class Facts:
@@ -84,3 +117,17 @@ class Facts:
 def _movable(row: Row) -> bool:
     """Whether `--all` means the project: not a domain acting as one, nor the services' own."""
     return not row.body.get("is_domain") and row.name not in ("admin", "service", "services")
+
+
+def disks(side: Side, row: Row) -> list[tuple[Row, dict[str, Any]]]:
+    """The server's volumes in device order, each with what Nova says of it."""
+    told = row.body.get("os-extended-volumes:volumes_attached") or []
+    known = side.all("volume")
+
+    def device(entry: dict[str, Any]) -> tuple[int, str]:
+        volume = known.get(entry["id"])
+        attachments = volume.body.get("attachments", []) if volume else []
+        name = next((item.get("device") or "" for item in attachments if item["server_id"] == row.id), "")
+        return len(name), name  # vdz comes before vdaa
+
+    return [(known[entry["id"]], entry) for entry in sorted(told, key=device) if entry["id"] in known]

@@ -14,11 +14,14 @@ from typing import Any
 import pydantic
 import yaml
 
+from naru import yamlfile
 from naru.errors import InputError, NaruError
 from naru.inventory.rows import Row
 from naru.move.facts import Facts
 
 CREATE = "create"
+DEFAULT = "default"
+"""The container that the new cloud puts backups into by itself."""
 FORMAT = 1
 
 
@@ -57,6 +60,7 @@ class Map(pydantic.BaseModel):
     volume_types: dict[str, str | None] = {}
     compute_zones: dict[str, str | None] = {}
     volume_zones: dict[str, str | None] = {}
+    backup_containers: dict[str, str | None] = {}
     networks: dict[str, str | None] = {}
     physical_networks: dict[str, str | None] = {}
 
@@ -103,18 +107,21 @@ def needs(facts: Facts) -> list[Need]:
         for row in rows.values():
             needed("domains", "domain", row.body.get("domain_id"), kind)
     for row in facts.assignments:
-        needed("roles", "role", row.body["role"]["id"], "assignment")
+        needed("roles", "role", row.body["role"]["id"], "role assignment")
     for row in facts.owned("server"):
         needed("flavors", "flavor", row.body.get("flavor_link", {}).get("id") or _flavor_of(facts, row), "server")
         needed("images", "image", (row.body.get("image") or {}).get("id"), "server")
         if zone := row.body.get("OS-EXT-AZ:availability_zone"):
             need("compute_zones", None, zone, "server")
-    for kind in ("volume", "snapshot"):
+    for kind in ("volume", "snapshot", "backup"):
         for row in facts.owned(kind):
             for volume_type in facts.old.named("volume type", str(row.body.get("volume_type") or "")):
                 needed("volume_types", "volume type", volume_type.id, kind)
             if zone := row.body.get("availability_zone"):
                 need("volume_zones", None, zone, kind)
+    for row in facts.owned("backup"):
+        if (container := row.body.get("container")) and not own_container(row):
+            need("backup_containers", None, container, "backup")
     for kind in ("router", "port", "floating IP"):
         for row in facts.owned(kind):
             for _, target, identity in row.references():
@@ -132,6 +139,11 @@ def needs(facts: Facts) -> list[Need]:
 
 def _plural(word: str, count: int) -> str:
     return word if count == 1 else f"{word}s"
+
+
+def own_container(backup: Row) -> bool:
+    """Whether the backup is in a container of its own, as a driver for files calls it when nobody else does."""
+    return backup.id in str(backup.body.get("container"))
 
 
 def _key(facts: Facts, row: Row) -> str:
@@ -155,7 +167,7 @@ def _same_name(facts: Facts, kind: str, need: Need) -> list[Row]:
 def _known(facts: Facts, kind: str) -> str:
     names = sorted({row.name for row in facts.new.all(kind).values()})
     shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-    return f"{facts.new.cloud} has {shown}" if names else f"{facts.new.cloud} has none"
+    return f"{facts.new.cloud} has {shown}" if names else f"there is none on {facts.new.cloud}"
 
 
 def _domain(facts: Facts, need: Need) -> tuple[str | None, str]:
@@ -179,7 +191,6 @@ _FLAVOR_FIELDS = {
     "OS-FLV-EXT-DATA:ephemeral": 0,
     "swap": 0,
     "rxtx_factor": 1.0,
-    "extra_specs": {},
 }
 
 
@@ -188,8 +199,10 @@ def _flavor(facts: Facts, need: Need) -> tuple[str | None, str]:
     if not found:
         return CREATE, "not there"
     assert need.row
-    differing = [
-        f"{field.rpartition(':')[2]} {_value(need.row, field, missing)} there {_value(found[0], field, missing)}"
+    ours, theirs = (side.extra_specs(row.id) for side, row in ((facts.old, need.row), (facts.new, found[0])))
+    differing = [f"extra_specs {ours} -> {theirs}"] if ours != theirs else []
+    differing += [
+        f"{field.rpartition(':')[2]} {_value(need.row, field, missing)} -> {_value(found[0], field, missing)}"
         for field, missing in _FLAVOR_FIELDS.items()
         if field in need.row.body and _value(need.row, field, missing) != _value(found[0], field, missing)
     ]
@@ -271,6 +284,17 @@ def _physical_network(facts: Facts, need: Need) -> tuple[str | None, str]:
     return None, "no network there is on one of that name"
 
 
+# what Cinder's drivers call the one container that they put all backups into
+_CONTAINERS = ("backups", "volumebackups")
+
+
+def _backup_container(facts: Facts, need: Need) -> tuple[str | None, str]:
+    projects = {row.project for row in facts.old.all("backup").values() if row.body.get("container") == need.key}
+    if need.key in _CONTAINERS or len(projects) > 1:
+        return DEFAULT, f"{facts.old.cloud} puts all of them there; {facts.new.cloud} has its own"
+    return need.key, "as its users called it"
+
+
 SECTIONS = (
     Section("domains", "domain", "of the projects, their users and groups", True, _domain),
     Section("roles", "role", "that somebody has on the projects", True, _role),
@@ -293,6 +317,7 @@ SECTIONS = (
         _zone("volume availability zone"),
         mentioned=True,
     ),
+    Section("backup_containers", "", "that backups are in", False, _backup_container),
     Section("networks", "network", "of others: external and shared ones", False, _network),
     Section("physical_networks", "", "that networks of the projects lie on", False, _physical_network),
 )
@@ -314,11 +339,23 @@ def choose(facts: Facts, written: Map) -> list[Choice]:
     return choices
 
 
+def check_clouds(written: Map, old: str, new: str) -> None:
+    """Raises InputError for a map that was written for other clouds."""
+    if problems := _strange(written, old, new):
+        hint = "Give the map of these clouds, or correct its `from` and `to`."
+        raise InputError("the map does not fit --from and --to", detail="\n".join(problems), hint=hint)
+
+
+def _strange(written: Map, old: str, new: str) -> list[str]:
+    return [
+        f"it was written for {ours}, not for {theirs}"
+        for ours, theirs in ((written.old, old), (written.new, new))
+        if ours and ours != theirs
+    ]
+
+
 def _check(facts: Facts, written: Map) -> None:
-    problems = []
-    for ours, theirs in ((written.old, facts.old.cloud), (written.new, facts.new.cloud)):
-        if ours and ours != theirs:
-            problems.append(f"it was written for {ours}, not for {theirs}")
+    problems = _strange(written, facts.old.cloud, facts.new.cloud)
     for section in SECTIONS:
         for key, target in written.section(section.name).items():
             where = f"{section.name}: {key}"
@@ -343,15 +380,17 @@ def _check(facts: Facts, written: Map) -> None:
 def load(file: Path) -> Map:
     """Reads a map. Raises InputError that names the file, the field and what is wrong with it."""
     try:
-        raw = yaml.safe_load(file.read_text())
+        raw = yamlfile.parse(file.read_text())
     except FileNotFoundError as error:
         raise InputError(f"there is no map {file}", hint="Write one with: naru move map --suggest") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{file} cannot be read", detail=str(error)) from error
-    if not isinstance(raw, dict) or type(raw.get("naru_map")) is not int:
+    if not isinstance(raw, dict) or type(raw.get("naru_map")) is not int or raw["naru_map"] < 1:
         raise InputError(f"{file} is not a map", hint=f"Its first line is `naru_map: {FORMAT}`.")
     if raw["naru_map"] > FORMAT:
-        raise InputError(f"{file} was written for a newer Naru (naru_map: {raw['naru_map']})")
+        raise InputError(
+            f"{file} was written for a newer Naru (naru_map: {raw['naru_map']})", hint="Use that one, or a newer one."
+        )
     try:
         return Map.model_validate(raw)
     except pydantic.ValidationError as error:
@@ -364,6 +403,8 @@ def _explain(kind: str, message: str) -> str:
         return f"there is no such section; it has: {', '.join(BY_NAME)}"
     if kind == "string_type":
         return "give a name or an id, in quotes when it looks like a number"
+    if kind == "dict_type":
+        return "give a mapping, as in {NAME: COUNTERPART}"
     return message
 
 
@@ -371,8 +412,8 @@ def text(facts: Facts, choices: list[Choice], written: Map) -> str:
     """The file with these choices, each line with its reason, and with what was `written` for other projects."""
     lines = [
         f"naru_map: {FORMAT}",
-        f"from: {_scalar(facts.old.cloud)}",
-        f"to: {_scalar(facts.new.cloud)}",
+        f"from: {scalar(facts.old.cloud)}",
+        f"to: {scalar(facts.new.cloud)}",
         f"# Written for: {', '.join(row.name for row in facts.projects.values())}.",
         "# The name or id on the new cloud for each thing of the old; `create` makes it there as it was; null is not",
         "# decided yet.",
@@ -386,12 +427,12 @@ def text(facts: Facts, choices: list[Choice], written: Map) -> str:
         for choice in mine:
             named = choice.need.row.name if choice.need.row and choice.need.row.name != choice.need.key else ""
             remark = f"{choice.why}; {choice.need.users}" + (f"; called {named}" if named else "")
-            lines.append(f"  {_scalar(choice.need.key)}: {_scalar(choice.target)}  # {' '.join(remark.split())}")
-        lines += [f"  {_scalar(key)}: {_scalar(target)}  # not used by these" for key, target in others.items()]
+            lines.append(f"  {scalar(choice.need.key)}: {scalar(choice.target)}  # {' '.join(remark.split())}")
+        lines += [f"  {scalar(key)}: {scalar(target)}  # not used by these" for key, target in others.items()]
     return "\n".join(lines) + "\n"
 
 
-def _scalar(value: str | None) -> str:
+def scalar(value: str | None) -> str:
     """A YAML scalar on one line, whatever characters a name has."""
     style = '"' if value and not value.isprintable() else None
     dumped: str = yaml.safe_dump(value, allow_unicode=True, width=float("inf"), default_style=style)

@@ -57,7 +57,7 @@ def test_bad_input_is_one_clear_error(pair: Lab, tmp_path: Path) -> None:
     for arguments, message in (
         ((*base, "--project", "none-such"), "no such project"),
         (("map", "--from", "old", "--to", "old", "--all"), "Give two clouds"),
-        (("map", "--from", "old", "--to", "elsewhere", "--all"), "not in clouds.yaml"),
+        (("map", "--from", "old", "--to", "elsewhere", "--all"), "cloud 'elsewhere' is not in"),
         ((*base, "--all", "--map", str(tmp_path / "absent.yaml")), "there is no map"),
         ((*base, "--all", "--map", str(tmp_path / "map.yaml")), "none-such: old has no such flavor"),
         (("map", "--from", "old-user", "--to", "new", "--all"), "needs an administrator"),

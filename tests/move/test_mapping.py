@@ -21,6 +21,7 @@ class Given(Side):
 
     def __init__(self, cloud: str, things: dict[str, list[dict[str, Any]]]) -> None:
         self.cloud = cloud
+        self._ports = None
         self._kinds = {
             kind: {row.id: row for row in (Row.of(BY_NAME[kind], body) for body in things.get(kind, []))}
             for kind in BY_NAME
@@ -115,7 +116,7 @@ def test_every_need_is_matched_or_left_open_with_the_reason() -> None:
 
 def test_who_uses_it_is_told() -> None:
     used = {item.need.key: item.need.users for item in mapping.choose(facts(), mapping.EMPTY)}
-    assert used["small"] == "2 servers" and used["public"] == "1 router" and used["auditor"] == "2 assignments"
+    assert used["small"] == "2 servers" and used["public"] == "1 router" and used["auditor"] == "2 role assignments"
     assert used["corp"] == "2 users"  # one by a group
 
 
@@ -127,7 +128,7 @@ def test_what_differs_is_not_matched_by_its_name_alone() -> None:
         }
     )
     found = chosen(other)
-    assert found["flavors", "small"] == (None, "one of that name is different: vcpus 1 there 2")
+    assert found["flavors", "small"] == (None, "one of that name is different: vcpus 1 -> 2")
     assert found["images", "debian"] == (None, "one of that name has other content")
     typed = facts(new={"volume type": [{"id": "t", "name": "fast", "extra_specs": {"multiattach": "<is> True"}}]})
     assert chosen(typed)["volume_types", "fast"] == ("fast", "same name, but other multiattach")

@@ -1,0 +1,134 @@
+"""The hand-over of new passwords: one encrypted file, and its key somewhere else.
+
+The file is a Fernet token (AES-128-CBC and HMAC-SHA256, as cryptography.io describes it) around JSON, the key file is
+Fernet's key in its base64 form: other programs can read both. Nothing here prints or logs a password.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from naru.errors import InputError, NaruError
+from naru.files import sync_directory
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A user's new password. `project` and `domain` are names, of the project that the user was moved with and of the
+    user's domain; `user_id` is the one on the new cloud. The password is not in its `repr`."""
+
+    project: str
+    domain: str
+    user_name: str
+    user_id: str
+    password: str = field(repr=False)
+
+
+def write(file: Path, key_file: Path, passwords: Iterable[Password], *, work: Path | None = None) -> None:
+    """Writes the passwords to `file`, in place of those that were in it. The key is taken from `key_file`, or made
+    there with mode 0600 when there is neither a key nor a hand-over yet.
+
+    Raises InputError for a key inside `work` (the directory of `file`, if not given), a key that others may read, and
+    one that does not fit the file that is there already: its passwords would be lost. Raises NaruError when something
+    cannot be written. Killed at any instant it leaves the file as it was or as it will be.
+    """
+    work = file.parent if work is None else work
+    if key_file.resolve().is_relative_to(work.resolve()):
+        raise InputError(
+            f"the key {key_file} would lie in the work directory {work}",
+            detail="Who has a copy of the work directory must not have the passwords with it.",
+            hint="Name a file in another directory.",
+        )
+    if file.exists():
+        read(file, key_file)
+        key = _key(key_file)
+    else:
+        key = _key(key_file) if key_file.exists() else _make_key(key_file)
+    body = {"naru_handover": FORMAT, "passwords": [asdict(password) for password in passwords]}
+    if (part := _part(key_file)).exists():  # of a run that was killed: it holds the key
+        part.unlink()
+    try:
+        _put(file, key.encrypt(json.dumps(body).encode()))
+    except OSError as error:
+        raise NaruError(f"the hand-over {file} cannot be written", detail=str(error)) from error
+
+
+def read(file: Path, key_file: Path) -> list[Password]:
+    """The passwords in `file`. Raises InputError for a file or key that is missing, a wrong key, a damaged file."""
+    key = _key(key_file)
+    try:
+        token = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"the hand-over {file} cannot be read", detail=str(error)) from error
+    try:
+        content = key.decrypt(token)
+    except InvalidToken as error:
+        raise InputError(
+            f"the hand-over {file} does not open with the key {key_file}",
+            detail="The key is another one's, or the file was changed since it was written.",
+            hint="Give the key that was made with this file.",
+        ) from error
+    try:
+        body = json.loads(content)
+    except ValueError as error:
+        raise InputError(f"{file} opens with the key, but is no hand-over", detail=str(error)) from error
+    if not isinstance(body, dict) or "naru_handover" not in body:
+        raise InputError(f"{file} opens with the key, but is no hand-over")
+    if body["naru_handover"] > FORMAT:
+        raise InputError(f"{file} was written by a newer Naru", hint="Read it with that one, or a newer one.")
+    return [Password(**row) for row in body["passwords"]]
+
+
+def _key(file: Path) -> Fernet:
+    try:
+        if file.stat().st_mode & 0o077:
+            raise InputError(
+                f"the key {file} can be read by others than its owner",
+                hint=f"If nobody did so: chmod 600 {file}. Else make the passwords anew.",
+            )
+        content = file.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"the key {file} cannot be read",
+            detail=str(error),
+            hint="It was made with the hand-over. Without it nobody can open that; the passwords have to be made anew.",
+        ) from error
+    try:
+        return Fernet(content.strip())
+    except ValueError as error:
+        raise InputError(f"{file} is no key of a hand-over", detail=str(error)) from error
+
+
+def _make_key(file: Path) -> Fernet:
+    key = Fernet.generate_key()
+    try:
+        _put(file, key + b"\n", new=True)
+    except OSError as error:
+        raise NaruError(f"the key {file} cannot be written", detail=str(error)) from error
+    return Fernet(key)
+
+
+def _part(file: Path) -> Path:
+    return file.with_name(f".{file.name}.part")
+
+
+def _put(file: Path, content: bytes, *, new: bool = False) -> None:
+    """Writes a file whole or not at all, for its owner alone; a `new` one never over another."""
+    part = _part(file)
+    part.unlink(missing_ok=True)  # of one that was killed
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if new:
+        os.link(part, file)
+        part.unlink()
+    else:
+        part.replace(file)
+    sync_directory(file.parent)

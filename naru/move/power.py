@@ -1,0 +1,70 @@
+"""The step kind that switches servers on and off."""
+
+import time
+from typing import Any
+
+from naru.cloud.client import Cloud, CloudError
+from naru.errors import NaruError
+from naru.move.steps import RETRY, cloud, get, resolve, wait_for
+from naru.plan.context import Context
+from naru.plan.errors import Transient
+from naru.plan.kinds import step
+
+ACTIONS = {"SHUTOFF": "os-stop", "ACTIVE": "os-start"}
+LIMIT = 900.0
+"""Seconds that a server may take to stop or start: a guest that ignores ACPI is switched off by Nova after its own."""
+
+
+@step("move.power", undo="move.power.back", retry=RETRY, deadline=LIMIT + 60)
+def power(context: Context) -> dict[str, Any]:
+    """Brings `server` on `cloud` to the state `to` (SHUTOFF or ACTIVE); `back` is where a rollback brings it, if it is
+    to be brought anywhere."""
+    args = resolve(context.args, context.results(), context)
+    return {
+        "server": args["server"],
+        "seconds": _bring(context, cloud(context, args["cloud"]), args["server"], args["to"]),
+    }
+
+
+@step("move.power.back", no_undo="it is an undo itself", retry=RETRY, deadline=LIMIT + 60)
+def power_back(context: Context) -> None:
+    """Brings a server back to where it was before a `move.power`."""
+    args, done = context.args["args"], context.args["result"]
+    if args.get("back") is None:
+        return
+    resolved = args if done else resolve(args, context.args.get("results") or {}, context)
+    server = done["server"] if done else resolved["server"]
+    _bring(context, cloud(context, args["cloud"]), server, args["back"], gone=True)
+
+
+def _bring(context: Context, client: Cloud, server: str, state: str, *, gone: bool = False) -> float:
+    path = f"/servers/{server}"
+
+    def look() -> Any:
+        return get(client, "compute", path, "server")
+
+    found = look()
+    if found is None:
+        if gone:
+            return 0.0
+        raise NaruError(f"server {server} is gone from {client.name}", hint="Skip the step, or roll back.")
+    begun = time.monotonic()
+    if found["status"] != state:
+        if not found.get("OS-EXT-STS:task_state"):
+            try:
+                client("compute", "POST", f"{path}/action", {ACTIONS[state]: None})
+            except CloudError as error:
+                if error.status == 409:
+                    raise Transient(error.summary, detail=error.detail) from error
+                raise
+        now = wait_for(
+            *(context, look),
+            lambda now: now is None or (now["status"] in (state, "ERROR") and not now.get("OS-EXT-STS:task_state")),
+            f"server {server} is not {state}",
+            LIMIT,
+        )
+        if now is None and not gone:
+            raise NaruError(f"server {server} went from {client.name} meanwhile", hint="Skip the step, or roll back.")
+        if now is not None and now["status"] != state:
+            raise NaruError(f"server {server} came to {now['status']}, not {state}", hint="See its fault in Nova.")
+    return round(time.monotonic() - begun, 1)

@@ -1,0 +1,44 @@
+"""A page as one HTML file that needs nothing beside it.
+
+Jinja escapes all texts. Should one get through all the same, the page's content security policy knows only the one
+script and the one style that are the templates' own, and lets nothing be fetched.
+"""
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from naru.move.report.blocks import Page
+from naru.move.report.names import lines, visible
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_SEARCHED = 8  # rows that one sees at a glance
+
+
+def render(page: Page) -> str:
+    """The whole page."""
+    return _environment().get_template("page.html.j2").render(page=page)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    environment.filters |= {"visible": visible, "lines": lines}
+    environment.globals |= {"style": style, "script": script, "searched": _SEARCHED}
+    environment.globals |= {"style_digest": _digest(style), "script_digest": _digest(script)}
+    return environment
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,483 @@
+"""The step kinds that carry volumes' content from storage to storage, past Cinder and Glance: only what has data, and
+after the first pass only what changed, compared by checksums.
+
+Each volume has a directory of its own in the work directory, with what is known of its copy: `move.content.place` makes
+it while preparing, rounds of copying ahead (see `sync`) and the cut-over go on from it. Where both clouds have one
+storage nothing is copied: the cut-over makes a clone or a reflink (see `naru.volumes.adopt`), and `move.content.settle`
+makes that independent when the servers run again. The file `rate` in the work directory caps what all copies of one
+run carry together; it may be changed at any time.
+
+What needs a cloud is done in the executor: `before` a step's function it asks Cinder where the volumes lie, so that a
+worker needs no credentials but the storages'. The function itself needs the storages and the work directory, and may
+run wherever both are.
+"""
+
+import shutil
+import socket
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from naru.errors import NaruError
+from naru.files import write_whole
+from naru.inventory.archive import Archive
+from naru.move.steps import RETRY, cloud, get, is_made, make, resolve
+from naru.plan.context import Context
+from naru.plan.journal import POINTER
+from naru.plan.kinds import Retry, step
+from naru.volumes import proof
+from naru.volumes.adopt import Way, adopt, restore, settle, way
+from naru.volumes.backend import OTHER, open_volume
+from naru.volumes.control import Control
+from naru.volumes.copy import Copied, clean, copy
+from naru.volumes.locations import Location, Rbd
+from naru.volumes.state import reached
+from naru.volumes.verify import Verdict, verify
+from naru.volumes.where import HOST, NAME_ID, Backends, load, location
+
+RATE = "rate"
+"""The file in the work directory: bytes a second, in decimal."""
+SETTLE = 5.0
+"""Seconds from a point of a volume in use to its first reading: see `copy`."""
+
+
+def _limit(args: Mapping[str, Any]) -> float:
+    return 3600.0 + float(args.get("size") or 0) / (5 << 20)
+
+
+def _seconds(args: Mapping[str, Any]) -> float:
+    return 2.0 + float(args.get("size") or 0) / (400 << 20)
+
+
+def job_of(volume: str) -> str:
+    """What the points on an old volume are named by."""
+    return f"move{volume[:8]}"
+
+
+Side = tuple[str, str, str]
+"""A volume: its cloud, its id there, and the file that describes the cloud's storage."""
+
+
+def _sides(args: Mapping[str, Any]) -> tuple[Side, Side]:
+    return (args["old"], args["from"], args["storage"][0]), (args["cloud"], args["to"], args["storage"][1])
+
+
+def _asked(context: Context, args: Mapping[str, Any], sides: Iterable[Side]) -> dict[str, Any]:
+    """What a function is given: its (resolved) arguments; of each side what Cinder says of where the volume is, None
+    when it is gone, and the description of the storage; and what the move's work directory is known by."""
+    volumes, backends = [], []
+    for name, volume, described in sides:
+        told = get(cloud(context, name), "block-storage", f"/volumes/{volume}", "volume")
+        volumes.append(None if told is None else {key: told.get(key) for key in ("id", HOST, NAME_ID)})
+        backends.append(load(Path(described)).model_dump())
+    found = {"args": dict(args), "volumes": volumes, "backends": backends}
+    return {**found, "work": _known_by(_work(args))} if "directory" in args else found
+
+
+def ask(context: Context) -> dict[str, Any]:
+    """What the steps that carry content are given: see `_asked`."""
+    args = resolve(context.args, context.results(), context)
+    return _asked(context, args, _sides(args))
+
+
+def _work(args: Mapping[str, Any]) -> Path:
+    """The move's work directory, from that of a copy."""
+    return Path(args["directory"]).parent.parent
+
+
+def _known_by(work: Path) -> str:
+    """What tells the work directory from that of another move, where workers may have mounted one: where its journal
+    is. "" when that is a file in it, and there are no workers."""
+    try:
+        return (work / POINTER).read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        raise NaruError(f"{work / POINTER} cannot be read", detail=f"{error.strerror} on {_host()}") from error
+
+
+def _host() -> str:
+    return socket.gethostname()
+
+
+def _args(context: Context) -> dict[str, Any]:
+    """The arguments that the step was given. Raises NaruError when the move's work directory is not here: a worker's
+    copy would begin anew, and leave nothing to those that go on with it."""
+    args: dict[str, Any] = context.given["args"]
+    if "directory" in args and _known_by(_work(args)) != context.given["work"]:
+        work = _work(args)
+        there = f"{work / POINTER} is another one there" if (work / POINTER).exists() else f"no {work / POINTER} there"
+        raise NaruError(
+            f"the work directory of this move is not on {_host()}",
+            detail=there,
+            hint=f"Mount the share that has it there, at {work}, then: naru plan retry.",
+        )
+    return args
+
+
+def _places(context: Context) -> tuple[Location, Location]:
+    """Where the old volume's content is, and where the new one's."""
+    found = _there(context)
+    for place, (name, volume, _) in zip(found, _sides(context.given["args"]), strict=True):
+        if place is None:
+            raise NaruError(f"volume {volume} is gone from {name}", hint="Skip the step: naru plan skip.")
+    source, target = found
+    assert source and target
+    return source, target
+
+
+def _there(context: Context) -> list[Location | None]:
+    """Where the volumes are that Cinder was asked for; None for one that is gone."""
+    return [
+        None if told is None else location(told, Backends.model_validate(described))
+        for told, described in zip(context.given["volumes"], context.given["backends"], strict=True)
+    ]
+
+
+def rate(work: Path) -> float | None:
+    """The cap on all copies together, in bytes a second; None for none."""
+    try:
+        return float((work / RATE).read_text())
+    except FileNotFoundError:
+        return None
+
+
+def set_rate(work: Path, value: float | None) -> None:
+    """Changes the cap, for running copies too."""
+    if value is None:
+        (work / RATE).unlink(missing_ok=True)
+        return
+    write_whole(work / RATE, f"{value:.0f}\n")
+
+
+def controlled(context: Context, directory: Path) -> Control:
+    """What a copy is stopped by, and its share of the cap: that is looked at about twice a second."""
+
+    def share() -> float | None:
+        whole = rate(directory.parent.parent)
+        return whole / max(1, context.running(COPYING)) if whole is not None else None
+
+    return Control(context.check, lambda done, total: context.progress(done, total), share)
+
+
+@step("move.content.place", undo="move.content.forget", retry=RETRY, deadline=600, before=ask)
+def place(context: Context) -> dict[str, Any]:
+    """Sees that the content of the volume `from` on the cloud `old`, and of `to` on `cloud`, can be reached from here,
+    and makes the copy's `directory`; tells which way the content will go, and why not a shorter one. So that what is
+    wrong with a storage is known long before the window."""
+    args = _args(context)
+    source, target = _places(context)
+    with open_volume(source) as old, open_volume(target, write=True) as new:
+        if old.size() > new.size():
+            raise NaruError(f"{target} has {new.size()} bytes, fewer than the {old.size()} of {source}")
+    Path(args["directory"]).mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = way(source, target)
+    return {"from": str(source), "to": str(target), "way": found.name, "why": found.why}
+
+
+BACK = "move.content.back"
+COPYING = ("move.content", "move.snapshot", "move.backup", BACK, "move.content.settle")
+"""The kinds that share the cap."""
+CARRY = {"carry": True}
+"""The argument by which an undo of a `move.content` carries what was written since back to the old volume."""
+FINAL = "final"
+"""The file in a copy's directory that says that its cut-over has begun."""
+OFF = ("SHUTOFF", "SHELVED", "SHELVED_OFFLOADED")
+"""States of a server whose volumes nobody reads or writes, nor remembers in a memory that goes on."""
+# a storage may still hold what a killed client left; what is copied is compared afterwards, whatever happened
+AGAIN = (*RETRY, Retry(on=(NaruError,), tries=4, pause=3.0))
+
+
+@step("move.content", undo=BACK, retry=AGAIN, deadline=_limit, estimate=_seconds, before=ask)
+def content(context: Context) -> dict[str, Any]:
+    """Copies what changed of the volume `from` on the cloud `old` since the last pass, or all, into the volume `to` on
+    `cloud`, and compares the checksums of what changed since both were last found equal, or of everything; what differs
+    is copied again. `storage` are the files that describe the backends of both, `directory` is the copy's own. `size`
+    is in bytes. `ahead` says that the old server may run, `whole` that everything is to be compared.
+
+    On one storage nothing is copied: the new volume becomes a clone or a reflink; ahead of the window, nothing is done.
+    """
+    args = _args(context)
+    source, target = _places(context)
+    # a round ahead may be under way still, or be gone on with: what the new server has written is not to be lost by it
+    final = Path(args["directory"]) / FINAL
+    if not args.get("ahead"):
+        final.touch(mode=0o600)
+    elif final.exists():
+        raise NaruError(f"the cut-over of volume {args['from']} has begun", hint="There is nothing more to copy ahead.")
+    found = way(source, target)
+    if found.name != "copy":
+        return _adopt(context, args, source, target, found)
+    if found.why:
+        context.log(f"copy, for {found.why}")
+    return {"way": "copy", "why": found.why, **_carry(context, args, source, target)}
+
+
+def _adopt(context: Context, args: Mapping[str, Any], source: Location, target: Location, found: Way) -> dict[str, Any]:
+    began = time.monotonic()
+    nothing = dict.fromkeys(("pass", "read", "written", "compared", "repaired"), 0)
+    told = {"way": found.name, "why": "", **nothing, "to": args["to"], "size": int(args["size"]), "whole": False}
+    if not args.get("ahead"):
+        control = Control(context.check, lambda done, total: context.progress(done, total))
+        context.log(f"{found.name} {source} {target}")
+        told |= adopt(source, target, job_of(args["from"]), control, found=found)._asdict()
+    return {**told, "digest": "", "seconds": round(time.monotonic() - began, 2)}
+
+
+def _carry(
+    context: Context, args: Mapping[str, Any], source: Location, target: Location, at: str = ""
+) -> dict[str, Any]:
+    """A pass, up to the source's point `at` or a new one, and the comparison of both sides."""
+    directory = Path(args["directory"])
+    ahead = bool(args.get("ahead") or at)
+    context.log(f"copy and compare {source} {target}")
+    job, whole, control = job_of(args["from"]), bool(args.get("whole")), controlled(context, directory)
+    done, verdict = carry(*(source, target, directory), job=job, ahead=ahead, whole=whole, at=at, control=control)
+    return {
+        "to": args["to"],
+        "pass": done.number,
+        "size": done.size,
+        "read": done.read,
+        "written": done.written,
+        "compared": verdict.read,
+        "whole": not verdict.since,
+        "repaired": len(verdict.different) + verdict.more,
+        "digest": verdict.source_digest,
+        "at": verdict.at,
+        "chain": verdict.chain,
+        "seconds": round(done.seconds + verdict.seconds, 2),
+    }
+
+
+def carry(
+    source: Location,
+    target: Location,
+    directory: Path,
+    *,
+    job: str,
+    ahead: bool,
+    whole: bool,
+    control: Control,
+    at: str = "",
+) -> tuple[Copied, Verdict]:
+    """Copies what changed since the last pass, or all, up to the source's point `at` or a new one, and compares it; see
+    `content`. With `ahead` a pass that was begun is ended; without, one follows it: what was begun while the old server
+    ran ends at a point of then."""
+    settle = SETTLE if ahead and not at else 0.0
+    done = copy(source, target, directory, job=job, at=at, settle=settle, rest=not ahead, control=control)
+    if done.resumed and not ahead:
+        done = copy(source, target, directory, job=job, rest=True, control=control)
+    verdict = verify(
+        *(source, target),
+        point=done.point,
+        changed=not whole,
+        rest=not ahead,
+        repair=True,
+        directory=directory,
+        control=control,
+    )
+    _told(verdict, source, target)
+    return done, verdict
+
+
+def _told(verdict: Verdict, source: Location, target: Location) -> None:
+    if not (verdict.equal or verdict.repaired):
+        raise NaruError(
+            f"{target} is not what {source} is",
+            detail=verdict.told(),
+            hint="Something else writes to one of them. Stop it, then: naru plan retry.",
+        )
+
+
+def ask_snapshot(context: Context) -> dict[str, Any]:
+    """As `ask`, of a snapshot's content, and whether an earlier attempt made the snapshot."""
+    carried = resolve(context.args["carry"], context.results(), context)
+    return {"there": is_made(context), **_asked(context, carried, _sides(carried))}
+
+
+@step(
+    "move.snapshot",
+    undo="move.delete",
+    retry=AGAIN,
+    deadline=lambda args: _limit(args["carry"]),
+    estimate=lambda args: _seconds(args["carry"]),
+    before=ask_snapshot,
+    after=lambda context, _: make(context),
+)
+def snapshot(context: Context) -> None:
+    """Makes a snapshot as `move.create` does, as soon as its volume has been given the content of the old cloud's
+    `carry.snapshot` and compared with it. `carry` is otherwise as of `move.content`. When the snapshot is there
+    already, nothing is carried: the volume may have later content since."""
+    if not context.given["there"]:
+        _history(context)
+
+
+def _history(context: Context) -> None:
+    """Carries the content of a snapshot of the volume `from` into the volume `to`."""
+    args = _args(context)
+    source, target = _places(context)
+    if not (isinstance(source, Rbd) and isinstance(target, Rbd)):
+        raise NaruError(
+            "a snapshot's content can be carried from Ceph to Ceph alone",
+            detail=f"{source} -> {target}",
+            hint="Leave the snapshot on the old cloud: naru plan skip.",
+        )
+    # it may have been cut over, and be in use
+    if any(not point.startswith(OTHER) for point in reached(Path(args["directory"]))):
+        raise NaruError(
+            f"{target} has later content than that of snapshot {args['snapshot']}",
+            hint="Leave the snapshot on the old cloud: naru plan skip.",
+        )
+    told = _carry(context, args, source, target, _snapshot_of(source, args["snapshot"]))
+    context.log(f"carried {told['written']} bytes, compared {told['compared']}")
+
+
+def _snapshot_of(source: Location, identity: str) -> str:
+    """The point that Cinder's snapshot of that id is: whatever snapshot_name_template is, the id is in its name."""
+    with open_volume(source) as volume:
+        for point in volume.points(every=True):
+            if point.name.startswith(OTHER) and identity in point.name:
+                return point.name
+    raise NaruError(
+        f"{source} has no snapshot {identity}",
+        detail="Cinder says that there is one; Ceph does not have it.",
+        hint="Leave it on the old cloud: naru plan skip.",
+    )
+
+
+def _limit_back(args: Mapping[str, Any]) -> float:
+    return 2 * _limit(args["args"])
+
+
+def ask_back(context: Context) -> dict[str, Any]:
+    """As `ask`, of the step that is undone. Raises NaruError when content is to be carried back and a server is not
+    off."""
+    done, args = context.args["result"], context.args["args"]
+    to = done["to"] if done is not None else resolve(args["to"], context.args.get("results") or {}, context)
+    args = {**args, "to": to}
+    # what has not wholly arrived was used by nobody
+    carry = bool(context.args.get("carry")) and done is not None
+    adopted = done is None or done["way"] != "copy"
+    given = _asked(context, args, _sides(args) if carry or adopted else ())
+    if carry:
+        for name, volume, _ in reversed(_sides(args)):
+            _check_off(context, name, volume)
+    return {**given, "carry": carry, "adopted": adopted}
+
+
+@step(BACK, no_undo="it is an undo itself", retry=AGAIN, deadline=_limit_back, before=ask_back)
+def content_back(context: Context) -> dict[str, Any] | None:
+    """Takes a clone back, as far as it came: the new volume is the empty one again, no point is left on the old one. A
+    copy goes with its volume. With CARRY, what was written since goes to the old volume before."""
+    args = _args(context)
+    (Path(args["directory"]) / FINAL).unlink(missing_ok=True)
+    told = _carry_back(context, args) if context.given["carry"] else None
+    if context.given["adopted"]:
+        source, target = _there(context)
+        control = Control(context.check, lambda done, total: context.progress(done, total))
+        restore(source, target, job_of(args["from"]), control)
+    return told
+
+
+def _carry_back(context: Context, args: Mapping[str, Any]) -> dict[str, Any]:
+    """Compares the volume on the new cloud with the old one wholly and copies what differs from the new one to the old
+    one."""
+    source, target = reversed(_places(context))
+    with open_volume(source) as new, open_volume(target) as old:
+        if new.size() > old.size():
+            raise NaruError(
+                f"{target} has {old.size()} bytes, fewer than the {new.size()} of {source}",
+                hint="It was extended on the new cloud: extend the old volume as well, then: naru plan retry.",
+            )
+    context.log(f"compare and copy {source} {target}")
+    verdict = verify(source, target, repair=True, control=controlled(context, Path(args["directory"])))
+    return {
+        "size": verdict.size,
+        "compared": verdict.read,
+        "carried": len(verdict.different) + verdict.more,
+        "digest": verdict.source_digest,
+        "seconds": round(verdict.seconds, 2),
+    }
+
+
+def _check_off(context: Context, name: str, volume: str) -> None:
+    """Raises NaruError unless every server that has the volume is off, and is to stay so for now."""
+    client = cloud(context, name)
+    told = get(client, "block-storage", f"/volumes/{volume}", "volume") or {}
+    for attachment in told.get("attachments") or []:
+        identity = attachment.get("server_id")
+        if not identity:
+            raise NaruError(
+                f"volume {volume} on {name} is attached to something that is no server",
+                detail=str(attachment.get("host_name") or ""),
+                hint="Detach it, then: naru plan retry.",
+            )
+        server = get(client, "compute", f"/servers/{identity}", "server")
+        if server is None:
+            continue
+        task = server.get("OS-EXT-STS:task_state")
+        if server["status"] not in OFF or task:
+            raise NaruError(
+                f"server {identity} on {name} has volume {volume} and is not off",
+                detail=f"{server['status']} {task or ''}".strip(),
+                hint="Stop it (openstack server stop), then: naru plan retry. To keep the old content: naru plan skip.",
+            )
+
+
+@step("move.content.kept", no_undo="what was found stays true", retry=AGAIN, deadline=600)
+def content_kept(context: Context) -> dict[str, int]:
+    """Keeps in the `archive` the proofs of the content of `volumes`, each with `from`, `to` and its copy's `directory`.
+    What was carried from storage to storage has some."""
+    args = resolve(context.args, context.results(), context)
+    count = 0
+    with Archive(Path(args["archive"]), create=False) as archive:
+        for volume in args["volumes"]:
+            if found := proof.read(Path(volume["directory"])):
+                archive.add_proofs(volume["from"], volume["to"], [one._asdict() for one in found])
+                count += 1
+    return {"volumes": count}
+
+
+@step(
+    "move.content.settle",
+    no_undo="the undo of move.content does it",
+    retry=RETRY,
+    deadline=_limit,
+    estimate=_seconds,
+    before=ask,
+)
+def content_settle(context: Context) -> dict[str, Any]:
+    """Makes the new volume `to` independent of the old one, if it became a clone of that, while its server runs, and
+    compares what both were at the cut-over."""
+    args = _args(context)
+    source, target = _places(context)
+    context.log(f"flatten {target}")
+    control = controlled(context, Path(args["directory"]))
+    return settle(source, target, job_of(args["from"]), control)._asdict()
+
+
+def ask_old(context: Context) -> dict[str, Any]:
+    """As `ask`, of the old volume alone, for a step that removes its points or for the undo of one that made some."""
+    args = context.args.get("args") or {**context.args, "old": context.args["cloud"]}
+    described = args["storage"] if isinstance(args["storage"], str) else args["storage"][0]
+    kept = {name: args[name] for name in ("from", "directory") if name in args}
+    return _asked(context, kept, [(args["old"], args["from"], described)])
+
+
+@step("move.content.forget", no_undo="it is an undo itself", retry=RETRY, deadline=600, before=ask_old)
+def content_forget(context: Context) -> None:
+    """Removes the points that copies made on the old volume, and what they remember; the new volume goes."""
+    content_end(context)
+    directory = Path(_args(context)["directory"])
+    if directory.exists():
+        shutil.rmtree(directory)
+
+
+@step("move.content.end", no_undo="the points are no use to anybody else", retry=RETRY, deadline=600, before=ask_old)
+def content_end(context: Context) -> None:
+    """Removes the points on the old volume: the new one has everything."""
+    args = _args(context)
+    (old,) = _there(context)
+    if old is not None:
+        clean(old, job_of(args["from"]))

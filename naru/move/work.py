@@ -1,0 +1,208 @@
+"""The work directory of a move: the journal, the archive of both clouds, the map and the decisions of its plan."""
+
+import json
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from naru.errors import InputError, NaruError
+from naru.files import write_whole
+from naru.inventory.archive import Archive
+from naru.move.draft import Decision, Draft
+from naru.move.facts import names
+from naru.move.secrets import fingerprint
+from naru.plan import schema
+from naru.plan.errors import PlanError
+from naru.plan.journal import DATABASE, POINTER, Journal, address, in_schema
+
+ARCHIVE = "archive.db"
+DECISIONS = "decisions.json"
+MAP = "map.yaml"
+FORMAT = 1
+DAMAGED = "Bring back the work directory from a copy; without it, plan anew into another directory."
+_FIELDS = {"from": str, "to": str, "snapshots": dict, "projects": dict, "decisions": list}
+
+
+class Work:
+    """The work directory of a move that was planned. Raises InputError for one that is something else."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        file = directory / DECISIONS
+        try:
+            raw = json.loads(file.read_text())
+        except (FileNotFoundError, NotADirectoryError) as error:
+            hint = "naru move plan --from OLD --to NEW --project P --work DIR makes one."
+            raise InputError(f"{directory} is not the work directory of a move", hint=hint) from error
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file} cannot be read", detail=str(error), hint=DAMAGED) from error
+        if not isinstance(raw, dict) or type(raw.get("naru_decisions")) is not int:
+            raise InputError(f"{file} holds no decisions of a move", detail="naru_decisions is missing", hint=DAMAGED)
+        if raw["naru_decisions"] > FORMAT:
+            raise InputError(f"{directory} was written by a newer Naru", hint="Use that one, or a newer one.")
+        wrong = [name for name, kind in _FIELDS.items() if not isinstance(raw.get(name), kind)]
+        if wrong or not {"old", "new"} <= raw["snapshots"].keys():
+            fields = ", ".join(wrong) or "snapshots"
+            raise InputError(
+                f"{file} is damaged", detail=f"missing, or not what they should be: {fields}", hint=DAMAGED
+            )
+        self.old: str = raw["from"]
+        self.new: str = raw["to"]
+        # the snapshots in the archive that the plan was made from
+        self.snapshots: dict[str, int] = raw["snapshots"]
+        self.projects: dict[str, str] = raw["projects"]
+        try:
+            self.decisions = [Decision.load(item) for item in raw["decisions"]]
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{file} is damaged", detail=f"decisions: {error!r}", hint=DAMAGED) from error
+
+    @cached_property
+    def called(self) -> dict[str, str]:
+        """What each project (id) is called."""
+        return names(self.projects)
+
+    def chosen(self, texts: Iterable[str]) -> list[str]:
+        """The ids of the projects that are meant by name or id, each once. Raises InputError for what is none of the
+        move's, with those there are."""
+        known = {name: identity for identity, name in self.called.items()} | {name: name for name in self.projects}
+        asked = list(dict.fromkeys(texts))
+        if unknown := [text for text in asked if text not in known]:
+            twins = [text for text in unknown if text in self.projects.values()]
+            raise InputError(
+                f"--project {', '.join(unknown)}: {self.directory} does not move "
+                + ("it" if len(unknown) == 1 else "them"),
+                detail="Several projects have this name: give the id." if twins else "",
+                hint=f"Projects: {self.listed(self.projects)}",
+            )
+        return list(dict.fromkeys(known[text] for text in asked))
+
+    def listed(self, projects: Iterable[str]) -> str:
+        """What the projects (ids) are called, in one line."""
+        return ", ".join(sorted(self.called[project] for project in projects))
+
+    def arguments(self, projects: Iterable[str]) -> str:
+        """The arguments of a command about these projects (ids), as a shell takes them."""
+        words = [f"--project {shlex.quote(name)}" for name in sorted(self.called[project] for project in projects)]
+        return " ".join([shlex.quote(str(self.directory)), *words])
+
+    def journal(self) -> Journal:
+        """The plan with what has become of it. Raises InputError when it is another move's than the decisions."""
+        if not any((self.directory / name).is_file() for name in (DATABASE, POINTER)):
+            raise InputError(f"{self.directory / DATABASE} is missing", hint=DAMAGED)
+        journal = Journal.open(self.directory)
+        settings = json.loads(journal.setup()["settings"])
+        ours = {"from": self.old, "to": self.new, "projects": sorted(self.projects)}
+        differing = [
+            f"{name}: {settings.get(name)}, not {value}" for name, value in ours.items() if settings.get(name) != value
+        ]
+        if differing:
+            journal.close()
+            raise InputError(
+                f"{self.directory}: {DATABASE if journal.directory else POINTER} is of another move than {DECISIONS}",
+                detail="\n".join(differing),
+                hint="Each move has a directory of its own: bring back the files that belong together.",
+            )
+        return journal
+
+    def database(self) -> str:
+        """The URL of the PostgreSQL database that has the move's journals; "" when they are files."""
+        url = address(self.directory)
+        return in_schema(url, "").render_as_string() if url else ""
+
+    def archive(self) -> Archive:
+        """Both clouds as they were. Raises InputError for an archive without the readings that the plan stands on."""
+        file = self.directory / ARCHIVE
+        if not file.exists():
+            raise InputError(f"{file} is missing", hint=DAMAGED)
+        archive = Archive(file, create=False)
+        known = {snapshot.number: snapshot.cloud for snapshot in archive.snapshots() if snapshot.ended}
+        lacking = [
+            name for side, name in (("old", self.old), ("new", self.new)) if known.get(self.snapshots[side]) != name
+        ]
+        if lacking:
+            archive.close()
+            told = f"no whole reading of {' and '.join(lacking)} from when it was planned"
+            raise InputError(f"{file} is not the archive of this move", detail=told, hint=DAMAGED)
+        return archive
+
+    def check_key(self, file: Path) -> None:
+        """Raises InputError when the key is not the one that the move was planned with."""
+        with self.journal() as journal:
+            planned = json.loads(journal.setup()["settings"])["key"]
+        if fingerprint(file) != planned:
+            hint = "Give the key that this move was planned with; with another one nobody's password is right."
+            raise InputError(f"the key {file} is another one", hint=hint)
+
+    def made(self) -> dict[str, str]:
+        """By decision's kind and id joined by a blank: the id on the new cloud, of what was matched or made so far."""
+        results = self.results()
+        found = {}
+        for decision in self.decisions:
+            new = decision.new or (results.get(decision.step) or {}).get("id", "")
+            if new:
+                found[f"{decision.kind} {decision.id}"] = new
+        return found
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """The results of all steps that are done, by id."""
+        with self.journal() as journal, journal.read() as connection:
+            steps = schema.steps.c
+            rows = connection.execute(select(steps.id, steps.result).where(steps.state == "done"))
+            return {row.id: json.loads(row.result) if row.result else {} for row in rows}
+
+
+def prepare(directory: Path) -> None:
+    """Makes the work directory, for its owner alone. Raises InputError where there can be none, or another plan is."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "Name a directory that can be made."
+        raise InputError(f"--work {directory} cannot be made", detail=str(error), hint=hint) from error
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise InputError(f"--work {directory} cannot be written", hint="Name a directory of your own.")
+    if Journal.exists(directory):
+        with Journal.open(directory) as journal:
+            settings = json.loads(journal.setup()["settings"])
+        if not {"from", "to", "map"} <= settings.keys():
+            raise InputError(f"--work {directory} holds a plan that is no move", hint="Name another directory.")
+        _check_unbegun(directory)  # before both clouds are read for nothing
+
+
+def _check_unbegun(directory: Path) -> None:
+    with Journal.open(directory) as journal, journal.read() as connection:
+        begun = connection.execute(select(schema.steps.c.n).where(schema.steps.c.attempt > 0).limit(1)).first()
+    if begun:
+        raise InputError(
+            f"{directory}: this move has begun",
+            hint="Go on with it (naru move prepare), roll it back, or plan into another directory.",
+        )
+
+
+def create(directory: Path, draft: Draft, snapshots: Mapping[str, int], written_map: str, database: str = "") -> None:
+    """Writes a plan into the work directory, in place of one that nothing was done of yet; its journal into the
+    PostgreSQL `database` (a URL), if one is given.
+
+    Raises InputError when a plan is there of which something was done.
+    """
+    if Journal.exists(directory):
+        _check_unbegun(directory)
+        Journal.remove(directory)
+    told = {
+        "naru_decisions": FORMAT,
+        "from": draft.old,
+        "to": draft.new,
+        "snapshots": dict(snapshots),
+        "projects": {row.id: row.name for row in draft.facts.projects.values()},
+        "decisions": draft.dump(),
+    }
+    try:
+        Journal.create(directory, draft.plan, database).close()
+        write_whole(directory / MAP, written_map)
+        write_whole(directory / DECISIONS, json.dumps(told, ensure_ascii=False))
+    except (OSError, PlanError) as error:
+        raise NaruError(f"the plan cannot be written to {directory}", detail=str(error)) from error

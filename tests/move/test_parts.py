@@ -1,0 +1,105 @@
+"""The small parts of a move that stand alone: keys and passwords, references, rules of security groups."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.errors import InputError
+from naru.inventory.rows import Row
+from naru.move import fields, secrets
+from naru.move.draft import references
+from naru.move.groups import rule_key
+from naru.move.steps import PASSWORD, matches, resolve, url
+from naru.plan.context import Context
+from naru.plan.errors import PlanError
+
+pytestmark = pytest.mark.unit
+
+
+def context() -> Context:
+    return Context(n=1, id="s", kind="k", unit="", args={}, attempt=1, earlier=None, reader=lambda _: {})
+
+
+def test_a_password_follows_from_the_key_alone(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    secrets.ensure_key(tmp_path / "key", work)
+    secrets.ensure_key(tmp_path / "key", work)  # what is there stays
+    secrets.ensure_key(tmp_path / "other", work)
+    first = secrets.password(tmp_path / "key", "old/1")
+    assert first == secrets.password(tmp_path / "key", "old/1") and len(first) == 32
+    assert first != secrets.password(tmp_path / "key", "old/2") != secrets.password(tmp_path / "other", "old/2")
+    assert secrets.fingerprint(tmp_path / "key") != secrets.fingerprint(tmp_path / "other")
+    assert (tmp_path / "key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("name", "spoil"), [("work/key", ""), ("key", "no key"), ("key", "open")])
+def test_a_key_that_gives_passwords_away_is_refused(tmp_path: Path, name: str, spoil: str) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    file = tmp_path / name
+    if spoil:
+        secrets.ensure_key(file, work)
+    if spoil == "no key":
+        file.write_text("password")
+    if spoil == "open":
+        file.chmod(0o644)
+    with pytest.raises(InputError):
+        secrets.ensure_key(file, work)
+
+
+def test_references_are_found_and_resolved_at_any_depth() -> None:
+    body = {
+        "a": [{"$ref": "one", "field": "id"}],
+        "b": {"c": {"$ref": "two", "field": "deep.id"}},
+        "d": [0, "", None, False],
+    }
+    assert list(references(body)) == ["one", "two"]
+    results = {"one": {"id": "1"}, "two": {"deep": {"id": "2"}}}
+    assert resolve(body, results, context()) == {"a": ["1"], "b": {"c": "2"}, "d": [0, "", None, False]}
+    assert url(["/x/", "1", "/y"]) == "/x/1/y"
+    with pytest.raises(PlanError, match="one"):
+        resolve(body, {"one": None, "two": {}}, context())
+
+
+def test_a_password_is_not_in_what_a_step_records(tmp_path: Path) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    secrets.ensure_key(tmp_path / "key", work)
+    running = context()
+    resolved = resolve({"password": {PASSWORD: "old/1", "key": str(tmp_path / "key")}}, {}, running)
+    assert resolved["password"] == secrets.password(tmp_path / "key", "old/1")
+    assert resolved["password"] not in running.redact(str(resolved))
+
+
+def test_a_thing_is_found_by_every_value_and_not_by_fewer() -> None:
+    item = {"mac_address": "fa:16:3e:AA:00:01", "fixed_ips": [{"ip_address": "10.0.0.1"}, {"ip_address": "10.0.0.2"}]}
+    assert matches(item, {"mac_address": "FA:16:3e:aa:00:01", "fixed_ips.*.ip_address": "10.0.0.2"})
+    assert not matches(item, {"mac_address": "fa:16:3e:aa:00:01", "fixed_ips.*.ip_address": "10.0.0.3"})
+    assert not matches(item, {"name": None})
+    assert matches({"domain_id": None}, {"domain_id": None})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        ({"protocol": "icmpv6"}, {"protocol": "ipv6-icmp"}, True),
+        ({"protocol": "6"}, {"protocol": "TCP"}, True),
+        ({"protocol": None}, {"protocol": ""}, True),
+        ({"port_range_min": 1, "port_range_max": 65535}, {}, True),
+        ({"port_range_min": 0, "port_range_max": 0}, {}, False),
+        ({"remote_ip_prefix": "0.0.0.0/0"}, {}, False),
+        ({"direction": "ingress"}, {"direction": "egress"}, False),
+        ({"remote_group_id": "a"}, {"remote_group_id": "b"}, False),
+    ],
+)
+def test_rules_that_neutron_takes_for_the_same(one: dict[str, Any], other: dict[str, Any], equal: bool) -> None:
+    assert (rule_key(one) == rule_key(other)) is equal
+
+
+def test_a_field_that_nobody_thought_of_is_told() -> None:
+    body = {"id": "1", "name": "n", "mtu": 0, "x:new": "value", "x:none": None, "x:false": False, "shared": True}
+    row = Row("network", "1", "n", "p", "ACTIVE", body)
+    found = dict(fields.unknown(row, frozenset(("name", "mtu"))))
+    assert found.keys() == {"x:new", "x:false"}

@@ -1,0 +1,158 @@
+"""Nova's quotas of single users on a move: set when it ends, after the project's, and told when they cannot be."""
+
+from typing import Any
+
+import pytest
+
+from naru.move import build, mapping
+from naru.move.draft import Draft
+from naru.move.verify import Verifier
+
+from .test_mapping import Given, facts
+from .test_progress import OLD, Features
+
+pytestmark = pytest.mark.unit
+
+GENERAL = {"instances": 10, "cores": 20, "ram": 4096, "key_pairs": 7, "injected_files": 5, "server_groups": -1}
+DEFAULT = {"instances": 100, "cores": 100, "ram": 100, "key_pairs": 100, "server_groups": 100}
+
+
+def project(identity: str, **quotas: int) -> dict[str, Any]:
+    return {"id": identity, "project_id": identity, **quotas}
+
+
+def user(project: str, user: str, **quotas: int) -> dict[str, Any]:
+    return {"id": project, "project_id": project, "user_id": user, **quotas}
+
+
+MINAS = user("p", "u", **{**GENERAL, "cores": 0, "ram": -1})
+
+
+def plan(*users: dict[str, Any], new: dict[str, Any] | None = None, **old: Any) -> Draft:
+    things = OLD | {"compute quota": [project("p", **GENERAL)], "user compute quota": list(users)} | old
+    found = facts(things, {"compute quota": [project("x", **DEFAULT)]} | (new or {}))
+    for side in (found.old, found.new):
+        side.features, side._ports = Features(), None
+    choices = mapping.choose(found, mapping.EMPTY)
+    return build.build(found, choices, key="/key", admin="a", settings={})
+
+
+def requests(draft: Draft, step: str) -> list[tuple[str, Any, Any]]:
+    (args,) = [found.args for found in draft.plan.steps if found.id == step]
+    return [(one["method"], one["path"], one.get("body", {}).get("quota_set")) for one in args["requests"]]
+
+
+def undo(draft: Draft, step: str) -> list[tuple[str, Any, Any]]:
+    (args,) = [found.args for found in draft.plan.steps if found.id == step]
+    return [(one["method"], one["path"], one.get("body", {}).get("quota_set")) for one in args["undo"]]
+
+
+def before(draft: Draft, step: str) -> set[str]:
+    """All that comes before the step."""
+    found: set[str] = set()
+    todo = [step]
+    while todo:
+        here = todo.pop()
+        new = {edge.before for edge in draft.plan.edges if edge.after == here} - found
+        found |= new
+        todo += new
+    return found
+
+
+SHOP = {"$ref": "project/p", "field": "id"}
+MINA = {"$ref": "user/u", "field": "id"}
+EXACT = "user compute quota/p/u exact"
+
+
+def test_what_is_the_users_own_is_set_at_the_end_after_the_projects() -> None:
+    draft = plan(MINAS)
+    decision = draft.decisions["user compute quota", "p/u"]
+    assert (decision.decision, decision.name, decision.project) == ("create", "mina", "p")
+    path = ["/os-quota-sets/", SHOP, "?user_id=", MINA]
+    # what follows the project's goes on following it; 0 and -1 are values
+    assert requests(draft, EXACT) == [("PUT", path, {"cores": 0, "ram": -1, "force": True})]
+    assert undo(draft, EXACT) == [("DELETE", path, None)]
+    assert {"compute quota/p exact", "finalize p", "user/u"} <= before(draft, EXACT)
+    assert EXACT in before(draft, "no way back p")
+    # a new user has no quota of his own that could refuse anything on the way
+    assert not [step.id for step in draft.plan.steps if "user compute quota" in step.id and step.id != EXACT]
+
+
+def test_more_than_the_project_may_have_is_told() -> None:
+    (told,) = [found for found in plan(MINAS).plan.findings if found.about == "p/u"]
+    assert (told.severity, told.summary) == (
+        "info",
+        "user compute quota of mina in shop: more ram than the whole project may have",
+    )
+    fewer = plan(user("p", "u", **{**GENERAL, "server_groups": 5}))
+    assert not [found for found in fewer.plan.findings if found.about == "p/u"]
+
+
+def test_what_the_new_cloud_does_not_have_is_told_as_a_rule() -> None:
+    quotas = {**GENERAL, "parking": 3}
+    old = {"compute quota": [project("p", **quotas)]}
+    draft = plan(user("p", "u", **{**quotas, "cores": 1, "parking": 0}), **old)
+    rules = draft.decisions["user compute quota", "p/u"].rules
+    assert [(rule.field, rule.old, rule.why) for rule in rules] == [("parking", 0, "new has no such quota")]
+    assert requests(draft, EXACT)[0][2] == {"cores": 1, "force": True}
+    draft = plan(user("p", "u", **{**quotas, "parking": 0}), **old)
+    decision = draft.decisions["user compute quota", "p/u"]
+    assert (decision.decision, decision.why) == ("leave", "new has no such quotas: parking")
+
+
+def test_a_user_who_is_not_moved_has_none_and_it_is_told() -> None:
+    draft = plan(user("p", "gone", **{**GENERAL, "cores": 1}))
+    decision = draft.decisions["user compute quota", "p/gone"]
+    assert (decision.decision, decision.why) == ("leave", "its user is not moved")
+    (told,) = [found for found in draft.plan.findings if found.about == "p/gone"]
+    assert told.severity == "warning" and "is not moved" in told.summary
+
+
+NEW = {
+    "project": [{"id": "np", "name": "shop", "domain_id": "default"}],
+    "user": [{"id": "nu", "name": "mina", "domain_id": "default"}],
+    "compute quota": [project("np", **DEFAULT), project("x", **DEFAULT)],
+    "user compute quota": [
+        user("np", "nu", **{**DEFAULT, "instances": 1, "cores": 2}),
+        user("np", "theirs", **{**DEFAULT, "ram": 0}),
+        user("x", "theirs", **{**DEFAULT, "ram": 1}),
+    ],
+}
+
+
+def test_what_the_new_cloud_has_of_a_users_own_counts_neither_meanwhile_nor_is_it_lost() -> None:
+    draft = plan(MINAS, new=NEW)
+    minas, others = (["/os-quota-sets/", "np", "?user_id=", name] for name in ("nu", "theirs"))
+    for path, step, was in (
+        (minas, "user compute quota/np/nu lifted", {"instances": 1, "cores": 2, "force": True}),
+        (others, "user compute quota/np/theirs lifted", {"ram": 0, "force": True}),
+    ):
+        assert requests(draft, step) == [("DELETE", path, None)]
+        assert undo(draft, step) == [("PUT", path, was)]
+        assert "compute quota/p lifted" in before(draft, step) and step in before(draft, "prepared p")
+    assert requests(draft, EXACT) == [("PUT", minas, {"cores": 0, "ram": -1, "force": True})]
+    back = "user compute quota/np/theirs back"
+    assert requests(draft, back) == [("PUT", others, {"ram": 0, "force": True})]
+    assert "compute quota/p exact" in before(draft, back) and back in before(draft, "no way back p")
+    assert not [step.id for step in draft.plan.steps if "compute quota/x" in step.id]
+
+
+@pytest.mark.parametrize(
+    ("there", "differing"),
+    [
+        ({**GENERAL, "cores": 0, "ram": -1}, {}),
+        ({**GENERAL, "cores": 0}, {"ram": (-1, 4096)}),
+        ({**GENERAL, "cores": False, "ram": -1}, {"cores": (0, False)}),
+        (None, {"": ("u", None)}),
+    ],
+)
+def test_it_is_compared_field_by_field_once_the_project_is_final(
+    there: dict[str, int] | None, differing: dict[str, Any]
+) -> None:
+    draft = plan(MINAS)
+    new = Given("new", {"user compute quota": [user("np", "nu", **there)] if there else []})
+    made = {"project p": "np", "user u": "nu"}
+    decision = draft.decisions["user compute quota", "p/u"]
+    assert list(Verifier(draft.facts.old, new, made, {"p"}, set()).differences(decision)) == []
+    found = Verifier(draft.facts.old, new, made, {"p"}, {"p"}).differences(decision)
+    assert {one.field: (one.old, one.new) for one in found} == differing

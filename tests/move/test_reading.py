@@ -1,0 +1,122 @@
+"""Both clouds of a move read from a tiny one by its command: whose quotas are asked for, where key pairs come from."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.cli.main import main
+from naru.inventory.archive import Archive
+from naru.inventory.kinds import KINDS
+
+from ..cloud.service import Handler, Service, clouds_yaml, serving, usual
+
+pytestmark = pytest.mark.unit
+
+THINGS: dict[str, list[dict[str, Any]]] = {
+    "domains": [{"id": "default", "name": "Default"}],
+    "projects": [{"id": name, "name": name, "domain_id": "default"} for name in ("shop", "other", "admin")],
+    "users": [{"id": "mina", "name": "mina", "domain_id": "default"}],
+    "roles": [{"id": "r", "name": "member", "domain_id": None}],
+    "role_assignments": [
+        {"role": {"id": "r"}, "user": {"id": "mina"}, "scope": {"project": {"id": name}}} for name in ("shop", "other")
+    ],
+}
+QUOTA = {"instances": 10, "cores": 20}
+
+
+def answer(request: Handler) -> None:
+    """What a cloud answers whose Nova tells an administrator nobody's key pairs."""
+    path, _, query = request.path.partition("?")
+    service, _, rest = path.strip("/").partition("/v2.1" if path.startswith("/compute") else "/v3")
+    if service == "identity" and not rest.strip("/"):
+        link = [{"rel": "self", "href": f"{request.server.url}/identity/v3/"}]
+        request.answer(200, {"version": {"id": "v3.8", "status": "stable", "links": link}, "resources": {}})
+    elif request.command == "POST" or not rest.strip("/"):
+        usual(request)
+    elif "/os-keypairs" in path:
+        request.answer(403, {"forbidden": {"message": "Policy doesn't allow it"}})
+    elif "/os-quota-sets/" in path:
+        request.answer(200, {"quota_set": QUOTA | ({"cores": 1} if "user_id" in query else {})})
+    else:
+        collections = {kind.collection: [] for kind in KINDS} if "/identity/v3/groups/" not in path else {"users": []}
+        request.answer(200, collections | THINGS)
+
+
+@pytest.fixture
+def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    with serving() as server:
+        server.usual = answer
+        entry = json.loads(Path(clouds_yaml(tmp_path, server)).read_text())["clouds"]["c"]
+        (tmp_path / "clouds.yaml").write_text(json.dumps({"clouds": {"old": entry, "new": entry}}))
+        monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+        monkeypatch.chdir(tmp_path)
+        yield server
+
+
+MAP = ("move", "map", "--from", "old", "--to", "new", "--project", "shop", "--work", "w")
+
+
+def test_a_refusal_of_key_pairs_is_told_once_with_what_to_do(
+    server: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(list(MAP)) == 2
+    told = capsys.readouterr().err
+    assert told.count("key pair") == 1 and "cannot be read whole" in told
+    assert "key pair: the identity may not list it; --nova-database reads them from Nova's database" in told
+
+
+def test_key_pairs_come_from_the_database_and_quotas_of_the_projects_users(
+    server: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    columns = "user_id TEXT, name TEXT, fingerprint TEXT, public_key TEXT, type TEXT"
+    with closing(sqlite3.connect(tmp_path / "nova.db")) as database:
+        database.execute(f"CREATE TABLE key_pairs ({columns})")
+        database.execute("INSERT INTO key_pairs VALUES ('mina', 'laptop', 'aa', 'ssh-rsa AAAA', 'ssh')")
+        database.commit()
+    (tmp_path / "nova.url").touch(mode=0o600)
+    (tmp_path / "nova.url").write_text(f"sqlite:///{tmp_path}/nova.db")
+    allowed = ("os-keypairs",)  # on the new cloud its API is asked, which tells of nobody else's
+    before = answer
+
+    def lenient(request: Handler) -> None:
+        if any(word in request.path for word in allowed):
+            request.answer(200, {"keypairs": []})
+        else:
+            before(request)
+
+    server.usual = lenient
+    assert main([*MAP, "--nova-database", "old=nova.url"]) in (0, 1), capsys.readouterr().err
+    asked = [path for _, path in server.asked]
+    assert asked.count("/compute/v2.1/os-keypairs") == 1  # of the new cloud alone
+    # the project's own, and its one user's, on both clouds; of the others their own alone
+    assert asked.count("/compute/v2.1/os-quota-sets/shop") == 4
+    assert asked.count("/compute/v2.1/os-quota-sets/other") == 2
+    with Archive(tmp_path / "w" / "archive.db", create=False) as archive:
+        for snapshot in archive.snapshots():
+            assert snapshot.ended
+            (row,) = archive.rows(snapshot.number, kind="user compute quota")
+            assert (row.id, row.body["cores"]) == ("shop/mina", 1)
+            sources = [reading.source for reading in snapshot.readings if reading.kind == "key pair"]
+            assert sources == (["from Nova's database"] if snapshot.cloud == "old" else [""])
+    capsys.readouterr()
+    assert main(["archive", "list", "--work", "w", "-f", "json"]) == 0
+    remarks = {row["cloud"]: row["remark"] for row in json.loads(capsys.readouterr().out)}
+    assert remarks == {"old": "key pair from Nova's database", "new": ""}
+
+
+@pytest.mark.parametrize(("options", "count", "remark"), [(("--project", "other"), 1, ""), ((), None, "--project")])
+def test_an_inventory_asks_for_the_users_of_the_project_that_is_asked_for(
+    server: Service, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], count: int | None, remark: str
+) -> None:
+    assert main(["inventory", "old", *options, "-f", "json"]) == 1
+    rows = {row["kind"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["user compute quota"]["count"] == count and remark in rows["user compute quota"]["remark"]
+    assert (rows["key pair"]["count"], "--nova-database" in rows["key pair"]["remark"]) == (None, True)
+    asked = [path for _, path in server.asked]
+    assert asked.count("/compute/v2.1/os-quota-sets/other") == (2 if count else 1)
+    assert asked.count("/compute/v2.1/os-quota-sets/shop") == 1

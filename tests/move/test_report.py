@@ -1,0 +1,217 @@
+"""The report: that it says what it has to, in every language, and is written whole or not at all."""
+
+import dataclasses
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import yaml
+
+from naru.errors import InputError, NaruError
+from naru.inventory.kinds import BY_NAME
+from naru.move.outcome import Difference, Downtime, Outcome, Project
+from naru.move.report import tasks, terraform, texts, write
+from naru.move.report.sentences import say
+from naru.plan.model import Finding
+from tests.move import outcomes
+from tests.move.outcomes import LAB, NEW_SHOP, SHOP, uuid
+from tests.move.pages import Html, code_blocks
+
+pytestmark = pytest.mark.unit
+
+
+# -- what it says
+
+
+def test_files_of_a_report(report: Path) -> None:
+    kinds = ("en.html", "en.md", "ko.html", "ko.md", "map.csv", "map.json", "downtimes.csv")
+    expected = {f"{name}.{kind}" for name in ("shop", "연구실", "overview") for kind in kinds}
+    assert {file.name for file in report.iterdir()} == expected | {"shop.imports.tf", "연구실.imports.tf"}
+    assert report.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("language", texts.languages())
+def test_page_of_a_project(report: Path, language: str) -> None:
+    text = texts.of(language)
+    page = Html((report / f"shop.{language}.html").read_text()).text
+    for key in (
+        "bad_title",
+        "tasks_title",
+        "access_title",
+        "downtime_title",
+        "content_title",
+        "left_title",
+        "differences_title",
+    ):
+        assert text.word(f"project.{key}") in page
+    for kind in tasks.KINDS:
+        assert tasks.title(text, kind) in page
+    for said in (NEW_SHOP, uuid(10), uuid(10 + outcomes.NEW), "the field is gone", "4711"):
+        assert said in page
+    for said in ("as written", "same id and content", "volume groups are not moved"):
+        assert say(text, said) in page
+    assert text.word("project.provisional") not in page
+    assert text.duration(90) in page
+    for said in ("20.0 GiB", "3.0 MiB", text.word("way.changes"), text.word("way.image"), f"blake3:{'ab' * 32}"):
+        assert said in page
+    assert "the address answers no ping" in page and "the old cloud is slow" not in page  # of no project
+    assert "x" * 301 not in page  # a long value is cut; the map has it whole
+
+
+def test_korean_page_is_korean(report: Path) -> None:
+    page = Html((report / "shop.ko.html").read_text())
+    assert page.tags[0] == ("html", {"lang": "ko"})
+    assert "map.yaml에서 지정했습니다" in page.text and "as written" not in page.text
+
+
+def test_page_before_the_end_says_so(tmp_path: Path) -> None:
+    for phase, key in (("prepare", "project.provisional"), ("rollback", "project.rolled_back")):
+        write(dataclasses.replace(outcomes.company(), phase=phase), tmp_path / "report", ("en",))
+        page = (tmp_path / "report" / "shop.en.md").read_text()
+        assert texts.of("en").word(key) in page and texts.of("en").word(f"phase.{phase}") in page
+
+
+def test_page_of_a_project_that_was_taken_back_says_so(tmp_path: Path) -> None:
+    outcome = outcomes.company()
+    projects = tuple(dataclasses.replace(one, back=one.old_id == SHOP) for one in outcome.projects)
+    directory = tmp_path / "report"
+    write(dataclasses.replace(outcome, projects=projects), directory, ("en",))
+    told = texts.of("en").word("project.rolled_back")
+    assert [page.name for page in directory.glob("*.md") if told in page.read_text()] == ["shop.en.md"]
+    assert "Taken back: shop." in (directory / "overview.en.md").read_text()
+
+
+def test_overview_names_every_project_and_what_is_wrong(report: Path) -> None:
+    page = Html((report / "overview.en.html").read_text())
+    links = {unquote(attributes["href"] or "") for tag, attributes in page.tags if tag == "a"}
+    assert {"shop.en.html", "연구실.en.html", "overview.map.json", "overview.ko.html"} <= links
+    for said in ("bootable", "the old cloud is slow", "web-1", "Default", "v1/laptop"):
+        assert said in page.text
+
+
+def test_nothing_to_do_and_nothing_different(tmp_path: Path) -> None:
+    company = outcomes.company()
+    calm = dataclasses.replace(company, projects=company.projects[1:], items=(), tasks=(), findings=(), downtimes=())
+    write(calm, tmp_path / "report", ("en",))
+    page = (tmp_path / "report" / "연구실.en.md").read_text()
+    text = texts.of("en")
+    assert text.word("project.tasks_none") in page and text.word("project.differences_none") in page
+    assert text.word("project.bad_title") not in page
+
+
+def test_project_is_told_nothing_of_the_others(report: Path) -> None:
+    for file in report.glob("shop.*"):
+        assert LAB not in file.read_text() and "연구실" not in file.read_text()
+    for file in report.glob("연구실.*"):
+        assert SHOP not in file.read_text() and "laptop" not in file.read_text()
+
+
+# -- texts
+
+
+def test_languages_say_the_same_things() -> None:
+    english = texts.of("en").texts
+    assert len(texts.languages()) >= 2
+    for language in texts.languages():
+        other = texts.of(language).texts
+        assert other.keys() == english.keys()
+        for key, text in other.items():
+            assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", english[key])), key
+            assert text.count("`") % 2 == 0, key
+            assert "\n" not in text, key
+            assert key == "found" or text == text.strip(), key
+
+
+def test_korean_takes_no_particle_that_depends_on_the_value() -> None:
+    for key, text in texts.of("ko").texts.items():
+        assert not re.search(r"\}`?(은|는|이|가|을|를|과|와|으로|로)(\s|,|\.|$)", text), key
+
+
+def test_every_kind_has_a_name_in_every_language() -> None:
+    for language in texts.languages():
+        named = {key.partition(".")[2] for key in texts.of(language).texts if key.startswith("kinds.")}
+        assert set(BY_NAME) | set(terraform.RESOURCES) <= named
+
+
+def test_clouds_yaml_in_the_page_is_yaml(nasty: Path) -> None:
+    outcome = outcomes.nasty()
+    for file in nasty.glob("*.en.md"):
+        for block in code_blocks(file.read_text(), "yaml"):
+            clouds = yaml.safe_load(block)["clouds"]
+            assert list(clouds) == [outcome.old_cloud, outcome.new_cloud]
+
+
+# -- the directory
+
+
+def test_written_again_it_is_the_new_one(tmp_path: Path) -> None:
+    directory = tmp_path / "report"
+    write(outcomes.company(), directory)
+    (directory / "stale.html").touch()
+    first = write(outcomes.company(), directory, ("ko",))
+    assert first == directory / "overview.ko.html" and first.exists()
+    assert not (directory / "stale.html").exists() and not (directory / "shop.en.html").exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report"]
+
+
+def test_failed_report_leaves_the_earlier_one(tmp_path: Path) -> None:
+    directory = tmp_path / "report"
+    write(outcomes.company(), directory)
+    before = {file.name: file.read_bytes() for file in directory.iterdir()}
+    bad = Downtime(uuid(10), "web-1", 1, "yesterday", "today")
+    with pytest.raises(NaruError, match="its times of stop and start"):
+        write(dataclasses.replace(outcomes.company(), downtimes=(bad,), items=()), directory)
+    assert {file.name: file.read_bytes() for file in directory.iterdir()} == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report"]
+
+
+@pytest.mark.parametrize("moved_in", [False, True])
+def test_killed_between_the_renames(tmp_path: Path, moved_in: bool) -> None:
+    directory = tmp_path / "report"
+    write(outcomes.company(), directory)
+    directory.rename(tmp_path / ".report.old")
+    (tmp_path / ".report.new").mkdir()
+    (tmp_path / ".report.new" / "half").touch()
+    if moved_in:
+        write(outcomes.company(), directory, ("en",))
+    else:
+        with pytest.raises(NaruError):
+            write(dataclasses.replace(outcomes.company(), downtimes=(Downtime("x", "x", 1, "a", "b"),)), directory)
+    assert (directory / "shop.en.html").exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == ["report"]
+
+
+def test_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").touch()
+    with pytest.raises(InputError, match="something else in it than a report"):
+        write(outcomes.company(), tmp_path / "mine")
+    assert (tmp_path / "mine" / "thesis.txt").exists()
+    with pytest.raises(InputError, match="not a directory"):
+        write(outcomes.company(), tmp_path / "mine" / "thesis.txt")
+    for languages in (("en", "xx"), ("../en",), ()):
+        with pytest.raises(InputError, match="language"):
+            write(outcomes.company(), tmp_path / "report", languages)
+    with pytest.raises(InputError, match="no place for a report"):
+        write(outcomes.company(), Path("/"))
+    twice = dataclasses.replace(outcomes.company(), projects=(Project("p", "", "a", "d"), Project("p", "", "b", "d")))
+    with pytest.raises(NaruError, match="a project twice: p"):
+        write(twice, tmp_path / "report")
+    assert not (tmp_path / "report").exists()
+
+
+def test_many_rows(tmp_path: Path) -> None:
+    found = tuple(Difference(f"field{number}", number, str(number), "type") for number in range(2))
+    items = tuple(outcomes.item("server", number, f"web-{number}", SHOP, *found) for number in range(3000))
+    findings = tuple(Finding("info", "slow", about=uuid(number)) for number in range(3000))
+    write(Outcome(**{**_fields(outcomes.company()), "items": items, "findings": findings}), tmp_path / "report")
+    page = Html((tmp_path / "report" / "shop.ko.html").read_text())
+    assert page.count("tr") > 3000 * 4
+    assert (tmp_path / "report" / "shop.imports.tf").read_text().count("\nimport {\n") == 3000
+    searched = [attributes for tag, attributes in page.tags if attributes.get("class") == "search"]
+    assert len(searched) == 3 and all("{shown}" in str(attributes["data-found"]) for attributes in searched)
+
+
+def _fields(outcome: Outcome) -> dict[str, object]:
+    return {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}

@@ -1,0 +1,53 @@
+"""Rounds of copying ahead, without clouds."""
+
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from naru.errors import InputError
+from naru.move import sync
+from naru.move.draft import COPIES
+from naru.move.work import DECISIONS, Work
+from naru.plan import schema
+from naru.plan.journal import DATABASE, Journal
+from naru.plan.model import Plan, Step
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    told = {"naru_decisions": 1, "from": "old", "to": "new", "projects": {"p": "shop"}, "decisions": []}
+    plan = Plan(settings={"from": "old", "to": "new", "projects": ["p"]}, limits={COPIES: 1})
+    plan.add(Step("content volume/v", sync.KIND, {"from": "v"}, limit=COPIES))
+    Journal.create(tmp_path, plan).close()
+    tmp_path.joinpath(DECISIONS).write_text(json.dumps({**told, "snapshots": {"old": 1, "new": 2}}))
+    return Work(tmp_path)
+
+
+def test_a_round_whose_making_was_killed_is_none(work: Work) -> None:
+    plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1})
+    plan.add(Step("content volume/v", sync.KIND, limit=COPIES))
+    for number in (1, 2):
+        Journal.create(work.directory / sync.DIRECTORY / str(number), plan).close()
+    killed = work.directory / sync.DIRECTORY / "3"
+    killed.mkdir()
+    killed.joinpath(DATABASE).touch()
+    assert sync.rounds(work) == [1, 2]
+    with sync.next_round(work, []) as journal:  # 2 was begun and has not ended
+        assert journal.directory == work.directory / sync.DIRECTORY / "2"
+    Journal.create(killed, plan).close()
+    assert sync.rounds(work) == [1, 2, 3]
+
+
+def test_a_round_is_not_gone_on_with_when_something_of_it_was_cut_over(work: Work) -> None:
+    """What its new server has written since would be copied over."""
+    plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1})
+    plan.add(Step("content volume/v", sync.KIND, limit=COPIES))
+    Journal.create(work.directory / sync.DIRECTORY / "1", plan).close()
+    with work.journal() as journal, journal.write() as connection:
+        connection.execute(update(schema.steps).values(state="done"))
+    with pytest.raises(InputError, match="nothing to copy ahead"):
+        sync.next_round(work, [])
