@@ -17,6 +17,7 @@ from tests.move import outcomes
 from ..lab.scenario import Rest, connect, ignore
 from .oracle import Mismatch, snapshot
 from .oracle.read import Cloud as Read
+from .scenario import Move, moving
 
 CROSSING = str(Path(__file__).with_name("crossing.yaml"))
 
@@ -35,6 +36,19 @@ def all_told(wrong: list[Mismatch]) -> None:
     """Fails with what differs, and how, unless nothing does."""
     lines = [f"{item.kind} {item.name!r} {item.field}: {item.old!s:.200} -> {item.new!s:.200}" for item in wrong]
     assert not wrong, "\n".join(lines)
+
+
+@pytest.fixture(scope="module")
+def before(clouds: dict[str, Rest], company: Cloud) -> dict[str, Read]:
+    """Both clouds with the company, as a test of its move finds and leaves them."""
+    return snapshots(clouds)
+
+
+@pytest.fixture
+def move(pair: Lab, tmp_path: Path, before: dict[str, Read]) -> Iterator[Move]:
+    """Of the company, taken back at the end."""
+    with moving(Move(pair, tmp_path / "work")) as made:
+        yield made
 
 
 @pytest.fixture(scope="package")

@@ -21,7 +21,7 @@ from .conftest import peek, snapshots
 from .oracle import leftovers, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
-from .test_move import Move, same
+from .scenario import Move, same
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 

@@ -18,7 +18,7 @@ from .fault_proxy import AFTER, BEFORE, Faults, proxied
 from .oracle import Mismatch, leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
-from .test_move import Move, same, snapshots_as_they_were, told
+from .scenario import Move, same, snapshots_as_they_were, told
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1800)]
 

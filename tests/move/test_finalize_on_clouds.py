@@ -17,8 +17,8 @@ from ..lab.scenario import Rest
 from .conftest import all_told, remove_crossing, snapshots
 from .oracle import leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
+from .scenario import Move, backups_as_they_were, moving, same, told
 from .test_faults_on_clouds import of_others
-from .test_move import Move, backups_as_they_were, moving, same, told
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 

@@ -21,7 +21,7 @@ from ..lab.test_guests import beating, boot, left_of, namespaces, ready
 from .conftest import snapshots
 from .oracle import leftovers, snapshot
 from .oracle.pairs import pair as pairs_of
-from .test_move import Move, moving, same
+from .scenario import Move, moving, same
 
 pytestmark = [pytest.mark.guests, pytest.mark.releases, pytest.mark.timeout(2400)]
 

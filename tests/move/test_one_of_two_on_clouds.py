@@ -2,8 +2,6 @@
 rest; judged by snapshots of both clouds."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,26 +10,14 @@ from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 
 from ..lab.scenario import Rest
-from .conftest import snapshots
 from .oracle import leftovers, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
-from .test_move import Move, moving, same
+from .scenario import Move, same
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(2400)]
 
 STAYS, BACK = "hanok", "hanok-lab"
-
-
-@pytest.fixture(scope="module")
-def before(clouds: dict[str, Rest], company: Cloud) -> dict[str, Read]:
-    return snapshots(clouds)
-
-
-@pytest.fixture
-def move(pair: Lab, tmp_path: Path, before: dict[str, Read]) -> Iterator[Move]:
-    with moving(Move(pair, tmp_path / "work")) as made:
-        yield made
 
 
 def named(item: dict[str, Any] | None, ids: set[str]) -> bool:

@@ -4,33 +4,18 @@ snapshots of both clouds."""
 import datetime
 import itertools
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
-from naru.lab.cloud import Cloud
-from naru.lab.lab import Lab
-
 from ..lab.scenario import Rest
-from .conftest import all_told, snapshots
+from .conftest import all_told
 from .oracle import leftovers, project, snapshot
 from .oracle.read import Cloud as Read
-from .test_move import Move, moving, same, told
+from .scenario import Move, same, told
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(2400)]
-
-
-@pytest.fixture(scope="module")
-def before(clouds: dict[str, Rest], company: Cloud) -> dict[str, Read]:
-    return snapshots(clouds)
-
-
-@pytest.fixture
-def move(pair: Lab, tmp_path: Path, before: dict[str, Read]) -> Iterator[Move]:
-    with moving(Move(pair, tmp_path / "work")) as made:
-        yield made
 
 
 def test_two_waves(move: Move, clouds: dict[str, Rest], before: dict[str, Read], tmp_path: Path) -> None:

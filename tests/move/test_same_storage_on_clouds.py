@@ -20,8 +20,8 @@ from ..lab.scenario import Rest
 from .conftest import all_told, remove_crossing, snapshots
 from .oracle import leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
+from .scenario import Move, moving, same, told
 from .test_faults_on_clouds import of_others
-from .test_move import Move, moving, same, told
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1800)]
 

@@ -19,7 +19,7 @@ from .conftest import all_told, snapshots
 from .oracle import leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
-from .test_move import Move, moving, same, told
+from .scenario import Move, moving, same, told
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(2400)]
 

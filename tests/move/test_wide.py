@@ -24,7 +24,7 @@ from .conftest import all_told
 from .oracle import Mismatch, leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
-from .test_move import Move
+from .scenario import Move
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(3600)]
 
