@@ -41,6 +41,7 @@ test: lint deps ## what is claimed, on real services, two tests at a time
 
 test-releases: install deps ## what takes longest: every release, services on request, real guests, wide moves
 	$(RUN)/pytest -m releases
+	$(RUN)/pytest -q -m unit --hypothesis-profile=new
 
 demo: install deps ## two clouds nine years apart, and a small company moved from the old one to the new
 	$(RUN)/naru lab up

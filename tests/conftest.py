@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from naru.lab import release, spec
@@ -18,6 +19,11 @@ from naru.lab.seed import remove, seeder
 from naru.lab.seed.load import load
 
 from .lab.scenario import census, ignore
+
+# the same examples in every run, so that a run says what a change did; new ones by --hypothesis-profile=new
+hypothesis.settings.register_profile("new", deadline=None)
+hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("same")
 
 PORT_BASE = 19000
 SEED = """

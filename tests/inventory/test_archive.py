@@ -30,7 +30,7 @@ def network(identity: str, **fields: Any) -> Row:
     return Row.of(BY_NAME["network"], {"id": identity, "name": f"n-{identity}", "project_id": "p", **fields})
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(body=st.dictionaries(st.text(), JSON))
 def test_every_value_comes_back_as_it_was(tmp_path_factory: pytest.TempPathFactory, body: dict[str, Any]) -> None:
     row = Row("network", "1", "n", "p", "", {**body, "off": False, "zero": 0, "empty": "", "nothing": None})

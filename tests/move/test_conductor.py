@@ -186,7 +186,7 @@ def moves(draw: st.DrawFn) -> tuple[list[list[str]], dict[str, set[str]], int, W
     return found, needs, draw(st.integers(1, 3)), world
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(moves())
 def test_whatever_fails_the_rules_hold(move: tuple[list[list[str]], dict[str, set[str]], int, World]) -> None:
     ids, needs, at_once, world = move

@@ -191,7 +191,7 @@ def test_a_file_that_is_no_map_is_one_clear_error(tmp_path: Path, content: str, 
     assert message in str(refused.value) and str(file) in refused.value.summary
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(name=st.text(min_size=1), target=st.none() | st.text(min_size=1))
 def test_whatever_a_name_holds_the_file_says_it_again(
     tmp_path_factory: pytest.TempPathFactory, name: str, target: str | None

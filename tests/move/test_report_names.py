@@ -89,7 +89,7 @@ def test_file_names_are_safe_and_unique(nasty: Path) -> None:
 
 
 @given(st.dictionaries(st.text(), st.text(), max_size=8))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_unique_names(names: dict[str, str]) -> None:
     for fit, joint in ((stem, "-"), (lambda name: label(name) or "thing", "_")):
         found = unique(names, fit, taken=("overview",), joint=joint)
@@ -100,7 +100,7 @@ def test_unique_names(names: dict[str, str]) -> None:
 
 
 @given(st.text())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_names_fit(name: str) -> None:
     assert re.fullmatch(r"\w[\w.-]*", stem(name)) and ".." not in stem(name)
     assert re.fullmatch(r"([a-z_][a-z0-9_]*)?", label(name))
@@ -129,7 +129,6 @@ def test_maps_come_back_as_they_were(nasty: Path) -> None:
 
 
 @given(st.lists(st.tuples(st.text(), st.text()), max_size=5))
-@settings(deadline=None)
 def test_csv_round_trip(names: list[tuple[str, str]]) -> None:
     items = [Item("server", old, "", name, "p", "leave", name) for old, name in names]
     rows = list(csv.DictReader(io.StringIO(maps.as_csv(items), newline="")))

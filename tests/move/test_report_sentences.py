@@ -138,21 +138,21 @@ USUAL = {
 
 
 @pytest.mark.parametrize("pattern", [pattern for pattern in patterns("ko") if PLACE.search(pattern)])
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.data())
 def test_usual_names(pattern: str, data: st.DataObject) -> None:
     english, korean, thing = data.draw(st.composite(_filled)(pattern, USUAL))
     assert say(KOREAN, english, (thing,)) == korean
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.sampled_from(sorted(patterns("ko"))), st.data())
 def test_any_name_is_kept_as_it_is(pattern: str, data: st.DataObject) -> None:
     english, korean, thing = data.draw(st.composite(_filled)(pattern, NAMES))
     assert say(KOREAN, english, (thing,)) in (korean, english)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(ANY)
 @example("same name")
 @example("")
@@ -160,7 +160,7 @@ def test_english_is_what_it_was(text: str) -> None:
     assert say(texts.of("en"), text) == text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 10**6) | st.floats(0, 10**6))
 def test_every_duration(seconds: float) -> None:
     assert say(KOREAN, f"web: {duration(seconds)}").endswith(("초", "분"))

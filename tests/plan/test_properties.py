@@ -22,7 +22,7 @@ from naru.plan.schedule import DONE, FAILED, RUNNING, SKIPPED, STATES, WAITING, 
 from . import kit
 
 pytestmark = pytest.mark.unit
-quick = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25)
+quick = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=25)
 GROUPS = ("a", "b", "c")
 
 
@@ -45,7 +45,7 @@ def behind(edges: list[tuple[int, int]], starts: set[int]) -> set[int]:
     return found
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(graphs(), st.data())
 def test_schedule_keeps_order_and_limits_and_isolates_failures(graph: Any, data: st.DataObject) -> None:
     groups, edges, limits = graph
@@ -76,7 +76,7 @@ def test_schedule_keeps_order_and_limits_and_isolates_failures(graph: Any, data:
         assert schedule.state(i) == (FAILED if i in failed else WAITING if i in blocked else DONE)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(graphs(), st.data())
 def test_schedule_taken_up_again_is_the_same_as_one_that_went_on(graph: Any, data: st.DataObject) -> None:
     groups, edges, limits = graph
@@ -206,7 +206,7 @@ def test_units_rolled_back_one_by_one_over_random_graphs(graph: Any, data: st.Da
         assert {kit.states(journal)[f"s{i}"] for i in range(len(groups))} == {"undone"}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(graphs(), st.data())
 def test_barriers_wait_for_what_is_taken_back_and_for_nothing_else(graph: Any, data: st.DataObject) -> None:
     groups, edges, _ = graph

@@ -48,7 +48,7 @@ def overlay(base: File, name: str, *options: str) -> File:
     return File(str(path), "qcow2")
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 1000), counts=st.lists(st.integers(0, 12), min_size=1, max_size=3), data=st.data())
 def test_the_target_is_the_source_after_every_pass(seed: int, counts: list[int], data: Any) -> None:
     kinds = data.draw(st.tuples(*[st.sampled_from(["raw", "qcow2"])] * 2))

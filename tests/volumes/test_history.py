@@ -50,7 +50,7 @@ TURN = st.tuples(
 
 
 @pytest.mark.unit
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(turns=st.lists(TURN, min_size=1, max_size=6))
 def test_a_pass_ends_at_what_it_was_asked_for(turns: Any) -> None:
     """In whatever order snapshots are made, deleted and carried, and whatever was killed and given up before."""

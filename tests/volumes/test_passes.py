@@ -83,7 +83,7 @@ def one_pass(source: MemoryVolume, target: MemoryVolume, directory: Path, kills:
     raise AssertionError("unreachable")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     garbage=CHANGES,
     rounds=st.lists(st.tuples(CHANGES, st.lists(st.integers(0, 6), max_size=2)), min_size=1, max_size=4),
@@ -99,7 +99,7 @@ def test_the_target_is_the_source_after_every_pass(garbage: Any, rounds: Any, la
             assert target.content == source.content.ljust(target.size(), b"\0")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     rounds=st.lists(st.tuples(CHANGES, st.lists(st.integers(0, 6), max_size=3)), min_size=1, max_size=4),
     untold=st.sets(st.integers(0, SIZE // OBJECT)),
@@ -130,7 +130,7 @@ def test_one_change_that_is_not_told_makes_all_suspicious(kills: list[int], tmp_
     assert kills or counts.read >= 2 * OBJECT
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(first=CHANGES, second=CHANGES)
 def test_only_what_changed_is_written(first: Any, second: Any) -> None:
     source, target = MemoryVolume(SIZE), MemoryVolume(SIZE)
@@ -150,7 +150,7 @@ def test_only_what_changed_is_written(first: Any, second: Any) -> None:
     assert counts.read + counts.zeroed <= 2 * len(changed) * PAGE
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(first=CHANGES, second=CHANGES, before=st.integers(1, SIZE // 512), after=st.integers(1, SIZE // 512))
 def test_a_source_that_grew_or_shrank(first: Any, second: Any, before: int, after: int) -> None:
     source, target = MemoryVolume(before * 512), MemoryVolume(SIZE)

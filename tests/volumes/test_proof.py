@@ -54,7 +54,7 @@ def kept(file: Path, blocks: int) -> list[bytes]:
 
 
 @pytest.mark.unit
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     rounds=st.lists(
         st.tuples(CHANGES, st.lists(st.integers(0, 5), max_size=2), st.sampled_from(["changed", "whole", "not"])),
