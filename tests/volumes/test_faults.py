@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,19 +18,13 @@ from naru.volumes.copy import copy
 from naru.volumes.locations import File
 from naru.volumes.verify import verify
 
+from ..outages import until
 from .conftest import MIB, Writer, file, identical
 from .test_kill import NARU, start
 
 pytestmark = pytest.mark.unit
 
 SIZE = 20 * MIB
-
-
-def until(true: Callable[[], object], seconds: float = 30.0) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def one_message(said: str) -> str:

@@ -6,27 +6,26 @@ Every cluster is well again at the end of each test.
 """
 
 import json
-import os
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from naru.errors import NaruError
-from naru.lab.ceph import PROCESSES, Ceph
+from naru.lab.ceph import Ceph
 from naru.move.storage import carry
 from naru.volumes.backend import VolumeError, open_volume
 from naru.volumes.control import Control
 from naru.volumes.copy import copy
 from naru.volumes.locations import Rbd
 
+from ..outages import restored, send, until, without_room
 from .conftest import MIB, Clusters, Writer, identical, image, rbd_tool
-from .test_faults import one_message, until
+from .test_faults import one_message
 from .test_kill import start
 
 pytestmark = pytest.mark.ceph
@@ -51,29 +50,13 @@ def fail(clusters: Clusters) -> Iterator[Fail]:
     """Sends a daemon a signal. At the end those that had one are started anew."""
     failed: list[Ceph] = []
 
-    def send(cluster: Ceph, daemon: str, number: signal.Signals) -> None:
+    def failing(cluster: Ceph, daemon: str, number: signal.Signals) -> None:
         failed.append(cluster)
-        os.kill(pid(cluster, daemon), number)
+        send(cluster, daemon, number)
 
-    yield send
+    yield failing
     for cluster in failed:
         restored(cluster)
-
-
-def pid(cluster: Ceph, daemon: str) -> int:
-    found = cluster.processes.find(daemon)
-    assert found
-    return found.pid
-
-
-def restored(cluster: Ceph) -> None:
-    """Ends daemons that are stopped, and starts those that do not run."""
-    for daemon in PROCESSES:
-        if (found := cluster.processes.find(daemon)) and "T" in Path(f"/proc/{found.pid}/stat").read_text().split()[2]:
-            os.kill(found.pid, signal.SIGKILL)
-            until(lambda process=found: not process.alive())
-    cluster.start()
-    cluster.ready()
 
 
 def impatient(location: Rbd) -> Rbd:
@@ -190,27 +173,6 @@ def test_a_step_of_a_move_goes_on(clusters: Clusters, sides: tuple[Rbd, Rbd], tm
     assert verdict.equal and identical(*sides)
 
 
-def ceph(cluster: Ceph, *arguments: str) -> str:
-    command = ["ceph", "-c", str(cluster.conf("admin")), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
-
-
-@contextmanager
-def without_room(clusters: Clusters) -> Iterator[None]:
-    """The quota of both clusters' pool is used up."""
-    try:
-        _quota(clusters, 1)
-        yield
-    finally:
-        _quota(clusters, 0)
-
-
-def _quota(clusters: Clusters, limit: int) -> None:
-    for cluster in clusters:
-        ceph(cluster, "osd", "pool", "set-quota", "volumes", "max_bytes", str(limit))
-    until(lambda: all(("full" in ceph(cluster, "health")) == bool(limit) for cluster in clusters), 60)
-
-
 def test_pools_that_become_full(clusters: Clusters, sides: tuple[Rbd, Rbd], tmp_path: Path) -> None:
     """Told at once: by default Ceph waits with a write for ever. What it may not do meanwhile is to leave the target's
     object map invalid, or the source with a snapshot that has none and cannot be opened."""
@@ -218,7 +180,7 @@ def test_pools_that_become_full(clusters: Clusters, sides: tuple[Rbd, Rbd], tmp_
     process = start(source, target, tmp_path, "--rate", "8M")
     until(lambda: under_way(tmp_path))
     process.send_signal(signal.SIGSTOP)  # it is the monitor that takes its time
-    with without_room(clusters):
+    with without_room(*clusters):
         process.send_signal(signal.SIGCONT)
         for again in (True, False):
             _, said = process.communicate(timeout=60)
