@@ -39,15 +39,18 @@ class Throttle:
         self._free = 0.0
         self._then = time.monotonic()
 
-    def take(self, count: int, tick: Tick) -> None:
-        """Returns when `count` bytes may pass."""
+    def take(self, count: int, tick: Tick) -> bool:
+        """Returns when `count` bytes may pass: whether they had to wait."""
         self._free -= count
+        waited = False
         while (rate := self._rate()) is not None:
             now = time.monotonic()
             self._free = min(self._free + (now - self._then) * rate, rate)
             self._then = now
             if self._free >= 0:
-                return
+                return waited
+            waited = True
             tick()
             time.sleep(min(0.2, -self._free / rate) if rate > 0 else 0.2)
         self._free, self._then = 0.0, time.monotonic()
+        return waited

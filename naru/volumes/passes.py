@@ -201,7 +201,9 @@ class Pass:
             slot.pending.append(self._target.zero(extent.offset, extent.length))
             self.counts.zeroed += extent.length
             self._note_zero(extent)
-        self._throttle.take(self.counts.data - data, self._control.check)
+        if self._throttle.take(self.counts.data - data, self._control.check):
+            while self._writing:  # there was time for it; else it is told and saved only when all buffers are full
+                self._settle()
 
     def _note_zero(self, extent: Extent) -> None:
         origin, records = self._window

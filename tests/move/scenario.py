@@ -11,10 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 import naru.move
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 from naru.lab.seed import content
+from naru.plan import schema
+from naru.plan.journal import Journal
 
 from ..lab.scenario import Rest
 from .oracle import Mismatch, snapshot
@@ -24,6 +28,7 @@ from .oracle.read import Cloud as Read
 # the company's snapshots that no other cloud can be given
 ON_FILES = ("nightly-1", "nightly-2", "nightly-3", "nfs-1", "nfs-2")
 PROJECTS = ("hanok", "hanok-lab", "carpenters", "hanok-closed")
+NARU = [sys.executable, "-m", "naru.cli.main"]
 MAP = Path(naru.move.__file__).parent / "samples" / "demo-map.yaml"
 
 
@@ -36,13 +41,14 @@ class Move:
         self.projects = projects
         self.map_file = map_file
         self.clouds_yaml = lab.clouds_yaml
+        self.storages = {name: lab.storage_yaml(name) for name in ("old", "new")}
         self.key = work.parent / "key"
         self.random = random.Random(work.name)
         self.kills = 0
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         env = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(self.clouds_yaml)}
-        argv = [sys.executable, "-m", "naru.cli.main", "-q", "move", *arguments]
+        argv = [*NARU, "-q", "move", *arguments]
         return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
 
     def run(self, *arguments: str, code: int = 0) -> str:
@@ -51,14 +57,13 @@ class Move:
         assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{error}"
         return out
 
-    def plan(self, storage: bool = True) -> None:
+    def plan(self, *more: str) -> None:
         which = [word for name in self.projects for word in ("--project", name)]
-        sides = ("old", "new") if storage else ()
-        described = [word for name in sides for word in ("--storage", f"{name}={self.lab.storage_yaml(name)}")]
+        described = [word for name, file in self.storages.items() for word in ("--storage", f"{name}={file}")]
         decided = ("--map", str(self.map_file)) if self.map_file else ()
         self.run(
             *("plan", "--from", "old", "--to", "new", *which, *decided, *described),
-            *("--work", str(self.work), "--key", str(self.key)),
+            *("--work", str(self.work), "--key", str(self.key), *more),
         )
 
     def phase(self, name: str, kills: int = 0, longest: float = 9.0) -> dict[str, Any]:
@@ -96,6 +101,21 @@ def moving(move: Move) -> Iterator[Move]:
     finally:
         if (move.work / "journal.db").exists():
             move.start("rollback", str(move.work)).communicate(timeout=1200)
+
+
+def worker(place: str, where: object, home: Path, *before: str) -> tuple[list[str], dict[str, str]]:
+    """Arguments and environment of a worker that knows no cloud; `where` is a work directory or its journal's URL."""
+    env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
+    argv = [*before, *NARU, "worker", "--place", place, "--concurrency", "2", "--work", str(where)]
+    return argv, {**env, "HOME": str(home)}
+
+
+def at_workers(directory: Path) -> set[str]:
+    """The steps that are done and that a worker had a lease for."""
+    with Journal.open(directory) as journal, journal.read() as connection:
+        steps, leases = schema.steps, schema.leases
+        chosen = select(steps.c.id).join(leases, leases.c.step == steps.c.n).where(steps.c.state == "done")
+        return set(connection.execute(chosen).scalars())
 
 
 def same(one: Read, other: Read) -> dict[str, Any]:

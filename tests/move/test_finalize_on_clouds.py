@@ -74,7 +74,8 @@ def test_content_by_images_and_back_from_the_end(
     volumes = [item for item in before["old"]["volume"].values() if item["os-vol-tenant-attr:tenant_id"] == old_id]
     for item in volumes:
         rewrite(crossing, item)
-    move.plan(storage=False)
+    move.storages = {}
+    move.plan()
     move.phase("prepare")
     state = move.phase("cutover", kills=5)
     assert state["state"] == "held" and not state["failed"]

@@ -41,7 +41,7 @@ def test_two_waves(move: Move, clouds: dict[str, Rest], before: dict[str, Read],
     move.killed(4, 90.0, *command)
     found = {row["project"]: row for row in json.loads(move.run(*command, "-f", "json"))}
     assert {name: row["state"] for name, row in found.items()} == dict.fromkeys(move.projects, "done"), found
-    assert {name: row["phase"] for name, row in found.items()} == dict.fromkeys(move.projects, "cutover"), found
+    assert {name: row["reached"] for name, row in found.items()} == dict.fromkeys(move.projects, "cutover"), found
     assert move.unexplained() == []
     after = snapshot(clouds["new"])
     for identity, item in before["old"]["project"].items():

@@ -7,14 +7,13 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 
 from naru.cli.main import main
 from naru.errors import NaruError
@@ -29,6 +28,7 @@ from tests.cloud.service import serving
 
 from ..plan.conftest import database, postgresql  # noqa: F401
 from ..plan.test_cli import naru, naru_json
+from .scenario import NARU, at_workers, worker
 from .test_back import MIB, stage
 from .test_hold import change, prepared
 from .test_same_storage import VOLUME, drafted
@@ -37,7 +37,6 @@ from .test_snapshots import drafted as drafted_with_snapshots
 
 PLACE = "nfs@old"
 SIZE = 16 * MIB
-NARU = [sys.executable, "-m", "naru.cli.main"]
 Process = subprocess.Popen[str]
 on_postgresql = pytest.mark.postgresql
 
@@ -63,9 +62,7 @@ class Site:
         return self._start("move", [*NARU, *map(str, words), "-f", "json"], env)
 
     def worker(self, where: object, *before: str) -> Process:
-        env = {name: value for name, value in os.environ.items() if not name.startswith("OS_")}
-        argv = [*NARU, "worker", "--place", PLACE, "--concurrency", "2", "--work", str(where)]
-        return self._start("worker", [*before, *argv], {**env, "HOME": str(self.directory)})
+        return self._start("worker", *worker(PLACE, where, self.directory, *before))
 
     def ended(self, process: Process, code: int = 0) -> Any:
         """What a command of `move` answered."""
@@ -91,13 +88,6 @@ class Site:
 
     def same(self) -> bool:
         return self.old.read_bytes() == self.new.read_bytes()
-
-    def at_workers(self, directory: Path) -> set[str]:
-        """The steps that are done and that a worker had a lease for."""
-        with Journal.open(directory) as journal, journal.read() as connection:
-            steps, leases = schema.steps, schema.leases
-            chosen = select(steps.c.id).join(leases, leases.c.step == steps.c.n).where(steps.c.state == "done")
-            return set(connection.execute(chosen).scalars())
 
     def go_on(self) -> tuple[Any, int]:
         """A round whose worker is killed inside the volume, ended by another one: what it answered, and how far the
@@ -145,12 +135,12 @@ def test_a_round_and_the_window_at_a_worker_that_knows_no_cloud(site: Site) -> N
     assert site.ended(site.move("move", "cutover", site.work))["state"] == "held"
     assert site.same() and (site.work / "volumes" / "v" / storage.FINAL).exists()
     for directory in (site.work, site.work / "sync" / "1"):
-        assert site.at_workers(directory) == {"content volume/v"}
+        assert at_workers(directory) == {"content volume/v"}
         assert (directory / POINTER).stat().st_mode & 0o777 == 0o600
         told = naru_json("plan", "events", directory, "--step", "content volume/v", "--requests")
         assert any(one["detail"].startswith("copy and compare") for one in told)
     assert site.ended(site.move("move", "rollback", site.work))["state"] == "done"
-    assert "undo/content volume/v" in site.at_workers(site.work)
+    assert "undo/content volume/v" in at_workers(site.work)
     assert not (site.work / "volumes" / "v" / storage.FINAL).exists()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=30) == 0, (site.directory / "worker.err").read_text()

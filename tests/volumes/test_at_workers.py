@@ -8,6 +8,7 @@ import pytest
 from naru.volumes.copy import clean
 from naru.volumes.locations import Rbd
 
+from ..move.scenario import at_workers
 from ..move.test_workers import Site, site  # noqa: F401
 from ..plan.conftest import database, postgresql  # noqa: F401
 from .conftest import MIB, Clusters, Writer, identical, rbd_tool
@@ -37,7 +38,7 @@ def test_another_worker_goes_on_between_two_clusters(site: Site, clusters: Clust
     Writer(source, SIZE).change(10)
     assert site.ended(site.move("move", "cutover", site.work))["state"] == "held"
     assert identical(source, target)
-    assert site.at_workers(site.work) == {"content volume/v"}
+    assert at_workers(site.work) == {"content volume/v"}
     assert site.ended(site.move("move", "rollback", site.work))["state"] == "done"
     clean(source)
     for cluster, name in ((clusters.old, "v"), (clusters.new, "w")):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naru.volumes import passes
-from naru.volumes.backend import Extent
+from naru.volumes.backend import CHUNK, Extent
 from naru.volumes.blocks import BLOCK, RECORD, UNKNOWN, ZERO, Buffer
 from naru.volumes.control import Control
 from naru.volumes.copy import _know
@@ -81,6 +81,19 @@ def one_pass(source: MemoryVolume, target: MemoryVolume, directory: Path, kills:
             state.save()
             return counts
     raise AssertionError("unreachable")
+
+
+def test_under_a_cap_it_is_told_how_far_it_is(tmp_path: Path) -> None:
+    source, target = MemoryVolume(4 * CHUNK, b"x" * 4 * CHUNK), MemoryVolume(4 * CHUNK)
+    source.point("1")
+    told: list[tuple[int, int]] = []
+    control = Control(rate=lambda: 8 * CHUNK, progress=lambda done, _: told.append((done, len(target.touched))))
+    with opened(tmp_path, File("/a"), File("/b")) as state:
+        state.running = Running("1", "")
+        Pass(source.at("1"), target, state, state.running, control).run()
+    assert [done for done, _ in told] == [number * CHUNK for number in range(1, 5)]
+    assert all(sent - done // CHUNK <= 1 for done, sent in told)  # the first one may pass at once
+    assert target.content == source.content
 
 
 @settings(max_examples=150)
