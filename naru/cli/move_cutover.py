@@ -69,8 +69,6 @@ naru move cutover work/hanok --hold --every 5m
                     break
                 if found.code not in (0, 1):
                     return found.code
-                if found.code:
-                    self._say("copies have failed; the next round tries them again")
                 if (longest := ahead(move, {one.volume: one.seconds for one in found.done}, projects)) is not None:
                     self._say(f"the longest interruption now: about {text.duration(longest)}")
         self._say("released; the window begins")

@@ -13,8 +13,11 @@ from naru.cli.base import Lister, ShowOne
 from naru.cli.move_plan import add_work
 from naru.cli.plan_run import run
 from naru.cli.volume_copy import rate as rate_of
+from naru.errors import NaruError
 from naru.move import storage, sync, work
+from naru.plan.status import Status
 
+MOST = 10  # failures of one round that are told one by one
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -57,6 +60,7 @@ def rounds(
             if sync.rounds(move) == known:
                 say(f"going on with {journal.name}, as it was asked for")
             state = run(journal, wait=False, quiet=quiet, stop=stop)
+            _tell_failed(state, move)
             done = sync.copied(move, journal)
             expected = sync.expected(journal, done)
         after = "the next will only carry what changes" if expected is None else f"the next: about {expected:.0f} s"
@@ -66,6 +70,17 @@ def rounds(
             left = max(0.0, every - (time.monotonic() - began))
             say(f"the next round begins in {left:.0f} s")
             stop.wait(left)
+
+
+def _tell_failed(state: Status, move: work.Work) -> None:
+    """Also to those who want it quiet: what failed is in no row of the answer."""
+    for step in state.failed[:MOST]:
+        print(f"naru: {step.id}: {NaruError(step.summary, detail=step.detail, hint=step.hint)}", file=sys.stderr)
+    if state.failed:
+        more = f"and {len(state.failed) - MOST} more; " if len(state.failed) > MOST else ""
+        print(
+            f"naru: {more}the next round goes on with it: naru move sync {move.directory}", file=sys.stderr, flush=True
+        )
 
 
 class Sync(Lister):

@@ -68,7 +68,7 @@ def test_daemons_fail_all_the_way(
     with without_room(ceph[1]):
         process = move.start("sync", str(move.work))
         _, said = process.communicate(timeout=600)
-        assert process.returncode == 1 and "quota" in said and "Traceback" not in said, said
+        assert process.returncode == 1 and "Disk quota exceeded" in said and "Traceback" not in said, said
     move.run("rate", str(move.work), "2M")
     with weather(1, *ceph) as had:
         _, failed = until_done(move, "sync")

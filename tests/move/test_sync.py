@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from naru.cli import move_sync
+from naru.cli.main import main
 from naru.errors import InputError
 from naru.move import sync
 from naru.move.draft import COPIES
@@ -13,6 +15,7 @@ from naru.move.work import DECISIONS, Work
 from naru.plan import schema
 from naru.plan.journal import DATABASE, Journal
 from naru.plan.model import Plan, Step
+from naru.plan.status import Failed, Status, status
 
 pytestmark = pytest.mark.unit
 
@@ -51,3 +54,22 @@ def test_a_round_is_not_gone_on_with_when_something_of_it_was_cut_over(work: Wor
         connection.execute(update(schema.steps).values(state="done"))
     with pytest.raises(InputError, match="nothing to copy ahead"):
         sync.next_round(work, [])
+
+
+def test_what_failed_is_told_to_those_too_who_want_it_quiet(
+    work: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1})
+    plan.add(Step("content volume/v", sync.KIND, limit=COPIES))
+    Journal.create(work.directory / sync.DIRECTORY / "1", plan).close()
+    failed = [Failed(f"content volume/{n}", 5, "no room", "Disk quota exceeded", "Make room.") for n in range(13)]
+
+    def run(journal: Journal, **_: object) -> Status:
+        return status(journal)._replace(state="failed", failed=failed)
+
+    monkeypatch.setattr(move_sync, "run", run)
+    assert main(["-q", "move", "sync", str(work.directory)]) == 1
+    said = capsys.readouterr().err
+    assert "naru: content volume/0: no room\nDisk quota exceeded\nMake room.\n" in said
+    assert "volume/9" in said and "volume/10" not in said
+    assert f"and 3 more; the next round goes on with it: naru move sync {work.directory}" in said
