@@ -15,7 +15,7 @@ object. Ratios of speed: more than 1 is faster than the fastest other tool; rati
     window                time of the last delta and its verification for 100 GiB, against 1 GiB with the same delta:
                           the part of a downtime that is about content
     parallel              20 volumes at once: bytes a second against the lesser of what `rbd bench` reads from the one
-                          and writes to the other cluster at the same time
+                          and writes to the other cluster at the same time, as much and in pieces of the same size
     file_speed            first pass of a raw file of 10 GiB with 1 GiB of data, against `qemu-img convert -n -W -m 16`
     file_delta_speed      a later pass of it (20 MiB changed), against the same, since no other tool has one
     load                  the machine's load average over the minute before
@@ -355,7 +355,7 @@ def window(bench: Bench) -> dict[str, float]:
 
 
 def parallel(bench: Bench) -> dict[str, float]:
-    data = 96 * MIB
+    data = 256 * MIB
     sources = [bench.image(0, GIB) for _ in range(VOLUMES)]
     for number, source in enumerate(sources):
         fill(source, data // MIB, MIB, 64 << 10, number, GIB)
@@ -372,24 +372,24 @@ def parallel(bench: Bench) -> dict[str, float]:
             bench.remove(1, target)
     for source in sources:
         bench.remove(0, source)
-    limits = [_limit(bench) for _ in range(3)]
+    limits = [_limit(bench, VOLUMES * data) for _ in range(3)]
     print(f"limits: {', '.join(f'{limit:.0f}' for limit in limits)} MiB/s", flush=True)
     return {"parallel": round(max(rates) / max(limits), 3)}
 
 
-def _limit(bench: Bench) -> float:
-    """MiB a second that the clusters read and write at once, the lesser of both."""
-    total = GIB
-    read, written = bench.image(0, total), bench.image(1, total)
-    common = ["--io-size", "4M", "--io-threads", "16", "--io-total", str(total), "--io-pattern", "seq"]
-    run(bench.rbd(0, "bench", "--io-type", "write", *common, f"volumes/{read.image}"))
+def _limit(bench: Bench, total: int) -> float:
+    """MiB a second that the clusters read and write at once, the lesser of both: as much as the volumes have, in pieces
+    like theirs, those that are written scattered as they are."""
+    read, written = bench.image(0, total), bench.image(1, VOLUMES * GIB)
+
+    def io(side: int, kind: str, pattern: str, image: Rbd) -> list[str]:
+        common = ["--io-size", "1M", "--io-threads", "16", "--io-total", str(total), "--io-pattern", pattern]
+        return bench.rbd(side, "bench", "--io-type", kind, *common, f"volumes/{image.image}")
+
+    run(io(0, "write", "seq", read))
     began = time.monotonic()
-    children = [
-        subprocess.Popen(
-            bench.rbd(side, "bench", "--io-type", kind, *common, f"volumes/{image.image}"), stdout=subprocess.DEVNULL
-        )
-        for side, kind, image in ((0, "read", read), (1, "write", written))
-    ]
+    commands = (io(0, "read", "seq", read), io(1, "write", "rand", written))
+    children = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]
     for child in children:
         if child.wait(600):
             raise SystemExit("rbd bench failed")
