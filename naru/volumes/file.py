@@ -37,10 +37,29 @@ _libc.name_to_handle_at.argtypes = (
 )
 
 
-class FileVolume(Volume):
-    """See `Volume`. Raises InputError for a point, since files have none."""
+class OnFiles(Volume):
+    """What raw and qcow2 files have in common: no stable points, so that every pass has to read all data."""
 
     exact = False
+
+    def point(self, name: str) -> Point | None:
+        return None
+
+    def points(self, *, every: bool = False) -> list[Point]:
+        return []
+
+    def clean(self, name: str) -> bool:
+        return False
+
+    def ranges(self, start: int, end: int, since: str = "") -> list[Extent]:
+        return self.data(start, end, since)
+
+    def sure(self, since: str) -> bool:
+        return False
+
+
+class FileVolume(OnFiles):
+    """See `Volume`. Raises InputError for a point, since files have none."""
 
     def __init__(self, location: File, point: str, write: bool) -> None:
         self.location: File = location
@@ -77,24 +96,7 @@ class FileVolume(Volume):
         with telling(self._name, "cannot be resized"):
             os.ftruncate(self._fd, size)
 
-    # -- stable points
-
-    def point(self, name: str) -> Point | None:
-        return None
-
-    def points(self, *, every: bool = False) -> list[Point]:
-        return []
-
-    def clean(self, name: str) -> bool:
-        return False
-
     # -- content
-
-    def ranges(self, start: int, end: int, since: str = "") -> list[Extent]:
-        return self.data(start, end, since)
-
-    def sure(self, since: str) -> bool:
-        return False
 
     def data(self, start: int, end: int, since: str = "") -> list[Extent]:
         if since:

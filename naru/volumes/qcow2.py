@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError
-from naru.volumes.backend import Extent, Pending, Point, Volume, VolumeError
+from naru.volumes.backend import Extent, Pending, VolumeError
 from naru.volumes.blocks import Buffer
-from naru.volumes.file import confirm, identity_of, no_points, opened
+from naru.volumes.file import OnFiles, confirm, identity_of, no_points, opened
 from naru.volumes.locations import File
 from naru.volumes.nbd import LONGEST, Client
 
@@ -35,10 +35,8 @@ exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec qemu-nbd "$@"
 LEFT = 10.0  # seconds within which the server of a process that was killed has surely written all, and ended
 
 
-class Qcow2Volume(Volume):
+class Qcow2Volume(OnFiles):
     """See `Volume`. Raises InputError for a point, for a chain that is not safe, and without qemu-nbd."""
-
-    exact = False
 
     def __init__(self, location: File, point: str, write: bool) -> None:
         self.location: File = location
@@ -132,24 +130,7 @@ class Qcow2Volume(Volume):
             _qemu_img("resize", "-q", "-f", "qcow2", self.location.path, str(size))
             self._serve()
 
-    # -- stable points
-
-    def point(self, name: str) -> Point | None:
-        return None
-
-    def points(self, *, every: bool = False) -> list[Point]:
-        return []
-
-    def clean(self, name: str) -> bool:
-        return False
-
     # -- content
-
-    def ranges(self, start: int, end: int, since: str = "") -> list[Extent]:
-        return self.data(start, end, since)
-
-    def sure(self, since: str) -> bool:
-        return False
 
     def data(self, start: int, end: int, since: str = "") -> list[Extent]:
         if since:

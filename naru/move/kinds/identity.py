@@ -56,14 +56,8 @@ def projects(draft: Draft) -> None:
     rows = draft.facts.projects
     for row in sorted(rows.values(), key=lambda row: _depth(draft, row)):
         domain = draft.ref("domain", row.body.get("domain_id"))
-        found = [
-            other
-            for other in draft.facts.new.named("project", row.name)
-            if other.name == row.name and other.body.get("domain_id") == domain
-        ]
-        if found:
-            draft.match(row, found[0].id, "same name in the same domain", _differences(row, found[0], PROJECT))
-            owned = _owned(draft, found[0])
+        if found := _matched(draft, row, domain, PROJECT):
+            owned = _owned(draft, found)
             if owned:
                 draft.find(
                     "warning",
@@ -105,6 +99,15 @@ def _differences(old: Row, new: Row, fields: tuple[str, ...]) -> list[Rule]:
     ]
 
 
+def _matched(draft: Draft, row: Row, domain: Any, fields: tuple[str, ...]) -> Row | None:
+    """What the new cloud has of that kind and name in the domain is taken, and answered."""
+    for other in draft.facts.new.named(row.kind, row.name):
+        if other.name == row.name and other.body.get("domain_id") == domain:
+            draft.match(row, other.id, "same name in the same domain", _differences(row, other, fields))
+            return other
+    return None
+
+
 def _owned(draft: Draft, project: Row) -> str:
     counts = {
         kind: sum(1 for row in draft.facts.new.all(kind).values() if row.project == project.id)
@@ -118,13 +121,7 @@ def users(draft: Draft) -> None:
     taken; others are made, with new passwords. They are made enabled, for things are made as them."""
     for row in draft.facts.users.values():
         domain = draft.ref("domain", row.body.get("domain_id"))
-        found = [
-            other
-            for other in draft.facts.new.named("user", row.name)
-            if other.name == row.name and other.body.get("domain_id") == domain
-        ]
-        if found:
-            draft.match(row, found[0].id, "same name in the same domain", _differences(row, found[0], USER))
+        if _matched(draft, row, domain, USER):
             continue
         if "password_expires_at" not in row.body:  # Keystone says that of its own users alone
             hint = "Connect the domain on the new cloud to the same directory, then plan again."
@@ -177,14 +174,7 @@ def groups(draft: Draft) -> None:
     """Groups with a role on the projects, and their members among the users."""
     for row in draft.facts.groups.values():
         domain = draft.ref("domain", row.body.get("domain_id"))
-        found = [
-            other
-            for other in draft.facts.new.named("group", row.name)
-            if other.name == row.name and other.body.get("domain_id") == domain
-        ]
-        if found:
-            draft.match(row, found[0].id, "same name in the same domain", _differences(row, found[0], GROUP))
-        else:
+        if not _matched(draft, row, domain, GROUP):
             body = {**_own(row), "domain_id": domain}
             where = {"name": row.name, "domain_id": domain}
             draft.create(row, body, path="/groups", wrap="group", where=where)
