@@ -359,21 +359,21 @@ def parallel(bench: Bench) -> dict[str, float]:
     sources = [bench.image(0, GIB) for _ in range(VOLUMES)]
     for number, source in enumerate(sources):
         fill(source, data // MIB, MIB, 64 << 10, number, GIB)
-    rates = []
-    for _ in range(2):
+    rates, limits = [], []
+    for _ in range(ROUNDS):
         targets = [bench.image(1, GIB) for _ in sources]
         lines = "\n".join(f"{a} {b} {bench.state()}" for a, b in zip(sources, targets, strict=True))
         took = timed([sys.executable, "-c", MANY], text=lines)
         rates.append(VOLUMES * data / took.seconds / MIB)
-        print(f"{VOLUMES} volumes: {rates[-1]:.0f} MiB/s, {took.mib:.0f} MiB of memory", flush=True)
+        print(f"{VOLUMES} volumes: {rates[-1]:.0f} MiB/s; {took.cpu:.1f} s CPU, {took.mib:.0f} MiB", flush=True)
         for source, target in zip(sources[:2], targets[:2], strict=True):
             run(["qemu-img", "compare", "-f", "raw", "-F", "raw", qemu(source), qemu(target)])
         for target in targets:
             bench.remove(1, target)
+        limits.append(_limit(bench, VOLUMES * data))
+        print(f"limit: {limits[-1]:.0f} MiB/s", flush=True)
     for source in sources:
         bench.remove(0, source)
-    limits = [_limit(bench, VOLUMES * data) for _ in range(3)]
-    print(f"limits: {', '.join(f'{limit:.0f}' for limit in limits)} MiB/s", flush=True)
     return {"parallel": round(max(rates) / max(limits), 3)}
 
 

@@ -48,7 +48,7 @@ _DAEMONS: Mapping[str, Mapping[str, str]] = {
 # process name: daemon id
 PROCESSES: Mapping[str, str] = {"ceph-mon": "a", "ceph-mgr": "x", "ceph-osd": "0"}
 _MAKER = "ceph-create"  # the name under which the programs that make the data run
-DEFAULT_SIZE = 30 << 30  # bytes; nothing of it is allocated before it is written
+DEFAULT_SIZE = 200 << 30  # bytes; nothing of it is allocated before it is written
 # The OSD's metadata store with small buffers: by default they may grow to 1 GiB.
 ROCKSDB = (
     "compression=kNoCompression,max_write_buffer_number=2,min_write_buffer_number_to_merge=1,recycle_log_file_num=4,"

@@ -55,7 +55,7 @@ def _copy(source: Path, target: Path) -> None:
     temporary = target.with_name(f"{target.name}.{os.getpid()}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.parent.mkdir(parents=True, exist_ok=True)
-    # cp keeps holes: Ceph's block file is 30 GiB of which some MiB are there
+    # cp keeps holes: Ceph's block file is 200 GiB of which some MiB are there
     done = subprocess.run(
         ["cp", "-a", "--sparse=always", "--reflink=auto", str(source), str(temporary)],
         stdin=subprocess.DEVNULL,

@@ -39,7 +39,13 @@ def fingerprint() -> str:
     """A digest of everything in the lab that shapes a cloud's state: templates, services, bootstrap."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
-    files = [here / "bootstrap.py", *here.glob("services/*.py"), *here.glob("infra/*.py"), *TEMPLATES.rglob("*")]
+    files = [
+        here / "bootstrap.py",
+        here / "ceph.py",
+        *here.glob("services/*.py"),
+        *here.glob("infra/*.py"),
+        *TEMPLATES.rglob("*"),
+    ]
     for file in sorted(files):
         if file.is_file():
             digest.update(file.name.encode() + file.read_bytes())

@@ -40,16 +40,20 @@ class Buffer:
 
     def record(self, start: int) -> bytes:
         """The record of the block whose content begins at `start` of this buffer."""
-        if not _memcmp(self.address + start, _ZEROES, BLOCK):
+        if not self.view[start] and not _memcmp(self.address + start, _ZEROES, BLOCK):
             return ZERO
         return blake3(self.view[start : start + BLOCK]).digest(RECORD)
 
     def stretches(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The parts of [start, end) that have something else than zeroes, in pages, not longer than needed."""
+        first = bytes(self.view[start:end:PAGE])  # of each page, which tells at once of most that are not zero
+        if 0 not in first:
+            yield start, end
+            return
         begun = -1
         address = self.address
-        for at in range(start, end, PAGE):
-            if _memcmp(address + at, _ZEROES, min(PAGE, end - at)):
+        for number, at in enumerate(range(start, end, PAGE)):
+            if first[number] or _memcmp(address + at, _ZEROES, min(PAGE, end - at)):
                 begun = at if begun < 0 else begun
             elif begun >= 0:
                 yield begun, at
