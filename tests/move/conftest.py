@@ -15,7 +15,7 @@ from naru.move.report import write
 from tests.move import outcomes
 
 from ..lab.scenario import Rest, connect, ignore
-from .oracle import Mismatch, snapshot
+from .oracle import snapshot
 from .oracle.read import Cloud as Read
 from .scenario import Move, moving
 
@@ -30,12 +30,6 @@ def clouds(pair: Lab) -> dict[str, Rest]:
 def snapshots(clouds: dict[str, Rest]) -> dict[str, Read]:
     """Both clouds as they are now, to the oracle."""
     return {name: snapshot(rest) for name, rest in clouds.items()}
-
-
-def all_told(wrong: list[Mismatch]) -> None:
-    """Fails with what differs, and how, unless nothing does."""
-    lines = [f"{item.kind} {item.name!r} {item.field}: {item.old!s:.200} -> {item.new!s:.200}" for item in wrong]
-    assert not wrong, "\n".join(lines)
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from .conftest import peek, snapshots
 from .oracle import leftovers, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
-from .scenario import Move, same
+from .scenario import Move, crossing_of, same
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
@@ -50,8 +50,7 @@ def write(cloud: Cloud, volume: dict[str, Any], what: str) -> None:
 def test_held_cut_over_and_carried_back(
     pair: Lab, crossing: Cloud, move: Move, clouds: dict[str, Rest], before: dict[str, Read]
 ) -> None:
-    (project,) = [identity for identity, item in before["old"]["project"].items() if item["name"] == "crossing"]
-    volumes = [item for item in before["old"]["volume"].values() if item["os-vol-tenant-attr:tenant_id"] == project]
+    _, volumes = crossing_of(before["old"])
     booted = {item["id"] for item in volumes if str(item.get("bootable")).lower() == "true"}
     move.plan()
     move.phase("prepare")

@@ -14,11 +14,10 @@ from naru.lab.lab import Lab
 from naru.lab.seed import content
 
 from ..lab.scenario import Rest
-from .conftest import all_told, remove_crossing, snapshots
+from .conftest import remove_crossing, snapshots
 from .oracle import leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
-from .scenario import Move, backups_as_they_were, moving, same, told
-from .test_faults_on_clouds import of_others
+from .scenario import Move, all_told, backups_as_they_were, crossing_of, moving, of_others, same, told
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
@@ -70,8 +69,7 @@ def test_content_by_images_and_back_from_the_end(
     quota = OwnQuota(pair, clouds)
     quota.call("old", "PUT", {"quota_set": {"instances": 3, "cores": -1, "force": True}})
     before = snapshots(clouds)
-    (old_id,) = [identity for identity, item in before["old"]["project"].items() if item["name"] == "crossing"]
-    volumes = [item for item in before["old"]["volume"].values() if item["os-vol-tenant-attr:tenant_id"] == old_id]
+    old_id, volumes = crossing_of(before["old"])
     for item in volumes:
         rewrite(crossing, item)
     move.storages = {}
@@ -128,10 +126,8 @@ def test_moved_for_good(pair: Lab, crossing: Cloud, move: Move, clouds: dict[str
     quota = OwnQuota(pair, clouds)
     quota.call("old", "PUT", {"quota_set": {"instances": 3, "cores": -1, "force": True}})
     before = snapshots(clouds)
-    (old_id,) = [identity for identity, item in before["old"]["project"].items() if item["name"] == "crossing"]
-    volumes = {
-        item["id"] for item in before["old"]["volume"].values() if item["os-vol-tenant-attr:tenant_id"] == old_id
-    }
+    old_id, mine = crossing_of(before["old"])
+    volumes = {item["id"] for item in mine}
     move.plan()
     move.phase("prepare", kills=4)
     assert {row["title"] for row in move.ahead(kills=2)} == {

@@ -13,11 +13,10 @@ from naru.lab.lab import Lab
 from naru.lab.seed import content
 
 from ..lab.scenario import Rest
-from .conftest import all_told
 from .oracle import leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
-from .scenario import PROJECTS, Move, backups_as_they_were, same, snapshots_as_they_were, told
+from .scenario import PROJECTS, Move, all_told, backups_as_they_were, same, snapshots_as_they_were, told
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(2400)]
 

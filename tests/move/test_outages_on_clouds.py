@@ -14,12 +14,10 @@ from naru.lab.seed import content
 
 from ..lab.scenario import Rest
 from ..outages import weather, without_room
-from .conftest import all_told, snapshots
-from .oracle import leftovers, project, snapshot
-from .oracle.pairs import pair as pairs_of
+from .conftest import snapshots
+from .oracle import leftovers, snapshot
 from .oracle.read import Cloud as Read
-from .scenario import Move, moving, same, snapshots_as_they_were, told
-from .test_faults_on_clouds import of_others
+from .scenario import Move, crossing_arrived, crossing_of, moving, same
 
 pytestmark = [pytest.mark.lab, pytest.mark.ceph, pytest.mark.releases, pytest.mark.timeout(2400)]
 
@@ -57,8 +55,7 @@ def test_daemons_fail_all_the_way(
     before: dict[str, Read],
     rewrite: Callable[[Cloud, dict[str, Any]], None],
 ) -> None:
-    (old_id,) = [identity for identity, item in before["old"]["project"].items() if item["name"] == "crossing"]
-    volumes = [item for item in before["old"]["volume"].values() if item["os-vol-tenant-attr:tenant_id"] == old_id]
+    _, volumes = crossing_of(before["old"])
     (root,) = [item for item in volumes if content.backend(item) == "ceph"]
     ceph = [pair.cloud(name).ceph for name in ("old", "new")]
     content.write(crossing, root, [content.Piece(64 * MIB, content.generate("much", 48 * MIB))])
@@ -83,14 +80,7 @@ def test_daemons_fail_all_the_way(
     assert had.total() >= 3
 
     assert move.unexplained() == []
-    after = snapshot(clouds["new"])
-    all_told([found for found in project(before["old"], after, old_id) if not told(found) and not of_others(found)])
-    pairs = pairs_of(before["old"], after)
-    for item in volumes:
-        arrived = after["volume"][pairs["volume"][item["id"]]]
-        assert content.digest(pair.cloud("new"), arrived) == content.digest(crossing, item), item["name"]
-    found = snapshots_as_they_were(crossing, pair.cloud("new"), before["old"], after, {old_id})
-    assert found == ["first-boot", "settled"]
+    crossing_arrived(pair, before["old"], snapshot(clouds["new"]))
 
     with weather(3, *ceph) as had:
         state, failed = until_done(move, "rollback")

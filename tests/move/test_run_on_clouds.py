@@ -10,10 +10,9 @@ import pytest
 import yaml
 
 from ..lab.scenario import Rest
-from .conftest import all_told
 from .oracle import leftovers, project, snapshot
 from .oracle.read import Cloud as Read
-from .scenario import Move, same, told
+from .scenario import Move, all_told, same, told
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(2400)]
 

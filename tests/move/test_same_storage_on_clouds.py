@@ -17,11 +17,10 @@ from naru.volumes.locations import Rbd
 from naru.volumes.verify import checksum
 
 from ..lab.scenario import Rest
-from .conftest import all_told, remove_crossing, snapshots
+from .conftest import remove_crossing, snapshots
 from .oracle import leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
-from .scenario import Move, moving, same, told
-from .test_faults_on_clouds import of_others
+from .scenario import Move, all_told, crossing_of, moving, of_others, same, told
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1800)]
 
@@ -96,12 +95,8 @@ def moves(pair: Lab, shared: Cloud, tmp_path: Path) -> Iterator[list[Move]]:
 def test_one_cluster_under_both_clouds(pair: Lab, shared: Cloud, moves: list[Move], clouds: dict[str, Rest]) -> None:
     without_snapshots(clouds["old"])
     before = snapshots(clouds)
-    (old_id,) = [identity for identity, item in before["old"]["project"].items() if item["name"] == "crossing"]
-    (root,) = [
-        item
-        for item in before["old"]["volume"].values()
-        if item["os-vol-tenant-attr:tenant_id"] == old_id and item["name"] == "root"
-    ]
+    old_id, volumes = crossing_of(before["old"])
+    (root,) = [item for item in volumes if item["name"] == "root"]
     digest = checksum(Rbd("volumes", f"volume-{root['id']}", str(shared.ceph.conf("cinder")), "cinder")).digest
     kept = f"volumes/volume-{root['id']}"
 

@@ -15,11 +15,11 @@ from naru.lab.seed import content, remove, seeder
 from naru.lab.seed.load import load
 
 from ..lab.scenario import Rest, connect, ignore
-from .conftest import all_told, snapshots
+from .conftest import snapshots
 from .oracle import leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
-from .scenario import Move, moving, same, told
+from .scenario import Move, all_told, moving, same, told
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(2400)]
 

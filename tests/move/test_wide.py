@@ -20,11 +20,10 @@ from naru.lab.seed.load import load
 from naru.lab.seed.manifest import Entry, Manifest
 
 from ..lab.scenario import Rest, connect, ignore
-from .conftest import all_told
 from .oracle import Mismatch, leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
-from .scenario import Move
+from .scenario import Move, all_told
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(3600)]
 

@@ -19,12 +19,10 @@ from naru.lab.seed import content
 from ..lab.scenario import Rest
 from ..outages import until
 from ..plan.conftest import database, postgresql  # noqa: F401
-from .conftest import all_told, snapshots
-from .oracle import leftovers, project, snapshot
-from .oracle.pairs import pair as pairs_of
+from .conftest import snapshots
+from .oracle import leftovers, snapshot
 from .oracle.read import Cloud as Read
-from .scenario import Move, at_workers, moving, same, snapshots_as_they_were, told, worker
-from .test_faults_on_clouds import of_others
+from .scenario import Move, at_workers, crossing_arrived, crossing_of, moving, same, worker
 
 pytestmark = [
     pytest.mark.lab,
@@ -80,8 +78,7 @@ def test_content_is_carried_beside_the_storage(
     database: str,  # noqa: F811
     tmp_path: Path,
 ) -> None:
-    (old_id,) = [identity for identity, item in before["old"]["project"].items() if item["name"] == "crossing"]
-    volumes = [item for item in before["old"]["volume"].values() if item["os-vol-tenant-attr:tenant_id"] == old_id]
+    _, volumes = crossing_of(before["old"])
     (root,) = [item for item in volumes if content.backend(item) == "ceph"]
     state = move.work / "volumes" / root["id"] / "state.json"
     content.write(crossing, root, [content.Piece(64 * MIB, content.generate("much", 128 * MIB))])
@@ -109,15 +106,7 @@ def test_content_is_carried_beside_the_storage(
             assert at_workers(move.work) >= contents and at_workers(move.work / "sync" / "1") == contents
 
             assert move.unexplained() == []
-            after = snapshot(clouds["new"])
-            wrong = project(before["old"], after, old_id)
-            all_told([found for found in wrong if not told(found) and not of_others(found)])
-            pairs = pairs_of(before["old"], after)
-            for item in volumes:
-                arrived = after["volume"][pairs["volume"][item["id"]]]
-                assert content.digest(pair.cloud("new"), arrived) == content.digest(crossing, item), item["name"]
-            found = snapshots_as_they_were(crossing, pair.cloud("new"), before["old"], after, {old_id})
-            assert found == ["first-boot", "settled"]
+            crossing_arrived(pair, before["old"], snapshot(clouds["new"]))
 
             done = move.phase("rollback")
             assert done["state"] == "done" and not done["failed"]
