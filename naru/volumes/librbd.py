@@ -107,6 +107,7 @@ _RADOS = {
     "pool_reverse_lookup": (c_void_p, c_int64, c_char_p, c_size_t),
     "read": (c_void_p, c_char_p, c_char_p, c_size_t, c_uint64),
     "exec": (c_void_p, c_char_p, c_char_p, c_char_p, c_char_p, c_size_t, c_char_p, c_size_t),
+    "write_full": (c_void_p, c_char_p, c_char_p, c_size_t),
     "remove": (c_void_p, c_char_p),
     "mon_command": (
         *(c_void_p, POINTER(c_char_p), c_size_t, c_char_p, c_size_t),
@@ -138,6 +139,8 @@ _RBD = {
     "image_options_set_uint64": (c_void_p, c_int, c_uint64),
     "clone3": (c_void_p, c_char_p, c_char_p, c_void_p, c_char_p, c_void_p),
     "flatten_with_progress": (c_void_p, PROGRESS, c_void_p),
+    "rebuild_object_map": (c_void_p, PROGRESS, c_void_p),
+    "update_features": (c_void_p, c_uint64, c_uint8),
     "rename": (c_void_p, c_char_p, c_char_p),
     "remove_with_progress": (c_void_p, c_char_p, PROGRESS, c_void_p),
     "trash_list": (c_void_p, POINTER(Trashed), POINTER(c_size_t)),

@@ -56,6 +56,7 @@ from naru.volumes.locations import Rbd
 # What changed between two snapshots never changes again, and asking takes longer than copying it: a copy and its
 # verification ask the same. Lists longer than this are asked for again.
 REMEMBERED, REMEMBERED_LISTS = 10_000, 64
+HEAD = (1 << 64) - 2  # CEPH_NOSNAP: the image as it is now, where a snapshot's id is asked for
 _Told = tuple[str, int, int, int, int]
 _told: OrderedDict[_Told, list[Extent]] = OrderedDict()
 
@@ -209,6 +210,24 @@ class RbdVolume(Volume):
         if code != -errno.EINVAL or self.parent():  # another one ended it in this moment
             check(code, f"{self._name} cannot be made independent of its parent")
 
+    def maps(self) -> int:
+        """Of the features that are maps of its objects (object-map, fast-diff), those that it has."""
+        return self._features() & (OBJECT_MAP | FAST_DIFF)
+
+    def drop_maps(self) -> None:
+        """Takes those features from it, and with them what the maps say."""
+        if have := self.maps():
+            check(rbd.update_features(self._image, have, 0), f"{self._name}: its object map cannot be given up")
+
+    def make_maps(self, wanted: int, progress: Callable[[int, int], bool]) -> None:
+        """Gives it such features of those as it lacks, the maps made from the objects that are there. `progress` as in
+        `flatten`."""
+        what = f"{self._name}: its object map cannot be made anew"
+        if lacking := wanted & ~self.maps():
+            check(rbd.update_features(self._image, lacking, 1), what)
+        if wanted and not self._object_map_is_sound(HEAD):
+            check(rbd.rebuild_object_map(self._image, callback(progress), None), what)
+
     # -- stable points
 
     def point(self, name: str) -> Point:
@@ -334,7 +353,7 @@ class RbdVolume(Volume):
         return features.value
 
     def _object_map_is_sound(self, snapshot: int) -> bool:
-        """By what the image's header says of the snapshot with this id. It is not opened: see `_is_whole`."""
+        """By what the image's header says of the snapshot with this id, or HEAD. It is not opened: see `_is_whole`."""
         asked, text = struct.pack("<Q", snapshot), ctypes.create_string_buffer(8)
         header = f"rbd_header.{self.id()}".encode()
         code = rados.exec(self._pool, header, b"rbd", b"get_flags", asked, len(asked), text, len(text))

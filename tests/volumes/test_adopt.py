@@ -19,9 +19,12 @@ from naru.cli.main import main
 from naru.errors import InputError
 from naru.lab.ceph import Ceph
 from naru.volumes.adopt import Adopted, Way, adopt, restore, settle, way
-from naru.volumes.backend import VolumeError, open_volume
+from naru.volumes.backend import CHUNK, VolumeError, no_tick, open_volume
+from naru.volumes.blocks import BLOCK, Buffer
+from naru.volumes.clone import _pool
 from naru.volumes.control import Control
 from naru.volumes.copy import clean, copy
+from naru.volumes.librbd import FAST_DIFF, OBJECT_MAP
 from naru.volumes.locations import File, Rbd
 from naru.volumes.verify import checksum
 
@@ -111,6 +114,7 @@ def sides(one: Ceph) -> Iterator[Pair]:
     Writer(source, SIZE, seed=7).change(60)
     target = target_image(one, f"volume-{next(_numbers)}", LARGER)
     yield Pair(one, source, target, checksum(source).digest)
+    assert "naru-flatten" not in admin(one, "rados", "-p", "volumes2", "ls")
     left = shown(one, "volumes2")
     for name in left.images:
         admin(one, "rbd", "snap", "purge", f"volumes2/{name}")
@@ -365,6 +369,38 @@ print(input() or {what}(*both, {JOB!r}), flush=True)
         sides.check_source()
     print(killed, *sorted(map(str, states)), sep="\n")
     assert killed >= 3 * rounds - 4 and len(states) >= 2
+
+
+@pytest.mark.ceph
+@pytest.mark.parametrize("noted", [True, False])
+def test_objects_that_a_killed_flattening_entered_in_the_map_and_did_not_write(
+    sides: Pair, tmp_path: Path, noted: bool
+) -> None:
+    """librbd itself takes them for there, and what was the parent's is gone: without our note that is told at least."""
+    ceph, source, target, digest = sides
+    full = target_image(ceph, "full", LARGER)
+    with open_volume(full, write=True) as volume:
+        buffer = Buffer(BLOCK)
+        buffer.view[0] = 1
+        for offset in range(0, LARGER, CHUNK):
+            volume.write(buffer, 0, offset, BLOCK).wait(no_tick)
+    before = info(ceph, target)
+    adopt(source, target, JOB)
+    maps = [f"rbd_object_map.{info(ceph, image)['id']}" for image in (full, target)]
+    admin(ceph, "rados", "-p", "volumes2", "get", maps[0], str(tmp_path / "map"))
+    admin(ceph, "rados", "-p", "volumes2", "put", maps[1], str(tmp_path / "map"))
+    admin(ceph, "rbd", "rm", "volumes2/full")
+    if not noted:
+        with pytest.raises(VolumeError, match="was not what"):
+            settle(source, target, JOB)
+        restore(source, target, JOB)
+        return
+    with _pool(target) as pool:
+        pool.note(str(info(ceph, target)["id"]), OBJECT_MAP | FAST_DIFF)
+    assert settle(source, target, JOB).digest == digest
+    assert identical(source, target)
+    after = info(ceph, target)
+    assert (after["features"], after["flags"]) == (before["features"], before["flags"]) and before["flags"] == []
 
 
 @pytest.mark.ceph

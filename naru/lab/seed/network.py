@@ -155,6 +155,7 @@ def security_group_rules(context: Context, project: Project, thing: model.Securi
     for rule in thing.rules:
         body = rule.given("port_range_min", "port_range_max", "remote_ip_prefix", "description")
         body |= {"direction": rule.direction, "ethertype": rule.ethertype, "security_group_id": group}
+        body["project_id"] = context.project_id(project.ref)  # else they are ours, and count as ours
         if rule.protocol is not None:
             body["protocol"] = str(rule.protocol)
         if rule.remote_group:
