@@ -87,9 +87,10 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def _start_ticks(pid: int) -> int | None:
-    """The start time of a process, None when there is no such process or it is a zombie."""
+    """The start time of a process, None when there is no such process or it is a zombie. One whose first thread is a
+    zombie while others still end is none yet: it holds its files, and the locks on them."""
     fields = _stat(pid)
-    return None if fields is None or fields[0] in "ZX" else int(fields[19])
+    return None if fields is None or (fields[0] in "ZX" and int(fields[17]) <= 1) else int(fields[19])
 
 
 def _boot_id() -> str:

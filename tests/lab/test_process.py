@@ -13,6 +13,8 @@ import pytest
 from naru.errors import NaruError
 from naru.lab.process import Command, Processes, memory
 
+from ..outages import until
+
 pytestmark = pytest.mark.unit
 
 ENV = {"PATH": os.environ["PATH"]}
@@ -148,7 +150,22 @@ def _environ(entry: Path) -> bytes:
 
 def test_a_program_that_is_not_there_says_so(processes: Processes, tmp_path: Path) -> None:
     running = processes.start(Command("absent", ("/no/such/program",), ENV))
-    assert not running.alive()
+    until(lambda: not running.alive())  # the shell that was to become it may be ending still
     assert "/no/such/program" in processes.log_file("absent").read_text()
     with pytest.raises(NaruError, match="cannot be started"):
         processes.start(Command("nowhere", ("true",), ENV, cwd=tmp_path / "absent"))
+
+
+def test_one_of_which_threads_still_end_is_not_dead(processes: Processes) -> None:
+    """Killed, a daemon of many threads may hold its locks for a moment after its first thread is a zombie."""
+    code = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(60,)).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    running = processes.start(Command("half", (sys.executable, "-c", code), ENV))
+    until(lambda: "Z" in Path(f"/proc/{running.pid}/stat").read_text().rpartition(")")[2].split()[0])
+    assert running.alive() and processes.find("half")
+    running.signal(signal.SIGKILL)
+    until(lambda: not running.alive())
