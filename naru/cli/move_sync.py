@@ -17,6 +17,7 @@ from naru.errors import NaruError
 from naru.move import storage, sync, work
 from naru.plan.status import Status
 
+LOOK = 1.0  # seconds between two looks at whether it was interrupted
 MOST = 10  # failures of one round that are told one by one
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -69,7 +70,9 @@ def rounds(
         if every:
             left = max(0.0, every - (time.monotonic() - began))
             say(f"the next round begins in {left:.0f} s")
-            stop.wait(left)
+            # never long at once: a Ctrl-C in the very moment in which a wait begins is seen when it ends
+            while (left := every - (time.monotonic() - began)) > 0 and not stop.wait(min(left, LOOK)):
+                pass
 
 
 def _tell_failed(state: Status, move: work.Work) -> None:
