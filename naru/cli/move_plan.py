@@ -29,6 +29,13 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("work", metavar="DIR", type=Path, help="the move's work directory")
 
 
+def add_chosen(parser: argparse.ArgumentParser) -> None:
+    """The option that says which of its projects are meant; none are all of them."""
+    parser.add_argument(
+        "--project", action="append", default=[], metavar="PROJECT", help="only this one; may be repeated"
+    )
+
+
 class PlanCommand(Lister):
     """Read both clouds and write the plan of a move: what is created, matched and left, and every problem at once.
 
@@ -182,9 +189,7 @@ class Phase(ShowOne):
         parser = super().get_parser(prog_name)
         add_work(parser)
         if self.phase:
-            parser.add_argument(
-                "--project", action="append", default=[], metavar="PROJECT", help="only this one; may be repeated"
-            )
+            add_chosen(parser)
             parser.add_argument(
                 "--alone", action="store_true", help="also without the projects that those of --project need"
             )
@@ -295,9 +300,7 @@ naru plan show work/hanok --rollback
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_work(parser)
-        parser.add_argument(
-            "--project", action="append", default=[], metavar="PROJECT", help="only this one; may be repeated"
-        )
+        add_chosen(parser)
         parser.add_argument(
             "--carry-back", action="store_true", help="carry what was written to the new volumes back to the old ones"
         )

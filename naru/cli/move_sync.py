@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from naru.cli.base import Lister, ShowOne
-from naru.cli.move_plan import add_work
+from naru.cli.move_plan import add_chosen, add_work
 from naru.cli.plan_run import run
 from naru.cli.volume_copy import rate as rate_of
 from naru.errors import NaruError
@@ -68,10 +68,10 @@ def rounds(
         say(f"{journal.name} ended; {after}")
         yield Round(done, expected, state.exit_code)
         if every:
-            left = max(0.0, every - (time.monotonic() - began))
-            say(f"the next round begins in {left:.0f} s")
+            end = began + every
+            say(f"the next round begins in {max(0.0, end - time.monotonic()):.0f} s")
             # never long at once: a Ctrl-C in the very moment in which a wait begins is seen when it ends
-            while (left := every - (time.monotonic() - began)) > 0 and not stop.wait(min(left, LOOK)):
+            while (left := end - time.monotonic()) > 0 and not stop.wait(min(left, LOOK)):
                 pass
 
 
@@ -108,9 +108,7 @@ naru move sync work/hanok -q -f json
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_work(parser)
-        parser.add_argument(
-            "--project", action="append", default=[], metavar="PROJECT", help="only this one; may be repeated"
-        )
+        add_chosen(parser)
         parser.add_argument("--whole", action="store_true", help="compare everything, not only what changed")
         parser.add_argument("--every", type=duration, metavar="TIME", help="begin a round this often, like 1h")
         parser.add_argument("--until", type=duration, metavar="TIME", help="go on until the next one takes no longer")

@@ -21,7 +21,7 @@ from .conftest import peek, snapshots
 from .oracle import leftovers, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
-from .scenario import Move, crossing_of, same
+from .scenario import Move, crossing_of, moving, same
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
 
@@ -33,10 +33,8 @@ def before(clouds: dict[str, Rest], crossing: Cloud) -> dict[str, Read]:
 
 @pytest.fixture
 def move(pair: Lab, before: dict[str, Read], tmp_path: Path) -> Iterator[Move]:
-    move = Move(pair, tmp_path / "work", ("crossing",), map_file=None)
-    yield move
-    if (move.work / "journal.db").exists():  # a test that failed leaves the clouds as they were
-        move.start("rollback", str(move.work)).communicate(timeout=600)
+    with moving(Move(pair, tmp_path / "work", ("crossing",), map_file=None)) as made:
+        yield made
 
 
 def write(cloud: Cloud, volume: dict[str, Any], what: str) -> None:

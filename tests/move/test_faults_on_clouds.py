@@ -16,7 +16,7 @@ from .conftest import snapshots
 from .fault_proxy import AFTER, BEFORE, Faults, proxied
 from .oracle import leftovers, snapshot
 from .oracle.read import Cloud as Read
-from .scenario import Move, crossing_arrived, same
+from .scenario import Move, crossing_arrived, moving, same
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1800)]
 
@@ -40,21 +40,18 @@ def faults() -> Faults:
 @pytest.fixture
 def move(pair: Lab, before: dict[str, Read], faults: Faults, tmp_path: Path) -> Iterator[Move]:
     ports = [pair.cloud(name).ports[service] for name in ("old", "new") for service in SERVICES]
-    with proxied(ports, faults) as addresses:
-        said = yaml.safe_load(pair.clouds_yaml.read_text())
-        for entry in said["clouds"].values():
-            entry["api_timeout"] = TIMEOUT
-            base = entry["auth"]["auth_url"].removesuffix("/v3")
-            entry["auth"]["auth_url"] = f"{addresses[base]}/v3"
-        file = tmp_path / "clouds.yaml"
-        file.touch(mode=0o600)
-        file.write_text(yaml.safe_dump(said))
-        move = Move(pair, tmp_path / "work", ("crossing",), map_file=None)
-        move.clouds_yaml = file
-        yield move
-    if (move.work / "journal.db").exists():  # a test that failed leaves the clouds as they were, without faults
-        move.clouds_yaml = pair.clouds_yaml
-        move.start("rollback", str(move.work)).communicate(timeout=600)
+    with moving(Move(pair, tmp_path / "work", ("crossing",), map_file=None)) as made:
+        with proxied(ports, faults) as addresses:
+            said = yaml.safe_load(pair.clouds_yaml.read_text())
+            for entry in said["clouds"].values():
+                entry["api_timeout"] = TIMEOUT
+                base = entry["auth"]["auth_url"].removesuffix("/v3")
+                entry["auth"]["auth_url"] = f"{addresses[base]}/v3"
+            made.clouds_yaml = tmp_path / "clouds.yaml"
+            made.clouds_yaml.touch(mode=0o600)
+            made.clouds_yaml.write_text(yaml.safe_dump(said))
+            yield made
+        made.clouds_yaml = pair.clouds_yaml  # what a test that failed left is taken back without faults
 
 
 def test_every_tenth_request_goes_wrong(

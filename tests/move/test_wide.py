@@ -23,7 +23,7 @@ from ..lab.scenario import Rest, connect, ignore
 from .oracle import Mismatch, leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
-from .scenario import Move, all_told
+from .scenario import Move, all_told, moving
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(3600)]
 
@@ -42,10 +42,8 @@ def wide(pair: Lab) -> Iterator[Cloud]:
 
 @pytest.fixture
 def move(pair: Lab, wide: Cloud, tmp_path: Path) -> Iterator[Move]:
-    move = Move(pair, tmp_path / "work", (SAMPLE,), map_file=None)
-    yield move
-    if (move.work / "journal.db").exists():  # also after a failure: the clouds are others', too
-        move.start("rollback", str(move.work)).communicate(timeout=1200)
+    with moving(Move(pair, tmp_path / "work", (SAMPLE,), map_file=None)) as made:
+        yield made
 
 
 def told(found: Mismatch) -> str:
