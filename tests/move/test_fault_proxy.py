@@ -26,7 +26,7 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
 
 
 def cloud(service: Service, addresses: dict[str, str], directory: Path) -> Cloud:
-    file = Path(clouds_yaml(directory, service, api_timeout=0.5))
+    file = Path(clouds_yaml(directory, service, api_timeout=1.0))
     text = file.read_text()
     for real, ours in addresses.items():
         text = text.replace(real, ours)
