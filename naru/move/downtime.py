@@ -53,10 +53,9 @@ def ahead(work: Work, seconds: Mapping[str, float], projects: Collection[str]) -
 def tell(draft: Draft) -> None:
     """Tells the plan's reader of each project how long its servers are to be off."""
     seconds = expected(draft.plan)
-    servers = list(draft.facts.owned("server"))
     for project in draft.facts.projects.values():
         own = sorted(
-            ((seconds[row.id], row.name) for row in servers if row.project == project.id and row.id in seconds),
+            ((seconds[row.id], row.name) for row in draft.facts.owned("server", project.id) if row.id in seconds),
             key=lambda pair: (-pair[0], pair[1]),
         )
         if own:

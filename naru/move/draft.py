@@ -115,6 +115,8 @@ class Draft:
     storage: tuple[str, str] | None = None
     directory: str = ""
     decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)
+    # the steps so far, by id
+    steps: dict[str, Step] = field(default_factory=dict)
     # by project ("" for what belongs to none, JOINS for what joins two): the steps since its last barrier, and that
     since: dict[str, list[str]] = field(default_factory=dict)
     marks: dict[str, list["Marked"]] = field(default_factory=dict)
@@ -325,10 +327,8 @@ class Draft:
         first = self.default_groups.get(project, "") if service == "network" else ""
         befores = sorted({*references(args), *(name for name in (first, *after) if name)})
         unit = CLOUD if joins else unit or self.unit(project)
-        self.plan.add(
-            Step(identity, kind, args, unit, limit, place, gate, title, estimate),
-            after=befores,
-        )
+        self.steps[identity] = Step(identity, kind, args, unit, limit, place, gate, title, estimate)
+        self.plan.add(self.steps[identity], after=befores)
         self.since.setdefault(JOINS if joins else project, []).append(identity)
         return identity
 
@@ -341,12 +341,7 @@ class Draft:
 
     def all_interfaces(self, project: str) -> list[str]:
         """The steps that make interfaces of the project's routers."""
-        return [
-            step
-            for router, steps in self.interfaces.items()
-            if self.facts.old.all("router")[router].project == project
-            for step in steps
-        ]
+        return [step for router in self.facts.owned("router", project) for step in self.interfaces.get(router.id, ())]
 
     def barrier(self, identity: str, project: str, title: str, gate: str = "") -> str:
         """A point that all steps so far of the project, and of none, come before; it may be behind a gate."""

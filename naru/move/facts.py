@@ -1,12 +1,13 @@
 """What a move starts from: both clouds as they were read, and the projects that are to be moved."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Protocol
 
 from naru.errors import InputError
 from naru.inventory.archive import Archive
+from naru.inventory.kinds import values
 from naru.inventory.rows import Row
 
 
@@ -20,6 +21,10 @@ class Features(Protocol):
         """What the service can beyond its core."""
 
 
+# indexes by what every row has, beside those by paths in the answers
+OWNER, NAME = "row: project", "row: name"
+
+
 class Side:
     """One cloud, by a snapshot in the archive. Its rows are read once, when they are first asked for."""
 
@@ -29,7 +34,7 @@ class Side:
         self._archive = archive
         self.snapshot = snapshot
         self._kinds: dict[str, dict[str, Row]] = {}
-        self._ports: dict[str, list[Row]] | None = None
+        self._indexes: dict[tuple[str, str], dict[Any, list[Row]]] = {}
 
     def all(self, kind: str) -> dict[str, Row]:
         """Every thing of the kind, by id."""
@@ -37,13 +42,23 @@ class Side:
             self._kinds[kind] = {row.id: row for row in self._archive.rows(self.snapshot, kind=kind)}
         return self._kinds[kind]
 
-    def attached(self, device: str) -> list[Row]:
-        """The ports of a server or router."""
-        if self._ports is None:
-            self._ports = {}
-            for row in self.all("port").values():
-                self._ports.setdefault(str(row.body.get("device_id") or ""), []).append(row)
-        return self._ports.get(device, [])
+    def by(self, kind: str, path: str, value: str) -> list[Row]:
+        """The things of the kind that have `value` at `path` (see `naru.inventory.kinds.values`), by an index: a cloud
+        has 100,000 of them, and each is asked for by others."""
+        return self._index(kind, path, lambda row: values(row.body, path)).get(value, [])
+
+    def of(self, kind: str, project: str) -> list[Row]:
+        """The things of the kind that belong to the project."""
+        return self._index(kind, OWNER, lambda row: (row.project,)).get(project, [])
+
+    def _index(self, kind: str, path: str, keys: Callable[[Row], Iterable[Any]]) -> dict[Any, list[Row]]:
+        if (kind, path) not in self._indexes:
+            found: dict[Any, list[Row]] = {}
+            for row in self.all(kind).values():
+                for key in dict.fromkeys(keys(row)):
+                    found.setdefault(key, []).append(row)
+            self._indexes[kind, path] = found
+        return self._indexes[kind, path]
 
     def extra_specs(self, flavor: str) -> dict[str, Any]:
         """A flavor's extra specs."""
@@ -53,7 +68,7 @@ class Side:
     def named(self, kind: str, text: str) -> list[Row]:
         """The thing with the id `text`, else those with that name."""
         rows = self.all(kind)
-        return [rows[text]] if text in rows else [row for row in rows.values() if row.name == text]
+        return [rows[text]] if text in rows else self._index(kind, NAME, lambda row: (row.name,)).get(text, [])
 
 
 def names(projects: Mapping[str, str]) -> dict[str, str]:
@@ -84,8 +99,10 @@ class Facts:
             raise InputError(f"--project {text!r} is the name of several", hint=f"Give an id: {ids}.")
         return found[0]
 
-    def owned(self, kind: str) -> Iterator[Row]:
-        """The things of the kind that the projects own."""
+    def owned(self, kind: str, project: str | None = None) -> Iterator[Row]:
+        """The things of the kind that the projects own, or one of them."""
+        if project is not None:
+            return iter(self.old.of(kind, project) if project in self.projects else ())
         return (row for row in self.old.all(kind).values() if row.project in self.projects)
 
     @cached_property

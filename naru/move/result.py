@@ -78,7 +78,8 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
     made = {} if progress.phase == "rollback" else work.made()
     verifier = Verifier(old, new, made, progress.done, progress.final, progress.back, progress.undone)
     begun = progress.phase not in ("plan", "rollback")
-    items = [_item(work, old, decision, made, verifier if begun else None) for decision in work.decisions]
+    members = _members(work, old)
+    items = [_item(work, old, decision, made, members, verifier if begun else None) for decision in work.decisions]
     with work.journal() as journal:
         findings = tuple(journal.findings())
     domains = old.all("domain")
@@ -103,14 +104,21 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
         phase=progress.phase,
         projects=tuple(projects),
         items=tuple(items),
-        tasks=tuple(task for task in _tasks(work, old) if task.project not in progress.back),
+        tasks=tuple(task for task in _tasks(work, old, members) if task.project not in progress.back),
         downtimes=tuple(downtimes(work)),
         contents=tuple(contents(work)),
         findings=findings,
     )
 
 
-def _item(work: Work, old: Side, decision: Decision, made: Mapping[str, str], verifier: Verifier | None) -> Item:
+def _item(
+    work: Work,
+    old: Side,
+    decision: Decision,
+    made: Mapping[str, str],
+    members: Mapping[str, set[str]],
+    verifier: Verifier | None,
+) -> Item:
     row = old.all(decision.kind).get(decision.id)
     told = [Difference(rule.field, rule.old, rule.new, rule.why) for rule in decision.rules]
     found = [] if verifier is None else list(verifier.differences(decision))
@@ -128,7 +136,7 @@ def _item(work: Work, old: Side, decision: Decision, made: Mapping[str, str], ve
         decision=decision.decision,
         why=decision.why,
         differences=(*found, *(difference for difference in told if difference.field not in seen)),
-        used_by=_users_of(work, old, decision),
+        used_by=_users_of(work, old, decision, members),
         device_owner=str(row.body.get("device_owner") or "") if row else "",
     )
 
@@ -166,19 +174,17 @@ def _content(decision: Decision, row: Any) -> Content:
     )
 
 
-def _users_of(work: Work, old: Side, decision: Decision) -> tuple[str, ...]:
+def _users_of(work: Work, old: Side, decision: Decision, members: Mapping[str, set[str]]) -> tuple[str, ...]:
     """The projects in whose report a thing of nobody's stands."""
     if decision.project in work.projects:
         return ()
-    users = _members(work, old)
     if decision.kind == "user":
-        return tuple(sorted(users.get(decision.id, ())))
+        return tuple(sorted(members.get(decision.id, ())))
     if decision.kind in ("key pair", "application credential", "credential"):
         row = old.all(decision.kind)[decision.id]
-        return tuple(sorted(users.get(str(row.body.get("user_id")), ())))
+        return tuple(sorted(members.get(str(row.body.get("user_id")), ())))
     if decision.kind == "flavor":
-        servers = old.all("server").values()
-        mine = {row.project for row in servers if (row.body.get("flavor_link") or {}).get("id") == decision.id}
+        mine = {row.project for row in old.by("server", "flavor_link.id", decision.id)}
         return tuple(sorted(mine & work.projects.keys()))
     return tuple(sorted(work.projects))
 
@@ -192,9 +198,9 @@ def _members(work: Work, old: Side) -> dict[str, set[str]]:
     return found
 
 
-def _tasks(work: Work, old: Side) -> list[Task]:
+def _tasks(work: Work, old: Side, members: Mapping[str, set[str]]) -> list[Task]:
     tasks = [Task(project, "iac", name) for project, name in work.projects.items()]
-    members, domains, roles = _members(work, old), old.all("domain"), old.all("role")
+    domains, roles = old.all("domain"), old.all("role")
     for decision in work.decisions:
         row = old.all(decision.kind).get(decision.id)
         if row is None:

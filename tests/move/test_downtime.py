@@ -123,8 +123,9 @@ class _Facts:
     def __init__(self) -> None:
         self.projects = {key: _Row(key, f"project {key}", "") for key in ("p", "q")}
 
-    def owned(self, _: str) -> list[Any]:
-        return [_Row("web", "web", "p"), _Row("db", "db", "p"), _Row("off", "off", "q")]
+    def owned(self, _: str, project: str) -> list[Any]:
+        rows = [_Row("web", "web", "p"), _Row("db", "db", "p"), _Row("off", "off", "q")]
+        return [row for row in rows if row.project == project]
 
 
 class _Row:

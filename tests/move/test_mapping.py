@@ -16,12 +16,21 @@ from naru.move.facts import Facts, Side
 pytestmark = pytest.mark.unit
 
 
+class Features:
+    def supports(self, service: str, version: str) -> bool:
+        return True
+
+    def extensions(self, service: str) -> frozenset[str]:
+        return frozenset()
+
+
 class Given(Side):
-    """A side whose rows are given."""
+    """A side whose rows are given, of a release without extensions."""
 
     def __init__(self, cloud: str, things: dict[str, list[dict[str, Any]]]) -> None:
         self.cloud = cloud
-        self._ports = None
+        self.features = Features()
+        self._indexes = {}
         self._kinds = {
             kind: {row.id: row for row in (Row.of(BY_NAME[kind], body) for body in things.get(kind, []))}
             for kind in BY_NAME

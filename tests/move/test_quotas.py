@@ -9,7 +9,7 @@ from naru.move.draft import Draft
 from naru.move.verify import Verifier
 
 from .test_mapping import Given, facts
-from .test_progress import OLD, Features
+from .test_progress import OLD
 
 pytestmark = pytest.mark.unit
 
@@ -31,8 +31,6 @@ MINAS = user("p", "u", **{**GENERAL, "cores": 0, "ram": -1})
 def plan(*users: dict[str, Any], new: dict[str, Any] | None = None, **old: Any) -> Draft:
     things = OLD | {"compute quota": [project("p", **GENERAL)], "user compute quota": list(users)} | old
     found = facts(things, {"compute quota": [project("x", **DEFAULT)]} | (new or {}))
-    for side in (found.old, found.new):
-        side.features, side._ports = Features(), None
     choices = mapping.choose(found, mapping.EMPTY)
     return build.build(found, choices, key="/key", admin="a", settings={})
 

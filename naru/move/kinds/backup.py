@@ -58,7 +58,7 @@ def _zones(side: Side) -> set[str]:
 def _room(draft: Draft) -> None:
     """What it takes: full backups are larger than incremental ones, and temporary volumes are volumes."""
     for project in draft.facts.projects.values():
-        made = [row for row in draft.facts.owned("backup") if row.project == project.id and draft.ref("backup", row.id)]
+        made = [row for row in draft.facts.owned("backup", project.id) if draft.ref("backup", row.id)]
         if made:
             draft.find(
                 "info",

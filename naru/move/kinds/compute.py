@@ -87,9 +87,7 @@ def _specs(draft: Draft, row: Row, step: str, gone: bool) -> None:
         for project in sorted(users):
             _access(draft, row, step, project)
         return
-    for row_ in draft.facts.old.all("flavor access").values():
-        if row_.body["flavor_id"] != row.id:
-            continue
+    for row_ in draft.facts.old.by("flavor access", "flavor_id", row.id):
         if draft.ref("project", row_.body["tenant_id"]) is not None:
             draft.made(row_, _access(draft, row, step, row_.body["tenant_id"]))
         else:
@@ -219,6 +217,7 @@ def _refused(pair: dict[str, Any]) -> str:
 
 def server_groups(draft: Draft) -> None:
     """Server groups, made as their users, who own them."""
+    named: dict[tuple[str, str], list[str]] = {}
     for row in draft.facts.owned("server group"):
         body: dict[str, Any] = {
             "name": row.name,
@@ -227,19 +226,17 @@ def server_groups(draft: Draft) -> None:
         if row.body.get("rules"):
             body["rules"] = row.body["rules"]
         who = actor(draft, row)
-        # nothing in a group can bear a mark: of two of one name, the second is not what the first step made
-        twins = [
-            ref(decision.step)
-            for decision in draft.decisions.values()
-            if (decision.kind, decision.name, decision.project) == (row.kind, row.name, row.project)
-        ]
+        # nothing in a group can bear a mark: one of its name is not what the step made when it was there before, or
+        # when another step made it
+        there = [group.id for group in draft.facts.new.named(row.kind, row.name)]
+        twins = named.setdefault((row.name, row.project), [])
         step = draft.create(
             *(row, body),
             path="/os-server-groups",
             listing="/os-server-groups?all_projects=1",
             wrap="server_group",
             where={"name": row.name, "project_id": draft.ref("project", row.project)},
-            ignore=[*draft.facts.new.all("server group"), *twins],
+            ignore=[*there, *map(ref, twins)],
             version="2.64",
             rules=owner_rules(draft, row),
             after=[draft.actors[row.project, str(row.body.get("user_id") or "")]],
@@ -247,7 +244,7 @@ def server_groups(draft: Draft) -> None:
         )
         if row.body.get("metadata"):
             draft.rule(row, Rule("metadata", row.body["metadata"], {}, "Nova keeps none"))
-        assert step
+        twins.append(step)
 
 
 def actor(draft: Draft, row: Row) -> dict[str, Any]:
@@ -270,14 +267,14 @@ def actor(draft: Draft, row: Row) -> dict[str, Any]:
 
 def _enter(draft: Draft, project: str, user: str) -> str:
     """The step that lets somebody act in the project: a role for a while, unless the user has it anyway."""
-    for decision in draft.decisions.values():
-        if decision.kind == "role assignment" and decision.project == project and decision.decision != "leave":
-            body = draft.facts.old.all("role assignment")[decision.id].body
+    for row in draft.facts.owned("role assignment", project):
+        decision, body = draft.decisions[row.kind, row.id], row.body
+        if decision.decision != "leave":
             own = user and body.get("user", {}).get("id") == user and "OS-INHERIT:inherited_to" not in body["scope"]
             if own and draft.ref("role", body["role"]["id"]) == draft.role:
                 return decision.step
     name = f"act in {project} as {user or 'administrator'}"
-    if any(step.id == name for step in draft.plan.steps):
+    if name in draft.steps:
         return name
     who = draft.ref("user", user) if user else draft.admin
     path = ["/projects/", draft.ref("project", project), "/users/", who, "/roles/", draft.role]

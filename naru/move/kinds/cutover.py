@@ -80,9 +80,9 @@ def _unmark(draft: Draft, project: str, after: str) -> str:
 
 
 def _leave(draft: Draft, project: str, user: str, entered: str, after: str) -> None:
-    step = next(step for step in draft.plan.steps if step.id == entered)
+    step = draft.steps[entered]
     name = f"{entered} left"
-    if any(other.id == name for other in draft.plan.steps):
+    if name in draft.steps:
         return
     draft.step(
         name,
@@ -100,7 +100,7 @@ def cut_over(draft: Draft) -> None:
         name = gate(draft, "cutover", project)
         title_ = f"{draft.facts.projects[project].name} is cut over"
         begin = draft.barrier(f"cutover {project}", project, title_, gate=name)
-        servers = [row for row in draft.facts.owned("server") if row.project == project and _moved(draft, row)]
+        servers = [row for row in draft.facts.owned("server", project) if _moved(draft, row)]
         stopped = {row.id: _stop(draft, row, begin) for row in servers}
         arrived = _contents(draft, project, begin, stopped)
         after = [begin, *stopped.values()]
@@ -108,8 +108,8 @@ def cut_over(draft: Draft) -> None:
         reached = router.take_over(draft, project, "", [*after, *freed])
         for row in servers:
             _start(draft, row, arrived[row.id], reached)
-        for row in draft.facts.owned("port"):
-            if row.project == project and row.id in draft.dark_ports:
+        for row in draft.facts.owned("port", project):
+            if row.id in draft.dark_ports:
                 _light(draft, row, after)
         _kept(draft, project, begin)
 
@@ -137,14 +137,14 @@ def _stop(draft: Draft, row: Row, after: str) -> str:
 def _contents(draft: Draft, project: str, begin: str, stopped: dict[str, str]) -> dict[str, list[str]]:
     """The steps that carry content; by server, those that it waits for."""
     arrived: dict[str, list[str]] = {server: [step] for server, step in stopped.items()}
-    for row in draft.facts.owned("volume"):
-        if row.project != project or draft.ref("volume", row.id) is None:
+    for row in draft.facts.owned("volume", project):
+        if draft.ref("volume", row.id) is None:
             continue
         servers = [item["server_id"] for item in row.body.get("attachments", []) if item["server_id"] in stopped]
         step = _content(draft, row, [begin, *(stopped[server] for server in servers)])
         for server in servers:
             arrived[server].append(step)
-    for row in draft.facts.owned("server"):
+    for row in draft.facts.owned("server", project):
         if row.id in stopped and not from_volume(row):
             image = draft.facts.old.all("image").get(row.body["image"]["id"])
             arrived[row.id].append(_root(draft, row, stopped[row.id], image))
@@ -206,8 +206,8 @@ def _kept(draft: Draft, project: str, begin: str) -> None:
 
 def _carried(draft: Draft, project: str) -> list[Row]:
     """The volumes of a project whose content goes from storage to storage."""
-    volumes = draft.facts.owned("volume") if draft.storage else ()
-    return [row for row in volumes if row.project == project and draft.ref("volume", row.id) is not None]
+    volumes = draft.facts.owned("volume", project) if draft.storage else ()
+    return [row for row in volumes if draft.ref("volume", row.id) is not None]
 
 
 def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
@@ -281,11 +281,6 @@ def finalize(draft: Draft) -> None:
     """The end: exact quotas; the addresses held for a rollback are given up, after which there is none."""
     for project in draft.facts.projects:
         row = draft.facts.projects[project]
-        held = [
-            step.id
-            for step in draft.plan.steps
-            if step.id.startswith("hold gateway/") and step.unit == draft.unit(project)
-        ]
         name = gate(draft, "finalize", project)
         begin = draft.barrier(f"finalize {project}", project, f"{row.name} is final", gate=name)
         after = [*quota.exact(draft, project, "", [begin]), *_clean(draft, project, begin)]
@@ -295,7 +290,10 @@ def finalize(draft: Draft) -> None:
             {
                 "cloud": draft.old,
                 "service": "network",
-                "requests": [{"method": "DELETE", "path": ["/ports/", ref(step)], "ok": [404]} for step in held],
+                "requests": [
+                    {"method": "DELETE", "path": ["/ports/", ref(step)], "ok": [404]}
+                    for step in router.held(draft, project)
+                ],
             },
             title=f"{row.name}: the way back is given up",
             project=project,

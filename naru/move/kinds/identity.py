@@ -110,8 +110,7 @@ def _matched(draft: Draft, row: Row, domain: Any, fields: tuple[str, ...]) -> Ro
 
 def _owned(draft: Draft, project: Row) -> str:
     counts = {
-        kind: sum(1 for row in draft.facts.new.all(kind).values() if row.project == project.id)
-        for kind in ("server", "volume", "network", "router", "image")
+        kind: len(draft.facts.new.of(kind, project.id)) for kind in ("server", "volume", "network", "router", "image")
     }
     return ", ".join(f"{count} {kind}s" for kind, count in counts.items() if count)
 

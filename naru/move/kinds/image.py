@@ -104,9 +104,7 @@ def _data(draft: Draft, row: Row, step: str) -> str:
 
 def _members(draft: Draft, row: Row, step: str, last: str) -> None:
     """Who else may use it: a step for each, that goes with either project."""
-    for member in draft.facts.old.all("image member").values():
-        if member.body["image_id"] != row.id:
-            continue
+    for member in draft.facts.old.by("image member", "image_id", row.id):
         found = draft.ref("project", member.body["member_id"])
         if found is None:
             hint = f"When that project is there: openstack image add project {row.id} PROJECT"

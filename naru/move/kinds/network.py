@@ -115,10 +115,8 @@ def mapped(draft: Draft) -> None:
         if target is None:
             continue
         draft.match(row, target, choice.why)
-        theirs = [other for other in draft.facts.new.all("subnet").values() if other.body["network_id"] == target]
-        for subnet in draft.facts.old.all("subnet").values():
-            if subnet.body["network_id"] != row.id:
-                continue
+        theirs = draft.facts.new.by("subnet", "network_id", target)
+        for subnet in draft.facts.old.by("subnet", "network_id", row.id):
             same = [other for other in theirs if other.body["cidr"] == subnet.body["cidr"]]
             if same:
                 draft.match(subnet, same[0].id, "same CIDR")
@@ -255,8 +253,8 @@ def ports(draft: Draft) -> None:
             step = draft.decisions["subnet", row.id].step
             ports = [
                 other
-                for other in draft.facts.old.all("port").values()
-                if other.body["network_id"] == row.body["network_id"] and ("port", other.id) in draft.decisions
+                for other in draft.facts.old.by("port", "network_id", row.body["network_id"])
+                if ("port", other.id) in draft.decisions
             ]
             after = [draft.decisions["port", other.id].step for other in ports if other.project == row.project]
             guests = [draft.decisions["port", other.id].step for other in ports if other.project != row.project]

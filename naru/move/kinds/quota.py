@@ -209,13 +209,13 @@ def _exact_users(draft: Draft, project: str, gate: str, after: list[str]) -> lis
     """The steps that set users' own quotas: those of the old cloud, and what the new one had beside them."""
     new = draft.ref("project", project)
     wanted, seen = [], []
-    for row in draft.facts.owned(USER.name):
-        if row.project == project and draft.decisions[row.kind, row.id].decision == "create":
+    for row in draft.facts.owned(USER.name, project):
+        if draft.decisions[row.kind, row.id].decision == "create":
             user = draft.ref("user", row.body["user_id"])
             seen.append(user)
             wanted.append((_exact_step(row), f"{_whose(draft, row)} as on the old cloud", user, _own(draft, row)[0]))
-    for row in draft.facts.new.all(USER.name).values():
-        if row.project == new and row.body["user_id"] not in seen and _there(draft, row):
+    for row in draft.facts.new.of(USER.name, new) if isinstance(new, str) else ():
+        if row.body["user_id"] not in seen and _there(draft, row):
             told = f"{title(row)} as it was on the new cloud"
             wanted.append((f"{row.kind}/{row.id} back", told, row.body["user_id"], _there(draft, row)))
     return [

@@ -25,7 +25,7 @@ def routers(draft: Draft) -> None:
         rules += not_kept(row, ROUTER)
         step = make(draft, row, "/routers", "router", body, rules)
         interfaces = []
-        for port in draft.facts.old.attached(row.id):
+        for port in draft.facts.old.by("port", "device_id", row.id):
             if port.body.get("device_owner") not in INTERFACES:
                 continue
             made = draft.decisions.get(("port", port.id))
@@ -65,7 +65,7 @@ def _connected(draft: Draft, row: Row) -> bool:
     """Whether every next hop is on a network of the router's own interfaces."""
     cidrs = [
         ipaddress.ip_network(draft.facts.old.all("subnet")[address["subnet_id"]].body["cidr"])
-        for port in draft.facts.old.attached(row.id)
+        for port in draft.facts.old.by("port", "device_id", row.id)
         if port.body.get("device_owner") in INTERFACES
         for address in port.body["fixed_ips"]
     ]
@@ -119,12 +119,12 @@ def release(draft: Draft, project: str, gate: str, after: list[str]) -> list[str
     """Takes the addresses of a project's floating IPs and gateways off the old cloud; the last steps of it."""
     freed = [
         step
-        for row in draft.facts.owned("floating IP")
-        if row.project == project and draft.ref("floating IP", row.id) is not None
+        for row in draft.facts.owned("floating IP", project)
+        if draft.ref("floating IP", row.id) is not None
         for step in _release_floating_ip(draft, row, gate, after)
     ]
-    for row in draft.facts.owned("router"):
-        if row.project == project and _gateway(row):
+    for row in draft.facts.owned("router", project):
+        if _gateway(row):
             freed = [*freed, _release_gateway(draft, row, gate, [*after, *freed, *_released_by_others(draft, row)])]
     return freed
 
@@ -133,8 +133,8 @@ def _released_by_others(draft: Draft, router: Row) -> list[str]:
     """The steps that free the addresses that other projects have behind the router: it keeps its gateway till then."""
     return [
         step
-        for row in draft.facts.owned("floating IP")
-        if row.project != router.project and row.body.get("router_id") == router.id
+        for row in draft.facts.old.by("floating IP", "router_id", router.id)
+        if row.project != router.project and row.project in draft.facts.projects
         if draft.ref("floating IP", row.id) is not None
         for step in [
             *(f"release {forwarding.kind}/{forwarding.id}" for forwarding in _forwardings(draft, row)),
@@ -204,8 +204,7 @@ def _release_floating_ip(draft: Draft, row: Row, gate: str, after: list[str]) ->
 
 
 def _forwardings(draft: Draft, row: Row) -> list[Row]:
-    rows = draft.facts.old.all("port forwarding").values()
-    return [other for other in rows if other.body["floatingip_id"] == row.id]
+    return draft.facts.old.by("port forwarding", "floatingip_id", row.id)
 
 
 def _forwarding(row: Row) -> dict[str, Any]:
@@ -220,6 +219,15 @@ def _forwarding(row: Row) -> dict[str, Any]:
 def _key(fields: dict[str, Any]) -> dict[str, Any]:
     """What tells a port forwarding from others of its floating IP."""
     return {name: fields[name] for name in ("external_port", "external_port_range", "protocol") if name in fields}
+
+
+def held(draft: Draft, project: str) -> list[str]:
+    """The steps that hold the gateways' addresses on the old cloud for a rollback."""
+    return [_held(row) for row in draft.facts.owned("router", project) if _gateway(row)]
+
+
+def _held(row: Row) -> str:
+    return f"hold gateway/{row.id}"
 
 
 def _gateway(row: Row) -> dict[str, Any]:
@@ -250,7 +258,7 @@ def _release_gateway(draft: Draft, row: Row, gate: str, after: list[str]) -> str
     # an address that nobody holds would go to the next who asks, and a rollback would not find it
     held = {"network_id": info["network_id"], "fixed_ips": info["external_fixed_ips"], "admin_state_up": False}
     return draft.step(
-        f"hold gateway/{row.id}",
+        _held(row),
         "move.create",
         {
             "cloud": draft.old,
@@ -286,14 +294,15 @@ def take_over(draft: Draft, project: str, gate: str, after: list[str]) -> dict[s
     """Gives the addresses to the new cloud; the steps by the old port that they make reachable ("" for gateways)."""
     steps: dict[str, str] = {}
     gateways = []
-    for row in draft.facts.owned("router"):
-        if row.project == project and _gateway(row):
+    for row in draft.facts.owned("router", project):
+        if _gateway(row):
             gateways.append(_take_gateway(draft, row, gate, after))
-    for row in draft.facts.owned("floating IP"):
-        if row.project != project or draft.ref("floating IP", row.id) is None:
+    interfaces = draft.all_interfaces(project)
+    for row in draft.facts.owned("floating IP", project):
+        if draft.ref("floating IP", row.id) is None:
             continue
         made = draft.decisions["floating IP", row.id].step
-        reachable = [*after, *gateways, *draft.all_interfaces(project), *_taken_by_others(draft, row)]
+        reachable = [*after, *gateways, *interfaces, *_taken_by_others(draft, row)]
         address = row.body["floating_ip_address"]
         if port := row.body.get("port_id"):
             if draft.ref("port", port) is None:

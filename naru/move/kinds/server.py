@@ -83,7 +83,11 @@ def nics(side: Side, row: Row) -> list[Row]:
     for addresses in (row.body.get("addresses") or {}).values():
         for address in addresses:
             order.setdefault(str(address.get("OS-EXT-IPS-MAC:mac_addr")).lower(), len(order))
-    ports = [port for port in side.attached(row.id) if str(port.body.get("device_owner")).startswith("compute:")]
+    ports = [
+        port
+        for port in side.by("port", "device_id", row.id)
+        if str(port.body.get("device_owner")).startswith("compute:")
+    ]
     return sorted(
         ports,
         key=lambda port: (
@@ -178,10 +182,10 @@ def _networks(draft: Draft, row: Row, after: list[str], problems: list[str], rul
         found.append({"port": new})
         for user in ("*", row.project):
             after += draft.shared.get((port.body["network_id"], user), [])
-        after += [
-            decision.step for decision in draft.decisions.values() if decision.kind == "trunk" and decision.step
-            and draft.facts.old.all("trunk")[decision.id].body["port_id"] == port.id
-        ]  # fmt: skip
+        trunks = [
+            draft.decisions.get((trunk.kind, trunk.id)) for trunk in draft.facts.old.by("trunk", "port_id", port.id)
+        ]
+        after += [decision.step for decision in trunks if decision and decision.step]
     if len(found) > 1:
         rules.append(Rule("interface tags", None, None, "the old release does not tell the tags of interfaces"))
     return found
@@ -224,10 +228,8 @@ def sharing(draft: Draft, volume: Row) -> list[str]:
 
 def _group(draft: Draft, row: Row) -> Any:
     """The counterpart of the server group that the server is in."""
-    for group in draft.facts.old.all("server group").values():
-        if row.id in (group.body.get("members") or []):
-            return draft.ref("server group", group.id)
-    return None
+    groups = draft.facts.old.by("server group", "members.*", row.id)
+    return draft.ref("server group", groups[0].id) if groups else None
 
 
 def _afterwards(draft: Draft, row: Row, step: str) -> None:
