@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-volumes clean
+.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-volumes clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -70,6 +70,9 @@ bench-plan: install ## what a journaled step costs, beside DBOS; minutes, wants 
 	$(UV) venv -q --allow-existing --python .venv/bin/python build/bench
 	$(UV) pip install -q --compile-bytecode --python build/bench/bin/python --group bench
 	$(RUN)/python benchmarks/plan.py --peer build/bench/bin/python
+
+bench-planning: install ## the plan of a whole cloud of 10,000 servers, and how it grows; minutes, wants an idle machine
+	$(RUN)/python benchmarks/planning.py
 
 bench-volumes: install deps ## volume content between two Ceph clusters and files, beside rbd and qemu-img; 15 minutes, wants an idle machine
 	$(RUN)/python benchmarks/volumes.py

@@ -94,9 +94,11 @@ class _Performance:
     def run(self) -> tuple[int, list[Verdict]]:
         """Runs until nothing comes any more: the exit code, and where every project is."""
         begin = self._conductor.schedule.prepare
-        while begin and (left := (begin - _now()).total_seconds()) > 0:
+        if begin and begin > _now():
             self._say("preparing begins", begin)
-            _sleep(min(left, 3600.0))
+            # a little at a time: a signal in the very moment a sleep begins is seen when it ends
+            while (left := (begin - _now()).total_seconds()) > 0:
+                _sleep(min(left, LOOK))
         while True:
             self._leave_to_others()
             revision = self._progress.revision()
