@@ -53,13 +53,15 @@ def preview(
     along: Collection[str] | None = None,
     kinds: Kinds = KINDS,
 ) -> Plan:
-    """The rollback as a plan to be read, without changing anything. Raises what `start` raises, also when all that is
-    left was planned by an earlier one."""
+    """The rollback as a plan to be read, without changing anything. Raises what `start` raises, and `PlanInputError`
+    when there is nothing to undo, or all of it was planned by an earlier one."""
     running = journal.is_running()
     with journal.read() as connection:
         undo = _make(journal, connection, units, with_dependents, along, kinds, running)
         if not undo.steps and not undo.untouched:
-            raise _nothing(journal, units, hint="a rollback that was begun goes on with naru plan rollback")
+            where = "" if units is None else f" in unit {', '.join(_some(sorted(units)))}"
+            hint = "a rollback that was begun goes on with naru plan rollback"
+            raise PlanInputError(f"{journal.name}: nothing to roll back{where}", hint=hint)
         limits = {row.name: row.value for row in connection.execute(select(schema.limits))}
     ids = undo.known | {n: step.id for n, (step, _) in enumerate(undo.steps, undo.first)}
     return Plan(
@@ -80,7 +82,8 @@ def start(
     kinds: Kinds = KINDS,
 ) -> int:
     """Adds the undo steps of some units, or of everything, to the journal, for an executor to run; returns how many: 0
-    when all that is left was planned by an earlier rollback, which then goes on.
+    when all that is left was planned by an earlier rollback, which then goes on, or nothing is left: what was killed at
+    its very end is asked for again by somebody who cannot know.
 
     `args` are further arguments of the undo steps, by their kind: how the operator wants it.
 
@@ -93,7 +96,7 @@ def start(
     for ever. Nobody rests on what comes before a barrier.
 
     Raises `PlanError` when a commit step is among them or when some are running, `RestedOn` for what is refused,
-    `PlanInputError` when there is nothing to undo.
+    `PlanInputError` for a unit that is not in the plan.
     """
     running = journal.is_running()
     with journal.write() as connection:
@@ -124,11 +127,6 @@ def _title(journal: Journal, units: Collection[str] | None) -> str:
     else:
         what = ", ".join(sorted(units)) if len(units) <= _CALLED else f"{len(units)} units"
     return f"Rollback of {what}: {journal.setup()['title']}"
-
-
-def _nothing(journal: Journal, units: Collection[str] | None, hint: str = "") -> PlanInputError:
-    where = "" if units is None else f" in unit {', '.join(_some(sorted(units)))}"
-    return PlanInputError(f"{journal.name}: nothing to roll back{where}", hint=hint)
 
 
 def change(journal: Journal, kind: str, args: Mapping[str, Any]) -> list[str]:
@@ -171,8 +169,6 @@ def _make(
     if units is not None and (unknown := set(units) - {row.unit for row in rows.values()}):
         raise PlanInputError(f"{journal.name}: no unit {', '.join(_some(sorted(unknown)))}")
     chosen = {n for n, row in forward.items() if units is None or row.unit in units}
-    if not chosen and not any(units is None or rows[n].unit in units for n in pending):
-        raise _nothing(journal, units)
     followers: dict[int, list[int]] = {}
     for after, before in edges:
         followers.setdefault(before, []).append(after)

@@ -66,22 +66,10 @@ class Move:
             *("--work", str(self.work), "--key", str(self.key), *more),
         )
 
-    def phase(self, name: str, kills: int = 0, longest: float = 9.0) -> dict[str, Any]:
+    def phase(self, name: str, *options: str, kills: int = 0, longest: float = 9.0) -> dict[str, Any]:
         """Runs a phase to its end, after runs of it that were killed."""
-        self.killed(kills, longest, name, str(self.work))
-        if name == "rollback":
-            return self.back()
-        return dict(json.loads(self.run(name, str(self.work), "-f", "json")))
-
-    def back(self, *options: str) -> dict[str, Any]:
-        """Takes it back to the end; a run before, which was killed, may have been there."""
-        process = self.start("rollback", str(self.work), *options, "-f", "json")
-        out, error = process.communicate(timeout=1200)
-        if process.returncode == 2 and "nothing to roll back" in error:
-            out = self.run("status", str(self.work), "-f", "json")
-        else:
-            assert process.returncode == 0, error
-        return dict(json.loads(out))
+        self.killed(kills, longest, name, str(self.work), *options)
+        return dict(json.loads(self.run(name, str(self.work), *options, "-f", "json")))
 
     def killed(self, times: int, longest: float, *arguments: str) -> None:
         """Runs a command so many times, and kills it each time within so many seconds."""

@@ -80,8 +80,7 @@ def test_held_cut_over_and_carried_back(
     for item in new.values():
         write(pair.cloud("new"), item, "since")
     expected = {old: content.digest(pair.cloud("new"), item) for old, item in new.items()}
-    move.killed(4, 9.0, "rollback", str(move.work), "--carry-back")
-    state = move.back("--carry-back")
+    state = move.phase("rollback", "--carry-back", kills=4)
     assert state["state"] == "done" and not state["failed"], state
     assert leftovers(clouds["new"], before["new"]) == {}
     assert same(before["old"], snapshot(clouds["old"])) == {}

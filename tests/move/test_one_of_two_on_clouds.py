@@ -64,8 +64,7 @@ def test_one_comes_back_while_the_other_stays(
     told = refused.communicate(timeout=60)[1]
     assert f"{STAYS} cannot be taken back alone" in told and BACK in told and refused.returncode == 1
 
-    move.killed(4, 6.0, "rollback", work, "--project", BACK)
-    move.back("--project", BACK)
+    move.phase("rollback", "--project", BACK, kills=4, longest=6.0)
 
     after = {name: snapshot(rest) for name, rest in clouds.items()}
     old = {item["name"]: identity for identity, item in before["old"]["project"].items()}

@@ -86,8 +86,9 @@ def test_everything_comes_back_and_can_go_forwards_again(journal: Journal, kinds
     assert Executor(journal, kinds).run() is Outcome.DONE
     assert made == set()
     assert {state for id, state in kit.states(journal).items() if not id.startswith("undo/")} == {"undone"}
+    assert rollback.start(journal, kinds=kinds) == 0
     with pytest.raises(PlanInputError, match="nothing to roll back"):
-        rollback.start(journal, kinds=kinds)
+        rollback.preview(journal, kinds=kinds)
 
     control.retry(journal, steps=["net", "b1"])
     assert Executor(journal, kinds).run() is Outcome.DONE
@@ -201,8 +202,9 @@ def test_several_units_come_back_and_what_is_asked_for_twice_goes_on(
         rollback.preview(journal, units=["b"], kinds=kinds)
     Executor(journal, kinds).run()
     assert made == {"net"}
+    assert rollback.start(journal, units=["a", "b"], kinds=kinds) == 0
     with pytest.raises(PlanInputError, match="nothing to roll back in unit a, b"):
-        rollback.start(journal, units=["a", "b"], kinds=kinds)
+        rollback.preview(journal, units=["a", "b"], kinds=kinds)
 
 
 def test_everything_comes_back_after_one_unit_that_was_on_its_way(
