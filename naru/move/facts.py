@@ -1,7 +1,7 @@
 """What a move starts from: both clouds as they were read, and the projects that are to be moved."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -42,12 +42,12 @@ class Side:
             self._kinds[kind] = {row.id: row for row in self._archive.rows(self.snapshot, kind=kind)}
         return self._kinds[kind]
 
-    def by(self, kind: str, path: str, value: str) -> list[Row]:
+    def by(self, kind: str, path: str, value: str) -> Sequence[Row]:
         """The things of the kind that have `value` at `path` (see `naru.inventory.kinds.values`), by an index: a cloud
         has 100,000 of them, and each is asked for by others."""
         return self._index(kind, path, lambda row: values(row.body, path)).get(value, [])
 
-    def of(self, kind: str, project: str) -> list[Row]:
+    def of(self, kind: str, project: str) -> Sequence[Row]:
         """The things of the kind that belong to the project."""
         return self._index(kind, OWNER, lambda row: (row.project,)).get(project, [])
 
@@ -65,7 +65,7 @@ class Side:
         row = self.all("flavor extra specs").get(flavor)
         return {name: value for name, value in row.body.items() if name != "flavor_id"} if row else {}
 
-    def named(self, kind: str, text: str) -> list[Row]:
+    def named(self, kind: str, text: str) -> Sequence[Row]:
         """The thing with the id `text`, else those with that name."""
         rows = self.all(kind)
         return [rows[text]] if text in rows else self._index(kind, NAME, lambda row: (row.name,)).get(text, [])

@@ -6,7 +6,7 @@ made as it was. `suggest` writes what can be matched and says why; what cannot i
 """
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,7 +160,7 @@ def _flavor_of(facts: Facts, server: Row) -> str:
 # -- what they become
 
 
-def _same_name(facts: Facts, kind: str, need: Need) -> list[Row]:
+def _same_name(facts: Facts, kind: str, need: Need) -> Sequence[Row]:
     return facts.new.named(kind, need.row.name if need.row else need.key)
 
 

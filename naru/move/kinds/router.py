@@ -5,6 +5,7 @@ the new cloud ahead, without a port; a router has no gateway there until the cut
 """
 
 import ipaddress
+from collections.abc import Sequence
 from typing import Any
 
 from naru.inventory.rows import Row
@@ -203,7 +204,7 @@ def _release_floating_ip(draft: Draft, row: Row, gate: str, after: list[str]) ->
     return steps
 
 
-def _forwardings(draft: Draft, row: Row) -> list[Row]:
+def _forwardings(draft: Draft, row: Row) -> Sequence[Row]:
     return draft.facts.old.by("port forwarding", "floatingip_id", row.id)
 
 
