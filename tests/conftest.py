@@ -25,6 +25,9 @@ hypothesis.settings.register_profile("new", deadline=None)
 hypothesis.settings.register_profile("same", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("same")
 
+# a shell that starts us in the background has us ignore Ctrl-C, which whatever we start would inherit
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PORT_BASE = 19000
 SEED = """
 import sys

@@ -22,15 +22,18 @@ from naru.volumes.nbd import LONGEST, Client
 
 # $$ is the shell's own number, which stays when it becomes qemu-nbd: sd_listen_fds(3) wants to see it. Beside it one
 # waits for the end of what only we hold open: qemu-nbd ends with its last client, but not if that came to no agreement
-# with it, as when we were killed right then; it would keep the image locked for ever. $1 is where that is to be read.
-# It is told again and again: what it is told while it starts, it forgets.
+# with it, as when we were killed right then; it would keep the image locked for ever. It is told again and again: what
+# it is told while it starts, it forgets. What is held open comes as standard input, the socket as standard output: of
+# other descriptors the number may have two digits, which dash does not take.
 _ACTIVATED = """
-life=$1; shift
+exec 3<&1 4<&0 </dev/null >/dev/null
 (
-  read -r _ <&$life
+  exec 3<&-
+  read -r _ <&4
   while read -r _ _ _ parent _ </proc/self/stat && test "$parent" = $$; do kill $$; sleep 0.1; done
-) </dev/null 2>/dev/null &
-exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec qemu-nbd "$@"
+) 2>/dev/null &
+exec 4<&-
+LISTEN_FDS=1 LISTEN_PID=$$ exec qemu-nbd "$@"
 """
 LEFT = 10.0  # seconds within which the server of a process that was killed has surely written all, and ended
 
@@ -72,11 +75,10 @@ class Qcow2Volume(OnFiles):
             self._life = os.fdopen(ours, "wb", buffering=0)
             try:
                 self._server = subprocess.Popen(
-                    ["/bin/sh", "-c", _ACTIVATED, "qemu-nbd", str(life), *arguments],
-                    stdin=listener.fileno(),
-                    stdout=subprocess.DEVNULL,
+                    ["/bin/sh", "-c", _ACTIVATED, "qemu-nbd", *arguments],
+                    stdin=life,
+                    stdout=listener.fileno(),
                     stderr=subprocess.PIPE,
-                    pass_fds=(life,),
                     start_new_session=True,  # Ctrl-C is for us: what was written has to be flushed first
                 )
             except OSError as error:

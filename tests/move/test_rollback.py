@@ -300,16 +300,12 @@ def test_it_goes_on_wherever_it_was_killed(work: Path, seed: int) -> None:
         time.sleep(moment.uniform(0.5, 2.5))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-    with Journal.open(work) as journal:
-        left = "1" not in taken_back(journal, PROJECTS) or any(
-            state not in ("done", "skipped") for step, state in kit.states(journal).items() if step.startswith("undo/")
-        )
     if seed % 2:
         # whoever asks for all of it gets that, too
         naru("-q", "move", "rollback", work)
         assert things(work) == set()
         return
-    naru("-q", "move", "rollback", work, "--project", "shop", code=0 if left else 2)
+    naru("-q", "move", "rollback", work, "--project", "shop")
     assert things(work) == {*SHARED, *of(*"23456", switched=True)}
     naru("-q", "move", "rollback", work)
     assert things(work) == set()
