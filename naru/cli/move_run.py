@@ -96,9 +96,7 @@ class _Performance:
         begin = self._conductor.schedule.prepare
         if begin and begin > _now():
             self._say("preparing begins", begin)
-            # a little at a time: a signal in the very moment a sleep begins is seen when it ends
-            while (left := (begin - _now()).total_seconds()) > 0:
-                _sleep(min(left, LOOK))
+            self._wait(begin)
         while True:
             self._leave_to_others()
             revision = self._progress.revision()
@@ -128,9 +126,10 @@ class _Performance:
             _conduct(self._journal, self._progress, self._conductor)
             _sleep(LOOK)
 
-    def _wait(self, until: datetime.datetime, revision: int) -> None:
-        """Sleeps until then, or until somebody changes the plan."""
-        while (left := (until - _now()).total_seconds()) > 0 and self._progress.revision() == revision:
+    def _wait(self, until: datetime.datetime, revision: int | None = None) -> None:
+        """Sleeps until then, or until somebody changes the plan of that revision."""
+        # a little at a time: a signal in the very moment a sleep begins is seen when it ends
+        while (left := (until - _now()).total_seconds()) > 0 and revision in (None, self._progress.revision()):
             _sleep(min(left, LOOK))
 
     def _say(self, what: str, at: datetime.datetime) -> None:

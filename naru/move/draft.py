@@ -5,7 +5,7 @@ moved, and the reader is told why). What a step's arguments hold is the literal 
 something that another step makes, a reference stands: {"$ref": step, "field": ...}. The edges follow from those.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -159,6 +159,15 @@ class Draft:
         if decision is None or decision.decision == "leave":
             return None
         return decision.new or ref(decision.step, field)
+
+    def makers(self, kind: str, ids: Iterable[str]) -> list[str]:
+        """The steps planned so far that make these things."""
+        return [found.step for one in ids if (found := self.decisions.get((kind, one))) and found.step]
+
+    def there(self, kind: str, project: str) -> Sequence[Row]:
+        """What the new cloud has of the kind already in the counterpart of the project."""
+        new = self.ref("project", project)
+        return self.facts.new.of(kind, new) if isinstance(new, str) else ()
 
     def chosen(self, section: str, row: Row | None, key: str = "") -> Choice | None:
         """What the map says of the thing, or of what is nothing but a name."""

@@ -47,6 +47,10 @@ class Side:
         has 100,000 of them, and each is asked for by others."""
         return self._index(kind, path, lambda row: values(row.body, path)).get(value, [])
 
+    def attached(self, device: str) -> Sequence[Row]:
+        """The ports of a server or router."""
+        return self.by("port", "device_id", device)
+
     def of(self, kind: str, project: str) -> Sequence[Row]:
         """The things of the kind that belong to the project."""
         return self._index(kind, OWNER, lambda row: (row.project,)).get(project, [])

@@ -197,11 +197,7 @@ def _qos(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
 
 
 def _router(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
-    interfaces = [
-        port
-        for port in side.by("port", "device_id", row.id)
-        if "router_interface" in str(port.body.get("device_owner"))
-    ]
+    interfaces = [port for port in side.attached(row.id) if "router_interface" in str(port.body.get("device_owner"))]
     return {"interfaces": sorted(mapped("port", port.id) for port in interfaces)}
 
 

@@ -228,7 +228,7 @@ def server_groups(draft: Draft) -> None:
         who = actor(draft, row)
         # nothing in a group can bear a mark: one of its name is not what the step made when it was there before, or
         # when another step made it
-        there = [group.id for group in draft.facts.new.named(row.kind, row.name)]
+        there = [group.id for group in draft.there(row.kind, row.project)]
         twins = named.setdefault((row.name, row.project), [])
         step = draft.create(
             *(row, body),
@@ -269,10 +269,9 @@ def _enter(draft: Draft, project: str, user: str) -> str:
     """The step that lets somebody act in the project: a role for a while, unless the user has it anyway."""
     for row in draft.facts.owned("role assignment", project):
         decision, body = draft.decisions[row.kind, row.id], row.body
-        if decision.decision != "leave":
-            own = user and body.get("user", {}).get("id") == user and "OS-INHERIT:inherited_to" not in body["scope"]
-            if own and draft.ref("role", body["role"]["id"]) == draft.role:
-                return decision.step
+        own = user and body.get("user", {}).get("id") == user and "OS-INHERIT:inherited_to" not in body["scope"]
+        if own and decision.decision != "leave" and draft.ref("role", body["role"]["id"]) == draft.role:
+            return decision.step
     name = f"act in {project} as {user or 'administrator'}"
     if name in draft.steps:
         return name

@@ -76,9 +76,8 @@ def user_quotas(draft: Draft) -> None:
             )
         draft.made(row, _exact_step(row), "set to the same at the end", rules)
     for project in draft.facts.projects:
-        new = draft.ref("project", project)
-        for there in draft.facts.new.all(USER.name).values():
-            if there.project == new and _there(draft, there):
+        for there in draft.there(USER.name, project):
+            if _there(draft, there):
                 _lift(draft, project, there)
 
 
@@ -214,7 +213,7 @@ def _exact_users(draft: Draft, project: str, gate: str, after: list[str]) -> lis
             user = draft.ref("user", row.body["user_id"])
             seen.append(user)
             wanted.append((_exact_step(row), f"{_whose(draft, row)} as on the old cloud", user, _own(draft, row)[0]))
-    for row in draft.facts.new.of(USER.name, new) if isinstance(new, str) else ():
+    for row in draft.there(USER.name, project):
         if row.body["user_id"] not in seen and _there(draft, row):
             told = f"{title(row)} as it was on the new cloud"
             wanted.append((f"{row.kind}/{row.id} back", told, row.body["user_id"], _there(draft, row)))

@@ -26,7 +26,7 @@ def routers(draft: Draft) -> None:
         rules += not_kept(row, ROUTER)
         step = make(draft, row, "/routers", "router", body, rules)
         interfaces = []
-        for port in draft.facts.old.by("port", "device_id", row.id):
+        for port in draft.facts.old.attached(row.id):
             if port.body.get("device_owner") not in INTERFACES:
                 continue
             made = draft.decisions.get(("port", port.id))
@@ -66,7 +66,7 @@ def _connected(draft: Draft, row: Row) -> bool:
     """Whether every next hop is on a network of the router's own interfaces."""
     cidrs = [
         ipaddress.ip_network(draft.facts.old.all("subnet")[address["subnet_id"]].body["cidr"])
-        for port in draft.facts.old.by("port", "device_id", row.id)
+        for port in draft.facts.old.attached(row.id)
         if port.body.get("device_owner") in INTERFACES
         for address in port.body["fixed_ips"]
     ]

@@ -17,8 +17,7 @@ def groups(draft: Draft) -> None:
     for row in sorted(draft.facts.owned("security group"), key=lambda row: row.name != "default"):
         if row.name == "default":
             project = draft.ref("project", row.project)
-            groups_ = draft.facts.new.of("security group", project) if isinstance(project, str) else []
-            there = [group for group in groups_ if group.name == "default"]
+            there = [group for group in draft.there("security group", row.project) if group.name == "default"]
             step = draft.step(
                 f"{row.kind}/{row.id}",
                 "move.default_group",

@@ -83,11 +83,7 @@ def nics(side: Side, row: Row) -> list[Row]:
     for addresses in (row.body.get("addresses") or {}).values():
         for address in addresses:
             order.setdefault(str(address.get("OS-EXT-IPS-MAC:mac_addr")).lower(), len(order))
-    ports = [
-        port
-        for port in side.by("port", "device_id", row.id)
-        if str(port.body.get("device_owner")).startswith("compute:")
-    ]
+    ports = [port for port in side.attached(row.id) if str(port.body.get("device_owner")).startswith("compute:")]
     return sorted(
         ports,
         key=lambda port: (
@@ -182,10 +178,7 @@ def _networks(draft: Draft, row: Row, after: list[str], problems: list[str], rul
         found.append({"port": new})
         for user in ("*", row.project):
             after += draft.shared.get((port.body["network_id"], user), [])
-        trunks = [
-            draft.decisions.get((trunk.kind, trunk.id)) for trunk in draft.facts.old.by("trunk", "port_id", port.id)
-        ]
-        after += [decision.step for decision in trunks if decision and decision.step]
+        after += draft.makers("trunk", (trunk.id for trunk in draft.facts.old.by("trunk", "port_id", port.id)))
     if len(found) > 1:
         rules.append(Rule("interface tags", None, None, "the old release does not tell the tags of interfaces"))
     return found
@@ -222,8 +215,7 @@ def _disks(draft: Draft, row: Row, body: dict[str, Any], after: list[str], probl
 def sharing(draft: Draft, volume: Row) -> list[str]:
     """The steps that boot servers with the volume, of those planned so far. The next one comes after them: while Cinder
     is attaching a volume it refuses it to every other server, though its type allows several."""
-    servers = [item["server_id"] for item in volume.body.get("attachments") or []]
-    return [found.step for server in servers if (found := draft.decisions.get(("server", server))) and found.step]
+    return draft.makers("server", (item["server_id"] for item in volume.body.get("attachments") or []))
 
 
 def _group(draft: Draft, row: Row) -> Any:
