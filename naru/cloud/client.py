@@ -280,13 +280,18 @@ class Cloud:
 
     def items(self, service: str, path: str, collection: str, version: str = "") -> Iterator[dict[str, Any]]:
         """Every item of a collection, page after page, whatever the service's own limit of a page is; a thing that
-        stands alone (a project's quota) is its only item."""
+        stands alone (a project's quota) is its only item. Raises CloudError where a service cuts the list off."""
         following: str | None = path
         while following:
             page = self(service, "GET", following, version=version)
             found = page[collection]
             yield from [found] if isinstance(found, dict) else found
             following = next_page(page, collection, path)
+            if not following and page.get("truncated"):
+                raise CloudError(
+                    f"{self.name}: Keystone cuts {path.partition('?')[0]} off after {len(found)}: raise its list_limit",
+                    hint="keystone.conf has it for all lists ([DEFAULT]) and by kind ([identity], [resource] ...).",
+                )
 
 
 def parse(version: str) -> Version:

@@ -31,6 +31,10 @@ class Kind:
     and the name it is kept under; they are asked for once more. For an `each`, `only` are the parents that are asked
     (field: value), and `parent` is the field that gets the parent's id.
 
+    `parts` is the field by which a service may list a part alone, without a word: Keystone with an identity backend for
+    each domain (`domain_specific_drivers_enabled`) lists users and groups of one domain. What none was listed of is
+    asked for by itself.
+
     `least` is the microversion below which the answer is about something else, `instead` what an operator can do where
     the list cannot be had.
     """
@@ -52,6 +56,7 @@ class Kind:
     secret: tuple[str, ...] = ()
     least: str = ""
     instead: str = ""
+    parts: str = ""
 
 
 MEMBER = "member of a project"  # the `each` of what is asked for every user with a role on a project
@@ -99,8 +104,9 @@ KINDS: tuple[Kind, ...] = (
         "/users",
         "users",
         references={"domain_id": "domain", "default_project_id": "project"},
+        parts="domain_id",
     ),
-    Kind("group", "identity", "/groups", "groups", references={"domain_id": "domain"}),
+    Kind("group", "identity", "/groups", "groups", references={"domain_id": "domain"}, parts="domain_id"),
     Kind(
         "group membership",
         "identity",

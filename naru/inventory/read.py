@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from naru.cloud.client import Cloud, CloudError
 from naru.inventory.database import Database
-from naru.inventory.kinds import KINDS, MEMBER, SECRET, Kind
+from naru.inventory.kinds import BY_NAME, KINDS, MEMBER, SECRET, Kind
 from naru.inventory.rows import Row
 
 # lists and single things asked at a time; the client holds as many connections
@@ -103,6 +104,7 @@ class Reader:
             return
         more = [path for path, version in kind.more if self.cloud.supports(kind.service, version)]
         seen: set[str] = set()
+        parts: set[str] = set()
         try:
             older = self._older(kind)
             for path in [kind.path, *more]:
@@ -111,8 +113,30 @@ class Reader:
                     rows = [Row.of(kind, self._whole(kind, item, older)) for item in batch]
                     self._take(kind, [row for row in rows if row.id not in seen])
                     seen |= {row.id for row in rows}
+                    parts |= {row.body[kind.parts] for row in rows if kind.parts}
+            if kind.parts:
+                self._other_parts(kind, parts)
         except CloudError as error:
             explain(reading, kind, error)
+
+    def _other_parts(self, kind: Kind, known: set[str]) -> None:
+        """Asks for each part (a domain) that nothing was listed of, by itself. One that fails leaves the others."""
+        whole = BY_NAME[kind.references[kind.parts]]
+        things = self.cloud.items(whole.service, whole.path, whole.collection)
+        with ThreadPoolExecutor(WORKERS) as pool:
+            list(pool.map(lambda thing: self._part(kind, thing), [item for item in things if item["id"] not in known]))
+
+    def _part(self, kind: Kind, thing: dict[str, Any]) -> None:
+        query = urlencode({kind.parts: thing["id"]})
+        try:
+            for batch in _batches(self.cloud.items(kind.service, f"{kind.path}?{query}", kind.collection)):
+                self._take(kind, [Row.of(kind, self._whole(kind, item, {})) for item in batch])
+        except CloudError as error:
+            if error.status != 404:  # it was deleted meanwhile
+                with self._lock:
+                    reading = self.readings[kind.name]
+                    explain(reading, kind, error)
+                    reading.problem = f"{kind.references[kind.parts]} {thing['name']}: {reading.problem}"
 
     def _older(self, kind: Kind) -> dict[str, dict[str, Any]]:
         """The fields that only older versions have, by the thing's id."""

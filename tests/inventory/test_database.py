@@ -138,7 +138,11 @@ def test_a_file_that_gives_the_password_away_or_is_none_is_refused(tmp_path: Pat
 
 
 def users(request: Handler) -> None:
-    request.answer(200, {"users": [{"id": "mina", "name": "mina"}, {"id": "jun", "name": "jun"}]})
+    request.answer(200, {"users": [{"id": name, "name": name, "domain_id": "d"} for name in ("mina", "jun")]})
+
+
+def domains(request: Handler) -> None:
+    request.answer(200, {"domains": [{"id": "d", "name": "d"}]})
 
 
 def key_pairs(directory: Path, version: str, *deeds: Any, source: Database | None = None) -> tuple[list[Row], Reading]:
@@ -152,6 +156,7 @@ def key_pairs(directory: Path, version: str, *deeds: Any, source: Database | Non
 
     with serving() as server:
         server.deeds["GET", "/identity/v3/users"] = [users]
+        server.deeds["GET", "/identity/v3/domains"] = [domains]
         server.deeds["GET", "/compute/v2.1/os-keypairs"] = list(deeds)
         server.deeds["GET", "/compute/v2.1/"] = [discovery] * 9
         server.deeds["GET", "/compute/v2.1"] = [discovery] * 9
