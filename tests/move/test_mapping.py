@@ -38,6 +38,8 @@ class Given(Side):
 
 
 FLAVOR = {"id": "f1", "name": "small", "ram": 64, "vcpus": 1, "disk": 1, "swap": "", "rxtx_factor": 1.0}
+# as Keystone makes them; a directory's have other ids
+MINA, JUN, OPS = "a" * 32, "b" * 32, "c" * 32
 OLD: dict[str, list[dict[str, Any]]] = {
     "domain": [{"id": "default", "name": "Default"}, {"id": "d2", "name": "corp"}],
     "project": [
@@ -45,13 +47,13 @@ OLD: dict[str, list[dict[str, Any]]] = {
         {"id": "q", "name": "other", "domain_id": "default"},
         {"id": "s", "name": "service", "domain_id": "default"},
     ],
-    "user": [{"id": "u", "name": "mina", "domain_id": "d2"}, {"id": "u2", "name": "jun", "domain_id": "d2"}],
-    "group": [{"id": "g", "name": "ops", "domain_id": "default"}],
-    "group membership": [{"group_id": "g", "id": "u2", "name": "jun"}],
+    "user": [{"id": MINA, "name": "mina", "domain_id": "d2"}, {"id": JUN, "name": "jun", "domain_id": "d2"}],
+    "group": [{"id": OPS, "name": "ops", "domain_id": "default"}],
+    "group membership": [{"group_id": OPS, "id": JUN, "name": "jun"}],
     "role": [{"id": "r", "name": "_member_"}, {"id": "r2", "name": "auditor"}],
     "role assignment": [
-        {"role": {"id": "r"}, "user": {"id": "u"}, "scope": {"project": {"id": "p"}}},
-        {"role": {"id": "r2"}, "group": {"id": "g"}, "scope": {"project": {"id": "p"}}},
+        {"role": {"id": "r"}, "user": {"id": MINA}, "scope": {"project": {"id": "p"}}},
+        {"role": {"id": "r2"}, "group": {"id": OPS}, "scope": {"project": {"id": "p"}}},
         {"role": {"id": "r2"}, "user": {"id": "gone"}, "scope": {"project": {"id": "p"}}},
     ],
     "flavor": [FLAVOR],
@@ -61,13 +63,13 @@ OLD: dict[str, list[dict[str, Any]]] = {
             "id": "v1",
             "name": "web",
             "tenant_id": "p",
-            "user_id": "u",
+            "user_id": MINA,
             "flavor_link": {"id": "f1"},
             "image": {"id": "i"},
             "OS-EXT-AZ:availability_zone": "zone-a",
         },
-        {"id": "v2", "name": "db", "tenant_id": "p", "user_id": "u", "flavor_link": {"id": "f1"}, "image": ""},
-        {"id": "v3", "name": "theirs", "tenant_id": "q", "user_id": "u", "flavor_link": {"id": "f1"}, "image": ""},
+        {"id": "v2", "name": "db", "tenant_id": "p", "user_id": MINA, "flavor_link": {"id": "f1"}, "image": ""},
+        {"id": "v3", "name": "theirs", "tenant_id": "q", "user_id": MINA, "flavor_link": {"id": "f1"}, "image": ""},
     ],
     "volume type": [{"id": "t", "name": "fast", "extra_specs": {"volume_backend_name": "x"}}],
     "volume": [

@@ -15,7 +15,7 @@ from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.model import BARRIER, Plan
 
-from .test_mapping import facts
+from .test_mapping import JUN, MINA, facts
 
 pytestmark = pytest.mark.unit
 
@@ -23,8 +23,8 @@ USER = {"domain_id": "default", "password_expires_at": None}
 # shop, which is switched off as one of its users is, has an address behind the router of the other project
 OLD: dict[str, Any] = {
     "user": [
-        {"id": "u", "name": "mina", "enabled": False, "default_project_id": "p", **USER},
-        {"id": "u2", "name": "jun", **USER},
+        {"id": MINA, "name": "mina", "enabled": False, "default_project_id": "p", **USER},
+        {"id": JUN, "name": "jun", **USER},
     ],
     "project": [
         {"id": "p", "name": "shop", "domain_id": "default", "enabled": False},
@@ -105,7 +105,7 @@ def test_addresses_change_over_in_the_order_that_neutron_wants(plan: Plan) -> No
 def test_no_cut_over_waits_for_what_is_another_projects_alone(plan: Plan) -> None:
     waits = before(plan, "cutover q")
     assert not {step for step in waits if step.endswith((" p", "/p", "/po", "/f"))}
-    assert "switch off user/u" not in before(plan, "finalize p", "finalize q")
+    assert f"switch off user/{MINA}" not in before(plan, "finalize p", "finalize q")
     assert "switch off project/p" in before(plan, "cutover p")
 
 
@@ -115,10 +115,10 @@ def test_nobody_but_those_who_need_a_project_rests_on_it(plan: Plan) -> None:
     for step in plan.find(unit=CLOUD):
         if step.kind != BARRIER and step.id != joining:
             assert {units[before] for before in plan.befores().get(step.id, ())} <= {CLOUD}, step.id
-    assert units[joining] == CLOUD and units["user/u default project"] == "project shop"
+    assert units[joining] == CLOUD and units[f"user/{MINA} default project"] == "project shop"
     # no port while the network is not shared, and so no sharing that ends before its ports
     assert joining in before(plan, "port/po") and joining not in before(plan, "cutover q")
-    assert before(plan, "switch off user/u") >= {"prepared p", "prepared q", joining}
+    assert before(plan, f"switch off user/{MINA}") >= {"prepared p", "prepared q", joining}
 
 
 def test_dhcp_waits_for_the_ports_of_guests_and_does_not_rest_on_them() -> None:

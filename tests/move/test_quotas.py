@@ -8,7 +8,7 @@ from naru.move import build, mapping
 from naru.move.draft import Draft
 from naru.move.verify import Verifier
 
-from .test_mapping import Given, facts
+from .test_mapping import MINA, Given, facts
 from .test_progress import OLD
 
 pytestmark = pytest.mark.unit
@@ -25,7 +25,7 @@ def user(project: str, user: str, **quotas: int) -> dict[str, Any]:
     return {"id": project, "project_id": project, "user_id": user, **quotas}
 
 
-MINAS = user("p", "u", **{**GENERAL, "cores": 0, "ram": -1})
+MINAS = user("p", MINA, **{**GENERAL, "cores": 0, "ram": -1})
 
 
 def plan(*users: dict[str, Any], new: dict[str, Any] | None = None, **old: Any) -> Draft:
@@ -58,43 +58,43 @@ def before(draft: Draft, step: str) -> set[str]:
 
 
 SHOP = {"$ref": "project/p", "field": "id"}
-MINA = {"$ref": "user/u", "field": "id"}
-EXACT = "user compute quota/p/u exact"
+HER = {"$ref": f"user/{MINA}", "field": "id"}
+EXACT = f"user compute quota/p/{MINA} exact"
 
 
 def test_what_is_the_users_own_is_set_at_the_end_after_the_projects() -> None:
     draft = plan(MINAS)
-    decision = draft.decisions["user compute quota", "p/u"]
+    decision = draft.decisions["user compute quota", f"p/{MINA}"]
     assert (decision.decision, decision.name, decision.project) == ("create", "mina", "p")
-    path = ["/os-quota-sets/", SHOP, "?user_id=", MINA]
+    path = ["/os-quota-sets/", SHOP, "?user_id=", HER]
     # what follows the project's goes on following it; 0 and -1 are values
     assert requests(draft, EXACT) == [("PUT", path, {"cores": 0, "ram": -1, "force": True})]
     assert undo(draft, EXACT) == [("DELETE", path, None)]
-    assert {"compute quota/p exact", "finalize p", "user/u"} <= before(draft, EXACT)
+    assert {"compute quota/p exact", "finalize p", f"user/{MINA}"} <= before(draft, EXACT)
     assert EXACT in before(draft, "no way back p")
     # a new user has no quota of his own that could refuse anything on the way
     assert not [step.id for step in draft.plan.steps if "user compute quota" in step.id and step.id != EXACT]
 
 
 def test_more_than_the_project_may_have_is_told() -> None:
-    (told,) = [found for found in plan(MINAS).plan.findings if found.about == "p/u"]
+    (told,) = [found for found in plan(MINAS).plan.findings if found.about == f"p/{MINA}"]
     assert (told.severity, told.summary) == (
         "info",
         "user compute quota of mina in shop: more ram than the whole project may have",
     )
-    fewer = plan(user("p", "u", **{**GENERAL, "server_groups": 5}))
-    assert not [found for found in fewer.plan.findings if found.about == "p/u"]
+    fewer = plan(user("p", MINA, **{**GENERAL, "server_groups": 5}))
+    assert not [found for found in fewer.plan.findings if found.about == f"p/{MINA}"]
 
 
 def test_what_the_new_cloud_does_not_have_is_told_as_a_rule() -> None:
     quotas = {**GENERAL, "parking": 3}
     old = {"compute quota": [project("p", **quotas)]}
-    draft = plan(user("p", "u", **{**quotas, "cores": 1, "parking": 0}), **old)
-    rules = draft.decisions["user compute quota", "p/u"].rules
+    draft = plan(user("p", MINA, **{**quotas, "cores": 1, "parking": 0}), **old)
+    rules = draft.decisions["user compute quota", f"p/{MINA}"].rules
     assert [(rule.field, rule.old, rule.why) for rule in rules] == [("parking", 0, "new has no such quota")]
     assert requests(draft, EXACT)[0][2] == {"cores": 1, "force": True}
-    draft = plan(user("p", "u", **{**quotas, "parking": 0}), **old)
-    decision = draft.decisions["user compute quota", "p/u"]
+    draft = plan(user("p", MINA, **{**quotas, "parking": 0}), **old)
+    decision = draft.decisions["user compute quota", f"p/{MINA}"]
     assert (decision.decision, decision.why) == ("leave", "new has no such quotas: parking")
 
 
@@ -141,7 +141,7 @@ def test_what_the_new_cloud_has_of_a_users_own_counts_neither_meanwhile_nor_is_i
         ({**GENERAL, "cores": 0, "ram": -1}, {}),
         ({**GENERAL, "cores": 0}, {"ram": (-1, 4096)}),
         ({**GENERAL, "cores": False, "ram": -1}, {"cores": (0, False)}),
-        (None, {"": ("u", None)}),
+        (None, {"": (MINA, None)}),
     ],
 )
 def test_it_is_compared_field_by_field_once_the_project_is_final(
@@ -149,8 +149,8 @@ def test_it_is_compared_field_by_field_once_the_project_is_final(
 ) -> None:
     draft = plan(MINAS)
     new = Given("new", {"user compute quota": [user("np", "nu", **there)] if there else []})
-    made = {"project p": "np", "user u": "nu"}
-    decision = draft.decisions["user compute quota", "p/u"]
+    made = {"project p": "np", f"user {MINA}": "nu"}
+    decision = draft.decisions["user compute quota", f"p/{MINA}"]
     assert list(Verifier(draft.facts.old, new, made, {"p"}, set()).differences(decision)) == []
     found = Verifier(draft.facts.old, new, made, {"p"}, {"p"}).differences(decision)
     assert {one.field: (one.old, one.new) for one in found} == differing

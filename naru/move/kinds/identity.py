@@ -1,5 +1,6 @@
 """Domains, projects, users, groups, roles and who has which: Keystone's, which all else stands on."""
 
+import re
 from typing import Any
 
 from naru.inventory.rows import Row
@@ -14,6 +15,7 @@ EVERYTHING = "everything"
 PROJECT = ("name", "description", "tags", "options")
 USER = ("name", "description", "email", "options")
 GROUP = ("name", "description")
+ITS_ID = re.compile("[0-9a-f]{32}")
 # what Keystone has of its own; whatever else it tells is somebody's, and is kept
 ITS_OWN = frozenset(
     (
@@ -122,9 +124,7 @@ def users(draft: Draft) -> None:
         domain = draft.ref("domain", row.body.get("domain_id"))
         if _matched(draft, row, domain, USER):
             continue
-        if "password_expires_at" not in row.body:  # Keystone says that of its own users alone
-            hint = "Connect the domain on the new cloud to the same directory, then plan again."
-            draft.leave(row, "it comes from a directory, and is not there yet", severity="error", hint=hint)
+        if _elsewhere(draft, row):
             continue
         body: dict[str, Any] = {
             **_own(row),
@@ -140,6 +140,16 @@ def users(draft: Draft) -> None:
             else:
                 why = "that project is not moved with it"
                 draft.rule(row, Rule("default_project_id", project, None, why))
+
+
+def _elsewhere(draft: Draft, row: Row) -> bool:
+    """Leaves, and tells of, a user or group that Keystone did not make: its own have a UUID for their id, those of a
+    directory (LDAP) what the directory calls them or, in all but the default domain, a hash of that."""
+    if ITS_ID.fullmatch(row.id):
+        return False
+    hint = "Connect the domain on the new cloud to the same directory, or make it there by hand; then plan again."
+    draft.leave(row, "it comes from a directory, and is not there yet", severity="error", hint=hint)
+    return True
 
 
 def _default_project(draft: Draft, user: Row, step: str, project: str) -> None:
@@ -173,7 +183,7 @@ def groups(draft: Draft) -> None:
     """Groups with a role on the projects, and their members among the users."""
     for row in draft.facts.groups.values():
         domain = draft.ref("domain", row.body.get("domain_id"))
-        if not _matched(draft, row, domain, GROUP):
+        if not _matched(draft, row, domain, GROUP) and not _elsewhere(draft, row):
             body = {**_own(row), "domain_id": domain}
             where = {"name": row.name, "domain_id": domain}
             draft.create(row, body, path="/groups", wrap="group", where=where)
