@@ -67,7 +67,7 @@ naru lab up --name rehearsal --port-base 20000
             "--services",
             action="append",
             metavar="[CLOUD:]SERVICE,...",
-            help="besides the core: swift, octavia, designate, barbican; for all clouds or for one; may be repeated",
+            help="besides the core: swift, octavia, designate, barbican, ldap; for all clouds or one; may be repeated",
         )
         parser.add_argument("--computes", type=int, metavar="N", help="fake compute hosts per cloud (2)")
         parser.add_argument(

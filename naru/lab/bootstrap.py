@@ -32,12 +32,14 @@ def identity(cloud: Cloud) -> None:
     roles["admin"] = api.ensure("keystone", "/roles", "role", {"name": "admin"})["id"]
     project = api.ensure("keystone", "/projects", "project", {"name": "service", "domain_id": "default"})
     for name in cloud.services:
-        if name == "keystone":
+        module = services.module(name)
+        for domain in getattr(module, "DOMAINS", ()):
+            api.ensure("keystone", "/domains", "domain", {"name": domain})
+        if name == "keystone" or name not in cloud.apis:
             continue
         user = _user(api, cloud, name)
         for role in ("admin", "service"):
             api("keystone", "PUT", f"/projects/{project['id']}/users/{user}/roles/{roles[role]}")
-        module = services.module(name)
         entries = module.catalog(cloud) if hasattr(module, "catalog") else module.CATALOG
         for kind, service_name, path in entries:
             body = {"type": kind, "name": service_name}

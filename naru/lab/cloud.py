@@ -88,6 +88,11 @@ class Cloud:
         return self.state / "cinder" / "mnt" / digest
 
     @property
+    def apis(self) -> tuple[str, ...]:
+        """Those of its services that have an API."""
+        return tuple(service for service in self.services if service in self.release.api)
+
+    @property
     def hosts(self) -> list[str]:
         """The fake compute hosts' names."""
         return [f"compute{number}" for number in range(1, self.computes + 1)]

@@ -63,6 +63,11 @@ PACKAGES = (
     Package("mtools", "mcopy", "guests"),
     Package("e2fsprogs", "debugfs", "guests"),
     Package("iproute2", "ip", "guests"),
+    Package("slapd", "slapd", "ldap"),
+    Package("ldap-utils", "ldapadd", "ldap"),
+    Package("libldap-dev", "/usr/include/ldap.h", "ldap"),
+    Package("libsasl2-dev", "/usr/include/sasl/sasl.h", "ldap"),
+    Package("pkg-config", "pkg-config", "ldap"),
     Package("postgresql", "/usr/share/postgresql", "workers' tests"),
 )
 
@@ -76,7 +81,8 @@ def present(package: Package) -> bool:
 
 def missing(needs: set[str]) -> list[str]:
     """Names of the packages that are not there, for `core` and the given further needs."""
-    return [item.name for item in PACKAGES if item.needed_for in needs | {"core"} and not present(item)]
+    wanted = [item for item in PACKAGES if item.needed_for in needs | {"core"}]
+    return list(dict.fromkeys(item.name for item in wanted if not present(item)))
 
 
 def install_command(names: list[str]) -> list[str]:

@@ -36,7 +36,7 @@ def answers(url: str, timeout: float = 10) -> bool:
 def wait_apis(cloud: Cloud, timeout: float = 120) -> None:
     """Waits until every API process answers HTTP at its root."""
     deadline = time.monotonic() + timeout
-    for service in cloud.services:
+    for service in cloud.apis:
         while not answers(cloud.url(service, "/healthcheck" if service == "swift" else "/")):
             if time.monotonic() > deadline:
                 raise NaruError(

@@ -16,6 +16,7 @@ OFFSETS = {
     "octavia": 7,
     "designate": 8,
     "barbican": 9,
+    "ldap": 10,
     "mariadb": 20,
     "rabbitmq": 21,
     "rabbitmq-dist": 22,

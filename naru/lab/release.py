@@ -83,8 +83,9 @@ class Release(_Data):
 
     @property
     def services(self) -> list[str]:
-        """The services whose API can be served, in the order of the data file."""
-        return list(self.api)
+        """The services that a lab can have: those whose API can be served, in the order of the data file, and `ldap`
+        where the setting says which packages make Keystone able to use a directory."""
+        return [*self.api, *(["ldap"] if "ldap_packages" in self.settings else [])]
 
     @property
     def lock(self) -> dict[str, str]:

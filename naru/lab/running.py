@@ -16,7 +16,7 @@ from naru.lab.services import nova
 # receives (cloud's name, what is being done)
 Progress = Callable[[str, str], None]
 
-INFRASTRUCTURE = ("mariadb", "rabbitmq", "memcached", "bind", "ceph-")
+INFRASTRUCTURE = ("mariadb", "rabbitmq", "memcached", "bind", "slapd", "ceph-")
 DATABASE_ONLY = ("keystone", "glance", "placement")
 READY = "ready"
 DIRECTORIES = (
@@ -39,6 +39,7 @@ DIRECTORIES = (
     "swift/node/d1",
     "swift/cache",
     "bind",
+    "ldap",
     "designate",
     "octavia",
 )

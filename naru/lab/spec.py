@@ -146,7 +146,7 @@ def _services(cloud: str, release: release.Release, wanted: Sequence[str]) -> tu
                 raise InputError(f"--services {word!r} is not known", hint=f"Choose from: {known}.")
             if word in services.EXTRA:
                 names.add(word)
-    missing = sorted(name for name in names if name not in release.api)
+    missing = sorted(name for name in names if name not in release.services)
     if missing:
         raise InputError(
             f"{release.name} has no {', '.join(missing)} that could be installed",

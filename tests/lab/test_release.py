@@ -42,7 +42,7 @@ def test_services_are_installed(name: str) -> None:
     loaded = release.load(name)
     assert loaded.name == name
     assert set(loaded.services) >= CORE
-    carriers = {"placement": "nova" if loaded.has("placement-in-nova") else "openstack-placement"}
+    carriers = {"placement": "nova" if loaded.has("placement-in-nova") else "openstack-placement", "ldap": "keystone"}
     assert [service for service in loaded.services if carriers.get(service, service) not in loaded.packages] == []
 
 

@@ -20,8 +20,8 @@ from pathlib import Path
 import jinja2
 
 from naru.errors import NaruError
+from naru.lab import bindings
 from naru.lab.cloud import SYSTEM_PATH, Cloud
-from naru.lab.guests import libvirt
 from naru.lab.process import Command, Running
 
 HOLDER = Path(__file__).parent / "holder.sh"
@@ -142,7 +142,8 @@ def computes(cloud: Cloud) -> list[Command]:
     if not cloud.guests:
         return []
     env = cloud.environment()
-    env["PYTHONPATH"] += f":{libvirt.ensure(cloud.release)}"
+    packages = {"libvirt-python": cloud.release.settings["libvirt_python"]}
+    env["PYTHONPATH"] += f":{bindings.ensure(cloud.release, 'libvirt', packages)}"
     env["PATH"] = f"{cloud.inside}/guests-bin:{env['PATH']}"
     commands = []
     for host in hosts(cloud):

@@ -61,7 +61,7 @@ class Client:
 
     def _wait_for_abandoned(self, timeout: float = 120) -> None:
         deadline = time.monotonic() + timeout
-        while left := abandoned(self.cloud.ports[service] for service in self.cloud.services):
+        while left := abandoned(self.cloud.ports[service] for service in self.cloud.apis):
             if time.monotonic() > deadline:
                 raise NaruError(
                     f"{self.cloud.name}: requests of a run that was killed do not end",

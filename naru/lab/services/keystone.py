@@ -2,7 +2,7 @@
 
 from naru.lab.cloud import Cloud
 from naru.lab.process import Command
-from naru.lab.services import api
+from naru.lab.services import api, ldap
 
 DATABASES = ("keystone",)
 CATALOG = ()  # `bootstrap` below registers it
@@ -24,4 +24,5 @@ def migrate(cloud: Cloud) -> list[tuple[str, ...]]:
 
 
 def programs(cloud: Cloud) -> list[Command]:
-    return [api.command(cloud, "keystone")]
+    command = api.command(cloud, "keystone")
+    return [ldap.able(cloud, command) if "ldap" in cloud.services else command]
