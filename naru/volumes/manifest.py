@@ -31,10 +31,8 @@ class Manifest:
     def load(self, start: int, end: int) -> bytearray:
         """The records of the blocks of [start, end), which begins with a block."""
         found = bytearray(-(-(end - start) // BLOCK) * RECORD)
-        offset = start // BLOCK * RECORD
         with self._telling("read"):
-            data = os.pread(self._fd, len(found), offset)
-        found[: len(data)] = data
+            os.preadv(self._fd, [found], start // BLOCK * RECORD)
         return found
 
     def store(self, start: int, records: bytes | bytearray | memoryview) -> None:

@@ -29,6 +29,7 @@ from naru.volumes.pipe import Batch, Outlook, Slot, batches, reads, slots, widen
 from naru.volumes.state import State, opened
 
 ROUNDS = 3  # how often a range is written again before its storage is not believed any more
+ZEROES = (ZERO * 64, ZERO * 8, ZERO)  # in what steps records of zeroes are passed over
 FEW = 24  # records whose digest is made one by one
 TOLD = 1000  # ranges that are remembered at most; a volume that differs everywhere is copied anew, not repaired
 
@@ -463,8 +464,9 @@ def _not_zero(records: bytes) -> Iterator[tuple[int, int]]:
         if zero > begun:
             yield begun, zero
         at = zero + RECORD
-        while records[at : at + RECORD] == ZERO:
-            at += RECORD
+        for zeroes in ZEROES:
+            while records.startswith(zeroes, at):
+                at += len(zeroes)
         begun = at
 
 
