@@ -74,7 +74,7 @@ bench-plan: install ## what a journaled step costs, beside DBOS; minutes, wants 
 bench-planning: install ## the plan of a whole cloud of 10,000 servers, and how it grows; minutes, wants an idle machine
 	$(RUN)/python benchmarks/planning.py
 
-bench-volumes: install deps ## volume content between two Ceph clusters and files, beside rbd and qemu-img; 15 minutes, wants an idle machine
+bench-volumes: install deps ## volume content between two Ceph clusters and files, beside rbd and qemu-img; half an hour, wants an idle machine
 	$(RUN)/python benchmarks/volumes.py
 
 clean: ## the virtual environment and caches
