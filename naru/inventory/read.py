@@ -113,7 +113,7 @@ class Reader:
                     rows = [Row.of(kind, self._whole(kind, item, older)) for item in batch]
                     self._take(kind, [row for row in rows if row.id not in seen])
                     seen |= {row.id for row in rows}
-                    parts |= {row.body[kind.parts] for row in rows if kind.parts}
+                    parts |= {row.body.get(kind.parts, "") for row in rows if kind.parts}
             if kind.parts:
                 self._other_parts(kind, parts)
         except CloudError as error:
@@ -135,8 +135,10 @@ class Reader:
             if error.status != 404:  # it was deleted meanwhile
                 with self._lock:
                     reading = self.readings[kind.name]
+                    before = reading.problem
                     explain(reading, kind, error)
-                    reading.problem = f"{kind.references[kind.parts]} {thing['name']}: {reading.problem}"
+                    problem = f"{kind.references[kind.parts]} {thing['name']}: {reading.problem}"
+                    reading.problem = f"{before}; {problem}" if before else problem
 
     def _older(self, kind: Kind) -> dict[str, dict[str, Any]]:
         """The fields that only older versions have, by the thing's id."""
