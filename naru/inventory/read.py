@@ -113,7 +113,8 @@ class Reader:
                     rows = [Row.of(kind, self._whole(kind, item, older)) for item in batch]
                     self._take(kind, [row for row in rows if row.id not in seen])
                     seen |= {row.id for row in rows}
-                    parts |= {row.body.get(kind.parts, "") for row in rows if kind.parts}
+                    if kind.parts:
+                        parts |= {row.body.get(kind.parts, "") for row in rows}
             if kind.parts:
                 self._other_parts(kind, parts)
         except CloudError as error:

@@ -122,9 +122,7 @@ def users(draft: Draft) -> None:
     taken; others are made, with new passwords. They are made enabled, for things are made as them."""
     for row in draft.facts.users.values():
         domain = draft.ref("domain", row.body.get("domain_id"))
-        if _matched(draft, row, domain, USER):
-            continue
-        if _elsewhere(draft, row):
+        if _matched(draft, row, domain, USER) or _elsewhere(draft, row):
             continue
         body: dict[str, Any] = {
             **_own(row),
