@@ -23,6 +23,11 @@ def migrate(cloud: Cloud) -> list[tuple[str, ...]]:
     ]
 
 
+def prepare(cloud: Cloud) -> None:
+    if "ldap" in cloud.services:
+        ldap.enable(cloud)
+
+
 def programs(cloud: Cloud) -> list[Command]:
     command = api.command(cloud, "keystone")
     return [ldap.able(cloud, command) if "ldap" in cloud.services else command]

@@ -1,6 +1,7 @@
 """A directory of people, OpenLDAP, and a domain of Keystone whose users and groups are those in it."""
 
 import dataclasses
+from pathlib import Path
 
 from naru.lab import bindings
 from naru.lab.cloud import Cloud
@@ -25,9 +26,17 @@ def programs(cloud: Cloud) -> list[Command]:
     return [Command("slapd", argv, cloud.environment(), port=port)]
 
 
+def _binding(cloud: Cloud) -> Path:
+    return cloud.etc / "ldap" / "python"
+
+
+def enable(cloud: Cloud) -> None:
+    """Brings the binding that Keystone's driver needs to where `able` has it; built when it is not there."""
+    if not _binding(cloud).is_symlink():
+        _binding(cloud).symlink_to(bindings.ensure(cloud.release, "ldap", cloud.release.settings["ldap_packages"]))
+
+
 def able(cloud: Cloud, keystone: Command) -> Command:
-    """Keystone's process with the binding that its driver needs."""
-    directory = bindings.ensure(cloud.release, "ldap", cloud.release.settings["ldap_packages"])
-    return dataclasses.replace(
-        keystone, env={**keystone.env, "PYTHONPATH": f"{keystone.env['PYTHONPATH']}:{directory}"}
-    )
+    """Keystone's process with that binding."""
+    path = f"{keystone.env['PYTHONPATH']}:{_binding(cloud)}"
+    return dataclasses.replace(keystone, env={**keystone.env, "PYTHONPATH": path})
