@@ -38,27 +38,41 @@ class Buffer:
         address = self.address
         return all(not _memcmp(address + at, _ZEROES, min(BLOCK, end - at)) for at in range(start, end, BLOCK))
 
-    def record(self, start: int) -> bytes:
-        """The record of the block whose content begins at `start` of this buffer."""
-        if not self.view[start] and not _memcmp(self.address + start, _ZEROES, BLOCK):
-            return ZERO
-        return blake3(self.view[start : start + BLOCK]).digest(RECORD)
+    def records(self, start: int, end: int) -> bytes:
+        """The records of the blocks from `start` to `end`, which are whole."""
+        found = []
+        while start < end:
+            if not self.view[start] and (length := self._zero_blocks(start, end)):
+                found.append(bytes(length // BLOCK * RECORD))
+                start += length
+            else:
+                found.append(blake3(self.view[start : start + BLOCK]).digest(RECORD))
+                start += BLOCK
+        return b"".join(found)
+
+    def _zero_blocks(self, start: int, end: int) -> int:
+        """How many bytes from `start` on are zero, in whole blocks; perhaps not all that are."""
+        address, length = self.address + start, BLOCK
+        if _memcmp(address, _ZEROES, BLOCK):
+            return 0
+        # as much again as is known to be zero, compared with that: a hole takes few steps
+        while more := min(length, end - start - length):
+            if _memcmp(address, address + length, more):
+                break
+            length += more
+        return length
 
     def stretches(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The parts of [start, end) that have something else than zeroes, in pages, not longer than needed."""
         first = bytes(self.view[start:end:PAGE])  # of each page, which tells at once of most that are not zero
-        if 0 not in first:
-            yield start, end
-            return
-        begun = -1
-        address = self.address
-        for number, at in enumerate(range(start, end, PAGE)):
-            if first[number] or _memcmp(address + at, _ZEROES, min(PAGE, end - at)):
-                begun = at if begun < 0 else begun
-            elif begun >= 0:
-                yield begun, at
-                begun = -1
-        if begun >= 0:
+        begun, number = start, -1
+        while (number := first.find(0, number + 1)) >= 0:
+            at = start + number * PAGE
+            if not _memcmp(self.address + at, _ZEROES, min(PAGE, end - at)):
+                if begun < at:
+                    yield begun, at
+                begun = at + PAGE
+        if begun < end:
             yield begun, end
 
     def clear(self, start: int, end: int) -> None:

@@ -20,7 +20,7 @@ class Manifest:
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
         self._path = path
-        self._changed = False
+        self._changed = write  # what a process wrote that was killed need not be on the disk yet
         with self._telling("opened"):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT if write else os.O_RDONLY, 0o600)
 
@@ -36,19 +36,19 @@ class Manifest:
         return found
 
     def store(self, start: int, records: bytes | bytearray | memoryview) -> None:
-        """Writes the records of the blocks from `start` on. Runs of zeroes at a page's grain stay holes."""
+        """Writes the records of the blocks from `start` on: the pages that are other ones, so that what never had any
+        stays a hole, and little that changed is little to write."""
         page = 4096
         view = memoryview(records)
-        zeroes = bytes(page)
         offset = start // BLOCK * RECORD
-        known = os.fstat(self._fd).st_size
         with self._telling("written"):
+            there = bytearray(len(view))  # zeroes beyond the end of the file
+            os.preadv(self._fd, [there], offset)
             for at in range(0, len(view), page):
                 piece = view[at : at + page]
-                if offset + at >= known and bytes(piece) == zeroes[: len(piece)]:
-                    continue
-                self._changed = True
-                self._write(piece, offset + at)
+                if there[at : at + page] != bytes(piece):
+                    self._changed = True
+                    self._write(piece, offset + at)
 
     def _write(self, piece: memoryview, offset: int) -> None:
         # a file system that becomes full takes a part without a word, and what is missing would read as ZERO

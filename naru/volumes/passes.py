@@ -215,33 +215,67 @@ class Pass:
 
     def _differing(self, buffer: Buffer, piece: Extent, at: int) -> list[tuple[int, int, bool]]:
         """The parts of the piece, at `at` in the buffer, to be written or (True) zeroed: places in the buffer."""
-        origin, records = self._window
         found: list[tuple[int, int, bool]] = []
         end = at + piece.length
-        place = (piece.offset - origin) // BLOCK * RECORD
-        for block in range(at // BLOCK * BLOCK, end, BLOCK):
-            start, stop = max(at, block), min(end, block + BLOCK)
-            old = bytes(records[place : place + RECORD])
-            whole = start == block and (stop == block + BLOCK or piece.offset + stop - at == self._size)
-            new = buffer.record(block) if whole else ZERO if buffer.is_zero(start, stop) else UNKNOWN
-            self.counts.data += stop - start if new != ZERO else 0
-            if new == ZERO and old == ZERO:
-                pass
-            elif whole and new == old:
-                pass  # a hash is never UNKNOWN: that would be an unheard-of coincidence, and only read again
-            elif new == ZERO:
-                _add(found, start, stop, True)
-            elif old == ZERO:
-                for first, last in buffer.stretches(start, stop):
-                    _add(found, first, last, False)
-            else:
-                _add(found, start, stop, False)
-            if whole:
-                records[place : place + RECORD] = new
-            elif not new == old == ZERO:
-                records[place : place + RECORD] = UNKNOWN
-            place += RECORD
+        place = (piece.offset - self._window[0]) // BLOCK * RECORD  # of the record of its first block
+        if at % BLOCK:
+            head = min(end, at // BLOCK * BLOCK + BLOCK)
+            self._differ_in_part(found, buffer, at, head, place)
+            at, place = head, place + RECORD
+        # the volume's last block is whole: what is beyond counts as zero
+        last = end if piece.end == self._size else end // BLOCK * BLOCK
+        if at < last:
+            self._differ_in_blocks(found, buffer, at, last, place)
+            place += (last - at) // BLOCK * RECORD
+        if max(at, last) < end:
+            self._differ_in_part(found, buffer, last, end, place)
         return found
+
+    def _differ_in_blocks(
+        self, found: list[tuple[int, int, bool]], buffer: Buffer, start: int, end: int, place: int
+    ) -> None:
+        """Appends what differs of whole blocks, and enters their records from `place` on."""
+        records = self._window[1]
+        new = buffer.records(start, -(-end // BLOCK) * BLOCK)
+        old = bytes(records[place : place + len(new)])
+        for first, last, zero, was_zero in _runs(old, new):
+            begin, stop = start + first // RECORD * BLOCK, min(end, start + last // RECORD * BLOCK)
+            if was_zero:
+                for one in buffer.stretches(begin, stop):
+                    _add(found, *one, False)
+            else:
+                _add(found, begin, stop, zero)
+        records[place : place + len(new)] = new
+        full = sum(new[at : at + RECORD] != ZERO for at in range(0, len(new), RECORD))
+        self.counts.data += full * BLOCK - (-end % BLOCK if new[-RECORD:] != ZERO else 0)
+
+    def _differ_in_part(
+        self, found: list[tuple[int, int, bool]], buffer: Buffer, start: int, end: int, place: int
+    ) -> None:
+        """Appends what differs of a part of a block, whose record is at `place`."""
+        records = self._window[1]
+        was_zero, zero = records[place : place + RECORD] == ZERO, buffer.is_zero(start, end)
+        self.counts.data += 0 if zero else end - start
+        if zero and was_zero:
+            return
+        for first, last in buffer.stretches(start, end) if was_zero else ((start, end),):
+            _add(found, first, last, zero)
+        records[place : place + RECORD] = UNKNOWN
+
+
+def _runs(old: bytes, new: bytes) -> Iterator[tuple[int, int, bool, bool]]:
+    """Runs of blocks whose records differ, as places in the records, with whether they are zero now and were before.
+    A hash is never UNKNOWN: that would be an unheard-of coincidence, and only read again."""
+    begun, kind = 0, None
+    for place in range(0, len(new), RECORD):
+        had, has = old[place : place + RECORD], new[place : place + RECORD]
+        now = None if had == has else (has == ZERO, had == ZERO)
+        if now != kind:
+            if kind:
+                yield begun, place, *kind
+            begun, kind = place, now
+    if kind:
+        yield begun, len(new), *kind
 
 
 def _from(position: int, extents: Iterable[Extent]) -> Iterator[Extent]:

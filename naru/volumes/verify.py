@@ -6,8 +6,9 @@ not on holes, formats or sizes, so digests of different storages, and of differe
 """
 
 import contextlib
-import struct
+import sys
 import time
+from array import array
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,6 @@ from naru.volumes.state import State, opened
 
 ROUNDS = 3  # how often a range is written again before its storage is not believed any more
 ZEROES = (ZERO * 64, ZERO * 8, ZERO)  # in what steps records of zeroes are passed over
-FEW = 24  # records whose digest is made one by one
 TOLD = 1000  # ranges that are remembered at most; a volume that differs everywhere is copied anew, not repaired
 
 
@@ -266,7 +266,8 @@ class _Verification:
         self._records = records
         self._throttle = Throttle(control.rate)
         self._outlook = Outlook(source, since, 0, WINDOW)
-        self._digests = (blake3(), blake3())
+        self._source_digest = blake3()
+        self._target_digest: blake3 | None = None  # from where on it is another one
         self._different: list[Extent] = []
         self._more = 0
         self._read = 0
@@ -276,7 +277,8 @@ class _Verification:
         with slots(self._control.memory) as made:
             for start in range(0, self._size, WINDOW):
                 self._window(start, min(self._size, start + WINDOW), made)
-        left, right = (digest.hexdigest() for digest in self._digests)
+        left = self._source_digest.hexdigest()
+        right = self._target_digest.hexdigest() if self._target_digest is not None else left
         return Verdict(
             not self._different or self._repaired,
             self._repaired,
@@ -295,7 +297,8 @@ class _Verification:
         if not wanted and not self._since:
             return
         total = self._read + sum(batch.length for batch in wanted) + self._outlook.after(start)
-        records = [self._before(start, end) for _ in self._sides]
+        before = self._before(start, end)
+        records = [before, bytearray(before) if wanted else before]
         for batch, left, right in _both(self._sides, wanted, made, self._control):
             for piece, at in batch.pieces:
                 for side, slot in enumerate((left, right)):
@@ -309,8 +312,11 @@ class _Verification:
             self._note(different, records[0], start)
             if self._repair:
                 self._mend(different, records, start, made)
-        for digest, found in zip(self._digests, records, strict=True):
-            _digest(digest, found, start)
+        if self._target_digest is None and records[0] != records[1]:
+            self._target_digest = self._source_digest.copy()
+        _digest(self._source_digest, records[0], start)
+        if self._target_digest is not None:
+            _digest(self._target_digest, records[1], start)
         if self._records and wanted:
             self._records.store(start, records[0])
 
@@ -415,9 +421,8 @@ def _both(
 def _enter(records: bytearray, buffer: Buffer, piece: Extent, at: int, start: int) -> None:
     """Enters the records of a piece of whole blocks."""
     place = (piece.offset - start) // BLOCK * RECORD
-    for block in range(at, at + piece.length, BLOCK):
-        records[place : place + RECORD] = buffer.record(block)
-        place += RECORD
+    found = buffer.records(at, at + -(-piece.length // BLOCK) * BLOCK)
+    records[place : place + len(found)] = found
 
 
 def _differences(left: bytearray, right: bytearray, start: int, end: int) -> list[Extent]:
@@ -471,16 +476,11 @@ def _not_zero(records: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _numbered(first: int, records: bytes) -> bytes:
-    """Each record behind its number: many by columns, since a volume of a TiB has 16 million of them."""
+    """Each record behind its number: by columns, since a volume of a TiB has 16 million of them."""
     count = len(records) // RECORD
-    if count < FEW:
-        places = range(0, len(records), RECORD)
-        return b"".join((first + at // RECORD).to_bytes(8, "little") + records[at : at + RECORD] for at in places)
-    numbers = struct.pack(f"<{count}Q", *range(first, first + count))
-    size = 8 + RECORD
-    found = bytearray(size * count)
-    for column in range(8):
-        found[column::size] = numbers[column::8]
-    for column in range(RECORD):
-        found[8 + column :: size] = records[column::RECORD]
-    return bytes(found)
+    numbers, halves = array("Q", range(first, first + count)), array("Q", records)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    found = array("Q", bytes(count * (8 + RECORD)))
+    found[::3], found[1::3], found[2::3] = numbers, halves[::2], halves[1::2]
+    return found.tobytes()

@@ -1,12 +1,14 @@
 """The engine by any sequence of writes, discards, resizes, points and kills: the target is the source, and nothing
 was written but what had changed."""
 
+import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +18,7 @@ from naru.volumes.blocks import BLOCK, RECORD, UNKNOWN, ZERO, Buffer
 from naru.volumes.control import Control
 from naru.volumes.copy import _know
 from naru.volumes.locations import File
+from naru.volumes.manifest import Manifest
 from naru.volumes.passes import Pass
 from naru.volumes.state import Running, State, opened
 
@@ -249,6 +252,23 @@ def _forget(state: State) -> None:
     state.manifest.forget(0, 8 * BLOCK, data)
 
 
+def test_of_records_only_the_pages_that_changed_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: written.append(at) or pwrite(fd, data, at))
+    records = bytearray(8 * PAGE)
+    records[PAGE : 2 * PAGE] = records[5 * PAGE : 6 * PAGE] = b"h" * PAGE
+    manifest = Manifest(tmp_path / "manifest")
+    manifest.store(0, records)
+    assert written == [PAGE, 5 * PAGE]
+    records[PAGE : 2 * PAGE] = bytes(PAGE)
+    records[-RECORD:] = UNKNOWN
+    manifest.store(0, records)
+    assert written == [PAGE, 5 * PAGE, PAGE, 7 * PAGE]
+    assert manifest.load(0, 8 * PAGE // RECORD * BLOCK) == records
+    manifest.close()
+
+
 @given(st.lists(st.booleans(), min_size=1, max_size=40))
 def test_stretches_are_the_pages_that_are_not_zero(pages: list[bool]) -> None:
     buffer = Buffer(BLOCK * 4)
@@ -259,4 +279,15 @@ def test_stretches_are_the_pages_that_are_not_zero(pages: list[bool]) -> None:
     found = {page for start, stop in buffer.stretches(0, end) for page in range(start // PAGE, stop // PAGE)}
     assert found == {number for number, full in enumerate(pages) if full}
     assert buffer.is_zero(0, end) == (not any(pages))
-    assert (buffer.record(0) == ZERO) == (not any(pages[:16]))
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.integers(0, BLOCK - 1))
+def test_records_are_those_of_each_block(blocks: list[bool], where: int) -> None:
+    buffer = Buffer(len(blocks) * BLOCK)
+    for number, full in enumerate(blocks):
+        if full:
+            buffer.view[number * BLOCK + where] = 1
+    block = bytes(where) + b"\1" + bytes(BLOCK - where - 1)
+    for start in range(len(blocks)):
+        expected = [blake3(block).digest(RECORD) if full else ZERO for full in blocks[start:]]
+        assert buffer.records(start * BLOCK, buffer.size) == b"".join(expected)
