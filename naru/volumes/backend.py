@@ -142,6 +142,11 @@ def open_volume(location: Location, *, point: str = "", write: bool = False) -> 
         volume.close()
 
 
+def has_points(location: Location) -> bool:
+    """Whether a volume there has stable points: see `Volume.point`."""
+    return isinstance(location, Rbd)
+
+
 def _open(location: Location, point: str, write: bool) -> Volume:
     # each is loaded only when it is asked for: not every machine has Ceph's libraries, or qemu-nbd
     if isinstance(location, Rbd):

@@ -14,12 +14,12 @@ carried, snapshot by snapshot, and the next pass goes on from the last of them.
 
 import time
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 from naru.errors import InputError
-from naru.volumes.backend import OTHER, Volume, VolumeError, open_volume, stored_name
+from naru.volumes.backend import OTHER, Volume, VolumeError, has_points, open_volume, stored_name
 from naru.volumes.blocks import BLOCK
 from naru.volumes.changes import candidates, listed_early
 from naru.volumes.control import Control
@@ -72,7 +72,7 @@ def copy(
         resumed = state.running is not None
         with (
             open_volume(target, write=True) as written,
-            _source(source, state, at, settle, rest, control) as (read, still),
+            _source(source, state, at, settle, rest, control) as (read, still, ours),
         ):
             began, size = time.monotonic(), read.size()
             _fit(read, written, grow)
@@ -91,31 +91,50 @@ def copy(
                 )
             state.at, state.passes, state.running = running.point, state.passes + 1, None
             state.save()
-            tidy(source, state)
+            _remove(source, [name for name in ours if name not in (state.at, state.verified)])
         amounts = (counts.read, counts.data, counts.written, counts.zeroed)
         seconds = time.monotonic() - began
         return Copied(state.passes, running.point, running.since, state.known, *amounts, seconds, resumed)
 
 
+class _Source(NamedTuple):
+    """A source that is open to be read. `still` says that the point was made at rest, `ours` are the points of this
+    copy that were there before."""
+
+    volume: Volume
+    still: bool
+    ours: list[str]
+
+
 @contextmanager
 def _source(
     location: Location, state: State, at: str, settle: float, rest: bool, control: Control
-) -> Iterator[tuple[Volume, bool]]:
-    """The source, open at the point of the pass that is to run, and whether that was made at `rest`; the pass begun
-    unless one is running."""
-    with open_volume(location) as now:
-        still = _prepare(location, now, state, at) and rest
+) -> Iterator[_Source]:
+    """The source, open at the point of the pass that is to run; the pass begun unless one is running."""
+    with ExitStack() as opening:
+        # to open an image is work for its cluster, and time of a cut-over: not once more for the point
+        write = has_points(location) and not at and _makes_point(state.running)
+        now = opening.enter_context(open_volume(location, write=write))
+        ours = [point.name for point in now.points() if _is_of(point.name, state.job)]
+        still = _prepare(location, now, write, state, at) and rest
         running = state.running
         assert running is not None
         if not now.exact:
-            yield now, still
+            yield _Source(now, still, ours)
             return
         if (settle or rest) and running.point not in state.early:
             if not still:  # else nothing was under way at the point
                 _wait(settle, control)
             _note_early(location, state, running.point, still)
         with open_volume(location, point=running.point) as volume:
-            yield volume, still
+            # who has it open to be written is told of all that others do to it, and has to answer: not for hours
+            opening.close()
+            yield _Source(volume, still, ours)
+
+
+def _makes_point(running: Running | None) -> bool:
+    """Whether the point of a pass has to be made, or to be made whole: one that was read from is whole."""
+    return running is None or not (running.limit or running.point.startswith(OTHER))
 
 
 def _wait(seconds: float, control: Control) -> None:
@@ -135,7 +154,7 @@ def _note_early(location: Location, state: State, point: str, still: bool) -> No
     state.save()
 
 
-def _prepare(location: Location, now: Volume, state: State, at: str) -> bool:
+def _prepare(location: Location, now: Volume, write: bool, state: State, at: str) -> bool:
     """Sees that a pass is running in the state, and that its point is there: whether that had to be made."""
     exact, identity = now.exact, now.identity()
     points = [point.name for point in now.points(every=True)]
@@ -156,10 +175,9 @@ def _prepare(location: Location, now: Volume, state: State, at: str) -> bool:
     if running is None:
         running = state.running = _begin(exact, points, state, lost, at)
         state.save()
-    # a point that was read from is whole; one that was only begun need not be
-    if not exact or (running.point in points and (running.limit or running.point.startswith(OTHER))):
+    if not exact or (running.point in points and not _makes_point(running)):
         return False
-    with open_volume(location, write=True) as writable:
+    with nullcontext(now) if write else open_volume(location, write=True) as writable:
         writable.point(running.point)
     return running.point not in points
 
@@ -222,12 +240,17 @@ def tidy(source: Location, state: State) -> None:
 def clean(location: Location, job: str = "", *, keep: Collection[str] = ()) -> list[str]:
     """Removes our points on a volume, of one job or of all; the names of those removed. May be repeated."""
     with open_volume(location) as volume:
-        names = [
-            point.name
-            for point in volume.points()
-            if (not job or point.name.rpartition("-")[0] == job) and point.name not in keep
-        ]
+        names = [point.name for point in volume.points() if not job or _is_of(point.name, job)]
         unfinished = volume.unfinished()
+    return _remove(location, [name for name in names if name not in keep], unfinished=unfinished)
+
+
+def _is_of(point: str, job: str) -> bool:
+    return point.rpartition("-")[0] == job
+
+
+def _remove(location: Location, names: list[str], *, unfinished: bool = False) -> list[str]:
+    """Removes these points, and what is left of one whose removal was killed: the names of those removed."""
     if not names and not unfinished:
         return []
     with open_volume(location, write=True) as volume:
