@@ -14,12 +14,15 @@ object. Ratios of speed: more than 1 is faster than the fastest other tool; rati
     verify_speed          both sides compared by checksums, against `qemu-img compare`
     window                time of the last delta and its verification for 100 GiB, against 1 GiB with the same delta:
                           the part of a downtime that is about content
-    parallel              20 volumes at once: bytes a second against the lesser of what `rbd bench` reads from the one
-                          and writes to the other cluster at the same time, as much and in pieces of the same size;
-                          the clusters have one half of the processors, their clients the other, as if they were
-                          machines of their own
-    parallel_shared       the same with all of them on all processors, where what a client computes (checksums, for
-                          Naru) is taken from the storage, whose limit it then is not; both are the median of the rounds
+    parallel              20 volumes full of data at once: bytes a second against the lesser of what `rbd bench` reads
+                          from the one and writes to the other cluster at the same time, as much and as dense; the
+                          clusters have one half of the processors, their clients the other, as if they were machines
+                          of their own
+    parallel_scattered    the same of volumes with data in a quarter of their pieces, which are more work for a storage
+                          than what `rbd bench` can be asked for
+    parallel_shared       as `parallel`, with all of them on all processors, where what a client computes (checksums,
+                          for Naru) is taken from the storage, whose limit it then is not
+                          (of all three the medians of what was copied and of the limits, in turns)
     file_speed            first pass of a raw file of 10 GiB with 1 GiB of data, against `qemu-img convert -n -W -m 16`
     file_delta_speed      a later pass of it (20 MiB changed), against the same, since no other tool has one
     load                  the machine's load average over the minute before
@@ -52,7 +55,7 @@ from naru.volumes.locations import File, Location, Rbd
 PORT_BASE = 23400
 GIB, MIB = 1 << 30, 1 << 20
 ROUNDS = 3
-VOLUMES, SIZE = 20, GIB  # of those at once
+VOLUMES, TURNS = 20, 5  # of those at once
 PARTS = ("full", "window", "parallel", "files")
 
 MANY = """
@@ -210,7 +213,7 @@ def fill(location: Location, pieces: int, length: int, grain: int, seed: int, si
     rng = random.Random(seed)
     with open_volume(location, write=True) as volume:
         going: deque[Pending] = deque()
-        for slot in rng.sample(range((size - length) // max(length, grain)), pieces):
+        for slot in rng.sample(range(size // max(length, grain)), pieces):
             at = slot * max(length, grain)
             if grain < length:
                 at += rng.randrange(16) * grain if at + 2 * length < size else 0
@@ -381,57 +384,77 @@ def window(bench: Bench) -> dict[str, float]:
     return {"window": round(seconds[100 * GIB] / seconds[GIB], 3)}
 
 
+class Group(NamedTuple):
+    """Volumes of `size` bytes each."""
+
+    size: int
+    images: list[Rbd]
+
+
 def parallel(bench: Bench) -> dict[str, float]:
     data = 256 * MIB
-    sources = [bench.image(0, SIZE) for _ in range(VOLUMES)]
-    for number, source in enumerate(sources):
-        fill(source, data // MIB, MIB, MIB, number, SIZE)  # where `rbd bench` writes, too
-    shared = _at_once(bench, sources, data)
+    kinds = {}
+    for name, size in (("full", data), ("scattered", 4 * data)):
+        kinds[name] = Group(size, [bench.image(0, size) for _ in range(VOLUMES)])
+        for number, image in enumerate(kinds[name].images):
+            fill(image, data // MIB, MIB, MIB, number, size)
+    read = bench.image(0, VOLUMES * data)
+    run(_io(bench, 0, "write", read, VOLUMES * data))
     with bench.apart():
-        apart = _at_once(bench, sources, data)
-    for source in sources:
-        bench.remove(0, source)
-    return {"parallel": apart, "parallel_shared": shared}
+        apart = _at_once(bench, kinds, data, read)
+    shared = _at_once(bench, {"full": kinds["full"]}, data, read)
+    for image in (read, *(image for group in kinds.values() for image in group.images)):
+        bench.remove(0, image)
+    return {
+        "parallel": apart["full"],
+        "parallel_scattered": apart["scattered"],
+        "parallel_shared": shared["full"],
+    }
 
 
-def _at_once(bench: Bench, sources: list[Rbd], data: int) -> float:
-    ratios = []
-    for _ in range(ROUNDS):
-        targets = [bench.image(1, SIZE) for _ in sources]
-        lines = "\n".join(f"{a} {b} {bench.state()}" for a, b in zip(sources, targets, strict=True))
-        os.sync()  # else what the last round left to be written is on the way of this one
-        took = timed([sys.executable, "-c", MANY], text=lines)
-        rate = VOLUMES * data / took.seconds / MIB
-        print(f"{VOLUMES} volumes: {rate:.0f} MiB/s; {took.cpu:.1f} s CPU, {took.mib:.0f} MiB", flush=True)
-        for source, target in zip(sources[:2], targets[:2], strict=True):
-            run(["qemu-img", "compare", "-f", "raw", "-F", "raw", qemu(source), qemu(target)])
-        for target in targets:
-            bench.remove(1, target)
-        limit = _limit(bench, VOLUMES * data)
-        print(f"limit: {limit:.0f} MiB/s", flush=True)
-        ratios.append(rate / limit)  # of neighbours in time: from round to round both vary more than by what differs
-    return round(statistics.median(ratios), 3)
+def _at_once(bench: Bench, kinds: dict[str, Group], data: int, read: Rbd) -> dict[str, float]:
+    rates: dict[str, list[float]] = {name: [] for name in ("limit", *kinds)}
+    for _ in range(TURNS):
+        rates["limit"].append(_limit(bench, VOLUMES * data, read))
+        for name, group in kinds.items():
+            rates[name].append(_copied(bench, name, group, data))
+    for name, found in rates.items():
+        print(f"{VOLUMES} volumes: {name}: {', '.join(f'{one:.0f}' for one in found)} MiB/s", flush=True)
+    limit = statistics.median(rates["limit"])
+    return {name: round(statistics.median(rates[name]) / limit, 3) for name in kinds}
 
 
-def _limit(bench: Bench, total: int) -> float:
-    """MiB a second that the clusters read and write at once, the lesser of both: as much as the volumes have, in pieces
-    like theirs, those that are written scattered as they are."""
-    read, written = bench.image(0, total), bench.image(1, VOLUMES * SIZE)
+def _copied(bench: Bench, name: str, group: Group, data: int) -> float:
+    """MiB a second of `data` bytes of each of the volumes, copied at once."""
+    targets = [bench.image(1, group.size) for _ in group.images]
+    lines = "\n".join(f"{a} {b} {bench.state()}" for a, b in zip(group.images, targets, strict=True))
+    os.sync()  # else what was left to be written is on the way of this one
+    took = timed([sys.executable, "-c", MANY], text=lines)
+    print(f"{VOLUMES} volumes: {name}: {took.seconds:.1f} s; {took.cpu:.1f} s CPU, {took.mib:.0f} MiB", flush=True)
+    for source, target in zip(group.images[:2], targets[:2], strict=True):
+        run(["qemu-img", "compare", "-f", "raw", "-F", "raw", qemu(source), qemu(target)])
+    for target in targets:
+        bench.remove(1, target)
+    return len(targets) * data / took.seconds / MIB
 
-    def io(side: int, kind: str, pattern: str, image: Rbd) -> list[str]:
-        common = ["--io-size", "1M", "--io-threads", "16", "--io-total", str(total), "--io-pattern", pattern]
-        return bench.rbd(side, "bench", "--io-type", kind, *common, f"volumes/{image.image}")
 
-    run(io(0, "write", "seq", read))
+def _io(bench: Bench, side: int, kind: str, image: Rbd, total: int) -> list[str]:
+    common = ["--io-size", "1M", "--io-threads", "16", "--io-total", str(total), "--io-pattern", "seq"]
+    return bench.rbd(side, "bench", "--io-type", kind, *common, f"volumes/{image.image}")
+
+
+def _limit(bench: Bench, total: int, read: Rbd) -> float:
+    """MiB a second that the clusters read and write at once, the lesser of both: as much as the volumes have, and full
+    as they are."""
+    written = bench.image(1, total)
     os.sync()
     began = time.monotonic()
-    commands = (io(0, "read", "seq", read), io(1, "write", "rand", written))
+    commands = (_io(bench, 0, "read", read, total), _io(bench, 1, "write", written, total))
     children = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for command in commands]
     for child in children:
         if child.wait(600):
             raise SystemExit("rbd bench failed")
     seconds = time.monotonic() - began
-    bench.remove(0, read)
     bench.remove(1, written)
     return total / MIB / seconds
 
