@@ -72,7 +72,7 @@ def copy(
         resumed = state.running is not None
         with (
             open_volume(target, write=True) as written,
-            _source(source, state, at, settle, rest, control) as (read, still, ours),
+            _source(source, state, at, settle, rest, control) as (read, still),
         ):
             began, size = time.monotonic(), read.size()
             _fit(read, written, grow)
@@ -91,36 +91,28 @@ def copy(
                 )
             state.at, state.passes, state.running = running.point, state.passes + 1, None
             state.save()
-            _remove(source, [name for name in ours if name not in (state.at, state.verified)])
+            # by what is open: to ask for it anew would be one open more in a window
+            _remove(source, _points(read, state.job, (state.at, state.verified)), read.unfinished())
         amounts = (counts.read, counts.data, counts.written, counts.zeroed)
         seconds = time.monotonic() - began
         return Copied(state.passes, running.point, running.since, state.known, *amounts, seconds, resumed)
 
 
-class _Source(NamedTuple):
-    """A source that is open to be read. `still` says that the point was made at rest, `ours` are the points of this
-    copy that were there before."""
-
-    volume: Volume
-    still: bool
-    ours: list[str]
-
-
 @contextmanager
 def _source(
     location: Location, state: State, at: str, settle: float, rest: bool, control: Control
-) -> Iterator[_Source]:
-    """The source, open at the point of the pass that is to run; the pass begun unless one is running."""
+) -> Iterator[tuple[Volume, bool]]:
+    """The source, open at the point of the pass that is to run, and whether that was made at `rest`; the pass begun
+    unless one is running."""
     with ExitStack() as opening:
         # to open an image is work for its cluster, and time of a cut-over: not once more for the point
         write = has_points(location) and not at and _makes_point(state.running)
         now = opening.enter_context(open_volume(location, write=write))
-        ours = [point.name for point in now.points() if _is_of(point.name, state.job)]
         still = _prepare(location, now, write, state, at) and rest
         running = state.running
         assert running is not None
         if not now.exact:
-            yield _Source(now, still, ours)
+            yield now, still
             return
         if (settle or rest) and running.point not in state.early:
             if not still:  # else nothing was under way at the point
@@ -129,7 +121,7 @@ def _source(
         with open_volume(location, point=running.point) as volume:
             # who has it open to be written is told of all that others do to it, and has to answer: not for hours
             opening.close()
-            yield _Source(volume, still, ours)
+            yield volume, still
 
 
 def _makes_point(running: Running | None) -> bool:
@@ -240,16 +232,16 @@ def tidy(source: Location, state: State) -> None:
 def clean(location: Location, job: str = "", *, keep: Collection[str] = ()) -> list[str]:
     """Removes our points on a volume, of one job or of all; the names of those removed. May be repeated."""
     with open_volume(location) as volume:
-        names = [point.name for point in volume.points() if not job or _is_of(point.name, job)]
-        unfinished = volume.unfinished()
-    return _remove(location, [name for name in names if name not in keep], unfinished=unfinished)
+        names, unfinished = _points(volume, job, keep), volume.unfinished()
+    return _remove(location, names, unfinished)
 
 
-def _is_of(point: str, job: str) -> bool:
-    return point.rpartition("-")[0] == job
+def _points(volume: Volume, job: str, keep: Collection[str]) -> list[str]:
+    names = [point.name for point in volume.points() if point.name not in keep]
+    return [name for name in names if not job or name.rpartition("-")[0] == job]
 
 
-def _remove(location: Location, names: list[str], *, unfinished: bool = False) -> list[str]:
+def _remove(location: Location, names: list[str], unfinished: bool) -> list[str]:
     """Removes these points, and what is left of one whose removal was killed: the names of those removed."""
     if not names and not unfinished:
         return []

@@ -41,9 +41,8 @@ class Manifest:
         page = 4096
         view = memoryview(records)
         offset = start // BLOCK * RECORD
+        there = self.load(start, start + len(view) // RECORD * BLOCK)
         with self._telling("written"):
-            there = bytearray(len(view))  # zeroes beyond the end of the file
-            os.preadv(self._fd, [there], offset)
             for at in range(0, len(view), page):
                 piece = view[at : at + page]
                 if there[at : at + page] != bytes(piece):
