@@ -1,31 +1,35 @@
 """A plan in the making: what becomes of every thing of the old cloud, and the steps that make it so.
 
 Each thing gets one decision: `create` (a step makes it), `match` (the new cloud has it already) or `leave` (it is not
-moved, and the reader is told why). What a step's arguments hold is the literal request; where it needs the id of
-something that another step makes, a reference stands: {"$ref": step, "field": ...}. The edges follow from those.
+moved, and the reader is told why). Where a step's request needs the id of something that another step makes, a
+reference stands (`naru.actions.arguments.ref`). The edges of the plan follow from those.
+
+What rules tell later rules beside that is declared by the rule that writes it, as a small class of its own: see `note`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack
 
-from naru.inventory.kinds import BY_NAME
+from naru.actions.arguments import ref, references
+from naru.actions.call import Call
+from naru.actions.request import Action
 from naru.inventory.rows import Row
-from naru.move.facts import Facts, disks, names
+from naru.messages import Text, message
+from naru.move.decisions import Decision, FieldChange
+from naru.move.facts import Facts, names
+from naru.move.kind import NOTHING, Kind
 from naru.move.mapping import CREATE, Choice
-from naru.plan.model import Finding, Plan, Step
+from naru.plan.model import BARRIER, Finding, Plan, Step
 from naru.volumes.where import HOST, Backends, described, load
 
-REF = "$ref"
-MARK = "naru"
 CLOUD = "cloud"
 """The unit of what belongs to no project, and of what joins two."""
 
-# the key of `Draft.since` for what joins two projects; no project has this id
-JOINS = "joins"
+# the key of what joins two projects among the steps by project; no project has this id
+_JOINS = "joins"
 
 # what of a cloud may be asked at a time; an operator changes them while the plan runs
 COPIES = "copies"
@@ -35,113 +39,84 @@ FLATTENS = "flattens"
 LIMITS = {"identity": 4, "compute": 6, "block-storage": 4, "image": 2, "network": 4, COPIES: 4, FLATTENS: 2}
 
 
-@dataclass(frozen=True)
-class Rule:
-    """Why one field of a thing is not on the new cloud what it was on the old."""
+class _Milestone(Action):
+    """Nothing is asked of anybody; such a step counts against the limit of the new cloud's Keystone."""
 
-    field: str
-    old: Any
-    new: Any
-    why: str
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What becomes of one thing. `new` is the id of what it was matched with, `step` the step that makes it."""
-
-    kind: str
-    id: str
-    name: str
-    project: str
-    decision: Literal["create", "match", "leave"]
-    why: str
-    new: str = ""
-    step: str = ""
-    rules: tuple[Rule, ...] = ()
+    step_kind: ClassVar[str] = "noop"
 
     @classmethod
-    def load(cls, raw: Mapping[str, Any]) -> "Decision":
-        """A decision from its JSON form, `asdict`'s."""
-        return cls(**{**raw, "rules": tuple(Rule(**rule) for rule in raw["rules"])})
+    def at(cls, cloud: str) -> Self:
+        return cls(cloud=cloud, service="identity")
+
+    def arguments(self) -> dict[str, Any]:
+        return {}
+
+
+class _Barrier(_Milestone):
+    step_kind: ClassVar[str] = BARRIER
+
+
+Severity = Literal["error", "warning", "info"]
+Note = TypeVar("Note")
+
+THING = message("move.thing", en="{kind:kind} {name}", ko="{kind:kind} {name}")
+NOT_MOVED = message("move.not_moved", en="{thing} is not moved: {why}", ko="{thing}: 이전하지 않습니다. 이유: {why}")
+CREATED = message("move.title.create", en="create {thing}", ko="{thing} 생성")
+NO_EXTENSION = message(
+    "move.no_extension", en="{cloud} has no {extension}", ko="{cloud} 클라우드에 확장 기능이 없습니다({extension})"
+)
 
 
 @dataclass(frozen=True)
-class Marked:
-    """A thing that bears a mark until all of its project is made: where things of its kind are listed, which field has
-    the mark, and the request that takes it away."""
+class Options:
+    """How the operator wants the move: `key` is the file that the passwords of new users are derived from, `admin` the
+    id of clouds.yaml's identity on the new cloud, `role` that of the role that lets somebody act in a project;
+    `storage` the files that describe the storage of the old cloud and the new, if it can be reached; `directory` the
+    work directory."""
 
-    mark: str
-    step: str
-    service: str
-    listing: list[Any]
-    collection: str
-    item: str
-    wrap: str
-    field: str
-    unmark: Mapping[str, Any]
-    version: str = ""
+    key: str
+    admin: str
+    role: str
+    storage: tuple[str, str] | None = None
+    directory: str = ""
 
 
-def ref(step: str, field: str = "id") -> dict[str, str]:
-    """The field of a step's result, in another step's arguments."""
-    return {REF: step, "field": field}
+class Position(TypedDict, total=False):
+    """Where a step stands in the plan: the `project` (old id) that it belongs to, "" for none; its `unit` where that is
+    not the project's; the steps that it comes `after`, beside those that it refers to; the `gate` before it; the worker
+    queue that it runs at. What `joins` the project to another goes with whichever is rolled back first: it is of
+    neither's unit, and no barrier of either waits for it. `estimate` is seconds; `purpose` what the step is for, where
+    somebody looks for that."""
 
-
-def references(value: Any) -> Iterator[str]:
-    """The steps that a value refers to."""
-    if isinstance(value, Mapping):
-        if REF in value:
-            yield value[REF]
-        else:
-            for inner in value.values():
-                yield from references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner)
+    project: str
+    unit: str
+    after: Iterable[str]
+    gate: str
+    queue: str
+    joins: bool
+    estimate: float
+    purpose: str
 
 
 @dataclass
 class Draft:
-    """The plan and the decisions so far. `key` is the file that the passwords of new users are derived from."""
+    """The plan and the decisions so far."""
 
     facts: Facts
     choices: Mapping[tuple[str, str], Choice]
     plan: Plan
-    key: str
-    # the identity of clouds.yaml on the new cloud, and the role that lets somebody act in a project
-    admin: str
-    role: str
-    # the files that describe the storage of both clouds, old and new, if it can be reached; the work directory
-    storage: tuple[str, str] | None = None
-    directory: str = ""
+    options: Options
     decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)
     # the steps so far, by id
     steps: dict[str, Step] = field(default_factory=dict)
-    # by project ("" for what belongs to none, JOINS for what joins two): the steps since its last barrier, and that
-    since: dict[str, list[str]] = field(default_factory=dict)
-    marks: dict[str, list["Marked"]] = field(default_factory=dict)
-    # old ids of ports that come up at the cut-over only
-    dark_ports: set[str] = field(default_factory=set)
-    # project: the step that finds its security group default. Neutron makes another one for whatever is still done in
-    # a project, so in a rollback it goes after all of that
-    default_groups: dict[str, str] = field(default_factory=dict)
-    # (project, service): the step that lifts the quota
-    lifted: dict[tuple[str, str], str] = field(default_factory=dict)
-    # kind of quotas: their names on the new cloud
-    quota_names: dict[str, set[str]] = field(default_factory=dict)
-    # old id of a router: the steps that make its interfaces
-    interfaces: dict[str, list[str]] = field(default_factory=dict)
-    # old id of an image or flavor: the step after which servers can be booted from it
-    bootable: dict[str, str] = field(default_factory=dict)
-    # (project, user): the step after which things can be made as that user
-    actors: dict[tuple[str, str], str] = field(default_factory=dict)
-    _roots: set[str] | None = None
-    # (old id of a network, project or "*" for all): the steps that share it with that one
-    shared: dict[tuple[str, str], list[str]] = field(default_factory=dict)
-    # (project, old id of a flavor or image of others): the step that lets the project use it
-    access: dict[tuple[str, str], str] = field(default_factory=dict)
+    _notes: dict[type, Any] = field(default_factory=dict)
+    # by project ("" for what belongs to none, _JOINS for what joins two): the steps since its last barrier, and that
+    _since: dict[str, list[str]] = field(default_factory=dict)
+    # (project, service): the step that all later steps, or all later creations, of the project there come after
+    _first: dict[tuple[str, str], str] = field(default_factory=dict)
+    _first_creation: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    # -- where things are
+    # -- what there is
 
     @property
     def old(self) -> str:
@@ -152,6 +127,12 @@ class Draft:
     def new(self) -> str:
         """The new cloud's name."""
         return self.facts.new.cloud
+
+    def note(self, kind: type[Note]) -> Note:
+        """What the rules have noted in this class so far, for later rules: the one instance of it. The class is
+        declared in the module of the rule that writes it, and says what it holds."""
+        found: Note = self._notes.setdefault(kind, kind())
+        return found
 
     def ref(self, kind: str, identity: Any, field: str = "id") -> Any:
         """What stands for the thing's counterpart in a request: its id, a reference, or None when it has none."""
@@ -164,18 +145,18 @@ class Draft:
         """The steps planned so far that make these things."""
         return [found.step for one in ids if (found := self.decisions.get((kind, one))) and found.step]
 
-    def there(self, kind: str, project: str) -> Sequence[Row]:
+    def existing(self, kind: str, project: str) -> Sequence[Row]:
         """What the new cloud has of the kind already in the counterpart of the project."""
         new = self.ref("project", project)
         return self.facts.new.of(kind, new) if isinstance(new, str) else ()
 
-    def chosen(self, section: str, row: Row | None, key: str = "") -> Choice | None:
+    def choice(self, section: str, row: Row | None, key: str = "") -> Choice | None:
         """What the map says of the thing, or of what is nothing but a name."""
         return self.choices.get((section, row.id if row else key))
 
     def target(self, section: str, kind: str, row: Row) -> str | None:
         """The id of the mapped counterpart on the new cloud, None when it is to be made or is not decided."""
-        choice = self.chosen(section, row)
+        choice = self.choice(section, row)
         if choice is None or choice.target in (None, CREATE):
             return None
         found = self.facts.new.named(kind, str(choice.target))
@@ -184,12 +165,12 @@ class Draft:
     @cached_property
     def storages(self) -> list[Backends]:
         """The storage of the old cloud and of the new, if it can be reached."""
-        return [load(Path(file)) for file in self.storage or ()]
+        return [load(Path(file)) for file in self.options.storage or ()]
 
-    def place(self, row: Row) -> str:
-        """Where the content of a volume is carried: at the place of the backend that has it, "" for the executor."""
+    def queue(self, row: Row) -> str:
+        """The worker queue that carries a volume's content: that of the backend that has it, "" for the executor."""
         host = row.body.get(HOST)
-        backend = described(str(host), self.storages[0]) if self.storage and host else None
+        backend = described(str(host), self.storages[0]) if self.options.storage and host else None
         return backend.place if backend else ""
 
     @cached_property
@@ -201,181 +182,164 @@ class Draft:
         """The unit of what belongs to a project, or to none."""
         return f"project {self.called[project]}" if project in self.facts.projects else CLOUD
 
+    # -- fields
+
+    def sent(self, kind: Kind, row: Row) -> tuple[dict[str, Any], list[FieldChange]]:
+        """Those of the kind's `sent` fields that the old cloud has and the new one takes; the changes of the others."""
+        body, changes = kept(row, kind.sent), []
+        known = self.facts.new.features.extensions(kind.service) if kind.extensions else frozenset()
+        for name in list(body):
+            extension = kind.extensions.get(name)
+            if extension is None or extension in known:
+                continue
+            value = body.pop(name)
+            if value not in NOTHING and value not in kind.harmless.get(name, ()):
+                changes.append(FieldChange(name, value, None, NO_EXTENSION(cloud=self.new, extension=extension)))
+        return body, changes
+
     # -- deciding
 
-    def match(self, row: Row, new: str, why: str, rules: Iterable[Rule] = ()) -> None:
+    def match(self, row: Row, new: str, why: Text, rules: Iterable[FieldChange] = ()) -> None:
         """The new cloud has it already."""
         self._decide(row, "match", why, rules, new=new)
 
-    def leave(self, row: Row, why: str, *, hint: str = "", severity: str = "warning") -> None:
+    def leave(self, row: Row, why: Text, *, hint: Text = "", severity: Severity = "warning") -> None:
         """It is not moved."""
         self._decide(row, "leave", why, ())
-        self.find(severity, f"{title(row)} is not moved: {why}", about=row.id, hint=hint)
+        self.find(severity, NOT_MOVED(thing=thing(row), why=why), about=row.id, hint=hint)
 
     def create(
         self,
         row: Row,
-        body: Mapping[str, Any],
+        action: Action,
         *,
-        path: str | list[Any],
-        wrap: str,
-        where: Mapping[str, Any] = MappingProxyType({}),
-        why: str = "",
-        rules: Iterable[Rule] = (),
-        after: Iterable[str] = (),
-        listing: str | list[Any] = "",
-        ignore: Iterable[Any] = (),
-        ids: Iterable[str] = (),
-        title_: str = "",
-        project: str | None = None,
-        unit: str = "",
-        gate: str = "",
-        joins: bool = False,
-        by: str = "move.create",
-        group: str = "",
-        place: str = "",
-        **more: Any,
+        title: Text = "",
+        why: Text = "",
+        rules: Iterable[FieldChange] = (),
+        **position: Unpack[Position],
     ) -> str:
-        """A step makes it: `body` under the key `wrap` to `path`. What an attempt before it made is found in the list
-        by `where` (path: value), unless its id is among `ignore`; or it has one of `ids`. `by` is the step's kind,
-        which takes what `move.create` does; `more` goes to the step as it is; see `naru.move.steps.create`. Returns
-        its id."""
-        kind = BY_NAME[row.kind]
-        after = [*after, self.lifted.get((row.project, kind.service), "")]
-        find: dict[str, Any] = {"ids": list(ids)}
-        if not find["ids"]:
-            find = {
-                "path": listing or path,
-                "collection": kind.collection,
-                "where": dict(where),
-                "ignore": list(ignore),
-            }
-        step = self.step(
-            f"{row.kind}/{row.id}",
-            by,
-            {
-                "cloud": self.new,
-                "service": kind.service,
-                "path": path,
-                "wrap": wrap,
-                "body": body,
-                "find": find,
-                **more,
-            },
-            title=title_ or f"create {title(row)}",
-            project=row.project if project is None else project,
-            unit=unit,
-            after=after,
-            gate=gate,
-            joins=joins,
-            group=group,
-            place=place,
-        )
+        """A step makes it by the action, a `Create` or one that takes what that does. It belongs to the thing's project
+        unless another one is given. Returns the step's id."""
+        first = self._first_creation.get((row.project, action.service), "")
+        position["after"] = [*position.get("after", ()), first]
+        position.setdefault("project", row.project)
+        step = self.step(f"{row.kind}/{row.id}", action, title or CREATED(thing=thing(row)), about=row, **position)
         self.made(row, step, why, rules)
         return step
 
-    def marked(
-        self, row: Row, step: str, path: str, wrap: str, *, field: str, unmark: Mapping[str, Any], version: str = ""
-    ) -> None:
-        """The thing that the step makes bears `mark(row)` in `field`, until the request `unmark` (to its path) has
-        taken it away."""
-        kind = BY_NAME[row.kind]
-        listing = [kind.path, "&" if "?" in kind.path else "?", "project_id=", self.ref("project", row.project)]
-        mine = Marked(
-            *(mark(row), step, kind.service, listing, kind.collection, f"{path}/", wrap, field, unmark, version)
-        )
-        self.marks.setdefault(row.project, []).append(mine)
-
-    def marked_in_metadata(self, row: Row, step: str, path: str, wrap: str) -> None:
-        """As `marked`, by the key `naru` of its metadata."""
-        unmark = {"method": "DELETE", "path": "/metadata/naru", "ok": [404]}
-        self.marked(row, step, path, wrap, field="metadata.naru", unmark=unmark)
-
-    def made(self, row: Row, step: str, why: str = "", rules: Iterable[Rule] = ()) -> None:
+    def made(self, row: Row, step: str, why: Text = "", rules: Iterable[FieldChange] = ()) -> None:
         """The step makes it."""
         self._decide(row, "create", why, rules, step=step)
 
-    def _decide(self, row: Row, what: Any, why: str, rules: Iterable[Rule], *, new: str = "", step: str = "") -> None:
+    def _decide(
+        self, row: Row, what: Any, why: Text, rules: Iterable[FieldChange], *, new: str = "", step: str = ""
+    ) -> None:
         key = (row.kind, row.id)
         if key in self.decisions:
             raise ValueError(f"{row.kind} {row.id} was decided already")
         self.decisions[key] = Decision(row.kind, row.id, row.name, row.project, what, why, new, step, tuple(rules))
 
-    def rule(self, row: Row, *rules: Rule) -> None:
-        """Adds rules to a decision made before."""
+    def change(self, row: Row, *changes: FieldChange) -> None:
+        """Adds changed fields to a decision made before."""
         decision = self.decisions[row.kind, row.id]
-        self.decisions[row.kind, row.id] = Decision(**{**vars(decision), "rules": (*decision.rules, *rules)})
+        self.decisions[row.kind, row.id] = replace(decision, rules=(*decision.rules, *changes))
 
     # -- steps and findings
 
     def step(
-        self,
-        identity: str,
-        kind: str,
-        args: Mapping[str, Any],
-        *,
-        title: str,
-        project: str,
-        unit: str = "",
-        after: Iterable[str] = (),
-        gate: str = "",
-        group: str = "",
-        estimate: float = 0.0,
-        joins: bool = False,
-        place: str = "",
+        self, identity: str, action: Action, title: Text, *, about: Row | None = None, **position: Unpack[Position]
     ) -> str:
-        """Adds a step of a project (or of none: "") to run after those that its arguments refer to, and `after`.
-        It is limited with its service's, or with the limit group `group`. Returns its id. One that `joins` the project
-        to another goes with whichever is taken back first: it is of neither's unit, and no point in the way of either
-        waits for it."""
+        """Adds a step, to run after those that its request refers to and those that its position names. It counts
+        against the limit of its service on its cloud, or of the action's own group. Returns its id."""
+        project = position.get("project", "")
         project = project if project in self.facts.projects else ""
-        service = str(args.get("service", "identity"))
-        group = group or service
-        limit = group if group in (COPIES, FLATTENS) else f"{group}@{args.get('cloud', self.new)}"
+        arguments = action.arguments()
+        group = action.limit_group or action.service
+        limit = action.limit_group or f"{group}@{action.cloud}"
         self.plan.limits.setdefault(limit, LIMITS[group])
-        first = self.default_groups.get(project, "") if service == "network" else ""
-        befores = sorted({*references(args), *(name for name in (first, *after) if name)})
-        unit = CLOUD if joins else unit or self.unit(project)
-        self.steps[identity] = Step(identity, kind, args, unit, limit, place, gate, title, estimate)
-        self.plan.add(self.steps[identity], after=befores)
-        self.since.setdefault(JOINS if joins else project, []).append(identity)
+        first = self._first.get((project, action.service), "")
+        befores = sorted({*references(arguments), *(name for name in (first, *position.get("after", ())) if name)})
+        joins = position.get("joins", False)
+        step = Step(
+            identity,
+            action.step_kind,
+            arguments,
+            CLOUD if joins else position.get("unit") or self.unit(project),
+            limit,
+            position.get("queue", ""),
+            position.get("gate", ""),
+            str(title),
+            position.get("estimate", 0.0),
+        )
+        self.steps[identity] = step
+        self.plan.add(step, after=befores)
+        self._since.setdefault(_JOINS if joins else project, []).append(identity)
         return identity
 
-    def roots(self) -> set[str]:
-        """The old volumes that servers are booted from."""
-        if self._roots is None:
-            servers = [row for row in self.facts.owned("server") if not row.body.get("image")]
-            self._roots = {found[0][0].id for row in servers if (found := disks(self.facts.old, row))}
-        return self._roots
+    def call(
+        self,
+        identity: str,
+        service: str,
+        requests: Sequence[Mapping[str, Any]],
+        title: Text,
+        *,
+        undo: Sequence[Mapping[str, Any]] = (),
+        cloud: str = "",
+        about: Row | None = None,
+        **position: Unpack[Position],
+    ) -> str:
+        """Adds a step of requests that may be repeated (see `naru.actions.call.Call`), on the new cloud unless another
+        one is named. Returns its id."""
+        fields: dict[str, Any] = {"cloud": cloud or self.new, "service": service, "requests": list(requests)}
+        if undo:
+            fields["undo"] = list(undo)
+        return self.step(identity, Call(**fields), title, about=about, **position)
 
-    def all_interfaces(self, project: str) -> list[str]:
-        """The steps that make interfaces of the project's routers."""
-        return [step for router in self.facts.owned("router", project) for step in self.interfaces.get(router.id, ())]
-
-    def barrier(self, identity: str, project: str, title: str, gate: str = "") -> str:
-        """A point that all steps so far of the project, and of none, come before; it may be behind a gate."""
-        after = self.since.pop(project, [])
+    def milestone(self, identity: str, project: str, title: Text, gate: str = "") -> str:
+        """A step that does nothing: all steps so far of the project, and of none, come before it, and it may be behind
+        a gate. Returns its id."""
+        after = self._since.pop(project, [])
         if project:
-            after = [*after, *self.since.get("", [])]
-        return self.step(identity, "noop", {}, title=title, project=project, after=after, gate=gate)
+            after = [*after, *self._since.get("", [])]
+        return self.step(identity, _Milestone.at(self.new), title, project=project, after=after, gate=gate)
 
-    def find(self, severity: Any, summary: str, *, about: str = "", detail: str = "", hint: str = "") -> None:
+    def barrier(self, identity: str, title: Text, project: str, after: Iterable[str]) -> str:
+        """A step that does nothing and waits for others until they are done, skipped or rolled back; what comes after
+        it does not depend on them. Returns its id."""
+        return self.step(identity, _Barrier.at(self.new), title, project=project, after=after)
+
+    def first(self, project: str, service: str, step: str) -> None:
+        """All later steps of the project at the service come after this one; so in a rollback it goes after them."""
+        self._first[project, service] = step
+
+    def first_creation(self, project: str, service: str, step: str) -> None:
+        """All later creations of things of the project at the service come after this step."""
+        self._first_creation[project, service] = step
+
+    def before_creations(self, project: str, service: str) -> str:
+        """The step that they come after, "" for none."""
+        return self._first_creation.get((project, service), "")
+
+    def so_far(self, project: str) -> list[str]:
+        """The steps of a project, or of none (""), since its last barrier, with that."""
+        return list(self._since.get(project, ()))
+
+    def everything_so_far(self) -> Iterator[str]:
+        """Those of all projects, of none, and of what joins two."""
+        return (step for steps in self._since.values() for step in steps)
+
+    def forget_since(self, project: str, steps: Iterable[str]) -> None:
+        """Later barriers of the project wait for these steps in place of those so far."""
+        self._since[project] = list(steps)
+
+    def find(self, severity: Severity, summary: Text, *, about: str = "", detail: Text = "", hint: Text = "") -> None:
         """Something that the reader must know."""
         self.plan.findings.append(Finding(severity, summary, detail, hint, about))
 
-    def dump(self) -> list[dict[str, Any]]:
-        """The decisions as JSON."""
-        return [asdict(decision) for decision in self.decisions.values()]
 
-
-def title(row: Row) -> str:
+def thing(row: Row) -> Text:
     """How a thing is called in a title or finding."""
-    return f"{row.kind} {row.name or row.id}"
-
-
-def mark(row: Row) -> str:
-    """The mark by which a thing that was made for `row` is found again."""
-    return f"{MARK}:{row.id}"
+    return THING(kind=row.kind, name=row.name or row.id)
 
 
 def kept(row: Row, fields: Iterable[str]) -> dict[str, Any]:

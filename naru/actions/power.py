@@ -15,7 +15,7 @@ LIMIT = 900.0
 """Seconds that a server may take to stop or start: a guest that ignores ACPI is switched off by Nova after its own."""
 
 
-@step("move.power", undo="move.power.back", retry=RETRY, deadline=LIMIT + 60)
+@step("cloud.power", undo="cloud.power.undo", retry=RETRY, deadline=LIMIT + 60)
 def power(context: Context) -> dict[str, Any]:
     """Brings `server` on `cloud` to the state `to` (SHUTOFF or ACTIVE); `back` is where a rollback brings it, if it is
     to be brought anywhere."""
@@ -26,9 +26,9 @@ def power(context: Context) -> dict[str, Any]:
     }
 
 
-@step("move.power.back", no_undo="it is an undo itself", retry=RETRY, deadline=LIMIT + 60)
-def power_back(context: Context) -> None:
-    """Brings a server back to where it was before a `move.power`."""
+@step("cloud.power.undo", no_undo="it is an undo itself", retry=RETRY, deadline=LIMIT + 60)
+def undo_power(context: Context) -> None:
+    """Brings a server back to where it was before a `cloud.power`."""
     args, done = context.args["args"], context.args["result"]
     if args.get("back") is None:
         return

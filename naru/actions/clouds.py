@@ -1,0 +1,152 @@
+"""The clouds that steps talk to: one client of each for the whole process; looking, waiting, deleting there."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from naru.actions.arguments import url
+from naru.cloud.client import Call, Cloud, CloudError, Unavailable
+from naru.errors import NaruError
+from naru.inventory.kinds import values
+from naru.plan.context import Context
+from naru.plan.errors import Transient
+from naru.plan.kinds import Retry
+
+SETTLE = 3.0
+"""Seconds after which the request of a killed process has surely left its trace."""
+POLL = (0.3, 2.0)
+"""Seconds between two looks at what is under way: at first, and at most."""
+RETRY = (
+    Retry(on=(Unavailable,), tries=5, pause=2.0),
+    Retry(on=(Transient,), tries=12, pause=0.5, longest=5.0),
+)
+DEADLINE = 1800.0
+
+_clouds: dict[str, Cloud] = {}
+# as users: a token and the endpoints serve many steps
+_acting: dict[tuple[str, str, str], Cloud] = {}
+_lock = threading.Lock()
+_running = threading.local()
+
+
+def cloud(context: Context, name: str) -> Cloud:
+    """The cloud of clouds.yaml, one client of it for all steps; what it is asked is logged with the calling step."""
+    _running.context = context
+    with _lock:
+        if name not in _clouds:
+            _clouds[name] = Cloud(name, record=_record)
+        return _clouds[name]
+
+
+def _record(call: Call) -> None:
+    context: Context | None = getattr(_running, "context", None)
+    if context is not None:
+        context.log(f"{call.method} {call.service} {call.url} {call.status}", call.request_id)
+
+
+def client(context: Context, args: Mapping[str, Any]) -> Cloud:
+    """The cloud that the (resolved) arguments name, as whom they name: `actor` has project, and user and password when
+    it is not the administrator who acts in the project."""
+    found = cloud(context, args["cloud"])
+    who = args.get("actor")
+    if not who:
+        return found
+    key = (found.name, who["project"], who.get("user", ""))
+    with _lock:
+        if key not in _acting:
+            _acting[key] = found.acting(who["project"], who.get("user", ""), who.get("password", ""))
+        return _acting[key]
+
+
+def matches(item: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
+    """Whether the item has each wanted value at its path. Addresses are compared in any case of letters."""
+    return all(
+        wanted in found or (isinstance(wanted, str) and wanted.lower() in [str(value).lower() for value in found])
+        for path, wanted in where.items()
+        for found in [list(values(item, path))]
+    )
+
+
+def get(client: Cloud, service: str, path: str, wrap: str, version: str = "") -> Any:
+    """The thing at the path, None when there is none."""
+    try:
+        found = client(service, "GET", path, version=version)
+    except CloudError as error:
+        if error.status == 404:
+            return None
+        raise
+    return found[wrap] if wrap and wrap in found else found
+
+
+def looks(context: Context) -> Iterator[Any]:
+    """Looks at what is under way: each turn gives a function that waits for the next."""
+    pause = POLL[0]
+    while True:
+        yield lambda pause=pause: context.sleep(pause)
+        pause = min(POLL[1], pause * 1.4)
+
+
+def remove(
+    context: Context, client: Cloud, service: str, path: str, wrap: str = "", version: str = "", gone: Any = False
+) -> None:
+    """Deletes what is at the path, if it is there. With `gone`, waits until it is not. Raises Transient while
+    something else still holds it."""
+    try:
+        client(service, "DELETE", path, version=version)
+    except CloudError as error:
+        if error.status in (400, 409):
+            raise Transient(error.summary, detail=error.detail) from error
+        if error.status != 404:
+            raise
+    if gone:
+        for wait in looks(context):
+            item = get(client, service, path, wrap, version)
+            if item is None:
+                return
+            if str(item.get("status", "")).startswith("error"):
+                raise Transient(f"{path} could not be deleted: {item['status']}")
+            wait()
+
+
+def send(client: Cloud, service: str, request: Mapping[str, Any]) -> Any:
+    """The answer to a request of a `cloud.call`; None when it says that it was done before."""
+    try:
+        return client(
+            *(service, request["method"], url(request["path"]), request.get("body")),
+            version=request.get("version", ""),
+            headers=request.get("headers"),
+            again=True,
+        )
+    except CloudError as error:
+        if error.status in request.get("ok", ()) or _there(client, service, request, error):
+            return None
+        if error.status == 409 and request.get("busy"):
+            raise Transient(error.summary, detail=error.detail) from error
+        raise
+
+
+def _there(client: Cloud, service: str, request: Mapping[str, Any], error: CloudError) -> bool:
+    """Whether a request was refused because what it makes is there already, where the status alone does not say so."""
+    there = request.get("there")
+    if not there or isinstance(error, Unavailable):
+        return False
+    items = client.items(service, url(request["path"]), there["collection"])
+    return any(matches(item, there["where"]) for item in items)
+
+
+def wait_for(context: Context, look: Any, done: Any, what: str, limit: float) -> Any:
+    """What `look` gives as soon as `done` says so of it. Raises NaruError after `limit` seconds."""
+    end = time.monotonic() + limit
+    for wait in looks(context):
+        found = look()
+        if done(found):
+            return found
+        if time.monotonic() > end:
+            raise NaruError(f"{what} after {limit:.0f} s", hint="See the cloud's own logs; then: naru plan retry.")
+        wait()
+
+
+def deadline(args: Mapping[str, Any]) -> float:
+    """Seconds that a step may take, by its arguments."""
+    return float(args.get("deadline", DEADLINE))

@@ -1,0 +1,220 @@
+"""Things that are made by POST, and found again when they were made before; and their deletion.
+
+A first attempt needs no look: its intent was on disk before anything was asked, so nothing can be there. Every further
+one looks, and when it finds nothing looks again a moment later, for the request of a process that was killed goes on
+in the service.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from naru.actions.arguments import Id, Path_, resolve, url
+from naru.actions.clouds import DEADLINE, RETRY, SETTLE, client, cloud, deadline, get, looks, matches, remove, send
+from naru.actions.request import Action, Actor, Part, Request
+from naru.cloud.client import CloudError
+from naru.plan.context import Context
+from naru.plan.errors import PlanError, Transient
+from naru.plan.kinds import step
+
+
+class Find(Part):
+    """How the thing is found again: in the list at `path`, under `collection`, the item that has each value of `where`
+    at its path and none of the ids `ignore`. Or it has one of `ids`, of which it gets the first that is free."""
+
+    path: Path_ = ""
+    collection: str = ""
+    where: dict[str, Any] = {}
+    ignore: list[Id] = []
+    ids: list[str] = []
+
+
+class Wait(Part):
+    """What is waited for when the thing was made: that `field` is one of `until`; one of `fail` ends the wait."""
+
+    field: str
+    until: list[str]
+    fail: list[str]
+
+
+class Create(Action):
+    """A thing that is made by POST of `body` under `wrap` to `path` of `service` on `cloud`.
+
+    `beside` is what the request has beside `wrap`; `actor` who makes it. `keep` are fields of the answer that other
+    steps need. `item` is what the thing's path begins with, if that is not `path`, and `key` the field that names it
+    there. For its deletion: with `gone` it takes a while, `closing` is a request to the thing's path that has to come
+    before. `deadline` is seconds.
+    """
+
+    step_kind: ClassVar[str] = "cloud.create"
+
+    path: Path_
+    wrap: str
+    body: dict[str, Any]
+    find: Find
+    beside: dict[str, Any] = {}
+    actor: Actor | None = None
+    version: str = ""
+    wait: Wait | None = None
+    keep: list[str] = []
+    item: str = ""
+    key: str = "id"
+    gone: bool = False
+    closing: Request | None = None
+    deadline: float = DEADLINE
+
+
+class _Thing:
+    """What a `cloud.create` makes, found by its natural key or mark."""
+
+    def __init__(self, context: Context, args: Mapping[str, Any], results: Mapping[str, Any]) -> None:
+        self.context = context
+        self.args = resolve(args, results, context)
+        self.admin = cloud(context, self.args["cloud"])
+        self.service = self.args["service"]
+        self.path = url(self.args["path"]).partition("?")[0]
+        self.version = self.args.get("version", "")
+
+    def search(self) -> list[dict[str, Any]]:
+        """Those that an earlier attempt made."""
+        find = self.args["find"]
+        if "ids" in find:
+            return [there for identity in find["ids"] if (there := self.item(identity))]
+        items = self.admin.items(self.service, url(find["path"]), find["collection"], self.version)
+        ignored = find.get("ignore", ())
+        return [item for item in items if item.get("id") not in ignored and matches(item, find["where"])]
+
+    def settle(self) -> list[dict[str, Any]]:
+        """`search`, until it finds something or nothing can appear any more."""
+        found = self.search()
+        if not found:
+            self.context.sleep(SETTLE)
+            found = self.search()
+        return found
+
+    def there(self) -> dict[str, Any] | None:
+        """What an earlier attempt made; what came to nothing is removed."""
+        found = self.settle() if self.context.attempt > 1 else []
+        for item in found:
+            if self.failed(item):
+                self.remove(f"{self.args.get('item', self.path + '/')}{self.key(item)}")
+        return next((item for item in found if not self.failed(item)), None)
+
+    def post(self) -> dict[str, Any]:
+        """Makes it; with the first of its `ids` that is free, where it is to have one of some."""
+        ids = self.args["find"].get("ids", [])
+        for identity in ids[:-1]:
+            try:
+                return self._post({**self.args["body"], "id": identity})
+            except CloudError as error:
+                if error.status != 409:
+                    raise
+        return self._post({**self.args["body"], "id": ids[-1]} if ids else self.args["body"])
+
+    def _post(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        args = self.args
+        body = {args["wrap"]: fields, **args.get("beside", {})} if args["wrap"] else fields
+        made = client(self.context, args)(self.service, "POST", url(args["path"]), body, version=self.version)
+        found = made.get(args["wrap"]) if args["wrap"] and isinstance(made, dict) else made
+        if not isinstance(found, dict):
+            raise Transient(f"{self.service} answered POST {self.path} without what it made", detail=str(made)[:500])
+        return found
+
+    def key(self, item: Mapping[str, Any]) -> str:
+        """What names the item in its path."""
+        return str(item[self.args.get("key", "id")])
+
+    def item(self, key: str) -> Any:
+        """The thing as it is now, None when it is gone."""
+        path = self.args.get("item", f"{self.path}/")
+        return get(self.admin, self.service, f"{path}{key}", self.args["wrap"], self.version)
+
+    def failed(self, item: Mapping[str, Any]) -> bool:
+        """Whether it came to nothing."""
+        wait = self.args.get("wait")
+        return bool(wait) and item.get(wait["field"]) in wait["fail"]
+
+    def ready(self, made: Mapping[str, Any]) -> dict[str, Any]:
+        """Waits until it can be used; the step's result."""
+        wait, item, key = self.args.get("wait"), made, self.key(made)
+        if wait:
+            for found in looks(self.context):
+                item = self.item(key)
+                if item is None:
+                    raise PlanError(f"{self.args['wrap']} {key} is gone while it was waited for")
+                if item.get(wait["field"]) in wait["until"]:
+                    break
+                if self.failed(item):
+                    why = (item.get("fault") or {}).get("message") or item.get("fail_reason") or item[wait["field"]]
+                    raise PlanError(
+                        f"{self.args['wrap']} {key} came to nothing",
+                        detail=str(why),
+                        hint="When the cause is mended: naru plan retry; the failed one is deleted first.",
+                    )
+                found()
+        kept = {name: item.get(name) for name in self.args.get("keep", ())}
+        return {"id": key, "path": f"{self.args.get('item', self.path + '/')}{key}", **kept}
+
+    def remove(self, path: str) -> None:
+        """Deletes what is at the path, and waits until it is gone where it takes its time."""
+        if closing := self.args.get("closing"):
+            send(self.admin, self.service, {"ok": [404], **closing, "path": path + closing.get("path", "")})
+        remove(self.context, self.admin, self.service, path, self.args["wrap"], self.version, self.args.get("gone"))
+
+
+@step("cloud.create", undo="cloud.delete", retry=RETRY, deadline=deadline)
+def create(context: Context) -> dict[str, Any]:
+    """Makes a thing by POST of `body` under `wrap` to `path` of `service` on `cloud`, or finds what an earlier attempt
+    made.
+
+    `find`: `path` and `collection` of a list, `where` with the values (by path) that mark the thing and `ignore` with
+    ids of others; or `ids`, of which it gets the first that is free. `wait`: `field`, `until` and `fail` (its values).
+    `keep` are fields of the answer that other steps need. `actor`: who makes it. `beside` is what the request has
+    beside `wrap`; `item` what the thing's path begins with, if it is not `path`. For its deletion: `gone`, it takes a
+    while; `closing`, a request to the thing's path that has to come before.
+    """
+    return make(context)
+
+
+def make(
+    context: Context, before: Callable[[Mapping[str, Any]], Mapping[str, Any]] = lambda args: {}
+) -> dict[str, Any]:
+    """As `cloud.create`; `before` is called with the resolved arguments whenever it is about to be made, and gives what
+    is added to `body`."""
+    thing = _Thing(context, context.args, context.results())
+    found = thing.there()
+    try:
+        if found is None:
+            thing.args["body"] |= before(thing.args)
+        return thing.ready(found or thing.post())
+    except CloudError as error:
+        # an earlier attempt's request that went on while this one looked
+        # (of a port forwarding Neutron says that it is a bad request)
+        late = thing.search() if error.status in (400, 409) and context.attempt > 1 else []
+        if not late:
+            raise
+        return thing.ready(late[0])
+
+
+def is_made(context: Context) -> bool:
+    """Whether an earlier attempt of a step that makes as `cloud.create` has done so."""
+    return _Thing(context, context.args, context.results()).there() is not None
+
+
+@step("cloud.delete", no_undo="it is an undo itself", retry=RETRY, deadline=DEADLINE, here=True)
+def delete(context: Context) -> dict[str, Any]:
+    """Deletes what a `cloud.create` made; where that did not come to an end, what it left."""
+    done, args = context.args["result"], context.args["args"]
+    thing = _Thing(context, args if done is None else _without_references(args), context.args.get("results") or {})
+    if done is not None:
+        thing.remove(done["path"])
+        return {"deleted": 1}
+    found = thing.settle()
+    for item in found:
+        thing.remove(f"{thing.args.get('item', thing.path + '/')}{thing.key(item)}")
+    return {"deleted": len(found)}
+
+
+def _without_references(args: Mapping[str, Any]) -> dict[str, Any]:
+    """What deleting by the path needs; the steps referred to may be undone long since."""
+    wanted = ("cloud", "service", "wrap", "version", "gone", "closing")
+    return {"path": "", **{name: args[name] for name in wanted if name in args}}

@@ -1,0 +1,44 @@
+"""What becomes of every thing of the old cloud, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from naru.messages import Text, dump, load
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """A field of a thing that is not on the new cloud what it was on the old, and the rule that says why."""
+
+    field: str
+    old: Any
+    new: Any
+    why: Text
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of one thing: `create` (a step makes it), `match` (the new cloud has it already) or `leave` (it is
+    not moved). `new` is the id of what it was matched with, `step` the step that makes it."""
+
+    kind: str
+    id: str
+    name: str
+    project: str
+    decision: Literal["create", "match", "leave"]
+    why: Text
+    new: str = ""
+    step: str = ""
+    rules: tuple[FieldChange, ...] = ()
+
+    def dump(self) -> dict[str, Any]:
+        """The decision as JSON."""
+        rules = [{**vars(rule), "why": dump(rule.why)} for rule in self.rules]
+        return {**vars(self), "why": dump(self.why), "rules": rules}
+
+    @classmethod
+    def load(cls, raw: Mapping[str, Any]) -> "Decision":
+        """What `dump` gave."""
+        rules = tuple(FieldChange(**{**rule, "why": load(rule["why"])}) for rule in raw["rules"])
+        return cls(**{**raw, "why": load(raw["why"]), "rules": rules})

@@ -1,0 +1,166 @@
+"""Ports: servers' as well as reserved addresses, with their MAC and IP addresses in order. One is found again by its
+network and MAC address."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from naru.inventory.rows import Row
+from naru.messages import message
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft, thing
+from naru.move.facts import Side
+from naru.move.kind import Kind, Mapped
+from naru.move.kinds.neutron import SERVICE, make, policy
+from naru.move.kinds.subnet import NO_NETWORK
+
+INTERFACES = (
+    *("network:router_interface", "network:router_interface_distributed", "network:ha_router_replicated_interface"),
+)
+"""The owners of a router's interfaces; a distributed or highly available router's have owners of their own."""
+# owners of ports that the cloud makes itself, or that come with what they belong to
+_SERVICES = ("network:", "Octavia", "neutron:LOADBALANCER", "octavia:")
+
+
+def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    return {"mac_address": row.body["mac_address"].lower()}
+
+
+KIND = Kind(
+    "port",
+    path="/ports",
+    wrap="port",
+    sent=(
+        *("name", "description", "admin_state_up", "mac_address", "fixed_ips", "security_groups"),
+        *("allowed_address_pairs", "port_security_enabled", "extra_dhcp_opts", "qos_policy_id", "binding:vnic_type"),
+        *("dns_domain", "propagate_uplink_status", "numa_affinity_policy"),
+    ),
+    extensions={
+        "port_security_enabled": "port-security",
+        "dns_domain": "dns-integration",
+        "qos_policy_id": "qos",
+        "allowed_address_pairs": "allowed-address-pairs",
+        "extra_dhcp_opts": "extra_dhcp_opt",
+        "propagate_uplink_status": "uplink-status-propagation",
+        "numa_affinity_policy": "port-numa-affinity-policy",
+    },
+    harmless={"port_security_enabled": (True,), "propagate_uplink_status": (True, False)},
+    handled=frozenset(("dns_name", "tags")),
+    not_kept={
+        "binding:profile": message(
+            "move.port.profile", en="only services may set it", ko="서비스만 설정할 수 있는 항목입니다"
+        )(),
+        "resource_request": message(
+            "move.port.resource_request", en="follows from the QoS policy", ko="QoS 정책에 따라 정해집니다"
+        )(),
+        "ip_allocation": message(
+            "move.port.ip_allocation", en="follows from the subnet", ko="서브넷에 따라 정해집니다"
+        )(),
+    },
+    follows=frozenset(
+        (
+            *("binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile", "trunk_details"),
+            *("resource_request", "ip_allocation", "dns_assignment", "network_id", "port_security_enabled"),
+            *("qos_network_policy_id", "hardware_offload_type", "device_id", "device_owner", "data_plane_status"),
+        )
+    ),
+    compared=_compared,
+    owned=True,
+    terraform="openstack_networking_port_v2",
+)
+NAME_NETWORK = message(
+    "move.port.name_network", en="Name the network in the map.", ko="map.yaml에 그 네트워크를 적어 주십시오."
+)
+NO_SUBNET = message(
+    "move.port.no_subnet", en="the subnet is not on the new cloud", ko="그 서브넷이 새 클라우드에 없습니다"
+)
+NO_GROUP = message("move.port.no_group", en="that security group is not moved", ko="그 보안 그룹을 이전하지 않습니다")
+COMES_UP = message(
+    "move.title.port_up",
+    en="{thing} comes up on the shared network",
+    ko="{thing}: 공유 네트워크에서 활성화",
+)
+
+
+@dataclass
+class Down:
+    """Old ids of the ports that are made down, and come up at the cut-over."""
+
+    ports: set[str] = field(default_factory=set)
+
+
+def is_services(row: Row) -> bool:
+    """Whether a service has made the port for itself."""
+    return str(row.body.get("device_owner") or "").startswith(_SERVICES)
+
+
+def ports(draft: Draft) -> None:
+    """All ports but those that services make for themselves."""
+    for row in draft.facts.owned(KIND.name):
+        if not is_services(row) or row.body.get("device_owner") in INTERFACES:
+            _port(draft, row)
+
+
+def _port(draft: Draft, row: Row) -> None:
+    network = draft.ref("network", row.body["network_id"])
+    if network is None:
+        draft.leave(row, NO_NETWORK(), severity="error", hint=NAME_NETWORK())
+        return
+    body, rules = draft.sent(KIND, row)
+    policy(draft, body, rules)
+    owner = str(row.body.get("device_owner") or "")
+    body["network_id"] = network
+    body["fixed_ips"] = _addresses(draft, row, owner, rules)
+    groups = [(group, draft.ref("security group", group)) for group in row.body.get("security_groups", [])]
+    body["security_groups"] = [found for _, found in groups if found is not None]
+    rules += [FieldChange("security_groups", group, None, NO_GROUP()) for group, found in groups if found is None]
+    if owner and not owner.startswith(("compute:", "trunk:", "network:")):
+        body |= {"device_owner": owner, "device_id": row.body.get("device_id") or ""}
+    if owner in INTERFACES:
+        body["device_owner"] = INTERFACES[0]  # or Neutron would give it an address of every SLAAC subnet there is
+    # two ports with one address on one wire disturb each other: this one comes up when the old one is down
+    if draft.decisions["network", row.body["network_id"]].decision == "match" and body.get("admin_state_up"):
+        body["admin_state_up"] = False
+        draft.note(Down).ports.add(row.id)
+    if row.body.get("port_security_enabled") is False:
+        body["security_groups"] = []
+        body.pop("allowed_address_pairs", None)
+    rules += KIND.unknown(row)
+    where = {"network_id": network, "mac_address": row.body["mac_address"]}
+    make(draft, KIND, row, body, rules, where=where)
+
+
+def _addresses(draft: Draft, row: Row, owner: str, rules: list[FieldChange]) -> list[dict[str, Any]]:
+    """The port's addresses; those that follow from its MAC address are left to Neutron."""
+    found = []
+    for address in row.body.get("fixed_ips", []):
+        subnet = draft.ref("subnet", address["subnet_id"])
+        if subnet is None:
+            rules.append(FieldChange("fixed_ips", address, None, NO_SUBNET()))
+            continue
+        old = draft.facts.old.all("subnet").get(address["subnet_id"])
+        automatic = old and old.body.get("ipv6_address_mode") in ("slaac", "dhcpv6-stateless")
+        automatic = automatic and owner not in INTERFACES
+        found.append({"subnet_id": subnet, **({} if automatic else {"ip_address": address["ip_address"]})})
+    return found
+
+
+def come_up(draft: Draft, project: str, after: list[str]) -> None:
+    """At the cut-over: the ports that were made down come up."""
+    for row in draft.facts.owned(KIND.name, project):
+        if row.id not in draft.note(Down).ports:
+            continue
+        path = ["/ports/", draft.ref(KIND.name, row.id)]
+
+        def request(up: bool, path: list[Any] = path, **more: Any) -> dict[str, Any]:
+            return {"method": "PUT", "path": path, "body": {"port": {"admin_state_up": up}}, **more}
+
+        draft.call(
+            f"light port/{row.id}",
+            SERVICE,
+            [request(True)],
+            COMES_UP(thing=thing(row)),
+            undo=[request(False, ok=[404])],
+            about=row,
+            project=row.project,
+            after=after,
+        )

@@ -1,0 +1,97 @@
+"""Subnets: made without DHCP at first, since its ports would take addresses that servers have."""
+
+from typing import Any
+
+from naru.actions.arguments import ref
+from naru.inventory.rows import Row
+from naru.messages import message
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft, thing
+from naru.move.facts import Side
+from naru.move.kind import Kind, Mapped
+from naru.move.kinds.neutron import SERVICE, make
+
+
+def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    return {"allocation_pools": sorted(row.body.get("allocation_pools", []), key=str)}
+
+
+KIND = Kind(
+    "subnet",
+    path="/subnets",
+    wrap="subnet",
+    sent=(
+        *("name", "description", "cidr", "gateway_ip", "allocation_pools", "dns_nameservers", "host_routes"),
+        *("enable_dhcp", "ipv6_address_mode", "ipv6_ra_mode", "service_types", "dns_publish_fixed_ip", "ip_version"),
+    ),
+    extensions={"service_types": "subnet-service-types", "dns_publish_fixed_ip": "subnet-dns-publish-fixed-ip"},
+    handled=frozenset(("network_id", "subnetpool_id", "tags")),
+    not_kept={"segment_id": message("move.subnet.segment", en="segments differ", ko="세그먼트가 서로 다릅니다")()},
+    follows=frozenset(("router:external", "ip_version")),
+    compared=_compared,
+    owned=True,
+    terraform="openstack_networking_subnet_v2",
+)
+NO_NETWORK = message("move.subnet.no_network", en="its network is not moved", ko="연결된 네트워크를 이전하지 않습니다")
+NO_POOL = message("move.subnet.no_pool", en="that subnet pool is not moved", ko="그 서브넷 풀을 이전하지 않습니다")
+OTHERS_PORTS = message(
+    "move.title.others_ports",
+    en="{thing}: the ports of others are there, or were taken back",
+    ko="{thing}: 다른 프로젝트의 포트를 모두 만들었거나 되돌림",
+)
+DHCP = message("move.title.dhcp", en="DHCP on {thing}", ko="{thing}의 DHCP 켜기")
+
+
+def subnets(draft: Draft) -> None:
+    """Subnets, without DHCP at first."""
+    for row in draft.facts.owned(KIND.name):
+        network = draft.ref("network", row.body["network_id"])
+        if network is None or (KIND.name, row.id) in draft.decisions:
+            if network is None:
+                draft.leave(row, NO_NETWORK())
+            continue
+        body, rules = draft.sent(KIND, row)
+        body["network_id"] = network
+        for name in ("ipv6_address_mode", "ipv6_ra_mode"):
+            if body.get(name) is None:
+                body.pop(name, None)
+        if _waits_for_dhcp(row):
+            body["enable_dhcp"] = False
+        if pool := row.body.get("subnetpool_id"):
+            body["subnetpool_id"] = draft.ref("subnet pool", pool)
+            if body["subnetpool_id"] is None:
+                del body["subnetpool_id"]
+                rules.append(FieldChange("subnetpool_id", pool, None, NO_POOL()))
+        rules += KIND.unknown(row)
+        where = {"network_id": network, "cidr": row.body["cidr"]}
+        make(draft, KIND, row, body, rules, where=where)
+
+
+def _waits_for_dhcp(row: Row) -> bool:
+    """IPv6 modes are refused without DHCP, and their addresses follow from the MAC addresses."""
+    return (
+        bool(row.body.get("enable_dhcp")) and not row.body.get("ipv6_address_mode") and not row.body.get("ipv6_ra_mode")
+    )
+
+
+def dhcp(draft: Draft) -> None:
+    """DHCP begins when all ports of a network are there."""
+    for row in draft.facts.owned(KIND.name):
+        decision = draft.decisions.get((KIND.name, row.id))
+        if decision is None or not decision.step or not _waits_for_dhcp(row):
+            continue
+        step = decision.step
+        ports = [
+            other
+            for other in draft.facts.old.by("port", "network_id", row.body["network_id"])
+            if ("port", other.id) in draft.decisions
+        ]
+        after = [draft.decisions["port", other.id].step for other in ports if other.project == row.project]
+        guests = [draft.decisions["port", other.id].step for other in ports if other.project != row.project]
+        if any(guests):
+            # a project that is rolled back takes no DHCP from its hosts
+            title = OTHERS_PORTS(thing=thing(row))
+            after.append(draft.barrier(f"{step} guests", title, row.project, guests))
+        request = {"method": "PUT", "path": ["/subnets/", ref(step)], "body": {"subnet": {"enable_dhcp": True}}}
+        title = DHCP(thing=thing(row))
+        draft.call(f"{step} DHCP", SERVICE, [request], title, about=row, project=row.project, after=after)
