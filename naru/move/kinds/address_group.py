@@ -1,0 +1,23 @@
+"""Address groups, where the new cloud has them."""
+
+from naru.move.draft import Draft
+from naru.move.kind import Kind
+from naru.move.kinds.neutron import SERVICE, make
+
+KIND = Kind(
+    "address group",
+    path="/address-groups",
+    wrap="address_group",
+    sent=("name", "description", "addresses"),
+    owned=True,
+    terraform="openstack_networking_address_group_v2",
+)
+
+
+def address_groups(draft: Draft) -> None:
+    """Address groups. Where the new cloud has none, they are reported as what no rule is about."""
+    if "address-group" not in draft.facts.new.features.extensions(SERVICE):
+        return
+    for row in draft.facts.owned(KIND.name):
+        body, rules = draft.sent(KIND, row)
+        make(draft, KIND, row, body, rules)

@@ -1,0 +1,26 @@
+"""Address scopes. One has no description that could bear a mark: it is found again by its name."""
+
+from naru.actions.arguments import ref
+from naru.move.draft import Draft
+from naru.move.kind import Kind
+
+KIND = Kind(
+    "address scope",
+    path="/address-scopes",
+    wrap="address_scope",
+    sent=("name", "ip_version"),
+    relation=True,
+    owned=True,
+    terraform="openstack_networking_addressscope_v2",
+)
+
+
+def address_scopes(draft: Draft) -> None:
+    """One of the same name that another step makes, or that was there before, is not taken for it."""
+    twins: list[str] = []
+    for row in draft.facts.owned(KIND.name):
+        body, rules = draft.sent(KIND, row)
+        body |= {"project_id": draft.ref("project", row.project)}
+        ignore = [*draft.facts.new.all(KIND.name), *map(ref, twins)]
+        where = {"name": row.name, "project_id": draft.ref("project", row.project)}
+        twins.append(draft.create(row, KIND.creation(draft.new, body, where=where, ignore=ignore), rules=rules))

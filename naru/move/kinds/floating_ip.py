@@ -1,0 +1,242 @@
+"""Floating IPs and port forwardings: each address is reserved on the new cloud ahead, without a port; at the cut-over
+it leaves the port on the old cloud, and comes to that on the new one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from naru.actions.arguments import ref
+from naru.inventory.rows import Row
+from naru.messages import message
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft, kept
+from naru.move.facts import Side
+from naru.move.kind import Kind, Mapped
+from naru.move.kinds import router
+from naru.move.kinds.neutron import SERVICE, make
+
+
+def _after_cutover(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    port = row.body.get("port_id")
+    return {"port_id": port and mapped("port", port), "fixed_ip_address": row.body.get("fixed_ip_address")}
+
+
+KIND = Kind(
+    "floating IP",
+    path="/floatingips",
+    wrap="floatingip",
+    sent=("description", "dns_name", "dns_domain", "qos_policy_id"),
+    extensions={"dns_name": "dns-integration", "dns_domain": "dns-integration", "qos_policy_id": "qos"},
+    handled=frozenset(("floating_network_id", "floating_ip_address", "tags")),
+    follows=frozenset(
+        ("port_details", "router_id", "port_forwardings", "fixed_ip_address", "port_id", "qos_network_policy_id")
+    ),
+    after_cutover=_after_cutover,
+    owned=True,
+    terraform="openstack_networking_floatingip_v2",
+)
+FORWARDING = Kind(
+    "port forwarding",
+    wrap="port_forwarding",
+    sent=("protocol", "external_port", "internal_port", "internal_ip_address", "description"),
+    terraform="openstack_networking_portforwarding_v2",
+    importable=False,
+)
+NOT_MAPPED = message(
+    "move.floating_ip.not_mapped", en="its external network is not mapped", ko="외부 네트워크의 매핑이 없습니다"
+)
+NAME_IT = message("move.floating_ip.name_it", en="Name it in the map.", ko="map.yaml에 적어 주십시오.")
+NO_PORT = message("move.floating_ip.no_port", en="that port is not moved", ko="그 포트를 이전하지 않습니다")
+RESERVE = message("move.title.reserve", en="reserve floating IP {address}", ko="유동 IP {address} 확보")
+ANSWERS_NO_MORE = message(
+    "move.title.floating_ip_released",
+    en="old cloud: floating IP {address} answers no more",
+    ko="기존 클라우드: 유동 IP {address} 연결 해제",
+)
+ANSWERS = message(
+    "move.title.floating_ip_taken",
+    en="floating IP {address} answers on the new cloud",
+    ko="유동 IP {address}: 새 클라우드에서 연결",
+)
+FORWARDING_ENDS = message(
+    "move.title.forwarding_released",
+    en="old cloud: port forwarding {name} ends",
+    ko="기존 클라우드: 포트 포워딩 {name} 해제",
+)
+FORWARDED = message("move.title.forwarding", en="port forwarding {address}:{port}", ko="포트 포워딩 {address}:{port}")
+
+
+def floating_ips(draft: Draft) -> None:
+    """Floating IPs, each with its address, not yet with a port."""
+    for row in draft.facts.owned(KIND.name):
+        network = draft.ref("network", row.body["floating_network_id"])
+        if network is None:
+            draft.leave(row, NOT_MAPPED(), severity="error", hint=NAME_IT())
+            continue
+        body, rules = draft.sent(KIND, row)
+        if body.get("qos_policy_id"):
+            body["qos_policy_id"] = draft.ref("QoS policy", body["qos_policy_id"])
+        body = {name: value for name, value in body.items() if value is not None}
+        address = row.body["floating_ip_address"]
+        body |= {"floating_network_id": network, "floating_ip_address": address}
+        rules += KIND.unknown(row)
+        where = {"floating_ip_address": address}
+        make(draft, KIND, row, body, rules, where=where, title=RESERVE(address=address))
+
+
+# -- the cut-over
+
+
+def release(draft: Draft, project: str, after: list[str]) -> list[str]:
+    """The steps that take the addresses of a project's floating IPs and gateways off the old cloud, as far as others
+    wait for them."""
+    freed = [
+        step
+        for row in draft.facts.owned(KIND.name, project)
+        if draft.ref(KIND.name, row.id) is not None
+        for step in _release(draft, row, after)
+    ]
+    for row in draft.facts.owned(router.KIND.name, project):
+        if router.gateway(row):
+            freed = [*freed, router.release(draft, row, [*after, *freed, *_released_by_others(draft, row)])]
+    return freed
+
+
+def _released_by_others(draft: Draft, gateway: Row) -> list[str]:
+    """The steps that free the addresses that other projects have behind the router: it keeps its gateway till then."""
+    return [
+        step
+        for row in draft.facts.old.by(KIND.name, "router_id", gateway.id)
+        if row.project != gateway.project and row.project in draft.facts.projects
+        if draft.ref(KIND.name, row.id) is not None
+        for step in [
+            *(_release_step(forwarding) for forwarding in _forwardings(draft, row)),
+            *([_release_step(row)] if row.body.get("port_id") else []),
+        ]
+    ]
+
+
+def _release_step(row: Row) -> str:
+    return f"release {row.kind}/{row.id}"
+
+
+def _taken_by_others(draft: Draft, row: Row) -> list[str]:
+    """The step that gives the router of another project, which the floating IP is behind, its gateway."""
+    other = draft.facts.old.all(router.KIND.name).get(str(row.body.get("router_id")))
+    if other is None or other.project == row.project or other.project not in draft.facts.projects:
+        return []
+    return [router.take_step(other)] if router.gateway(other) else []
+
+
+def _release(draft: Draft, row: Row, after: list[str]) -> list[str]:
+    path = f"/floatingips/{row.id}"
+    address = row.body["floating_ip_address"]
+    steps = []
+    for forwarding in _forwardings(draft, row):
+        fields = _fields(forwarding)
+        again = {**fields, "internal_port_id": forwarding.body["internal_port_id"]}
+        undo = {
+            "method": "POST",
+            "path": f"{path}/port_forwardings",
+            "body": {"port_forwarding": again},
+            # Neutron calls a second one a bad request, as it calls much else
+            "there": {"collection": "port_forwardings", "where": _key(fields)},
+        }
+        steps.append(
+            draft.call(
+                _release_step(forwarding),
+                SERVICE,
+                [{"method": "DELETE", "path": f"{path}/port_forwardings/{forwarding.id}", "ok": [404]}],
+                FORWARDING_ENDS(name=row.name or address),
+                undo=[undo],
+                cloud=draft.old,
+                about=forwarding,
+                project=row.project,
+                after=after,
+            )
+        )
+    if row.body.get("port_id"):
+        was = {name: row.body[name] for name in ("port_id", "fixed_ip_address")}
+        steps.append(
+            draft.call(
+                _release_step(row),
+                SERVICE,
+                [{"method": "PUT", "path": path, "body": {"floatingip": {"port_id": None}}}],
+                ANSWERS_NO_MORE(address=address),
+                undo=[{"method": "PUT", "path": path, "body": {"floatingip": was}}],
+                cloud=draft.old,
+                about=row,
+                project=row.project,
+                after=after,
+            )
+        )
+    return steps
+
+
+def _forwardings(draft: Draft, row: Row) -> Sequence[Row]:
+    return draft.facts.old.by(FORWARDING.name, "floatingip_id", row.id)
+
+
+def _fields(row: Row) -> dict[str, Any]:
+    """A port forwarding's fields: a range of ports, or a port where it is but one."""
+    fields = kept(row, FORWARDING.sent)
+    for name in ("external_port_range", "internal_port_range"):
+        if name in row.body and ":" in str(row.body[name]) and len(set(str(row.body[name]).split(":"))) > 1:
+            fields.pop(name.removesuffix("_range"), None)
+            fields[name] = row.body[name]
+    return fields
+
+
+def _key(fields: dict[str, Any]) -> dict[str, Any]:
+    """What tells a port forwarding from others of its floating IP."""
+    return {name: fields[name] for name in ("external_port", "external_port_range", "protocol") if name in fields}
+
+
+def take_over(draft: Draft, project: str, after: list[str]) -> dict[str, str]:
+    """Gives the addresses to the new cloud; the steps by the old port that they make reachable ("" for gateways)."""
+    steps: dict[str, str] = {}
+    gateways = [
+        router.take(draft, row, after) for row in draft.facts.owned(router.KIND.name, project) if router.gateway(row)
+    ]
+    interfaces = draft.note(router.Interfaces).of_project(draft, project)
+    for row in draft.facts.owned(KIND.name, project):
+        if draft.ref(KIND.name, row.id) is None:
+            continue
+        reachable = [*after, *gateways, *interfaces, *_taken_by_others(draft, row)]
+        if port := row.body.get("port_id"):
+            if draft.ref("port", port) is None:
+                draft.change(row, FieldChange("port_id", port, None, NO_PORT()))
+                continue
+            steps[port] = _take(draft, row, port, reachable)
+        for forwarding in _forwardings(draft, row):
+            _forward(draft, row, forwarding, reachable)
+    if gateways:
+        steps[""] = gateways[-1]
+    return steps
+
+
+def _take(draft: Draft, row: Row, port: str, after: list[str]) -> str:
+    path = ["/floatingips/", ref(draft.decisions[KIND.name, row.id].step)]
+    body = {"port_id": draft.ref("port", port), "fixed_ip_address": row.body["fixed_ip_address"]}
+    return draft.call(
+        f"take {row.kind}/{row.id}",
+        SERVICE,
+        [{"method": "PUT", "path": path, "body": {"floatingip": body}}],
+        ANSWERS(address=row.body["floating_ip_address"]),
+        undo=[{"method": "PUT", "path": path, "body": {"floatingip": {"port_id": None}}}],
+        about=row,
+        project=row.project,
+        after=after,
+    )
+
+
+def _forward(draft: Draft, row: Row, forwarding: Row, after: list[str]) -> None:
+    body = {**_fields(forwarding), "internal_port_id": draft.ref("port", forwarding.body["internal_port_id"])}
+    path = ["/floatingips/", ref(draft.decisions[KIND.name, row.id].step), "/port_forwardings"]
+    where = {"external_port": forwarding.body["external_port"], "protocol": forwarding.body["protocol"]}
+    draft.create(
+        forwarding,
+        FORWARDING.creation(draft.new, body, where=where, path=path),
+        title=FORWARDED(address=row.body["floating_ip_address"], port=forwarding.body["external_port"]),
+        project=row.project,
+        after=after,
+    )

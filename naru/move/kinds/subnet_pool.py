@@ -1,0 +1,32 @@
+"""Subnet pools."""
+
+from naru.messages import message
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft
+from naru.move.kind import Kind
+from naru.move.kinds.neutron import make
+
+KIND = Kind(
+    "subnet pool",
+    path="/subnetpools",
+    wrap="subnetpool",
+    sent=("name", "description", "prefixes", "default_quota", "is_default"),
+    owned=True,
+    terraform="openstack_networking_subnetpool_v2",
+)
+NO_SCOPE = message(
+    "move.subnet_pool.no_scope", en="that address scope is not moved", ko="그 주소 범위를 이전하지 않습니다"
+)
+
+
+def subnet_pools(draft: Draft) -> None:
+    """Subnet pools in their address scopes. Neutron tells prefix lengths as texts, and takes numbers."""
+    for row in draft.facts.owned(KIND.name):
+        body, rules = draft.sent(KIND, row)
+        body |= {name: int(row.body[name]) for name in ("default_prefixlen", "min_prefixlen", "max_prefixlen")}
+        if scope := row.body.get("address_scope_id"):
+            body["address_scope_id"] = draft.ref("address scope", scope)
+            if body["address_scope_id"] is None:
+                del body["address_scope_id"]
+                rules.append(FieldChange("address_scope_id", scope, None, NO_SCOPE()))
+        make(draft, KIND, row, body, rules)
