@@ -4,8 +4,110 @@ import ipaddress
 from typing import Any
 
 from naru.inventory.rows import Row
+from naru.messages import Text, message
 from naru.move.dependencies import dependencies, needed, together
-from naru.move.draft import Draft, title
+from naru.move.draft import THING, Draft, thing
+from naru.move.kinds import KINDS, port
+
+UNDECIDED = message(
+    "move.check.undecided",
+    en="{section}: {key} is not decided: {why}",
+    ko="{section}: {key} 항목이 정해지지 않았습니다. {why}",
+)
+USED_BY = message("move.check.used_by", en="used by {users:counts}", ko="사용하는 곳: {users:counts}")
+WRITE_IT = message(
+    "move.check.write_into_map",
+    en="Write it into the map: naru move map --suggest makes one.",
+    ko="map.yaml에 적어 주십시오. naru move map --suggest 명령이 초안을 만들어 줍니다.",
+)
+PLACE_UNUSED = message(
+    "move.check.place_unused",
+    en="the place of the backend {name} of {cloud} is not used",
+    ko="{cloud} 클라우드의 백엔드 {name}: 실행 위치(place)를 사용하지 않습니다",
+)
+PLACE_OF_THE_OLD = message(
+    "move.check.place_of_the_old",
+    en="Content is carried at the place of the backend that has the old volume.",
+    ko="내용은 기존 볼륨이 있는 백엔드의 실행 위치(place)에서 옮깁니다.",
+)
+ADDRESS_IN_USE = message(
+    "move.check.address_in_use",
+    en="{thing}: its address {address} is in use on {cloud}",
+    ko="{thing}: {cloud} 클라우드에서 이미 사용 중인 주소입니다({address})",
+)
+BY_PORT = message("move.check.by_port", en="by port {port} ({owner})", ko="사용하는 포트: {port} ({owner})")
+BY_FREE_PORT = message(
+    "move.check.by_free_port", en="by port {port} (no device)", ko="사용하는 포트: {port} (연결된 장치 없음)"
+)
+FREE_IT = message(
+    "move.check.free_it",
+    en="Free it there, then plan again.",
+    ko="새 클라우드에서 그 주소를 비운 뒤 계획을 다시 세워 주십시오.",
+)
+MAC_IN_USE = message(
+    "move.check.mac_in_use",
+    en="{thing}: its MAC address is in use on {cloud}",
+    ko="{thing}: {cloud} 클라우드에서 이미 사용 중인 MAC 주소입니다",
+)
+POOLS_OVERLAP = message(
+    "move.check.pools_overlap",
+    en="{thing}: both clouds give out {first} to {last}",
+    ko="{thing}: 두 클라우드의 할당 범위가 겹칩니다({first} ~ {last})",
+)
+ON_BOTH = message(
+    "move.check.on_both",
+    en="One address may come to be used on both at once.",
+    ko="같은 주소가 두 클라우드에서 동시에 사용될 수 있습니다.",
+)
+MAKE_DISJOINT = message(
+    "move.check.make_disjoint",
+    en="Make the allocation pools of the two clouds disjoint.",
+    ko="두 클라우드의 할당 풀이 겹치지 않게 조정해 주십시오.",
+)
+ATTACHMENTS_DIFFER = message(
+    "move.check.attachments_differ",
+    en="{thing}: {one} says that it is attached to server {server}, {other} does not",
+    ko="{thing}: 서버 {server}에 연결되어 있는지에 대해 두 서비스의 기록이 다릅니다({one}: 연결됨, {other}: 연결 안 됨)",
+)
+AS_NOVA_SAYS = message(
+    "move.check.as_nova_says",
+    en="On the new cloud both will say what Nova says now.",
+    ko="새 클라우드에서는 두 서비스 모두 현재 Nova의 기록을 따릅니다.",
+)
+ATTACH_AGAIN = message(
+    "move.check.attach_again",
+    en="Detach and attach it on the old cloud if that is not what its users see, then plan again.",
+    ko="실제 사용 상태와 다르다면 기존 클라우드에서 볼륨을 분리했다가 다시 연결한 뒤 계획을 다시 세워 주십시오.",
+)
+BOUND = message(
+    "move.check.bound",
+    en="projects {names} need one another",
+    ko="서로 의존하는 프로젝트입니다: {names}",
+)
+TOGETHER = message(
+    "move.check.together",
+    en="Cut them over together. What they need of one another: naru move waves.",
+    ko="함께 전환해 주십시오. 무엇에 의존하는지는 naru move waves 명령으로 확인하실 수 있습니다.",
+)
+NO_ROOM = message(
+    "move.check.no_room",
+    en="no host of {cloud} has room for flavor {flavor}",
+    ko="Flavor {flavor}: {cloud} 클라우드에 수용할 수 있는 호스트가 없습니다",
+)
+ADD_HOSTS = message(
+    "move.check.add_hosts",
+    en="Add hosts, or map the flavor to another.",
+    ko="호스트를 추가하거나 map.yaml에서 다른 Flavor를 지정해 주십시오.",
+)
+SWITCHED_OFF = message("move.check.switched_off", en="{thing} is switched off", ko="{thing}: 비활성화되어 있습니다")
+OPEN_MEANWHILE = message(
+    "move.check.open_meanwhile",
+    en="It is open on the new cloud while its things are made, and switched off when they are.",
+    ko="새 클라우드에서 리소스를 만드는 동안에는 활성화하고, 다 만든 뒤 다시 비활성화합니다.",
+)
+NO_RULE = message(
+    "move.check.no_rule", en="no rule of the move is about it", ko="이 종류를 다루는 이전 규칙이 없습니다"
+)
 
 
 def undecided(draft: Draft) -> None:
@@ -14,22 +116,22 @@ def undecided(draft: Draft) -> None:
         if choice.target is None:
             draft.find(
                 "error",
-                f"{choice.need.section}: {choice.need.key} is not decided: {choice.why}",
-                detail=f"used by {choice.need.users}",
+                UNDECIDED(section=choice.need.section, key=choice.need.key, why=choice.why),
+                detail=USED_BY(users=dict(choice.need.users)),
                 about=f"map {choice.need.section}",
-                hint="Write it into the map: naru move map --suggest makes one.",
+                hint=WRITE_IT(),
             )
 
 
-def places(draft: Draft) -> None:
+def unused_places(draft: Draft) -> None:
     """Places that say nothing: where a new volume will be is not known yet, so the old one's backend decides."""
-    for name, backend in sorted(draft.storages[1].backends.items()) if draft.storage else ():
+    for name, backend in sorted(draft.storages[1].backends.items()) if draft.options.storage else ():
         if backend.place:
             draft.find(
                 "info",
-                f"the place of the backend {name} of {draft.new} is not used",
+                PLACE_UNUSED(name=name, cloud=draft.new),
                 about=f"backend {name}",
-                hint="Content is carried at the place of the backend that has the old volume.",
+                hint=PLACE_OF_THE_OLD(),
             )
 
 
@@ -38,25 +140,31 @@ def addresses(draft: Draft) -> None:
     allocation pools from which either cloud could give out what the other one has."""
     taken: dict[tuple[str, str], Row] = {}
     macs: dict[tuple[str, str], Row] = {}
-    for port in draft.facts.new.all("port").values():
-        for address in port.body.get("fixed_ips", []):
-            taken[port.body["network_id"], address["ip_address"]] = port
-        macs[port.body["network_id"], str(port.body["mac_address"]).lower()] = port
+    for used in draft.facts.new.all("port").values():
+        for address in used.body.get("fixed_ips", []):
+            taken[used.body["network_id"], address["ip_address"]] = used
+        macs[used.body["network_id"], str(used.body["mac_address"]).lower()] = used
     for row, network, address in _wanted(draft):
         if other := taken.get((network, address)):
             draft.find(
                 "error",
-                f"{title(row)}: its address {address} is in use on {draft.new}",
-                detail=f"by port {other.id} ({other.body.get('device_owner') or 'no device'})",
+                ADDRESS_IN_USE(thing=thing(row), address=address, cloud=draft.new),
+                detail=_user(other),
                 about=row.id,
-                hint="Free it there, then plan again.",
+                hint=FREE_IT(),
             )
     for row in draft.facts.owned("port"):
         network = draft.ref("network", row.body["network_id"])
         if isinstance(network, str) and (other := macs.get((network, row.body["mac_address"].lower()))):
-            about = row.id
-            draft.find("error", f"{title(row)}: its MAC address is in use on {draft.new}", detail=other.id, about=about)
+            summary = MAC_IN_USE(thing=thing(row), cloud=draft.new)
+            draft.find("error", summary, detail=other.id, about=row.id)
     _pools(draft)
+
+
+def _user(taken: Row) -> Text:
+    """The port that has an address."""
+    owner = taken.body.get("device_owner")
+    return BY_PORT(port=taken.id, owner=owner) if owner else BY_FREE_PORT(port=taken.id)
 
 
 def _wanted(draft: Draft) -> list[tuple[Row, str, str]]:
@@ -84,10 +192,12 @@ def _pools(draft: Draft) -> None:
                 if ours[0] <= theirs[1] and theirs[0] <= ours[1]:
                     draft.find(
                         "warning",
-                        f"{title(old)}: both clouds give out {max(ours[0], theirs[0])} to {min(ours[1], theirs[1])}",
-                        detail="One address may come to be used on both at once.",
+                        POOLS_OVERLAP(
+                            thing=thing(old), first=str(max(ours[0], theirs[0])), last=str(min(ours[1], theirs[1]))
+                        ),
+                        detail=ON_BOTH(),
                         about=old.id,
-                        hint="Make the allocation pools of the two clouds disjoint.",
+                        hint=MAKE_DISJOINT(),
                     )
 
 
@@ -112,16 +222,17 @@ def attachments(draft: Draft) -> None:
         for item in row.body.get("attachments") or []
         if item["server_id"] in draft.facts.old.all("server")
     }
-    for who, others, found in (("Nova", "Cinder", nova - cinder), ("Cinder", "Nova", cinder - nova)):
+    for one, other, found in (("Nova", "Cinder", nova - cinder), ("Cinder", "Nova", cinder - nova)):
         for volume, server in sorted(found):
             row = draft.facts.old.all("volume").get(volume)
             draft.find(
                 "warning",
-                f"{title(row) if row else f'volume {volume}'}: {who} says that it is attached to server {server},"
-                f" {others} does not",
-                detail="On the new cloud both will say what Nova says now.",
+                ATTACHMENTS_DIFFER(
+                    thing=thing(row) if row else THING(kind="volume", name=volume), one=one, server=server, other=other
+                ),
+                detail=AS_NOVA_SAYS(),
                 about=volume,
-                hint="Detach and attach it on the old cloud if that is not what its users see, then plan again.",
+                hint=ATTACH_AGAIN(),
             )
 
 
@@ -132,8 +243,8 @@ def bound(draft: Draft) -> None:
         if len(group) > 1:
             draft.find(
                 "info",
-                f"projects {', '.join(draft.facts.projects[project].name for project in group)} need one another",
-                hint="Cut them over together. What they need of one another: naru move waves.",
+                BOUND(names=", ".join(draft.facts.projects[project].name for project in group)),
+                hint=TOGETHER(),
             )
 
 
@@ -152,14 +263,8 @@ def capacity(draft: Draft) -> None:
         path = f"/allocation_candidates?resources={resources}&limit=1"
         found = list(ask("placement", path, "allocation_requests", "1.16"))
         if not found:
-            hint = "Add hosts, or map the flavor to another."
-            draft.find(
-                "error",
-                f"no host of {draft.new} has room for flavor {row.name}",
-                detail=resources,
-                about=identity,
-                hint=hint,
-            )
+            summary = NO_ROOM(cloud=draft.new, flavor=row.name)
+            draft.find("error", summary, detail=resources, about=identity, hint=ADD_HOSTS())
 
 
 def disabled(draft: Draft) -> None:
@@ -169,24 +274,17 @@ def disabled(draft: Draft) -> None:
             if not row.body.get("enabled", True):
                 draft.find(
                     "info",
-                    f"{title(row)} is switched off",
-                    detail="It is open on the new cloud while its things are made, and switched off when they are.",
+                    SWITCHED_OFF(thing=thing(row)),
+                    detail=OPEN_MEANWHILE(),
                     about=row.id,
                 )
 
 
 def forgotten(draft: Draft) -> None:
     """Whatever the projects own and no rule has decided about."""
-    services = ("network:", "Octavia", "octavia:", "neutron:LOADBALANCER")
-    for kind in OWNED:
-        for row in draft.facts.owned(kind):
-            own = kind == "port" and str(row.body.get("device_owner")).startswith(services)
-            if (kind, row.id) not in draft.decisions and not own:
-                draft.leave(row, "no rule of the move is about it")
-
-
-OWNED = (
-    *("role assignment", "server group", "server", "volume", "snapshot", "backup", "volume group", "volume transfer"),
-    *("image", "address scope", "address group", "subnet pool", "QoS policy", "security group", "network", "segment"),
-    *("subnet", "router", "port", "trunk", "floating IP", "RBAC policy"),
-)
+    for kind in KINDS:
+        if not kind.owned:
+            continue
+        for row in draft.facts.owned(kind.name):
+            if (kind.name, row.id) not in draft.decisions and not (kind is port.KIND and port.is_services(row)):
+                draft.leave(row, NO_RULE())

@@ -54,7 +54,8 @@ class Kind:
     same, and why. `follows` are those that something else brings about, or that the cloud has for itself.
 
     Comparing: `compared` gives fields in a form in which both sides can be compared, in place of what the API says;
-    `after_cutover` those that are only the same after the cut-over. Of a `relation` there is nothing to compare: that
+    `after_cutover` those that are only the same after the cut-over, `arrives` what of these the new one is to have
+    whatever the old one had. Of a `relation` there is nothing to compare: that
     it exists is all. What is set `at_end` is compared when the move is finalized. `counterpart` gives the id on the new
     cloud where that does not follow from what its step made: of the row, by the new ids of things (kind, old id).
 
@@ -75,6 +76,7 @@ class Kind:
     follows: frozenset[str] = frozenset()
     compared: Comparable = _nothing
     after_cutover: Comparable = _nothing
+    arrives: Callable[[Row], dict[str, Any]] = lambda row: {}
     relation: bool = False
     at_end: bool = False
     counterpart: Callable[[Row, Mapped], str] | None = None

@@ -59,13 +59,8 @@ def needs(facts: Facts) -> list[Need]:
             _, counts = users.setdefault(_key(facts, use.row) if use.row else use.name, (use.row, {}))
             counts[use.user] = counts.get(use.user, 0) + 1
         for key, (row, counts) in sorted(users.items()):
-            told = ", ".join(f"{count} {_plural(user, count)}" for user, count in counts.items())
-            found.append(Need(section.name, key, told, row))
+            found.append(Need(section.name, key, counts, row))
     return found
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
 
 
 def _key(facts: Facts, row: Row) -> str:
@@ -175,7 +170,7 @@ def text(facts: Facts, choices: list[Choice], written: Map) -> str:
             lines += ["", f"{section.name}:  # {section.what}"]
         for choice in mine:
             named = choice.need.row.name if choice.need.row and choice.need.row.name != choice.need.key else ""
-            remark = f"{say(choice.why)}; {choice.need.users}" + (f"; called {named}" if named else "")
+            remark = f"{say(choice.why)}; {say(choice.need.used_by)}" + (f"; called {named}" if named else "")
             lines.append(f"  {scalar(choice.need.key)}: {scalar(choice.target)}  # {' '.join(remark.split())}")
         lines += [f"  {scalar(key)}: {scalar(target)}  # not used by these" for key, target in others.items()]
     return "\n".join(lines) + "\n"

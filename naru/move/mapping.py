@@ -1,7 +1,7 @@
 """What of the old cloud becomes what of the new, as data. The file that says so, `map.yaml`, is read and written by
 `naru.move.mapfile`; each of its sections is declared in the module of the kind that it is about."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,18 +17,25 @@ ABSENT = message("move.map.absent", en="not there", ko="새 클라우드에 없�
 ABSENT_BUT = message("move.map.absent_but", en="not there; {known}", ko="새 클라우드에 없습니다({known})")
 HAS = message("move.map.has", en="{cloud} has {names}", ko="{cloud} 클라우드에 있는 것: {names}")
 HAS_NONE = message("move.map.has_none", en="there is none on {cloud}", ko="{cloud} 클라우드에는 하나도 없습니다")
+USERS = message("move.map.users", en="{users:counts}", ko="{users:counts}")
 ONLY_ONE = message("move.map.only_one", en="the only one", ko="새 클라우드에 하나뿐입니다")
 
 
 @dataclass(frozen=True)
 class Need:
     """Something of the old cloud that the projects use: which section names it, by which key (its name, or its id
-    where the name is not unique), who uses it, and the row itself (None for what is nothing but a name)."""
+    where the name is not unique), how many things of which kinds use it, and the row itself (None for what is nothing
+    but a name)."""
 
     section: str
     key: str
-    users: str
+    users: Mapping[str, int]
     row: Row | None = None
+
+    @property
+    def used_by(self) -> Text:
+        """As `3 servers, 1 port`."""
+        return USERS(users=dict(self.users))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,83 @@
+"""The plan of a move: made of what is known of both clouds and of what the map says, by the rules in their order."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from naru.errors import InputError
+from naru.inventory.kinds import BY_NAME
+from naru.move import downtime
+from naru.move.draft import Draft, Options
+from naru.move.facts import Facts
+from naru.move.mapping import Choice
+from naru.move.rules import RULES
+from naru.plan import timings
+from naru.plan.kinds import KINDS, load
+from naru.plan.model import Plan
+
+MODULES = (
+    "naru.actions.create",
+    "naru.actions.call",
+    "naru.actions.power",
+    "naru.actions.image",
+    "naru.move.marks",
+    "naru.move.content",
+    "naru.move.storage",
+    "naru.move.kinds",
+)
+"""The modules that register the step kinds of a move."""
+ROLE = "member"
+"""The role that Naru gives somebody in a project to act there."""
+
+
+def role(facts: Facts) -> str:
+    """The id of ROLE on the new cloud. Raises InputError for a cloud without."""
+    roles = [row for row in facts.new.named("role", ROLE) if not row.body.get("domain_id")]
+    if not roles:
+        raise InputError(f"{facts.new.cloud} has no role {ROLE}", hint=f"openstack role create {ROLE}")
+    return roles[0].id
+
+
+def make(
+    facts: Facts,
+    choices: Sequence[Choice],
+    options: Options,
+    *,
+    settings: Mapping[str, Any],
+    rehearsals: Sequence[timings.Timings] = (),
+) -> Draft:
+    """The plan and its decisions. `settings` are kept with the plan; what a step took in `rehearsals` becomes its
+    estimate."""
+    names = ", ".join(row.name for row in facts.projects.values())
+    plan = Plan(
+        title=f"Move {names} from {facts.old.cloud} to {facts.new.cloud}",
+        modules=list(MODULES),
+        settings=dict(settings),
+    )
+    chosen = {
+        (choice.need.section, choice.need.row.id if choice.need.row else choice.need.key): choice for choice in choices
+    }
+    draft = Draft(facts, chosen, plan, options)
+    for rule in RULES:
+        rule(draft)
+    _drop_idle(draft)
+    plan.check()
+    load(plan.modules)
+    draft.plan = timings.with_estimates(plan, KINDS, rehearsals)
+    downtime.tell(draft)
+    return draft
+
+
+def _drop_idle(draft: Draft) -> None:
+    """Limits of groups that no step is in."""
+    used = {step.limit for step in draft.plan.steps}
+    draft.plan.limits = {name: value for name, value in draft.plan.limits.items() if name in used}
+
+
+def counts(draft: Draft) -> list[tuple[str, int, int, int]]:
+    """(kind, created, matched, left) of every kind with a decision, in the order of the kinds."""
+    found: dict[str, list[int]] = {}
+    for decision in draft.decisions.values():
+        place = ("create", "match", "leave").index(decision.decision)
+        found.setdefault(decision.kind, [0, 0, 0])[place] += 1
+    order = list(BY_NAME)
+    return [(kind, *found[kind]) for kind in sorted(found, key=order.index)]  # type: ignore[misc]
