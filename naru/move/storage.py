@@ -17,12 +17,18 @@ import socket
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import pydantic
+
+from naru.actions.arguments import Id, resolve
+from naru.actions.clouds import RETRY, cloud, get
+from naru.actions.create import Create, is_made, make
+from naru.actions.request import Action, Part
 from naru.errors import NaruError
 from naru.files import write_whole
 from naru.inventory.archive import Archive
-from naru.move.steps import RETRY, cloud, get, is_made, make, resolve
+from naru.move.draft import COPIES, FLATTENS
 from naru.plan.context import Context
 from naru.plan.journal import POINTER
 from naru.plan.kinds import Retry, step
@@ -161,6 +167,26 @@ def controlled(context: Context, directory: Path) -> Control:
     return Control(context.check, lambda done, total: context.progress(done, total), share)
 
 
+class VolumeCopy(Action):
+    """The content of the volume `source` (`from` in the arguments) on the cloud `old`, for the volume `to` on `cloud`.
+    `size` is in bytes, `storage` the files that describe the storage of both, `directory` the copy's own."""
+
+    limit_group: ClassVar[str] = COPIES
+
+    old: str
+    source: str = pydantic.Field(serialization_alias="from")
+    to: Id
+    size: int
+    storage: list[str]
+    directory: str
+
+
+class Place(VolumeCopy):
+    """Before any content is copied: whether it can be."""
+
+    step_kind: ClassVar[str] = "move.content.place"
+
+
 @step("move.content.place", undo="move.content.forget", retry=RETRY, deadline=600, before=ask)
 def place(context: Context) -> dict[str, Any]:
     """Sees that the content of the volume `from` on the cloud `old`, and of `to` on `cloud`, can be reached from here,
@@ -187,6 +213,15 @@ OFF = ("SHUTOFF", "SHELVED", "SHELVED_OFFLOADED")
 """States of a server whose volumes nobody reads or writes, nor remembers in a memory that goes on."""
 # a storage may still hold what a killed client left; what is copied is compared afterwards, whatever happened
 AGAIN = (*RETRY, Retry(on=(NaruError,), tries=4, pause=3.0))
+
+
+class Content(VolumeCopy):
+    """The old server may run with `ahead`; with `whole` all of it is compared."""
+
+    step_kind: ClassVar[str] = "move.content"
+
+    ahead: bool = False
+    whole: bool = False
 
 
 @step("move.content", undo=BACK, retry=AGAIN, deadline=_limit, estimate=_seconds, before=ask)
@@ -290,6 +325,21 @@ def _told(verdict: Verdict, source: Location, target: Location) -> None:
         )
 
 
+class SnapshotCopy(VolumeCopy):
+    """The content that the volume had when the `snapshot` (its id on the old cloud) was made."""
+
+    snapshot: str
+
+
+class Snapshot(Create):
+    """A snapshot of a volume on the new cloud, which is given the content `carry` first."""
+
+    step_kind: ClassVar[str] = "move.snapshot"
+    limit_group: ClassVar[str] = COPIES
+
+    carry: SnapshotCopy
+
+
 def ask_snapshot(context: Context) -> dict[str, Any]:
     """As `ask`, of a snapshot's content, and whether an earlier attempt made the snapshot."""
     carried = resolve(context.args["carry"], context.results(), context)
@@ -298,7 +348,7 @@ def ask_snapshot(context: Context) -> dict[str, Any]:
 
 @step(
     "move.snapshot",
-    undo="move.delete",
+    undo="cloud.delete",
     retry=AGAIN,
     deadline=lambda args: _limit(args["carry"]),
     estimate=lambda args: _seconds(args["carry"]),
@@ -306,7 +356,7 @@ def ask_snapshot(context: Context) -> dict[str, Any]:
     after=lambda context, _: make(context),
 )
 def snapshot(context: Context) -> None:
-    """Makes a snapshot as `move.create` does, as soon as its volume has been given the content of the old cloud's
+    """Makes a snapshot as `cloud.create` does, as soon as its volume has been given the content of the old cloud's
     `carry.snapshot` and compared with it. `carry` is otherwise as of `move.content`. When the snapshot is there
     already, nothing is carried: the volume may have later content since."""
     if not context.given["there"]:
@@ -425,6 +475,24 @@ def _check_off(context: Context, name: str, volume: str) -> None:
             )
 
 
+class Compared(Part):
+    """A volume whose content was compared: `source` (`from` in the arguments) on the old cloud, `to` on the new one,
+    and the `directory` of its copy."""
+
+    source: str = pydantic.Field(serialization_alias="from")
+    to: Id
+    directory: str
+
+
+class Kept(Action):
+    """The proofs of the content of `volumes`, for the `archive`, a file."""
+
+    step_kind: ClassVar[str] = "move.content.kept"
+
+    archive: str
+    volumes: list[Compared]
+
+
 @step("move.content.kept", no_undo="what was found stays true", retry=AGAIN, deadline=600)
 def content_kept(context: Context) -> dict[str, int]:
     """Keeps in the `archive` the proofs of the content of `volumes`, each with `from`, `to` and its copy's `directory`.
@@ -437,6 +505,13 @@ def content_kept(context: Context) -> dict[str, int]:
                 archive.add_proofs(volume["from"], volume["to"], [one._asdict() for one in found])
                 count += 1
     return {"volumes": count}
+
+
+class Settle(VolumeCopy):
+    """The new volume, if it is a clone of the old one."""
+
+    step_kind: ClassVar[str] = "move.content.settle"
+    limit_group: ClassVar[str] = FLATTENS
 
 
 @step(
@@ -472,6 +547,15 @@ def content_forget(context: Context) -> None:
     directory = Path(_args(context)["directory"])
     if directory.exists():
         shutil.rmtree(directory)
+
+
+class End(Action):
+    """The volume `source` (`from` in the arguments), and the file that describes the `storage` of its cloud."""
+
+    step_kind: ClassVar[str] = "move.content.end"
+
+    source: str = pydantic.Field(serialization_alias="from")
+    storage: str
 
 
 @step("move.content.end", no_undo="the points are no use to anybody else", retry=RETRY, deadline=600, before=ask_old)

@@ -1,51 +1,167 @@
 """Backups of volumes: made anew in the names of their users, each as a full one of a temporary volume."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from naru.inventory.rows import Row
-from naru.move.draft import COPIES, LIMITS, Draft, Rule, kept, mark, title
-from naru.move.facts import Side
-from naru.move.fields import unknown
-from naru.move.kinds.compute import actor, owner_rules
-from naru.move.kinds.volume import type_name, zone
-from naru.move.mapping import DEFAULT, own_container
+from naru.messages import Text, message
+from naru.move.acting import actor, entered, owner_changes
+from naru.move.backups import Backup, BackupCopy, Volumes
+from naru.move.decisions import FieldChange
+from naru.move.draft import COPIES, LIMITS, Draft, kept, thing
+from naru.move.facts import Facts, Side
+from naru.move.kind import Kind
+from naru.move.kinds import volume
+from naru.move.kinds.snapshot import MADE_ANEW, WAIT
+from naru.move.kinds.zones import zone
+from naru.move.mapping import Match, Need, Section, Use
+from naru.move.marks import mark, marked
 
-VERSION = "3.51"
-"""The version of the volume API in which a backup's metadata and availability zone can be said."""
-FIELDS = (
-    *("name", "description", "metadata", "size", "container", "availability_zone"),
-    *("volume_id", "snapshot_id", "is_incremental", "data_timestamp"),
+DEFAULT = "default"
+"""The container that the new cloud puts backups into by itself."""
+# what Cinder's drivers call the one container that they put all backups into
+_CONTAINERS = ("backups", "volumebackups")
+
+KIND = Kind(
+    "backup",
+    path="/backups",
+    wrap="backup",
+    item="/backups/",
+    version="3.51",  # the first in which a backup's metadata and availability zone can be said
+    sent=("name", "metadata"),
+    handled=frozenset(
+        (
+            *("description", "size", "container", "availability_zone"),
+            *("volume_id", "snapshot_id", "is_incremental", "data_timestamp"),
+        )
+    ),
+    follows=frozenset(
+        (
+            *("os-backup-project-attr:project_id", "object_count", "has_dependent_backups", "fail_reason"),
+            "encryption_key_id",
+        )
+    ),
+    owned=True,
 )
-ANEW = "Cinder writes when it was made anew"
+
+ALL_IN_ONE = message(
+    "move.backup.all_in_one",
+    en="{cloud} puts all of them there; {other} has its own",
+    ko="{cloud} 클라우드는 모든 백업을 이곳에 넣습니다. {other} 클라우드에서는 그 클라우드가 정한 곳에 넣습니다",
+)
+USERS_OWN = message("move.backup.users_own", en="as its users called it", ko="사용자가 정한 이름입니다")
+RESTORE_INSIDE = message(
+    "move.backup.restore_inside",
+    en="Its user restores it and copies it inside a server to a new encrypted volume; the key is theirs alone.",
+    ko="키는 사용자만 가지고 있으므로, 사용자가 백업을 복원한 뒤 서버 안에서 새 암호화 볼륨으로 직접 복사해야 합니다.",
+)
+NO_SERVICE = message(
+    "move.backup.no_service",
+    en="no cinder-backup of {cloud} runs",
+    ko="{cloud} 클라우드에서 실행 중인 cinder-backup이 없습니다",
+)
+START_ONE = message(
+    "move.backup.start_one",
+    en="Start one, then plan again.",
+    ko="하나를 시작한 뒤 계획을 다시 세워 주십시오.",
+)
+ROOM = message(
+    "move.backup.room",
+    en="{project}: {count} backups are made anew, full ones of {size} GiB in all",
+    ko="{project}: 백업 {count}개를 모두 전체 백업으로 새로 만듭니다(합계 {size} GiB)",
+)
+EACH_TAKES = message(
+    "move.backup.each_takes",
+    en="Each takes a volume of its size on both clouds while it is made, {count} at a time;"
+    " on the old one in the administrator's project, whose quotas count.",
+    ko="백업을 만드는 동안 두 클라우드에 같은 크기의 볼륨이 하나씩 필요하며, 한 번에 {count}개씩 만듭니다. 기존"
+    " 클라우드에서는 관리자 프로젝트에 만들므로 그 할당량이 적용됩니다.",
+)
+OF_A_TEMPORARY_VOLUME = message(
+    "move.backup.of_a_temporary_volume",
+    en="it is of a temporary volume: the next incremental one of the moved volume needs a full one before it",
+    ko="임시 볼륨의 백업으로 만들어집니다. 이전된 볼륨의 증분 백업을 만들려면 먼저 전체 백업을 만들어야 합니다",
+)
+NO_USER = message(
+    "move.backup.no_user",
+    en="this Cinder does not tell who made it",
+    ko="이 버전의 Cinder는 누가 만들었는지 알려 주지 않습니다",
+)
+FULL = message(
+    "move.backup.full",
+    en="it is made as a full one, with all that it held",
+    ko="내용을 모두 담은 전체 백업으로 만듭니다",
+)
+OF_A_VOLUME = message(
+    "move.backup.of_a_volume",
+    en="it is made of a volume with its content",
+    ko="같은 내용을 담은 볼륨의 백업으로 만듭니다",
+)
+OWN_CONTAINER = message(
+    "move.backup.own_container", en="is made of the backup's id", ko="백업 ID로 만들어지는 값입니다"
+)
+NOT_IN_ZONE = message(
+    "move.backup.not_in_zone",
+    en="no cinder-backup of {cloud} is in {zone}",
+    ko="{cloud} 클라우드의 그 가용 영역({zone})에는 cinder-backup이 없습니다",
+)
+WITH_CONTENT = message(
+    "move.title.backup",
+    en="{thing} of {size} GiB, with its content",
+    ko="{thing} 생성과 내용 복사({size} GiB)",
+)
+
+
+# -- the map
+
+
+def own_container(row: Row) -> bool:
+    """Whether the backup is in a container of its own, as a driver for files calls it when nobody else does."""
+    return row.id in str(row.body.get("container"))
+
+
+def _containers(facts: Facts) -> Iterator[Use]:
+    for row in facts.owned(KIND.name):
+        if (container := row.body.get("container")) and not own_container(row):
+            yield Use(KIND.name, name=container)
+
+
+def _container(facts: Facts, need: Need) -> Match:
+    projects = {row.project for row in facts.old.all(KIND.name).values() if row.body.get("container") == need.key}
+    if need.key in _CONTAINERS or len(projects) > 1:
+        return DEFAULT, ALL_IN_ONE(cloud=facts.old.cloud, other=facts.new.cloud)
+    return need.key, USERS_OWN()
+
+
+CONTAINERS = Section("backup_containers", "", "that backups are in", _containers, _container)
+
+
+# -- rules
 
 
 def backups(draft: Draft) -> None:
     """While preparing, those of a volume one after the other, oldest first: so they are in the same order again."""
     before: dict[str, str] = {}
     obstacle = _obstacle(draft)
-    for row in sorted(draft.facts.owned("backup"), key=lambda row: (str(row.body.get("created_at")), row.id)):
-        of = str(row.body.get("volume_id"))
-        volume = draft.facts.old.all("volume").get(of)
+    for row in sorted(draft.facts.owned(KIND.name), key=lambda row: (str(row.body.get("created_at")), row.id)):
+        identity = str(row.body.get("volume_id"))
+        of = draft.facts.old.all(volume.KIND.name).get(identity)
         if row.status != "available":
-            hint = "Wait until that is over; what is in error, reset or delete. Then plan again."
-            draft.leave(row, f"it is {row.status}", hint=hint)
-        elif row.body.get("encryption_key_id") or (volume and volume.body.get("encrypted")):
-            hint = (
-                "Its user restores it and copies it inside a server to a new encrypted volume; the key is theirs alone."
-            )
-            draft.leave(row, "it is encrypted with a key that only its project may read", hint=hint)
+            draft.leave(row, volume.STATUS(status=row.status), hint=WAIT())
+        elif row.body.get("encryption_key_id") or (of and of.body.get("encrypted")):
+            draft.leave(row, volume.ENCRYPTED(), hint=RESTORE_INSIDE())
         elif obstacle:
-            draft.leave(row, obstacle, hint="Start one, then plan again.")
+            draft.leave(row, obstacle, hint=START_ONE())
         else:
-            before[of] = _backup(draft, row, volume, before.get(of, ""))
+            before[identity] = _backup(draft, row, of, before.get(identity, ""))
     _room(draft)
 
 
-def _obstacle(draft: Draft) -> str:
+def _obstacle(draft: Draft) -> Text:
     """Why none can be restored on the old cloud or made on the new one; "" when they can."""
     for side in (draft.facts.old, draft.facts.new):
         if not _zones(side):
-            return f"no cinder-backup of {side.cloud} runs"
+            return NO_SERVICE(cloud=side.cloud)
     return ""
 
 
@@ -58,13 +174,12 @@ def _zones(side: Side) -> set[str]:
 def _room(draft: Draft) -> None:
     """What it takes: full backups are larger than incremental ones, and temporary volumes are volumes."""
     for project in draft.facts.projects.values():
-        made = [row for row in draft.facts.owned("backup", project.id) if draft.ref("backup", row.id)]
+        made = [row for row in draft.facts.owned(KIND.name, project.id) if draft.ref(KIND.name, row.id)]
         if made:
             draft.find(
                 "info",
-                f"{project.name}: {len(made)} backups are made anew, full ones of {sum(map(_size, made))} GiB in all",
-                detail=f"Each takes a volume of its size on both clouds while it is made, {LIMITS[COPIES]} at a time;"
-                " on the old one in the administrator's project, whose quotas count.",
+                ROOM(project=project.name, count=len(made), size=sum(map(_size, made))),
+                detail=EACH_TAKES(count=LIMITS[COPIES]),
                 about=project.id,
             )
 
@@ -73,99 +188,95 @@ def _size(row: Row) -> int:
     return int(row.body["size"])
 
 
-def _backup(draft: Draft, row: Row, volume: Row | None, before: str) -> str:
-    body: dict[str, Any] = {**kept(row, ("name", "metadata")), "description": mark(row)}
-    more, rules = _rules(draft, row)
-    who = actor(draft, row)
+def _backup(draft: Draft, row: Row, of: Row | None, before: str) -> str:
+    """The step that makes the backup, after the step `before`."""
+    more, rules = _changes(draft, row)
+    body: dict[str, Any] = {**kept(row, KIND.sent), "description": mark(row), **more}
+    listing = ["/backups/detail?all_tenants=1&project_id=", draft.ref("project", row.project)]
+    after = [before, entered(draft, row)]
     step = draft.create(
-        *(row, body | more),
-        by="move.backup",
-        group=COPIES,
-        path="/backups",
-        listing=["/backups/detail?all_tenants=1&project_id=", draft.ref("project", row.project)],
-        item="/backups/",
-        wrap="backup",
-        where={"description": mark(row)},
-        version=VERSION,
+        row,
+        Backup(
+            **KIND.creation_fields(draft.new, body, {"description": mark(row)}, listing),
+            wait=volume.AVAILABLE,
+            gone=True,
+            actor=actor(draft, row),
+            old=draft.old,
+            size=_size(row) << 30,
+            carry=BackupCopy(
+                source=row.id,
+                volumes=Volumes(old=_old_volume(row, of), cloud=_new_volume(draft, row, of)),
+                storage=list(draft.options.storage) if draft.options.storage else None,
+                directory=f"{draft.options.directory}/backups/{row.id}",
+            ),
+        ),
         rules=rules,
-        wait={"field": "status", "until": ["available"], "fail": ["error", "error_deleting"]},
-        gone=True,
-        after=[before, draft.actors[row.project, str(row.body.get("user_id") or "")]],
-        title_=f"{title(row)} of {_size(row)} GiB, with its content",
-        actor=who,
-        old=draft.old,
-        size=_size(row) << 30,
-        carry={
-            "from": row.id,
-            "volumes": {"old": _there(row, volume), "cloud": _here(draft, row, volume)},
-            "storage": list(draft.storage) if draft.storage else None,
-            "directory": f"{draft.directory}/backups/{row.id}",
-        },
+        title=WITH_CONTENT(thing=thing(row), size=_size(row)),
+        after=after,
     )
-    final = {"backup": {"description": row.body.get("description")}}
-    draft.marked(
-        *(row, step, "/backups", "backup"),
-        field="description",
-        unmark={"method": "PUT", "body": final, "version": VERSION},
-        version=VERSION,
-    )
+    unmark = {
+        "method": "PUT",
+        "body": {KIND.wrap: {"description": row.body.get("description")}},
+        "version": KIND.version,
+    }
+    marked(draft, KIND, row, step, field="description", unmark=unmark, version=KIND.version)
     return step
 
 
-def _there(row: Row, volume: Row | None) -> dict[str, Any]:
-    """The temporary volume on the old cloud, like the one that the backup is of as long as that is there."""
-    like = {name: volume.body.get(name) for name in ("volume_type", "availability_zone")} if volume else {}
+def _old_volume(row: Row, of: Row | None) -> dict[str, Any]:
+    """The temporary volume on the old cloud, like the one that the backup is of as long as that exists."""
+    like = {name: of.body.get(name) for name in ("volume_type", "availability_zone")} if of else {}
     return {"size": _size(row), **{name: value for name, value in like.items() if value}}
 
 
-def _here(draft: Draft, row: Row, volume: Row | None) -> dict[str, Any]:
+def _new_volume(draft: Draft, row: Row, of: Row | None) -> dict[str, Any]:
     """The temporary volume on the new cloud, like the moved one."""
     kind = place = None
-    if volume:
-        kind, _ = type_name(draft, volume)
-        place, _ = zone(draft, "volume_zones", "volume availability zone", volume.body.get("availability_zone"))
+    if of:
+        kind, _ = volume.type_name(draft, of)
+        place, _ = zone(draft, volume.ZONES.name, volume.ZONE, of.body.get("availability_zone"))
     like = {"volume_type": kind, "availability_zone": place}
     return {"size": _size(row), **{name: value for name, value in like.items() if value}}
 
 
-def _rules(draft: Draft, row: Row) -> tuple[dict[str, Any], list[Rule]]:
+def _changes(draft: Draft, row: Row) -> tuple[dict[str, Any], list[FieldChange]]:
     """What else is asked for, and what is not the same."""
     body: dict[str, Any] = {}
-    rules = [Rule(name, row.body.get(name), None, ANEW) for name in ("created_at", "data_timestamp")]
-    why = "it is of a temporary volume: the next incremental one of the moved volume needs a full one before it"
-    rules.append(Rule("volume_id", row.body.get("volume_id"), None, why))
+    rules = [FieldChange(name, row.body.get(name), None, MADE_ANEW()) for name in ("created_at", "data_timestamp")]
+    rules.append(FieldChange("volume_id", row.body.get("volume_id"), None, OF_A_TEMPORARY_VOLUME()))
     if row.body.get("user_id"):
-        rules += owner_rules(draft, row)
+        rules += owner_changes(draft, row)
     else:
-        rules.append(Rule("user_id", None, "the administrator", "this Cinder does not tell who made it"))
+        rules.append(FieldChange("user_id", None, "the administrator", NO_USER()))
     if row.body.get("is_incremental"):
-        rules.append(Rule("is_incremental", True, False, "it is made as a full one, with all that it held"))
+        rules.append(FieldChange("is_incremental", True, False, FULL()))
     if row.body.get("snapshot_id"):
-        rules.append(Rule("snapshot_id", row.body["snapshot_id"], None, "it is made of a volume with its content"))
+        rules.append(FieldChange("snapshot_id", row.body["snapshot_id"], None, OF_A_VOLUME()))
     if container := row.body.get("container"):
-        choice = draft.chosen("backup_containers", None, container)
+        choice = draft.choice(CONTAINERS.name, None, container)
         if own_container(row):
-            rules.append(Rule("container", container, None, "is made of the backup's id"))
+            rules.append(FieldChange("container", container, None, OWN_CONTAINER()))
         elif choice and choice.target not in (None, DEFAULT):
             body["container"] = choice.target
-            rules += [Rule("container", container, choice.target, choice.why)] if choice.target != container else []
+            if choice.target != container:
+                rules.append(FieldChange("container", container, choice.target, choice.why))
         elif choice:
-            rules.append(Rule("container", container, None, choice.why))
+            rules.append(FieldChange("container", container, None, choice.why))
     place, where = _zone(draft, row)
     body |= {"availability_zone": place} if place else {}
-    rules += [*where, *(Rule(name, row.body[name], None, why) for name, why in unknown(row, frozenset(FIELDS)))]
-    return body, rules
+    return body, [*rules, *where, *KIND.unknown(row)]
 
 
-def _zone(draft: Draft, row: Row) -> tuple[str | None, list[Rule]]:
+def _zone(draft: Draft, row: Row) -> tuple[str | None, list[FieldChange]]:
     """The availability zone to ask for: the mapped one if backups are made there, for a volume's need not be one."""
     name = row.body.get("availability_zone")
-    choice = draft.chosen("volume_zones", None, str(name or ""))
+    choice = draft.choice(volume.ZONES.name, None, str(name or ""))
     if not name or choice is None or choice.target is None:
         return None, []
     zones = _zones(draft.facts.new)
     if choice.target not in zones:
-        why = f"no cinder-backup of {draft.new} is in {choice.target}"
-        return min(zones), [Rule("availability_zone", name, min(zones), why)]
-    rules = [Rule("availability_zone", name, choice.target, choice.why)] if choice.target != name else []
-    return choice.target, rules
+        why = NOT_IN_ZONE(cloud=draft.new, zone=choice.target)
+        return min(zones), [FieldChange("availability_zone", name, min(zones), why)]
+    if choice.target == name:
+        return name, []
+    return choice.target, [FieldChange("availability_zone", name, choice.target, choice.why)]

@@ -3,39 +3,112 @@
 from typing import Any
 
 from naru.inventory.rows import Row
-from naru.move.draft import COPIES, Draft, Rule, kept, mark, title
-from naru.move.facts import disks
-from naru.move.fields import unknown
-from naru.move.kinds.compute import actor, owner_rules
-from naru.move.kinds.volume import placed, type_name, way
+from naru.messages import Text, message
+from naru.move.acting import actor, entered, owner_changes
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft, kept, thing
+from naru.move.facts import Side, disks
+from naru.move.kind import Kind, Mapped
+from naru.move.kinds import volume, volume_type
+from naru.move.kinds.volume_group import NOT_MOVED as GROUPS_NOT_MOVED
+from naru.move.marks import MARK, mark, marked_in_metadata
+from naru.move.storage import Snapshot, SnapshotCopy
 from naru.volumes.where import HOST, RbdBackend, described
 
-FIELDS = ("name", "description", "metadata", "size", "volume_id")
+
+def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    return {"metadata": volume.unmarked(row)}
+
+
+KIND = Kind(
+    "snapshot",
+    path="/snapshots",
+    wrap="snapshot",
+    item="/snapshots/",
+    sent=("name", "description"),
+    handled=frozenset(("metadata", "size", "volume_id")),
+    not_kept={"group_snapshot_id": GROUPS_NOT_MOVED()},
+    follows=frozenset(
+        (
+            *("os-extended-snapshot-attributes:project_id", "os-extended-snapshot-attributes:progress"),
+            "consumes_quota",
+        )
+    ),
+    compared=_compared,
+    owned=True,
+)
+
+NO_VOLUME = message("move.snapshot.no_volume", en="its volume is not moved", ko="스냅샷의 볼륨을 이전하지 않습니다")
+NO_STORAGE = message(
+    "move.snapshot.no_storage",
+    en="snapshots are kept from Ceph to Ceph alone, and without --storage content goes by images",
+    ko="스냅샷은 Ceph에서 Ceph로만 이전합니다. --storage를 지정하지 않아 내용을 이미지로 옮깁니다",
+)
+NOT_ON_CEPH = message(
+    "move.snapshot.not_on_ceph",
+    en="snapshots are kept from Ceph to Ceph alone, and its volume is not",
+    ko="스냅샷은 Ceph에서 Ceph로만 이전합니다. 기존 볼륨이 Ceph에 있지 않습니다",
+)
+OTHER_POOL = message(
+    "move.snapshot.other_pool",
+    en="snapshots are kept from Ceph to Ceph alone, and its new volume may come to {pool}",
+    ko="스냅샷은 Ceph에서 Ceph로만 이전합니다. 새 볼륨이 다른 저장소에 만들어질 수 있습니다({pool})",
+)
+UNKNOWN_POOL = message(
+    "move.snapshot.unknown_pool",
+    en="snapshots are kept from Ceph to Ceph alone, and its new volume may come to a pool that Cinder does not list",
+    ko="스냅샷은 Ceph에서 Ceph로만 이전합니다. 새 볼륨이 Cinder가 알려 주지 않는 풀에 만들어질 수 있습니다",
+)
+WAIT = message(
+    "move.snapshot.wait",
+    en="Wait until that is over; what is in error, reset or delete. Then plan again.",
+    ko="작업이 끝날 때까지 기다려 주십시오. 오류 상태이면 상태를 재설정하거나 삭제한 뒤 계획을 다시 세워 주십시오.",
+)
+BY_HAND = message(
+    "move.snapshot.by_hand",
+    en="Its content is moved when a volume is made of it before planning: openstack volume create --snapshot {id} NAME",
+    ko="계획을 세우기 전에 이 스냅샷으로 볼륨을 만들면 내용이 함께 이전됩니다. 명령:"
+    " openstack volume create --snapshot {id} NAME",
+)
+MADE_ANEW = message(
+    "move.snapshot.made_anew",
+    en="Cinder writes when it was made anew",
+    ko="Cinder가 새로 만든 시각을 기록합니다",
+)
+EXTENDED = message(
+    "move.snapshot.extended",
+    en="its volume was extended later, and is made as large as it is now: zeroes follow",
+    ko="이후 볼륨이 확장되어 스냅샷도 지금 크기로 만듭니다. 늘어난 부분은 0으로 채워집니다",
+)
+WITH_CONTENT = message(
+    "move.title.snapshot",
+    en="{thing} of {volume}, with its content",
+    ko="{volume}의 {thing} 생성과 내용 복사",
+)
 
 
 def snapshots(draft: Draft) -> None:
     """While preparing, the content of each snapshot goes into the new volume, and a snapshot is made of that; the
     volume's further content comes on top. After the servers: they are booted once, on empty disks."""
     of: dict[str, list[Row]] = {}
-    for row in draft.facts.owned("snapshot"):
+    for row in draft.facts.owned(KIND.name):
         of.setdefault(str(row.body.get("volume_id")), []).append(row)
     if not of:
         return
     reach = _Reach(draft)
     users = _stopped(draft)
     for identity, rows in of.items():
-        volume = draft.facts.old.all("volume").get(identity)
-        before = [f"volume/{identity} properties", *users.get(identity, [])]
+        own = draft.facts.old.all(volume.KIND.name).get(identity)
+        before = [volume.properties_step(own), *users.get(identity, [])] if own else []
         for row in sorted(rows, key=lambda row: (str(row.body.get("created_at")), row.id)):
-            if volume is None or volume.project != row.project or draft.ref("volume", identity) is None:
-                draft.leave(row, "its volume is not moved", hint=_by_hand(row))
+            if own is None or own.project != row.project or draft.ref(volume.KIND.name, identity) is None:
+                draft.leave(row, NO_VOLUME(), hint=BY_HAND(id=row.id))
             elif row.status != "available":
-                hint = "Wait until that is over; what is in error, reset or delete. Then plan again."
-                draft.leave(row, f"it is {row.status}", hint=hint)
-            elif why := reach.obstacle(volume):
-                draft.leave(row, f"snapshots are kept from Ceph to Ceph alone, and {why}", hint=_by_hand(row))
+                draft.leave(row, volume.STATUS(status=row.status), hint=WAIT())
+            elif why := reach.obstacle(own):
+                draft.leave(row, why, hint=BY_HAND(id=row.id))
             else:
-                before = [_snapshot(draft, row, volume, before)]
+                before = [_snapshot(draft, row, own, before)]
 
 
 def _stopped(draft: Draft) -> dict[str, list[str]]:
@@ -43,16 +116,9 @@ def _stopped(draft: Draft) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for server in draft.facts.owned("server"):
         if draft.ref("server", server.id) is not None:
-            for volume, _ in disks(draft.facts.old, server):
-                found.setdefault(volume.id, []).append(f"server/{server.id} stopped")
+            for disk, _ in disks(draft.facts.old, server):
+                found.setdefault(disk.id, []).append(f"server/{server.id} stopped")
     return found
-
-
-def _by_hand(row: Row) -> str:
-    return (
-        "Its content is moved when a volume is made of it before planning:"
-        f" openstack volume create --snapshot {row.id} NAME"
-    )
 
 
 class _Reach:
@@ -67,24 +133,24 @@ class _Reach:
         if self._storages and ask is not None:
             self._pools = list(ask("block-storage", "/scheduler-stats/get_pools?detail=true", "pools"))
 
-    def obstacle(self, volume: Row) -> str:
+    def obstacle(self, row: Row) -> Text:
         """Why the volume's snapshots cannot be carried; "" when they can."""
         if not self._storages:
-            return "without --storage content goes by images"
+            return NO_STORAGE()
         old, new = self._storages
-        if not isinstance(described(str(volume.body.get(HOST)), old), RbdBackend):
-            return "its volume is not"
-        pools = self._choice(volume)
+        if not isinstance(described(str(row.body.get(HOST)), old), RbdBackend):
+            return NOT_ON_CEPH()
+        pools = self._choice(row)
         other = next((name for name in pools if not isinstance(described(name, new), RbdBackend)), "")
-        if other or not pools:
-            return f"its new volume may come to {other or 'a pool that Cinder does not list'}"
-        return ""
+        if other:
+            return OTHER_POOL(pool=other)
+        return "" if pools else UNKNOWN_POOL()
 
-    def _choice(self, volume: Row) -> list[str]:
+    def _choice(self, row: Row) -> list[str]:
         """The pools that volumes of the new volume's type may come to; without a type, any."""
-        kind, _ = type_name(self._draft, volume)
-        types = self._draft.facts.new.named("volume type", kind) if kind else []
-        wanted = next(((row.body.get("extra_specs") or {}).get("volume_backend_name") for row in types), None)
+        kind, _ = volume.type_name(self._draft, row)
+        types = self._draft.facts.new.named(volume_type.KIND.name, kind) if kind else []
+        wanted = next(((one.body.get("extra_specs") or {}).get("volume_backend_name") for one in types), None)
         return [
             str(pool["name"])
             for pool in self._pools
@@ -92,35 +158,32 @@ class _Reach:
         ]
 
 
-def _snapshot(draft: Draft, row: Row, volume: Row, before: list[str]) -> str:
-    metadata = {**(row.body.get("metadata") or {}), "naru": mark(row)}
+def _snapshot(draft: Draft, row: Row, of: Row, before: list[str]) -> str:
+    """The step that makes the snapshot of the new volume, after the steps `before`."""
+    metadata = {**(row.body.get("metadata") or {}), MARK: mark(row)}
     # force: the new volume's server is there already, and stopped
-    body: dict[str, Any] = {**kept(row, ("name", "description")), "metadata": metadata, "force": True}
-    body["volume_id"] = draft.ref("volume", volume.id)
-    rules = owner_rules(draft, row)
-    rules.append(Rule("created_at", row.body.get("created_at"), None, "Cinder writes when it was made anew"))
-    if row.body["size"] != volume.body["size"]:
-        why = "its volume was extended later, and is made as large as it is now: zeroes follow"
-        rules.append(Rule("size", row.body["size"], volume.body["size"], why))
-    rules += [Rule(name, row.body[name], None, why) for name, why in unknown(row, frozenset(FIELDS))]
-    who = actor(draft, row)
+    body: dict[str, Any] = {**kept(row, KIND.sent), "metadata": metadata, "force": True}
+    body["volume_id"] = draft.ref(volume.KIND.name, of.id)
+    rules = owner_changes(draft, row)
+    rules.append(FieldChange("created_at", row.body.get("created_at"), None, MADE_ANEW()))
+    if row.body["size"] != of.body["size"]:
+        rules.append(FieldChange("size", row.body["size"], of.body["size"], EXTENDED()))
+    rules += KIND.unknown(row)
+    listing = ["/snapshots/detail?all_tenants=1&volume_id=", body["volume_id"]]
+    after = [volume.placed(of), *before, entered(draft, row)]
     step = draft.create(
-        *(row, body),
-        by="move.snapshot",
-        group=COPIES,
-        place=draft.place(volume),
-        path="/snapshots",
-        listing=["/snapshots/detail?all_tenants=1&volume_id=", body["volume_id"]],
-        item="/snapshots/",
-        wrap="snapshot",
-        where={"metadata.naru": mark(row)},
+        row,
+        Snapshot(
+            **KIND.creation_fields(draft.new, body, {"metadata.naru": mark(row)}, listing),
+            wait=volume.AVAILABLE,
+            gone=True,
+            actor=actor(draft, row),
+            carry=volume.way(draft, of, SnapshotCopy, snapshot=row.id),
+        ),
+        queue=draft.queue(of),
         rules=rules,
-        wait={"field": "status", "until": ["available"], "fail": ["error", "error_deleting"]},
-        gone=True,
-        after=[placed(volume), *before, draft.actors[row.project, str(row.body.get("user_id") or "")]],
-        title_=f"{title(row)} of {title(volume)}, with its content",
-        actor=who,
-        carry={**way(draft, volume), "snapshot": row.id},
+        title=WITH_CONTENT(thing=thing(row), volume=thing(of)),
+        after=after,
     )
-    draft.marked_in_metadata(row, step, "/snapshots", "snapshot")
+    marked_in_metadata(draft, KIND, row, step)
     return step

@@ -1,128 +1,220 @@
-"""Volumes, as empty ones of the same size and type whose content comes later; groups."""
+"""Volumes: made as empty ones of the same size and type, whose content comes later."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
+from naru.actions.arguments import ref
+from naru.actions.create import Wait
 from naru.inventory.rows import Row
-from naru.move.draft import COPIES, Draft, Rule, kept, mark, ref, title
-from naru.move.fields import unknown
-from naru.move.kinds.compute import actor, owner_rules
+from naru.messages import message
+from naru.move.acting import actor, entered, owner_changes
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft, kept, thing
+from naru.move.facts import Facts, Side
+from naru.move.kind import Kind, Mapped
+from naru.move.kinds import volume_type
+from naru.move.kinds.disks import root_volumes
+from naru.move.kinds.zones import zone
+from naru.move.mapping import Section, Use, zone_match
+from naru.move.marks import MARK, mark, marked_in_metadata
+from naru.move.storage import Place, VolumeCopy
 
 SERVICE = "block-storage"
-FIELDS = (
-    "name",
-    "description",
-    "size",
-    "metadata",
-    "bootable",
-    "volume_image_metadata",
-    "volume_type",
-    "availability_zone",
-)
 # what Cinder shows an administrator among a volume's metadata
 ADMIN_METADATA = ("readonly", "attached_mode")
+ZONE = "volume availability zone"
+AVAILABLE = Wait(field="status", until=["available"], fail=["error", "error_deleting"])
+"""What Cinder's things are waited for."""
+
+Copy = TypeVar("Copy", bound=VolumeCopy)
 
 
-def types(draft: Draft) -> None:
-    """Volume types are matched by the map."""
-    for (section, _), choice in draft.choices.items():
-        row = choice.need.row
-        if (
-            section == "volume_types"
-            and row is not None
-            and (target := draft.target("volume_types", "volume type", row))
-        ):
-            rules = [Rule("name", row.name, choice.target, choice.why)] if choice.target != row.name else []
-            draft.match(row, target, choice.why, rules)
+def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    metadata = unmarked(row)
+    metadata.pop("attached_mode", None)
+    # Cinder tells of the flag when it was ever set
+    readonly = str(metadata.pop("readonly", False)).lower() == "true"
+    servers = [mapped("server", item["server_id"]) for item in row.body.get("attachments", [])]
+    return {"metadata": metadata, "readonly": readonly, "servers": sorted(servers)}
+
+
+def unmarked(row: Row) -> dict[str, Any]:
+    """The thing's metadata without a mark."""
+    return {name: value for name, value in (row.body.get("metadata") or {}).items() if name != MARK}
+
+
+KIND = Kind(
+    "volume",
+    path="/volumes",
+    wrap="volume",
+    item="/volumes/",
+    sent=("name", "description", "size"),
+    handled=frozenset(
+        ("metadata", "bootable", "volume_image_metadata", "volume_type", "availability_zone", "multiattach")
+    ),
+    not_kept={
+        "consistencygroup_id": message(
+            "move.volume.consistency_group",
+            en="consistency groups are gone",
+            ko="일관성 그룹은 더 이상 지원되지 않습니다",
+        )(),
+        "replication_status": message(
+            "move.volume.replication", en="is the backend's", ko="스토리지 백엔드가 정하는 값입니다"
+        )(),
+    },
+    follows=frozenset(
+        (
+            *("os-vol-host-attr:host", "os-vol-mig-status-attr:migstat", "os-vol-mig-status-attr:name_id"),
+            *("os-vol-tenant-attr:tenant_id", "attachments", "snapshot_id", "source_volid", "migration_status"),
+            *("replication_status", "service_uuid", "shared_targets", "provider_id", "cluster_name", "group_id"),
+            *("volume_type_id", "encrypted", "consumes_quota", "encryption_key_id"),
+        )
+    ),
+    compared=_compared,
+    owned=True,
+    terraform="openstack_blockstorage_volume_v3",
+)
+
+IN_ERROR = message("move.volume.in_error", en="it is in {status}", ko="현재 상태: {status}")
+STATUS = message("move.volume.status", en="it is {status}", ko="현재 상태: {status}")
+ENCRYPTED = message(
+    "move.volume.encrypted",
+    en="it is encrypted with a key that only its project may read",
+    ko="해당 프로젝트만 읽을 수 있는 키로 암호화되어 있습니다",
+)
+NO_TYPE = message("move.volume.no_type", en="it had none", ko="기존에도 지정되어 있지 않았습니다")
+TYPE_SAYS = message(
+    "move.volume.type_says",
+    en="the volume type on the new cloud says so",
+    ko="새 클라우드의 볼륨 유형에 따릅니다",
+)
+ONE_SERVER = message(
+    "move.volume.one_server",
+    en="{thing}: {servers} servers have it attached, and its volume type on {cloud} allows one alone",
+    ko="{thing}: 서버 {servers}대에 연결되어 있는데, {cloud} 클라우드의 볼륨 유형은 한 대에만 연결할 수 있습니다",
+)
+RESET = message(
+    "move.volume.reset",
+    en="Reset its state when its content is sound, then plan again.",
+    ko="내용에 문제가 없다면 상태를 재설정한 뒤 계획을 다시 세워 주십시오.",
+)
+WAIT = message(
+    "move.volume.wait",
+    en="Wait until that is over, or end it; then plan again.",
+    ko="작업이 끝나기를 기다리거나 중단한 뒤 계획을 다시 세워 주십시오.",
+)
+COPY_INSIDE = message(
+    "move.volume.copy_inside",
+    en="Its user copies it inside a server to a new encrypted volume; the key is theirs alone.",
+    ko="키는 사용자만 가지고 있으므로, 사용자가 서버 안에서 새 암호화 볼륨으로 직접 복사해야 합니다.",
+)
+MULTIATTACH = message(
+    "move.volume.multiattach",
+    en="Map its type to one with multiattach, or detach it from all but one; then plan again.",
+    ko="map.yaml에서 다중 연결(multiattach)이 되는 볼륨 유형을 지정하거나 한 대만 남기고 연결을 해제한 뒤 계획을 다시"
+    " 세워 주십시오.",
+)
+EMPTY = message(
+    "move.title.empty_volume",
+    en="create {thing} of {size} GiB, empty",
+    ko="빈 {thing} 생성({size} GiB)",
+)
+PROPERTIES = message(
+    "move.title.volume_properties",
+    en="flags and image metadata of {thing}",
+    ko="{thing}의 플래그와 이미지 메타데이터",
+)
+PLACED = message(
+    "move.title.placed",
+    en="the content of {thing} can be reached on both sides",
+    ko="{thing}: 양쪽 클라우드에서 내용에 접근할 수 있는지 확인",
+)
+
+
+# -- the map
+
+
+def _zones(facts: Facts) -> Iterator[Use]:
+    for kind in ("volume", "snapshot", "backup"):
+        for row in facts.owned(kind):
+            if name := row.body.get("availability_zone"):
+                yield Use(kind, name=name)
+
+
+ZONES = Section("volume_zones", ZONE, "where volumes are", _zones, zone_match(ZONE), mentioned=True)
+
+
+def type_name(draft: Draft, row: Row) -> tuple[str | None, list[FieldChange]]:
+    """The volume type on the new cloud."""
+    name = row.body.get("volume_type")
+    for old in draft.facts.old.named(volume_type.KIND.name, str(name)) if name else []:
+        choice = draft.choice(volume_type.SECTION.name, old)
+        if choice and choice.target:
+            new = draft.facts.new.named(volume_type.KIND.name, choice.target)[0].name
+            return new, [FieldChange("volume_type", name, new, choice.why)] if new != name else []
+    return None, [FieldChange("volume_type", name, None, NO_TYPE())] if not name else []
+
+
+# -- rules
 
 
 def volumes(draft: Draft) -> None:
     """Volumes in use or available. Others are waited for, or left where they can never be moved."""
-    for row in draft.facts.owned("volume"):
+    for row in draft.facts.owned(KIND.name):
         status = row.status
         if status.startswith("error"):
-            draft.leave(row, f"it is in {status}", hint="Reset its state when its content is sound, then plan again.")
-            continue
-        if status not in ("available", "in-use"):
-            hint = "Wait until that is over, or end it; then plan again."
-            draft.leave(row, f"it is {status}", severity="error", hint=hint)
-            continue
-        if row.body.get("encrypted"):
-            hint = "Its user copies it inside a server to a new encrypted volume; the key is theirs alone."
-            draft.leave(row, "it is encrypted with a key that only its project may read", severity="error", hint=hint)
-            continue
-        _volume(draft, row)
+            draft.leave(row, IN_ERROR(status=status), hint=RESET())
+        elif status not in ("available", "in-use"):
+            draft.leave(row, STATUS(status=status), severity="error", hint=WAIT())
+        elif row.body.get("encrypted"):
+            draft.leave(row, ENCRYPTED(), severity="error", hint=COPY_INSIDE())
+        else:
+            _volume(draft, row)
 
 
-def type_name(draft: Draft, row: Row) -> tuple[str | None, list[Rule]]:
-    """The volume type on the new cloud."""
-    name = row.body.get("volume_type")
-    for old in draft.facts.old.named("volume type", str(name)) if name else []:
-        choice = draft.chosen("volume_types", old)
-        if choice and choice.target:
-            new = draft.facts.new.named("volume type", choice.target)[0].name
-            return new, [Rule("volume_type", name, new, choice.why)] if new != name else []
-    return None, [Rule("volume_type", name, None, "it had none")] if not name else []
-
-
-def zone(draft: Draft, section: str, kind: str, name: Any) -> tuple[str | None, list[Rule]]:
-    """The availability zone to ask for: none where the new cloud has but one."""
-    choice = draft.chosen(section, None, str(name or ""))
-    if not name or choice is None or choice.target is None:
-        return None, []
-    rules = [Rule("availability_zone", name, choice.target, choice.why)] if choice.target != name else []
-    zones = [row for row in draft.facts.new.all(kind).values() if row.name != "internal"]
-    return (choice.target if len(zones) > 1 else None), rules
-
-
-def _attachable(draft: Draft, row: Row, kind: str | None) -> list[Rule]:
+def _attachable(draft: Draft, row: Row, kind: str | None) -> list[FieldChange]:
     """Whether several servers may have it attached is said by the new type; where several have, it must."""
-    types = draft.facts.new.named("volume type", kind) if kind else []
+    types = draft.facts.new.named(volume_type.KIND.name, kind) if kind else []
     may = any((one.body.get("extra_specs") or {}).get("multiattach") == "<is> True" for one in types)
     servers = len(row.body.get("attachments") or [])
     if servers > 1 and not may:
-        draft.find(
-            "error",
-            f"{title(row)}: {servers} servers have it attached, and its volume type on {draft.new} allows one alone",
-            about=row.id,
-            hint="Map its type to one with multiattach, or detach it from all but one; then plan again.",
-        )
+        said = ONE_SERVER(thing=thing(row), servers=servers, cloud=draft.new)
+        draft.find("error", said, about=row.id, hint=MULTIATTACH())
     was = bool(row.body.get("multiattach"))
-    return [Rule("multiattach", was, may, "the volume type on the new cloud says so")] if was != may else []
+    return [FieldChange("multiattach", was, may, TYPE_SAYS())] if was != may else []
 
 
 def _volume(draft: Draft, row: Row) -> None:
     metadata = {key: value for key, value in (row.body.get("metadata") or {}).items() if key not in ADMIN_METADATA}
-    body: dict[str, Any] = {**kept(row, ("name", "description", "size")), "metadata": {**metadata, "naru": mark(row)}}
-    rules = owner_rules(draft, row)
+    body: dict[str, Any] = {**kept(row, KIND.sent), "metadata": {**metadata, MARK: mark(row)}}
+    rules = owner_changes(draft, row)
     kind, why = type_name(draft, row)
-    place, where = zone(draft, "volume_zones", "volume availability zone", row.body.get("availability_zone"))
+    place, where = zone(draft, ZONES.name, ZONE, row.body.get("availability_zone"))
     body |= {name: value for name, value in (("volume_type", kind), ("availability_zone", place)) if value is not None}
-    rules += [*why, *where, *_attachable(draft, row, kind)]
-    rules += [Rule(name, row.body[name], None, why) for name, why in unknown(row, frozenset((*FIELDS, "multiattach")))]
+    rules += [*why, *where, *_attachable(draft, row, kind), *KIND.unknown(row)]
+    after = [entered(draft, row)]
     step = draft.create(
-        *(row, body),
-        path="/volumes",
-        listing=["/volumes/detail?all_tenants=1&project_id=", draft.ref("project", row.project)],
-        item="/volumes/",
-        wrap="volume",
-        where={"metadata.naru": mark(row)},
+        row,
+        KIND.creation(
+            *(draft.new, body),
+            where={"metadata.naru": mark(row)},
+            listing=["/volumes/detail?all_tenants=1&project_id=", draft.ref("project", row.project)],
+            wait=AVAILABLE,
+            gone=True,
+            actor=actor(draft, row),
+        ),
         rules=rules,
-        wait={"field": "status", "until": ["available"], "fail": ["error", "error_deleting"]},
-        gone=True,
-        after=[_enter(draft, row)],
-        title_=f"create {title(row)} of {row.body['size']} GiB, empty",
-        actor=actor(draft, row),
+        title=EMPTY(thing=thing(row), size=row.body["size"]),
+        after=after,
     )
-    draft.marked_in_metadata(row, step, "/volumes", "volume")
+    marked_in_metadata(draft, KIND, row, step)
     _properties(draft, row, step)
-    if draft.storage:
+    if draft.options.storage:
         draft.step(
-            placed(row),
-            "move.content.place",
-            way(draft, row),
-            title=f"the content of {title(row)} can be reached on both sides",
+            *(placed(row), way(draft, row, Place), PLACED(thing=thing(row))),
+            about=row,
             project=row.project,
-            place=draft.place(row),
+            queue=draft.queue(row),
         )
 
 
@@ -131,63 +223,50 @@ def placed(row: Row) -> str:
     return f"place volume/{row.id}"
 
 
-def way(draft: Draft, row: Row) -> dict[str, Any]:
-    """The arguments of the steps that carry the volume's content from storage to storage."""
-    assert draft.storage
-    return {
+def way(draft: Draft, row: Row, action: type[Copy], **more: Any) -> Copy:
+    """The action that carries the volume's content from storage to storage; `more` are its further fields."""
+    assert draft.options.storage
+    fields: dict[str, Any] = {
         "cloud": draft.new,
-        "service": COPIES,
+        "service": action.limit_group,
         "old": draft.old,
-        "from": row.id,
-        "to": draft.ref("volume", row.id),
+        "source": row.id,
+        "to": draft.ref(KIND.name, row.id),
         "size": int(row.body["size"]) << 30,
-        "storage": list(draft.storage),
-        "directory": f"{draft.directory}/volumes/{row.id}",
+        "storage": list(draft.options.storage),
+        "directory": f"{draft.options.directory}/volumes/{row.id}",
     }
+    return action(**fields, **more)
 
 
-def _enter(draft: Draft, row: Row) -> str:
-    actor(draft, row)
-    return draft.actors[row.project, str(row.body.get("user_id") or "")]
+def properties_step(row: Row) -> str:
+    """The step that sets the volume's properties."""
+    return f"volume/{row.id} properties"
 
 
 def _properties(draft: Draft, row: Row, step: str) -> None:
     """The bootable flag, what an image left with the volume, and the read-only flag: the administrator's."""
-    requests = properties(draft, row, ref(step), bootable=True if row.id in draft.roots() else None)
-    if requests:
-        draft.step(
-            f"{step} properties",
-            "move.call",
-            {"cloud": draft.new, "service": SERVICE, "requests": requests},
-            title=f"flags and image metadata of {title(row)}",
-            project=row.project,
-        )
+    bootable = True if row.id in root_volumes(draft) else None
+    requests = properties(draft, row, ref(step), bootable=bootable)
+    title = PROPERTIES(thing=thing(row))
+    draft.call(properties_step(row), SERVICE, requests, title, about=row, project=row.project)
 
 
-def properties(draft: Draft, row: Row, volume: Any, *, bootable: bool | None = None) -> list[dict[str, Any]]:
+def properties(draft: Draft, row: Row, volume: Any, *, bootable: bool | None = None) -> list[Mapping[str, Any]]:
     """The requests that set the properties of a volume that have requests of their own; `bootable` in place of what
     the old volume says, for one that a server is to be booted from."""
     path = ["/volumes/", volume, "/action"]
-    requests: list[dict[str, Any]] = []
     flag = is_bootable(row) if bootable is None else bootable
-    requests.append({"method": "POST", "path": path, "body": {"os-set_bootable": {"bootable": flag}}})
-    if told := row.body.get("volume_image_metadata"):
-        image = draft.ref("image", told.get("image_id"))
-        told = {**told, "image_id": image} if image is not None else told
-        requests.append({"method": "POST", "path": path, "body": {"os-set_image_metadata": {"metadata": told}}})
+    bodies: list[dict[str, Any]] = [{"os-set_bootable": {"bootable": flag}}]
+    if metadata := row.body.get("volume_image_metadata"):
+        image = draft.ref("image", metadata.get("image_id"))
+        metadata = {**metadata, "image_id": image} if image is not None else metadata
+        bodies.append({"os-set_image_metadata": {"metadata": metadata}})
     if str((row.body.get("metadata") or {}).get("readonly")).lower() == "true":
-        requests.append({"method": "POST", "path": path, "body": {"os-update_readonly_flag": {"readonly": True}}})
-    return requests
+        bodies.append({"os-update_readonly_flag": {"readonly": True}})
+    return [{"method": "POST", "path": path, "body": body} for body in bodies]
 
 
 def is_bootable(row: Row) -> bool:
     """The volume's bootable flag, which Cinder writes as a text."""
     return str(row.body.get("bootable")).lower() == "true"
-
-
-def left(draft: Draft) -> None:
-    """Groups and transfers are not made: told."""
-    for row in draft.facts.owned("volume group"):
-        draft.leave(row, "volume groups are not moved", hint="Make it anew with the new volumes.")
-    for row in draft.facts.owned("volume transfer"):
-        draft.leave(row, "a transfer under way ends with the move", severity="info")

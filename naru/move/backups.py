@@ -1,4 +1,4 @@
-"""The step kind that makes backups of volumes anew, whatever either cloud keeps them in.
+"""Backups of volumes that are made anew, whatever either cloud keeps them in.
 
 A backup is read by its own Cinder alone, and written by the new one alone. So it is restored into a volume on the old
 cloud, the content of that goes into one on the new, and there a backup is made of it. Both volumes live as long as the
@@ -10,13 +10,19 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import pydantic
+
+from naru.actions.arguments import resolve, url
+from naru.actions.clouds import RETRY, client, cloud, get, matches, remove, send, wait_for
+from naru.actions.create import Create, delete, make
+from naru.actions.request import Part
 from naru.cloud.client import Cloud
 from naru.errors import NaruError
 from naru.files import write_whole
 from naru.move import content, storage
-from naru.move.steps import RETRY, client, cloud, delete, get, make, matches, remove, resolve, send, url, wait_for
+from naru.move.draft import COPIES
 from naru.plan.context import Context
 from naru.plan.kinds import step
 from naru.volumes.copy import clean
@@ -39,9 +45,37 @@ def _seconds(args: Mapping[str, Any]) -> float:
     return 20.0 + 3 * float(args["size"]) / (100 << 20)
 
 
+class Volumes(Part):
+    """The fields of the temporary volumes that are made on the cloud `old` and on `cloud`, the new one."""
+
+    old: dict[str, Any]
+    cloud: dict[str, Any]
+
+
+class BackupCopy(Part):
+    """What the backup `source` (`from` in the arguments) holds, by temporary `volumes`. `storage` are the files that
+    describe the storage of both clouds; without, the content goes by an image. `directory` is the copy's own."""
+
+    source: str = pydantic.Field(serialization_alias="from")
+    volumes: Volumes
+    storage: list[str] | None
+    directory: str
+
+
+class Backup(Create):
+    """A backup on the new cloud with the content `carry` of one on the cloud `old`; `size` is in bytes."""
+
+    step_kind: ClassVar[str] = "move.backup"
+    limit_group: ClassVar[str] = COPIES
+
+    old: str
+    size: int
+    carry: BackupCopy
+
+
 @step("move.backup", undo="move.backup.forget", retry=storage.AGAIN, deadline=_limit, estimate=_seconds)
 def backup(context: Context) -> dict[str, Any]:
-    """Makes a backup as `move.create` does, of a volume with the content of the backup `carry.from` on the cloud `old`.
+    """Makes a backup as `cloud.create` does, of a volume with the content of the backup `carry.from` on `old`.
 
     `carry.volumes` are the requests' bodies of the temporary volumes on `old` and on `cloud`; `carry.storage` the files
     that describe the backends of both, or null: then the content goes by an image. `carry.directory` is the copy's own,

@@ -1,0 +1,305 @@
+"""The window, the end of preparing before it, and the end of the move after it: steps behind gates, a set a project."""
+
+from typing import Any
+
+from naru.actions.arguments import ref
+from naru.actions.call import Final
+from naru.actions.power import Power
+from naru.actions.request import Request
+from naru.inventory.rows import Row
+from naru.messages import message
+from naru.move import acting, marks
+from naru.move.content import RootContent, VolumeImage
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft, thing
+from naru.move.kinds import floating_ip, port, quota, router, server, volume
+from naru.move.kinds.disks import from_volume
+from naru.move.storage import Compared, Content, End, Kept, Settle
+from naru.move.work import ARCHIVE
+
+ALL_MADE = message(
+    "move.title.all_made",
+    en="all that belongs to no project is made",
+    ko="프로젝트에 속하지 않는 리소스를 모두 만듦",
+)
+PROJECT_MADE = message("move.title.project_made", en="all of {project} is made", ko="{project}: 리소스를 모두 만듦")
+CUT_OVER = message("move.title.cut_over", en="{project} is cut over", ko="{project}: 전환 시작")
+STOP_OLD = message("move.title.stop_old", en="old cloud: stop {thing}", ko="기존 클라우드: {thing} 중지")
+START = message("move.title.start", en="start {thing}", ko="{thing} 시작")
+CONTENT = message(
+    "move.title.volume_content", en="content of {thing}, {size} GiB", ko="{thing}의 내용 복사({size} GiB)"
+)
+ROOT_CONTENT = message("move.title.root_content", en="the own disk of {thing}", ko="{thing}의 자체 디스크 복사")
+PROOFS = message(
+    "move.title.proofs",
+    en="proofs of the content of {count} volumes are in the archive",
+    ko="볼륨 {count}개의 내용 비교 결과를 아카이브에 보관",
+)
+FINAL = message("move.title.final", en="{project} is final", ko="{project}: 마무리 시작")
+NO_WAY_BACK = message(
+    "move.title.no_way_back",
+    en="{project}: the way back is given up",
+    ko="{project}: 되돌리기 위해 남겨 둔 것 정리(이후 되돌릴 수 없음)",
+)
+SETTLED = message(
+    "move.title.settled",
+    en="{thing} stands alone, if it is a clone of the old one",
+    ko="{thing}: 기존 볼륨의 클론이면 독립시키기",
+)
+CLEANED = message(
+    "move.title.cleaned",
+    en="no point of the move is left on {thing}",
+    ko="{thing}에 남은 복사 지점 삭제",
+)
+BY_IMAGE = message(
+    "move.server.by_image",
+    en="its disk came by that image",
+    ko="서버의 디스크를 옮길 때 사용한 이미지입니다",
+)
+COMPUTE = "compute"
+SECONDS = 10.0
+"""What a server is expected to take to stop or start."""
+
+
+def gate(draft: Draft, phase: str, project: str) -> str:
+    """The name of the gate before a project's phase, made when it is first asked for."""
+    name = f"{phase} {draft.called[project]}"
+    if name not in draft.plan.gates:
+        draft.plan.gates.append(name)
+    return name
+
+
+def prepared(draft: Draft) -> None:
+    """The end of preparing: nothing exists twice, no mark is left, no role for a while."""
+    draft.milestone("prepared", "", ALL_MADE())
+    for project, row in draft.facts.projects.items():
+        made = draft.milestone(f"prepared {project}", project, PROJECT_MADE(project=row.name))
+        acting.leave(draft, project, marks.removal(draft, project, made))
+
+
+# -- the window
+
+
+def cut_over(draft: Draft) -> None:
+    """The window: old servers stopped, content carried, addresses changed over, new servers started."""
+    for project, row in draft.facts.projects.items():
+        name = gate(draft, "cutover", project)
+        begin = draft.milestone(f"cutover {project}", project, CUT_OVER(project=row.name), gate=name)
+        servers = [row for row in draft.facts.owned(server.KIND.name, project) if _moved(draft, row)]
+        stopped = {row.id: _stop(draft, row, begin) for row in servers}
+        arrived = _contents(draft, project, begin, stopped)
+        after = [begin, *stopped.values()]
+        freed = floating_ip.release(draft, project, after)
+        reached = floating_ip.take_over(draft, project, [*after, *freed])
+        for row in servers:
+            _start(draft, row, arrived[row.id], reached)
+        port.come_up(draft, project, after)
+        _kept(draft, project, begin)
+
+
+def _moved(draft: Draft, row: Row) -> bool:
+    return draft.ref(server.KIND.name, row.id) is not None
+
+
+def _stop(draft: Draft, row: Row, after: str) -> str:
+    """Stops the old server, if it runs; others are still, whatever they are called."""
+    if row.status != "ACTIVE":
+        return after
+    return draft.step(
+        f"stop server/{row.id}",
+        Power(cloud=draft.old, service=COMPUTE, server=row.id, to="SHUTOFF", back="ACTIVE"),
+        STOP_OLD(thing=thing(row)),
+        about=row,
+        purpose="stop",
+        project=row.project,
+        unit=server.unit(row),
+        after=[after],
+        estimate=SECONDS,
+    )
+
+
+def _start(draft: Draft, row: Row, after: list[str], reached: dict[str, str]) -> None:
+    """Starts the new server, if the old one ran: `reached` are the steps that its addresses come with."""
+    if not server.runs(row):
+        return
+    addresses = [reached[one.id] for one in server.nics(draft.facts.old, row) if one.id in reached]
+    gateways = [reached[""]] if "" in reached else []
+    here = draft.ref(server.KIND.name, row.id)
+    draft.step(
+        _start_step(row),
+        Power(cloud=draft.new, service=COMPUTE, server=here, to="ACTIVE", back="SHUTOFF"),
+        START(thing=thing(row)),
+        about=row,
+        purpose="start",
+        project=row.project,
+        unit=server.unit(row),
+        after=[*after, *addresses, *gateways],
+        estimate=SECONDS,
+    )
+
+
+def _start_step(row: Row) -> str:
+    return f"start server/{row.id}"
+
+
+# -- content
+
+
+def _contents(draft: Draft, project: str, begin: str, stopped: dict[str, str]) -> dict[str, list[str]]:
+    """The steps that carry content; by server, those that it waits for."""
+    arrived: dict[str, list[str]] = {identity: [step] for identity, step in stopped.items()}
+    for row in draft.facts.owned(volume.KIND.name, project):
+        if draft.ref(volume.KIND.name, row.id) is None:
+            continue
+        servers = [item["server_id"] for item in row.body.get("attachments", []) if item["server_id"] in stopped]
+        step = _content(draft, row, [begin, *(stopped[identity] for identity in servers)])
+        for identity in servers:
+            arrived[identity].append(step)
+    for row in draft.facts.owned(server.KIND.name, project):
+        if row.id in stopped and not from_volume(row):
+            identity = row.body["image"]["id"]
+            image = draft.facts.old.all("image").get(identity)
+            arrived[row.id].append(_root(draft, row, stopped[row.id], image))
+            draft.change(row, FieldChange("image", identity, "an image of its disk", BY_IMAGE()))
+    return arrived
+
+
+def _content(draft: Draft, row: Row, after: list[str]) -> str:
+    """The step that carries a volume's content: from storage to storage where both can be reached, else by images."""
+    title = CONTENT(thing=thing(row), size=row.body["size"])
+    if draft.options.storage:
+        return draft.step(
+            *(_content_step(row), volume.way(draft, row, Content), title),
+            about=row,
+            purpose="content",
+            project=row.project,
+            after=[*after, volume.placed(row)],
+            queue=draft.queue(row),
+        )
+    here = draft.ref(volume.KIND.name, row.id)
+    by_image = VolumeImage(
+        cloud=draft.new,
+        service=volume.SERVICE,
+        old=draft.old,
+        source=row.id,
+        to=here,
+        size=int(row.body["size"]) << 30,
+        properties=[Request(**one) for one in volume.properties(draft, row, here)],
+    )
+    return draft.step(
+        *(_content_step(row), by_image, title),
+        about=row,
+        purpose="content",
+        project=row.project,
+        after=after,
+    )
+
+
+def _content_step(row: Row) -> str:
+    return f"content volume/{row.id}"
+
+
+def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
+    """The step that carries a server's own disk, with what the image that it was booted from says of it."""
+    body: dict[str, Any] = image.body if image else {}
+    kept = ("hw_", "os_distro", "os_type", "os_version")
+    return draft.step(
+        f"content server/{row.id}",
+        RootContent(
+            cloud=draft.new,
+            service="image",
+            old=draft.old,
+            source=row.id,
+            to=draft.ref(server.KIND.name, row.id),
+            project=draft.ref("project", row.project),
+            image={key: value for key, value in body.items() if key.startswith(kept)},
+            shelved=row.status.startswith("SHELVED"),
+            size=int(body.get("size") or 0),
+        ),
+        ROOT_CONTENT(thing=thing(row)),
+        about=row,
+        purpose="root content",
+        project=row.project,
+        unit=server.unit(row),
+        after=[after],
+    )
+
+
+def _kept(draft: Draft, project: str, begin: str) -> None:
+    """The step that keeps in the archive what comparisons of volumes' content have found; no server waits for it."""
+    if volumes := _carried(draft, project):
+        ways = [volume.way(draft, row, Content) for row in volumes]
+        draft.step(
+            f"kept {project}",
+            Kept(
+                cloud=draft.old,
+                service=volume.SERVICE,
+                archive=f"{draft.options.directory}/{ARCHIVE}",
+                volumes=[Compared(source=one.source, to=one.to, directory=one.directory) for one in ways],
+            ),
+            PROOFS(count=len(volumes)),
+            project=project,
+            after=[begin, *map(_content_step, volumes)],
+        )
+
+
+def _carried(draft: Draft, project: str) -> list[Row]:
+    """The volumes of a project whose content goes from storage to storage."""
+    volumes = draft.facts.owned(volume.KIND.name, project) if draft.options.storage else ()
+    return [row for row in volumes if draft.ref(volume.KIND.name, row.id) is not None]
+
+
+# -- the end
+
+
+def finalize(draft: Draft) -> None:
+    """The end: exact quotas; the addresses held for a rollback are given up, after which there is none."""
+    for project, row in draft.facts.projects.items():
+        name = gate(draft, "finalize", project)
+        begin = draft.milestone(f"finalize {project}", project, FINAL(project=row.name), gate=name)
+        after = [*quota.exact(draft, project, [begin]), *_clean(draft, project, begin)]
+        held = [Request(method="DELETE", path=["/ports/", ref(step)], ok=[404]) for step in router.held(draft, project)]
+        draft.step(
+            f"no way back {project}",
+            Final(cloud=draft.old, service="network", requests=held),
+            NO_WAY_BACK(project=row.name),
+            purpose="end",
+            project=project,
+            after=after or [begin],
+        )
+
+
+def _settle(draft: Draft, row: Row) -> str:
+    """The step that makes a volume independent that became a clone, when its servers run again. It stands outside of
+    the window: neither what is cut over next nor how far this project is waits for it, only the end of the move does.
+    """
+    servers = [draft.facts.old.all(server.KIND.name).get(item["server_id"]) for item in row.body.get("attachments", [])]
+    started = [_start_step(one) for one in servers if one and _moved(draft, one) and server.runs(one)]
+    return draft.step(
+        f"settle volume/{row.id}",
+        volume.way(draft, row, Settle),
+        SETTLED(thing=thing(row)),
+        about=row,
+        project=row.project,
+        after=[_content_step(row), *started],
+        queue=draft.queue(row),
+    )
+
+
+def _clean(draft: Draft, project: str, after: str) -> list[str]:
+    """The steps that remove the points that copies left on old volumes."""
+    if not draft.options.storage:
+        return []
+    described, _ = draft.options.storage
+    return [
+        draft.step(
+            f"clean volume/{row.id}",
+            End(cloud=draft.old, service=volume.SERVICE, source=row.id, storage=described),
+            CLEANED(thing=thing(row)),
+            about=row,
+            project=project,
+            after=[after, _settle(draft, row)],
+            queue=draft.queue(row),
+        )
+        for row in _carried(draft, project)
+    ]

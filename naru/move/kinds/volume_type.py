@@ -1,0 +1,58 @@
+"""Volume types: the cloud's, and named in the map."""
+
+from collections.abc import Iterator
+
+from naru.messages import message
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft
+from naru.move.facts import Facts
+from naru.move.kind import Kind
+from naru.move.mapping import ABSENT_BUT, SAME_NAME, Match, Need, Section, Use, known, of_others, same_name
+
+KIND = Kind("volume type")
+SAME_NAME_BUT = message(
+    "move.volume_type.same_name_but",
+    en="same name, but other {specs:list}",
+    ko="이름은 같지만 추가 사양이 다릅니다: {specs:list}",
+)
+
+
+# -- the map
+
+
+def _uses(facts: Facts) -> Iterator[Use]:
+    for kind in ("volume", "snapshot", "backup"):
+        for row in facts.owned(kind):
+            for one in facts.old.named(KIND.name, str(row.body.get("volume_type") or "")):
+                yield from of_others(facts, KIND.name, one.id, kind)
+
+
+def _match(facts: Facts, need: Need) -> Match:
+    found = same_name(facts, KIND.name, need)
+    if not found:
+        return None, ABSENT_BUT(known=known(facts, KIND.name))
+    assert need.row
+    old, new = (
+        {name: value for name, value in (row.body.get("extra_specs") or {}).items() if name != "volume_backend_name"}
+        for row in (need.row, found[0])
+    )
+    differing = sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    return found[0].name, SAME_NAME_BUT(specs=differing) if differing else SAME_NAME()
+
+
+SECTION = Section("volume_types", KIND.name, "of volumes", _uses, _match)
+
+
+# -- rules
+
+
+def types(draft: Draft) -> None:
+    """Volume types are matched by the map."""
+    for (section, _), choice in draft.choices.items():
+        row = choice.need.row
+        if section == SECTION.name and row is not None and (target := draft.target(SECTION.name, KIND.name, row)):
+            renamed = choice.target != row.name
+            draft.match(
+                *(row, target, choice.why),
+                [FieldChange("name", row.name, choice.target, choice.why)] if renamed else [],
+            )
