@@ -1,11 +1,13 @@
-"""The step kind that switches servers on and off."""
+"""Servers that are switched on and off."""
 
 import time
-from typing import Any
+from typing import Any, ClassVar, Literal
 
+from naru.actions.arguments import Id, resolve
+from naru.actions.clouds import RETRY, cloud, get, wait_for
+from naru.actions.request import Action
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
-from naru.move.steps import RETRY, cloud, get, resolve, wait_for
 from naru.plan.context import Context
 from naru.plan.errors import Transient
 from naru.plan.kinds import step
@@ -13,6 +15,16 @@ from naru.plan.kinds import step
 ACTIONS = {"SHUTOFF": "os-stop", "ACTIVE": "os-start"}
 LIMIT = 900.0
 """Seconds that a server may take to stop or start: a guest that ignores ACPI is switched off by Nova after its own."""
+
+
+class Power(Action):
+    """The state that the server is brought `to`; `back` is the one that a rollback brings it to, None for none."""
+
+    step_kind: ClassVar[str] = "cloud.power"
+
+    server: Id
+    to: Literal["SHUTOFF", "ACTIVE"]
+    back: Literal["SHUTOFF", "ACTIVE"] | None = None
 
 
 @step("cloud.power", undo="cloud.power.undo", retry=RETRY, deadline=LIMIT + 60)

@@ -1,125 +1,46 @@
-"""The step kinds that carry content from one cloud to the other through Glance: images, volumes, servers' own disks.
+"""Content that goes from one cloud to the other through Glance: that of volumes, whatever storage either cloud has, and
+servers' own disks.
 
-A stream goes from the old Glance into the new one without a file in between. What is made on the way has a name of
-its own, by which it is found again, and is gone when the step is done.
+What is made on the way has a name of its own, by which it is found again, and is gone when the step is done.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
-import requests
+import pydantic
 
+from naru.actions.arguments import Id, resolve
+from naru.actions.clouds import RETRY, cloud, get, remove, send, wait_for
+from naru.actions.image import image_at, limit, named, scratch_image, seconds, stream
+from naru.actions.request import Action, Request
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
-from naru.move.steps import RETRY, cloud, get, remove, resolve, send, wait_for
 from naru.plan.context import Context
 from naru.plan.errors import Transient
 from naru.plan.kinds import step
 
-CHUNK = 1 << 20
 VOLUME = "3.68"
-"""The version of the volume API that can write an image into a volume that is there (os-reimage)."""
+"""The version of the volume API that can write an image into an existing volume (os-reimage)."""
 REBUILD = "2.79"
-
-
-def _limit(args: Mapping[str, Any]) -> float:
-    return 1800.0 + float(args.get("size") or 0) / (5 << 20)
-
-
-def _seconds(args: Mapping[str, Any]) -> float:
-    return 5.0 + float(args.get("size") or 0) / (50 << 20)
-
-
-@step("move.image_data", no_undo="the data goes with its image", retry=RETRY, deadline=_limit, estimate=_seconds)
-def image_data(context: Context) -> dict[str, Any]:
-    """Streams the data of the image `from` on the cloud `old` into the image `to` on `cloud`, and compares the sums."""
-    args = resolve(context.args, context.results(), context)
-    old, new = cloud(context, args["old"]), cloud(context, args["cloud"])
-    return _stream(context, old, args["from"], new, args["to"])
-
-
-def _stream(
-    context: Context, old: Cloud, source: str, new: Cloud, target: str, *, scratch: bool = False
-) -> dict[str, Any]:
-    """Fills the image `target`, unless that is done; returns its size and sum. One that differs, because an old Glance
-    took the part before a broken connection for all of it, is deleted when it is a `scratch` one, to be made again."""
-    there = _image(old, source)
-    size = int(there.get("size") or 0)
-
-    def settled() -> dict[str, Any]:
-        return dict(
-            wait_for(
-                *(context, lambda: _image(new, target)),
-                lambda image: image["status"] not in ("saving", "importing"),
-                f"image {target} is still being written by a process that is gone",
-                600,
-            )
-        )
-
-    found = settled()
-    if found["status"] == "queued":
-        answer = old.request("image", "GET", f"/images/{source}/file", stream=True)
-        with answer:
-            if answer.status_code == 204:  # an image of no bytes
-                data: Any = b""
-            else:
-                data = _chunks(context, answer, size)
-            headers = {"Content-Type": "application/octet-stream"}
-            new.request("image", "PUT", f"/images/{target}/file", data=data, headers=headers)
-        found = settled()
-    if found["status"] not in ("active", "deactivated"):
-        raise NaruError(f"image {target} on {new.name} is {found['status']} after its data was sent")
-    for field in ("checksum", "size"):
-        if there.get(field) is None or there[field] == found.get(field):
-            continue
-        differs = f"image {target} on {new.name} differs from {source}: {field} {found.get(field)}, not {there[field]}"
-        if scratch:
-            remove(context, new, "image", f"/images/{target}")
-            raise Transient(differs)
-        raise NaruError(differs, hint="Delete the image there, then: naru plan retry, of this step and its create.")
-    return {"size": found.get("size"), "checksum": found.get("checksum")}
-
-
-def _chunks(context: Context, answer: Any, size: int) -> Iterator[bytes]:
-    """The data as it comes. Raises Transient when it ends too soon, which makes the new Glance drop what it has."""
-    done = 0
-    try:
-        for chunk in answer.iter_content(CHUNK):
-            done += len(chunk)
-            context.progress(done, size)
-            context.check()
-            yield chunk
-    except requests.RequestException as error:
-        raise Transient(f"the image ended after {done} of {size} bytes", detail=str(error)) from error
-    if size and done != size:
-        raise Transient(f"the image ended after {done} of {size} bytes")
-
-
-def _image(client: Cloud, identity: str) -> dict[str, Any]:
-    found = get(client, "image", f"/images/{identity}", "")
-    if found is None:
-        raise NaruError(f"image {identity} is gone from {client.name}")
-    return dict(found)
-
-
-def _named(client: Cloud, name: str) -> dict[str, Any] | None:
-    """The image of that name."""
-    return next(iter(client.items("image", f"/images?name={name}", "images")), None)
-
-
-def _scratch(client: Cloud, name: str, like: Mapping[str, Any]) -> str:
-    """An image that only lives as long as its step; found, or made."""
-    found = _named(client, name)
-    if found is None:
-        fields = {key: like[key] for key in ("disk_format", "container_format", "min_disk", "min_ram")}
-        found = client("image", "POST", "/images", {"name": name, "visibility": "private", **fields})
-    return str(found["id"])
 
 
 # -- volumes
 
 
-@step("move.volume_image", undo="move.volume_image.forget", retry=RETRY, deadline=_limit, estimate=_seconds)
+class VolumeImage(Action):
+    """The content of the volume `source` (`from` in the arguments) on the cloud `old`, into the volume `to` on `cloud`.
+    `properties` are requests that set what Cinder changes on the way, `size` is in bytes."""
+
+    step_kind: ClassVar[str] = "move.volume_image"
+
+    old: str
+    source: str = pydantic.Field(serialization_alias="from")
+    to: Id
+    size: int
+    properties: list[Request]
+
+
+@step("move.volume_image", undo="move.volume_image.forget", retry=RETRY, deadline=limit, estimate=seconds)
 def volume_image(context: Context) -> dict[str, Any]:
     """Writes the content of the volume `from` on the cloud `old` into the volume `to` on `cloud`: by an image of a
     snapshot, whatever storage either has. `properties` are requests that set what Cinder changes on the way.
@@ -137,8 +58,8 @@ def by_image(
     """As `move.volume_image`, for the volumes `source` and `target`."""
     name = f"naru-{source}"
     image = _read(context, old, source, name)
-    copy = _scratch(new, name, image)
-    told = _stream(context, old, image["id"], new, copy, scratch=True)
+    copy = scratch_image(new, name, image)
+    told = stream(context, old, image["id"], new, copy, scratch=True)
     _write(context, new, target, copy, properties)
     forget(context, old, new, source)
     return told
@@ -153,7 +74,7 @@ def volume_image_forget(context: Context) -> None:
 
 def _read(context: Context, old: Cloud, volume: str, name: str) -> dict[str, Any]:
     """An image with the volume's content, on its own cloud."""
-    if (image := _named(old, name)) is None:
+    if (image := named(old, name)) is None:
         copy = _volume(old, volume)
         if copy["status"] != "available":
             copy = _copy(context, old, copy, name)
@@ -162,10 +83,10 @@ def _read(context: Context, old: Cloud, volume: str, name: str) -> dict[str, Any
         image = {"id": answer["os-volume_upload_image"]["image_id"]}
     return dict(
         wait_for(
-            *(context, lambda: _image(old, image["id"])),
+            *(context, lambda: image_at(old, image["id"])),
             lambda found: found["status"] == "active" or _refuse(found, ("killed", "deleted")),
             f"image {image['id']} of volume {volume} is not written",
-            _limit(context.args),
+            limit(context.args),
         )
     )
 
@@ -184,7 +105,7 @@ def _copy(context: Context, old: Cloud, volume: Mapping[str, Any], name: str) ->
                 *(context, lambda: get(old, "block-storage", path, wrap)),
                 lambda found: found["status"] == "available" or _refuse(found, ("error",)),
                 f"{wrap} {item['id']} is not available",
-                _limit(context.args),
+                limit(context.args),
             )
         )
 
@@ -226,7 +147,7 @@ def _write(context: Context, new: Cloud, volume: str, image: str, properties: li
         return now["status"] != "downloading" and (of == image or _refuse(now, ("error",)))
 
     what = f"volume {volume} is not written"
-    now = wait_for(context, lambda: _volume(new, volume), written, what, _limit(context.args))
+    now = wait_for(context, lambda: _volume(new, volume), written, what, limit(context.args))
     if attached:
         act({"os-reset_status": {"status": "in-use"}})
     told = now.get("volume_image_metadata") or {}
@@ -259,7 +180,23 @@ def forget(context: Context, old: Cloud, new: Cloud, volume: str) -> None:
 # -- servers' own disks
 
 
-@step("move.root_content", undo="move.root_content.forget", retry=RETRY, deadline=_limit, estimate=_seconds)
+class RootContent(Action):
+    """The root disk of the server `source` (`from` in the arguments) on the cloud `old`, for the server `to` on
+    `cloud`, by an image that `project` owns and that has the properties `image`. A server that is `shelved` has an
+    image of its disk already. `size` is in bytes."""
+
+    step_kind: ClassVar[str] = "move.root_content"
+
+    old: str
+    source: str = pydantic.Field(serialization_alias="from")
+    to: Id
+    project: Id
+    image: dict[str, Any]
+    shelved: bool
+    size: int
+
+
+@step("move.root_content", undo="move.root_content.forget", retry=RETRY, deadline=limit, estimate=seconds)
 def root_content(context: Context) -> dict[str, Any]:
     """Gives the stopped server `to` on `cloud` the root disk of the stopped server `from` on the cloud `old`, by an
     image of it, which stays: the server is booted from it now. `project` owns it; `image` are its properties. A server
@@ -268,12 +205,12 @@ def root_content(context: Context) -> dict[str, Any]:
     old, new = cloud(context, args["old"]), cloud(context, args["cloud"])
     name = f"naru-{args['from']}"
     source = _shelved(old, args["from"]) if args["shelved"] else _disk_image(context, old, args["from"], name)
-    there = _named(new, name)
+    there = named(new, name)
     if there is None:
         fields = {key: source[key] for key in ("disk_format", "container_format", "min_disk", "min_ram")}
         body = {"name": name, "visibility": "private", "owner": args["project"], **args["image"], **fields}
         there = new("image", "POST", "/images", body)
-    told = _stream(context, old, source["id"], new, there["id"], scratch=True)
+    told = stream(context, old, source["id"], new, there["id"], scratch=True)
     path = f"/servers/{args['to']}"
 
     def look() -> Any:
@@ -286,7 +223,7 @@ def root_content(context: Context) -> dict[str, Any]:
         *(context, look),
         lambda now: now is None or (now["status"] in ("SHUTOFF", "ERROR") and not now.get("OS-EXT-STS:task_state")),
         f"server {args['to']} is not rebuilt",
-        _limit(args),
+        limit(args),
     )
     if now is None:
         raise NaruError(f"server {args['to']} is gone from {new.name}", hint="Skip the step, or roll back.")
@@ -299,7 +236,7 @@ def root_content(context: Context) -> dict[str, Any]:
 
 def _disk_image(context: Context, old: Cloud, server: str, name: str) -> dict[str, Any]:
     """An image of a server's own disk, made by its cloud."""
-    if _named(old, name) is None:
+    if named(old, name) is None:
         try:
             old("compute", "POST", f"/servers/{server}/action", {"createImage": {"name": name}})
         except CloudError as error:
@@ -308,10 +245,10 @@ def _disk_image(context: Context, old: Cloud, server: str, name: str) -> dict[st
             raise
     return dict(
         wait_for(
-            *(context, lambda: _named(old, name) or {"status": "killed", "name": name}),
+            *(context, lambda: named(old, name) or {"status": "killed", "name": name}),
             lambda found: found["status"] == "active" or _refuse(found, ("killed", "deleted")),
             f"the image of server {server} is not written",
-            _limit(context.args),
+            limit(context.args),
         )
     )
 

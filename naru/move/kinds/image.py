@@ -1,153 +1,240 @@
 """Images: of the projects, with data, members and every property; and those of others that the map says to copy."""
 
 import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+from naru.actions.arguments import ref
+from naru.actions.image import ImageData
+from naru.actions.request import Request
 from naru.inventory.rows import Row
-from naru.move.draft import Draft, Rule, kept, ref, title
-from naru.move.mapping import CREATE
+from naru.messages import message
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft, thing
+from naru.move.facts import Facts
+from naru.move.kind import Kind
+from naru.move.kinds.flavor import MAY_USE
+from naru.move.kinds.rbac_policy import NO_PROJECT
+from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_name
 
-SERVICE = "image"
-PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
-# properties that Nova and users write ids into
-NAMES_OTHERS = ("base_image_ref", "instance_uuid", "owner_id", "user_id", "kernel_id", "ramdisk_id")
-# an id that Glance ever had, if only of an image that a rollback deleted, is not free any more
-SPARE = 20
-UNPROTECTED = [{"op": "replace", "path": "/protected", "value": False}]
-BASE = ("name", "visibility", "container_format", "disk_format", "min_disk", "min_ram", "tags", "os_hidden")
+KIND = Kind(
+    "image",
+    path="/images",
+    sent=("name", "visibility", "container_format", "disk_format", "min_disk", "min_ram", "tags", "os_hidden"),
+    handled=frozenset(("protected",)),
+    follows=frozenset(
+        (
+            *("checksum", "os_hash_algo", "os_hash_value", "size", "virtual_size", "locations", "direct_url", "stores"),
+            *("owner_specified.openstack.md5", "name"),
+        )
+    ),
+    owned=True,
+    terraform="openstack_images_image_v2",
+)
+MEMBER = Kind("image member", relation=True)
+
 # what Glance says of an image that is no property of its own
-NO_PROPERTY = frozenset(
+_NO_PROPERTY = frozenset(
     (
-        *BASE,
-        *("id", "owner", "status", "protected", "checksum", "os_hash_algo", "os_hash_value", "size", "virtual_size"),
+        *(*KIND.sent, *KIND.handled),
+        *("id", "owner", "status", "checksum", "os_hash_algo", "os_hash_value", "size", "virtual_size"),
         *("created_at", "updated_at", "self", "file", "schema", "locations", "direct_url", "stores"),
     )
 )
+# properties that Nova and users write ids into
+_NAMES_OTHERS = ("base_image_ref", "instance_uuid", "owner_id", "user_id", "kernel_id", "ramdisk_id")
+_SPARE = 20
+"""Ids that an image may get: one that Glance ever had, if only of an image that a rollback deleted, is not free."""
+_PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+
+SAME = message("move.image.same", en="same name and content", ko="이름과 내용이 같습니다")
+OTHER_CONTENT = message(
+    "move.image.other_content",
+    en="one of that name has other content",
+    ko="이름은 같지만 내용이 다릅니다",
+)
+STATUS = message("move.image.status", en="it is {status}", ko="현재 상태: {status}")
+EXISTS = message("move.image.exists", en="same id and content", ko="ID와 내용이 같습니다")
+GLANCES = message(
+    "move.image.glances_own",
+    en="Glance keeps this for itself",
+    ko="Glance가 내부에서 사용하는 속성입니다",
+)
+NAMES_OTHER = message(
+    "move.image.names_other",
+    en="it names a thing of the old cloud, and is kept as it was",
+    ko="기존 클라우드의 리소스를 가리키는 값이며 그대로 두었습니다",
+)
+NO_OWNER = message(
+    "move.image.no_owner",
+    en="its project is not moved with it",
+    ko="속한 프로젝트를 함께 이전하지 않습니다",
+)
+ADD_MEMBER = message(
+    "move.image.add_member",
+    en="When that project is there: openstack image add project {image} PROJECT",
+    ko="그 프로젝트가 새 클라우드에 생기면 다음 명령을 실행해 주십시오: openstack image add project {image} PROJECT",
+)
+DATA = message("move.title.image_data", en="data of {thing}", ko="{thing}의 데이터")
+STATE = message("move.title.image_state", en="state of {thing}", ko="{thing}의 상태")
+
+
+@dataclass
+class Usable:
+    """When servers can be booted from an image, all by old ids. `ready`: by image, the step after which it is whole, ""
+    for one that the new cloud has already. `access`: by (project, image of another project), the step that lets the
+    project use it."""
+
+    ready: dict[str, str] = field(default_factory=dict)
+    access: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+# -- the map
+
+
+def _uses(facts: Facts) -> Iterator[Use]:
+    for server in facts.owned("server"):
+        yield from of_others(facts, KIND.name, (server.body.get("image") or {}).get("id"), "server")
+
+
+def _match(facts: Facts, need: Need) -> Match:
+    found = same_name(facts, KIND.name, need)
+    assert need.row
+    checksum = need.row.body.get("checksum")
+    same = [row for row in found if checksum and row.body.get("checksum") == checksum]
+    if same:
+        return same[0].id if len(found) > 1 else same[0].name, SAME()
+    if found:
+        return None, OTHER_CONTENT()
+    return CREATE, ABSENT()
+
+
+SECTION = Section("images", "image", "of others, that servers were booted from", _uses, _match, creatable=True)
+
+
+# -- rules
 
 
 def images(draft: Draft) -> None:
-    """The projects' images, with the same id where it is free; others that servers stand on, as the map says."""
-    for row in draft.facts.owned("image"):
+    """The projects' images, with the same id where it is free; others that servers were booted from, as the map
+    says."""
+    for row in draft.facts.owned(KIND.name):
         if row.body["status"] not in ("active", "queued", "deactivated"):
-            draft.leave(row, f"it is {row.body['status']}")
+            draft.leave(row, STATUS(status=row.body["status"]))
             continue
         _copy(draft, row)
     for (section, _), choice in draft.choices.items():
-        row_ = choice.need.row
-        if section != "images" or row_ is None or choice.target is None:
+        other = choice.need.row
+        if section != SECTION.name or other is None or choice.target is None:
             continue
         if choice.target == CREATE:
-            _copy(draft, row_)
-        elif target := draft.target("images", "image", row_):
-            draft.match(row_, target, choice.why)
-            draft.bootable[row_.id] = ""
+            _copy(draft, other)
+        elif target := draft.target(SECTION.name, KIND.name, other):
+            draft.match(other, target, choice.why)
+            draft.note(Usable).ready[other.id] = ""
 
 
 def _copy(draft: Draft, row: Row) -> None:
-    there = draft.facts.new.all("image").get(row.id)
-    if there is not None and there.body.get("checksum") == row.body.get("checksum") and there.status == row.status:
-        draft.match(row, there.id, "same id and content")
-        draft.bootable[row.id] = ""
+    """The image made anew, unless the new cloud has it."""
+    existing = draft.facts.new.all(KIND.name).get(row.id)
+    if (
+        existing is not None
+        and existing.body.get("checksum") == row.body.get("checksum")
+        and existing.status == row.status
+    ):
+        draft.match(row, existing.id, EXISTS())
+        draft.note(Usable).ready[row.id] = ""
         return
-    body: dict[str, Any] = {name: value for name, value in kept(row, BASE).items() if value is not None}
-    rules = []
+    body, rules = draft.sent(KIND, row)
+    body = {name: value for name, value in body.items() if value is not None}
     for name, value in row.body.items():
-        if name in NO_PROPERTY:
+        if name in _NO_PROPERTY:
             continue
         if name.startswith("os_glance_"):
-            rules.append(Rule(name, value, None, "Glance keeps this for itself"))
+            rules.append(FieldChange(name, value, None, GLANCES()))
         else:
             body[name] = value
-            if name in NAMES_OTHERS:
-                rules.append(Rule(name, value, value, "it names a thing of the old cloud, and is kept as it was"))
+            if name in _NAMES_OTHERS:
+                rules.append(FieldChange(name, value, value, NAMES_OTHER()))
     if owner := draft.ref("project", row.project):
         body["owner"] = owner
     elif row.project:
-        rules.append(Rule("owner", row.project, "the administrator's project", "its project is not moved with it"))
-    step = draft.create(
-        *(row, body),
-        path="/images",
-        wrap="",
-        ids=[row.id, *(str(uuid.uuid5(uuid.UUID(row.id), str(number))) for number in range(1, SPARE))],
-        rules=rules,
-        closing={
-            "method": "PATCH",
-            "body": [{"op": "replace", "path": "/protected", "value": False}],
-            "headers": PATCH,
-        },
-    )
+        rules.append(FieldChange("owner", row.project, "the administrator's project", NO_OWNER()))
+    ids = [row.id, *(str(uuid.uuid5(uuid.UUID(row.id), str(number))) for number in range(1, _SPARE))]
+    step = draft.create(row, KIND.creation(draft.new, body, ids=ids, closing=Request(**_protected(False))), rules=rules)
     last = _data(draft, row, step)
-    draft.bootable[row.id] = last
+    draft.note(Usable).ready[row.id] = last
     _members(draft, row, step, last)
     _finish(draft, row, step, last)
 
 
+def _protected(protected: bool) -> dict[str, Any]:
+    """The request to an image's path that protects it, or lets it be deleted again."""
+    return {
+        "method": "PATCH",
+        "body": [{"op": "replace", "path": "/protected", "value": protected}],
+        "headers": _PATCH,
+    }
+
+
+def _project(draft: Draft, row: Row) -> str:
+    """The project that the steps of an image belong to, "" for none."""
+    return row.project if row.project in draft.facts.projects else ""
+
+
 def _data(draft: Draft, row: Row, step: str) -> str:
+    """The step that carries its data, if it has any; the last one before it can be used."""
     if row.body["status"] == "queued":
         return step
+    size = row.body["size"]
     return draft.step(
         f"{step} data",
-        "move.image_data",
-        {
-            "cloud": draft.new,
-            "service": SERVICE,
-            "old": draft.old,
-            "from": row.id,
-            "to": ref(step),
-            "size": row.body["size"],
-        },
-        title=f"data of {title(row)}",
-        project=row.project if row.project in draft.facts.projects else "",
-        estimate=float(row.body["size"] or 0) / (100 << 20),
+        ImageData(cloud=draft.new, service=KIND.service, old=draft.old, source=row.id, to=ref(step), size=size),
+        DATA(thing=thing(row)),
+        about=row,
+        project=_project(draft, row),
+        estimate=float(size or 0) / (100 << 20),
     )
 
 
 def _members(draft: Draft, row: Row, step: str, last: str) -> None:
     """Who else may use it: a step for each, that goes with either project."""
-    for member in draft.facts.old.by("image member", "image_id", row.id):
-        found = draft.ref("project", member.body["member_id"])
-        if found is None:
-            hint = f"When that project is there: openstack image add project {row.id} PROJECT"
-            draft.leave(member, f"project {member.body['member_id']} is not moved with it", hint=hint)
-            continue
+    for member in draft.facts.old.by(MEMBER.name, "image_id", row.id):
         other = member.body["member_id"]
-        path = ["/images/", ref(step), "/members"]
+        found = draft.ref("project", other)
+        if found is None:
+            draft.leave(member, NO_PROJECT(project=other), hint=ADD_MEMBER(image=row.id))
+            continue
+        path = [f"{KIND.path}/", ref(step), "/members"]
         requests: list[dict[str, Any]] = [{"method": "POST", "path": path, "body": {"member": found}, "ok": [409]}]
         if member.body["status"] != "pending":
             state = {"status": member.body["status"]}
             requests.append({"method": "PUT", "path": [*path, "/", found], "body": state})
-        draft.access[other, row.id] = draft.step(
+        shared = draft.call(
             f"{step} member {other}",
-            "move.call",
-            {
-                "cloud": draft.new,
-                "service": SERVICE,
-                "requests": requests,
-                "undo": [{"method": "DELETE", "path": [*path, "/", found], "ok": [404]}],
-            },
-            title=f"{draft.facts.projects[other].name} may use {title(row)}",
+            KIND.service,
+            requests,
+            MAY_USE(project=draft.facts.projects[other].name, thing=thing(row)),
+            undo=[{"method": "DELETE", "path": [*path, "/", found], "ok": [404]}],
+            about=row,
             project=other,
             after=[last],
             # an image of a project that is not moved stays for as long as anything does
             joins=row.project in draft.facts.projects,
         )
-        draft.made(member, draft.access[other, row.id])
+        draft.note(Usable).access[other, row.id] = shared
+        draft.made(member, shared)
 
 
 def _finish(draft: Draft, row: Row, step: str, last: str) -> None:
     """Protection and deactivation, which come after the data."""
     requests: list[dict[str, Any]] = []
     if row.body.get("protected"):
-        change = [{"op": "replace", "path": "/protected", "value": True}]
-        requests.append({"method": "PATCH", "path": ["/images/", ref(step)], "body": change, "headers": PATCH})
+        requests.append({**_protected(True), "path": [f"{KIND.path}/", ref(step)]})
     if row.body["status"] == "deactivated":
-        requests.append({"method": "POST", "path": ["/images/", ref(step), "/actions/deactivate"]})
+        requests.append({"method": "POST", "path": [f"{KIND.path}/", ref(step), "/actions/deactivate"]})
     if requests:
-        draft.step(
-            f"{step} finish",
-            "move.call",
-            {"cloud": draft.new, "service": SERVICE, "requests": requests},
-            title=f"state of {title(row)}",
-            project=row.project if row.project in draft.facts.projects else "",
-            after=[last],
-        )
+        title = STATE(thing=thing(row))
+        project = _project(draft, row)
+        draft.call(f"{step} finish", KIND.service, requests, title, about=row, project=project, after=[last])

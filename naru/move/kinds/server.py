@@ -1,80 +1,30 @@
 """Servers: made from their empty volumes on their ports, booted once, stopped; started at the cut-over."""
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
+from naru.actions.arguments import ref
+from naru.actions.create import Wait
+from naru.actions.power import Power
 from naru.inventory.rows import Row
-from naru.move.draft import Draft, Rule, kept, mark, ref, title
-from naru.move.facts import Side, disks
-from naru.move.fields import unknown
-from naru.move.kinds.compute import actor, flavor_id, owner_rules
-from naru.move.kinds.network import SERVICE as NETWORK
-from naru.move.kinds.volume import is_bootable, zone
+from naru.messages import Text, clauses, message
+from naru.move.acting import actor, entered, owner_changes
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft, kept, thing
+from naru.move.facts import Facts, Side, disks
+from naru.move.kind import Kind, Mapped
+from naru.move.kinds import flavor, image, neutron, volume
+from naru.move.kinds.disks import from_volume
+from naru.move.kinds.flavor import flavor_id
+from naru.move.kinds.rbac_policy import Shares
+from naru.move.kinds.server_state import STATES
+from naru.move.kinds.zones import zone
+from naru.move.mapping import Section, Use, zone_match
+from naru.move.marks import MARK, mark, marked_in_metadata
 
-SERVICE = "compute"
-VERSION = "2.96"
-FIELDS = (
-    *("name", "description", "metadata", "tags", "config_drive", "accessIPv4", "accessIPv6", "OS-DCF:diskConfig"),
-    *("OS-EXT-SRV-ATTR:user_data", "OS-EXT-SRV-ATTR:hostname", "locked"),
-)
-# for each state of a server: whether it can be moved, whether it runs afterwards, and what its users are told
-STATES: dict[str, tuple[bool, bool, str]] = {
-    "ACTIVE": (True, True, ""),
-    "SHUTOFF": (True, False, ""),
-    "PAUSED": (True, False, "it is paused: its memory stays behind, and it arrives switched off"),
-    "SUSPENDED": (True, False, "it is suspended: its memory stays behind, and it arrives switched off"),
-    "SHELVED": (True, False, "it is shelved: it arrives switched off"),
-    "SHELVED_OFFLOADED": (True, False, "it is shelved: it arrives switched off"),
-    "RESCUE": (True, False, "it is being rescued: its own disk is moved, and it arrives switched off"),
-    "ERROR": (False, False, "it is in error"),
-    "SOFT_DELETED": (False, False, "it was deleted, and could be restored for a while"),
-    "DELETED": (False, False, "it was deleted"),
-}
-HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
-
-
-def servers(draft: Draft) -> None:
-    """Every server that can be moved, as its user."""
-    for row in draft.facts.owned("server"):
-        movable, _, told = STATES.get(row.status, (None, False, ""))
-        task = row.body.get("OS-EXT-STS:task_state")
-        if movable is None or (task and row.status != "RESCUE"):
-            hint = "Wait until that is over (a resize has to be confirmed or reverted); then plan again."
-            draft.leave(row, f"it is {row.status}{f', {task}' if task else ''}", severity="error", hint=hint)
-        elif row.status == "RESCUE" and not from_volume(row):
-            hint = "End the rescue, then plan again."
-            draft.leave(row, "it is being rescued, and its own disk cannot be read meanwhile", hint=hint)
-        elif not movable:
-            draft.leave(row, told, hint="Delete or mend it on the old cloud, then plan again.")
-        else:
-            if told:
-                draft.find("warning", f"{title(row)}: {told}", about=row.id)
-            _server(draft, row)
-
-
-def stranded(draft: Draft) -> None:
-    """Ports of servers that are left: Nova gives a port its DNS name, and here there is none that would."""
-    for row in draft.facts.owned("server"):
-        if draft.ref("server", row.id) is not None:
-            continue
-        for port in nics(draft.facts.old, row):
-            if port.body.get("dns_name") and draft.ref("port", port.id) is not None:
-                draft.rule(port, Rule("dns_name", port.body["dns_name"], "", "its server is not moved"))
-
-
-def runs(row: Row) -> bool:
-    """Whether the server runs on the new cloud after the move."""
-    return STATES[row.status][1]
-
-
-def unit(row: Row) -> str:
-    """The unit of a server's own steps."""
-    return f"server {row.name} {row.id[:8]}"
-
-
-def from_volume(row: Row) -> bool:
-    """Whether the server's root disk is a volume."""
-    return not row.body.get("image")
+ZONE = "compute availability zone"
 
 
 def nics(side: Side, row: Row) -> list[Row]:
@@ -94,128 +44,339 @@ def nics(side: Side, row: Row) -> list[Row]:
     )
 
 
+def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    attached = [(mapped("volume", found.id), entry) for found, entry in disks(side, row)]
+    return {
+        "metadata": volume.unmarked(row),
+        "config_drive": _config_drive(row),
+        "volumes": [[found, bool(entry.get("delete_on_termination"))] for found, entry in attached],
+        "ports": [mapped("port", port.id) for port in nics(side, row)],
+        "flavor": mapped("flavor", (row.body.get("flavor_link") or {}).get("id")),
+        "key_name": row.body.get("key_name"),
+        "image": mapped("image", (row.body.get("image") or {}).get("id")),
+    }
+
+
+def _config_drive(row: Row) -> bool:
+    """Whether it has a config drive, which Nova says in one word or another."""
+    return str(row.body.get("config_drive")).lower() == "true"
+
+
+def _after_cutover(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    return {"status": row.status}
+
+
+def _arrives(row: Row) -> dict[str, Any]:
+    return {"status": "ACTIVE" if runs(row) else "SHUTOFF"}
+
+
+FROM_IMAGE = message("move.server.from_image", en="follows from the image", ko="이미지에 따라 정해집니다")
+KIND = Kind(
+    "server",
+    path="/servers",
+    wrap="server",
+    item="/servers/",
+    sent=("accessIPv4", "accessIPv6", "OS-DCF:diskConfig"),
+    handled=frozenset(
+        (
+            *("name", "description", "metadata", "tags", "config_drive", "OS-EXT-SRV-ATTR:user_data"),
+            *("OS-EXT-SRV-ATTR:hostname", "locked"),
+        )
+    ),
+    not_kept={
+        "OS-EXT-SRV-ATTR:kernel_id": FROM_IMAGE(),
+        "OS-EXT-SRV-ATTR:ramdisk_id": FROM_IMAGE(),
+        "trusted_image_certificates": message(
+            "move.server.certificates",
+            en="certificates are in Barbican, which only users may read",
+            ko="인증서는 사용자만 읽을 수 있는 Barbican에 있습니다",
+        )(),
+        "personality": message(
+            "move.server.personality", en="no cloud gives it back", ko="어느 클라우드에서도 다시 읽을 수 없습니다"
+        )(),
+    },
+    follows=frozenset(
+        (
+            *("hostId", "host_status", "progress", "key_name", "flavor", "flavor_link", "image", "addresses", "fault"),
+            *("security_groups", "OS-EXT-STS:task_state", "OS-EXT-STS:vm_state", "OS-EXT-STS:power_state"),
+            *("OS-EXT-SRV-ATTR:host", "OS-EXT-SRV-ATTR:instance_name", "OS-EXT-SRV-ATTR:hypervisor_hostname"),
+            *("OS-SRV-USG:launched_at", "OS-SRV-USG:terminated_at", "os-extended-volumes:volumes_attached"),
+            *("OS-EXT-SRV-ATTR:reservation_id", "OS-EXT-SRV-ATTR:launch_index", "OS-EXT-SRV-ATTR:root_device_name"),
+            *("OS-EXT-AZ:availability_zone", "pinned_availability_zone", "server_groups", "scheduler_hints"),
+            *("locked", "locked_reason", "OS-EXT-SRV-ATTR:kernel_id", "OS-EXT-SRV-ATTR:ramdisk_id"),
+        )
+    ),
+    compared=_compared,
+    after_cutover=_after_cutover,
+    arrives=_arrives,
+    owned=True,
+    terraform="openstack_compute_instance_v2",
+)
+VERSION, OLDER = "2.96", "2.79"
+"""The versions of the compute API that servers are made in: where the new cloud has it, and elsewhere."""
+HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+"""Hostnames that the new Nova takes."""
+
+
+STATE = message("move.server.state", en="{thing}: {state}", ko="{thing}: {state}")
+STATUS = message("move.server.status", en="it is {status}", ko="현재 상태: {status}")
+STATUS_AND_TASK = message(
+    "move.server.status_and_task",
+    en="it is {status}, {task}",
+    ko="현재 상태: {status}, 진행 중인 작업: {task}",
+)
+WAIT = message(
+    "move.server.wait",
+    en="Wait until that is over (a resize has to be confirmed or reverted); then plan again.",
+    ko="작업이 끝난 뒤(크기 변경은 확정하거나 되돌린 뒤) 계획을 다시 세워 주십시오.",
+)
+RESCUED_IMAGE = message(
+    "move.server.rescued_image",
+    en="it is being rescued, and its own disk cannot be read meanwhile",
+    ko="복구 모드(RESCUE)이며 그동안에는 원래 디스크를 읽을 수 없습니다",
+)
+END_RESCUE = message(
+    "move.server.end_rescue",
+    en="End the rescue, then plan again.",
+    ko="복구 모드를 끝낸 뒤 계획을 다시 세워 주십시오.",
+)
+MEND = message(
+    "move.server.mend",
+    en="Delete or mend it on the old cloud, then plan again.",
+    ko="기존 클라우드에서 삭제하거나 복구한 뒤 계획을 다시 세워 주십시오.",
+)
+NO_SERVER = message("move.server.not_moved", en="its server is not moved", ko="연결된 서버를 이전하지 않습니다")
+NO_FLAVOR = message(
+    "move.server.no_flavor", en="its flavor is not on the new cloud", ko="Flavor가 새 클라우드에 없습니다"
+)
+NO_IMAGE = message(
+    "move.server.no_image",
+    en="its image {image} is not on the new cloud",
+    ko="이미지가 새 클라우드에 없습니다(ID {image})",
+)
+NO_PORT = message("move.server.no_port", en="its port {port} is not moved", ko="포트를 이전하지 않습니다(ID {port})")
+NO_VOLUME = message(
+    "move.server.no_volume", en="its volume {volume} is not moved", ko="볼륨을 이전하지 않습니다(ID {volume})"
+)
+NO_DISK = message(
+    "move.server.no_disk",
+    en="it has neither an image nor a volume to boot from",
+    ko="부팅할 이미지나 볼륨이 없습니다",
+)
+CORRECT = message(
+    "move.server.correct",
+    en="Correct the map, or what is said of these things above.",
+    ko="map.yaml을 고치거나 위에 적힌 리소스의 문제를 먼저 해결해 주십시오.",
+)
+NO_KEY_PAIR = message(
+    "move.server.no_key_pair",
+    en="that key pair is not the user's on the new cloud; the disk has the key",
+    ko="그 키 페어는 새 클라우드에서 이 사용자의 것이 아닙니다. 키는 서버의 디스크에 들어 있습니다",
+)
+NO_INTERFACE_TAGS = message(
+    "move.server.no_interface_tags",
+    en="the old release does not tell the tags of interfaces",
+    ko="기존 릴리스에서는 인터페이스의 태그를 알 수 없습니다",
+)
+BOOT = message("move.title.boot", en="boot {thing} once, on empty disks", ko="빈 디스크로 {thing} 한 번 부팅")
+STOP = message("move.title.stop_empty", en="stop {thing}: its disks are empty", ko="{thing} 정지(디스크가 비어 있음)")
+NOT_BOOTABLE = message(
+    "move.title.not_bootable",
+    en="the root volume of {thing} says that it is not bootable, as it did",
+    ko="{thing}의 루트 볼륨을 기존과 같이 부팅할 수 없는 것으로 표시",
+)
+DNS_NAMES = message("move.title.dns_names", en="DNS names of the ports of {thing}", ko="{thing}의 포트 DNS 이름")
+LOCK = message("move.title.lock", en="lock {thing}", ko="{thing} 잠금")
+
+
+def _zones(facts: Facts) -> Iterator[Use]:
+    for row in facts.owned(KIND.name):
+        if name := row.body.get("OS-EXT-AZ:availability_zone"):
+            yield Use(KIND.name, name=name)
+
+
+ZONES = Section("compute_zones", ZONE, "where servers are", _zones, zone_match(ZONE), mentioned=True)
+
+
+# -- rules
+
+
+def servers(draft: Draft) -> None:
+    """Every server that can be moved, as its user. One that something is being done with is waited for."""
+    for row in draft.facts.owned(KIND.name):
+        state = STATES.get(row.status)
+        task = row.body.get("OS-EXT-STS:task_state")
+        if state is None or (task and row.status != "RESCUE"):
+            why = STATUS_AND_TASK(status=row.status, task=task) if task else STATUS(status=row.status)
+            draft.leave(row, why, severity="error", hint=WAIT())
+        elif row.status == "RESCUE" and not from_volume(row):
+            draft.leave(row, RESCUED_IMAGE(), hint=END_RESCUE())
+        elif not state.movable:
+            draft.leave(row, state.note, hint=MEND())
+        else:
+            if state.note:
+                draft.find("warning", STATE(thing=thing(row), state=state.note), about=row.id)
+            _server(draft, row)
+
+
+def stranded(draft: Draft) -> None:
+    """Ports of servers that are left: Nova gives a port its DNS name, and here there is none that would."""
+    for row in draft.facts.owned(KIND.name):
+        if draft.ref(KIND.name, row.id) is not None:
+            continue
+        for port in nics(draft.facts.old, row):
+            if port.body.get("dns_name") and draft.ref("port", port.id) is not None:
+                draft.change(port, FieldChange("dns_name", port.body["dns_name"], "", NO_SERVER()))
+
+
+def runs(row: Row) -> bool:
+    """Whether the server runs on the new cloud after the move."""
+    return STATES[row.status].runs
+
+
+def unit(row: Row) -> str:
+    """The unit of a server's own steps."""
+    return f"server {row.name} {row.id[:8]}"
+
+
+def sharing(draft: Draft, attached: Row) -> list[str]:
+    """The steps that boot servers with the volume, of those planned so far. The next one comes after them: while Cinder
+    is attaching a volume it refuses it to every other server, though its type allows several."""
+    return draft.makers(KIND.name, (item["server_id"] for item in attached.body.get("attachments") or []))
+
+
+@dataclass
+class _Request:
+    """The request for a server in the making: its `body`, the `changes` of its fields, the steps that it comes `after`,
+    and the `problems` for which it cannot be made."""
+
+    draft: Draft
+    row: Row
+    body: dict[str, Any] = field(default_factory=dict)
+    changes: list[FieldChange] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    problems: list[Text] = field(default_factory=list)
+
+    def add_fields(self) -> None:
+        """What it says of itself."""
+        row = self.row
+        self.body |= {"name": row.name, "metadata": {**row.body.get("metadata", {}), MARK: mark(row)}}
+        self.changes += owner_changes(self.draft, row)
+        self.body |= {name: row.body[name] for name in KIND.sent if row.body.get(name)}
+        if row.body.get("description") is not None:
+            self.body["description"] = row.body["description"]
+        if row.body.get("tags"):
+            self.body["tags"] = row.body["tags"]
+        if row.body.get("OS-EXT-SRV-ATTR:user_data"):
+            self.body["user_data"] = row.body["OS-EXT-SRV-ATTR:user_data"]
+        if _config_drive(row):
+            self.body["config_drive"] = True
+        hostname = str(row.body.get("OS-EXT-SRV-ATTR:hostname") or "")
+        if HOSTNAME.fullmatch(hostname):
+            self.body["hostname"] = hostname
+        place, changes = zone(self.draft, ZONES.name, ZONE, row.body.get("OS-EXT-AZ:availability_zone"))
+        self.changes += changes
+        if place:
+            self.body["availability_zone"] = place
+
+    def add_flavor(self) -> None:
+        """Its flavor."""
+        identity = flavor_id(self.draft.facts.old, self.row)
+        self.body["flavorRef"] = self.draft.ref("flavor", identity)
+        if self.body["flavorRef"] is None:
+            self.problems.append(NO_FLAVOR())
+        usable = self.draft.note(flavor.Usable)
+        self.after += [usable.ready.get(identity, ""), usable.access.get((self.row.project, identity), "")]
+
+    def add_key_pair(self) -> None:
+        """The name of its key pair."""
+        name = self.row.body.get("key_name")
+        if not name:
+            return
+        decision = self.draft.decisions.get(("key pair", f"{self.row.body['user_id']}/{name}"))
+        if decision is None or decision.decision == "leave" or owner_changes(self.draft, self.row):
+            self.changes.append(FieldChange("key_name", name, None, NO_KEY_PAIR()))
+            return
+        self.body["key_name"] = name
+        self.after.append(decision.step)
+
+    def add_ports(self) -> None:
+        """Its ports, after the steps that share their networks and make their trunks."""
+        found = []
+        for port in nics(self.draft.facts.old, self.row):
+            new = self.draft.ref("port", port.id)
+            if new is None:
+                self.problems.append(NO_PORT(port=port.id))
+                continue
+            found.append({"port": new})
+            for user in ("*", self.row.project):
+                self.after += self.draft.note(Shares).steps.get((port.body["network_id"], user), [])
+            trunks = self.draft.facts.old.by("trunk", "port_id", port.id)
+            self.after += self.draft.makers("trunk", (trunk.id for trunk in trunks))
+        if len(found) > 1:
+            self.changes.append(FieldChange("interface tags", None, None, NO_INTERFACE_TAGS()))
+        self.body["networks"] = found or "none"
+
+    def add_disks(self) -> None:
+        """Its image and its volumes, the one that it is booted from first."""
+        mapping: list[dict[str, Any]] = []
+        root = from_volume(self.row)
+        if not root:
+            self._add_image(self.row.body["image"]["id"])
+        for attached, entry in disks(self.draft.facts.old, self.row):
+            new = self.draft.ref("volume", attached.id)
+            if new is None:
+                self.problems.append(NO_VOLUME(volume=attached.id))
+                continue
+            disk = {"uuid": new, "source_type": "volume", "destination_type": "volume", "boot_index": 0 if root else -1}
+            mapping.append({**disk, "delete_on_termination": bool(entry.get("delete_on_termination"))})
+            root = False
+            self.after += [volume.properties_step(attached), *sharing(self.draft, attached)]
+        if mapping:
+            if not from_volume(self.row):
+                image = self.body["imageRef"]
+                local = {"uuid": image, "source_type": "image", "destination_type": "local", "boot_index": 0}
+                mapping.insert(0, {**local, "delete_on_termination": True})
+            self.body["block_device_mapping_v2"] = mapping
+        elif from_volume(self.row):
+            self.problems.append(NO_DISK())
+
+    def _add_image(self, identity: str) -> None:
+        self.body["imageRef"] = self.draft.ref("image", identity)
+        if self.body["imageRef"] is None:
+            self.problems.append(NO_IMAGE(image=identity))
+        usable = self.draft.note(image.Usable)
+        self.after += [usable.ready.get(identity, ""), usable.access.get((self.row.project, identity), "")]
+
+
 def _server(draft: Draft, row: Row) -> None:
-    problems = []
-    body: dict[str, Any] = {"name": row.name, "metadata": {**row.body.get("metadata", {}), "naru": mark(row)}}
-    rules = owner_rules(draft, row)
-    body |= {name: row.body[name] for name in ("accessIPv4", "accessIPv6", "OS-DCF:diskConfig") if row.body.get(name)}
-    if row.body.get("description") is not None:
-        body["description"] = row.body["description"]
-    if row.body.get("tags"):
-        body["tags"] = row.body["tags"]
-    if row.body.get("OS-EXT-SRV-ATTR:user_data"):
-        body["user_data"] = row.body["OS-EXT-SRV-ATTR:user_data"]
-    if str(row.body.get("config_drive")).lower() == "true":
-        body["config_drive"] = True
-    hostname = str(row.body.get("OS-EXT-SRV-ATTR:hostname") or "")
-    if HOSTNAME.fullmatch(hostname):
-        body["hostname"] = hostname
-    place, more = zone(draft, "compute_zones", "compute availability zone", row.body.get("OS-EXT-AZ:availability_zone"))
-    rules += more
-    if place:
-        body["availability_zone"] = place
-    flavor = flavor_id(draft, row)
-    body["flavorRef"] = draft.ref("flavor", flavor)
-    if body["flavorRef"] is None:
-        problems.append("its flavor is not on the new cloud")
-    after = [_key_pair(draft, row, body, rules), draft.bootable.get(flavor, "")]
-    after.append(draft.access.get((row.project, flavor), ""))
-    body["networks"] = _networks(draft, row, after, problems, rules) or "none"
-    _disks(draft, row, body, after, problems)
-    if problems:
-        hint = "Correct the map, or what is said of these things above."
-        draft.leave(row, "; ".join(problems), severity="error", hint=hint)
+    """The steps that make it, boot it once and stop it."""
+    made = _Request(draft, row)
+    for part in (made.add_fields, made.add_flavor, made.add_key_pair, made.add_ports, made.add_disks):
+        part()
+    if made.problems:
+        draft.leave(row, clauses(made.problems), severity="error", hint=CORRECT())
         return
-    beside: dict[str, Any] = {}
-    if group := _group(draft, row):
-        beside = {"os:scheduler_hints": {"group": group}}
-    rules += [Rule(name, row.body[name], None, why) for name, why in unknown(row, frozenset(FIELDS))]
+    beside = {"os:scheduler_hints": {"group": group}} if (group := _group(draft, row)) else {}
+    changes = [*made.changes, *KIND.unknown(row)]
     who = actor(draft, row)
-    newest = draft.facts.new.features.supports(SERVICE, VERSION)
-    step = draft.create(
-        *(row, body),
-        path="/servers",
+    newest = draft.facts.new.features.supports(KIND.service, VERSION)
+    creation = KIND.creation(
+        draft.new,
+        made.body,
         listing=["/servers/detail?all_tenants=1&project_id=", draft.ref("project", row.project)],
-        item="/servers/",
-        wrap="server",
         where={"metadata.naru": mark(row)},
-        rules=rules,
-        wait={"field": "status", "until": ["ACTIVE", "SHUTOFF"], "fail": ["ERROR"]},
+        wait=Wait(field="status", until=["ACTIVE", "SHUTOFF"], fail=["ERROR"]),
         gone=True,
-        version=VERSION if newest else "2.79",
-        after=[*after, draft.actors[row.project, str(row.body.get("user_id") or "")]],
-        unit=unit(row),
-        title_=f"boot {title(row)} once, on empty disks",
+        version=VERSION if newest else OLDER,
         beside=beside,
         actor=who,
     )
-    draft.marked_in_metadata(row, step, "/servers", "server")
+    title = BOOT(thing=thing(row))
+    after = [*made.after, entered(draft, row)]
+    step = draft.create(row, creation, title=title, rules=changes, after=after, unit=unit(row))
+    marked_in_metadata(draft, KIND, row, step)
     _afterwards(draft, row, step)
-
-
-def _key_pair(draft: Draft, row: Row, body: dict[str, Any], rules: list[Rule]) -> str:
-    """Puts the name of the server's key pair in; the step that makes that."""
-    name = row.body.get("key_name")
-    if not name:
-        return ""
-    decision = draft.decisions.get(("key pair", f"{row.body['user_id']}/{name}"))
-    if decision is None or decision.decision == "leave" or owner_rules(draft, row):
-        rules.append(
-            Rule("key_name", name, None, "that key pair is not the user's on the new cloud; the disk has the key")
-        )
-        return ""
-    body["key_name"] = name
-    return decision.step
-
-
-def _networks(draft: Draft, row: Row, after: list[str], problems: list[str], rules: list[Rule]) -> list[dict[str, Any]]:
-    found = []
-    for port in nics(draft.facts.old, row):
-        new = draft.ref("port", port.id)
-        if new is None:
-            problems.append(f"its port {port.id} is not moved")
-            continue
-        found.append({"port": new})
-        for user in ("*", row.project):
-            after += draft.shared.get((port.body["network_id"], user), [])
-        after += draft.makers("trunk", (trunk.id for trunk in draft.facts.old.by("trunk", "port_id", port.id)))
-    if len(found) > 1:
-        rules.append(Rule("interface tags", None, None, "the old release does not tell the tags of interfaces"))
-    return found
-
-
-def _disks(draft: Draft, row: Row, body: dict[str, Any], after: list[str], problems: list[str]) -> None:
-    mapping: list[dict[str, Any]] = []
-    root = from_volume(row)
-    if not root:
-        identity = row.body["image"]["id"]
-        image = draft.ref("image", identity)
-        if image is None:
-            problems.append(f"its image {identity} is not on the new cloud")
-        body["imageRef"] = image
-        after += [draft.bootable.get(identity, ""), draft.access.get((row.project, identity), "")]
-    for volume, told in disks(draft.facts.old, row):
-        new = draft.ref("volume", volume.id)
-        if new is None:
-            problems.append(f"its volume {volume.id} is not moved")
-            continue
-        disk = {"uuid": new, "source_type": "volume", "destination_type": "volume", "boot_index": 0 if root else -1}
-        mapping.append({**disk, "delete_on_termination": bool(told.get("delete_on_termination"))})
-        root = False
-        after += [f"volume/{volume.id} properties", *sharing(draft, volume)]
-    if mapping:
-        if not from_volume(row):
-            local = {"uuid": body["imageRef"], "source_type": "image", "destination_type": "local", "boot_index": 0}
-            mapping.insert(0, {**local, "delete_on_termination": True})
-        body["block_device_mapping_v2"] = mapping
-    elif from_volume(row):
-        problems.append("it has neither an image nor a volume to boot from")
-
-
-def sharing(draft: Draft, volume: Row) -> list[str]:
-    """The steps that boot servers with the volume, of those planned so far. The next one comes after them: while Cinder
-    is attaching a volume it refuses it to every other server, though its type allows several."""
-    return draft.makers("server", (item["server_id"] for item in volume.body.get("attachments") or []))
 
 
 def _group(draft: Draft, row: Row) -> Any:
@@ -226,57 +387,35 @@ def _group(draft: Draft, row: Row) -> Any:
 
 def _afterwards(draft: Draft, row: Row, step: str) -> None:
     """What comes when the server has booted: stopped, its ports' DNS names, its lock."""
+    name = thing(row)
     stopped = draft.step(
         f"{step} stopped",
-        "move.power",
-        {"cloud": draft.new, "service": SERVICE, "server": ref(step), "to": "SHUTOFF"},
-        title=f"stop {title(row)}: its disks are empty",
+        Power(cloud=draft.new, service=KIND.service, server=ref(step), to="SHUTOFF"),
+        STOP(thing=name),
+        about=row,
         project=row.project,
         unit=unit(row),
     )
+
+    def call(what: str, service: str, requests: list[dict[str, Any]], title: Text) -> None:
+        own, after = unit(row), [stopped]
+        draft.call(f"{step} {what}", service, requests, title, about=row, project=row.project, unit=own, after=after)
+
     volumes = disks(draft.facts.old, row)
-    if from_volume(row) and volumes and not is_bootable(volumes[0][0]):
+    if from_volume(row) and volumes and not volume.is_bootable(volumes[0][0]):
         path = ["/volumes/", draft.ref("volume", volumes[0][0].id), "/action"]
-        draft.step(
-            f"{step} not bootable",
-            "move.call",
-            {
-                "cloud": draft.new,
-                "service": "block-storage",
-                "requests": [{"method": "POST", "path": path, "body": {"os-set_bootable": {"bootable": False}}}],
-            },
-            title=f"the root volume of {title(row)} says that it is not bootable, as it did",
-            project=row.project,
-            unit=unit(row),
-            after=[stopped],
-        )
-    requests: list[dict[str, Any]] = []
-    known = draft.facts.new.features.extensions(NETWORK)
+        flag = {"method": "POST", "path": path, "body": {"os-set_bootable": {"bootable": False}}}
+        call("not bootable", volume.SERVICE, [flag], NOT_BOOTABLE(thing=name))
+    names: list[dict[str, Any]] = []
+    known = draft.facts.new.features.extensions(neutron.SERVICE)
     for port in nics(draft.facts.old, row):
         if port.body.get("dns_name") and "dns-integration" in known:
             path = ["/ports/", draft.ref("port", port.id)]
-            requests.append({"method": "PUT", "path": path, "body": {"port": kept(port, ("dns_name",))}})
-    if requests:
-        draft.step(
-            f"{step} DNS names",
-            "move.call",
-            {"cloud": draft.new, "service": NETWORK, "requests": requests},
-            title=f"DNS names of the ports of {title(row)}",
-            project=row.project,
-            unit=unit(row),
-            after=[stopped],
-        )
+            names.append({"method": "PUT", "path": path, "body": {"port": kept(port, ("dns_name",))}})
+    if names:
+        call("DNS names", neutron.SERVICE, names, DNS_NAMES(thing=name))
     if row.body.get("locked"):
-        reason = row.body.get("locked_reason")
-        lock = {"method": "POST", "path": ["/servers/", ref(step), "/action"], "body": {"lock": None}}
-        if reason:
+        lock: dict[str, Any] = {"method": "POST", "path": ["/servers/", ref(step), "/action"], "body": {"lock": None}}
+        if reason := row.body.get("locked_reason"):
             lock |= {"body": {"lock": {"locked_reason": reason}}, "version": "2.73"}
-        draft.step(
-            f"{step} locked",
-            "move.call",
-            {"cloud": draft.new, "service": SERVICE, "requests": [lock]},
-            title=f"lock {title(row)}",
-            project=row.project,
-            unit=unit(row),
-            after=[stopped],
-        )
+        call("locked", KIND.service, [lock], LOCK(thing=name))

@@ -1,0 +1,223 @@
+"""Flavors of the servers: matched by the map, or made anew, with the projects that may use private ones."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from naru.actions.arguments import ref
+from naru.inventory.rows import Row
+from naru.messages import message
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft, thing
+from naru.move.facts import Facts, Side
+from naru.move.kind import Kind, Mapped
+from naru.move.kinds.rbac_policy import NO_PROJECT
+from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_name
+
+
+def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    names = ("swap", "OS-FLV-EXT-DATA:ephemeral")
+    return {**{name: row.body.get(name) or 0 for name in names}, "extra_specs": side.extra_specs(row.id)}
+
+
+KIND = Kind(
+    "flavor",
+    path="/flavors",
+    wrap="flavor",
+    # the last version that takes any extra spec: what a cloud has had for years may have a typing error in it
+    version="2.61",
+    sent=(
+        *("ram", "vcpus", "disk", "rxtx_factor", "OS-FLV-EXT-DATA:ephemeral", "os-flavor-access:is_public"),
+        "description",
+    ),
+    handled=frozenset(("name", "swap", "extra_specs")),
+    follows=frozenset(("OS-FLV-DISABLED:disabled",)),
+    compared=_compared,
+)
+ACCESS = Kind("flavor access", relation=True)
+
+SAME = message("move.flavor.same", en="same name and size", ko="이름과 크기가 같습니다")
+DIFFERENT = message(
+    "move.flavor.different",
+    en="one of that name is different: {fields}",
+    ko="이름은 같지만 사양이 다릅니다(기존 -> 새 값): {fields}",
+)
+NAME_TAKEN = message(
+    "move.flavor.name_taken",
+    en="another flavor there has this name",
+    ko="새 클라우드에 이름이 같은 다른 Flavor가 있습니다",
+)
+OWN_ID = message("move.flavor.own_id", en="the new cloud gives its own", ko="새 클라우드가 새로 부여합니다")
+STAND_IN = message(
+    "move.flavor.stand_in",
+    en="it was deleted while servers have it: a private one stands in",
+    ko="서버가 사용하는 중에 삭제된 Flavor이므로 비공개 Flavor를 대신 만듭니다",
+)
+SPECS = message("move.title.extra_specs", en="extra specs of {thing}", ko="{thing}의 추가 사양")
+MAY_USE = message("move.title.may_use", en="{project} may use {thing}", ko="프로젝트 {project}에 {thing} 사용 허용")
+
+
+@dataclass
+class Usable:
+    """When servers can be booted with a flavor, all by old ids. `ready`: by flavor, the step after which it is whole,
+    where one comes after that which makes it. `access`: by (project, flavor), the step that lets the project use it."""
+
+    ready: dict[str, str] = field(default_factory=dict)
+    access: dict[tuple[str, str], str] = field(default_factory=dict)
+
+
+def flavor_id(side: Side, server: Row) -> str:
+    """The id of a server's flavor, which may have been deleted; of one that the cloud gives no id of, its name."""
+    if identity := str((server.body.get("flavor_link") or {}).get("id") or ""):
+        return identity
+    name = str((server.body.get("flavor") or {}).get("original_name") or "")
+    rows = side.named(KIND.name, name)
+    return rows[0].id if rows else name
+
+
+# -- the map
+
+
+def _uses(facts: Facts) -> Iterator[Use]:
+    for server in facts.owned("server"):
+        yield from of_others(facts, KIND.name, flavor_id(facts.old, server), "server")
+
+
+_SIZES = {"ram": 0, "vcpus": 0, "disk": 0, "OS-FLV-EXT-DATA:ephemeral": 0, "swap": 0, "rxtx_factor": 1.0}
+"""The fields that make two flavors of one name the same, with what it means that a cloud does not have them."""
+
+
+def _match(facts: Facts, need: Need) -> Match:
+    found = same_name(facts, KIND.name, need)
+    if not found:
+        return CREATE, ABSENT()
+    assert need.row
+    ours, theirs = (side.extra_specs(row.id) for side, row in ((facts.old, need.row), (facts.new, found[0])))
+    differing = [f"extra_specs {ours} -> {theirs}"] if ours != theirs else []
+    differing += [
+        f"{name.rpartition(':')[2]} {_value(need.row, name, missing)} -> {_value(found[0], name, missing)}"
+        for name, missing in _SIZES.items()
+        if name in need.row.body and _value(need.row, name, missing) != _value(found[0], name, missing)
+    ]
+    if differing:
+        return None, DIFFERENT(fields=", ".join(differing))
+    return found[0].name, SAME()
+
+
+def _value(row: Row, name: str, missing: Any) -> Any:
+    """A flavor's field; Nova of 2017 writes no swap as an empty text."""
+    value = row.body.get(name, missing)
+    return missing if value in ("", None) else value
+
+
+SECTION = Section("flavors", "flavor", "of servers", _uses, _match, creatable=True)
+
+
+# -- rules
+
+
+def flavors(draft: Draft) -> None:
+    """Flavors of the servers: mapped, or made with the same id where it is free. For one that was deleted while
+    servers have it, a private one stands in."""
+    for row in _used(draft):
+        choice = draft.choice(SECTION.name, row)
+        if target := draft.target(SECTION.name, KIND.name, row):
+            assert choice
+            same = choice.target in (row.name, row.id)
+            rules = [] if same else [FieldChange("name", row.name, choice.target, choice.why)]
+            draft.match(row, target, choice.why, rules)
+            continue
+        gone = row.id not in draft.facts.old.all(KIND.name)
+        if not gone and not (choice and choice.target == CREATE):
+            continue  # not decided: the checks say so
+        _create(draft, row, gone)
+
+
+def _create(draft: Draft, row: Row, gone: bool) -> None:
+    """The steps that make it, whole; `gone`: the old cloud has it no more."""
+    body, rules = draft.sent(KIND, row)
+    body = {name: value for name, value in body.items() if value is not None}
+    body |= {"name": row.name, "swap": int(row.body.get("swap") or 0)}
+    new = draft.facts.new.all(KIND.name)
+    if row.name in {other.name for other in new.values()}:
+        body["name"] = f"{row.name}-{row.id[:8]}"
+        rules.append(FieldChange("name", row.name, body["name"], NAME_TAKEN()))
+    if row.id and row.id not in new and not gone:
+        body["id"] = row.id
+    else:
+        rules.append(FieldChange("id", row.id, None, OWN_ID()))
+    where = {"name": body["name"]}
+    creation = KIND.creation(draft.new, body, listing="/flavors/detail?is_public=None", where=where)
+    step = draft.create(row, creation, rules=rules, why=STAND_IN() if gone else "")
+    _specs(draft, row, step)
+    if gone:
+        users = {server.project for server in draft.facts.owned("server") if _flavor_of(draft, server) == row.id}
+        for project in sorted(users):
+            _access(draft, row, step, project)
+        return
+    for access in draft.facts.old.by(ACCESS.name, "flavor_id", row.id):
+        project = access.body["tenant_id"]
+        if draft.ref("project", project) is not None:
+            draft.made(access, _access(draft, row, step, project))
+        else:
+            draft.leave(access, NO_PROJECT(project=project), severity="info")
+
+
+def _specs(draft: Draft, row: Row, step: str) -> None:
+    """The step that gives it its extra specs."""
+    specs = row.body.get("extra_specs") or draft.facts.old.extra_specs(row.id)
+    if specs:
+        path = [f"{KIND.path}/", ref(step), "/os-extra_specs"]
+        request = {"method": "POST", "path": path, "body": {"extra_specs": specs}, "version": KIND.version}
+        title = SPECS(thing=thing(row))
+        draft.note(Usable).ready[row.id] = draft.call(f"{step} specs", KIND.service, [request], title, about=row)
+
+
+def _access(draft: Draft, row: Row, step: str, project: str) -> str:
+    """The step, one of the project's own, that lets it use the flavor that `step` makes."""
+
+    def request(action: str, *done: int) -> dict[str, Any]:
+        body = {action: {"tenant": draft.ref("project", project)}}
+        return {"method": "POST", "path": [f"{KIND.path}/", ref(step), "/action"], "body": body, "ok": list(done)}
+
+    made = draft.call(
+        f"{step} access {project}",
+        KIND.service,
+        [request("addTenantAccess", 409)],
+        MAY_USE(project=draft.facts.projects[project].name, thing=thing(row)),
+        undo=[request("removeTenantAccess", 404)],
+        about=row,
+        project=project,
+    )
+    draft.note(Usable).access[project, row.id] = made
+    return made
+
+
+def _flavor_of(draft: Draft, server: Row) -> str:
+    return flavor_id(draft.facts.old, server)
+
+
+def _used(draft: Draft) -> list[Row]:
+    """The flavors of the servers, with a row made up for those that were deleted."""
+    found: dict[str, Row] = {}
+    known = draft.facts.old.all(KIND.name)
+    for server in draft.facts.owned("server"):
+        identity = _flavor_of(draft, server)
+        found[identity] = known[identity] if identity in known else _stand_in(identity, server)
+    return list(found.values())
+
+
+def _stand_in(identity: str, server: Row) -> Row:
+    """A flavor as the server remembers it."""
+    remembered = server.body.get("flavor") or {}
+    name = str(remembered.get("original_name") or f"flavor-{identity}")
+    body = {
+        "ram": remembered.get("ram"),
+        "vcpus": remembered.get("vcpus"),
+        "disk": remembered.get("disk"),
+        "OS-FLV-EXT-DATA:ephemeral": remembered.get("ephemeral"),
+        "swap": remembered.get("swap"),
+        "os-flavor-access:is_public": False,
+        "extra_specs": remembered.get("extra_specs") or {},
+    }
+    return Row(KIND.name, identity, name, "", "", body)

@@ -1,0 +1,60 @@
+"""Server groups, made as their users, who own them."""
+
+from typing import Any
+
+from naru.actions.arguments import ref
+from naru.inventory.rows import Row
+from naru.messages import message
+from naru.move.acting import actor, entered, owner_changes
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft
+from naru.move.facts import Side
+from naru.move.kind import Kind, Mapped
+
+
+def _policy(row: Row, missing: str | None) -> Any:
+    """The group's policy; an older Nova has a list of one."""
+    return row.body.get("policy") or next(iter(row.body.get("policies") or []), missing)
+
+
+def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    return {"policy": _policy(row, None), "rules": row.body.get("rules") or {}}
+
+
+KIND = Kind(
+    "server group",
+    path="/os-server-groups",
+    wrap="server_group",
+    version="2.64",
+    handled=frozenset(("name", "policy", "rules")),
+    follows=frozenset(("policies", "members", "metadata")),
+    compared=_compared,
+    owned=True,
+    terraform="openstack_compute_servergroup_v2",
+)
+NO_METADATA = message("move.server_group.no_metadata", en="Nova keeps none", ko="Nova가 저장하지 않습니다")
+
+
+def server_groups(draft: Draft) -> None:
+    """Server groups, as their users. Nothing in a group can bear a mark: one of its name is not what the step made when
+    it existed before, or when another step made it."""
+    named: dict[tuple[str, str], list[str]] = {}
+    for row in draft.facts.owned(KIND.name):
+        body: dict[str, Any] = {"name": row.name, "policy": _policy(row, "")}
+        if row.body.get("rules"):
+            body["rules"] = row.body["rules"]
+        who = actor(draft, row)
+        existing = [group.id for group in draft.existing(KIND.name, row.project)]
+        twins = named.setdefault((row.name, row.project), [])
+        creation = KIND.creation(
+            draft.new,
+            body,
+            listing="/os-server-groups?all_projects=1",
+            where={"name": row.name, "project_id": draft.ref("project", row.project)},
+            ignore=[*existing, *map(ref, twins)],
+            actor=who,
+        )
+        step = draft.create(row, creation, rules=owner_changes(draft, row), after=[entered(draft, row)])
+        if row.body.get("metadata"):
+            draft.change(row, FieldChange("metadata", row.body["metadata"], {}, NO_METADATA()))
+        twins.append(step)
