@@ -67,7 +67,7 @@ MAKE_DISJOINT = message(
 ATTACHMENTS_DIFFER = message(
     "move.check.attachments_differ",
     en="{thing}: {one} says that it is attached to server {server}, {other} does not",
-    ko="{thing}: 서버 {server}에 연결되어 있는지에 대해 두 서비스의 기록이 다릅니다({one}: 연결됨, {other}: 연결 안 됨)",
+    ko="{thing}: 서버 {server}에 연결되어 있는지에 대해 두 서비스의 기록이 다릅니다({one}: 연결, {other}: 미연결)",
 )
 AS_NOVA_SAYS = message(
     "move.check.as_nova_says",
