@@ -1,128 +1,208 @@
-"""Quotas of the projects, and of single users in them: none during the move, the old ones at the end."""
+"""Quotas of the projects, and of single users in them: unlimited during the move, the old ones at the end."""
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from naru.inventory.rows import Row
-from naru.inventory.user_quotas import KIND as USER
-from naru.inventory.user_quotas import PROJECT_KIND, own
-from naru.move.draft import Draft, Rule, title
+from naru.inventory.user_quotas import own
+from naru.messages import Text, message
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft, thing
+from naru.move.kind import Kind, Mapped
+from naru.move.kinds.user import NOT_MOVED
 
-# kind: service, path, and the key around its fields
-KINDS = {
-    "compute quota": ("compute", "/os-quota-sets/", "quota_set"),
-    "volume quota": ("block-storage", "/os-quota-sets/", "quota_set"),
-    "network quota": ("network", "/quotas/", "quota"),
-}
-# quotas of Nova that were Neutron's long since, or that nobody can set any more
 NO_QUOTA = frozenset(
     (
         *("id", "project_id", "tenant_id", "fixed_ips", "floating_ips", "security_groups", "security_group_rules"),
         *("injected_files", "injected_file_content_bytes", "injected_file_path_bytes", "networks"),
     )
 )
+"""Quotas of Nova that were Neutron's long since, or that nobody can set any more; and what is no quota."""
+
+
+def _of_project(row: Row, mapped: Mapped) -> str:
+    return str(mapped("project", row.id))
+
+
+def _of_user(row: Row, mapped: Mapped) -> str:
+    return f"{mapped('project', row.project)}/{mapped('user', row.body['user_id'])}"
+
+
+COMPUTE = Kind(
+    "compute quota",
+    path="/os-quota-sets",
+    wrap="quota_set",
+    follows=NO_QUOTA,
+    at_end=True,
+    counterpart=_of_project,
+)
+VOLUME = replace(COMPUTE, name="volume quota")
+NETWORK = replace(COMPUTE, name="network quota", path="/quotas", wrap="quota")
+KINDS = (COMPUTE, VOLUME, NETWORK)
+USER = replace(COMPUTE, name="user compute quota", counterpart=_of_user)
+
+SAME_AT_END = message(
+    "move.quota.same_at_end", en="set to the same at the end", ko="마지막에 기존과 같은 값으로 설정합니다"
+)
+UNKNOWN = message("move.quota.unknown", en="{cloud} has no such quota", ko="{cloud} 클라우드에 없는 할당량입니다")
+ALL_UNKNOWN = message(
+    "move.quota.all_unknown",
+    en="{cloud} has no such quotas: {names}",
+    ko="{cloud} 클라우드에 없는 할당량입니다({names})",
+)
+OF_USER = message(
+    "move.quota.of_user",
+    en="{quota:kind} of {user} in {project}",
+    ko="{quota:kind}(사용자 {user}, 프로젝트 {project})",
+)
+MORE = message(
+    "move.quota.more",
+    en="{quota}: more {names} than the whole project may have",
+    ko="{quota}: 프로젝트 전체 할당량보다 큰 값이 있습니다({names})",
+)
+PROJECTS_COUNTS = message(
+    "move.quota.projects_counts",
+    en="It is set as it was. Nova counts both, so that the project's is the bound.",
+    ko="기존 값 그대로 설정합니다. Nova는 둘 다 확인하므로 실제 한도는 프로젝트 할당량입니다.",
+)
+RAISE = message(
+    "move.title.raise_quota",
+    en="lift the {quota:kind} of {project} while it is moved",
+    ko="이전하는 동안 프로젝트 {project}의 {quota:kind} 제한 해제",
+)
+RAISE_USERS = message(
+    "move.title.raise_user_quota",
+    en="lift the {quota:kind} of {user} in {project} while it is moved",
+    ko="이전하는 동안 {quota:kind} 제한 해제(사용자 {user}, 프로젝트 {project})",
+)
+AS_OLD = message(
+    "move.title.quota_as_old",
+    en="{quota} as on the old cloud",
+    ko="{quota}: 기존 클라우드와 같은 값으로 설정",
+)
+AS_NEW = message(
+    "move.title.quota_as_new",
+    en="{quota} as it was on the new cloud",
+    ko="{quota}: 새 클라우드에 있던 값으로 복원",
+)
+
+
+@dataclass
+class Names:
+    """The names of the quotas that the new cloud has, by kind. Gathered once: it has as many rows as projects, and each
+    project asks."""
+
+    by_kind: dict[str, set[str]] = field(default_factory=dict)
+
+    def of(self, draft: Draft, kind: Kind) -> set[str]:
+        """Those of the kind."""
+        if kind.name not in self.by_kind:
+            self.by_kind[kind.name] = {name for row in draft.facts.new.all(kind.name).values() for name in row.body}
+        return self.by_kind[kind.name]
+
+
+# -- during the move
 
 
 def quotas(draft: Draft) -> None:
-    """Lifted while things are made: what is made on the way counts, too."""
-    for kind, (service, path, wrap) in KINDS.items():
-        for row in draft.facts.owned(kind):
-            body, rules = _exact(draft, row.kind, row.body)
-            lifted = dict.fromkeys(body, -1)
+    """Quotas of projects, unlimited while things are made: what is made on the way counts, too."""
+    for kind in KINDS:
+        for row in draft.facts.owned(kind.name):
+            body, rules = _known(draft, kind, row.body)
+            unlimited = dict.fromkeys(body, -1)
             project = draft.ref("project", row.project)
             created = draft.decisions["project", row.project].decision == "create"
-            before = draft.facts.new.all(kind).get(project) if isinstance(project, str) else None
-            undo: dict[str, Any] = {"method": "DELETE", "path": [path, project], "ok": [404]}
+            before = draft.facts.new.all(kind.name).get(project) if isinstance(project, str) else None
+            path = [f"{kind.path}/", project]
+            undo: dict[str, Any] = {"method": "DELETE", "path": path, "ok": [404]}
             if not created and before is not None:
-                was = {name: before.body[name] for name in lifted if name in before.body}
-                undo = {"method": "PUT", "path": [path, project], "body": {wrap: _forced(service, was)}}
-            step = draft.step(
+                was = {name: before.body[name] for name in unlimited if name in before.body}
+                undo = _put(kind, path, was)
+            step = draft.call(
                 f"{row.kind}/{row.id} lifted",
-                "move.call",
-                {
-                    "cloud": draft.new,
-                    "service": service,
-                    "requests": [{"method": "PUT", "path": [path, project], "body": {wrap: _forced(service, lifted)}}],
-                    "undo": [undo],
-                },
-                title=f"lift the {kind} of {draft.facts.projects[row.project].name} while it is moved",
+                kind.service,
+                [_put(kind, path, unlimited)],
+                RAISE(quota=kind.name, project=draft.facts.projects[row.project].name),
+                undo=[undo],
+                about=row,
                 project=row.project,
             )
-            draft.made(row, step, "set to the same at the end", rules)
-            draft.lifted[row.project, service] = step
+            draft.made(row, step, SAME_AT_END(), rules)
+            draft.first_creation(row.project, kind.service, step)
+
+
+def _put(kind: Kind, path: list[Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """The request that sets quotas. Without force, Nova of any release refuses what is in use already, or more than the
+    project's has left."""
+    forced = {**body, "force": True} if kind.service == "compute" else dict(body)
+    return {"method": "PUT", "path": path, "body": {kind.wrap: forced}}
 
 
 def user_quotas(draft: Draft) -> None:
     """A user's own quotas are set when the move ends. Until then the project's count for everybody: such as the new
-    cloud has already are taken away meanwhile, whoever's they are, for things are made as somebody."""
+    cloud has already are deleted meanwhile, whoever's they are, for things are made as somebody."""
     known = draft.facts.old.all("user")
     for row in draft.facts.owned(USER.name):
         user = str(row.body["user_id"])
         row = replace(row, name=known[user].name if user in known else user)
         if draft.ref("user", user) is None:
-            draft.leave(row, "its user is not moved")
+            draft.leave(row, NOT_MOVED())
             continue
         body, rules = _own(draft, row)
-        if not body:
-            draft.leave(row, f"{draft.new} has no such quotas: {', '.join(sorted(own(row, _whole(draft, row))))}")
-            continue
         whole = _whole(draft, row)
+        if not body:
+            draft.leave(row, ALL_UNKNOWN(cloud=draft.new, names=", ".join(sorted(own(row, whole)))))
+            continue
         if whole and (above := [name for name, value in body.items() if _more(value, whole.body.get(name, -1))]):
             draft.find(
                 "info",
-                f"{_whose(draft, row)}: more {', '.join(above)} than the whole project may have",
-                detail="It is set as it was. Nova counts both, so that the project's is the bound.",
+                MORE(quota=_of(draft, row), names=", ".join(above)),
+                detail=PROJECTS_COUNTS(),
                 about=row.id,
             )
-        draft.made(row, _exact_step(row), "set to the same at the end", rules)
+        draft.made(row, _exact_step(row), SAME_AT_END(), rules)
     for project in draft.facts.projects:
-        for there in draft.there(USER.name, project):
-            if _there(draft, there):
-                _lift(draft, project, there)
+        for existing in draft.existing(USER.name, project):
+            if _existing_own(draft, existing):
+                _raise(draft, project, existing)
 
 
-def _lift(draft: Draft, project: str, there: Row) -> None:
+def _raise(draft: Draft, project: str, existing: Row) -> None:
     """The step without which what the new cloud has of a user's own quotas would count during the move."""
-    path = _path(there.project, there.body["user_id"])
-    draft.lifted[project, USER.service] = draft.step(
-        f"{USER.name}/{there.id} lifted",
-        "move.call",
-        {
-            "cloud": draft.new,
-            "service": USER.service,
-            "requests": [{"method": "DELETE", "path": path, "ok": [404]}],
-            "undo": [_set(path, _there(draft, there))],
-        },
-        title=f"lift the {USER.name} of {there.name} in {draft.facts.projects[project].name} while it is moved",
+    path = _path(existing.project, existing.body["user_id"])
+    step = draft.call(
+        f"{USER.name}/{existing.id} lifted",
+        USER.service,
+        [{"method": "DELETE", "path": path, "ok": [404]}],
+        RAISE_USERS(quota=USER.name, user=existing.name, project=draft.facts.projects[project].name),
+        undo=[_put(USER, path, _existing_own(draft, existing))],
         project=project,
-        after=[draft.lifted.get((project, USER.service), "")],
+        after=[draft.before_creations(project, USER.service)],
     )
+    draft.first_creation(project, USER.service, step)
 
 
-def _there(draft: Draft, there: Row) -> dict[str, int]:
+def _existing_own(draft: Draft, existing: Row) -> dict[str, int]:
     """What the new cloud has of a user's own."""
-    found = own(there, draft.facts.new.all(PROJECT_KIND).get(there.project))
+    found = own(existing, draft.facts.new.all(COMPUTE.name).get(existing.project))
     return {name: value for name, value in found.items() if name not in NO_QUOTA}
 
 
-def _own(draft: Draft, row: Row) -> tuple[dict[str, int], list[Rule]]:
-    """What is set of a user's own, since all else follows the project's; rules for what the new cloud does not have."""
-    known, rules = _exact(draft, PROJECT_KIND, row.body)
+def _own(draft: Draft, row: Row) -> tuple[dict[str, int], list[FieldChange]]:
+    """What is set of a user's own, since all else follows the project's; changes for what the new cloud does not
+    have."""
+    known, rules = _known(draft, COMPUTE, row.body)
     return {name: known[name] for name in own(row, _whole(draft, row)) if name in known}, rules
 
 
 def _whole(draft: Draft, row: Row) -> Row | None:
     """The quota of the whole project."""
-    return draft.facts.old.all(PROJECT_KIND).get(row.project)
+    return draft.facts.old.all(COMPUTE.name).get(row.project)
 
 
 def _path(project: Any, user: Any) -> list[Any]:
-    return ["/os-quota-sets/", project, "?user_id=", user]
-
-
-def _set(path: list[Any], body: dict[str, int]) -> dict[str, Any]:
-    # without force, Nova of any release refuses what is in use already, or more than the project's has left
-    return {"method": "PUT", "path": path, "body": {"quota_set": _forced(USER.service, body)}}
+    return [f"{USER.path}/", project, "?user_id=", user]
 
 
 def _exact_step(row: Row) -> str:
@@ -134,36 +214,26 @@ def _more(one: int, other: int) -> bool:
     return other != -1 and (one == -1 or one > other)
 
 
-def _whose(draft: Draft, row: Row) -> str:
+def _of(draft: Draft, row: Row) -> Text:
+    """How a user's quota is called."""
     user = draft.facts.users[str(row.body["user_id"])]
-    return f"{row.kind} of {user.name} in {draft.facts.projects[row.project].name}"
+    return OF_USER(quota=row.kind, user=user.name, project=draft.facts.projects[row.project].name)
 
 
-def _forced(service: str, body: dict[str, Any]) -> dict[str, Any]:
-    return {**body, "force": True} if service == "compute" else body
-
-
-def _exact(draft: Draft, kind: str, quotas: dict[str, Any]) -> tuple[dict[str, int], list[Rule]]:
-    """The quotas that the new cloud has, too, for a project's; rules for the others."""
-    known = _names(draft, kind)
+def _known(draft: Draft, kind: Kind, quotas: Mapping[str, Any]) -> tuple[dict[str, int], list[FieldChange]]:
+    """The quotas that the new cloud has, too, for a project's; changes for the others."""
+    known = draft.note(Names).of(draft, kind)
     body: dict[str, int] = {}
     rules = []
     for name, value in quotas.items():
         if name in NO_QUOTA or not isinstance(value, int):
             continue
-        new = _per_type(draft, name) if kind == "volume quota" else name
+        new = _per_type(draft, name) if kind is VOLUME else name
         if new in known:
             body[new] = value
         else:
-            rules.append(Rule(name, value, None, f"{draft.new} has no such quota"))
+            rules.append(FieldChange(name, value, None, UNKNOWN(cloud=draft.new)))
     return body, rules
-
-
-def _names(draft: Draft, kind: str) -> set[str]:
-    """What quotas the new cloud has. Gathered once: it has as many rows as projects, and each project asks."""
-    if kind not in draft.quota_names:
-        draft.quota_names[kind] = {name for row in draft.facts.new.all(kind).values() for name in row.body}
-    return draft.quota_names[kind]
 
 
 def _per_type(draft: Draft, name: str) -> str:
@@ -171,66 +241,61 @@ def _per_type(draft: Draft, name: str) -> str:
     what, _, kind = name.partition("_")
     if what in ("volumes", "gigabytes", "snapshots") and kind:
         for row in draft.facts.old.named("volume type", kind):
-            choice = draft.chosen("volume_types", row)
+            choice = draft.choice("volume_types", row)
             if choice and choice.target:
                 return f"{what}_{draft.facts.new.named('volume type', choice.target)[0].name}"
     return name
 
 
-def exact(draft: Draft, project: str, gate: str, after: list[str]) -> list[str]:
+# -- at the end
+
+
+def exact(draft: Draft, project: str, after: list[str]) -> list[str]:
     """The steps that set the quotas as they were on the old cloud."""
     steps = []
-    for kind, (service, path, wrap) in KINDS.items():
-        for row in draft.facts.owned(kind):
+    for kind in KINDS:
+        for row in draft.facts.owned(kind.name):
             if row.project != project:
                 continue
-            body, _rules = _exact(draft, row.kind, row.body)
-            request = {
-                "method": "PUT",
-                "path": [path, draft.ref("project", project)],
-                "body": {wrap: _forced(service, dict(body))},
-            }
+            body, _ = _known(draft, kind, row.body)
             steps.append(
-                draft.step(
-                    f"{row.kind}/{row.id} exact",
-                    "move.call",
-                    {"cloud": draft.new, "service": service, "requests": [request]},
-                    title=f"{title(row)} as on the old cloud",
+                draft.call(
+                    _exact_step(row),
+                    kind.service,
+                    [_put(kind, [f"{kind.path}/", draft.ref("project", project)], body)],
+                    AS_OLD(quota=thing(row)),
+                    about=row,
                     project=project,
                     after=after,
-                    gate=gate,
                 )
             )
-    return [*steps, *_exact_users(draft, project, gate, [*after, *steps])]
+    return [*steps, *_exact_users(draft, project, [*after, *steps])]
 
 
-def _exact_users(draft: Draft, project: str, gate: str, after: list[str]) -> list[str]:
+def _exact_users(draft: Draft, project: str, after: list[str]) -> list[str]:
     """The steps that set users' own quotas: those of the old cloud, and what the new one had beside them."""
     new = draft.ref("project", project)
-    wanted, seen = [], []
+    wanted: list[tuple[str, Text, Any, dict[str, int], Row | None]] = []
+    seen = []
     for row in draft.facts.owned(USER.name, project):
         if draft.decisions[row.kind, row.id].decision == "create":
             user = draft.ref("user", row.body["user_id"])
             seen.append(user)
-            wanted.append((_exact_step(row), f"{_whose(draft, row)} as on the old cloud", user, _own(draft, row)[0]))
-    for row in draft.there(USER.name, project):
-        if row.body["user_id"] not in seen and _there(draft, row):
-            told = f"{title(row)} as it was on the new cloud"
-            wanted.append((f"{row.kind}/{row.id} back", told, row.body["user_id"], _there(draft, row)))
+            wanted.append((_exact_step(row), AS_OLD(quota=_of(draft, row)), user, _own(draft, row)[0], row))
+    for row in draft.existing(USER.name, project):
+        if row.body["user_id"] not in seen and (body := _existing_own(draft, row)):
+            title = AS_NEW(quota=thing(row))
+            wanted.append((f"{row.kind}/{row.id} back", title, row.body["user_id"], body, None))
     return [
-        draft.step(
+        draft.call(
             step,
-            "move.call",
-            {
-                "cloud": draft.new,
-                "service": USER.service,
-                "requests": [_set(_path(new, user), body)],
-                "undo": [{"method": "DELETE", "path": _path(new, user), "ok": [404]}],
-            },
-            title=told,
+            USER.service,
+            [_put(USER, _path(new, user), body)],
+            title,
+            undo=[{"method": "DELETE", "path": _path(new, user), "ok": [404]}],
+            about=row,
             project=project,
             after=after,
-            gate=gate,
         )
-        for step, told, user, body in wanted
+        for step, title, user, body, row in wanted
     ]

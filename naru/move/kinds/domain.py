@@ -1,0 +1,57 @@
+"""Domains: matched by the map, or made."""
+
+from collections.abc import Iterator
+
+from naru.actions.request import Request
+from naru.move.draft import Draft
+from naru.move.facts import Facts
+from naru.move.kind import Kind
+from naru.move.kinds.keystone import given
+from naru.move.mapping import ABSENT, CREATE, SAME_NAME, Match, Need, Section, Use, of_others, same_name
+
+KIND = Kind(
+    "domain",
+    path="/domains",
+    wrap="domain",
+    sent=("name", "description", "options"),
+    handled=frozenset(("enabled",)),
+)
+
+
+# -- the map
+
+
+def _uses(facts: Facts) -> Iterator[Use]:
+    for kind, rows in (("project", facts.projects), ("user", facts.users), ("group", facts.groups)):
+        for row in rows.values():
+            yield from of_others(facts, KIND.name, row.body.get("domain_id"), kind)
+
+
+def _match(facts: Facts, need: Need) -> Match:
+    found = same_name(facts, KIND.name, need)
+    return (found[0].name, SAME_NAME()) if found else (CREATE, ABSENT())
+
+
+SECTION = Section("domains", "domain", "of the projects, their users and groups", _uses, _match, creatable=True)
+
+
+# -- rules
+
+
+def domains(draft: Draft) -> None:
+    """Domains of the projects, users and groups are matched by the map, or made with their ids."""
+    rows = [*draft.facts.projects.values(), *draft.facts.users.values(), *draft.facts.groups.values()]
+    known = draft.facts.old.all(KIND.name)
+    for identity in sorted({str(row.body.get("domain_id")) for row in rows}):
+        row = known.get(identity)
+        if row is None:
+            continue
+        choice, target = draft.choice(SECTION.name, row), draft.target(SECTION.name, KIND.name, row)
+        if choice and target:
+            draft.match(row, target, choice.why)
+            continue
+        # Keystone keeps a domain's id where it is asked to: the ids of a directory's users are made of it
+        body = {**given(row), "enabled": row.body.get("enabled", True), "explicit_domain_id": row.id}
+        # only a disabled one can be deleted
+        closing = Request(method="PATCH", body={KIND.wrap: {"enabled": False}})
+        draft.create(row, KIND.creation(draft.new, body, where={"name": row.name}, closing=closing))

@@ -1,0 +1,89 @@
+"""What Keystone's kinds share: what the new cloud has of a name in a domain is taken, a directory's are never made, and
+relations are made by PUT.
+
+Keystone keeps attributes of people's own invention, so a thing is sent with all that it has but Keystone's own fields.
+The `sent` of a kind are those of which the plan says how an existing one differs.
+"""
+
+import re
+from typing import Any
+
+from naru.inventory.rows import Row
+from naru.messages import Text, message
+from naru.move.decisions import FieldChange
+from naru.move.draft import Draft
+from naru.move.kind import Kind
+
+SERVICE = "identity"
+_ID = re.compile("[0-9a-f]{32}")
+# what Keystone has of its own; whatever else it says is somebody's, and is kept
+_OWN = frozenset(
+    (
+        *("id", "links", "domain_id", "parent_id", "is_domain", "enabled", "default_project_id", "password_expires_at"),
+        *("federated", "name"),
+    )
+)
+
+SAME_NAME = message(
+    "move.keystone.same_name", en="same name in the same domain", ko="같은 도메인에 이름이 같은 것이 있습니다"
+)
+LEFT_AS_IT_IS = message(
+    "move.keystone.left_as_it_is",
+    en="what the new cloud has already is left as it is",
+    ko="새 클라우드에 이미 있는 것은 그대로 둡니다",
+)
+DIRECTORY = message(
+    "move.keystone.directory",
+    en="it comes from a directory, and is not there yet",
+    ko="디렉터리 서비스에 속한 것이며 새 클라우드에는 아직 없습니다",
+)
+CONNECT_DIRECTORY = message(
+    "move.keystone.connect_directory",
+    en="Connect the domain on the new cloud to the same directory, or make it there by hand; then plan again.",
+    ko="새 클라우드의 도메인을 같은 디렉터리 서비스에 연결하거나 직접 만든 뒤 계획을 다시 세워 주십시오.",
+)
+
+
+def given(row: Row) -> dict[str, Any]:
+    """Name, description and all else that people have given the thing, attributes of their own invention included."""
+    return {"name": row.name, **{name: value for name, value in row.body.items() if name not in _OWN}}
+
+
+def matched(draft: Draft, kind: Kind, row: Row, domain: Any) -> Row | None:
+    """What the new cloud has of that kind and name in the domain is matched, and returned."""
+    for other in draft.facts.new.named(kind.name, row.name):
+        if other.name == row.name and other.body.get("domain_id") == domain:
+            draft.match(row, other.id, SAME_NAME(), _differences(row, other, kind.sent))
+            return other
+    return None
+
+
+def _differences(old: Row, new: Row, fields: tuple[str, ...]) -> list[FieldChange]:
+    return [
+        FieldChange(name, old.body.get(name), new.body.get(name), LEFT_AS_IT_IS())
+        for name in fields
+        if name in old.body and old.body.get(name) != new.body.get(name)
+    ]
+
+
+def of_directory(draft: Draft, row: Row) -> bool:
+    """Leaves, and reports, a user or group that Keystone did not make: its own have a UUID for their id, those of a
+    directory (LDAP) what the directory calls them or, in all but the default domain, a hash of that."""
+    if _ID.fullmatch(row.id):
+        return False
+    draft.leave(row, DIRECTORY(), severity="error", hint=CONNECT_DIRECTORY())
+    return True
+
+
+def relation(draft: Draft, row: Row, path: list[Any], title: Text, project: str) -> None:
+    """The step that makes a relation of two things: a PUT of the path, which a DELETE of it undoes."""
+    step = draft.call(
+        f"{row.kind}/{row.id}",
+        SERVICE,
+        [{"method": "PUT", "path": path, "ok": [409]}],
+        title,
+        undo=[{"method": "DELETE", "path": path, "ok": [404]}],
+        about=row,
+        project=project,
+    )
+    draft.made(row, step)
