@@ -179,7 +179,7 @@ NO_INTERFACE_TAGS = message(
     ko="기존 릴리스에서는 인터페이스의 태그를 알 수 없습니다",
 )
 BOOT = message("move.title.boot", en="boot {thing} once, on empty disks", ko="빈 디스크로 {thing} 한 번 부팅")
-STOP = message("move.title.stop_empty", en="stop {thing}: its disks are empty", ko="{thing} 정지(디스크가 비어 있음)")
+STOP = message("move.title.stop_empty", en="stop {thing}: its disks are empty", ko="{thing} 중지(디스크가 비어 있음)")
 NOT_BOOTABLE = message(
     "move.title.not_bootable",
     en="the root volume of {thing} says that it is not bootable, as it did",
