@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from naru.move import build, mapping
-from naru.move.draft import Draft
+from naru.messages import say
+from naru.move import mapfile, planner
+from naru.move.draft import Draft, Options
 
 from .test_mapping import OPS, facts
 from .test_progress import OLD
@@ -28,7 +29,8 @@ PEOPLE: dict[str, Any] = {
 
 def plan(**new: Any) -> Draft:
     found = facts(OLD | PEOPLE, new)
-    return build.build(found, mapping.choose(found, mapping.EMPTY), key="/key", admin="a", settings={})
+    options = Options(key="/key", admin="a", role=planner.role(found))
+    return planner.make(found, mapfile.choose(found, mapfile.EMPTY), options, settings={})
 
 
 def test_who_is_in_the_directory_of_the_new_cloud_too_is_matched() -> None:
@@ -37,13 +39,12 @@ def test_who_is_in_the_directory_of_the_new_cloud_too_is_matched() -> None:
     made = {key: found.decision for key, found in draft.decisions.items() if key[0] in ("user", "group")}
     assert made["user", SORA] == made["user", "jisu"] == made["group", CREW] == "match"
     assert made["group", OPS] == "create"
-    assert not [found for found in draft.plan.findings if "directory" in found.summary]
+    assert not [found for found in draft.plan.findings if "directory" in say(found.summary)]
 
 
 def test_who_is_not_there_yet_is_an_error_with_what_to_do() -> None:
     draft = plan()
-    assert {found.about for found in draft.plan.findings if "comes from a directory" in found.summary} == {
-        *(SORA, CREW, "jisu")
-    }
-    assert {found.severity for found in draft.plan.findings if "comes from a directory" in found.summary} == {"error"}
+    reported = [found for found in draft.plan.findings if "comes from a directory" in say(found.summary)]
+    assert {found.about for found in reported} == {SORA, CREW, "jisu"}
+    assert {found.severity for found in reported} == {"error"}
     assert not {f"user/{SORA}", "user/jisu", f"group/{CREW}"} & {step.id for step in draft.plan.steps}

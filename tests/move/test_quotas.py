@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from naru.move import build, mapping
-from naru.move.draft import Draft
+from naru.messages import say
+from naru.move import mapfile, planner
+from naru.move.draft import Draft, Options
 from naru.move.verify import Verifier
 
 from .test_mapping import MINA, Given, facts
@@ -31,8 +32,8 @@ MINAS = user("p", MINA, **{**GENERAL, "cores": 0, "ram": -1})
 def plan(*users: dict[str, Any], new: dict[str, Any] | None = None, **old: Any) -> Draft:
     things = OLD | {"compute quota": [project("p", **GENERAL)], "user compute quota": list(users)} | old
     found = facts(things, {"compute quota": [project("x", **DEFAULT)]} | (new or {}))
-    choices = mapping.choose(found, mapping.EMPTY)
-    return build.build(found, choices, key="/key", admin="a", settings={})
+    options = Options(key="/key", admin="a", role=planner.role(found))
+    return planner.make(found, mapfile.choose(found, mapfile.EMPTY), options, settings={})
 
 
 def requests(draft: Draft, step: str) -> list[tuple[str, Any, Any]]:
@@ -78,7 +79,7 @@ def test_what_is_the_users_own_is_set_at_the_end_after_the_projects() -> None:
 
 def test_more_than_the_project_may_have_is_told() -> None:
     (told,) = [found for found in plan(MINAS).plan.findings if found.about == f"p/{MINA}"]
-    assert (told.severity, told.summary) == (
+    assert (told.severity, say(told.summary)) == (
         "info",
         "user compute quota of mina in shop: more ram than the whole project may have",
     )
@@ -91,19 +92,19 @@ def test_what_the_new_cloud_does_not_have_is_told_as_a_rule() -> None:
     old = {"compute quota": [project("p", **quotas)]}
     draft = plan(user("p", MINA, **{**quotas, "cores": 1, "parking": 0}), **old)
     rules = draft.decisions["user compute quota", f"p/{MINA}"].rules
-    assert [(rule.field, rule.old, rule.why) for rule in rules] == [("parking", 0, "new has no such quota")]
+    assert [(rule.field, rule.old, say(rule.why)) for rule in rules] == [("parking", 0, "new has no such quota")]
     assert requests(draft, EXACT)[0][2] == {"cores": 1, "force": True}
     draft = plan(user("p", MINA, **{**quotas, "parking": 0}), **old)
     decision = draft.decisions["user compute quota", f"p/{MINA}"]
-    assert (decision.decision, decision.why) == ("leave", "new has no such quotas: parking")
+    assert (decision.decision, say(decision.why)) == ("leave", "new has no such quotas: parking")
 
 
 def test_a_user_who_is_not_moved_has_none_and_it_is_told() -> None:
     draft = plan(user("p", "gone", **{**GENERAL, "cores": 1}))
     decision = draft.decisions["user compute quota", "p/gone"]
-    assert (decision.decision, decision.why) == ("leave", "its user is not moved")
+    assert (decision.decision, say(decision.why)) == ("leave", "its user is not moved")
     (told,) = [found for found in draft.plan.findings if found.about == "p/gone"]
-    assert told.severity == "warning" and "is not moved" in told.summary
+    assert told.severity == "warning" and "is not moved" in say(told.summary)
 
 
 NEW = {
