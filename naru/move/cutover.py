@@ -17,8 +17,8 @@ from naru.move.kinds.disks import from_volume
 from naru.move.storage import Compared, Content, End, Kept, Settle
 from naru.move.work import ARCHIVE
 
-ALL_MADE = message(
-    "move.title.all_made",
+SHARED_MADE = message(
+    "move.title.shared_made",
     en="all that belongs to no project is made",
     ko="프로젝트에 속하지 않는 리소스를 모두 만듦",
 )
@@ -71,7 +71,7 @@ def gate(draft: Draft, phase: str, project: str) -> str:
 
 def prepared(draft: Draft) -> None:
     """The end of preparing: nothing exists twice, no mark is left, no role for a while."""
-    draft.milestone("prepared", "", ALL_MADE())
+    draft.milestone("prepared", "", SHARED_MADE())
     for project, row in draft.facts.projects.items():
         made = draft.milestone(f"prepared {project}", project, PROJECT_MADE(project=row.name))
         acting.leave(draft, project, marks.removal(draft, project, made))

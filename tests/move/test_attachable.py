@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from naru.inventory.rows import Row
-from naru.move.draft import Decision
+from naru.messages import say
+from naru.move.decisions import Decision
 from naru.move.kinds.server import sharing
 
 from .test_snapshots import disk, drafted
@@ -31,7 +32,7 @@ def test_the_type_there_says_how_many_servers(
     attachments = [{"server_id": str(number)} for number in range(servers)]
     shared = disk("v", attachments=attachments, **({} if was is None else {"multiattach": was}))
     draft = drafted(tmp_path, [shared], [], specs={"multiattach": "<is> True"} if may else {})
-    errors = [found.summary for found in draft.plan.findings if found.severity == "error"]
+    errors = [say(found.summary) for found in draft.plan.findings if found.severity == "error"]
     assert any("2 servers have it attached" in text for text in errors) == error
     [decision] = [one for one in draft.decisions.values() if one.kind == "volume"]
     found = [(one.old, one.new) for one in decision.rules if one.field == "multiattach"]

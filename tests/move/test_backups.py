@@ -9,14 +9,19 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from naru.actions import clouds, create
+from naru.actions.arguments import references
 from naru.cloud import transport
 from naru.cloud.client import Unavailable
 from naru.errors import NaruError
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.rows import Row
-from naru.move import backup, mapping, steps
-from naru.move.draft import COPIES, Decision, Draft, references
+from naru.messages import say
+from naru.move import backups, mapfile
+from naru.move.decisions import Decision
+from naru.move.draft import COPIES, Draft
 from naru.move.facts import Facts
+from naru.move.marks import Marks
 from naru.move.verify import Verifier
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, Transient
@@ -50,7 +55,7 @@ def made(directory: Path, backups: list[dict[str, Any]], **more: Any) -> Draft:
 
 
 def left(draft: Draft) -> dict[str, str]:
-    return {one.id: one.why for one in draft.decisions.values() if (one.kind, one.decision) == ("backup", "leave")}
+    return {one.id: say(one.why) for one in draft.decisions.values() if (one.kind, one.decision) == ("backup", "leave")}
 
 
 # -- the plan
@@ -69,12 +74,12 @@ def test_one_after_the_other_oldest_first(tmp_path: Path, storage: bool) -> None
     assert step.args["body"] == {"name": "k1", "description": "naru:k1"}
     assert step.args["size"] == 2 << 30
     assert step.args["carry"]["volumes"]["old"] == {"size": 2, "volume_type": "fast"}
-    assert step.args["carry"]["storage"] == (list(draft.storage) if draft.storage else None)
+    assert step.args["carry"]["storage"] == (list(draft.options.storage or ()) or None)
     # of a volume that is no more, nothing is known but the backup
     assert planned(draft)["backup/gone"].args["carry"]["volumes"] == {"old": {"size": 2}, "cloud": {"size": 2}}
     # nothing waits for the moved volume
     assert "volume/a" not in set(references(step.args))
-    (mark,) = [entry for entry in draft.marks["p"] if entry.mark == "naru:k1"]
+    (mark,) = [entry for entry in draft.note(Marks).by_project["p"] if entry.mark == "naru:k1"]
     assert mark.unmark["body"] == {"backup": {"description": ""}}
 
 
@@ -113,7 +118,7 @@ def test_what_is_not_the_same_is_told(tmp_path: Path) -> None:
     step = planned(draft)["backup/k"].args
     assert step["body"]["metadata"] == {"by": "me"} and "container" not in step["body"]
     (room,) = [one for one in draft.plan.findings if one.about == "p"]
-    assert "2 backups are made anew, full ones of 4 GiB" in room.summary
+    assert "2 backups are made anew, full ones of 4 GiB" in say(room.summary)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +136,7 @@ def test_containers_are_mapped(
     tmp_path: Path, container: str, others: dict[str, Any], written: dict[str, str], asked: str | None
 ) -> None:
     backups = [kept("w1", container=container), kept("w2", container=container, **others)]
-    decided = mapping.Map.model_validate({"naru_map": 1, "backup_containers": written})
+    decided = mapfile.EMPTY.model_copy(update={"backup_containers": written})
     draft = made(tmp_path, backups, written=decided)
     assert planned(draft)["backup/w1"].args["body"].get("container") == asked
     assert rules(draft, "w1").get("container") == (None if asked == container else (container, asked))
@@ -140,10 +145,10 @@ def test_containers_are_mapped(
 def test_the_map_suggests_where_backups_go() -> None:
     backups = [kept("w1", container="vault"), kept("w2", container="volumebackups"), kept("w3", container="w/3/w3")]
     facts = Facts(Given("old", {"project": [{"id": "p", "name": "shop"}], "backup": backups}), Given("new", {}), ["p"])
-    choices = mapping.choose(facts, mapping.EMPTY)
+    choices = mapfile.choose(facts, mapfile.EMPTY)
     found = {one.need.key: one.target for one in choices if one.need.section == "backup_containers"}
     assert found == {"vault": "vault", "volumebackups": "default"}
-    assert "backup_containers:" in mapping.text(facts, choices, mapping.EMPTY)
+    assert "backup_containers:" in mapfile.text(facts, choices, mapfile.EMPTY)
 
 
 @pytest.mark.parametrize(
@@ -292,10 +297,10 @@ CONTENT = b"".join(bytes([number]) * MIB if number % 2 else bytes(MIB) for numbe
 @pytest.fixture
 def cinder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cinder]:
     monkeypatch.setattr(transport, "PAUSE", 0.001)
-    monkeypatch.setattr(steps, "SETTLE", 0.01)
-    monkeypatch.setattr(steps, "POLL", (0.001, 0.002))
-    monkeypatch.setattr(steps, "_clouds", {})
-    monkeypatch.setattr(steps, "_acting", {})
+    monkeypatch.setattr(create, "SETTLE", 0.01)
+    monkeypatch.setattr(clouds, "POLL", (0.001, 0.002))
+    monkeypatch.setattr(clouds, "_clouds", {})
+    monkeypatch.setattr(clouds, "_acting", {})
     share = tmp_path / "share"
     share.mkdir()
     described = {"naru_backends": 1, "backends": {"nfs": {"kind": "file", "root": str(share)}}}
@@ -333,7 +338,7 @@ def context(args: dict[str, Any], attempt: int = 1) -> Context:
     )
 
 
-def until_done(args: dict[str, Any], step: Any = backup.backup) -> tuple[Any, int]:
+def until_done(args: dict[str, Any], step: Any = backups.backup) -> tuple[Any, int]:
     """The step's result, and the attempts that it took."""
     for attempt in range(1, 6):
         try:
@@ -354,19 +359,19 @@ def whole(cinder: Cinder, args: dict[str, Any], found: dict[str, Any]) -> None:
 
 
 def test_the_new_one_is_what_the_old_one_was(cinder: Cinder, args: dict[str, Any]) -> None:
-    whole(cinder, args, backup.backup(context(args)))
+    whole(cinder, args, backups.backup(context(args)))
     assert cinder.restores == 1
 
 
 def test_a_volume_without_a_name(cinder: Cinder, args: dict[str, Any]) -> None:
     cinder.data["k"] = CONTENT, {**LIKE, "name": ""}
-    found = backup.backup(context(args))
+    found = backups.backup(context(args))
     assert cinder.data[found["id"]][1]["name"] == ""
 
 
 @pytest.mark.parametrize("before", [True, False])
 def test_whatever_answer_is_lost(cinder: Cinder, args: dict[str, Any], before: bool) -> None:
-    backup.backup(context(args))
+    backups.backup(context(args))
     requests = len(cinder.changes)
     assert requests >= 8
     for lost in range(1, requests + 1):
@@ -388,17 +393,17 @@ def test_what_came_to_nothing_is_made_anew(cinder: Cinder, args: dict[str, Any],
 
 
 def taken_back(cinder: Cinder, args: dict[str, Any], result: Any) -> None:
-    until_done({"args": args, "result": result, "results": {}}, backup.backup_forget)
+    until_done({"args": args, "result": result, "results": {}}, backups.backup_forget)
     assert cinder.backups.keys() == {"k"} and cinder.volumes == {}
     assert not Path(args["carry"]["directory"]).exists()
 
 
 def test_taken_back_from_wherever_it_was(cinder: Cinder, args: dict[str, Any]) -> None:
-    taken_back(cinder, args, backup.backup(context(args)))
+    taken_back(cinder, args, backups.backup(context(args)))
     for lost in range(1, 8):
         cinder.changes, cinder.lost = [], lost
         try:
-            result = backup.backup(context(args))
+            result = backups.backup(context(args))
         except (Unavailable, Transient):
             result = None
         taken_back(cinder, args, result)
@@ -407,5 +412,5 @@ def test_taken_back_from_wherever_it_was(cinder: Cinder, args: dict[str, Any]) -
 def test_one_that_is_gone_says_what_to_do(cinder: Cinder, args: dict[str, Any]) -> None:
     del cinder.backups["k"]
     with pytest.raises(NaruError, match="backup k is gone from c") as told:
-        backup.backup(context(args))
+        backups.backup(context(args))
     assert "naru plan skip" in told.value.hint

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from naru.move.draft import COPIES, FLATTENS, Draft
+from naru.move import cutover
+from naru.move.draft import COPIES, FLATTENS, Draft, Options
 from naru.move.facts import Facts
-from naru.move.kinds import cutover
 from naru.plan.model import Plan
 
 from .test_mapping import Given
+from .test_snapshots import NOTHING
 
 VOLUME = "4b1ce5b2-3a6c-4f6d-9f4e-0d1c2b3a4958"
 
@@ -33,11 +34,11 @@ def drafted(server: str, storage: tuple[str, str] = ("old.yaml", "new.yaml"), **
         ],
     }
     facts = Facts(Given("old", old), Given("new", {}), ["shop"])
-    draft = Draft(facts, {}, Plan(), "key", "admin", "role", storage, "/work")
+    draft = Draft(facts, {}, Plan(), Options("key", "admin", "role", storage, "/work"))
     for kind in ("project", "server", "volume"):
         for row in facts.old.all(kind).values():
-            draft.made(row, draft.step(f"{kind}/{row.id}", "noop", {}, title="", project="p"))
-    draft.step(f"place volume/{VOLUME}", "noop", {}, title="", project="p")
+            draft.made(row, draft.step(f"{kind}/{row.id}", NOTHING, "", project="p"))
+    draft.step(f"place volume/{VOLUME}", NOTHING, "", project="p")
     cutover.cut_over(draft)
     cutover.finalize(draft)
     draft.plan.check()

@@ -2,20 +2,25 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
+from naru.actions.arguments import references
+from naru.actions.request import Action
 from naru.errors import InputError
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.rows import Row
-from naru.move import mapping, sync
-from naru.move.draft import COPIES, Decision, Draft, references
+from naru.messages import say
+from naru.move import mapfile, sync
+from naru.move.decisions import Decision
+from naru.move.draft import COPIES, Draft, Options
 from naru.move.facts import Facts
-from naru.move.kinds import backup, snapshot, volume
+from naru.move.kinds import backup, snapshot, volume, volume_group, volume_transfer, volume_type
+from naru.move.marks import Marks
 from naru.move.verify import Verifier
 from naru.move.work import DECISIONS, Work
 from naru.plan import schema
@@ -28,6 +33,15 @@ pytestmark = pytest.mark.unit
 
 OWNER, POOL = "os-extended-snapshot-attributes:project_id", {"name": "new@rbd#pool", "capabilities": {}}
 HINT = "openstack volume create --snapshot"
+
+
+class Nothing(Action):
+    """A step that other rules would have made."""
+
+    step_kind: ClassVar[str] = "noop"
+
+
+NOTHING = Nothing(cloud="new", service="identity")
 
 
 class Features:
@@ -72,7 +86,7 @@ def drafted(
     servers: tuple[dict[str, Any], ...] = (),
     more: dict[str, list[dict[str, Any]]] | None = None,
     there: dict[str, list[dict[str, Any]]] | None = None,
-    written: mapping.Map = mapping.EMPTY,
+    written: mapfile.Map = mapfile.EMPTY,
 ) -> Draft:
     """What the rules about volumes, snapshots and backups make of these, of one project; `more` is what else the old
     cloud has, and `there` the new one."""
@@ -93,16 +107,19 @@ def drafted(
     facts.new.features = Features([POOL] if pools is None else pools)
     chosen = {
         (one.need.section, one.need.row.id if one.need.row else one.need.key): one
-        for one in mapping.choose(facts, written)
+        for one in mapfile.choose(facts, written)
     }
     where = (str(directory / "old"), str(directory / "new")) if storage else None
-    draft = Draft(facts, chosen, Plan(settings={}), "key", "admin", "member", where, str(directory))
+    draft = Draft(facts, chosen, Plan(settings={}), Options("key", "admin", "member", where, str(directory)))
     for kind in ("project", "server"):
         for row in facts.old.all(kind).values():
             draft.made(row, f"{kind}/{row.id}")
-            draft.step(f"{kind}/{row.id}", "noop", {}, title="", project="")
-            draft.step(f"{kind}/{row.id} stopped", "noop", {}, title="", project="")
-    for rule in (volume.types, volume.volumes, volume.left, snapshot.snapshots, backup.backups):
+            draft.step(f"{kind}/{row.id}", NOTHING, "")
+            draft.step(f"{kind}/{row.id} stopped", NOTHING, "")
+    for rule in (
+        *(volume_type.types, volume.volumes, volume_group.groups, volume_transfer.transfers),
+        *(snapshot.snapshots, backup.backups),
+    ):
         rule(draft)
     return draft
 
@@ -112,7 +129,9 @@ def steps(draft: Draft) -> dict[str, Step]:
 
 
 def left(draft: Draft) -> dict[str, str]:
-    return {one.id: one.why for one in draft.decisions.values() if (one.kind, one.decision) == ("snapshot", "leave")}
+    return {
+        one.id: say(one.why) for one in draft.decisions.values() if (one.kind, one.decision) == ("snapshot", "leave")
+    }
 
 
 def before(draft: Draft, step: str) -> set[str]:
@@ -138,7 +157,12 @@ def test_one_after_the_other_oldest_first_on_volumes_that_nobody_writes(tmp_path
         **{"name": "s1", "description": "", "metadata": {"k": "", "naru": "naru:s1"}, "force": True},
         "volume_id": {"$ref": "volume/a", "field": "id"},
     }
-    assert {entry.mark for entry in draft.marks["p"]} >= {"naru:s1", "naru:s2", "naru:s3", "naru:other"}
+    assert {entry.mark for entry in draft.note(Marks).by_project["p"]} >= {
+        "naru:s1",
+        "naru:s2",
+        "naru:s3",
+        "naru:other",
+    }
 
 
 @given(days=st.permutations(list(range(1, 7))))
@@ -173,7 +197,7 @@ def test_what_stays_and_why(tmp_path: Path, said: str, more: dict[str, Any]) -> 
     draft = drafted(tmp_path, **{**given, **more})
     assert said in left(draft)["s"]
     (told,) = [one for one in draft.plan.findings if one.about == "s"]
-    assert told.severity == "warning" and ("plan again" if said.startswith("it is") else HINT) in told.hint
+    assert told.severity == "warning" and ("plan again" if said.startswith("it is") else HINT) in say(told.hint)
     assert not any(step.startswith("snapshot/") for step in steps(draft))
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from naru.cli.main import main
 from naru.errors import NaruError
+from naru.messages import say
 from naru.move import check, storage
 from naru.move.work import Work
 from naru.plan import schema
@@ -254,8 +255,8 @@ def test_what_touches_content_is_at_the_place_of_the_old_backend(tmp_path: Path)
     assert places == dict.fromkeys(
         (f"content volume/{VOLUME}", f"settle volume/{VOLUME}", f"clean volume/{VOLUME}"), "rbd@old"
     )
-    check.places(draft)
-    found = [finding for finding in draft.plan.findings if "is not used" in finding.summary]
+    check.unused_places(draft)
+    found = [finding for finding in draft.plan.findings if "is not used" in say(finding.summary)]
     assert [(one.severity, one.about) for one in found] == [("info", "backend ceph")]
     for host in ("h@other#p", None):
         assert not {s.place for s in drafted("ACTIVE", files, **{"os-vol-host-attr:host": host}).plan.steps} - {""}
@@ -263,7 +264,7 @@ def test_what_touches_content_is_at_the_place_of_the_old_backend(tmp_path: Path)
 
 @pytest.mark.unit
 def test_snapshots_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("naru.move.draft.Draft.place", lambda _, row: f"place of {row.id}")
+    monkeypatch.setattr("naru.move.draft.Draft.queue", lambda _, row: f"place of {row.id}")
     draft = drafted_with_snapshots(tmp_path, [disk("a")], [taken("s", "a")])
     placed = {step.kind: step.place for step in draft.plan.steps if step.place}
     assert placed == dict.fromkeys(("move.content.place", "move.snapshot"), "place of a")
