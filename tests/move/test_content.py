@@ -11,7 +11,7 @@ from naru.inventory.archive import Archive
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.rows import Row
 from naru.move import result, storage
-from naru.move.draft import Decision
+from naru.move.decisions import Decision
 from naru.move.work import DECISIONS, Work
 from naru.plan import schema
 from naru.plan.context import Context
@@ -78,7 +78,7 @@ def work(tmp_path: Path) -> Path:
     told["snapshots"] = {"old": 1, "new": 2}
     directory = tmp_path / "work"
     Journal.create(directory, plan).close()
-    (directory / DECISIONS).write_text(json.dumps({**told, "decisions": [vars(one) for one in decisions]}))
+    (directory / DECISIONS).write_text(json.dumps({**told, "decisions": [one.dump() for one in decisions]}))
     return directory
 
 

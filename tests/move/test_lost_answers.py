@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from naru.actions import clouds, create
+from naru.actions.call import call
 from naru.cloud import transport
 from naru.cloud.client import CloudError, Unavailable
-from naru.move import steps
+from naru.move.marks import sweep
+from naru.plan import runner
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, Transient
 from naru.plan.kinds import KINDS
-from naru.plan.runner import call
 from tests.cloud.service import Deed, Handler, Service, clouds_yaml, empty, reset, serving, short, status
 
 pytestmark = pytest.mark.unit
@@ -25,9 +27,9 @@ CREATE = {"cloud": "c", "service": "compute", "path": "/servers", "wrap": "serve
 @pytest.fixture
 def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     monkeypatch.setattr(transport, "PAUSE", 0.01)
-    monkeypatch.setattr(steps, "SETTLE", 0.05)
-    monkeypatch.setattr(steps, "_clouds", {})
-    monkeypatch.setattr(steps, "_acting", {})
+    monkeypatch.setattr(create, "SETTLE", 0.05)
+    monkeypatch.setattr(clouds, "_clouds", {})
+    monkeypatch.setattr(clouds, "_acting", {})
     with serving() as server:
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", clouds_yaml(tmp_path, server))
         yield server
@@ -35,7 +37,7 @@ def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
 
 def context(args: dict[str, Any], attempt: int = 1) -> Context:
     return Context(
-        n=1, id="s", kind="move.create", unit="", args=args, attempt=attempt, earlier=None, reader=lambda _: {}
+        n=1, id="s", kind="cloud.create", unit="", args=args, attempt=attempt, earlier=None, reader=lambda _: {}
     )
 
 
@@ -51,23 +53,23 @@ def makes(item: dict[str, Any]) -> Deed:
 def test_what_was_made_is_found(service: Service, lost: Deed) -> None:
     service.deeds["POST", SERVERS] = [lost]
     with pytest.raises((Unavailable, Transient)):
-        steps.create(context(CREATE))
+        create.create(context(CREATE))
     service.deeds["GET", DETAIL] = [holds(), holds({"id": "made", "metadata": {"naru": "naru:1"}})]  # it shows late
-    assert steps.create(context(CREATE, 2))["id"] == "made"
+    assert create.create(context(CREATE, 2))["id"] == "made"
     assert service.count("POST", SERVERS) == 1
 
 
 def test_what_was_not_made_is_made(service: Service) -> None:
     service.deeds["POST", SERVERS] = [status(503), makes({"id": "made"})]
     with pytest.raises(Unavailable):
-        steps.create(context(CREATE))
+        create.create(context(CREATE))
     service.deeds["GET", DETAIL] = [holds(), holds()]
-    assert steps.create(context(CREATE, 2))["id"] == "made"
+    assert create.create(context(CREATE, 2))["id"] == "made"
 
 
 def test_a_step_is_not_tried_again_sooner_than_the_service_asks(service: Service) -> None:
     service.deeds["POST", SERVERS] = [status(503, Retry_After="17")]
-    outcome = call(KINDS.get("move.create"), context(CREATE))
+    outcome = runner.call(KINDS.get("cloud.create"), context(CREATE))
     assert outcome.policy == 0 and outcome.asked == 17
 
 
@@ -75,7 +77,7 @@ def test_one_of_many_requests_is_repeated_by_itself(service: Service) -> None:
     paths = [f"/servers/s{number}/action" for number in range(5)]
     requests = [{"method": "POST", "path": path, "body": {"lock": None}} for path in paths]
     service.deeds["POST", f"/compute/v2.1{paths[3]}"] = [reset, status(502)]
-    steps.call(context({"cloud": "c", "service": "compute", "requests": requests}))
+    call(context({"cloud": "c", "service": "compute", "requests": requests}))
     assert [service.count("POST", f"/compute/v2.1{path}") for path in paths] == [1, 1, 1, 3, 1]
 
 
@@ -87,8 +89,8 @@ def test_what_was_skipped_is_passed_over(service: Service) -> None:
         for step in results
     ]
     for kind, more in (
-        (steps.call, {"requests": requests}),
-        (steps.sweep, {"lists": [], "made": {"m": {"$ref": "skipped"}}}),
+        (call, {"requests": requests}),
+        (sweep, {"lists": [], "made": {"m": {"$ref": "skipped"}}}),
     ):
         told = {"n": 1, "id": "s", "kind": "k", "unit": "", "attempt": 1, "earlier": None}
         kind(Context(**told, args={**args, **more}, reader=lambda _: results))
@@ -97,7 +99,7 @@ def test_what_was_skipped_is_passed_over(service: Service) -> None:
     ]
     with pytest.raises(PlanError, match="skipped"):
         del requests[0]["optional"]
-        steps.call(Context(**told, args={**args, "requests": requests}, reader=lambda _: results))
+        call(Context(**told, args={**args, "requests": requests}, reader=lambda _: results))
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -106,12 +108,12 @@ def test_a_refusal_of_what_is_there_already_is_none(service: Service, there: boo
     request = {"method": "POST", "path": "/servers", "body": {}, "there": {"collection": "servers", "where": where}}
     service.deeds["POST", SERVERS] = [status(400)]
     service.deeds["GET", SERVERS] = [holds({"id": "f", **where} if there else {"id": "f", "external_port": 1})]
-    cloud = steps.cloud(context({}), "c")
+    cloud = clouds.cloud(context({}), "c")
     if there:
-        assert steps.send(cloud, "compute", request) is None
+        assert clouds.send(cloud, "compute", request) is None
     else:
         with pytest.raises(CloudError):
-            steps.send(cloud, "compute", request)
+            clouds.send(cloud, "compute", request)
 
 
 def test_what_was_deleted_while_the_answer_was_lost_is_gone(service: Service) -> None:
@@ -119,5 +121,5 @@ def test_what_was_deleted_while_the_answer_was_lost_is_gone(service: Service) ->
         request.answer(404, {})
 
     service.deeds["DELETE", f"{SERVERS}/s1"] = [reset, gone]
-    steps.remove(context({}), steps.cloud(context({}), "c"), "compute", "/servers/s1")
+    clouds.remove(context({}), clouds.cloud(context({}), "c"), "compute", "/servers/s1")
     assert service.count("DELETE", f"{SERVERS}/s1") == 2

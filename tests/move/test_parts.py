@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from naru.actions.arguments import password, references, resolve, url
+from naru.actions.clouds import matches
 from naru.errors import InputError
 from naru.inventory.rows import Row
-from naru.move import fields, secrets
-from naru.move.draft import references
-from naru.move.groups import rule_key
-from naru.move.steps import PASSWORD, matches, resolve, url
+from naru.move import secrets
+from naru.move.kinds import network
+from naru.move.kinds.security_group import rule_key
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
 
@@ -68,7 +69,7 @@ def test_a_password_is_not_in_what_a_step_records(tmp_path: Path) -> None:
     work.mkdir()
     secrets.ensure_key(tmp_path / "key", work)
     running = context()
-    resolved = resolve({"password": {PASSWORD: "old/1", "key": str(tmp_path / "key")}}, {}, running)
+    resolved = resolve({"password": password("old/1", str(tmp_path / "key"))}, {}, running)
     assert resolved["password"] == secrets.password(tmp_path / "key", "old/1")
     assert resolved["password"] not in running.redact(str(resolved))
 
@@ -101,5 +102,4 @@ def test_rules_that_neutron_takes_for_the_same(one: dict[str, Any], other: dict[
 def test_a_field_that_nobody_thought_of_is_told() -> None:
     body = {"id": "1", "name": "n", "mtu": 0, "x:new": "value", "x:none": None, "x:false": False, "shared": True}
     row = Row("network", "1", "n", "p", "ACTIVE", body)
-    found = dict(fields.unknown(row, frozenset(("name", "mtu"))))
-    assert found.keys() == {"x:new", "x:false"}
+    assert [change.field for change in network.KIND.unknown(row)] == ["x:new", "x:false"]
