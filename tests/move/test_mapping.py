@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from naru.errors import InputError
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.rows import Row
-from naru.move import mapping
+from naru.messages import say
+from naru.move import mapfile
 from naru.move.facts import Facts, Side
+from naru.move.mapping import Choice
 
 pytestmark = pytest.mark.unit
 
@@ -105,8 +107,8 @@ def facts(old: dict[str, Any] | None = None, new: dict[str, Any] | None = None, 
     return Facts(Given("old", OLD | (old or {})), Given("new", NEW | (new or {})), list(projects) or ["shop"])
 
 
-def chosen(found: Facts, written: mapping.Map = mapping.EMPTY) -> dict[tuple[str, str], tuple[str | None, str]]:
-    return {(item.need.section, item.need.key): (item.target, item.why) for item in mapping.choose(found, written)}
+def chosen(found: Facts, written: mapfile.Map = mapfile.EMPTY) -> dict[tuple[str, str], tuple[str | None, str]]:
+    return {(item.need.section, item.need.key): (item.target, say(item.why)) for item in mapfile.choose(found, written)}
 
 
 def test_every_need_is_matched_or_left_open_with_the_reason() -> None:
@@ -126,9 +128,10 @@ def test_every_need_is_matched_or_left_open_with_the_reason() -> None:
 
 
 def test_who_uses_it_is_told() -> None:
-    used = {item.need.key: item.need.users for item in mapping.choose(facts(), mapping.EMPTY)}
-    assert used["small"] == "2 servers" and used["public"] == "1 router" and used["auditor"] == "2 role assignments"
-    assert used["corp"] == "2 users"  # one by a group
+    used = {item.need.key: item.need.users for item in mapfile.choose(facts(), mapfile.EMPTY)}
+    assert used["small"] == {"server": 2} and used["public"] == {"router": 1}
+    assert used["auditor"] == {"role assignment": 2}
+    assert used["corp"] == {"user": 2}  # one by a group
 
 
 def test_what_differs_is_not_matched_by_its_name_alone() -> None:
@@ -146,7 +149,7 @@ def test_what_differs_is_not_matched_by_its_name_alone() -> None:
 
 
 def test_what_is_written_counts_and_ids_mean_the_same() -> None:
-    written = mapping.Map.model_validate({"volume_types": {"t": "nfs"}, "networks": {"public": "n2"}})
+    written = type(mapfile.EMPTY).model_validate({"volume_types": {"t": "nfs"}, "networks": {"public": "n2"}})
     found = chosen(facts(), written)
     assert found["volume_types", "fast"] == ("nfs", "as written")
     assert found["networks", "public"] == ("n2", "as written")
@@ -177,7 +180,7 @@ def test_all_means_every_project_but_the_clouds_own() -> None:
 )
 def test_a_map_that_does_not_fit_is_refused_line_by_line(written: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError) as refused:
-        mapping.choose(facts(), mapping.Map.model_validate(written))
+        mapfile.choose(facts(), type(mapfile.EMPTY).model_validate(written))
     assert message in refused.value.detail
 
 
@@ -198,7 +201,7 @@ def test_a_file_that_is_no_map_is_one_clear_error(tmp_path: Path, content: str, 
     file = tmp_path / "map.yaml"
     file.write_bytes(content.encode("latin-1"))
     with pytest.raises(InputError) as refused:
-        mapping.load(file)
+        mapfile.load(file)
     assert message in str(refused.value) and str(file) in refused.value.summary
 
 
@@ -209,16 +212,16 @@ def test_whatever_a_name_holds_the_file_says_it_again(
 ) -> None:
     file = tmp_path_factory.mktemp("map") / "map.yaml"
     typed = {"volume type": [{"id": "t", "name": name}], "volume": [{**OLD["volume"][0], "volume_type": name}]}
-    need = next(need for need in mapping.needs(facts(old=typed)) if need.section == "volume_types")
-    mapping.save(file, mapping.text(facts(), [mapping.Choice(need, target, "because\nof it")], mapping.EMPTY))
-    assert mapping.load(file).volume_types == {name: target}
+    need = next(need for need in mapfile.needs(facts(old=typed)) if need.section == "volume_types")
+    mapfile.save(file, mapfile.text(facts(), [Choice(need, target, "because\nof it")], mapfile.EMPTY))
+    assert mapfile.load(file).volume_types == {name: target}
 
 
 def test_a_suggestion_keeps_what_was_written_for_others(tmp_path: Path) -> None:
     file = tmp_path / "map.yaml"
     found = facts(old={"volume type": [*OLD["volume type"], {"id": "t2", "name": "slow"}]})
-    written = mapping.Map.model_validate({"volume_types": {"slow": "nfs", "fast": "ceph"}})
-    mapping.save(file, mapping.text(found, mapping.choose(found, written), written))
-    again = mapping.load(file)
+    written = type(mapfile.EMPTY).model_validate({"volume_types": {"slow": "nfs", "fast": "ceph"}})
+    mapfile.save(file, mapfile.text(found, mapfile.choose(found, written), written))
+    again = mapfile.load(file)
     assert again.volume_types == {"fast": "ceph", "slow": "nfs"} and (again.old, again.new) == ("old", "new")
-    assert mapping.text(found, mapping.choose(found, again), again).count("as written") > 5
+    assert mapfile.text(found, mapfile.choose(found, again), again).count("as written") > 5

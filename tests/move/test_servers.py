@@ -1,0 +1,165 @@
+"""Servers and what they need of Nova and Glance: which steps make them, and what is said of those that stay."""
+
+from typing import Any
+
+import pytest
+
+from naru.actions.image import ImageData
+from naru.actions.power import Power
+from naru.inventory.rows import Row
+from naru.messages import say
+from naru.move import mapfile
+from naru.move.decisions import Decision
+from naru.move.draft import Draft, Options
+from naru.move.facts import Facts
+from naru.move.kinds import flavor, image, key_pair, server, server_group
+from naru.move.kinds.disks import root_volumes
+from naru.plan.model import Plan, Step
+
+from .test_mapping import Given
+
+pytestmark = pytest.mark.unit
+
+MINA, IMAGE = "a" * 32, "00000000-0000-4000-8000-000000000000"
+SMALL = {"id": "f", "name": "small", "ram": 64, "vcpus": 1, "disk": 1, "swap": "", "rxtx_factor": 1.0}
+DEBIAN = {"id": IMAGE, "name": "debian", "owner": "p", "status": "active", "size": 1000, "checksum": "c"}
+
+
+def machine(identity: str, **more: Any) -> dict[str, Any]:
+    body = {"id": identity, "name": identity, "tenant_id": "p", "user_id": MINA, "status": "ACTIVE", "metadata": {}}
+    return {**body, "flavor_link": {"id": "f"}, "image": {"id": IMAGE}, **more}
+
+
+def drafted(
+    servers: list[dict[str, Any]], old: dict[str, Any] | None = None, new: dict[str, Any] | None = None
+) -> Draft:
+    """What the rules make of these servers of one project; `old` and `new` are what else the clouds have."""
+    things = {
+        "project": [{"id": name, "name": name.upper(), "domain_id": "default"} for name in "pq"],
+        "user": [{"id": MINA, "name": "mina", "domain_id": "default"}],
+        "flavor": [SMALL],
+        "image": [DEBIAN],
+        "server": servers,
+    }
+    facts = Facts(Given("old", things | (old or {})), Given("new", {"flavor": [SMALL], **(new or {})}), ["P", "Q"])
+    choices = mapfile.choose(facts, mapfile.EMPTY)
+    chosen = {(one.need.section, one.need.row.id if one.need.row else one.need.key): one for one in choices}
+    draft = Draft(facts, chosen, Plan(settings={}), Options("key", "admin", "member"))
+    for project in facts.projects.values():
+        draft.match(project, f"new {project.id}", "")
+    draft.match(facts.old.all("user")[MINA], "new mina", "")
+    for volume in facts.old.all("volume").values():
+        draft.match(volume, f"new {volume.id}", "")
+    for rule in (flavor.flavors, key_pair.key_pairs, image.images, server_group.server_groups, server.servers):
+        rule(draft)
+    return draft
+
+
+def steps(draft: Draft) -> dict[str, Step]:
+    return {step.id: step for step in draft.plan.steps}
+
+
+def decision(draft: Draft, kind: str, identity: str) -> Decision:
+    return draft.decisions[kind, identity]
+
+
+@pytest.mark.parametrize(
+    ("status", "task", "made", "said"),
+    [
+        ("ACTIVE", None, True, ""),
+        ("SHUTOFF", None, True, ""),
+        ("PAUSED", None, True, "its memory stays behind"),
+        ("SHELVED_OFFLOADED", None, True, "it arrives switched off"),
+        ("RESCUE", "rescuing", False, "its own disk cannot be read meanwhile"),
+        ("ERROR", None, False, "it is in error"),
+        ("BUILD", None, False, "it is BUILD"),
+        ("ACTIVE", "deleting", False, "it is ACTIVE, deleting"),
+    ],
+)
+def test_what_becomes_of_a_server_follows_from_its_status(status: str, task: Any, made: bool, said: str) -> None:
+    draft = drafted([machine("v", status=status, **{"OS-EXT-STS:task_state": task})])
+    assert decision(draft, "server", "v").decision == ("create" if made else "leave")
+    summaries = [say(found.summary) for found in draft.plan.findings]
+    assert len(summaries) == bool(said) and all(said in text for text in summaries)
+
+
+def test_all_that_is_in_the_way_of_a_server_is_said_at_once() -> None:
+    nic = {"id": "o", "device_id": "v", "device_owner": "compute:nova", "mac_address": "fa:16:3e:00:00:01"}
+    draft = drafted([machine("v", image={"id": "gone"})], {"port": [nic]})
+    assert say(decision(draft, "server", "v").why) == "its port o is not moved; its image gone is not on the new cloud"
+    draft = drafted([machine("v", image="")])
+    assert say(decision(draft, "server", "v").why) == "it has neither an image nor a volume to boot from"
+
+
+def test_a_server_is_stopped_when_it_has_booted_and_only_then_locked() -> None:
+    draft = drafted([machine("v", locked=True, locked_reason="audit")])
+    made = steps(draft)
+    assert made["server/v stopped"].args == {
+        **{"cloud": "new", "service": "compute", "server": {"$ref": "server/v", "field": "id"}, "to": "SHUTOFF"}
+    }
+    assert made["server/v locked"].args["requests"][0]["body"] == {"lock": {"locked_reason": "audit"}}
+    assert ("server/v stopped", "server/v locked") in draft.plan.edges
+    assert (f"image/{IMAGE} data", "server/v") in draft.plan.edges
+    assert {step.unit for name, step in made.items() if name.startswith("server/")} == {"server v v"}
+
+
+def test_a_flavor_that_was_deleted_has_a_private_one_stand_in() -> None:
+    remembered = {"original_name": "gone", "ram": 1, "vcpus": 2, "disk": 3, "extra_specs": {"hw:x": "y"}}
+    draft = drafted([machine("v", flavor_link={}, flavor=remembered)])
+    body = steps(draft)["flavor/gone"].args["body"]
+    assert (body["name"], body["vcpus"], body["os-flavor-access:is_public"], "id" in body) == ("gone", 2, False, False)
+    before = {step for step, after in draft.plan.edges if after == "server/v"}
+    assert {"flavor/gone", "flavor/gone specs", "flavor/gone access p"} <= before
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "why"),
+    [("a/b", "ssh-rsa AAAA", "does not take its name"), ("a", "ssh-rsa AAAA", "does not take a key like this")],
+)
+def test_a_key_pair_that_nova_refuses_is_left(name: str, key: str, why: str) -> None:
+    pair = {"user_id": MINA, "keypair": {"name": name, "public_key": key}}
+    draft = drafted([machine("v", key_name=name)], {"key pair": [pair]})
+    left = decision(draft, "key pair", f"{MINA}/{name}")
+    assert left.decision == "leave" and why in say(left.why)
+    assert "key_name" in [change.field for change in decision(draft, "server", "v").rules]
+
+
+def test_a_key_pair_is_compared_with_that_of_the_new_user() -> None:
+    row = Row("key pair", f"{MINA}/k", "k", "", "", {"user_id": MINA})
+    assert key_pair.KIND.counterpart
+    assert key_pair.KIND.counterpart(row, lambda kind, identity: f"new {kind}") == "new user/k"
+
+
+def test_an_image_gets_its_data_and_then_its_members() -> None:
+    members = [{"image_id": IMAGE, "member_id": name, "status": "accepted"} for name in ("q", "z")]
+    draft = drafted([machine("v")], {"image member": members})
+    data = steps(draft)[f"image/{IMAGE} data"]
+    assert (data.kind, data.args["from"], data.args["size"]) == ("cloud.image_data", IMAGE, 1000)
+    assert (f"image/{IMAGE} data", f"image/{IMAGE} member q") in draft.plan.edges
+    assert decision(draft, "image member", f"{IMAGE}/z").decision == "leave"
+    ids = steps(draft)[f"image/{IMAGE}"].args["find"]["ids"]
+    assert ids[0] == IMAGE and len(set(ids)) == 20
+
+
+def test_volumes_that_servers_are_booted_from_are_the_first_of_those_without_an_image() -> None:
+    def volume(identity: str, device: str) -> dict[str, Any]:
+        attached = [{"server_id": "v", "device": device}]
+        return {"id": identity, "name": identity, "os-vol-tenant-attr:tenant_id": "p", "attachments": attached}
+
+    attached = {"os-extended-volumes:volumes_attached": [{"id": "data"}, {"id": "root"}]}
+    volumes = {"volume": [volume("data", "/dev/vdb"), volume("root", "/dev/vda")]}
+    draft = drafted([machine("v", image="", **attached)], volumes)
+    assert root_volumes(draft) == {"root"}
+    mapping = steps(draft)["server/v"].args["body"]["block_device_mapping_v2"]
+    assert [(disk["uuid"], disk["boot_index"]) for disk in mapping] == [("new root", 0), ("new data", -1)]
+    assert root_volumes(drafted([machine("v", **attached)], volumes)) == set()
+
+
+def test_only_what_is_given_is_among_the_arguments() -> None:
+    power = Power(cloud="c", service="compute", server="s", to="ACTIVE")
+    assert power.arguments() == {"cloud": "c", "service": "compute", "server": "s", "to": "ACTIVE"}
+    assert Power(**power.arguments(), back="SHUTOFF").arguments()["back"] == "SHUTOFF"
+    data = ImageData(cloud="c", service="image", old="o", source="i", to={"$ref": "image/i"}, size=None)
+    assert data.arguments() == {
+        **{"cloud": "c", "service": "image", "old": "o", "from": "i", "to": {"$ref": "image/i"}, "size": None}
+    }
