@@ -59,10 +59,10 @@ def by_image(
     name = f"naru-{source}"
     image = _read(context, old, source, name)
     copy = scratch_image(new, name, image)
-    told = stream(context, old, image["id"], new, copy, scratch=True)
+    streamed = stream(context, old, image["id"], new, copy, scratch=True)
     _write(context, new, target, copy, properties)
     forget(context, old, new, source)
-    return told
+    return streamed
 
 
 @step("move.volume_image.forget", no_undo="it is an undo itself", retry=RETRY, deadline=1800.0)
@@ -150,8 +150,8 @@ def _write(context: Context, new: Cloud, volume: str, image: str, properties: li
     now = wait_for(context, lambda: _volume(new, volume), written, what, limit(context.args))
     if attached:
         act({"os-reset_status": {"status": "in-use"}})
-    told = now.get("volume_image_metadata") or {}
-    for key in told:
+    metadata = now.get("volume_image_metadata") or {}
+    for key in metadata:
         request = {"method": "POST", "path": f"{path}/action", "body": {"os-unset_image_metadata": {"key": key}}}
         send(new, "block-storage", {**request, "version": VOLUME, "ok": [404]})
     for request in properties:
@@ -205,20 +205,20 @@ def root_content(context: Context) -> dict[str, Any]:
     old, new = cloud(context, args["old"]), cloud(context, args["cloud"])
     name = f"naru-{args['from']}"
     source = _shelved(old, args["from"]) if args["shelved"] else _disk_image(context, old, args["from"], name)
-    there = named(new, name)
-    if there is None:
+    image = named(new, name)
+    if image is None:
         fields = {key: source[key] for key in ("disk_format", "container_format", "min_disk", "min_ram")}
         body = {"name": name, "visibility": "private", "owner": args["project"], **args["image"], **fields}
-        there = new("image", "POST", "/images", body)
-    told = stream(context, old, source["id"], new, there["id"], scratch=True)
+        image = new("image", "POST", "/images", body)
+    streamed = stream(context, old, source["id"], new, image["id"], scratch=True)
     path = f"/servers/{args['to']}"
 
     def look() -> Any:
         return get(new, "compute", path, "server")
 
     server = look()
-    if server and server["image"]["id"] != there["id"] and server["status"] != "REBUILD":
-        new("compute", "POST", f"{path}/action", {"rebuild": {"imageRef": there["id"]}}, version=REBUILD)
+    if server and server["image"]["id"] != image["id"] and server["status"] != "REBUILD":
+        new("compute", "POST", f"{path}/action", {"rebuild": {"imageRef": image["id"]}}, version=REBUILD)
     now = wait_for(
         *(context, look),
         lambda now: now is None or (now["status"] in ("SHUTOFF", "ERROR") and not now.get("OS-EXT-STS:task_state")),
@@ -231,7 +231,7 @@ def root_content(context: Context) -> dict[str, Any]:
         raise NaruError(f"server {args['to']} came to ERROR while its disk was written", hint="See its fault in Nova.")
     if not args["shelved"]:
         remove(context, old, "image", f"/images/{source['id']}")
-    return {**told, "image": there["id"]}
+    return {**streamed, "image": image["id"]}
 
 
 def _disk_image(context: Context, old: Cloud, server: str, name: str) -> dict[str, Any]:
