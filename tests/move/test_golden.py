@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 
 from naru.inventory.archive import Archive
-from naru.move import build, mapping
-from naru.move.draft import Draft
+from naru.move import mapfile, planner
+from naru.move.draft import Draft, Options
 from naru.move.facts import Facts, Side
 from naru.plan.text import text
 
@@ -66,7 +66,7 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side
 def test_the_plan_is_the_golden_one(sides: tuple[Side, Side], case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(GOLDEN)  # the names of the storage files stand in the plan
     draft = planned(sides, case)
-    decisions = "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in draft.dump())
+    decisions = "".join(json.dumps(one.dump(), ensure_ascii=False) + "\n" for one in draft.decisions.values())
     check(GOLDEN / f"{case.name}-plan.txt.xz", text(draft.plan))
     check(GOLDEN / f"{case.name}-decisions.jsonl.xz", decisions)
 
@@ -74,23 +74,23 @@ def test_the_plan_is_the_golden_one(sides: tuple[Side, Side], case: Case, monkey
 def planned(sides: tuple[Side, Side], case: Case) -> Draft:
     """As `naru move plan` does, with files that lie in no directory of any machine."""
     facts = Facts(*sides, list(case.projects))
-    written = mapping.load(case.map) if case.map else mapping.EMPTY
-    choices = mapping.choose(facts, written)
+    written = mapfile.load(case.map) if case.map else mapfile.EMPTY
+    choices = mapfile.choose(facts, written)
     settings = {
         "from": facts.old.cloud,
         "to": facts.new.cloud,
         "projects": sorted(facts.projects),
-        "map": hashlib.sha256(mapping.text(facts, choices, written).encode()).hexdigest(),
+        "map": hashlib.sha256(mapfile.text(facts, choices, written).encode()).hexdigest(),
         "key": "of no file",
     }
-    return build.build(
-        *(facts, choices),
+    options = Options(
         key="/golden/key",
         admin=facts.new.features.user_id,
-        settings=settings,
+        role=planner.role(facts),
         storage=STORAGES if case.storage else None,
         directory="/golden/work",
     )
+    return planner.make(facts, choices, options, settings=settings)
 
 
 def check(file: Path, found: str) -> None:
