@@ -13,9 +13,8 @@ run wherever both are.
 """
 
 import shutil
-import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,8 +28,8 @@ from naru.errors import NaruError
 from naru.files import write_whole
 from naru.inventory.archive import Archive
 from naru.move.draft import COPIES, FLATTENS
+from naru.move.reach import arguments, ask, asked, existing, locations, sides
 from naru.plan.context import Context
-from naru.plan.journal import POINTER
 from naru.plan.kinds import Retry, step
 from naru.volumes import proof
 from naru.volumes.adopt import Way, adopt, restore, settle, way
@@ -40,7 +39,6 @@ from naru.volumes.copy import Copied, clean, copy
 from naru.volumes.locations import Location, Rbd
 from naru.volumes.state import reached
 from naru.volumes.verify import Verdict, verify
-from naru.volumes.where import HOST, NAME_ID, Backends, load, location
 
 RATE = "rate"
 """The file in the work directory: bytes a second, in decimal."""
@@ -59,86 +57,6 @@ def _seconds(args: Mapping[str, Any]) -> float:
 def job_of(volume: str) -> str:
     """What the points on an old volume are named by."""
     return f"move{volume[:8]}"
-
-
-Side = tuple[str, str, str]
-"""A volume: its cloud, its id there, and the file that describes the cloud's storage."""
-
-
-def _sides(args: Mapping[str, Any]) -> tuple[Side, Side]:
-    return (args["old"], args["from"], args["storage"][0]), (args["cloud"], args["to"], args["storage"][1])
-
-
-def _asked(context: Context, args: Mapping[str, Any], sides: Iterable[Side]) -> dict[str, Any]:
-    """What a function is given: its (resolved) arguments; of each side what Cinder says of where the volume is, None
-    when it is gone, and the description of the storage; and what the move's work directory is known by."""
-    volumes, backends = [], []
-    for name, volume, described in sides:
-        told = get(cloud(context, name), "block-storage", f"/volumes/{volume}", "volume")
-        volumes.append(None if told is None else {key: told.get(key) for key in ("id", HOST, NAME_ID)})
-        backends.append(load(Path(described)).model_dump())
-    found = {"args": dict(args), "volumes": volumes, "backends": backends}
-    return {**found, "work": _known_by(_work(args))} if "directory" in args else found
-
-
-def ask(context: Context) -> dict[str, Any]:
-    """What the steps that carry content are given: see `_asked`."""
-    args = resolve(context.args, context.results(), context)
-    return _asked(context, args, _sides(args))
-
-
-def _work(args: Mapping[str, Any]) -> Path:
-    """The move's work directory, from that of a copy."""
-    return Path(args["directory"]).parent.parent
-
-
-def _known_by(work: Path) -> str:
-    """What tells the work directory from that of another move, where workers may have mounted one: where its journal
-    is. "" when that is a file in it, and there are no workers."""
-    try:
-        return (work / POINTER).read_text()
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    except OSError as error:
-        raise NaruError(f"{work / POINTER} cannot be read", detail=f"{error.strerror} on {_host()}") from error
-
-
-def _host() -> str:
-    return socket.gethostname()
-
-
-def _args(context: Context) -> dict[str, Any]:
-    """The arguments that the step was given. Raises NaruError when the move's work directory is not here: a worker's
-    copy would begin anew, and leave nothing to those that go on with it."""
-    args: dict[str, Any] = context.given["args"]
-    if "directory" in args and _known_by(_work(args)) != context.given["work"]:
-        work = _work(args)
-        there = f"{work / POINTER} is another one there" if (work / POINTER).exists() else f"no {work / POINTER} there"
-        raise NaruError(
-            f"the work directory of this move is not on {_host()}",
-            detail=there,
-            hint=f"Mount the share that has it there, at {work}, then: naru plan retry.",
-        )
-    return args
-
-
-def _places(context: Context) -> tuple[Location, Location]:
-    """Where the old volume's content is, and where the new one's."""
-    found = _there(context)
-    for place, (name, volume, _) in zip(found, _sides(context.given["args"]), strict=True):
-        if place is None:
-            raise NaruError(f"volume {volume} is gone from {name}", hint="Skip the step: naru plan skip.")
-    source, target = found
-    assert source and target
-    return source, target
-
-
-def _there(context: Context) -> list[Location | None]:
-    """Where the volumes are that Cinder was asked for; None for one that is gone."""
-    return [
-        None if told is None else location(told, Backends.model_validate(described))
-        for told, described in zip(context.given["volumes"], context.given["backends"], strict=True)
-    ]
 
 
 def rate(work: Path) -> float | None:
@@ -192,8 +110,8 @@ def place(context: Context) -> dict[str, Any]:
     """Sees that the content of the volume `from` on the cloud `old`, and of `to` on `cloud`, can be reached from here,
     and makes the copy's `directory`; tells which way the content will go, and why not a shorter one. So that what is
     wrong with a storage is known long before the window."""
-    args = _args(context)
-    source, target = _places(context)
+    args = arguments(context)
+    source, target = locations(context)
     with open_volume(source) as old, open_volume(target, write=True) as new:
         if old.size() > new.size():
             raise NaruError(f"{target} has {new.size()} bytes, fewer than the {old.size()} of {source}")
@@ -233,8 +151,8 @@ def content(context: Context) -> dict[str, Any]:
 
     On one storage nothing is copied: the new volume becomes a clone or a reflink; ahead of the window, nothing is done.
     """
-    args = _args(context)
-    source, target = _places(context)
+    args = arguments(context)
+    source, target = locations(context)
     # a round ahead may be under way still, or be gone on with: what the new server has written is not to be lost by it
     final = Path(args["directory"]) / FINAL
     if not args.get("ahead"):
@@ -343,7 +261,7 @@ class Snapshot(Create):
 def ask_snapshot(context: Context) -> dict[str, Any]:
     """As `ask`, of a snapshot's content, and whether an earlier attempt made the snapshot."""
     carried = resolve(context.args["carry"], context.results(), context)
-    return {"there": is_made(context), **_asked(context, carried, _sides(carried))}
+    return {"there": is_made(context), **asked(context, carried, sides(carried))}
 
 
 @step(
@@ -365,8 +283,8 @@ def snapshot(context: Context) -> None:
 
 def _history(context: Context) -> None:
     """Carries the content of a snapshot of the volume `from` into the volume `to`."""
-    args = _args(context)
-    source, target = _places(context)
+    args = arguments(context)
+    source, target = locations(context)
     if not (isinstance(source, Rbd) and isinstance(target, Rbd)):
         raise NaruError(
             "a snapshot's content can be carried from Ceph to Ceph alone",
@@ -409,9 +327,9 @@ def ask_back(context: Context) -> dict[str, Any]:
     # what has not wholly arrived was used by nobody
     carry = bool(context.args.get("carry")) and done is not None
     adopted = done is None or done["way"] != "copy"
-    given = _asked(context, args, _sides(args) if carry or adopted else ())
+    given = asked(context, args, sides(args) if carry or adopted else ())
     if carry:
-        for name, volume, _ in reversed(_sides(args)):
+        for name, volume, _ in reversed(sides(args)):
             _check_off(context, name, volume)
     return {**given, "carry": carry, "adopted": adopted}
 
@@ -420,11 +338,11 @@ def ask_back(context: Context) -> dict[str, Any]:
 def content_back(context: Context) -> dict[str, Any] | None:
     """Takes a clone back, as far as it came: the new volume is the empty one again, no point is left on the old one. A
     copy goes with its volume. With CARRY, what was written since goes to the old volume before."""
-    args = _args(context)
+    args = arguments(context)
     (Path(args["directory"]) / FINAL).unlink(missing_ok=True)
     told = _carry_back(context, args) if context.given["carry"] else None
     if context.given["adopted"]:
-        source, target = _there(context)
+        source, target = existing(context)
         control = Control(context.check, lambda done, total: context.progress(done, total))
         restore(source, target, job_of(args["from"]), control)
     return told
@@ -433,7 +351,7 @@ def content_back(context: Context) -> dict[str, Any] | None:
 def _carry_back(context: Context, args: Mapping[str, Any]) -> dict[str, Any]:
     """Compares the volume on the new cloud with the old one wholly and copies what differs from the new one to the old
     one."""
-    source, target = reversed(_places(context))
+    source, target = reversed(locations(context))
     with open_volume(source) as new, open_volume(target) as old:
         if new.size() > old.size():
             raise NaruError(
@@ -525,8 +443,8 @@ class Settle(VolumeCopy):
 def content_settle(context: Context) -> dict[str, Any]:
     """Makes the new volume `to` independent of the old one, if it became a clone of that, while its server runs, and
     compares what both were at the cut-over."""
-    args = _args(context)
-    source, target = _places(context)
+    args = arguments(context)
+    source, target = locations(context)
     context.log(f"flatten {target}")
     control = controlled(context, Path(args["directory"]))
     return settle(source, target, job_of(args["from"]), control)._asdict()
@@ -537,14 +455,14 @@ def ask_old(context: Context) -> dict[str, Any]:
     args = context.args.get("args") or {**context.args, "old": context.args["cloud"]}
     described = args["storage"] if isinstance(args["storage"], str) else args["storage"][0]
     kept = {name: args[name] for name in ("from", "directory") if name in args}
-    return _asked(context, kept, [(args["old"], args["from"], described)])
+    return asked(context, kept, [(args["old"], args["from"], described)])
 
 
 @step("move.content.forget", no_undo="it is an undo itself", retry=RETRY, deadline=600, before=ask_old)
 def content_forget(context: Context) -> None:
     """Removes the points that copies made on the old volume, and what they remember; the new volume goes."""
     content_end(context)
-    directory = Path(_args(context)["directory"])
+    directory = Path(arguments(context)["directory"])
     if directory.exists():
         shutil.rmtree(directory)
 
@@ -561,7 +479,7 @@ class End(Action):
 @step("move.content.end", no_undo="the points are no use to anybody else", retry=RETRY, deadline=600, before=ask_old)
 def content_end(context: Context) -> None:
     """Removes the points on the old volume: the new one has everything."""
-    args = _args(context)
-    (old,) = _there(context)
+    args = arguments(context)
+    (old,) = existing(context)
     if old is not None:
         clean(old, job_of(args["from"]))

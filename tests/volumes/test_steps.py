@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from naru.move import storage
+from naru.move import reach, storage
 from naru.plan.context import Context
 from naru.plan.kinds import KINDS, load
 from naru.volumes.backend import open_volume
@@ -28,8 +28,9 @@ def run(clusters: Clusters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     load(["naru.move.storage"])
     source, target = image(clusters.old, SIZE), image(clusters.old, SIZE)
     places: list[Location | None] = [source, target]
-    monkeypatch.setattr(storage, "_there", lambda context: places[: len(context.given["volumes"])])
-    monkeypatch.setattr(storage, "_asked", lambda _, args, sides: {"args": args, "volumes": list(sides), "work": ""})
+    for module in (reach, storage):
+        monkeypatch.setattr(module, "existing", lambda context: places[: len(context.given["volumes"])])
+        monkeypatch.setattr(module, "asked", lambda _, args, sides: {"args": args, "volumes": list(sides), "work": ""})
 
     def run(kind: str, **more: Any) -> Any:
         args = {**run.args, **more}  # type: ignore[attr-defined]
