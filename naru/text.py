@@ -9,17 +9,19 @@ _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MULTIPLES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
-def duration(seconds: float) -> str:
-    """Seconds as a person writes them: `0.2 s`, `45 s`, `12 min 05 s`, `3 h 20 min`."""
+def duration(seconds: float, units: tuple[str, str, str] = (" h", " min", " s"), joint: str = " ") -> str:
+    """Seconds as a person writes them: `0.2 s`, `45 s`, `12 min 05 s`, `3 h 20 min`. `units` are what hours, minutes
+    and seconds are called."""
+    hour, minute, second = units
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{seconds:.1f}{second}"
     if seconds < 60:
-        return f"{seconds:.0f} s"
+        return f"{seconds:.0f}{second}"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes} min {rest:02} s"
+        return f"{minutes}{minute}{joint}{rest:02}{second}"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min"
+    return f"{hours}{hour}{joint}{minutes:02}{minute}"
 
 
 def parse_duration(text: str) -> float:
