@@ -32,7 +32,7 @@ def render(page: Page) -> str:
         .render(
             page=page,
             title="".join(run.text for run in title),
-            words=lambda said: words(said, page.language),
+            language=page.language,
             search=say(_SEARCH(), page.language),
             found=say(_FOUND(shown="{shown}", all="{all}"), page.language),  # the script has the numbers
         )
@@ -50,7 +50,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    environment.filters |= {"visible": visible, "lines": lines}
+    environment.filters |= {"visible": visible, "lines": lines, "words": words}
     environment.globals |= {"style": style, "script": script, "searched": _SEARCHED}
     environment.globals |= {"style_digest": _digest(style), "script_digest": _digest(script)}
     return environment

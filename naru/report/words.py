@@ -4,8 +4,9 @@ A message's values may be words themselves, with code and links in them. A value
 what it is.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from functools import cache
+from typing import NamedTuple
 
 from naru.messages import FORMATS, PLACE, TEMPLATES, Message, say
 from naru.report.blocks import Said, Segment
@@ -21,47 +22,53 @@ class Run(NamedTuple):
 
 def words(said: Said, language: str) -> tuple[Run, ...]:
     """What is said, in the language."""
-    return tuple(_runs(said, language))
-
-
-def _runs(said: Said, language: str) -> Iterator[Run]:
     if isinstance(said, str):
-        yield Run(said)
-    elif isinstance(said, Message):
-        template = TEMPLATES.get(said.id)
-        if template is None or not template.places <= said.values.keys():
-            yield Run(say(said, language))
+        return (Run(said),)
+    if isinstance(said, Message):
+        return tuple(_message(said, language))
+    return tuple(run for segment in said for run in _segment(segment, language))
+
+
+def _segment(segment: Segment, language: str) -> tuple[Run, ...]:
+    text = segment.text
+    if isinstance(text, str) or segment.code:  # a text that is code has no markup in it
+        return (Run(say(text, language), segment.code, segment.file),)
+    return tuple(run._replace(file=segment.file) for run in words(text, language))
+
+
+def _message(said: Message, language: str) -> Iterator[Run]:
+    template = TEMPLATES.get(said.id)
+    if template is None or not template.places <= said.values.keys():
+        yield Run(say(said, language))
+        return
+    for piece in _pieces(template.texts[language]):
+        if isinstance(piece, Run):
+            yield piece
+            continue
+        value = said.values[piece.name]
+        if piece.format:
+            yield Run(FORMATS[piece.format](value, language), piece.code)
+        elif isinstance(value, tuple) or (isinstance(value, Message) and not piece.code):
+            yield from words(value, language)
         else:
-            yield from _message(template.texts[language], said.values, language)
-    else:
-        for segment in said:
-            yield from _segment(segment, language)
+            yield Run(say(value, language) if isinstance(value, Message) else str(value), piece.code)
 
 
-def _segment(segment: Segment, language: str) -> Iterator[Run]:
-    if segment.code:  # a text that is code has no markup in it
-        yield Run(say(segment.text, language), True, segment.file)
-    else:
-        yield from (run._replace(file=segment.file) for run in _runs(segment.text, language))
+class _Place(NamedTuple):
+    name: str
+    format: str
+    code: bool
 
 
-def _message(text: str, values: Mapping[str, Any], language: str) -> Iterator[Run]:
+@cache
+def _pieces(text: str) -> tuple[Run | _Place, ...]:
+    """A template's text, taken apart."""
+    pieces: list[Run | _Place] = []
     for number, part in enumerate(text.split("`")):
         code = number % 2 == 1
         end = 0
         for place in PLACE.finditer(part):
-            if piece := part[end : place.start()]:
-                yield Run(piece, code)
-            yield from _value(values[place[1]], place[2], code, language)
+            pieces += [Run(part[end : place.start()], code), _Place(place[1], place[2] or "", code)]
             end = place.end()
-        if piece := part[end:]:
-            yield Run(piece, code)
-
-
-def _value(value: Any, format: str | None, code: bool, language: str) -> Iterator[Run]:
-    if format:
-        yield Run(FORMATS[format](value, language), code)
-    elif isinstance(value, tuple) or (isinstance(value, Message) and not code):
-        yield from _runs(value, language)
-    else:
-        yield Run(say(value, language) if isinstance(value, Message) else str(value), code)
+        pieces.append(Run(part[end:], code))
+    return tuple(piece for piece in pieces if isinstance(piece, _Place) or piece.text)

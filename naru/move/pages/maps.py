@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from naru.messages import say
@@ -44,6 +44,6 @@ def as_json(
 
 
 def _item(item: Item, projects: Set[str]) -> dict[str, Any]:
-    differences = [{**asdict(one), "rule": say(one.rule)} for one in item.differences]
-    used_by = [identity for identity in item.used_by if identity in projects]
-    return {**asdict(item), "why": say(item.why), "differences": differences, "used_by": used_by}
+    differences = tuple(replace(one, rule=say(one.rule)) for one in item.differences)
+    used_by = tuple(identity for identity in item.used_by if identity in projects)
+    return asdict(replace(item, why=say(item.why), differences=differences, used_by=used_by))
