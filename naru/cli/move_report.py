@@ -13,7 +13,7 @@ from naru.cli.move import SideReading
 from naru.cli.move_plan import add_work
 from naru.cloud.client import Cloud
 from naru.errors import InputError
-from naru.move import handover, report, result, secrets, work
+from naru.move import handover, pages, result, secrets, work
 from naru.move.facts import Side
 from naru.move.outcome import Outcome
 
@@ -57,7 +57,15 @@ naru move verify work/hanok -f json
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         with outcome(arguments.work) as (_, found):
             rows = [
-                (item.kind, item.name, item.old_id, difference.field, difference.old, difference.new, difference.rule)
+                (
+                    item.kind,
+                    item.name,
+                    item.old_id,
+                    difference.field,
+                    difference.old,
+                    difference.new,
+                    str(difference.rule),
+                )
                 for item in found.items
                 for difference in item.differences
                 if arguments.all or not difference.rule
@@ -88,7 +96,7 @@ naru move report work/hanok --to /srv/reports/hanok --language ko
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         directory = arguments.to or arguments.work / REPORT
         with outcome(arguments.work) as (_, found):
-            report.write(found, directory, arguments.language or ("en", "ko"))
+            pages.write(found, directory, arguments.language or ("en", "ko"))
         files = sorted(file for file in directory.iterdir() if file.is_file())
         return ("file", "bytes"), [(str(file), file.stat().st_size) for file in files]
 

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from naru.messages import word
+
 # the newest microversions that were read and tested: a newer cloud is asked in these, since a field of a version that
 # nobody has read might be lost without a word
 COMPUTE = ("2.103", "2.100", "2.96", "2.90", "2.79", "2.73", "2.65", "2.60", "2.53")
@@ -36,7 +38,7 @@ class Kind:
     asked for by itself.
 
     `least` is the microversion below which the answer is about something else, `instead` what an operator can do where
-    the list cannot be had.
+    the list cannot be had. `ko` is what it is called in Korean.
     """
 
     name: str
@@ -57,19 +59,20 @@ class Kind:
     least: str = ""
     instead: str = ""
     parts: str = ""
+    ko: str = field(kw_only=True)
 
 
 MEMBER = "member of a project"  # the `each` of what is asked for every user with a role on a project
 SECRET = "(not kept)"  # what stands in place of one
 
 
-def _network(name: str, path: str, extension: str = "", **references: str) -> Kind:
+def _network(name: str, path: str, extension: str = "", *, ko: str, **references: str) -> Kind:
     collection = path.strip("/").rpartition("/")[2].replace("-", "_")
     dotted = {key.replace("__", ".*."): kind for key, kind in references.items()}
-    return Kind(name, "network", path, collection, extension=extension, references={**_OWNER, **dotted})
+    return Kind(name, "network", path, collection, extension=extension, references={**_OWNER, **dotted}, ko=ko)
 
 
-def _quota(what: str, service: str, path: str, collection: str) -> Kind:
+def _quota(what: str, service: str, path: str, collection: str, *, ko: str) -> Kind:
     return Kind(
         f"{what} quota",
         service,
@@ -80,23 +83,25 @@ def _quota(what: str, service: str, path: str, collection: str) -> Kind:
         key=("project_id",),
         title="project_id",
         references=_OWNER,
+        ko=ko,
     )
 
 
-def _zone(what: str, service: str, path: str, collection: str, name: str) -> Kind:
-    return Kind(f"{what} availability zone", service, path, collection, key=(name,), title=name)
+def _zone(what: str, service: str, path: str, collection: str, name: str, *, ko: str) -> Kind:
+    return Kind(f"{what} availability zone", service, path, collection, key=(name,), title=name, ko=ko)
 
 
 _OWNER = {"project_id": "project"}
 
 KINDS: tuple[Kind, ...] = (
-    Kind("domain", "identity", "/domains", "domains"),
+    Kind("domain", "identity", "/domains", "domains", ko="도메인"),
     Kind(
         "project",
         "identity",
         "/projects",
         "projects",
         references={"domain_id": "domain", "parent_id": "project"},
+        ko="프로젝트",
     ),
     Kind(
         "user",
@@ -105,8 +110,9 @@ KINDS: tuple[Kind, ...] = (
         "users",
         references={"domain_id": "domain", "default_project_id": "project"},
         parts="domain_id",
+        ko="사용자",
     ),
-    Kind("group", "identity", "/groups", "groups", references={"domain_id": "domain"}, parts="domain_id"),
+    Kind("group", "identity", "/groups", "groups", references={"domain_id": "domain"}, parts="domain_id", ko="그룹"),
     Kind(
         "group membership",
         "identity",
@@ -116,8 +122,9 @@ KINDS: tuple[Kind, ...] = (
         parent="group_id",
         key=("group_id", "id"),
         references={"group_id": "group", "id": "user"},
+        ko="그룹 구성원",
     ),
-    Kind("role", "identity", "/roles", "roles", references={"domain_id": "domain"}),
+    Kind("role", "identity", "/roles", "roles", references={"domain_id": "domain"}, ko="역할"),
     Kind(
         "role assignment",
         "identity",
@@ -134,6 +141,7 @@ KINDS: tuple[Kind, ...] = (
             "scope.project.id": "project",
             "scope.domain.id": "domain",
         },
+        ko="역할 할당",
     ),
     Kind(
         "credential",
@@ -143,6 +151,7 @@ KINDS: tuple[Kind, ...] = (
         title="type",
         references={"user_id": "user", "project_id": "project"},
         secret=("blob",),
+        ko="자격 증명",
     ),
     Kind(
         "application credential",
@@ -153,13 +162,15 @@ KINDS: tuple[Kind, ...] = (
         each="user",
         parent="user_id",
         references={"user_id": "user", "project_id": "project", "roles.*.id": "role"},
+        ko="애플리케이션 자격 증명",
     ),
     Kind(
         "flavor",
         "compute",
         "/flavors/detail?is_public=None",
         "flavors",
-        versions=("2.100", "2.75", "2.61", "2.53"),  # the version after these has no rxtx_factor any more
+        versions=("2.100", "2.75", "2.61", "2.53"),  # the version after these has no rxtx_factor any more,
+        ko="Flavor",
     ),
     Kind(
         "flavor extra specs",  # only newer versions have them in the list of flavors
@@ -171,6 +182,7 @@ KINDS: tuple[Kind, ...] = (
         key=("flavor_id",),
         title="flavor_id",
         references={"flavor_id": "flavor"},
+        ko="Flavor 추가 사양",
     ),
     Kind(
         "flavor access",
@@ -183,6 +195,7 @@ KINDS: tuple[Kind, ...] = (
         key=("flavor_id", "tenant_id"),
         title="flavor_id",
         references={"flavor_id": "flavor", "tenant_id": "project"},
+        ko="Flavor 접근 권한",
     ),
     Kind(
         "key pair",
@@ -197,6 +210,7 @@ KINDS: tuple[Kind, ...] = (
         references={"user_id": "user"},
         least="2.10",  # an older Nova gives the administrator's own, whoever is asked for
         instead="--nova-database reads them from Nova's database",
+        ko="키 페어",
     ),
     Kind(
         "server group",
@@ -205,6 +219,7 @@ KINDS: tuple[Kind, ...] = (
         "server_groups",
         versions=("2.64", "2.15"),
         references={**_OWNER, "user_id": "user", "members.*": "server"},
+        ko="서버 그룹",
     ),
     Kind(
         "server",
@@ -220,6 +235,7 @@ KINDS: tuple[Kind, ...] = (
             "flavor_link.id": "flavor",
             "os-extended-volumes:volumes_attached.*.id": "volume",
         },
+        ko="서버",
     ),
     Kind(
         "volume type",
@@ -228,6 +244,7 @@ KINDS: tuple[Kind, ...] = (
         "volume_types",
         versions=VOLUME,
         references={"qos_specs_id": "QoS specification"},
+        ko="볼륨 타입",
     ),
     Kind(
         "volume type access",
@@ -240,8 +257,9 @@ KINDS: tuple[Kind, ...] = (
         key=("volume_type_id", "project_id"),
         title="volume_type_id",
         references={"volume_type_id": "volume type", "project_id": "project"},
+        ko="볼륨 타입 접근 권한",
     ),
-    Kind("QoS specification", "block-storage", "/qos-specs", "qos_specs"),
+    Kind("QoS specification", "block-storage", "/qos-specs", "qos_specs", ko="QoS 사양"),
     Kind(
         "volume",
         "block-storage",
@@ -257,6 +275,7 @@ KINDS: tuple[Kind, ...] = (
             "volume_image_metadata.image_id": "image",
             "group_id": "volume group",
         },
+        ko="볼륨",
     ),
     Kind(
         "snapshot",
@@ -269,6 +288,7 @@ KINDS: tuple[Kind, ...] = (
             "user_id": "user",
             "volume_id": "volume",
         },
+        ko="스냅샷",
     ),
     Kind(
         "backup",
@@ -282,6 +302,7 @@ KINDS: tuple[Kind, ...] = (
             "volume_id": "volume",
             "snapshot_id": "snapshot",
         },
+        ko="백업",
     ),
     Kind(
         "volume group",
@@ -290,8 +311,11 @@ KINDS: tuple[Kind, ...] = (
         "groups",
         versions=VOLUME,
         references={**_OWNER, "volumes.*": "volume", "volume_types.*": "volume type"},
+        ko="볼륨 그룹",
     ),
-    Kind("volume transfer", "block-storage", "/os-volume-transfer/detail?all_tenants=1", "transfers"),
+    Kind(
+        "volume transfer", "block-storage", "/os-volume-transfer/detail?all_tenants=1", "transfers", ko="볼륨 이전 요청"
+    ),
     Kind(
         "image",
         "image",
@@ -299,6 +323,7 @@ KINDS: tuple[Kind, ...] = (
         "images",
         more=(("/images?limit=1000&visibility=community", "2.5"), ("/images?limit=1000&os_hidden=true", "2.7")),
         references={"owner": "project"},
+        ko="이미지",
     ),
     Kind(
         "image member",
@@ -311,26 +336,29 @@ KINDS: tuple[Kind, ...] = (
         key=("image_id", "member_id"),
         title="image_id",
         references={"image_id": "image", "member_id": "project"},
+        ko="이미지 공유 대상",
     ),
-    _network("address scope", "/address-scopes", "address-scope"),
-    _network("address group", "/address-groups", "address-group"),
-    _network("subnet pool", "/subnetpools", "subnet_allocation", address_scope_id="address scope"),
-    _network("QoS policy", "/qos/policies", "qos"),
+    _network("address scope", "/address-scopes", "address-scope", ko="주소 범위"),
+    _network("address group", "/address-groups", "address-group", ko="주소 그룹"),
+    _network("subnet pool", "/subnetpools", "subnet_allocation", address_scope_id="address scope", ko="서브넷 풀"),
+    _network("QoS policy", "/qos/policies", "qos", ko="QoS 정책"),
     _network(
         "security group",
         "/security-groups",
         "security-group",
         security_group_rules__remote_group_id="security group",
         security_group_rules__remote_address_group_id="address group",
+        ko="보안 그룹",
     ),
-    _network("network", "/networks", qos_policy_id="QoS policy"),
-    _network("segment", "/segments", "segment", network_id="network"),
+    _network("network", "/networks", qos_policy_id="QoS policy", ko="네트워크"),
+    _network("segment", "/segments", "segment", network_id="network", ko="세그먼트"),
     _network(
         "subnet",
         "/subnets",
         network_id="network",
         subnetpool_id="subnet pool",
         segment_id="segment",
+        ko="서브넷",
     ),
     _network(
         "router",
@@ -340,6 +368,7 @@ KINDS: tuple[Kind, ...] = (
             "external_gateway_info.network_id": "network",
             "external_gateway_info.external_fixed_ips.*.subnet_id": "subnet",
         },
+        ko="라우터",
     ),
     Kind(
         "port",
@@ -354,8 +383,9 @@ KINDS: tuple[Kind, ...] = (
             "qos_policy_id": "QoS policy",
             "device_id": "device",
         },
+        ko="포트",
     ),
-    _network("trunk", "/trunks", "trunk", port_id="port", sub_ports__port_id="port"),
+    _network("trunk", "/trunks", "trunk", port_id="port", sub_ports__port_id="port", ko="트렁크"),
     _network(
         "floating IP",
         "/floatingips",
@@ -364,6 +394,7 @@ KINDS: tuple[Kind, ...] = (
         port_id="port",
         router_id="router",
         qos_policy_id="QoS policy",
+        ko="유동 IP",
     ),
     Kind(
         "port forwarding",
@@ -376,9 +407,10 @@ KINDS: tuple[Kind, ...] = (
         only={"port_id": None},
         title="external_port",
         references={"floatingip_id": "floating IP", "internal_port_id": "port"},
+        ko="포트 포워딩",
     ),
-    _network("RBAC policy", "/rbac-policies", "rbac-policies", target_tenant="project"),
-    _quota("compute", "compute", "/os-quota-sets/{id}", "quota_set"),
+    _network("RBAC policy", "/rbac-policies", "rbac-policies", target_tenant="project", ko="RBAC 정책"),
+    _quota("compute", "compute", "/os-quota-sets/{id}", "quota_set", ko="컴퓨트 할당량"),
     Kind(
         "user compute quota",
         "compute",
@@ -388,11 +420,14 @@ KINDS: tuple[Kind, ...] = (
         key=("project_id", "user_id"),
         title="user_id",
         references={**_OWNER, "user_id": "user"},
+        ko="사용자별 컴퓨트 할당량",
     ),
-    _quota("volume", "block-storage", "/os-quota-sets/{id}", "quota_set"),
-    _quota("network", "network", "/quotas/{id}", "quota"),
-    _zone("compute", "compute", "/os-availability-zone/detail", "availabilityZoneInfo", "zoneName"),
-    _zone("volume", "block-storage", "/os-availability-zone", "availabilityZoneInfo", "zoneName"),
+    _quota("volume", "block-storage", "/os-quota-sets/{id}", "quota_set", ko="볼륨 할당량"),
+    _quota("network", "network", "/quotas/{id}", "quota", ko="네트워크 할당량"),
+    _zone(
+        "compute", "compute", "/os-availability-zone/detail", "availabilityZoneInfo", "zoneName", ko="컴퓨트 가용 영역"
+    ),
+    _zone("volume", "block-storage", "/os-availability-zone", "availabilityZoneInfo", "zoneName", ko="볼륨 가용 영역"),
     Kind(
         "network availability zone",
         "network",
@@ -400,14 +435,31 @@ KINDS: tuple[Kind, ...] = (
         "availability_zones",
         extension="availability_zone",
         key=("resource", "name"),
+        ko="네트워크 가용 영역",
     ),
-    Kind("aggregate", "compute", "/os-aggregates", "aggregates"),
-    Kind("hypervisor", "compute", "/os-hypervisors/detail", "hypervisors", versions=("2.88", "2.53")),
-    Kind("compute service", "compute", "/os-services", "services", versions=("2.53",), title="binary"),
-    Kind("volume service", "block-storage", "/os-services", "services", key=("binary", "host"), title="binary"),
-    Kind("network agent", "network", "/agents", "agents", extension="agent", title="agent_type"),
+    Kind("aggregate", "compute", "/os-aggregates", "aggregates", ko="호스트 집합"),
+    Kind(
+        "hypervisor", "compute", "/os-hypervisors/detail", "hypervisors", versions=("2.88", "2.53"), ko="하이퍼바이저"
+    ),
+    Kind(
+        "compute service", "compute", "/os-services", "services", versions=("2.53",), title="binary", ko="컴퓨트 서비스"
+    ),
+    Kind(
+        "volume service",
+        "block-storage",
+        "/os-services",
+        "services",
+        key=("binary", "host"),
+        title="binary",
+        ko="볼륨 서비스",
+    ),
+    Kind(
+        "network agent", "network", "/agents", "agents", extension="agent", title="agent_type", ko="네트워크 에이전트"
+    ),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
+for _kind in KINDS:
+    word("kind", _kind.name, ko=_kind.ko)
 
 
 def values(body: Any, path: str) -> Iterator[Any]:

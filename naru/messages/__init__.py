@@ -13,7 +13,8 @@ So a plan, a journal and a report hold ids and values, not sentences, and each r
 A value may be a message itself. A place `{name:format}` says how its value is written:
 
 - `kind`: an OpenStack kind of thing (`server`), by what `word` defines; `counts`: a mapping of kinds to numbers
-- `duration`: seconds; `lines`, `clauses`: a list of texts, joined by line ends or semicolons; `list`: by commas
+- `number`: one with its thousands apart; `duration`: seconds
+- `lines`, `clauses`: a list of texts, joined by line ends or semicolons; `list`: by commas
 
 `Text` is what may stand wherever people read something: a message, or a plain string, which is the same in every
 language (a name, what somebody else wrote).
@@ -118,7 +119,8 @@ def _duration(seconds: float, language: str) -> str:
 
 
 def _kind(name: str, language: str) -> str:
-    return say(Message(f"kind.{name}", written=name), language)
+    template = TEMPLATES.get(f"kind.{name}")
+    return template.texts[language] if template else name
 
 
 def _counts(numbers: Mapping[str, int], language: str) -> str:
@@ -131,9 +133,10 @@ def _join(joint: str) -> Callable[[Iterable[Text], str], str]:
     return lambda parts, language: joint.join(say(part, language) for part in parts)
 
 
-FORMATS: Mapping[str, Callable[[Any, str], str]] = {
+FORMATS: dict[str, Callable[[Any, str], str]] = {
     "kind": _kind,
     "counts": _counts,
+    "number": lambda number, _: f"{number:,}",
     "duration": _duration,
     "lines": _join("\n"),
     "clauses": _join("; "),

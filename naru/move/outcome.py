@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from naru.errors import NaruError
+from naru.messages import Text
 from naru.plan.model import Finding
 
 Decision = Literal["create", "match", "leave"]
@@ -25,7 +26,7 @@ class Difference:
     field: str
     old: Any
     new: Any
-    rule: str
+    rule: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Item:
     name: str
     project: str
     decision: Decision
-    why: str
+    why: Text
     differences: tuple[Difference, ...] = ()
     used_by: tuple[str, ...] = ()
     device_owner: str = ""

@@ -11,7 +11,7 @@ from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 from naru.lab.seed import content, remove, seeder
 from naru.lab.seed.load import load
-from naru.move.report import write
+from naru.move.pages import write
 from tests.move import outcomes
 
 from ..lab.scenario import Rest, connect, ignore

@@ -57,7 +57,7 @@ class Said:
 def said() -> Iterator[Said]:
     """All of them. Raises ValueError for an argument that cannot be read out of the source and is not of ELSEWHERE."""
     for file in sorted(HERE.rglob("*.py")):
-        if HERE / "report" not in file.parents:
+        if HERE / "pages" not in file.parents:
             yield from _Module(file).said()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from naru.cli import main
 from naru.move import downtime
 from naru.move.draft import Decision, Draft
-from naru.move.report import maps
+from naru.move.pages import maps
 from naru.move.work import DECISIONS, Work
 from naru.plan import schema
 from naru.plan.journal import Journal

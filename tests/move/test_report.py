@@ -1,6 +1,7 @@
 """The report: that it says what it has to, in every language, and is written whole or not at all."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 from urllib.parse import unquote
@@ -10,13 +11,14 @@ import yaml
 
 from naru.errors import InputError, NaruError
 from naru.inventory.kinds import BY_NAME
-from naru.move.outcome import Difference, Downtime, Outcome, Project
-from naru.move.report import tasks, terraform, texts, write
-from naru.move.report.sentences import say
+from naru.messages import LANGUAGES, TEMPLATES, Template, message, say
+from naru.move.outcome import Difference, Downtime, Item, Outcome, Project
+from naru.move.pages import project, tables, tasks, terraform, write
+from naru.move.pages.sentences import say as said_of
 from naru.plan.model import Finding
 from tests.move import outcomes
 from tests.move.outcomes import LAB, NEW_SHOP, SHOP, uuid
-from tests.move.pages import Html, code_blocks
+from tests.report.pages import Html, code_blocks
 
 pytestmark = pytest.mark.unit
 
@@ -31,29 +33,38 @@ def test_files_of_a_report(report: Path) -> None:
     assert report.stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize("language", texts.languages())
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_page_of_a_project(report: Path, language: str) -> None:
-    text = texts.of(language)
     page = Html((report / f"shop.{language}.html").read_text()).text
-    for key in (
-        "bad_title",
-        "tasks_title",
-        "access_title",
-        "downtime_title",
-        "content_title",
-        "left_title",
-        "differences_title",
+
+    def words(template: Template) -> str:
+        return say(template(), language)
+
+    for title in (
+        project.BAD_TITLE,
+        project.TASKS_TITLE,
+        project.ACCESS_TITLE,
+        project.DOWNTIME_TITLE,
+        project.CONTENT_TITLE,
+        project.LEFT_TITLE,
+        project.DIFFERENCES_TITLE,
     ):
-        assert text.word(f"project.{key}") in page
+        assert words(title) in page
     for kind in tasks.KINDS:
-        assert tasks.title(text, kind) in page
+        assert say(tasks.title(kind), language) in page
     for said in (NEW_SHOP, uuid(10), uuid(10 + outcomes.NEW), "the field is gone", "4711"):
         assert said in page
     for said in ("as written", "same id and content", "volume groups are not moved"):
-        assert say(text, said) in page
-    assert text.word("project.provisional") not in page
-    assert text.duration(90) in page
-    for said in ("20.0 GiB", "3.0 MiB", text.word("way.changes"), text.word("way.image"), f"blake3:{'ab' * 32}"):
+        assert said_of(said, language) in page
+    assert words(project.PROVISIONAL) not in page
+    assert say(tables.duration(90), language) in page
+    for said in (
+        "20.0 GiB",
+        "3.0 MiB",
+        words(tables.WAYS["changes"]),
+        words(tables.WAYS["image"]),
+        f"blake3:{'ab' * 32}",
+    ):
         assert said in page
     assert "the address answers no ping" in page and "the old cloud is slow" not in page  # of no project
     assert "x" * 301 not in page  # a long value is cut; the map has it whole
@@ -66,10 +77,10 @@ def test_korean_page_is_korean(report: Path) -> None:
 
 
 def test_page_before_the_end_says_so(tmp_path: Path) -> None:
-    for phase, key in (("prepare", "project.provisional"), ("rollback", "project.rolled_back")):
+    for phase, note in (("prepare", project.PROVISIONAL), ("rollback", project.ROLLED_BACK_NOTE)):
         write(dataclasses.replace(outcomes.company(), phase=phase), tmp_path / "report", ("en",))
         page = (tmp_path / "report" / "shop.en.md").read_text()
-        assert texts.of("en").word(key) in page and texts.of("en").word(f"phase.{phase}") in page
+        assert say(note()) in page and say(tables.PHASES[phase]()) in page
 
 
 def test_page_of_a_project_that_was_taken_back_says_so(tmp_path: Path) -> None:
@@ -77,8 +88,8 @@ def test_page_of_a_project_that_was_taken_back_says_so(tmp_path: Path) -> None:
     projects = tuple(dataclasses.replace(one, back=one.old_id == SHOP) for one in outcome.projects)
     directory = tmp_path / "report"
     write(dataclasses.replace(outcome, projects=projects), directory, ("en",))
-    told = texts.of("en").word("project.rolled_back")
-    assert [page.name for page in directory.glob("*.md") if told in page.read_text()] == ["shop.en.md"]
+    note = say(project.ROLLED_BACK_NOTE())
+    assert [page.name for page in directory.glob("*.md") if note in page.read_text()] == ["shop.en.md"]
     assert "Taken back: shop." in (directory / "overview.en.md").read_text()
 
 
@@ -95,9 +106,8 @@ def test_nothing_to_do_and_nothing_different(tmp_path: Path) -> None:
     calm = dataclasses.replace(company, projects=company.projects[1:], items=(), tasks=(), findings=(), downtimes=())
     write(calm, tmp_path / "report", ("en",))
     page = (tmp_path / "report" / "연구실.en.md").read_text()
-    text = texts.of("en")
-    assert text.word("project.tasks_none") in page and text.word("project.differences_none") in page
-    assert text.word("project.bad_title") not in page
+    assert say(project.TASKS_NONE()) in page and say(project.DIFFERENCES_NONE()) in page
+    assert say(project.BAD_TITLE()) not in page
 
 
 def test_project_is_told_nothing_of_the_others(report: Path) -> None:
@@ -110,28 +120,49 @@ def test_project_is_told_nothing_of_the_others(report: Path) -> None:
 # -- texts
 
 
-def test_languages_say_the_same_things() -> None:
-    english = texts.of("en").texts
-    assert len(texts.languages()) >= 2
-    for language in texts.languages():
-        other = texts.of(language).texts
-        assert other.keys() == english.keys()
-        for key, text in other.items():
-            assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", english[key])), key
-            assert text.count("`") % 2 == 0, key
-            assert "\n" not in text, key
-            assert key == "found" or text == text.strip(), key
+PAGES = {id: one for id, one in TEMPLATES.items() if id.startswith(("move.pages.", "report."))}
+
+
+def test_languages_have_the_same_places() -> None:
+    assert len(PAGES) > 150
+    for id, template in PAGES.items():
+        for text in template.texts.values():
+            assert sorted(re.findall(r"\{[\w:]+\}", text)) == sorted(re.findall(r"\{[\w:]+\}", template.texts["en"])), (
+                id
+            )
+            assert text.count("`") % 2 == 0, id
+            assert "\n" not in text, id
+            assert text == text.strip(), id
 
 
 def test_korean_takes_no_particle_that_depends_on_the_value() -> None:
-    for key, text in texts.of("ko").texts.items():
-        assert not re.search(r"\}`?(은|는|이|가|을|를|과|와|으로|로)(\s|,|\.|$)", text), key
+    for id, template in PAGES.items():
+        assert not re.search(r"\}`?(은|는|이|가|을|를|과|와|으로|로)(\s|,|\.|$)", template.texts["ko"]), id
 
 
 def test_every_kind_has_a_name_in_every_language() -> None:
-    for language in texts.languages():
-        named = {key.partition(".")[2] for key in texts.of(language).texts if key.startswith("kinds.")}
-        assert set(BY_NAME) | set(terraform.RESOURCES) <= named
+    for kind in {*BY_NAME, *terraform.RESOURCES}:
+        assert say(tables.KIND(kind=kind)) == kind
+        assert re.search("[가-힣]|Flavor", say(tables.KIND(kind=kind), "ko"))
+    assert say(tables.KIND(kind="strange"), "ko") == "strange"
+
+
+FULL = message("test.full", en="the moon is `full`", ko="달이 `꽉` 찼습니다")
+
+
+def test_texts_may_be_messages(tmp_path: Path) -> None:
+    rules = (Difference("a", 1, 2, FULL()), Difference("a", 3, 4, "as written"), Difference("a", 5, 6, FULL()))
+    items = tuple(outcomes.item("server", number, "web", SHOP, rule) for number, rule in enumerate(rules))
+    left = Item("volume", uuid(50), "", "data", SHOP, "leave", FULL())
+    findings = (Finding("error", FULL(), FULL(), FULL(), uuid(50)),)
+    outcome = dataclasses.replace(outcomes.company(), items=(*items, left), findings=findings)
+    write(outcome, tmp_path / "report")
+    korean, english = ((tmp_path / "report" / f"shop.{language}.md").read_text() for language in ("ko", "en"))
+    assert korean.count("달이 `꽉` 찼습니다") == english.count("the moon is `full`") == 8
+    assert "map.yaml에서 지정했습니다" in korean
+    [row] = [row for row in json.loads((tmp_path / "report" / "shop.map.json").read_text())["items"] if row["why"]]
+    assert row["why"] == "the moon is `full`"
+    assert "the moon is `full`" in (tmp_path / "report" / "shop.map.csv").read_text()
 
 
 def test_clouds_yaml_in_the_page_is_yaml(nasty: Path) -> None:
@@ -166,35 +197,14 @@ def test_failed_report_leaves_the_earlier_one(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["report"]
 
 
-@pytest.mark.parametrize("moved_in", [False, True])
-def test_killed_between_the_renames(tmp_path: Path, moved_in: bool) -> None:
-    directory = tmp_path / "report"
-    write(outcomes.company(), directory)
-    directory.rename(tmp_path / ".report.old")
-    (tmp_path / ".report.new").mkdir()
-    (tmp_path / ".report.new" / "half").touch()
-    if moved_in:
-        write(outcomes.company(), directory, ("en",))
-    else:
-        with pytest.raises(NaruError):
-            write(dataclasses.replace(outcomes.company(), downtimes=(Downtime("x", "x", 1, "a", "b"),)), directory)
-    assert (directory / "shop.en.html").exists()
-    assert [entry.name for entry in tmp_path.iterdir()] == ["report"]
-
-
 def test_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").touch()
     with pytest.raises(InputError, match="something else in it than a report"):
         write(outcomes.company(), tmp_path / "mine")
-    assert (tmp_path / "mine" / "thesis.txt").exists()
-    with pytest.raises(InputError, match="not a directory"):
-        write(outcomes.company(), tmp_path / "mine" / "thesis.txt")
     for languages in (("en", "xx"), ("../en",), ()):
         with pytest.raises(InputError, match="language"):
             write(outcomes.company(), tmp_path / "report", languages)
-    with pytest.raises(InputError, match="no place for a report"):
-        write(outcomes.company(), Path("/"))
     twice = dataclasses.replace(outcomes.company(), projects=(Project("p", "", "a", "d"), Project("p", "", "b", "d")))
     with pytest.raises(NaruError, match="a project twice: p"):
         write(twice, tmp_path / "report")

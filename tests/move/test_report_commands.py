@@ -10,7 +10,7 @@ import pytest
 
 from naru.errors import NaruError
 from naru.move.outcome import Downtime, Task
-from naru.move.report import tasks, texts
+from naru.move.pages import tasks
 from tests.move import outcomes
 from tests.move.outcomes import NASTY, SHOP, uuid
 
@@ -30,7 +30,7 @@ def _argv(block: str) -> list[list[str]]:
 
 def _commands(*given_tasks: Task) -> list[list[str]]:
     outcome = dataclasses.replace(outcomes.company(), tasks=given_tasks)
-    blocks = tasks.blocks(texts.of("en"), outcome, given_tasks)
+    blocks = tasks.blocks(outcome, given_tasks)
     return [call for block in blocks if block.type == "code" for call in _argv(block.text)]  # type: ignore[union-attr]
 
 
@@ -60,7 +60,7 @@ def test_commands_of_secrets() -> None:
 
 def test_secret_stays_on_disk_when_it_could_not_be_stored(tmp_path: Path) -> None:
     task = Task(SHOP, "secret", "x", uuid(1))
-    [block] = [b for b in tasks.blocks(texts.of("en"), outcomes.company(), [task]) if b.type == "code"]
+    [block] = [b for b in tasks.blocks(outcomes.company(), [task]) if b.type == "code"]
     functions = "openstack() { touch kept; [ $4 = get ]; }; shred() { rm kept; }; "
     done = subprocess.run(["bash", "-c", functions + block.text], cwd=tmp_path, check=False)  # type: ignore[union-attr]
     assert done.returncode != 0 and (tmp_path / "kept").exists()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from naru.move import handover
-from naru.move.report import write
+from naru.move.pages import write
 from tests.move import outcomes
 
 pytestmark = pytest.mark.kill
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.kill
 REPORT = """
 import sys
 from pathlib import Path
-from naru.move.report import write
+from naru.move.pages import write
 from tests.move import outcomes
 print("ready", flush=True)
 while True:

@@ -13,12 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from naru.messages import LANGUAGES
 from naru.move.outcome import Item
-from naru.move.report import maps, terraform, texts
-from naru.move.report.names import label, shell, stem, unique, visible
+from naru.move.pages import maps, terraform
+from naru.move.pages.terraform import label
+from naru.report import html
+from naru.report.names import unique, visible
 from tests.move import outcomes
 from tests.move.outcomes import NASTY, uuid
-from tests.move.pages import Html
+from tests.report.pages import Html
 
 pytestmark = pytest.mark.unit
 
@@ -38,7 +41,7 @@ def test_no_name_becomes_a_tag(nasty: Path) -> None:
         assert page.count("script") == page.count("style") == 1
         for name, content in page.raw.items():
             template = f"page.{'js' if name == 'script' else 'css'}"
-            assert content == (Path(texts.__file__).parent.parent / "templates" / template).read_text()
+            assert content == (Path(html.__file__).parent / "templates" / template).read_text()
         for tag, attributes in page.tags:
             assert not {"src", "style", "action"} & set(attributes)
             assert not [name for name in attributes if name.startswith("on")]
@@ -64,7 +67,7 @@ def test_nothing_is_loaded_from_elsewhere(nasty: Path) -> None:
         assert not re.search(r"@import|url\(|fetch|XMLHttp|import\(", "".join(page.raw.values()))
 
 
-@pytest.mark.parametrize("language", texts.languages())
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_no_name_becomes_markdown(nasty: Path, language: str) -> None:
     parser = MarkdownIt("commonmark").enable(["table", "strikethrough"])
     files = {file.name for file in nasty.iterdir()}
@@ -86,26 +89,6 @@ def test_file_names_are_safe_and_unique(nasty: Path) -> None:
     for name in names:
         assert re.fullmatch(r"[\w.-]+", name) and not name.startswith((".", "-")) and len(name.encode()) < 255
         assert ".." not in name
-
-
-@given(st.dictionaries(st.text(), st.text(), max_size=8))
-@settings(max_examples=200)
-def test_unique_names(names: dict[str, str]) -> None:
-    for fit, joint in ((stem, "-"), (lambda name: label(name) or "thing", "_")):
-        found = unique(names, fit, taken=("overview",), joint=joint)
-        assert found.keys() == names.keys()
-        assert len({text.casefold() for text in found.values()} | {"overview"}) == len(names) + 1
-        assert found == unique(dict(reversed(names.items())), fit, taken=("overview",), joint=joint)
-        assert all(re.fullmatch(r"[\w.-]+", text) for text in found.values())
-
-
-@given(st.text())
-@settings(max_examples=200)
-def test_names_fit(name: str) -> None:
-    assert re.fullmatch(r"\w[\w.-]*", stem(name)) and ".." not in stem(name)
-    assert re.fullmatch(r"([a-z_][a-z0-9_]*)?", label(name))
-    for text in (visible(name), shell(name)):
-        assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]", text)
 
 
 # -- maps
@@ -144,6 +127,15 @@ def test_map_has_what_the_page_cuts(report: Path) -> None:
 
 
 # -- Terraform
+
+
+@given(st.dictionaries(st.text(), st.text(), max_size=8))
+@settings(max_examples=200)
+def test_labels(names: dict[str, str]) -> None:
+    assert all(re.fullmatch(r"([a-z_][a-z0-9_]*)?", label(name)) for name in names.values())
+    found = unique(names, lambda name: label(name) or "thing", joint="_")
+    assert len({text.casefold() for text in found.values()}) == len(names)
+    assert all(re.fullmatch(r"\w+", text) for text in found.values())
 
 
 BLOCK = re.compile(r'import \{\n  to = (openstack_\w+)\.([A-Za-z_]\w*)\n  id = "((?:[^"\\\n]|\\.)*)"\n\}')

@@ -9,19 +9,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from naru.inventory.kinds import BY_NAME
+from naru.messages import LANGUAGES, TEMPLATES
 from naru.move.kinds.server import STATES
 from naru.move.outcome import Difference, Item
-from naru.move.report import sentences, texts, write
-from naru.move.report.sentences import PLACE, Thing, patterns, say
+from naru.move.pages import sentences, write
+from naru.move.pages.sentences import PLACE, Thing, patterns, say
 from naru.plan.model import Finding
 from naru.text import duration
 from tests.move import outcomes, planner_texts
 from tests.move.outcomes import SHOP, uuid
-from tests.move.pages import Html
+from tests.report.pages import Html
 
 pytestmark = pytest.mark.unit
-KOREAN = texts.of("ko")
-OTHERS = tuple(language for language in texts.languages() if language != "en")
+OTHERS = LANGUAGES[1:]
 
 
 def _skeleton(pattern: str) -> str:
@@ -39,11 +39,11 @@ def test_all_that_the_planner_says_is_in_the_language(language: str) -> None:
         for said in planner_texts.said()
         if said.text not in known and not _is_read(language, said.text.replace(planner_texts.HOLE, "x"))
     ]
-    assert not missing, "\n".join(["not in naru/move/report/sentences/:", *missing])
+    assert not missing, "\n".join(["not in naru/move/pages/sentences/:", *missing])
 
 
 def _is_read(language: str, text: str) -> bool:
-    return say(texts.of(language), text) != text
+    return say(text, language) != text
 
 
 @pytest.mark.parametrize("language", OTHERS)
@@ -99,11 +99,15 @@ def test_korean_is_korean() -> None:
 # -- values
 
 FIXED = {
-    "kind": ("security group", KOREAN.label("kinds", "security group")),
+    "kind": ("security group", "보안 그룹"),
     "counts": ("2 servers, 1 floating IP", "서버 2개, 유동 IP 1개"),
     "duration": ("12 min 05 s", "12분 5초"),
     "sentence": ("same name and CIDR", "이름과 CIDR이 같습니다"),
 }
+
+
+def _korean(kind: str) -> str:
+    return TEMPLATES[f"kind.{kind}"].texts["ko"]
 
 
 def _filled(draw: st.DrawFn, pattern: str, values: dict[str, st.SearchStrategy[str]]) -> tuple[str, str, Thing]:
@@ -113,7 +117,7 @@ def _filled(draw: st.DrawFn, pattern: str, values: dict[str, st.SearchStrategy[s
     for place in PLACE.finditer(pattern):
         if place[1] == "thing":
             thing = draw(st.sampled_from(sorted(BY_NAME))), draw(values["line"])
-            given["thing"] = f"{thing[0]} {thing[1]}", f"{KOREAN.label('kinds', thing[0])} {thing[1]}"
+            given["thing"] = f"{thing[0]} {thing[1]}", f"{_korean(thing[0])} {thing[1]}"
         elif place[2] in FIXED:
             given[place[1]] = FIXED[place[2]]
         else:
@@ -142,14 +146,14 @@ USUAL = {
 @given(st.data())
 def test_usual_names(pattern: str, data: st.DataObject) -> None:
     english, korean, thing = data.draw(st.composite(_filled)(pattern, USUAL))
-    assert say(KOREAN, english, (thing,)) == korean
+    assert say(english, "ko", (thing,)) == korean
 
 
 @settings(max_examples=300)
 @given(st.sampled_from(sorted(patterns("ko"))), st.data())
 def test_any_name_is_kept_as_it_is(pattern: str, data: st.DataObject) -> None:
     english, korean, thing = data.draw(st.composite(_filled)(pattern, NAMES))
-    assert say(KOREAN, english, (thing,)) in (korean, english)
+    assert say(english, "ko", (thing,)) in (korean, english)
 
 
 @settings(max_examples=20)
@@ -157,18 +161,18 @@ def test_any_name_is_kept_as_it_is(pattern: str, data: st.DataObject) -> None:
 @example("same name")
 @example("")
 def test_english_is_what_it_was(text: str) -> None:
-    assert say(texts.of("en"), text) == text
+    assert say(text, "en") == text
 
 
 @settings(max_examples=100)
 @given(st.integers(0, 10**6) | st.floats(0, 10**6))
 def test_every_duration(seconds: float) -> None:
-    assert say(KOREAN, f"web: {duration(seconds)}").endswith(("초", "분"))
+    assert say(f"web: {duration(seconds)}", "ko").endswith(("초", "분"))
 
 
 @pytest.mark.parametrize("told", sorted({told for movable, _, told in STATES.values() if movable and told}))
 def test_states_of_servers(told: str) -> None:
-    assert say(KOREAN, f"server web: {told}") == f"서버 web: {say(KOREAN, told)}"
+    assert say(f"server web: {told}", "ko") == f"서버 web: {say(told, 'ko')}"
 
 
 # -- what is read
@@ -176,21 +180,21 @@ def test_states_of_servers(told: str) -> None:
 
 def test_several_at_once() -> None:
     problems = "its flavor is not on the new cloud; its volume v1 is not moved; its volume v2 is not moved"
-    assert say(KOREAN, problems) == (
+    assert say(problems, "ko") == (
         "Flavor가 새 클라우드에 없습니다; 볼륨을 이전하지 않습니다(ID v1); 볼륨을 이전하지 않습니다(ID v2)"
     )
-    assert say(KOREAN, "web: 45 s\ndb; 1: 3 h 05 min") == "web: 45초\ndb; 1: 3시간 5분"
+    assert say("web: 45 s\ndb; 1: 3 h 05 min", "ko") == "web: 45초\ndb; 1: 3시간 5분"
     one_unknown = "its flavor is not on the new cloud; it is cursed by witches"
-    assert say(KOREAN, one_unknown) == one_unknown
+    assert say(one_unknown, "ko") == one_unknown
 
 
 def test_more_than_one_way_to_read() -> None:
     two = "server group x: its MAC address is in use on new"
-    assert say(KOREAN, two) == two
-    assert say(KOREAN, two, (("server", "group x"),)).startswith("서버 group x: ")
-    assert say(KOREAN, two, (("server group", "x"),)).startswith("서버 그룹 x: ")
+    assert say(two, "ko") == two
+    assert say(two, "ko", (("server", "group x"),)).startswith("서버 group x: ")
+    assert say(two, "ko", (("server group", "x"),)).startswith("서버 그룹 x: ")
     name = "not there; old has one has two"  # a cloud `old` and a network `one has two`, or the other way about
-    assert say(KOREAN, name) == name
+    assert say(name, "ko") == name
 
 
 def test_report_is_korean(tmp_path: Path) -> None:
@@ -235,5 +239,5 @@ def test_report_is_korean(tmp_path: Path) -> None:
 def test_texts_of_many_rules_are_read_once() -> None:
     sentences._read.cache_clear()
     for _ in range(10_000):
-        say(KOREAN, "it is not known to this version of Naru")
+        say("it is not known to this version of Naru", "ko")
     assert sentences._read.cache_info().misses == 1

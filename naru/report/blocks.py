@@ -1,33 +1,38 @@
-"""A page as data: blocks, whose words know what is code. HTML and Markdown are made of the same blocks."""
+"""A page as data: blocks, whose words know what is code. HTML and Markdown are made of the same blocks.
+
+A page is the same in every language until it is written: its texts are messages (`naru.messages`), which
+`naru.report.words` says.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from naru.messages import Text
 
 
 class Segment(NamedTuple):
     """A run of text, as code or not, that may lead to a file beside the page. The text is raw: whoever writes it out
     escapes it."""
 
-    text: str
+    text: Text
     code: bool = False
     file: str = ""
 
 
 Words = tuple[Segment, ...]
 
-
-def plain(text: str) -> Words:
-    """Text as it is."""
-    return (Segment(text),)
+Said = Text | Words
+"""What stands in a block: a text, whose backticks mark code when it is a message, or words."""
 
 
-def code(text: str) -> Words:
+def code(text: Text) -> Words:
     """An id, a value, a command. Nothing at all for an empty text."""
     return (Segment(text, True),) if text else ()
 
 
-def link(file: str, words: Words) -> Words:
+def link(file: str, said: Said) -> Words:
     """The words, leading to a file."""
+    words = said if isinstance(said, tuple) else (Segment(said),)
     return tuple(segment._replace(file=file) for segment in words)
 
 
@@ -36,7 +41,7 @@ class Heading:
     """`level` 1 is the page's title."""
 
     level: int
-    words: Words
+    words: Said
     type: str = "heading"
 
 
@@ -44,7 +49,7 @@ class Heading:
 class Paragraph:
     """`tone` is "", `note` or `bad`."""
 
-    words: Words
+    words: Said
     tone: str = ""
     type: str = "paragraph"
 
@@ -62,7 +67,7 @@ class Code:
 class List:
     """Items, numbered from `first` on, or not at all when that is 0."""
 
-    items: tuple[Words, ...]
+    items: tuple[Said, ...]
     first: int = 0
     type: str = "list"
 
@@ -71,8 +76,8 @@ class List:
 class Table:
     """Rows under their heads. A reader can search it when it has more than a few rows."""
 
-    heads: tuple[str, ...]
-    rows: tuple[tuple[Words, ...], ...]
+    heads: tuple[Text, ...]
+    rows: tuple[tuple[Said, ...], ...]
     type: str = "table"
 
 
@@ -81,11 +86,8 @@ Block = Heading | Paragraph | Code | List | Table
 
 @dataclass(frozen=True)
 class Page:
-    """A page. `other` are the same page in other languages: (file, name of the language)."""
+    """A page in a language. `other` are the same page in other languages: (file, name of the language)."""
 
     language: str
-    title: str
     blocks: tuple[Block, ...]
-    search: str  # the search field's label
-    found: str  # "{shown} of {all}"
     other: tuple[tuple[str, str], ...] = ()

@@ -6,10 +6,12 @@ port, `server/volume` for an attachment. What its source has no importer for is 
 Terraform 1.5 or OpenTofu 1.6.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 from naru.move.outcome import Item
-from naru.move.report.names import label, unique, visible
+from naru.report.names import unique, visible
 
 RESOURCES = {
     "network": "openstack_networking_network_v2",
@@ -62,7 +64,7 @@ def import_id(item: Item) -> str:
 
 def imports(project: str, items: Iterable[Item]) -> str:
     """The file: a block for each thing that is on the new cloud and is a resource of the provider's."""
-    there = [item for item in items if import_id(item)]
+    existing = [item for item in items if import_id(item)]
     lines = [
         f"# What the project {visible(project)} has on the new cloud. Needs Terraform 1.5 or OpenTofu 1.6, or newer.",
         "# Each `to` is a suggestion: write the address that the thing has in your configuration, and delete the",
@@ -71,7 +73,7 @@ def imports(project: str, items: Iterable[Item]) -> str:
         "# With a state of the old cloud, make these blocks from it as the report says.",
     ]
     for kind, resource in RESOURCES.items():
-        chosen = {item.old_id: item for item in there if kind_of(item) == kind}
+        chosen = {item.old_id: item for item in existing if kind_of(item) == kind}
         fallback = kind.lower().replace(" ", "_")
         names = unique(
             {item.old_id: item.name for item in chosen.values()},
@@ -92,7 +94,7 @@ def imports(project: str, items: Iterable[Item]) -> str:
                 f"  id = {quote(import_id(item))}",
                 "}",
             ]
-    lines += _left_out(there)
+    lines += _left_out(existing)
     return "\n".join(lines) + "\n"
 
 
@@ -103,6 +105,13 @@ def _left_out(items: list[Item]) -> Iterator[str]:
             yield from ("", f"# The provider cannot import {resource}:")
         for item in chosen:
             yield f"#   {visible(item.name) or '(no name)'}: {visible(item.new_id)}, was {visible(item.old_id)}"
+
+
+def label(name: str) -> str:
+    """A name for a Terraform resource, in ASCII; empty when nothing of the name is left."""
+    text = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    text = re.sub(r"[^0-9A-Za-z_]+", "_", text).strip("_").lower()[:60]
+    return f"_{text}" if text[:1].isdigit() else text
 
 
 def quote(text: str) -> str:

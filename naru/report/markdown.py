@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from naru.move.report.blocks import Block, Code, Heading, List, Page, Paragraph, Segment, Table, Words
-from naru.move.report.names import lines, visible
+from naru.report.blocks import Block, Code, Heading, List, Page, Paragraph, Said, Table
+from naru.report.names import lines, visible
+from naru.report.words import Run, words
 
 # what begins markup within a line; "." and "@" and ":" only where an address would become a link
 _MARKUP = re.compile(r"[\\`*_\[\]<>|&~#!$]|(?<=www)\.|@|:(?=//)")
@@ -17,7 +18,7 @@ _TONES = {"note": "> [!NOTE]\n> ", "bad": "> [!CAUTION]\n> "}
 def render(page: Page) -> str:
     """The whole page."""
     parts = [" · ".join(_link(file, escape(name)) for file, name in page.other)] if page.other else []
-    parts += [_block(block) for block in page.blocks]
+    parts += [_block(block, page.language) for block in page.blocks]
     return "\n\n".join(parts) + "\n"
 
 
@@ -31,40 +32,41 @@ def _unlisted(found: re.Match[str]) -> str:
     return f"{found[1]}{found[2][:-1]}\\{found[2][-1]}"
 
 
-def _block(block: Block) -> str:
+def _block(block: Block, spoken: str) -> str:
     match block:
-        case Heading(level=level, words=words):
-            return f"{'#' * level} {_words(words)}"
-        case Paragraph(words=words, tone=tone):
-            return f"{_TONES.get(tone, '')}{_words(words)}"
+        case Heading(level=level, words=said):
+            return f"{'#' * level} {_words(said, spoken)}"
+        case Paragraph(words=said, tone=tone):
+            return f"{_TONES.get(tone, '')}{_words(said, spoken)}"
         case Code(language=language, text=text):
             fence = "`" * max(3, _longest(text) + 1)
             return f"{fence}{language}\n{lines(text)}\n{fence}"
         case List(items=items, first=first):
             return "\n".join(
-                f"{f'{number}.' if first else '-'} {_words(words)}" for number, words in enumerate(items, start=first)
+                f"{f'{number}.' if first else '-'} {_words(said, spoken)}"
+                for number, said in enumerate(items, start=first)
             )
         case Table():
-            return "\n".join(_table(block))
+            return "\n".join(_table(block, spoken))
 
 
-def _table(table: Table) -> Iterator[str]:
-    yield f"| {' | '.join(map(escape, table.heads))} |"
+def _table(table: Table, spoken: str) -> Iterator[str]:
+    yield f"| {' | '.join(_words(head, spoken) for head in table.heads)} |"
     yield f"|{' --- |' * len(table.heads)}"
     for row in table.rows:
-        yield f"| {' | '.join(_words(cell, in_table=True) for cell in row)} |"
+        yield f"| {' | '.join(_words(cell, spoken, in_table=True) for cell in row)} |"
 
 
-def _words(words: Words, *, in_table: bool = False) -> str:
-    return "".join(_segment(segment, in_table) for segment in words)
+def _words(said: Said, spoken: str, *, in_table: bool = False) -> str:
+    return "".join(_run(run, in_table) for run in words(said, spoken))
 
 
-def _segment(segment: Segment, in_table: bool) -> str:
-    if not segment.code or (in_table and not _SIMPLE.fullmatch(segment.text)):
-        text = escape(segment.text)
+def _run(run: Run, in_table: bool) -> str:
+    if not run.code or (in_table and not _SIMPLE.fullmatch(run.text)):
+        text = escape(run.text)
     else:
-        text = _code(visible(segment.text))
-    return _link(segment.file, text) if segment.file else text
+        text = _code(visible(run.text))
+    return _link(run.file, text) if run.file else text
 
 
 def _code(text: str) -> str:

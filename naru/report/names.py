@@ -1,4 +1,4 @@
-"""Names that users chose, made fit for files, for Terraform, for a shell, and for the eye."""
+"""Names that users chose, made fit for files, for a shell, and for the eye."""
 
 import re
 import shlex
@@ -57,13 +57,6 @@ def stem(name: str) -> str:
     text = re.sub(r"\.{2,}", ".", text).strip("-.")
     text = text.encode(errors="ignore")[:_BYTES].decode(errors="ignore").strip("-.")
     return f"{text}-" if text.partition(".")[0].casefold() in _DEVICES else text or "project"
-
-
-def label(name: str) -> str:
-    """A name for a Terraform resource, in ASCII; empty when nothing of the name is left."""
-    text = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    text = re.sub(r"[^0-9A-Za-z_]+", "_", text).strip("_").lower()[:60]
-    return f"_{text}" if text[:1].isdigit() else text
 
 
 def unique(

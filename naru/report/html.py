@@ -11,16 +11,32 @@ from pathlib import Path
 
 import jinja2
 
-from naru.move.report.blocks import Page
-from naru.move.report.names import lines, visible
+from naru.messages import message, say
+from naru.report.blocks import Heading, Page
+from naru.report.names import lines, visible
+from naru.report.words import words
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _SEARCHED = 8  # rows that one sees at a glance
+_SEARCH = message("report.search", en="Search this table", ko="이 표에서 검색")
+_FOUND = message("report.found", en="{shown} of {all}", ko="{all}개 중 {shown}개")
 
 
 def render(page: Page) -> str:
     """The whole page."""
-    return _environment().get_template("page.html.j2").render(page=page)
+    first = page.blocks[0] if page.blocks else None
+    title = words(first.words, page.language) if isinstance(first, Heading) else ()
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            page=page,
+            title="".join(run.text for run in title),
+            language=page.language,
+            search=say(_SEARCH(), page.language),
+            found=say(_FOUND(shown="{shown}", all="{all}"), page.language),  # the script has the numbers
+        )
+    )
 
 
 @cache
@@ -34,7 +50,7 @@ def _environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     style, script = ((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
-    environment.filters |= {"visible": visible, "lines": lines}
+    environment.filters |= {"visible": visible, "lines": lines, "words": words}
     environment.globals |= {"style": style, "script": script, "searched": _SEARCHED}
     environment.globals |= {"style_digest": _digest(style), "script_digest": _digest(script)}
     return environment

@@ -1,13 +1,13 @@
-"""The map from old to new for programs: CSV and JSON. Names are in both exactly as they are."""
+"""The map from old to new for programs: CSV and JSON. Names are in both exactly as they are, texts in English."""
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import asdict, replace
 from typing import Any
 
+from naru.messages import say
 from naru.move.outcome import PARTS, Content, Downtime, Item, Outcome, Project
+from naru.report import tables
 
 FORMAT = 1
 COLUMNS = ("kind", "old_id", "new_id", "decision", "project", "name", "why")
@@ -16,20 +16,12 @@ DOWNTIMES = ("server_old_id", "server_name", "expected_s", "measured_s", "stoppe
 
 def as_csv(items: Iterable[Item]) -> str:
     """A row for each thing, under COLUMNS; UTF-8, RFC 4180."""
-    return _csv(COLUMNS, items)
+    return tables.as_csv(COLUMNS, items)
 
 
 def downtimes_as_csv(downtimes: Iterable[Downtime]) -> str:
     """A row for each server, under DOWNTIMES; seconds, empty where nothing was measured."""
-    return _csv(DOWNTIMES, downtimes)
-
-
-def _csv(columns: Sequence[str], rows: Iterable[object]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows([getattr(row, column) for column in columns] for row in rows)
-    return text.getvalue()
+    return tables.as_csv(DOWNTIMES, downtimes)
 
 
 def as_json(
@@ -44,9 +36,14 @@ def as_json(
     of_all = ("old_cloud", "new_cloud", "old_auth_url", "new_auth_url", "old_region", "new_region", "made_at", "phase")
     body: dict[str, Any] = {"naru_report": FORMAT, **{name: getattr(outcome, name) for name in of_all}}
     body["projects"] = [asdict(project) for project in projects]
-    told = {project.old_id for project in projects}  # one project's users are not to know of the others
-    used_by = ([identity for identity in item.used_by if identity in told] for item in items)
-    body["items"] = [{**asdict(item), "used_by": ids} for item, ids in zip(items, used_by, strict=True)]
+    known = {project.old_id for project in projects}  # one project's users are not to know of the others
+    body["items"] = [_item(item, known) for item in items]
     body["downtimes"] = [{name: getattr(downtime, name) for name in DOWNTIMES} for downtime in downtimes]
     body["contents"] = [asdict(content) for content in contents]
     return json.dumps(body, ensure_ascii=False, indent=1) + "\n"
+
+
+def _item(item: Item, projects: Set[str]) -> dict[str, Any]:
+    differences = tuple(replace(one, rule=say(one.rule)) for one in item.differences)
+    used_by = tuple(identity for identity in item.used_by if identity in projects)
+    return asdict(replace(item, why=say(item.why), differences=differences, used_by=used_by))

@@ -21,14 +21,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 from naru import yamlfile
-from naru.move.report import texts
-from naru.move.report.texts import PLACEHOLDER, Texts
+from naru.messages import FORMATS, TEMPLATES, Text, message
 
 _HERE = Path(__file__).parent
 PLACE = re.compile(r"\{(\w+)(?::(\w+))?\}")
+PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _JOINTS = ("; ", "\n")
 _COUNT = re.compile(r"(\d+) (\D+?)s?")
-# as the texts' durations are called
+# what is counted, and durations, by language
+_WORDS = {
+    "ko": {
+        "counted": "{kind} {count}개",
+        "hours": "{hours}시간 {minutes}분",
+        "minutes": "{minutes}분 {seconds}초",
+        "seconds": "{seconds}초",
+    }
+}
 _DURATIONS = (
     ("hours", re.compile(r"(?P<hours>\d+) h 0?(?P<minutes>\d+) min")),
     ("minutes", re.compile(r"(?P<minutes>\d+) min 0?(?P<seconds>\d+) s")),
@@ -63,12 +71,21 @@ class _Pattern(NamedTuple):
     most: re.Pattern[str]
 
 
-def say(language: Texts, text: str, things: tuple[Thing, ...] = ()) -> str:
+def say(text: str, language: str, things: tuple[Thing, ...] = ()) -> str:
     """The text in the language. `things` are those that it is about, where that is known: one may stand at its
     beginning, whatever it is called."""
-    found = _read(language.language, text, things)
+    found = _read(language, text, things)
     reading = next(iter(found)) if len(found) == 1 else None
     return text if reading is None else reading
+
+
+FORMATS["sentence"] = lambda said, language: say(said[0], language, said[1])
+SENTENCE = message("move.pages.sentence", en="{said:sentence}", ko="{said:sentence}")
+
+
+def sentence(text: str, things: tuple[Thing, ...] = ()) -> Text:
+    """A message that says the text in each language."""
+    return SENTENCE(said=(text, things))
 
 
 @cache
@@ -177,7 +194,7 @@ def _value(language: str, kind: str, value: str) -> _Readings:
 def _counts(language: str, value: str) -> str | None:
     found = [_COUNT.fullmatch(part) for part in value.split(", ")]
     said = [
-        texts.of(language).word("counted", kind=_kinds(language)[part[2]], count=part[1])
+        _WORDS[language]["counted"].format(kind=_kinds(language)[part[2]], count=part[1])
         for part in found
         if part and part[2] in _kinds(language)
     ]
@@ -187,12 +204,12 @@ def _counts(language: str, value: str) -> str | None:
 def _duration(language: str, value: str) -> str | None:
     for key, pattern in _DURATIONS:
         if found := pattern.fullmatch(value):
-            return texts.of(language).word(key, **found.groupdict())
+            return _WORDS[language][key].format(**found.groupdict())
     return None
 
 
 @cache
 def _kinds(language: str) -> dict[str, str]:
     """What kinds are called, by what they are called in English."""
-    named = texts.of(language).texts
-    return {key.removeprefix("kinds."): said for key, said in named.items() if key.startswith("kinds.")}
+    named = {id.removeprefix("kind."): one for id, one in TEMPLATES.items() if id.startswith("kind.")}
+    return {name: one.texts[language] for name, one in named.items()}
