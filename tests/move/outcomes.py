@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from naru.move.kinds import image, volume_group
+from naru.move.mapping import AS_WRITTEN
 from naru.move.outcome import Content, Difference, Downtime, Item, Outcome, Project, Task
 from naru.plan.model import Finding
 
@@ -20,7 +22,7 @@ def item(kind: str, number: int, name: str, project: str = SHOP, *found: Differe
     return Item(kind, uuid(number), uuid(number + NEW), name, project, "create", "", found, **more)
 
 
-TYPE = Difference("volume_type", "ceph", "rbd-ssd", "as written")
+TYPE = Difference("volume_type", "ceph", "rbd-ssd", AS_WRITTEN())
 HOST = Difference("OS-EXT-SRV-ATTR:host", "old-01", "new-07", "the scheduler of the new cloud chooses the host")
 
 
@@ -51,8 +53,8 @@ def company() -> Outcome:
             item("server", 11, "web-2", SHOP, HOST, Difference("user_data", "x" * 5000, None, "the field is gone")),
             item("volume", 12, "data", SHOP, TYPE),
             item("volume", 13, "backup", SHOP, TYPE, Difference("bootable", "false", "true", "")),
-            Item("image", uuid(14), uuid(14), "debian-12", SHOP, "match", "same id and content"),
-            Item("snapshot", uuid(15), "", "before-upgrade", SHOP, "leave", "volume groups are not moved"),
+            Item("image", uuid(14), uuid(14), "debian-12", SHOP, "match", image.EXISTS()),
+            Item("snapshot", uuid(15), "", "before-upgrade", SHOP, "leave", volume_group.NOT_MOVED()),
             item("trunk", 16, "uplink"),
             Item("key pair", "u1/laptop", "v1/laptop", "laptop", "", "create", "", used_by=(SHOP,)),
             Item("flavor", "4711", "f-9", "m1.small", "", "match", "same name", used_by=(SHOP, LAB)),

@@ -12,9 +12,10 @@ import yaml
 from naru.errors import InputError, NaruError
 from naru.inventory.kinds import BY_NAME
 from naru.messages import LANGUAGES, TEMPLATES, Template, message, say
+from naru.move.kinds import image, volume_group
+from naru.move.mapping import AS_WRITTEN
 from naru.move.outcome import Difference, Downtime, Item, Outcome, Project
 from naru.move.pages import project, tables, tasks, terraform, write
-from naru.move.pages.sentences import say as said_of
 from naru.plan.model import Finding
 from tests.move import outcomes
 from tests.move.outcomes import LAB, NEW_SHOP, SHOP, uuid
@@ -54,8 +55,8 @@ def test_page_of_a_project(report: Path, language: str) -> None:
         assert say(tasks.title(kind), language) in page
     for said in (NEW_SHOP, uuid(10), uuid(10 + outcomes.NEW), "the field is gone", "4711"):
         assert said in page
-    for said in ("as written", "same id and content", "volume groups are not moved"):
-        assert said_of(said, language) in page
+    for said in (AS_WRITTEN(), image.EXISTS(), volume_group.NOT_MOVED()):
+        assert say(said, language) in page
     assert words(project.PROVISIONAL) not in page
     assert say(tables.duration(90), language) in page
     for said in (
@@ -151,7 +152,7 @@ FULL = message("test.full", en="the moon is `full`", ko="달이 `꽉` 찼습니�
 
 
 def test_texts_may_be_messages(tmp_path: Path) -> None:
-    rules = (Difference("a", 1, 2, FULL()), Difference("a", 3, 4, "as written"), Difference("a", 5, 6, FULL()))
+    rules = (Difference("a", 1, 2, FULL()), Difference("a", 3, 4, AS_WRITTEN()), Difference("a", 5, 6, FULL()))
     items = tuple(outcomes.item("server", number, "web", SHOP, rule) for number, rule in enumerate(rules))
     left = Item("volume", uuid(50), "", "data", SHOP, "leave", FULL())
     findings = (Finding("error", FULL(), FULL(), FULL(), uuid(50)),)

@@ -103,7 +103,7 @@ def blocks(
         Heading(2, BAD_TITLE()),
         difference_table(bad, explained=False) if bad else Paragraph(BAD_NONE()),
         Heading(2, FINDINGS_TITLE()),
-        finding_table(outcome.findings, outcome.items) if outcome.findings else Paragraph(FINDINGS_NONE()),
+        finding_table(outcome.findings) if outcome.findings else Paragraph(FINDINGS_NONE()),
         Heading(2, PROJECTS_TITLE()),
         _projects(parts, reports),
     ]

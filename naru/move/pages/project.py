@@ -19,7 +19,6 @@ from naru.move.pages.tables import (
     in_order,
     item_table,
     label,
-    say,
     table,
     thing,
 )
@@ -164,13 +163,13 @@ def blocks(outcome: Outcome, part: Part, files: Sequence[tuple[str, str]], map_f
     if part.contents:
         result += [Heading(2, CONTENT_TITLE()), Paragraph(CONTENT()), content_table(part.contents)]
     if left := [item for item in part.items if item.decision == "leave"]:
-        rows = [(*thing(item), code(item.old_id), say(item.why)) for item in in_order(left)]
+        rows = [(*thing(item), code(item.old_id), item.why) for item in in_order(left)]
         result += [Heading(2, LEFT_TITLE()), Paragraph(LEFT()), table(("kind", "name", "old_id", "why"), rows)]
     result += _differences(part)
     result += [Heading(2, MAP_TITLE()), Paragraph(MAP()), item_table(part.items)]
     result += iac.blocks(map_file)
     if further := [finding for finding in part.findings if finding.severity != "error"]:
-        result += [Heading(2, FINDINGS_TITLE()), finding_table(further, part.items)]
+        result += [Heading(2, FINDINGS_TITLE()), finding_table(further)]
     result.append(Heading(2, FILES_TITLE()))
     result.append(List(tuple(file_item(file, FILES[key]()) for file, key in files)))
     return result
@@ -227,7 +226,7 @@ def _bad(part: Part) -> Iterator[Block]:
         yield difference_table(bad, explained=False)
     if errors:
         yield Paragraph(BAD_FINDINGS(), tone="bad")
-        yield finding_table(errors, part.items)
+        yield finding_table(errors)
 
 
 # -- how to reach the new cloud
@@ -306,7 +305,7 @@ def _differences(part: Part) -> Iterator[Block]:
     if len(rules) < len(found):
         yield Paragraph(DIFFERENCES_RULES())
         counted = sorted(rules.items(), key=lambda pair: (-pair[1], *map(str, pair[0])))
-        rows = ((KIND(kind=kind), code(field), say(rule), f"{number:,}") for (kind, field, rule), number in counted)
+        rows = ((KIND(kind=kind), code(field), rule, f"{number:,}") for (kind, field, rule), number in counted)
         yield table(("kind", "field", "rule", "count"), rows)
         yield Paragraph(DIFFERENCES_EACH())
     yield difference_table(found)

@@ -6,10 +6,9 @@ from typing import Any
 
 from naru.messages import Template, Text, message, word
 from naru.move.outcome import Content, Difference, Downtime, Item
-from naru.move.pages import sentences
 from naru.plan.model import Finding
-from naru.plan.text import size
 from naru.report.blocks import Said, Table, Words, code
+from naru.text import size
 
 _LONG = 300  # characters of a value that a table shows: user data may be 64 KiB
 
@@ -137,7 +136,7 @@ def item_table(items: Iterable[Item]) -> Table:
             code(item.old_id),
             code(item.new_id),
             DECISIONS[item.decision](),
-            say(item.why),
+            item.why,
         )
         for item in in_order(items)
     )
@@ -149,7 +148,7 @@ def difference_table(found: Iterable[tuple[Item, Difference]], *, explained: boo
     rows = []
     for item, difference in sorted(found, key=lambda pair: (pair[0].kind, pair[0].name, pair[0].old_id, pair[1].field)):
         values = (_value(difference.old), _value(difference.new))
-        last = say(difference.rule) if explained else code(item.new_id)
+        last = difference.rule if explained else code(item.new_id)
         rows.append((*thing(item), code(difference.field), *values, last))
     return table(("kind", "name", "field", "old", "new", "rule" if explained else "new_id"), rows)
 
@@ -190,18 +189,15 @@ def content_table(contents: Iterable[Content]) -> Table:
     return table(("volume", "size", "compared", "way", "repaired", "digest", "compared_at"), rows)
 
 
-def finding_table(findings: Iterable[Finding], items: Iterable[Item]) -> Table:
-    """Errors first. `items` are the things that findings are about."""
+def finding_table(findings: Iterable[Finding]) -> Table:
+    """Errors first."""
     order = ("error", "warning", "info")
-    things: dict[str, tuple[sentences.Thing, ...]] = {}
-    for item in items:
-        things[item.old_id] = (*things.get(item.old_id, ()), (item.kind, item.name or item.old_id))
     rows = (
         (
             label(SEVERITIES, finding.severity),
-            say(finding.summary, things.get(finding.about, ())),
-            say(finding.detail),
-            say(finding.hint),
+            finding.summary,
+            finding.detail,
+            finding.hint,
             code(finding.about),
         )
         for finding in sorted(findings, key=lambda one: order.index(one.severity))
@@ -210,12 +206,6 @@ def finding_table(findings: Iterable[Finding], items: Iterable[Item]) -> Table:
 
 
 # -- what stands in them
-
-
-def say(text: Text, things: tuple[sentences.Thing, ...] = ()) -> Text:
-    """What the planner says. A sentence in English is read by its pattern; `things` are those that it is about, where
-    that is known."""
-    return sentences.sentence(text, things) if isinstance(text, str) and text else text
 
 
 def label(names: Mapping[str, Template], name: str) -> Text:

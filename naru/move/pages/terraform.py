@@ -10,50 +10,25 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from naru.move.kinds import KINDS
+from naru.move.kinds.port import INTERFACES
 from naru.move.outcome import Item
 from naru.report.names import unique, visible
 
-RESOURCES = {
-    "network": "openstack_networking_network_v2",
-    "subnet": "openstack_networking_subnet_v2",
-    "subnet pool": "openstack_networking_subnetpool_v2",
-    "address scope": "openstack_networking_addressscope_v2",
-    "address group": "openstack_networking_address_group_v2",
-    "QoS policy": "openstack_networking_qos_policy_v2",
-    "RBAC policy": "openstack_networking_rbac_policy_v2",
-    "router": "openstack_networking_router_v2",
+# what has no list of its own in the inventory
+_PARTS = {
     "router interface": "openstack_networking_router_interface_v2",
-    "security group": "openstack_networking_secgroup_v2",
     "security group rule": "openstack_networking_secgroup_rule_v2",
-    "port": "openstack_networking_port_v2",
-    "floating IP": "openstack_networking_floatingip_v2",
-    "key pair": "openstack_compute_keypair_v2",
-    "server group": "openstack_compute_servergroup_v2",
-    "image": "openstack_images_image_v2",
-    "volume": "openstack_blockstorage_volume_v3",
-    "server": "openstack_compute_instance_v2",
     "volume attachment": "openstack_compute_volume_attach_v2",
 }
-NOT_IMPORTABLE = {
-    "trunk": "openstack_networking_trunk_v2",
-    "port forwarding": "openstack_networking_portforwarding_v2",
-}
-_REMARKS = {
-    "port": "Ports: keep only those that are resources of their own in your configuration.",
-    "key pair": "Key pairs: keep only those of the user that Terraform logs in as.",
-}
-# a distributed or highly available router's interfaces have owners of their own
-_INTERFACES = (
-    "network:router_interface",
-    "network:ha_router_replicated_interface",
-    "network:router_interface_distributed",
-)
+RESOURCES = {kind.name: kind.terraform for kind in KINDS if kind.terraform and kind.importable} | _PARTS
+NOT_IMPORTABLE = {kind.name: kind.terraform for kind in KINDS if kind.terraform and not kind.importable}
 
 
 def kind_of(item: Item) -> str:
     """The key in RESOURCES of the thing; empty for what Terraform has no resource for."""
     if item.kind == "port" and item.device_owner.startswith("network:"):
-        return "router interface" if item.device_owner in _INTERFACES else ""  # gateways and such are Neutron's own
+        return "router interface" if item.device_owner in INTERFACES else ""  # gateways and such are Neutron's own
     return item.kind if item.kind in RESOURCES else ""
 
 
