@@ -295,13 +295,13 @@ class Draft:
             fields["undo"] = list(undo)
         return self.step(identity, Call(**fields), title, about=about, **position)
 
-    def milestone(self, identity: str, project: str, title: Text, gate: str = "") -> str:
+    def milestone(self, identity: str, project: str, title: Text, gate: str = "", purpose: str = "") -> str:
         """A step that does nothing: all steps so far of the project, and of none, come before it, and it may be behind
         a gate. Returns its id."""
         after = self._since.pop(project, [])
         if project:
             after = [*after, *self._since.get("", [])]
-        return self.step(identity, _Milestone.at(self.new), title, project=project, after=after, gate=gate)
+        return self.step(identity, _Milestone.at(self.new), title, project=project, after=after, gate=gate, purpose=purpose)
 
     def barrier(self, identity: str, title: Text, project: str, after: Iterable[str]) -> str:
         """A step that does nothing and waits for others until they are done, skipped or rolled back; what comes after

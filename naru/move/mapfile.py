@@ -44,7 +44,13 @@ class Map(pydantic.BaseModel):
 _FIELDS: dict[str, Any] = {name: (dict[str, str | None], {}) for name in SECTION_BY_NAME}
 _Map: type[Map] = pydantic.create_model("Map", __base__=Map, **_FIELDS)
 
-EMPTY: Map = _Map.model_validate({})
+
+def parse(raw: Mapping[str, Any]) -> Map:
+    """The map from the file's content. Raises pydantic.ValidationError."""
+    return _Map.model_validate(raw)
+
+
+EMPTY = parse({})
 
 
 # -- what the projects need, and what it becomes
@@ -136,7 +142,7 @@ def load(file: Path) -> Map:
             f"{file} was written for a newer Naru (naru_map: {raw['naru_map']})", hint="Use that one, or a newer one."
         )
     try:
-        return _Map.model_validate(raw)
+        return parse(raw)
     except pydantic.ValidationError as error:
         lines = [f"{'.'.join(map(str, item['loc']))}: {_explain(item['type'], item['msg'])}" for item in error.errors()]
         raise InputError(f"{file} is not a valid map", detail="\n".join(lines[:20])) from error
