@@ -25,7 +25,7 @@ lock: ## renew requirements.lock (no registry is named in it, unlike uv.lock)
 	  --no-header --extra workers --group dev -o requirements.lock pyproject.toml
 
 lock-releases: install ## renew the locks of OpenStack's releases: CONSTRAINTS=directory of upper constraints, <release>.txt
-	$(RUN)/python -m naru.lab.lock $(CONSTRAINTS)
+	$(RUN)/python -m naru.releases.lock $(CONSTRAINTS)
 
 lint: install ## ruff and mypy
 	$(RUN)/ruff check .

@@ -33,11 +33,12 @@ from naru.cloud.client import Cloud
 from naru.inventory.archive import Archive
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.read import read
-from naru.lab import release, spec
+from naru.lab import spec
 from naru.lab.api import Api
 from naru.lab.cloud import Cloud as LabCloud
 from naru.lab.infra import mariadb
 from naru.lab.lab import Lab
+from naru.releases import release
 
 # table: the columns that name the server
 TABLES = {

@@ -21,10 +21,11 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from naru.lab import release, spec, status
+from naru.lab import spec, status
 from naru.lab.api import Api
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
+from naru.releases import release
 
 PORT_BASE = 21000
 BATCH = 10  # servers a request: more keep a busy API from answering within a minute

@@ -39,12 +39,13 @@ from lab import PORT_BASE, quiet  # the benchmark beside this one
 from replay import replay
 
 from naru.cli.main import main as naru
-from naru.lab import release, spec
+from naru.lab import spec
 from naru.lab.lab import Lab
 from naru.lab.seed import remove, seeder
 from naru.lab.seed.load import Declaration, load
 from naru.move import steps
 from naru.plan.journal import Journal
+from naru.releases import release
 
 PROJECT = "wide"
 SERVICES = ("keystone", "glance", "nova", "placement", "neutron", "cinder")

@@ -12,11 +12,12 @@ from typing import Any
 import hypothesis
 import pytest
 
-from naru.lab import release, spec
+from naru.lab import spec
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 from naru.lab.seed import remove, seeder
 from naru.lab.seed.load import load
+from naru.releases import release
 
 from .lab.scenario import census, ignore
 

@@ -12,9 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from naru.cli.base import Command, Lister
-from naru.errors import InputError
-from naru.lab import install, python
-from naru.lab.release import Release, load, names
+from naru.releases import install, overview
 
 
 @contextmanager
@@ -28,30 +26,30 @@ def progress() -> Iterator[install.Progress]:
     with Bars(*columns, TextColumn("{task.description}"), console=console) as bars:
         tasks: dict[str, Any] = {}
 
-        def tell(release: str, phase: str, done: int, total: int) -> None:
+        def report(release: str, phase: str, done: int, total: int) -> None:
             if release not in tasks:
                 tasks[release] = bars.add_task(phase, total=total, release=release)
             bars.update(tasks[release], description=phase, completed=done)
 
-        yield tell
+        yield report
 
 
 def _lines(console: Console) -> install.Progress:
     began = time.monotonic()
     last: dict[str, str] = {}
 
-    def tell(release: str, phase: str, done: int, total: int) -> None:
+    def report(release: str, phase: str, done: int, total: int) -> None:
         if last.get(release) != phase:
             last[release] = phase
             console.print(f"{time.monotonic() - began:6.1f} s  {release}: {phase} ({done}/{total} packages)")
 
-    return tell
+    return report
 
 
 class Install(Command):
     """Install releases of OpenStack, each into a virtual environment that all labs share.
 
-    Without arguments: the oldest and the newest release. What is there already is left as it is.
+    Without arguments: the oldest and the newest release. What is installed already is left as it is.
     """
 
     examples = """
@@ -67,12 +65,9 @@ naru lab install --all
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> None:
-        if arguments.all and arguments.releases:
-            raise InputError("either --all or releases by name")
-        known = names()
-        wanted = known if arguments.all else arguments.releases or [known[0], known[-1]]
-        with progress() as tell:
-            paths = install.install(wanted, tell)
+        wanted = overview.choose(arguments.releases, everything=arguments.all)
+        with progress() as report:
+            paths = install.install(wanted, report)
         for name, path in paths.items():
             print(f"{name} {path}")
 
@@ -97,16 +92,9 @@ naru lab releases -f json
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         columns = ("Name", "Released", "Python", "Interpreter", "Installed", "Services")
-        return columns, [self._row(load(name)) for name in names()]
+        return columns, [self._shown(row) for row in overview.rows()]
 
     @staticmethod
-    def _row(release: Release) -> tuple[Any, ...]:
-        interpreter = str(python.find(release.python)) if python.available(release.python) else ""
-        return (
-            release.name,
-            release.released.isoformat(),
-            release.python,
-            interpreter,
-            install.installed(release),
-            _Names(release.services),
-        )
+    def _shown(row: overview.Row) -> tuple[Any, ...]:
+        released, services = row.released.isoformat(), _Names(row.services)
+        return row.name, released, row.python, row.interpreter, row.installed, services

@@ -9,7 +9,7 @@ from naru.lab.ceph import Ceph
 from naru.lab.infra import mariadb, rabbitmq
 from naru.lab.ports import Ports
 from naru.lab.process import Processes
-from naru.lab.release import Release
+from naru.releases.release import Release
 
 INSIDE = Path(__file__).parent / "inside"
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

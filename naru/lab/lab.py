@@ -15,12 +15,13 @@ import yaml
 
 from naru.errors import InputError, NaruError
 from naru.files import write_whole
-from naru.lab import bootstrap, deps, install, release, running
+from naru.lab import bootstrap, deps, running
 from naru.lab import spec as specification
 from naru.lab.cloud import Cloud
 from naru.lab.ports import Ports
 from naru.lab.running import Progress
 from naru.lab.spec import CloudSpec, LabSpec
+from naru.releases import install, release
 
 # What a lab needs to be created, beside what is in the caches: state, logs, Ceph's block files as they fill
 FREE_BYTES = 3 << 30

@@ -12,7 +12,8 @@ import pydantic
 
 from naru.errors import InputError
 from naru.files import write_whole
-from naru.lab import bootstrap, ports, release, services
+from naru.lab import bootstrap, ports, services
+from naru.releases import install, release
 
 MAX_CLOUDS = 4
 MAX_GUEST_HOSTS = 8
@@ -51,8 +52,8 @@ class LabSpec(pydantic.BaseModel):
 
 
 def cache_directory() -> Path:
-    """Where virtual environments and prepared states are shared by labs: $XDG_CACHE_HOME/naru."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "naru"
+    """Where labs share what can be made again: $XDG_CACHE_HOME/naru, with the releases' virtual environments."""
+    return install.venvs_directory().parent
 
 
 def lab_directory(name: str = DEFAULT_NAME) -> Path:

@@ -13,9 +13,9 @@ import pytest
 
 from naru.cli.main import main
 from naru.cloud import transport
-from naru.lab import install
 from naru.lab.lab import Lab
 from naru.move.facts import Facts
+from naru.releases import install
 from tests.move.test_mapping import facts as small_facts
 
 from . import moves

@@ -16,10 +16,11 @@ import pytest
 
 import naru.lab.inside
 from naru.errors import NaruError
-from naru.lab import ceph, install, python, release
+from naru.lab import ceph
 from naru.lab.ceph import Ceph
 from naru.lab.ports import PER_CLOUD, Ports
 from naru.lab.process import Processes, memory
+from naru.releases import install, python, release
 
 if not shutil.which("ceph-osd"):
     pytest.skip("Ceph is not installed: naru lab deps --install", allow_module_level=True)

@@ -15,8 +15,9 @@ import requests
 from openstack.config import OpenStackConfig
 from openstack.connection import Connection
 
-from naru.lab import release, spec, status
+from naru.lab import spec, status
 from naru.lab.lab import Lab
+from naru.releases import release
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases]
 PORT_BASE = 26000

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from naru.lab import guests, release, spec, status
+from naru.lab import guests, spec, status
 from naru.lab.cloud import Cloud
 from naru.lab.guests import heartbeats
 from naru.lab.guests.heartbeats import Heartbeats
 from naru.lab.lab import Lab
+from naru.releases import release
 
 from . import scenario
 from .scenario import Rest, ignore, wait

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from naru.errors import InputError
-from naru.lab import release, spec
+from naru.lab import spec
 from naru.lab.guests import image
 from naru.lab.guests.heartbeats import Heartbeats
+from naru.releases import release
 
 pytestmark = pytest.mark.unit
 

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from naru.errors import InputError, NaruError
-from naru.lab import deps, release, spec, status
+from naru.lab import deps, spec, status
 from naru.lab.lab import Lab
+from naru.releases import release
 
 from .scenario import Rest, connect, ignore, processes_of
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from naru.lab import install, release, spec, status
+from naru.lab import spec, status
 from naru.lab.lab import Lab
+from naru.releases import install, release
 
 from . import scenario
 from .scenario import Rest, connect, ignore

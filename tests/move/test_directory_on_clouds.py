@@ -12,10 +12,11 @@ from keystoneauth1 import exceptions
 from keystoneauth1.identity import v3
 from keystoneauth1.session import Session
 
-from naru.lab import release, spec
+from naru.lab import spec
 from naru.lab.api import PATHS, Api
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
+from naru.releases import release
 
 from ..lab.scenario import ignore
 from .scenario import Move, moving

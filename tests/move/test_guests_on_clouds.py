@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from naru.lab import release, spec
+from naru.lab import spec
 from naru.lab.guests import heartbeats
 from naru.lab.lab import Lab
+from naru.releases import release
 
 from ..lab import scenario
 from ..lab.scenario import Rest, ignore

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from naru.lab import release, spec
+from naru.lab import spec
 from naru.lab.lab import Lab
 from naru.lab.seed import content, remove, seeder
 from naru.lab.seed.load import load
+from naru.releases import release
 
 from ..lab.scenario import Rest, connect, ignore
 from .conftest import snapshots

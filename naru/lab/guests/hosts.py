@@ -20,9 +20,9 @@ from pathlib import Path
 import jinja2
 
 from naru.errors import NaruError
-from naru.lab import bindings
 from naru.lab.cloud import SYSTEM_PATH, Cloud
 from naru.lab.process import Command, Running
+from naru.releases import bindings
 
 HOLDER = Path(__file__).parent / "holder.sh"
 TEMPLATES = Path(__file__).parent / "templates"

@@ -3,9 +3,9 @@
 import dataclasses
 from pathlib import Path
 
-from naru.lab import bindings
 from naru.lab.cloud import Cloud
 from naru.lab.process import Command
+from naru.releases import bindings
 
 DATABASES = ()
 CATALOG = ()

@@ -1,7 +1,7 @@
-"""One virtual environment for each release, installed from its lock, cached and shared by labs.
+"""One virtual environment for each release, installed from its lock, cached and shared by all who use it.
 
 An environment lies at `$XDG_CACHE_HOME/naru/venvs/<release>-<12 hex digits>`; the digits are of everything that
-shapes it (lock, edits, files of etc/, Python version), so that a changed lock makes another one and a running lab
+shapes it (lock, edits, files of etc/, Python version), so that a changed lock makes another one and what runs
 keeps its own. It is built where it will stay, because console scripts name their interpreter by absolute path: it
 counts only once the file `complete` lies in it, which is written last. A lock on `<environment>.lock` lets one
 process build at a time. The tools that do the work inherit that lock, so an installation whose Naru was killed
@@ -29,8 +29,8 @@ from pathlib import Path
 import uv
 
 from naru.errors import NaruError
-from naru.lab import python
-from naru.lab.release import Release, load, lock_path
+from naru.releases import python
+from naru.releases.release import Release, load, lock_path
 
 # (release, what is being done, packages done, packages in all); called from several threads
 Progress = Callable[[str, str, int, int], None]

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from naru.errors import InputError, NaruError
-from naru.lab import release
+from naru.releases import release
 
 pytestmark = pytest.mark.unit
 CORE = {"keystone", "glance", "placement", "nova", "neutron", "cinder"}
@@ -56,7 +56,7 @@ def test_python_2_builds_with_pbr(name: str) -> None:
 def test_every_lock_and_file_belongs_to_a_release() -> None:
     known = set(release.names())
     assert {file.stem for file in release.LOCKS.glob("*.txt")} == known
-    assert {directory.name for directory in (release.RELEASES / "etc").iterdir() if directory.is_dir()} <= known
+    assert {directory.name for directory in (release.DATA / "etc").iterdir() if directory.is_dir()} <= known
 
 
 def test_unknown_release_names_the_known_ones() -> None:
@@ -67,7 +67,7 @@ def test_unknown_release_names_the_known_ones() -> None:
 
 
 def test_a_file_that_is_not_valid_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(release, "RELEASES", tmp_path)
+    monkeypatch.setattr(release, "DATA", tmp_path)
     (tmp_path / "wrong.yaml").write_text("name: wrong\nreleased: 2020-01-01\npython: three\npackages: {}\napi: {}\n")
     with pytest.raises(NaruError, match=r"wrong\.yaml is not a valid release") as caught:
         release.load("wrong")

@@ -1,6 +1,6 @@
-"""OpenStack releases as data: `releases/<name>.yaml`, `locks/<name>.txt` and the files of `releases/etc/<name>/`.
+"""OpenStack releases as data: `data/<name>.yaml`, `locks/<name>.txt` and the files of `data/etc/<name>/`.
 
-No code of the lab branches on a release's name: what differs between releases is in these files, and templates ask
+No code branches on a release's name: what differs between releases is in these files, and templates ask
 `release.has("trait")`.
 """
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from naru.errors import InputError, NaruError
 
-RELEASES = Path(__file__).parent / "releases"
+DATA = Path(__file__).parent / "data"
 LOCKS = Path(__file__).parent / "locks"
 
 # "module:attribute" or "module:factory()"
@@ -83,8 +83,8 @@ class Release(_Data):
 
     @property
     def services(self) -> list[str]:
-        """The services that a lab can have: those whose API can be served, in the order of the data file, and `ldap`
-        where the setting says which packages make Keystone able to use a directory."""
+        """The services that a cloud of this release can have: those whose API can be served, in the order of the data
+        file, and `ldap` where the setting says which packages make Keystone able to use a directory."""
         return [*self.api, *(["ldap"] if "ldap_packages" in self.settings else [])]
 
     @property
@@ -98,7 +98,7 @@ class Release(_Data):
 
         The directory need not exist.
         """
-        return RELEASES / "etc" / self.name
+        return DATA / "etc" / self.name
 
 
 def normalize(distribution: str) -> str:
@@ -118,8 +118,8 @@ def lock_path(name: str) -> Path:
 
 
 def names() -> list[str]:
-    """Every release that the lab knows, oldest first: the ones with words for names came before the years."""
-    return sorted((file.stem for file in RELEASES.glob("*.yaml")), key=lambda name: (name[0].isdigit(), name))
+    """The name of every known release, oldest first: the ones with words for names came before the years."""
+    return sorted((file.stem for file in DATA.glob("*.yaml")), key=lambda name: (name[0].isdigit(), name))
 
 
 @functools.cache
@@ -127,7 +127,7 @@ def load(name: str) -> Release:
     """Reads one release. Raises InputError for an unknown name, NaruError for a data file that is not valid."""
     if name not in names():
         raise InputError(f"unknown OpenStack release {name!r}", hint=f"Known: {', '.join(names())}.")
-    file = RELEASES / f"{name}.yaml"
+    file = DATA / f"{name}.yaml"
     try:
         return Release.model_validate(yaml.safe_load(file.read_text()))
     except (ValidationError, yaml.YAMLError) as error:

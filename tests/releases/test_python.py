@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from naru.errors import InputError
-from naru.lab import python
+from naru.releases import python
 
 pytestmark = pytest.mark.unit
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"

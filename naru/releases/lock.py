@@ -1,4 +1,4 @@
-"""Makes lock files anew: `python -m naru.lab.lock DIRECTORY [RELEASE ...]`.
+"""Makes lock files anew: `python -m naru.releases.lock DIRECTORY [RELEASE ...]`.
 
 DIRECTORY holds the upper constraints that each release has published, as `<release>.txt`. They bound every package
 but the ones that the release's data file asks for. A release without such a file is resolved freely, and keeps
@@ -16,9 +16,9 @@ from pathlib import Path
 import uv
 
 from naru.errors import InputError, NaruError
-from naru.lab import python
-from naru.lab.install import python2_environment
-from naru.lab.release import Release, load, lock_path, names, normalize
+from naru.releases import python
+from naru.releases.install import python2_environment
+from naru.releases.release import Release, load, lock_path, names, normalize
 
 # they are part of how things are installed, or are pinned by the data file
 UNBOUND = {"pip", "setuptools", "wheel", "virtualenv", "distribute"}
@@ -77,7 +77,7 @@ def _output(command: Sequence[str]) -> str:
 def main(arguments: Sequence[str]) -> None:
     """Locks the releases named after the directory of constraints, or all of them."""
     if not arguments:
-        raise InputError("the directory of upper constraints is missing", hint="python -m naru.lab.lock DIRECTORY")
+        raise InputError("the directory of upper constraints is missing", hint="python -m naru.releases.lock DIRECTORY")
     directory = Path(arguments[0])
     for name in arguments[1:] or names():
         constraints = directory / f"{name}.txt"

@@ -1,7 +1,7 @@
 """Python bindings of system libraries (libvirt, OpenLDAP), which a release needs for what is done on request alone.
 
-They are not in the releases' locks: they are compiled against the system's library, so that labs without need none of
-it. Each goes into a directory of its own beside the virtual environments, for `PYTHONPATH`.
+They are not in the releases' locks: they are compiled against the system's library, so that clouds that do without
+them need none of it. Each goes into a directory of its own beside the virtual environments, for `PYTHONPATH`.
 """
 
 import subprocess
@@ -12,8 +12,8 @@ from pathlib import Path
 import uv
 
 from naru.errors import NaruError
-from naru.lab import install
-from naru.lab.release import Release
+from naru.releases import install
+from naru.releases.release import Release
 
 
 def ensure(release: Release, library: str, packages: Mapping[str, str]) -> Path:

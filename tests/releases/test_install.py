@@ -12,7 +12,7 @@ import uv
 import yaml
 
 from naru.errors import InputError, NaruError
-from naru.lab import install, python, release
+from naru.releases import install, python, release
 
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"
 TINY = {
@@ -27,12 +27,12 @@ LOCK = "iniconfig==2.1.0\nsix==1.17.0\n"
 SCRIPT = """
 import os, pathlib, signal, sys
 from naru.errors import NaruError
-from naru.lab import install, release
-release.RELEASES, release.LOCKS = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[1])
-def tell(name, phase, done, total):
-    {told}
+from naru.releases import install, release
+release.DATA, release.LOCKS = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[1])
+def report(name, phase, done, total):
+    {at_report}
 try:
-    print(install.install(["tiny"], tell)["tiny"])
+    print(install.install(["tiny"], report)["tiny"])
 except NaruError as error:
     print(error)
 """
@@ -46,7 +46,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     directory = tmp_path / "releases"
     directory.mkdir()
-    monkeypatch.setattr(release, "RELEASES", directory)
+    monkeypatch.setattr(release, "DATA", directory)
     monkeypatch.setattr(release, "LOCKS", directory)
     release.load.cache_clear()
     describe(directory)
@@ -61,9 +61,9 @@ def describe(directory: Path, lock: str = LOCK, **changes: object) -> None:
     release.load.cache_clear()
 
 
-def start(directory: Path, told: str = "pass") -> subprocess.Popen[str]:
+def start(directory: Path, at_report: str = "pass") -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(told=told), str(directory)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", SCRIPT.format(at_report=at_report), str(directory)], stdout=subprocess.PIPE, text=True
     )
 
 
@@ -191,7 +191,7 @@ def test_two_at_once_build_it_once(data: Path) -> None:
 def test_full_disk(data: Path, tmp_path: Path) -> None:
     small = tmp_path / "cache"
     small.mkdir()
-    script = SCRIPT.format(told="pass")
+    script = SCRIPT.format(at_report="pass")
     mounting = f'mount -t tmpfs -o size=64k none {small} && exec "$@"'
     # a mount namespace of its own: nothing to clean up, even when the test is killed
     command = ["unshare", "--mount", "sh", "-c", mounting, "sh", sys.executable, "-c", script, str(data)]
@@ -201,7 +201,7 @@ def test_full_disk(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.unit
-def test_a_missing_python_is_told_before_anything_is_done(data: Path) -> None:
+def test_a_missing_python_is_reported_before_anything_is_done(data: Path) -> None:
     describe(data, python="2.6")
     with pytest.raises(InputError, match=r"tiny needs Python 2\.6"):
         install.install(["tiny"])
