@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from cliff import columns, command, lister, show
@@ -9,6 +10,23 @@ from cliff import columns, command, lister, show
 from naru.errors import NaruError
 from naru.plan.errors import PlanError
 from naru.plan.model import Finding
+from naru.text import parse_duration, parse_rate
+
+
+def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """For argparse's `type`: reads an argument by `parse`, whose ValueError's message is shown to the user whole."""
+
+    def read(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
+
+
+DURATION = argument(parse_duration)
+RATE = argument(parse_rate)
 
 
 def print_error(error: NaruError | PlanError) -> None:

@@ -6,15 +6,16 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from naru.cli.base import ShowOne
+from naru.cli.base import DURATION, ShowOne
 from naru.cli.move_plan import Phase, add_work, move_fields
-from naru.cli.move_sync import duration, rounds
+from naru.cli.move_sync import rounds
 from naru.errors import InputError
 from naru.move import hold, work
 from naru.move.downtime import ahead
 from naru.move.progress import Progress
-from naru.plan import control, text
+from naru.plan import control
 from naru.plan.status import status
+from naru.text import duration
 
 EVERY = 60.0
 
@@ -42,7 +43,7 @@ naru move cutover work/hanok --hold --every 5m
         parser = super().get_parser(prog_name)
         parser.add_argument("--hold", action="store_true", help="copy ahead, again and again, until it is released")
         parser.add_argument(
-            "--every", type=duration, metavar="TIME", help=f"with --hold: begin a round this often ({EVERY:.0f}s)"
+            "--every", type=DURATION, metavar="TIME", help=f"with --hold: begin a round this often ({EVERY:.0f}s)"
         )
         return parser
 
@@ -70,7 +71,7 @@ naru move cutover work/hanok --hold --every 5m
                 if found.code not in (0, 1):
                     return found.code
                 if (longest := ahead(move, {one.volume: one.seconds for one in found.done}, projects)) is not None:
-                    self._say(f"the longest interruption now: about {text.duration(longest)}")
+                    self._say(f"the longest interruption now: about {duration(longest)}")
         self._say("released; the window begins")
         return 0
 

@@ -23,7 +23,7 @@ from naru.move.work import Work
 from naru.plan import control
 from naru.plan.errors import PlanError
 from naru.plan.journal import Journal
-from naru.plan.text import duration
+from naru.text import duration
 
 TICK = 2.0
 """Seconds between two looks at what is due while steps run."""

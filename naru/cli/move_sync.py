@@ -1,7 +1,6 @@
 """`naru move sync|rate`: content copied ahead while the old servers run, and how fast."""
 
 import argparse
-import re
 import sys
 import threading
 import time
@@ -9,25 +8,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from naru.cli.base import Lister, ShowOne
+from naru.cli.base import DURATION, Lister, ShowOne, argument
 from naru.cli.move_plan import add_chosen, add_work
 from naru.cli.plan_run import run
-from naru.cli.volume_copy import rate as rate_of
 from naru.errors import NaruError
 from naru.move import storage, sync, work
 from naru.plan.status import Status
+from naru.text import parse_rate
 
 LOOK = 1.0  # seconds between two looks at whether it was interrupted
 MOST = 10  # failures of one round that are told one by one
-_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def duration(text: str) -> float:
-    """Seconds: a number with s, m, h or d."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
-    if not found or not float(found[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration; like 30s, 10m or 1h")
-    return float(found[1]) * _SECONDS[found[2]]
 
 
 class Round(NamedTuple):
@@ -110,8 +100,8 @@ naru move sync work/hanok -q -f json
         add_work(parser)
         add_chosen(parser)
         parser.add_argument("--whole", action="store_true", help="compare everything, not only what changed")
-        parser.add_argument("--every", type=duration, metavar="TIME", help="begin a round this often, like 1h")
-        parser.add_argument("--until", type=duration, metavar="TIME", help="go on until the next one takes no longer")
+        parser.add_argument("--every", type=DURATION, metavar="TIME", help="begin a round this often, like 1h")
+        parser.add_argument("--until", type=DURATION, metavar="TIME", help="go on until the next one takes no longer")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
@@ -160,7 +150,11 @@ naru move rate work/hanok
         parser = super().get_parser(prog_name)
         add_work(parser)
         parser.add_argument(
-            "rate", nargs="?", type=_cap, metavar="RATE", help="bytes a second, like 80M or 1.5G; none for no cap"
+            "rate",
+            nargs="?",
+            type=argument(_cap),
+            metavar="RATE",
+            help="bytes a second, like 80M or 1.5G; none for no cap",
         )
         return parser
 
@@ -173,4 +167,4 @@ naru move rate work/hanok
 
 def _cap(text: str) -> float:
     """0.0 for none."""
-    return 0.0 if text == "none" else rate_of(text)
+    return 0.0 if text == "none" else parse_rate(text)

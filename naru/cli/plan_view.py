@@ -14,7 +14,7 @@ from rich.text import Text
 
 from naru.plan.journal import Journal
 from naru.plan.status import Running, Status, status
-from naru.plan.text import duration, size
+from naru.text import duration, size
 
 REFRESH = 0.5
 """Seconds between two pictures on a terminal."""

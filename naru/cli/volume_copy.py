@@ -14,7 +14,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from naru.cli.base import Lines, ShowOne
+from naru.cli.base import RATE, Lines, ShowOne
 from naru.cli.volume import POINT, add_location, point_name
 from naru.errors import InputError
 from naru.volumes import state
@@ -25,21 +25,12 @@ from naru.volumes.locations import Location, parse
 from naru.volumes.verify import check, verify
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
-_UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
-
-
-def rate(text: str) -> float:
-    """Bytes a second: a number with K, M or G for their binary multiples."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)", text)
-    if not found or not float(found[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no rate; like 500K, 80M or 1.5G, in bytes a second")
-    return float(found[1]) * _UNITS[found[2]]
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     add_location(parser, "source", "rbd:..., file:... or qcow2:...; see naru volume where --help")
     add_location(parser, "target", "the same; it has to be there")
-    parser.add_argument("--rate", type=rate, metavar="BYTES", help="a cap in bytes of data a second, like 80M")
+    parser.add_argument("--rate", type=RATE, metavar="BYTES", help="a cap in bytes of data a second, like 80M")
     parser.add_argument(
         "--work",
         metavar="DIR",
@@ -223,7 +214,7 @@ naru volume check file:/mnt/nfs/volume-2 volume-2.proof -f json
         add_location(parser, "location", "rbd:..., file:... or qcow2:...; see naru volume where --help")
         parser.add_argument("proof", type=Path, metavar="FILE", help="what naru volume verify --proof FILE wrote")
         parser.add_argument("--point", metavar="POINT", help=POINT)
-        parser.add_argument("--rate", type=rate, metavar="BYTES", help="a cap in bytes of data a second, like 80M")
+        parser.add_argument("--rate", type=RATE, metavar="BYTES", help="a cap in bytes of data a second, like 80M")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:

@@ -14,7 +14,7 @@ from naru.plan import schema
 from naru.plan.forecast import forecast
 from naru.plan.journal import Journal
 from naru.plan.model import Plan
-from naru.plan.text import duration
+from naru.text import duration
 
 # the steps of a server between which nobody reaches it; its id on the old cloud follows
 STOP = "stop server/"

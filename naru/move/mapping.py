@@ -18,6 +18,7 @@ from naru import yamlfile
 from naru.errors import InputError, NaruError
 from naru.inventory.rows import Row
 from naru.move.facts import Facts
+from naru.text import plural
 
 CREATE = "create"
 DEFAULT = "default"
@@ -132,13 +133,9 @@ def needs(facts: Facts) -> list[Need]:
             need("physical_networks", None, physical, "network")
     order = {section.name: number for number, section in enumerate(SECTIONS)}
     return [
-        Need(section, key, ", ".join(f"{count} {_plural(user, count)}" for user, count in users.items()), row)
+        Need(section, key, ", ".join(f"{count} {plural(user, count)}" for user, count in users.items()), row)
         for (section, key), (row, users) in sorted(found.items(), key=lambda item: (order[item[0][0]], item[0][1]))
     ]
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
 
 
 def own_container(backup: Row) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from naru.plan.errors import PlanInputError
+from naru.text import plural
 
 DEFAULT_LIMIT = "default"
 BARRIER = "barrier"
@@ -96,7 +97,7 @@ class Plan:
         problems = [*self._problems_of_steps(), *self._problems_of_edges()]
         if problems:
             raise PlanInputError(
-                f"the plan has {len(problems)} problem{'s' if len(problems) > 1 else ''}",
+                f"the plan has {len(problems)} {plural('problem', len(problems))}",
                 detail="\n".join(problems),
                 hint="the rule or file that made the plan has to be corrected",
             )

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any, NamedTuple
 
 from naru.plan.model import Plan, Step
+from naru.text import count, duration
 
 SEVERITIES = ("error", "warning", "info")
 
@@ -21,8 +22,8 @@ def text(plan: Plan) -> str:
 def _lines(plan: Plan) -> Iterator[str]:
     units = list(dict.fromkeys(step.unit for step in plan.steps))
     yield plan.title or "(no title)"
-    counts = [_count(len(plan.steps), "step"), _count(len(units), "unit"), _count(len(set(plan.edges)), "edge")]
-    yield ", ".join([*counts, _count(len(plan.findings), "finding")])
+    counts = [count(len(plan.steps), "step"), count(len(units), "unit"), count(len(set(plan.edges)), "edge")]
+    yield ", ".join([*counts, count(len(plan.findings), "finding")])
     if plan.steps:
         used = {step.limit for step in plan.steps}
         yield "limits: " + ", ".join(f"{group} {plan.limits[group]}" for group in sorted(used))
@@ -66,32 +67,6 @@ def _facts(step: Step) -> Iterator[str]:
 
 def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person writes them: `0.2 s`, `45 s`, `12 min 05 s`, `3 h 20 min`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min"
-
-
-def size(amount: float) -> str:
-    """Bytes in binary units."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TiB"
 
 
 class Change(NamedTuple):

@@ -14,7 +14,7 @@ from naru.move.outcome import Difference, Item
 from naru.move.report import sentences, texts, write
 from naru.move.report.sentences import PLACE, Thing, patterns, say
 from naru.plan.model import Finding
-from naru.plan.text import duration
+from naru.text import duration
 from tests.move import outcomes, planner_texts
 from tests.move.outcomes import SHOP, uuid
 from tests.move.pages import Html

@@ -9,7 +9,7 @@ import pytest
 from naru.plan import planfile, rules
 from naru.plan.errors import PlanInputError
 from naru.plan.model import Edge, Finding, Plan, Step
-from naru.plan.text import diff, duration, text
+from naru.plan.text import diff, text
 
 pytestmark = pytest.mark.unit
 GOLDEN = Path(__file__).parent / "golden"
@@ -159,18 +159,3 @@ def test_diff_names_what_changed() -> None:
         ("changed", "limit rbd@old", "value", "2", "3"),
         ("added", "step dns", "", "", "dns.change"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (0.04, "0.0 s"),
-        (9.94, "9.9 s"),
-        (45.2, "45 s"),
-        (65, "1 min 05 s"),
-        (3599.7, "1 h 00 min"),
-        (12000, "3 h 20 min"),
-    ],
-)
-def test_durations_read_well(seconds: float, expected: str) -> None:
-    assert duration(seconds) == expected

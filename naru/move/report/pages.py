@@ -14,7 +14,7 @@ from naru.move.report.sentences import Thing, say
 from naru.move.report.terraform import from_state
 from naru.move.report.texts import Texts
 from naru.plan.model import Finding
-from naru.plan.text import size
+from naru.text import size
 
 LAST_PHASE = "finalize"
 TAKEN_BACK = "rollback"

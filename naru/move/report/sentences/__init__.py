@@ -7,7 +7,7 @@ alone to read it, so that no piece of a name is ever taken for a piece of the te
 A place in a pattern is `{name}`, which may be anything, or `{name:type}`:
 
 - `word`: something without blanks; `line`: something on one line
-- `kind`: a kind of thing; `counts`: `2 servers, 1 port`; `duration`: as `naru.plan.text.duration` writes it
+- `kind`: a kind of thing; `counts`: `2 servers, 1 port`; `duration`: as `naru.text.duration` writes it
 - `sentence`: another of the texts
 
 `{thing}` is a kind and a name, and stands at the beginning. Texts that are joined, by `; ` or line by line, are read

@@ -1,0 +1,57 @@
+"""Numbers as people write and read them: durations, sizes, rates, plurals. For every room.
+
+What `parse_duration` and `parse_rate` refuse, they refuse by a ValueError whose message is for the user.
+"""
+
+import re
+
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_MULTIPLES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person writes them: `0.2 s`, `45 s`, `12 min 05 s`, `3 h 20 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min"
+
+
+def parse_duration(text: str) -> float:
+    """Seconds: a number with s, m, h or d, above 0 (`30s`, `1.5h`)."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
+    if not found or not float(found[1]):
+        raise ValueError(f"{text!r} is no duration; like 30s, 10m or 1h")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def size(amount: float) -> str:
+    """Bytes in binary units: `512 B`, `1.5 GiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} TiB"
+
+
+def parse_rate(text: str) -> float:
+    """Bytes a second: a number, above 0, with K, M or G for their binary multiples (`500K`, `1.5G`)."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)", text)
+    if not found or not float(found[1]):
+        raise ValueError(f"{text!r} is no rate; like 500K, 80M or 1.5G, in bytes a second")
+    return float(found[1]) * _MULTIPLES[found[2]]
+
+
+def plural(noun: str, number: int) -> str:
+    """The noun as it stands after that number: `step` after 1, else `steps`."""
+    return noun if number == 1 else f"{noun}s"
+
+
+def count(number: int, noun: str) -> str:
+    """A number of things: `1 step`, `1,200 steps`."""
+    return f"{number:,} {plural(noun, number)}"
