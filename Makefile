@@ -27,10 +27,11 @@ lock: ## renew requirements.lock (no registry is named in it, unlike uv.lock)
 lock-releases: install ## renew the locks of OpenStack's releases: CONSTRAINTS=directory of upper constraints, <release>.txt
 	$(RUN)/python -m naru.releases.lock $(CONSTRAINTS)
 
-lint: install ## ruff and mypy
+lint: install ## ruff, mypy and which room imports which (pyproject.toml)
 	$(RUN)/ruff check .
 	$(RUN)/ruff format --check .
 	$(RUN)/mypy
+	$(RUN)/lint-imports --no-logo
 
 deps: install ## the distribution's packages, without starting their daemons (needs root)
 	$(RUN)/naru lab deps --install
@@ -78,4 +79,4 @@ bench-volumes: install deps ## volume content between two Ceph clusters and file
 	$(RUN)/python benchmarks/volumes.py
 
 clean: ## the virtual environment and caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
