@@ -25,6 +25,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from naru.text import ENGLISH, Units, duration, plural
+
 LANGUAGES = ("en", "ko")
 """Languages that every message has; the first is that of the command line."""
 PLACE = re.compile(r"\{(\w+)(?::(\w+))?\}")
@@ -108,21 +110,11 @@ def say(text: Text, language: str = LANGUAGES[0]) -> str:
 
 # -- formats
 
-_UNITS = {"en": (" h ", " min ", " min", " s"), "ko": ("시간 ", "분 ", "분", "초")}
+_UNITS = {"en": ENGLISH, "ko": Units("시간 ", "분 ", "분", "초")}
 
 
 def _duration(seconds: float, language: str) -> str:
-    """As `0.2 s`, `45 s`, `12 min 05 s`, `3 h 20 min`."""
-    hour, minute, last_minute, second = _UNITS[language]
-    if seconds < 10:
-        return f"{seconds:.1f}{second}"
-    if seconds < 60:
-        return f"{seconds:.0f}{second}"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes}{minute}{rest:02}{second}"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}{hour}{minutes:02}{last_minute}"
+    return duration(seconds, _UNITS[language])
 
 
 def _kind(name: str, language: str) -> str:
@@ -132,7 +124,7 @@ def _kind(name: str, language: str) -> str:
 def _counts(numbers: Mapping[str, int], language: str) -> str:
     if language == "ko":
         return ", ".join(f"{_kind(name, language)} {number}개" for name, number in numbers.items())
-    return ", ".join(f"{number} {name}{'' if number == 1 else 's'}" for name, number in numbers.items())
+    return ", ".join(f"{number} {plural(name, number)}" for name, number in numbers.items())
 
 
 def _join(joint: str) -> Callable[[Iterable[Text], str], str]:
