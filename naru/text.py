@@ -4,24 +4,35 @@ What `parse_duration` and `parse_rate` refuse, they refuse by a ValueError whose
 """
 
 import re
+from typing import NamedTuple
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MULTIPLES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
-def duration(seconds: float, units: tuple[str, str, str] = (" h", " min", " s"), joint: str = " ") -> str:
-    """Seconds as a person writes them: `0.2 s`, `45 s`, `12 min 05 s`, `3 h 20 min`. `units` are what hours, minutes
-    and seconds are called."""
-    hour, minute, second = units
+class Units(NamedTuple):
+    """What stands after each number of a duration, with the blanks around it; `end` is of minutes that come last."""
+
+    hours: str = " h "
+    minutes: str = " min "
+    end: str = " min"
+    seconds: str = " s"
+
+
+ENGLISH = Units()
+
+
+def duration(seconds: float, units: Units = ENGLISH) -> str:
+    """Seconds as a person writes them: `0.2 s`, `45 s`, `12 min 05 s`, `3 h 20 min`."""
     if seconds < 10:
-        return f"{seconds:.1f}{second}"
+        return f"{seconds:.1f}{units.seconds}"
     if seconds < 60:
-        return f"{seconds:.0f}{second}"
+        return f"{seconds:.0f}{units.seconds}"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
-        return f"{minutes}{minute}{joint}{rest:02}{second}"
+        return f"{minutes}{units.minutes}{rest:02}{units.seconds}"
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}{hour}{joint}{minutes:02}{minute}"
+    return f"{hours}{units.hours}{minutes:02}{units.end}"
 
 
 def parse_duration(text: str) -> float:

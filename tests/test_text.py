@@ -2,7 +2,7 @@
 
 import pytest
 
-from naru.text import count, duration, parse_duration, parse_rate, plural, size
+from naru.text import Units, count, duration, parse_duration, parse_rate, plural, size
 
 pytestmark = pytest.mark.unit
 
@@ -20,6 +20,11 @@ pytestmark = pytest.mark.unit
 )
 def test_durations_read_well(seconds: float, expected: str) -> None:
     assert duration(seconds) == expected
+
+
+def test_durations_in_other_units() -> None:
+    units = Units("시간 ", "분 ", "분", "초")
+    assert [duration(seconds, units) for seconds in (0.2, 725, 12000)] == ["0.2초", "12분 05초", "3시간 20분"]
 
 
 @pytest.mark.parametrize(

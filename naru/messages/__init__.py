@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from naru.text import duration, plural
+from naru.text import ENGLISH, Units, duration, plural
 
 LANGUAGES = ("en", "ko")
 """Languages that every message has; the first is that of the command line."""
@@ -111,7 +111,7 @@ def say(text: Text, language: str = LANGUAGES[0]) -> str:
 
 # -- formats
 
-_UNITS = {"en": (" h", " min", " s"), "ko": ("시간", "분", "초")}
+_UNITS = {"en": ENGLISH, "ko": Units("시간 ", "분 ", "분", "초")}
 
 
 def _duration(seconds: float, language: str) -> str:
