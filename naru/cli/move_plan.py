@@ -175,7 +175,7 @@ def _database(arguments: argparse.Namespace, storages: tuple[str, str] | None) -
 def move_fields(move: work.Work, journal: Journal, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
     """The state of a move as one thing's fields."""
     names, values = fields(state)
-    back = rollback.taken_back(journal, move.projects)
+    back = rollback.rolled_back(journal, move.projects)
     return (*names, "taken back"), (*values, Lines(sorted(move.called[project] for project in back)))
 
 
@@ -316,7 +316,7 @@ naru plan show work/hanok --rollback
             for line in back.told(move, journal, projects, arguments.carry_back):
                 print(f"naru: {line}", file=sys.stderr, flush=True)
             for step in rollback.start(move, journal, projects, carry_back=arguments.carry_back):
-                print(f"naru: too late for {step.removeprefix('undo/')}: not carried back", file=sys.stderr)
+                print(f"naru: too late for {step}: not carried back", file=sys.stderr)
             state = run(journal, wait=False, quiet=self.app.options.verbose_level == 0, undoing=True)
             told = move_fields(move, journal, state)
         self.exit_code = state.exit_code

@@ -14,9 +14,11 @@ from typing import Any, Literal
 
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.rows import Row
+from naru.messages import Text
 from naru.move.facts import Facts, disks, names
 from naru.move.mapping import CREATE, Choice
-from naru.plan.model import Finding, Plan, Step
+from naru.move.purposes import MAKE
+from naru.plan.model import About, Finding, Plan, Step
 from naru.volumes.where import HOST, Backends, described, load
 
 REF = "$ref"
@@ -270,6 +272,8 @@ class Draft:
             joins=joins,
             group=group,
             place=place,
+            about=row,
+            purpose=MAKE,
         )
         self.made(row, step, why, rules)
         return step
@@ -323,6 +327,8 @@ class Draft:
         estimate: float = 0.0,
         joins: bool = False,
         place: str = "",
+        about: Row | None = None,
+        purpose: str = "",
     ) -> str:
         """Adds a step of a project (or of none: "") to run after those that its arguments refer to, and `after`.
         It is limited with its service's, or with the limit group `group`. Returns its id. One that `joins` the project
@@ -336,7 +342,10 @@ class Draft:
         first = self.default_groups.get(project, "") if service == "network" else ""
         befores = sorted({*references(args), *(name for name in (first, *after) if name)})
         unit = CLOUD if joins else unit or self.unit(project)
-        self.steps[identity] = Step(identity, kind, args, unit, limit, place, gate, title, estimate)
+        concerns = About(about.kind, about.id, about.name) if about else None
+        self.steps[identity] = Step(
+            *(identity, kind, args, unit, (limit,), place, gate, title, estimate), about=concerns, purpose=purpose
+        )
         self.plan.add(self.steps[identity], after=befores)
         self.since.setdefault(JOINS if joins else project, []).append(identity)
         return identity
@@ -352,14 +361,17 @@ class Draft:
         """The steps that make interfaces of the project's routers."""
         return [step for router in self.facts.owned("router", project) for step in self.interfaces.get(router.id, ())]
 
-    def barrier(self, identity: str, project: str, title: str, gate: str = "") -> str:
+    def barrier(self, identity: str, project: str, title: str, gate: str = "", purpose: str = "") -> str:
         """A point that all steps so far of the project, and of none, come before; it may be behind a gate."""
         after = self.since.pop(project, [])
         if project:
             after = [*after, *self.since.get("", [])]
-        return self.step(identity, "noop", {}, title=title, project=project, after=after, gate=gate)
+        about = self.facts.projects.get(project)
+        return self.step(
+            *(identity, "noop", {}), title=title, project=project, after=after, gate=gate, about=about, purpose=purpose
+        )
 
-    def find(self, severity: Any, summary: str, *, about: str = "", detail: str = "", hint: str = "") -> None:
+    def find(self, severity: Any, summary: Text, *, about: str = "", detail: Text = "", hint: Text = "") -> None:
         """Something that the reader must know."""
         self.plan.findings.append(Finding(severity, summary, detail, hint, about))
 

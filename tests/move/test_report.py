@@ -72,7 +72,7 @@ def test_page_before_the_end_says_so(tmp_path: Path) -> None:
         assert texts.of("en").word(key) in page and texts.of("en").word(f"phase.{phase}") in page
 
 
-def test_page_of_a_project_that_was_taken_back_says_so(tmp_path: Path) -> None:
+def test_page_of_a_project_that_was_rolled_back_says_so(tmp_path: Path) -> None:
     outcome = outcomes.company()
     projects = tuple(dataclasses.replace(one, back=one.old_id == SHOP) for one in outcome.projects)
     directory = tmp_path / "report"

@@ -11,6 +11,7 @@ from naru.inventory.rows import Row
 from naru.move.draft import Draft, Rule, kept, ref, title
 from naru.move.kinds.identity import whose
 from naru.move.mapping import CREATE
+from naru.move.purposes import ACT
 from naru.move.steps import PASSWORD
 
 SERVICE = "compute"
@@ -289,6 +290,7 @@ def _enter(draft: Draft, project: str, user: str) -> str:
         },
         title=f"a role in {draft.facts.projects[project].name} for a while, to act as {called}",
         project=project,
+        purpose=ACT,
     )
 
 

@@ -1,12 +1,12 @@
 """The window, the end of preparing before it, and the end of the move after it: steps behind gates, a set a project."""
 
 from naru.inventory.rows import Row
-from naru.move.downtime import CONTENT, ROOT_CONTENT, START, STOP
+from naru.messages import say
 from naru.move.draft import FLATTENS, Draft, Rule, ref, title
 from naru.move.kinds import quota, router
 from naru.move.kinds.server import from_volume, nics, runs, unit
 from naru.move.kinds.volume import placed, properties, way
-from naru.move.progress import END
+from naru.move.purposes import ACT, CONTENT, CUTOVER, END, FINALIZE, ROOT_CONTENT, START, STOP
 from naru.move.work import ARCHIVE
 
 COMPUTE = "compute"
@@ -56,7 +56,7 @@ def prepared(draft: Draft) -> None:
             )
             after = _unmark(draft, project, swept)
         for (where, user), entered in draft.actors.items():
-            if where == project and entered.startswith("act in") and not entered.endswith(" left"):
+            if where == project and draft.steps[entered].purpose == ACT:
                 _leave(draft, project, user, entered, after)
 
 
@@ -88,7 +88,7 @@ def _leave(draft: Draft, project: str, user: str, entered: str, after: str) -> N
         name,
         "move.call",
         {"cloud": draft.new, "service": "identity", "requests": list(step.args["undo"])},
-        title=step.title.replace("a role", "no role any more").replace(" for a while", ""),
+        title=say(step.title).replace("a role", "no role any more").replace(" for a while", ""),
         project=project,
         after=[after],
     )
@@ -99,7 +99,7 @@ def cut_over(draft: Draft) -> None:
     for project in draft.facts.projects:
         name = gate(draft, "cutover", project)
         title_ = f"{draft.facts.projects[project].name} is cut over"
-        begin = draft.barrier(f"cutover {project}", project, title_, gate=name)
+        begin = draft.barrier(f"cutover {project}", project, title_, gate=name, purpose=CUTOVER)
         servers = [row for row in draft.facts.owned("server", project) if _moved(draft, row)]
         stopped = {row.id: _stop(draft, row, begin) for row in servers}
         arrived = _contents(draft, project, begin, stopped)
@@ -123,7 +123,7 @@ def _stop(draft: Draft, row: Row, after: str) -> str:
     if row.status != "ACTIVE":
         return after
     return draft.step(
-        f"{STOP}{row.id}",
+        f"stop server/{row.id}",
         "move.power",
         {"cloud": draft.old, "service": COMPUTE, "server": row.id, "to": "SHUTOFF", "back": "ACTIVE"},
         title=f"old cloud: stop {title(row)}",
@@ -131,6 +131,8 @@ def _stop(draft: Draft, row: Row, after: str) -> str:
         unit=unit(row),
         after=[after],
         estimate=10.0,
+        about=row,
+        purpose=STOP,
     )
 
 
@@ -156,19 +158,22 @@ def _contents(draft: Draft, project: str, begin: str, stopped: dict[str, str]) -
 
 def _content(draft: Draft, row: Row, after: list[str]) -> str:
     """The step that carries a volume's content: from storage to storage where both can be reached, else by images."""
+    content = _content_step(row)
     if draft.storage:
         return draft.step(
-            f"{CONTENT}{row.id}",
+            content,
             "move.content",
             way(draft, row),
             title=f"content of {title(row)}, {row.body['size']} GiB",
             project=row.project,
             after=[*after, placed(row)],
             place=draft.place(row),
+            about=row,
+            purpose=CONTENT,
         )
     volume = draft.ref("volume", row.id)
     return draft.step(
-        f"{CONTENT}{row.id}",
+        content,
         "move.volume_image",
         {
             "cloud": draft.new,
@@ -182,7 +187,14 @@ def _content(draft: Draft, row: Row, after: list[str]) -> str:
         title=f"content of {title(row)}, {row.body['size']} GiB",
         project=row.project,
         after=after,
+        about=row,
+        purpose=CONTENT,
     )
+
+
+def _content_step(row: Row) -> str:
+    """The step that carries the volume's content."""
+    return f"content volume/{row.id}"
 
 
 def _kept(draft: Draft, project: str, begin: str) -> None:
@@ -200,7 +212,7 @@ def _kept(draft: Draft, project: str, begin: str) -> None:
             },
             title=f"proofs of the content of {len(volumes)} volumes are in the archive",
             project=project,
-            after=[begin, *(f"{CONTENT}{row.id}" for row in volumes)],
+            after=[begin, *(_content_step(row) for row in volumes)],
         )
 
 
@@ -217,7 +229,7 @@ def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
         if key.startswith(("hw_", "os_distro", "os_type", "os_version"))
     }
     return draft.step(
-        f"{ROOT_CONTENT}{row.id}",
+        f"content server/{row.id}",
         "move.root_content",
         {
             "cloud": draft.new,
@@ -234,6 +246,8 @@ def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
         project=row.project,
         unit=unit(row),
         after=[after],
+        about=row,
+        purpose=ROOT_CONTENT,
     )
 
 
@@ -243,7 +257,7 @@ def _start(draft: Draft, row: Row, after: list[str], reached: dict[str, str]) ->
     addresses = [reached[port.id] for port in nics(draft.facts.old, row) if port.id in reached]
     gateways = [reached[""]] if "" in reached else []
     draft.step(
-        f"{START}{row.id}",
+        _start_step(row),
         "move.power",
         {
             "cloud": draft.new,
@@ -257,7 +271,14 @@ def _start(draft: Draft, row: Row, after: list[str], reached: dict[str, str]) ->
         unit=unit(row),
         after=[*after, *addresses, *gateways],
         estimate=10.0,
+        about=row,
+        purpose=START,
     )
+
+
+def _start_step(row: Row) -> str:
+    """The step that starts the new server."""
+    return f"start server/{row.id}"
 
 
 def _light(draft: Draft, row: Row, after: list[str]) -> None:
@@ -282,10 +303,10 @@ def finalize(draft: Draft) -> None:
     for project in draft.facts.projects:
         row = draft.facts.projects[project]
         name = gate(draft, "finalize", project)
-        begin = draft.barrier(f"finalize {project}", project, f"{row.name} is final", gate=name)
+        begin = draft.barrier(f"finalize {project}", project, f"{row.name} is final", gate=name, purpose=FINALIZE)
         after = [*quota.exact(draft, project, "", [begin]), *_clean(draft, project, begin)]
         draft.step(
-            f"{END} {project}",
+            f"no way back {project}",
             "move.final",
             {
                 "cloud": draft.old,
@@ -298,6 +319,8 @@ def finalize(draft: Draft) -> None:
             title=f"{row.name}: the way back is given up",
             project=project,
             after=after or [begin],
+            about=row,
+            purpose=END,
         )
 
 
@@ -306,14 +329,14 @@ def _settle(draft: Draft, row: Row) -> str:
     the window: neither what is cut over next nor this project's standing waits for it, only the end of the move does.
     """
     servers = [draft.facts.old.all("server").get(item["server_id"]) for item in row.body.get("attachments", [])]
-    started = [f"{START}{server.id}" for server in servers if server and _moved(draft, server) and runs(server)]
+    started = [_start_step(server) for server in servers if server and _moved(draft, server) and runs(server)]
     return draft.step(
         f"settle volume/{row.id}",
         "move.content.settle",
         {**way(draft, row), "service": FLATTENS},
         title=f"{title(row)} stands alone, if it is a clone of the old one",
         project=row.project,
-        after=[f"{CONTENT}{row.id}", *started],
+        after=[_content_step(row), *started],
         place=draft.place(row),
     )
 

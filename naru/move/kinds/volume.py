@@ -6,6 +6,7 @@ from naru.inventory.rows import Row
 from naru.move.draft import COPIES, Draft, Rule, kept, mark, ref, title
 from naru.move.fields import unknown
 from naru.move.kinds.compute import actor, owner_rules
+from naru.move.purposes import PLACE
 
 SERVICE = "block-storage"
 FIELDS = (
@@ -123,6 +124,8 @@ def _volume(draft: Draft, row: Row) -> None:
             title=f"the content of {title(row)} can be reached on both sides",
             project=row.project,
             place=draft.place(row),
+            about=row,
+            purpose=PLACE,
         )
 
 

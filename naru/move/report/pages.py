@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from naru import messages
 from naru.move.outcome import Content, Difference, Downtime, Item, Outcome, Project, Task
 from naru.move.report import tasks
 from naru.move.report.blocks import Block, Code, Heading, List, Paragraph, Table, Words, code, link, plain
@@ -282,8 +283,8 @@ def finding_table(texts: Texts, findings: Iterable[Finding], items: Iterable[Ite
     rows = tuple(
         (
             plain(texts.label("severity", finding.severity)),
-            plain(say(texts, finding.summary, things.get(finding.about, ()))),
-            *(plain(say(texts, text)) for text in (finding.detail, finding.hint)),
+            plain(say(texts, messages.say(finding.summary), things.get(finding.about, ()))),
+            *(plain(say(texts, messages.say(text))) for text in (finding.detail, finding.hint)),
             code(finding.about),
         )
         for finding in sorted(findings, key=lambda one: order.index(one.severity))
