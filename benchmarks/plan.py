@@ -46,7 +46,7 @@ def plan_of(steps: int) -> Any:
                     "bench.trivial",
                     {"unit": unit, "place": place},
                     unit=f"unit-{unit}",
-                    limit=f"group-{(unit + place) % GROUPS}",
+                    limits=(f"group-{(unit + place) % GROUPS}",),
                     title="A trivial step",
                 ),
                 after=[f"unit-{u}/step-{p}" for u, p in befores(unit, place)],
@@ -90,12 +90,12 @@ def create(work: Path, steps: int) -> dict[str, float]:
 
 
 def run(work: Path, steps: int) -> dict[str, float]:
-    from naru.plan.executor import Executor, Outcome
+    from naru.plan.executor import Executor, RunOutcome
     from naru.plan.journal import Journal
 
     with Journal.open(work) as journal:
         wall, cpu = time.perf_counter(), time.process_time()
-        assert Executor(journal, kinds()).run() is Outcome.DONE
+        assert Executor(journal, kinds()).run() is RunOutcome.DONE
         return {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
 
 
@@ -108,12 +108,12 @@ def kill(work: Path, steps: int) -> dict[str, float]:
 
 
 def resume(work: Path, steps: int) -> dict[str, float]:
-    from naru.plan.executor import Executor, Outcome
+    from naru.plan.executor import Executor, RunOutcome
     from naru.plan.journal import Journal
 
     first: list[float] = []
     with Journal.open(work) as journal:
-        assert Executor(journal, kinds(first=first)).run() is Outcome.DONE
+        assert Executor(journal, kinds(first=first)).run() is RunOutcome.DONE
     return {"first": first[0], "cpu": first[1]}
 
 

@@ -28,7 +28,7 @@ from naru.plan.context import Context
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import Plan, Step
-from naru.plan.schedule import DONE, Schedule
+from naru.plan.ready import DONE, ReadyQueue
 
 POLL = 0.5
 """Seconds between two lists of what has reached a state."""
@@ -80,26 +80,26 @@ class Replay:
     def run(self) -> dict[str, float]:
         """Runs all that no gate keeps back. `seconds` until everything was made, `whole` until the move's own requests
         were sent, too. Raises the first error, when what was under way has ended."""
-        schedule = Schedule.of(self.plan)
+        ready = ReadyQueue.of(self.plan)
         began, made = time.monotonic(), 0.0
         running: dict[Future[Any], int] = {}
         failure: BaseException | None = None
         with ThreadPoolExecutor(sum(self.plan.limits.values())) as pool:
             while True:
                 if failure is None:
-                    for n in schedule.take()[0]:
-                        running[pool.submit(self._perform, self.plan.steps[n])] = n
+                    for n in ready.take()[0]:
+                        running[pool.submit(self._perform, self.plan.steps[n - 1])] = n
                 if not running:
                     break
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     n = running.pop(future)
-                    step = self.plan.steps[n]
+                    step = self.plan.steps[n - 1]
                     if error := future.exception():
                         self.failed.append(step.id)
                         failure = failure or error
                         continue
                     self.results[step.id] = future.result()
-                    schedule.set(n, DONE)
+                    ready.set(n, DONE)
                     if step.id.startswith("prepared"):  # the barrier behind all that is made
                         made = time.monotonic() - began
         if failure is not None:

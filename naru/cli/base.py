@@ -8,6 +8,7 @@ from typing import Any
 from cliff import columns, command, lister, show
 
 from naru.errors import NaruError
+from naru.messages import say
 from naru.plan.errors import PlanError
 from naru.plan.model import Finding
 from naru.text import parse_duration, parse_rate
@@ -39,9 +40,9 @@ def print_error(error: NaruError | PlanError) -> None:
 
 def print_finding(finding: Finding) -> None:
     """Writes a plan's finding to standard error."""
-    print(f"{finding.severity}: {finding.summary}", file=sys.stderr)
+    print(f"{finding.severity}: {say(finding.summary)}", file=sys.stderr)
     for part in (finding.detail, finding.hint):
-        for line in part.splitlines():
+        for line in say(part).splitlines():
             print(f"      {line}", file=sys.stderr)
 
 

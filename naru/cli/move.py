@@ -18,7 +18,7 @@ from naru.inventory.archive import Archive
 from naru.inventory.database import Database
 from naru.inventory.read import read
 from naru.inventory.user_quotas import read_user_quotas
-from naru.move import mapping
+from naru.move import mapfile
 from naru.move.facts import Facts, Side
 
 
@@ -133,13 +133,13 @@ naru move map --from old --to new --all --map map.yaml -f json
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         file: Path | None = arguments.map or (Path("map.yaml") if arguments.suggest else None)
-        written = mapping.load(file) if file and (file.exists() or not arguments.suggest) else mapping.EMPTY
-        mapping.check_clouds(written, arguments.old, arguments.new)
+        written = mapfile.load(file) if file and (file.exists() or not arguments.suggest) else mapfile.EMPTY
+        mapfile.check_clouds(written, arguments.old, arguments.new)
         check_clouds(arguments)
         with facts(arguments) as found:
-            choices = mapping.choose(found, written)
+            choices = mapfile.choose(found, written)
             if arguments.suggest and file:
-                mapping.save(file, mapping.text(found, choices, written))
+                mapfile.save(file, mapfile.text(found, choices, written))
         self.exit_code = 1 if any(choice.target is None for choice in choices) else 0
         return ("section", "old", "new", "why", "used_by"), [
             (choice.need.section, choice.need.key, choice.target, choice.why, choice.need.users) for choice in choices

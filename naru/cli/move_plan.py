@@ -13,9 +13,10 @@ from naru.cli.move import add_projects, check_clouds, facts
 from naru.cli.plan_run import fields, run, workers
 from naru.cli.plan_view import watch
 from naru.errors import InputError
-from naru.move import back, build, mapping, rollback, secrets, waves, work
+from naru.move import back, mapfile, planner, rollback, secrets, waves, work
 from naru.move.dependencies import left_out, together
 from naru.move.downtime import downtimes
+from naru.move.draft import Options
 from naru.move.progress import Progress
 from naru.plan import control, timings
 from naru.plan.journal import Journal, address
@@ -88,16 +89,16 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
         directory = Path(arguments.work)
         storages = _storages(arguments)
         database = _database(arguments, storages)
-        written = mapping.load(arguments.map) if arguments.map else mapping.EMPTY
-        mapping.check_clouds(written, arguments.old, arguments.new)
+        written = mapfile.load(arguments.map) if arguments.map else mapfile.EMPTY
+        mapfile.check_clouds(written, arguments.old, arguments.new)
         check_clouds(arguments)
         key = (arguments.key or secrets.default_key()).absolute()
         secrets.ensure_key(key, directory)
         rehearsals = [_timings(source) for source in arguments.rehearsal]
         work.prepare(directory)
         with facts(arguments) as found:
-            choices = mapping.choose(found, written)
-            text = mapping.text(found, choices, written)
+            choices = mapfile.choose(found, written)
+            text = mapfile.text(found, choices, written)
             settings = {
                 "from": arguments.old,
                 "to": arguments.new,
@@ -105,21 +106,19 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
                 "map": hashlib.sha256(text.encode()).hexdigest(),
                 "key": secrets.fingerprint(key),
             }
-            admin = getattr(found.new.features, "user_id", "")
-            draft = build.build(
-                *(found, choices),
+            options = Options(
                 key=str(key),
-                admin=admin,
-                settings=settings,
+                admin=getattr(found.new.features, "user_id", ""),
+                role=planner.role(found),
                 storage=storages,
                 directory=str(directory.absolute()),
-                rehearsals=rehearsals,
             )
+            draft = planner.make(found, choices, options, settings=settings, rehearsals=rehearsals)
             work.create(directory, draft, {"old": found.old.snapshot, "new": found.new.snapshot}, text, database)
         for finding in draft.plan.findings:
             print_finding(finding)
         self.exit_code = 1 if any(finding.severity == "error" for finding in draft.plan.findings) else 0
-        return ("kind", "create", "match", "leave"), build.counts(draft)
+        return ("kind", "create", "match", "leave"), planner.counts(draft)
 
 
 def _timings(directory: str) -> timings.Timings:
@@ -175,7 +174,7 @@ def _database(arguments: argparse.Namespace, storages: tuple[str, str] | None) -
 def move_fields(move: work.Work, journal: Journal, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
     """The state of a move as one thing's fields."""
     names, values = fields(state)
-    back = rollback.taken_back(journal, move.projects)
+    back = rollback.rolled_back(journal, move.projects)
     return (*names, "taken back"), (*values, Lines(sorted(move.called[project] for project in back)))
 
 
@@ -316,7 +315,7 @@ naru plan show work/hanok --rollback
             for line in back.told(move, journal, projects, arguments.carry_back):
                 print(f"naru: {line}", file=sys.stderr, flush=True)
             for step in rollback.start(move, journal, projects, carry_back=arguments.carry_back):
-                print(f"naru: too late for {step.removeprefix('undo/')}: not carried back", file=sys.stderr)
+                print(f"naru: too late for {step}: not carried back", file=sys.stderr)
             state = run(journal, wait=False, quiet=self.app.options.verbose_level == 0, undoing=True)
             told = move_fields(move, journal, state)
         self.exit_code = state.exit_code

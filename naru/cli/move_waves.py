@@ -8,9 +8,9 @@ from typing import Any
 from naru.cli.base import Lines, Lister
 from naru.cli.move_plan import add_work
 from naru.errors import InputError
-from naru.move import mapping, schedule, waves
+from naru.move import mapfile, schedule, waves
 from naru.move.conductor import BACK
-from naru.move.rollback import taken_back
+from naru.move.rollback import rolled_back
 from naru.move.work import Work
 
 
@@ -25,7 +25,7 @@ class Waves(Lister):
 
     A project needs another one when something of it names something of that one: a shared network, an image, a security
     group, an address. Those that need one another are cut over together. Nothing on either cloud is asked or changed:
-    the waves follow from what was read when the move was planned. Projects that were taken back are in no wave. With
+    the waves follow from what was read when the move was planned. Projects that were rolled back are in no wave. With
     --suggest they are written as a schedule whose times are left to be filled in, for naru move run.
     """
 
@@ -51,7 +51,7 @@ naru move waves work/all -f json
         work = Work(arguments.work)
         move = waves.projects(work)
         with work.journal() as journal:
-            back = taken_back(journal, move.names)
+            back = rolled_back(journal, move.names)
         found = waves.waves(
             sorted(move.names.keys() - back, key=lambda project: move.names[project]),
             move.needs,
@@ -61,7 +61,7 @@ naru move waves work/all -f json
         )
         why = [[need.text(move.names) for need in move.dependencies if need.project in wave] for wave in found]
         if file:
-            mapping.save(file, schedule.text(found, move.names, why))
+            mapfile.save(file, schedule.text(found, move.names, why))
         rows = [
             self._row(number, wave, reasons, move)
             for number, (wave, reasons) in enumerate(zip(found, why, strict=True), 1)

@@ -5,19 +5,17 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from naru.cli.base import Command, Lister
-from naru.plan import planfile, rollback, schema, timings
+from naru.plan import planfile, rollback, timings
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, load
-from naru.plan.model import Plan
-from naru.plan.schedule import STATES
+from naru.plan.model import STATES, Plan
+from naru.plan.queries import reading
 from naru.plan.text import diff, text
 
 WORK = "NARU_WORK"
@@ -133,13 +131,16 @@ naru plan steps work/demo --unit server/web-1 -f json
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        steps = schema.steps
-        query = select(steps).order_by(steps.c.n)
-        for name in ("state", "unit", "kind"):
-            if (value := getattr(parsed_args, name)) is not None:
-                query = query.where(steps.c[name] == value)
-        with Journal.open(where(parsed_args)) as journal, journal.read() as connection:
-            rows = connection.execute(query).all()
+        with Journal.open(where(parsed_args)) as journal:
+            if parsed_args.kind is not None:
+                load(journal.modules())  # they know which names the kind had before
+            with reading(journal) as now:
+                rows = now.steps(
+                    kind=parsed_args.kind,
+                    unit=parsed_args.unit,
+                    states=None if parsed_args.state is None else [parsed_args.state],
+                    rollbacks=True,
+                )
         return ("id", "kind", "unit", "state", "attempt", "started", "seconds", "error"), [
             (
                 row.id,
@@ -149,7 +150,7 @@ naru plan steps work/demo --unit server/web-1 -f json
                 row.attempt,
                 moment(row.started),
                 None if row.ended is None or row.started is None else round(row.ended - row.started, 3),
-                json.loads(row.error)["summary"] if row.error else "",
+                row.error,
             )
             for row in rows
         ]
@@ -208,7 +209,7 @@ naru plan kinds --work work/demo -f json
 
 
 class Events(Lister):
-    """List what happened, in order: every attempt, every deed of an operator, and on request what the steps sent."""
+    """List what happened, in order: every attempt, every action of an operator, and on request what the steps sent."""
 
     examples = """
 naru plan events work/demo --last 50
@@ -228,32 +229,14 @@ naru plan events work/demo --step volume/web-1-root --requests
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         if parsed_args.last is not None and parsed_args.last < 1:
             raise PlanInputError(f"--last {parsed_args.last}: give a number above 0")
-        with Journal.open(where(parsed_args)) as journal:
-            rows = _rows_of(journal, schema.events, parsed_args, lambda row: (row.what, row.detail))
+        with Journal.open(where(parsed_args)) as journal, reading(journal) as now:
+            rows = now.events(step=parsed_args.step, last=parsed_args.last)
             if parsed_args.requests:
-                told = _rows_of(
-                    journal, schema.requests, parsed_args, lambda row: (f"sent {row.request_id}".strip(), row.text)
-                )
-                rows = sorted([*rows, *told], key=lambda row: float(row[0]))
+                sent = now.requests(step=parsed_args.step, last=parsed_args.last)
+                rows = sorted([*rows, *sent], key=lambda row: row.at)
         if parsed_args.last is not None:
             rows = rows[-parsed_args.last :]
-        return ("at", "step", "attempt", "what", "detail"), [(moment(row[0]), *row[1:]) for row in rows]
-
-
-def _rows_of(
-    journal: Journal, table: Any, parsed_args: argparse.Namespace, tell: Callable[[Any], tuple[str, str]]
-) -> list[tuple[Any, ...]]:
-    """(at, step id, attempt, what, detail) from the events or the requests, oldest first."""
-    steps = schema.steps
-    query = select(table, steps.c.id.label("step_id")).join(steps, steps.c.n == table.c.step, isouter=True)
-    if parsed_args.step is not None:
-        query = query.where(table.c.step == journal.numbers([parsed_args.step])[parsed_args.step])
-    query = query.order_by(table.c.id.desc())
-    if parsed_args.last is not None:
-        query = query.limit(parsed_args.last)
-    with journal.read() as connection:
-        rows = connection.execute(query).all()
-    return [(row.at, row.step_id or "", row.attempt, *tell(row)) for row in reversed(rows)]
+        return ("at", "step", "attempt", "what", "detail"), [(moment(at), *rest) for at, *rest in rows]
 
 
 class Timings(Lister):

@@ -16,7 +16,7 @@ from naru.cli.plan import add_work, moment, where
 from naru.cli.plan_view import watch, watching
 from naru.plan import rollback
 from naru.plan.errors import PlanInputError
-from naru.plan.executor import Executor, Outcome
+from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.runner import Runner
@@ -78,14 +78,14 @@ def run(
     with _interrupts(executor), _stopped(executor, stop), contextlib.nullcontext() if quiet else watching(journal):
         outcome = executor.run()
     # an interrupt may come when the run is over already: whoever goes on after it is to know
-    if executor.interrupted and outcome is not Outcome.DONE:
-        outcome = Outcome.INTERRUPTED
+    if executor.interrupted and outcome is not RunOutcome.DONE:
+        outcome = RunOutcome.INTERRUPTED
     return status(journal)._replace(state=outcome.value)
 
 
 def _workers(journal: Journal) -> Runner | None:
-    """The runner for placed steps, when the plan has some and the journal is one that workers can reach."""
-    if journal.directory is not None or not journal.places():
+    """The runner for steps of worker queues, when the plan has some and the journal is one that workers can reach."""
+    if journal.directory is not None or not journal.queues():
         return None
     found: Runner = workers().Workers(journal)
     return found

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from naru.plan.journal import Journal
-from naru.plan.status import Running, Status, status
+from naru.plan.status import RunningStep, Status, status
 from naru.text import duration, size
 
 REFRESH = 0.5
@@ -56,13 +56,13 @@ def picture(state: Status) -> Group:
     return Group(*parts)
 
 
-def _bar(step: Running) -> Any:
+def _bar(step: RunningStep) -> Any:
     if step.done is None or not step.total:
         return Text("")
     return ProgressBar(total=step.total, completed=step.done, width=20)
 
 
-def _amount(step: Running) -> str:
+def _amount(step: RunningStep) -> str:
     if step.done is None:
         return ""
     if step.counted != "bytes":

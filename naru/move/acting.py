@@ -9,6 +9,7 @@ from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
+from naru.move.purposes import ACT
 
 SERVICE = "identity"
 ENTER = message(
@@ -90,6 +91,7 @@ def _enter(draft: Draft, project: str, user: str) -> str:
         ENTER(project=draft.facts.projects[project].name, user=_called(draft, user)),
         undo=[{"method": "DELETE", "path": path, "ok": [404]}],
         project=project,
+        purpose=ACT,
     )
 
 

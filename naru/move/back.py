@@ -2,18 +2,15 @@
 
 from collections.abc import Collection, Iterator
 
-from sqlalchemy import select
-
 from naru.errors import InputError
 from naru.move.downtime import downtimes
 from naru.move.work import Work
-from naru.plan import schema
 from naru.plan.journal import Journal
+from naru.plan.queries import reading
 
 NAMED = 20
 """How many servers are named."""
 STORAGE, IMAGE, ROOT = "move.content", "move.volume_image", "move.root_content"
-_steps = schema.steps.c
 
 
 def check(journal: Journal) -> None:
@@ -51,7 +48,8 @@ def told(work: Work, journal: Journal, projects: Collection[str], carry: bool) -
 
 
 def _kinds(journal: Journal, *, done: bool) -> Iterator[str]:
-    """The kinds of the steps that carry content, each as often as it is there; with `done` of those that are done."""
-    query = select(_steps.kind).where(_steps.kind.in_((STORAGE, IMAGE, ROOT)))
-    with journal.read() as connection:
-        yield from connection.execute(query.where(_steps.state == "done") if done else query).scalars()
+    """The kinds of the steps that carry content, each as often as there are some; with `done` of those that are
+    done."""
+    with reading(journal) as now:
+        for step in now.steps(kind=(STORAGE, IMAGE, ROOT), states=["done"] if done else None):
+            yield step.kind

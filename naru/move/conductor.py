@@ -13,7 +13,7 @@ from naru.move.dependencies import together
 from naru.move.progress import PHASES, Standing
 from naru.move.schedule import Schedule, Wave
 
-BACK = "taken back"
+BACK = "rolled back"
 """The state of a project that is moved no more."""
 
 
@@ -179,7 +179,7 @@ class Conductor:
         if behind:
             parts.append(f"needs {self._called(behind)}, not cut over yet")
         if gone:
-            parts.append(f"needs {self._called(gone)}, taken back")
+            parts.append(f"needs {self._called(gone)}, rolled back")
         return "; ".join(parts)
 
     def _groups(self, projects: Sequence[str]) -> list[tuple[str, ...]]:
@@ -188,7 +188,7 @@ class Conductor:
         return together(projects, inside)
 
     def _waves(self, standings: Mapping[str, Standing]) -> Iterator[tuple[Wave, Sequence[str]]]:
-        """Each wave with its projects, but for those that were taken back."""
+        """Each wave with its projects, but for those that were rolled back."""
         for wave, projects in zip(self.schedule.waves, self.ids, strict=True):
             yield wave, [project for project in projects if not standings[project].back]
 

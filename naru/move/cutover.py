@@ -8,7 +8,7 @@ from naru.actions.power import Power
 from naru.actions.request import Request
 from naru.inventory.rows import Row
 from naru.messages import message
-from naru.move import acting, marks
+from naru.move import acting, marks, purposes
 from naru.move.content import RootContent, VolumeImage
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
@@ -84,7 +84,9 @@ def cut_over(draft: Draft) -> None:
     """The window: old servers stopped, content carried, addresses changed over, new servers started."""
     for project, row in draft.facts.projects.items():
         name = gate(draft, "cutover", project)
-        begin = draft.milestone(f"cutover {project}", project, CUT_OVER(project=row.name), gate=name)
+        begin = draft.milestone(
+            *(f"cutover {project}", project, CUT_OVER(project=row.name)), gate=name, purpose=purposes.CUTOVER
+        )
         servers = [row for row in draft.facts.owned(server.KIND.name, project) if _moved(draft, row)]
         stopped = {row.id: _stop(draft, row, begin) for row in servers}
         arrived = _contents(draft, project, begin, stopped)
@@ -110,7 +112,7 @@ def _stop(draft: Draft, row: Row, after: str) -> str:
         Power(cloud=draft.old, service=COMPUTE, server=row.id, to="SHUTOFF", back="ACTIVE"),
         STOP_OLD(thing=thing(row)),
         about=row,
-        purpose="stop",
+        purpose=purposes.STOP,
         project=row.project,
         unit=server.unit(row),
         after=[after],
@@ -130,7 +132,7 @@ def _start(draft: Draft, row: Row, after: list[str], reached: dict[str, str]) ->
         Power(cloud=draft.new, service=COMPUTE, server=here, to="ACTIVE", back="SHUTOFF"),
         START(thing=thing(row)),
         about=row,
-        purpose="start",
+        purpose=purposes.START,
         project=row.project,
         unit=server.unit(row),
         after=[*after, *addresses, *gateways],
@@ -171,7 +173,7 @@ def _content(draft: Draft, row: Row, after: list[str]) -> str:
         return draft.step(
             *(_content_step(row), volume.way(draft, row, Content), title),
             about=row,
-            purpose="content",
+            purpose=purposes.CONTENT,
             project=row.project,
             after=[*after, volume.placed(row)],
             queue=draft.queue(row),
@@ -189,7 +191,7 @@ def _content(draft: Draft, row: Row, after: list[str]) -> str:
     return draft.step(
         *(_content_step(row), by_image, title),
         about=row,
-        purpose="content",
+        purpose=purposes.CONTENT,
         project=row.project,
         after=after,
     )
@@ -218,7 +220,7 @@ def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
         ),
         ROOT_CONTENT(thing=thing(row)),
         about=row,
-        purpose="root content",
+        purpose=purposes.ROOT_CONTENT,
         project=row.project,
         unit=server.unit(row),
         after=[after],
@@ -256,14 +258,16 @@ def finalize(draft: Draft) -> None:
     """The end: exact quotas; the addresses held for a rollback are given up, after which there is none."""
     for project, row in draft.facts.projects.items():
         name = gate(draft, "finalize", project)
-        begin = draft.milestone(f"finalize {project}", project, FINAL(project=row.name), gate=name)
+        begin = draft.milestone(
+            *(f"finalize {project}", project, FINAL(project=row.name)), gate=name, purpose=purposes.FINALIZE
+        )
         after = [*quota.exact(draft, project, [begin]), *_clean(draft, project, begin)]
         held = [Request(method="DELETE", path=["/ports/", ref(step)], ok=[404]) for step in router.held(draft, project)]
         draft.step(
             f"no way back {project}",
             Final(cloud=draft.old, service="network", requests=held),
             NO_WAY_BACK(project=row.name),
-            purpose="end",
+            purpose=purposes.END,
             project=project,
             after=after or [begin],
         )

@@ -22,7 +22,8 @@ from naru.move.decisions import Decision, FieldChange
 from naru.move.facts import Facts, names
 from naru.move.kind import NOTHING, Kind
 from naru.move.mapping import CREATE, Choice
-from naru.plan.model import BARRIER, Finding, Plan, Step
+from naru.move.purposes import MAKE
+from naru.plan.model import BARRIER, About, Finding, Plan, Step
 from naru.volumes.where import HOST, Backends, described, load
 
 CLOUD = "cloud"
@@ -223,6 +224,7 @@ class Draft:
         first = self._first_creation.get((row.project, action.service), "")
         position["after"] = [*position.get("after", ()), first]
         position.setdefault("project", row.project)
+        position.setdefault("purpose", MAKE)
         step = self.step(f"{row.kind}/{row.id}", action, title or CREATED(thing=thing(row)), about=row, **position)
         self.made(row, step, why, rules)
         return step
@@ -265,11 +267,13 @@ class Draft:
             action.step_kind,
             arguments,
             CLOUD if joins else position.get("unit") or self.unit(project),
-            limit,
+            (limit,),
             position.get("queue", ""),
             position.get("gate", ""),
-            str(title),
+            title,
             position.get("estimate", 0.0),
+            About(about.kind, about.id, about.name) if about else None,
+            position.get("purpose", ""),
         )
         self.steps[identity] = step
         self.plan.add(step, after=befores)
@@ -301,7 +305,9 @@ class Draft:
         after = self._since.pop(project, [])
         if project:
             after = [*after, *self._since.get("", [])]
-        return self.step(identity, _Milestone.at(self.new), title, project=project, after=after, gate=gate, purpose=purpose)
+        about = self.facts.projects.get(project)
+        position = Position(project=project, after=after, gate=gate, purpose=purpose)
+        return self.step(identity, _Milestone.at(self.new), title, about=about, **position)
 
     def barrier(self, identity: str, title: Text, project: str, after: Iterable[str]) -> str:
         """A step that does nothing and waits for others until they are done, skipped or rolled back; what comes after

@@ -121,12 +121,12 @@ class Kind:
     ) -> dict[str, Any]:
         """The fields of `creation`'s request, for a request that is more than a `Create`."""
         path = path or self.path
-        chosen = list(ids)
-        find = {"ids": chosen} if chosen else {"path": listing or path, "collection": self.collection}
-        if not chosen:
-            find |= {"where": dict(where or {}), "ignore": list(ignore)}
-        found = {"cloud": cloud, "service": self.service, "path": path, "wrap": self.wrap, "body": dict(body)}
-        found["find"] = Find(**find)
+        if chosen := list(ids):
+            find = Find(ids=chosen)
+        else:
+            find = Find(path=listing or path, collection=self.collection, where=dict(where or {}), ignore=list(ignore))
+        found: dict[str, Any] = {"cloud": cloud, "service": self.service, "path": path, "wrap": self.wrap}
+        found |= {"body": dict(body), "find": find}
         if self.item:
             found["item"] = self.item
         if self.version:

@@ -69,7 +69,7 @@ def make(
 
 def _drop_idle(draft: Draft) -> None:
     """Limits of groups that no step is in."""
-    used = {step.limit for step in draft.plan.steps}
+    used = {group for step in draft.plan.steps for group in step.limits}
     draft.plan.limits = {name: value for name, value in draft.plan.limits.items() if name in used}
 
 

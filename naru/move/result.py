@@ -1,32 +1,28 @@
 """What a move came to so far: the plan's decisions, the journal, and both clouds as they are, as one `Outcome`."""
 
 import datetime
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
-
 from naru.cloud.client import Cloud
 from naru.inventory.user_quotas import members
+from naru.move.decisions import Decision
 from naru.move.downtime import downtimes
-from naru.move.draft import CLOUD, Decision
+from naru.move.draft import CLOUD
 from naru.move.facts import Side
 from naru.move.outcome import Content, Difference, Item, Outcome, Project, Task
-from naru.move.progress import END
-from naru.move.rollback import taken_back
+from naru.move.purposes import CUTOVER, END, FINALIZE
+from naru.move.rollback import rolled_back
 from naru.move.verify import Verifier
 from naru.move.work import Work
-from naru.plan import schema
-
-_steps = schema.steps.c
+from naru.plan.queries import StepRow, reading
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a move is: `phase` for all that was not taken back; the projects (old ids) that are cut over, finalized
-    and taken back; the ids of the steps that joined the last to others."""
+class Reached:
+    """How far a move is: `phase` for all that was not rolled back; the projects (old ids) that are cut over, finalized
+    and rolled back; the ids of the steps that joined the last to others."""
 
     phase: str
     done: set[str]
@@ -35,46 +31,35 @@ class Progress:
     undone: set[str]
 
     @classmethod
-    def of(cls, work: Work) -> "Progress":
+    def of(cls, work: Work) -> "Reached":
         """Read from the journal."""
         with work.journal() as journal:
-            back = taken_back(journal, work.projects)
-        with work.journal() as journal, journal.read() as connection:
-            rows = list(connection.execute(select(schema.steps)))
-            edges = connection.execute(select(schema.edges)).all()
-        by_n = {row.n: row for row in rows}
-        by_id = {row.id: row for row in rows}
-        befores: dict[str, list[Any]] = {}
-        for edge in edges:
-            befores.setdefault(by_n[edge.after].id, []).append(by_n[edge.before])
+            back = rolled_back(journal, work.projects)
+            with reading(journal) as now:
+                points = now.steps(purpose=(CUTOVER, FINALIZE))
+                left = now.open_before(points, ())
+                final = {step.about_id for step in now.steps(purpose=END, states=["done"])}
+                undone = {step.id for step in now.steps(unit=CLOUD, states=["undone"])}
 
-        def reached(name: str) -> set[str]:
+        def reached(purpose: str) -> set[str]:
             """The projects of which everything before the point is at its end."""
-            over = ("done", "skipped")
-            return {
-                project
-                for project in work.projects
-                if f"{name} {project}" in by_id
-                and all(row.state in over for row in befores.get(f"{name} {project}", []))
-            }
+            return {step.about_id for step in points if step.purpose == purpose and not left[step.n].left}
 
-        final = {project for project in work.projects if by_id[f"{END} {project}"].state == "done"}
         phase, moved = "plan", work.projects.keys() - back
         if not moved:
             phase = "rollback"
         elif final == moved:
             phase = "finalize"
-        elif reached("finalize") >= moved:
+        elif reached(FINALIZE) >= moved:
             phase = "cutover"
-        elif reached("cutover") >= moved:
+        elif reached(CUTOVER) >= moved:
             phase = "prepare"
-        undone = {row.id for row in rows if row.state == "undone" and row.unit == CLOUD}
-        return cls(phase, reached("finalize") - back, final, back, undone)
+        return cls(phase, reached(FINALIZE) - back, final, back, undone)
 
 
 def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Outcome:
     """Everything compared: `new` as it is now."""
-    progress = Progress.of(work)
+    progress = Reached.of(work)
     made = {} if progress.phase == "rollback" else work.made()
     verifier = Verifier(old, new, made, progress.done, progress.final, progress.back, progress.undone)
     begun = progress.phase not in ("plan", "rollback")
@@ -143,22 +128,21 @@ def _item(
 
 def contents(work: Work) -> list[Content]:
     """What the comparisons of volumes' content found, of those that are cut over, in the order of the decisions."""
-    with work.journal() as journal, journal.read() as connection:
-        query = select(_steps.kind, _steps.args, _steps.result, _steps.ended)
-        carried = query.where(_steps.kind.in_(("move.content", "move.volume_image")), _steps.state == "done")
-        rows = {json.loads(row.args)["from"]: row for row in connection.execute(carried) if row.result}
+    with work.journal() as journal, reading(journal) as now:
+        carried = now.steps(kind=("move.content", "move.volume_image"), states=["done"], result=True)
+    steps = {step.about_id: step for step in carried if step.result}
     return [
-        _content(decision, rows[decision.id])
+        _content(decision, steps[decision.id])
         for decision in work.decisions
-        if decision.kind == "volume" and decision.id in rows
+        if decision.kind == "volume" and decision.id in steps
     ]
 
 
-def _content(decision: Decision, row: Any) -> Content:
-    result = json.loads(row.result)
-    at = datetime.datetime.fromtimestamp(row.ended, datetime.UTC).isoformat(timespec="seconds")
+def _content(decision: Decision, step: StepRow) -> Content:
+    result = step.result
+    at = datetime.datetime.fromtimestamp(step.ended or 0.0, datetime.UTC).isoformat(timespec="seconds")
     volume = (decision.id, decision.name)
-    if row.kind == "move.volume_image":
+    if step.kind == "move.volume_image":
         size = int(result["size"])
         return Content(*volume, size, size, "image", "md5", str(result["checksum"] or ""), 0, at)
     return Content(

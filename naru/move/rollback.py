@@ -1,63 +1,49 @@
-"""Taking a move back, wholly or some of its projects, while the others stay as they are.
+"""Rolling a move back, wholly or some of its projects, while the others stay as they are.
 
-What belongs to no project, and may be of use to others, stays until everything is taken back. What joins two projects
+What belongs to no project, and may be of use to others, stays until everything is rolled back. What joins two projects
 goes with either of them.
 """
 
-from collections.abc import Collection, Iterable, Mapping
-
-from sqlalchemy import select
+from collections.abc import Collection, Mapping
 
 from naru.errors import NaruError
 from naru.move.draft import CLOUD
-from naru.move.progress import END
+from naru.move.purposes import END
 from naru.move.storage import BACK, CARRY
 from naru.move.work import Work
-from naru.plan import rollback, schema
+from naru.plan import rollback
 from naru.plan.errors import RestedOn
-from naru.plan.journal import CHUNK, Journal, chunks
+from naru.plan.journal import Journal
+from naru.plan.queries import reading
 
-ANEW = "What was taken back is planned anew, into another work directory: naru move plan ... --work DIR"
-_steps = schema.steps.c
-
-
-def taken_back(journal: Journal, projects: Iterable[str]) -> set[str]:
-    """Those of the projects (ids) that were taken back, or are on their way."""
-    ends = {f"{END} {project}": project for project in projects}
-    return {ends[step] for step, state, _ in _read(journal, ends) if state == "undone"}
+ANEW = "What was rolled back is planned anew, into another work directory: naru move plan ... --work DIR"
 
 
-def finalized(journal: Journal, projects: Iterable[str]) -> set[str]:
+def rolled_back(journal: Journal, projects: Collection[str]) -> set[str]:
+    """Those of the projects (ids) that were rolled back, or are on their way."""
+    with reading(journal) as now:
+        return {step.about_id for step in now.steps(purpose=END, states=["undone"]) if step.about_id in projects}
+
+
+def finalized(journal: Journal, projects: Collection[str]) -> set[str]:
     """Those of the projects (ids) whose way back is given up, or began to be."""
-    ends = {f"{END} {project}": project for project in projects}
-    return {ends[step] for step, _, attempt in _read(journal, ends) if attempt}
-
-
-def _read(journal: Journal, steps: Collection[str]) -> list[tuple[str, str, int]]:
-    """(id, state, attempts) of the steps."""
-    query = select(_steps.id, _steps.state, _steps.attempt)
-    with journal.read() as connection:
-        return [
-            (row.id, row.state, row.attempt)
-            for part in chunks(steps, CHUNK)
-            for row in connection.execute(query.where(_steps.id.in_(part)))
-        ]
+    with reading(journal) as now:
+        return {step.about_id for step in now.steps(purpose=END) if step.attempt and step.about_id in projects}
 
 
 def units(work: Work, journal: Journal) -> dict[str, set[str]]:
     """By project (id): the plan's units that belong to it, its own and those of its servers."""
-    owner = {f"{END} {project}": project for project in work.projects}
-    owner |= {
+    owner = {
         decision.step: decision.project
         for decision in work.decisions
         if decision.kind == "server" and decision.step and decision.project in work.projects
     }
     found: dict[str, set[str]] = {project: set() for project in work.projects}
-    query = select(_steps.id, _steps.unit)
-    with journal.read() as connection:
-        for part in chunks(owner, CHUNK):
-            for row in connection.execute(query.where(_steps.id.in_(part))):
-                found[owner[row.id]].add(row.unit)
+    with reading(journal) as now:
+        for step in now.steps(purpose=END):
+            found[step.about_id].add(step.unit)
+        for step in now.steps(ids=owner):
+            found[owner[step.id]].add(step.unit)
     return found
 
 
@@ -71,7 +57,7 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
     """
     final = finalized(journal, work.projects)
     if gone := final & (set(projects) or work.projects.keys()):
-        raise _no_way_back(work, gone, set(projects or work.projects) - final - taken_back(journal, work.projects))
+        raise _no_way_back(work, gone, set(projects or work.projects) - final - rolled_back(journal, work.projects))
     args = {BACK: CARRY} if carry_back else {}
     every = units(work, journal)
     chosen = {unit for project in projects for unit in every[project]} if projects else None
@@ -84,10 +70,10 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
 
 
 def _no_way_back(work: Work, gone: Collection[str], left: Collection[str]) -> NaruError:
-    """The error for projects that are finalized; `left` can still be taken back."""
+    """The error for projects that are finalized; `left` can still be rolled back."""
     hint = "What is wrong has to be mended on the new cloud."
     if left:
-        hint = f"The others can be taken back: naru move rollback {work.arguments(left)}"
+        hint = f"The others can be rolled back: naru move rollback {work.arguments(left)}"
     return NaruError(f"there is no way back: {work.listed(gone)} {_verb(gone, 'is')} finalized", hint=hint)
 
 
@@ -110,9 +96,9 @@ def _rested_on(
     if stuck := set(steps) & set(final):
         hint = f"There is no way back: {work.listed(stuck)} {_verb(stuck, 'is')} finalized."
     else:
-        hint = f"Take them back together: naru move rollback {work.arguments({*projects, *steps})}"
+        hint = f"Roll them back together: naru move rollback {work.arguments({*projects, *steps})}"
     return NaruError(
-        f"{work.listed(projects)} cannot be taken back alone: {work.listed(steps)} {_verb(steps, 'rests')} on it",
+        f"{work.listed(projects)} cannot be rolled back alone: {work.listed(steps)} {_verb(steps, 'rests')} on it",
         detail="\n".join(lines),
         hint=hint,
     )

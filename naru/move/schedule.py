@@ -12,18 +12,16 @@ from typing import Annotated, Any
 
 import pydantic
 import yaml
-from sqlalchemy import select
 
 from naru import yamlfile
 from naru.errors import InputError
-from naru.move import mapping
+from naru.move import mapfile
 from naru.move.dependencies import Dependency, needed, together
-from naru.plan import schema
-from naru.plan.control import note
 from naru.plan.journal import Journal
 
 FORMAT = 1
-EVENT = "schedule"
+NOTE = "schedule"
+"""Under which the journal remembers the schedule."""
 EXAMPLE = "2026-12-01T22:00:00+09:00"
 DAY_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d")
 PROJECT_HINT = "naru move waves WORK shows the projects of the move."
@@ -253,18 +251,14 @@ def _check_together(
 
 def last(journal: Journal) -> Schedule | None:
     """The schedule that was run last."""
-    events = schema.events.c
-    query = select(events.detail).where(events.what == EVENT).order_by(events.id.desc()).limit(1)
-    with journal.read() as connection:
-        text = connection.execute(query).scalar_one_or_none()
-    return None if text is None else Schedule.model_validate_json(text)
+    found = journal.recall(NOTE)
+    return None if found is None else Schedule.model_validate(found)
 
 
 def remember(journal: Journal, schedule: Schedule) -> None:
     """Writes into the journal that this is the schedule from now on."""
     if schedule != last(journal):
-        with journal.write() as connection:
-            note(connection, EVENT, schedule.model_dump_json())
+        journal.remember(NOTE, schedule.model_dump(mode="json"))
 
 
 # -- writing
@@ -280,7 +274,7 @@ def text(waves: Sequence[Sequence[str]], names: Mapping[str, str], why: Sequence
     for number, (wave, reasons) in enumerate(zip(waves, why, strict=True), 1):
         lines.append(f"  - name: wave-{number}")
         lines.append("    projects:")
-        lines += [f"      - {mapping.scalar(names[project])}" for project in wave]
+        lines += [f"      - {mapfile.scalar(names[project])}" for project in wave]
         lines += [f"    # {_printable(reason)}" for reason in reasons]
         lines += [
             "    cutover:",

@@ -4,21 +4,20 @@ A round lies in the work directory's `sync/NUMBER`, a journal like any other: it
 it leaves is in the copies' directories (see `storage`): a later round, and the cut-over, only carry what changed since.
 """
 
-import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import select
-
+from naru.actions.arguments import resolve
 from naru.errors import InputError
+from naru.messages import say
 from naru.move.draft import COPIES, LIMITS
+from naru.move.purposes import PLACE
 from naru.move.rollback import ANEW
-from naru.move.steps import resolve
 from naru.move.work import Work
-from naru.plan import schema
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
+from naru.plan.queries import OVER, StepRow, reading
 from naru.plan.status import status
 
 DIRECTORY = "sync"
@@ -49,16 +48,16 @@ class Copied(NamedTuple):
 
 
 def next_round(work: Work, projects: Collection[str], *, whole: bool = False) -> Journal:
-    """The round that was begun and not ended, unless something of it was cut over or taken back since, or a new one, of
-    some projects (names or ids) or of all. With `whole` a new one compares everything, not only what changed since both
-    sides were last found equal.
+    """The round that was begun and not ended, unless something of it was cut over or rolled back since, or a new one,
+    of some projects (names or ids) or of all. With `whole` a new one compares everything, not only what changed since
+    both sides were last found equal.
 
     Raises InputError when there is nothing that could be copied, with the reason.
     """
     numbers = rounds(work)
     if numbers:
         journal = Journal.open(_path(work, numbers[-1]))
-        still = {step.id for step in _steps(work, KIND) if step.state in OPEN}
+        still = {step.id for step in _steps(work, kind=KIND) if step.state in OPEN}
         if status(journal).state not in ("done", "failed") and _left(journal) <= still:
             return journal
         journal.close()
@@ -74,9 +73,8 @@ def rounds(work: Work) -> list[int]:
 
 def _left(journal: Journal) -> set[str]:
     """The steps of a round that are not done."""
-    with journal.read() as connection:
-        steps = schema.steps.c
-        return set(connection.execute(select(steps.id).where(steps.state.not_in(("done", "skipped")))).scalars())
+    with reading(journal) as now:
+        return {step.id for step in now.steps() if step.state not in OVER}
 
 
 def _path(work: Work, number: int) -> Path:
@@ -92,24 +90,33 @@ def _plan(work: Work, projects: Collection[str], number: int, whole: bool) -> Pl
         settings={},
     )
     results = work.results()
+    placed = {step.about_id for step in _steps(work, purpose=PLACE) if step.state == "done"}
     owners = _owners(work)
-    contents = [(step, json.loads(step.args)) for step in _steps(work, KIND)]
-    mine = [(step, args) for step, args in contents if owners.get(args["from"], "") in chosen]
+    contents = _steps(work, kind=KIND)
+    mine = [step for step in contents if owners.get(step.args["from"], "") in chosen]
     # whoever carries later content first has to carry the snapshot's again
-    unfinished = {
-        json.loads(step.args)["carry"]["from"]
-        for step in _steps(work, HISTORY)
-        if step.state not in ("done", "skipped")
-    }
-    for step, args in mine:
-        if args["from"] in unfinished:
+    unfinished = {step.args["carry"]["from"] for step in _steps(work, kind=HISTORY) if step.state not in OVER}
+    for step in mine:
+        volume = step.args["from"]
+        if volume in unfinished:
             continue
-        if f"place volume/{args['from']}" in results and step.state in OPEN:
-            resolved = {**resolve(args, results, None), "ahead": True, "whole": whole}
-            place, title, estimate = step.place, step.title, step.estimate
-            plan.add(Step(step.id, KIND, resolved, step.unit, COPIES, place, title=title, estimate=estimate))
+        if volume in placed and step.state in OPEN:
+            plan.add(
+                Step(
+                    step.id,
+                    KIND,
+                    {**resolve(step.args, results, None), "ahead": True, "whole": whole},
+                    step.unit,
+                    (COPIES,),
+                    step.queue,
+                    title=step.title,
+                    estimate=step.estimate,
+                    about=step.about,
+                    purpose=step.purpose,
+                )
+            )
     if not plan.steps:
-        why = _why([step for step, _ in contents], [step for step, _ in mine])
+        why = _why(contents, mine)
         raise InputError(f"{work.directory}: there is nothing to copy ahead", hint=why)
     return plan
 
@@ -119,14 +126,12 @@ def _owners(work: Work) -> dict[str, str]:
     return {decision.id: decision.project for decision in work.decisions if decision.kind == "volume"}
 
 
-def _steps(work: Work, kind: str) -> list[Any]:
-    with work.journal() as journal, journal.read() as connection:
-        steps = schema.steps.c
-        query = select(steps.id, steps.args, steps.unit, steps.place, steps.title, steps.estimate, steps.state)
-        return list(connection.execute(query.where(steps.kind == kind).order_by(steps.n)))
+def _steps(work: Work, *, kind: str | None = None, purpose: str | None = None) -> list[StepRow]:
+    with work.journal() as journal, reading(journal) as now:
+        return now.steps(kind=kind, purpose=purpose, args=True)
 
 
-def _why(contents: list[Any], chosen: list[Any]) -> str:
+def _why(contents: list[StepRow], chosen: list[StepRow]) -> str:
     if not contents:
         return (
             "Its volumes go by images, in the window: cut over without copying ahead, or plan anew, with the --storage"
@@ -136,7 +141,7 @@ def _why(contents: list[Any], chosen: list[Any]) -> str:
         return "There are no volumes."
     left = [step for step in chosen if step.state != "undone"]
     if not left:
-        return f"It was taken back. {ANEW}"
+        return f"It was rolled back. {ANEW}"
     if all(step.state == "done" for step in left):
         return "All of it has been cut over."
     return "Make the volumes on the new cloud first: naru move prepare."
@@ -145,18 +150,16 @@ def _why(contents: list[Any], chosen: list[Any]) -> str:
 def copied(work: Work, journal: Journal) -> list[Copied]:
     """What a round has done so far, by volume."""
     owners = _owners(work)
-    with journal.read() as connection:
-        steps = schema.steps.c
-        rows = connection.execute(select(steps.args, steps.title, steps.result).where(steps.state == "done"))
-        found = []
-        for row in rows:
-            volume, result = json.loads(row.args)["from"], json.loads(row.result)
-            names = ("size", "read", "written", "compared", "whole", "repaired", "seconds", "way", "why")
-            told = {name: result[name] for name in names}
-            found.append(
-                Copied(work.projects.get(owners.get(volume, ""), ""), volume, row.title, number=result["pass"], **told)
-            )
-        return sorted(found, key=lambda copied: -copied.seconds)
+    names = ("size", "read", "written", "compared", "whole", "repaired", "seconds", "way", "why")
+    with reading(journal) as now:
+        done = now.steps(states=["done"], args=True, result=True)
+    found = []
+    for step in done:
+        volume, result = step.args["from"], step.result
+        fields = {name: result[name] for name in names}
+        project = work.projects.get(owners.get(volume, ""), "")
+        found.append(Copied(project, volume, say(step.title), number=result["pass"], **fields))
+    return sorted(found, key=lambda copied: -copied.seconds)
 
 
 def expected(journal: Journal, done: Collection[Copied]) -> float | None:
@@ -164,7 +167,7 @@ def expected(journal: Journal, done: Collection[Copied]) -> float | None:
     as many volumes at a time. None when it carried a volume for the first time, which says nothing."""
     if not done or any(one.number == 1 for one in done):
         return None
-    with journal.read() as connection:
-        at_once = connection.execute(select(schema.limits.c.value).where(schema.limits.c.name == COPIES)).scalar_one()
+    with reading(journal) as now:
+        at_once = now.limit(COPIES)
     seconds = [one.seconds for one in done]
-    return max(*seconds, sum(seconds) / max(1, int(at_once)))
+    return max(*seconds, sum(seconds) / max(1, at_once))

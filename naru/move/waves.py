@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from naru.move.decisions import Decision
 from naru.move.dependencies import Dependency, dependencies, needed, together
-from naru.move.draft import Decision
 from naru.move.facts import Side
 from naru.move.work import Work
 

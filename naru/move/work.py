@@ -8,22 +8,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import select
-
 from naru.errors import InputError, NaruError
 from naru.files import write_whole
 from naru.inventory.archive import Archive
-from naru.move.draft import Decision, Draft
+from naru.move.decisions import Decision
+from naru.move.draft import Draft
 from naru.move.facts import names
 from naru.move.secrets import fingerprint
-from naru.plan import schema
 from naru.plan.errors import PlanError
 from naru.plan.journal import DATABASE, POINTER, Journal, address, in_schema
+from naru.plan.queries import reading
 
 ARCHIVE = "archive.db"
 DECISIONS = "decisions.json"
 MAP = "map.yaml"
 FORMAT = 1
+NEEDED = 2
+"""The oldest schema version of a journal with all that is asked of a move's."""
 DAMAGED = "Bring back the work directory from a copy; without it, plan anew into another directory."
 _FIELDS = {"from": str, "to": str, "snapshots": dict, "projects": dict, "decisions": list}
 
@@ -95,7 +96,7 @@ class Work:
         if not any((self.directory / name).is_file() for name in (DATABASE, POINTER)):
             raise InputError(f"{self.directory / DATABASE} is missing", hint=DAMAGED)
         journal = Journal.open(self.directory)
-        settings = json.loads(journal.setup()["settings"])
+        settings = journal.settings()
         ours = {"from": self.old, "to": self.new, "projects": sorted(self.projects)}
         differing = [
             f"{name}: {settings.get(name)}, not {value}" for name, value in ours.items() if settings.get(name) != value
@@ -106,6 +107,14 @@ class Work:
                 f"{self.directory}: {DATABASE if journal.directory else POINTER} is of another move than {DECISIONS}",
                 detail="\n".join(differing),
                 hint="Each move has a directory of its own: bring back the files that belong together.",
+            )
+        if journal.made_with < NEEDED:
+            journal.close()
+            raise InputError(
+                f"{self.directory}: this move was planned by an older version of Naru",
+                detail="Its plan does not say which steps belong to which project, server and volume.",
+                hint="Finish it or roll it back with the version that planned it. One that was not begun is planned"
+                " again with this one: naru move plan.",
             )
         return journal
 
@@ -133,7 +142,7 @@ class Work:
     def check_key(self, file: Path) -> None:
         """Raises InputError when the key is not the one that the move was planned with."""
         with self.journal() as journal:
-            planned = json.loads(journal.setup()["settings"])["key"]
+            planned = journal.settings()["key"]
         if fingerprint(file) != planned:
             hint = "Give the key that this move was planned with; with another one nobody's password is right."
             raise InputError(f"the key {file} is another one", hint=hint)
@@ -150,10 +159,8 @@ class Work:
 
     def results(self) -> dict[str, dict[str, Any]]:
         """The results of all steps that are done, by id."""
-        with self.journal() as journal, journal.read() as connection:
-            steps = schema.steps.c
-            rows = connection.execute(select(steps.id, steps.result).where(steps.state == "done"))
-            return {row.id: json.loads(row.result) if row.result else {} for row in rows}
+        with self.journal() as journal, reading(journal) as now:
+            return now.results()
 
 
 def prepare(directory: Path) -> None:
@@ -167,15 +174,15 @@ def prepare(directory: Path) -> None:
         raise InputError(f"--work {directory} cannot be written", hint="Name a directory of your own.")
     if Journal.exists(directory):
         with Journal.open(directory) as journal:
-            settings = json.loads(journal.setup()["settings"])
+            settings = journal.settings()
         if not {"from", "to", "map"} <= settings.keys():
             raise InputError(f"--work {directory} holds a plan that is no move", hint="Name another directory.")
         _check_unbegun(directory)  # before both clouds are read for nothing
 
 
 def _check_unbegun(directory: Path) -> None:
-    with Journal.open(directory) as journal, journal.read() as connection:
-        begun = connection.execute(select(schema.steps.c.n).where(schema.steps.c.attempt > 0).limit(1)).first()
+    with Journal.open(directory) as journal, reading(journal) as now:
+        begun = now.has_begun()
     if begun:
         raise InputError(
             f"{directory}: this move has begun",
@@ -198,7 +205,7 @@ def create(directory: Path, draft: Draft, snapshots: Mapping[str, int], written_
         "to": draft.new,
         "snapshots": dict(snapshots),
         "projects": {row.id: row.name for row in draft.facts.projects.values()},
-        "decisions": draft.dump(),
+        "decisions": [decision.dump() for decision in draft.decisions.values()],
     }
     try:
         Journal.create(directory, draft.plan, database).close()

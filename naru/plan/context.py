@@ -17,7 +17,7 @@ class Request(NamedTuple):
     request_id: str
 
 
-class Progress(NamedTuple):
+class StepProgress(NamedTuple):
     """How far a step is. `unit` is `bytes` or `count`; a `total` of None is not known."""
 
     done: float
@@ -104,7 +104,7 @@ class Context:
         self.started = time.monotonic()
         self._reader = reader
         self._counter = counter
-        self._progress: Progress | None = None
+        self._progress: StepProgress | None = None
         self._requests: list[Request] = []
         self._saved: str | None = None
         self._secrets: list[str] = []
@@ -121,7 +121,7 @@ class Context:
 
     def progress(self, done: float, total: float | None = None, unit: str = "bytes") -> None:
         """Says how far the step is, in `bytes` or as a `count`; written to the journal about twice a second."""
-        self._progress = Progress(done, total, unit)
+        self._progress = StepProgress(done, total, unit)
 
     def log(self, text: str, request_id: str = "") -> None:
         """Records a literal request or command, and the id the other side gave it, without secrets."""
@@ -193,7 +193,7 @@ class Context:
         """Whether there is something to write to the journal. For the executor, as are the next three."""
         return bool(self._requests) or self._saved is not None or self._progress is not None
 
-    def take_progress(self) -> Progress | None:
+    def take_progress(self) -> StepProgress | None:
         """The progress reported since the last call."""
         progress, self._progress = self._progress, None
         return progress

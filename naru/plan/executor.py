@@ -11,13 +11,15 @@ from collections.abc import Iterable
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 
+from naru.messages import say
 from naru.plan.context import Context
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
-from naru.plan.kinds import KINDS, LOST_WORKER, Kind, Kinds
-from naru.plan.record import Ending, Moment, Record, Work
+from naru.plan.kinds import KINDS, LOST_WORKER, Kinds, StepKind
+from naru.plan.model import STATES
+from naru.plan.ready import DONE, FAILED, HELD, PAUSING, RUNNING, UNDONE, WAITING
+from naru.plan.record import Batch, Ending, Record, StartedStep
 from naru.plan.runner import Ended, Inline, Job, Runner, failed
-from naru.plan.schedule import DONE, FAILED, HELD, PAUSING, RUNNING, STATES, UNDONE, WAITING
 
 POLL = 0.2
 """Seconds between two looks at what the operator has changed; progress is written as often."""
@@ -27,7 +29,7 @@ GRACE = 2.0
 """Seconds that steps are given to end themselves after the second interrupt."""
 
 
-class Outcome(StrEnum):
+class RunOutcome(StrEnum):
     """What a run came to; the value is what the journal records."""
 
     DONE = "done"
@@ -40,13 +42,13 @@ class Outcome(StrEnum):
     @property
     def exit_code(self) -> int:
         """0 done, 1 failed steps, 3 held, paused or cancelled, 130 interrupted."""
-        return {Outcome.DONE: 0, Outcome.FAILED: 1, Outcome.INTERRUPTED: 130}.get(self, 3)
+        return {RunOutcome.DONE: 0, RunOutcome.FAILED: 1, RunOutcome.INTERRUPTED: 130}.get(self, 3)
 
 
 class Executor:
     """Runs the plan of one journal until nothing more can start.
 
-    `remote` runs the steps that have a place; without it such a plan is refused. With `wait`, `run` goes
+    `remote` runs the steps that have a queue; without it such a plan is refused. With `wait`, `run` goes
     on while the plan is paused or held at a gate, until the operator lets it go on. With `undoing` it runs the steps of
     rollbacks and leaves all others as they are.
     """
@@ -75,7 +77,7 @@ class Executor:
         self._took = self._estimated = 0.0
         self._interrupts = 0
         self._mode = "run"
-        self._moment = Moment()
+        self._batch = Batch()
 
     def interrupt(self) -> None:
         """The first call lets running steps finish and ends the run, the second ends it at once.
@@ -90,7 +92,7 @@ class Executor:
         """Whether it was asked to end, be it when there was nothing more to run anyway."""
         return self._interrupts > 0
 
-    def run(self) -> Outcome:
+    def run(self) -> RunOutcome:
         """Runs until nothing more can start, and returns what it came to.
 
         Raises `PlanError` when another executor has the journal or when the journal cannot be written; whatever
@@ -99,7 +101,7 @@ class Executor:
         with self.journal.exclusive():
             self._check()
             left = self._record.begin()
-            self._schedule = self._record.schedule()
+            self._ready = self._record.ready()
             try:
                 # steps that workers were given by an executor that is gone
                 self._start(left)
@@ -112,21 +114,21 @@ class Executor:
         return outcome
 
     def _check(self) -> None:
-        """Raises `PlanInputError` for a plan with errors, or with kinds or places this process cannot run."""
-        errors = [finding.summary for finding in self.journal.findings() if finding.severity == "error"]
+        """Raises `PlanInputError` for a plan with errors, or with kinds or queues this process cannot run."""
+        errors = [say(finding.summary) for finding in self.journal.findings() if finding.severity == "error"]
         if errors:
             raise PlanInputError(
                 f"{self.journal.name}: the plan has findings of severity error and is not run", detail="\n".join(errors)
             )
         self._kinds.check(self.journal.kinds())
-        places = self.journal.places()
-        if places and self._remote is None:
+        queues = self.journal.queues()
+        if queues and self._remote is None:
             raise PlanInputError(
-                f"{self.journal.name}: the plan has steps placed at {', '.join(places)}",
+                f"{self.journal.name}: the plan has steps for the worker queues {', '.join(queues)}",
                 hint="workers need a journal on PostgreSQL, and the extra: pip install naru-openstack[workers]",
             )
 
-    def _turns(self) -> Outcome:
+    def _turns(self) -> RunOutcome:
         next_look = next_beat = 0.0
         while True:
             now = time.monotonic()
@@ -184,47 +186,47 @@ class Executor:
                 heapq.heappush(self._deadlines, (end, n, attempt))
                 continue
             self._cancel(job[0], "deadline")
-            self._moment.events.append((n, attempt, "overdue", "its deadline has passed"))
+            self._batch.events.append((n, attempt, "overdue", "its deadline has passed"))
         while self._pauses and self._pauses[0][0] <= now:
             _, n = heapq.heappop(self._pauses)
-            if self._schedule.state(n - 1) == PAUSING:
-                self._schedule.set(n - 1, WAITING)
+            if self._ready.state(n) == PAUSING:
+                self._ready.set(n, WAITING)
 
     def _take_in(self, message: Ended) -> None:
         """Turns the end of an attempt into what the journal will say, and lets the schedule know."""
-        n, attempt, outcome = message
+        n, attempt, result = message
         held = self._jobs.get(n)
         if held is None or held[0].context.attempt != attempt:
             return
         job, undoes = self._jobs.pop(n)
         if job.context.has_spoken:
-            self._moment.contexts.append(job.context)
-        state, what, detail = outcome.state, outcome.state, ""
+            self._batch.contexts.append(job.context)
+        state, what, detail = result.state, result.state, ""
         if state == "done":
             self._failures.pop(n, None)
             self._took += time.monotonic() - job.context.started
-            self._estimated += self._schedule.estimate(n - 1)
-            self._schedule.set(n - 1, DONE)
+            self._estimated += self._ready.estimate(n)
+            self._ready.set(n, DONE)
             if undoes is not None:
-                self._schedule.set(undoes - 1, UNDONE)
+                self._ready.set(undoes, UNDONE)
         elif state == "waiting":
             what = "stopped"
-            self._schedule.set(n - 1, WAITING)
+            self._ready.set(n, WAITING)
         else:
-            detail = outcome.error or ""
-            pause = self._pause(n, job.kind, outcome.policy, outcome.asked)
+            detail = result.error or ""
+            pause = self._pause(n, job.kind, result.policy, result.asked)
             if pause is None:
-                self._schedule.set(n - 1, FAILED)
+                self._ready.set(n, FAILED)
             else:
                 state, what = "waiting", "retry"
-                self._schedule.set(n - 1, PAUSING)
+                self._ready.set(n, PAUSING)
                 heapq.heappush(self._pauses, (time.monotonic() + pause, n))
-        error = outcome.error if state != "done" else None
-        self._moment.endings.append(
-            Ending(n, attempt, state, outcome.result, error, what, detail, undoes, bool(job.place))
+        error = result.error if state != "done" else None
+        self._batch.endings.append(
+            Ending(n, attempt, state, result.result, error, what, detail, undoes, bool(job.queue))
         )
 
-    def _pause(self, n: int, kind: Kind, policy: int | None, asked: float) -> float | None:
+    def _pause(self, n: int, kind: StepKind, policy: int | None, asked: float) -> float | None:
         """Seconds until the next try of a failed step; None: it has failed for good."""
         if policy is None:
             return None
@@ -235,50 +237,50 @@ class Executor:
         return pause
 
     def _choose(self) -> None:
-        """Adds to the moment the steps that start in it."""
+        """Adds to the batch the steps that start in it."""
         if self._interrupts or self._mode != "run":
             return
-        started, held = self._schedule.take()
-        self._moment.starts += [i + 1 for i in started]
-        self._moment.holds += [i + 1 for i in held]
+        started, held = self._ready.take()
+        self._batch.starts += started
+        self._batch.holds += held
 
     def _write(self) -> None:
-        """Commits the moment, and only then lets the steps in it begin."""
-        moment, self._moment = self._moment, Moment()
-        if moment:
-            self._start(self._record.write(moment))
+        """Commits the batch, and only then lets the steps in it begin."""
+        batch, self._batch = self._batch, Batch()
+        if batch:
+            self._start(self._record.write(batch))
 
-    def _start(self, works: Iterable[Work]) -> None:
+    def _start(self, steps: Iterable[StartedStep]) -> None:
         """Gives attempts, whose intent is on disk, to the runners."""
         inline, remote = [], []
         now = time.monotonic()
-        for work in works:
-            kind = self._kinds.get(work.kind)
+        for step in steps:
+            kind = self._kinds.get(step.kind)
             context = Context(
-                n=work.n,
-                id=work.id,
-                kind=work.kind,
-                unit=work.unit,
-                args=work.args,
-                attempt=work.attempt,
-                earlier=work.earlier,
+                n=step.n,
+                id=step.id,
+                kind=kind.name,
+                unit=step.unit,
+                args=step.args,
+                attempt=step.attempt,
+                earlier=step.earlier,
                 reader=self.journal.results_before,
-                counter=self.journal.running,
+                counter=lambda kinds: self.journal.running(self._kinds.names(kinds)),
             )
-            job = Job(kind, context, work.place)
-            self._jobs[work.n] = (job, work.undoes)
-            if work.place:
+            job = Job(kind, context, step.queue)
+            self._jobs[step.n] = (job, step.undoes)
+            if step.queue:
                 remote.append(job)
                 continue
             try:
-                context.deadline = kind.deadline_for(work.args)
+                context.deadline = kind.deadline_for(step.args)
             # a kind's function that cannot make anything of the arguments fails its step, not the run
             except Exception as error:  # noqa: BLE001
-                self._ended.put(Ended(work.n, work.attempt, failed(kind, context, error)))
+                self._ended.put(Ended(step.n, step.attempt, failed(kind, context, error)))
                 continue
             inline.append(job)
             if context.deadline is not None:
-                heapq.heappush(self._deadlines, (now + context.deadline, work.n, work.attempt))
+                heapq.heappush(self._deadlines, (now + context.deadline, step.n, step.attempt))
         if inline:
             self._inline.start(inline)
         if remote:
@@ -287,70 +289,70 @@ class Executor:
 
     def _look(self) -> bool:
         """Takes over what the operator has changed, and what running steps have said; whether there was a change."""
-        self._moment.contexts += [job.context for job, _ in self._jobs.values() if job.context.has_spoken]
+        self._batch.contexts += [job.context for job, _ in self._jobs.values() if job.context.has_spoken]
         changes = self._record.changes()
         if changes is None:
             return False
         if changes.graph:
             # what has ended but is not written yet would look as if it still ran
             self._write()
-            self._schedule = self._record.schedule()
+            self._ready = self._record.ready()
             for _, n in self._pauses:
-                if self._schedule.state(n - 1) == WAITING:
-                    self._schedule.set(n - 1, PAUSING)
+                if self._ready.state(n) == WAITING:
+                    self._ready.set(n, PAUSING)
         self._mode = changes.mode
-        self._schedule.limits = changes.limits
-        self._schedule.held = changes.held
+        self._ready.limits = changes.limits
+        self._ready.held = changes.held
         for n, state in changes.steps:
             if n not in self._jobs:
                 self._failures.pop(n, None)
-                self._schedule.set(n - 1, STATES.index(state))
-        self._moment.releases += [i + 1 for i in self._schedule.release()]
+                self._ready.set(n, STATES.index(state))
+        self._batch.releases += self._ready.release()
         if changes.mode == "cancelled":
             for job, _ in self._jobs.values():
                 self._cancel(job, "cancelled by the operator")
         return True
 
     def _cancel(self, job: Job, why: str) -> None:
-        runner = self._remote if job.place and self._remote is not None else self._inline
+        runner = self._remote if job.queue and self._remote is not None else self._inline
         runner.cancel(job.context, why)
 
     def _seconds_left(self) -> float:
         """The estimates' lower bound, corrected by how long the steps took that have already ended in this run."""
         now = time.monotonic()
-        running = [(n - 1, now - job.context.started) for n, (job, _) in self._jobs.items()]
+        running = [(n, now - job.context.started) for n, (job, _) in self._jobs.items()]
         pace = self._took / self._estimated if self._estimated else 1.0
-        return self._schedule.seconds_left(running) * pace
+        return self._ready.seconds_left(running) * pace
 
-    def _outcome(self) -> Outcome | None:
+    def _outcome(self) -> RunOutcome | None:
         """What the run has come to, or None while something runs or can still start."""
         if self._interrupts > 1:
             self._give_up()
-            return Outcome.INTERRUPTED
-        counts = self._schedule.counts
-        if self._jobs or self._moment or counts[RUNNING]:
+            return RunOutcome.INTERRUPTED
+        counts = self._ready.counts
+        if self._jobs or self._batch or counts[RUNNING]:
             return None
         if self._interrupts:
-            return Outcome.INTERRUPTED
+            return RunOutcome.INTERRUPTED
         if self._mode == "cancelled":
-            return Outcome.CANCELLED
+            return RunOutcome.CANCELLED
         unfinished = counts[WAITING] + counts[HELD] + counts[FAILED] + counts[PAUSING]
         if self._mode == "paused" and unfinished:
-            return None if self._wait else Outcome.PAUSED
+            return None if self._wait else RunOutcome.PAUSED
         if counts[PAUSING]:
             return None
         if counts[HELD] and self._wait:
             return None
         if counts[FAILED]:
-            return Outcome.FAILED
+            return RunOutcome.FAILED
         # steps that wait although nothing failed: at a gate, or in a group whose limit is 0
-        return Outcome.HELD if counts[HELD] or counts[WAITING] else Outcome.DONE
+        return RunOutcome.HELD if counts[HELD] or counts[WAITING] else RunOutcome.DONE
 
     def _give_up(self) -> None:
         """Asks every step to stop, and records those that do so in a moment."""
         for job, _ in self._jobs.values():
             self._cancel(job, "interrupted")
         end = time.monotonic() + GRACE
-        while any(not job.place for job, _ in self._jobs.values()) and (left := end - time.monotonic()) > 0:
+        while any(not job.queue for job, _ in self._jobs.values()) and (left := end - time.monotonic()) > 0:
             self._receive(left)
         self._write()

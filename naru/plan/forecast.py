@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from naru.plan.model import Plan
-from naru.plan.schedule import DONE, Schedule
+from naru.plan.ready import DONE, ReadyQueue
 
 
 class Span(NamedTuple):
@@ -23,26 +23,26 @@ def forecast(plan: Plan) -> Mapping[str, Span]:
     group that is stopped is taken for one with a limit of 1). Gates cost no time: when nothing else can run, all that
     steps are held at are opened together. What the steps have come to so far does not count.
     """
-    schedule = Schedule.of(plan)
-    schedule.limits = {name: max(1, limit) for name, limit in plan.limits.items()}
+    ready = ReadyQueue.of(plan)
+    ready.limits = {name: max(1, limit) for name, limit in plan.limits.items()}
     spans: dict[str, Span] = {}
     running: list[tuple[float, int]] = []
     closed: set[str] = set()
     now = 0.0
     while True:
-        started, held = schedule.take(len(plan.steps) or 1)
+        started, held = ready.take(len(plan.steps) or 1)
         for n in started:
-            end = now + schedule.estimate(n)
-            spans[plan.steps[n].id] = Span(now, end)
+            end = now + ready.estimate(n)
+            spans[plan.steps[n - 1].id] = Span(now, end)
             heapq.heappush(running, (end, n))
-        closed |= {schedule.gate(n) for n in held}
+        closed |= {ready.gate(n) for n in held}
         if running:
             now = running[0][0]
             while running and running[0][0] == now:
-                schedule.set(heapq.heappop(running)[1], DONE)
+                ready.set(heapq.heappop(running)[1], DONE)
         elif closed:
-            schedule.held -= closed
+            ready.held -= closed
             closed = set()
-            list(schedule.release())
+            list(ready.release())
         else:
             return spans

@@ -13,9 +13,8 @@ import sqlite3
 import time
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -38,9 +37,10 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoResultFound, NoSuchModul
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from naru.files import write_whole
+from naru.messages import dump, load
 from naru.plan import schema
 from naru.plan.errors import PlanError, PlanInputError
-from naru.plan.model import Edge, Finding, Plan, Step
+from naru.plan.model import About, Edge, Finding, Plan, Step
 
 DATABASE = "journal.db"
 POINTER = "journal.url"
@@ -85,7 +85,7 @@ class Journal:
         with journal.write() as connection:
             if schema.version(connection):
                 raise journal._present()
-            schema.migrate(connection, journal.name)
+            schema.create(connection)
             _insert_plan(connection, plan)
         return journal
 
@@ -97,7 +97,7 @@ class Journal:
         url = in_schema(_url(database), name)
         with cls(url.render_as_string(hide_password=False)) as journal, journal.write() as connection:
             connection.execute(CreateSchema(name))
-            schema.migrate(connection, journal.name)
+            schema.create(connection)
             _insert_plan(connection, plan)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
@@ -106,11 +106,11 @@ class Journal:
         return cls(directory)
 
     @classmethod
-    def open(cls, where: str | Path, settings: Mapping[str, Any] | None = None) -> "Journal":
-        """Opens a journal that is there, of this or an older schema version.
+    def open(cls, where: str | Path) -> "Journal":
+        """Opens an existing journal. One of an older schema version is made into one of this: see `made_with`.
 
-        With `settings`, they must be those it was created with: `PlanInputError` names every one that differs. So it
-        does a journal that is absent, damaged, or of a newer version.
+        Raises `PlanInputError` for one that is absent, damaged, or of a newer version, and for an older one that an
+        executor has at the moment.
         """
         journal = cls(where)
         if journal.directory is not None and not (journal.directory / DATABASE).is_file():
@@ -120,12 +120,9 @@ class Journal:
                 found = schema.version(connection)
             if not found:
                 raise journal._absent()
-            if found != len(schema.MIGRATIONS):
-                with journal.write() as connection:
-                    schema.migrate(connection, journal.name)
+            if found != schema.VERSION:
+                journal._migrate(found)
             journal.setup()
-            if settings is not None:
-                journal._guard(settings)
         except BaseException:
             journal.close()
             raise
@@ -159,19 +156,22 @@ class Journal:
     def _absent(self) -> PlanInputError:
         return PlanInputError(f"{self.name}: no journal there", hint="naru plan create FILE --work DIR makes one")
 
-    def _guard(self, settings: Mapping[str, Any]) -> None:
-        recorded = json.loads(self.setup()["settings"])
-        differing = [
-            f"{key}: the journal has {json.dumps(recorded.get(key))}, given is {json.dumps(settings.get(key))}"
-            for key in sorted({*recorded, *settings})
-            if recorded.get(key) != settings.get(key)
-        ]
-        if differing:
+    def _migrate(self, found: int) -> None:
+        # an executor of the version that made it would find its tables changed beneath it
+        if found < schema.VERSION and self._is_running_unmigrated():
             raise PlanInputError(
-                f"{self.name}: the plan was made with other settings",
-                detail="\n".join(differing),
-                hint="take another work directory, or the settings it was made with",
+                f"{self.name}: an executor of an older Naru is running this plan",
+                hint="let it end, or end it with that version; then this one goes on with it",
             )
+        with self.write() as connection:
+            schema.migrate(connection, self.name)
+
+    def _is_running_unmigrated(self) -> bool:
+        if self.directory is not None:
+            return self.is_running()
+        with self.read() as connection:
+            plan_id = str(connection.execute(select(schema.setup.c.plan_id)).scalar_one())
+        return self._is_locked(plan_id)
 
     @property
     def name(self) -> str:
@@ -256,7 +256,7 @@ class Journal:
 
     @contextmanager
     def _advisory_lock(self) -> Iterator[Callable[[], bool]]:
-        key = self._lock_key()
+        key = _lock_key(self.plan_id)
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             try:
                 yield lambda: bool(connection.execute(select(func.pg_try_advisory_lock(key))).scalar_one())
@@ -264,9 +264,6 @@ class Journal:
                 # the connection goes back to a pool, which does not free it; one that is lost has freed it
                 with suppress(DBAPIError):
                     connection.execute(select(func.pg_advisory_unlock_all()))
-
-    def _lock_key(self) -> int:
-        return zlib.crc32(self.setup()["plan_id"].encode())
 
     def _busy(self) -> PlanError:
         with self.read() as connection:
@@ -282,17 +279,36 @@ class Journal:
         if self.directory is not None:
             with self._file_lock(fcntl.LOCK_SH) as try_lock:
                 return not try_lock()
+        return self._is_locked(self.plan_id)
+
+    def _is_locked(self, plan_id: str) -> bool:
         locks = text(
             "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = CAST(:key AS oid) "
             "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         )
         with self.read() as connection:
-            return connection.execute(locks, {"key": self._lock_key()}).first() is not None
+            return connection.execute(locks, {"key": _lock_key(plan_id)}).first() is not None
 
     def setup(self) -> RowMapping:
-        """The row that says what the plan is: plan_id, title, modules, settings, findings (JSON), created."""
+        """The row that says what the plan is, as it is in the database; see `schema.setup`."""
         with self.read() as connection:
             return connection.execute(select(schema.setup)).mappings().one()
+
+    @property
+    def plan_id(self) -> str:
+        """What tells this plan from every other."""
+        return str(self.setup()["plan_id"])
+
+    @property
+    def made_with(self) -> int:
+        """The schema version that the journal was made with. One of version 1 has no `about` and no `purpose`: a tenant
+        that needs them refuses it."""
+        return int(self.setup()["made_with"])
+
+    def settings(self) -> dict[str, Any]:
+        """What the plan was made with; a later command must agree with it."""
+        settings: dict[str, Any] = json.loads(self.setup()["settings"])
+        return settings
 
     def modules(self) -> list[str]:
         """The Python modules that register the plan's step kinds."""
@@ -300,17 +316,35 @@ class Journal:
         return modules
 
     def findings(self) -> list[Finding]:
-        return [Finding(**row) for row in json.loads(self.setup()["findings"])]
+        return [_finding(row) for row in json.loads(self.setup()["findings"])]
+
+    def remember(self, key: str, value: Any) -> None:
+        """Keeps a value (JSON) under a tenant's own key, in place of what it had; an event says when."""
+        with self.write() as connection:
+            known = connection.execute(
+                schema.notes.update().where(schema.notes.c.key == key).values(value=to_json(value))
+            )
+            if not known.rowcount:
+                connection.execute(schema.notes.insert().values(key=key, value=to_json(value)))
+            row = {"at": time.time(), "step": None, "attempt": None, "what": key, "detail": to_json(value)}
+            connection.execute(schema.events.insert().values(row))
+
+    def recall(self, key: str) -> Any:
+        """What was remembered last under this key; None: nothing."""
+        with self.read() as connection:
+            query = select(schema.notes.c.value).where(schema.notes.c.key == key)
+            found = connection.execute(query).scalar_one_or_none()
+        return None if found is None else json.loads(found)
 
     def kinds(self) -> list[str]:
         """The names of the step kinds in use."""
         with self.read() as connection:
             return list(connection.execute(select(schema.steps.c.kind).distinct()).scalars())
 
-    def places(self) -> list[str]:
-        """The places, other than the executor, where steps are still to run."""
-        query = select(schema.steps.c.place).where(
-            schema.steps.c.place != "", schema.steps.c.state.in_(("waiting", "running", "held"))
+    def queues(self) -> list[str]:
+        """The worker queues from which steps are still to run."""
+        query = select(schema.steps.c.queue).where(
+            schema.steps.c.queue != "", schema.steps.c.state.in_(("waiting", "running", "held"))
         )
         with self.read() as connection:
             return sorted(connection.execute(query.distinct()).scalars())
@@ -320,7 +354,7 @@ class Journal:
         steps, leases = schema.steps.c, schema.leases.c
         held = select(leases.step).where(leases.step == steps.n, leases.holder != "", leases.outcome.is_(None))
         query = select(func.count()).where(
-            and_(steps.state == "running", steps.kind.in_(list(kinds)), or_(steps.place == "", held.exists()))
+            and_(steps.state == "running", steps.kind.in_(list(kinds)), or_(steps.queue == "", held.exists()))
         )
         with self.read() as connection:
             return int(connection.execute(query).scalar_one())
@@ -329,14 +363,12 @@ class Journal:
         """The plan as it stands: with the operator's limits and changed arguments, and the steps of rollbacks."""
         setup = self.setup()
         with self.read() as connection:
-            columns = [schema.steps.c[name] for name in Step.__dataclass_fields__]
-            query = select(*columns).order_by(schema.steps.c.n)
+            query = select(*_OF_STEP).order_by(schema.steps.c.n)
             if not rollbacks:
                 query = query.where(schema.steps.c.undoes.is_(None))
-            rows = connection.execute(query).mappings()
-            steps = [Step(**{**row, "args": json.loads(row["args"])}) for row in rows]
+            steps = [_step(row) for row in connection.execute(query)]
             return Plan(
-                title=setup["title"],
+                title=load(json.loads(setup["title"])),
                 steps=steps,
                 edges=[
                     Edge(steps[before - 1].id, steps[after - 1].id)
@@ -344,7 +376,7 @@ class Journal:
                     # the steps of rollbacks come after all others
                     if max(after, before) <= len(steps)
                 ],
-                findings=[Finding(**row) for row in json.loads(setup["findings"])],
+                findings=[_finding(row) for row in json.loads(setup["findings"])],
                 limits=dict(_pairs(connection.execute(select(schema.limits).order_by(schema.limits.c.name)))),
                 gates=list(connection.execute(select(schema.gates.c.name).order_by(schema.gates.c.name)).scalars()),
                 modules=json.loads(setup["modules"]),
@@ -375,15 +407,59 @@ class Journal:
             return {id: None if result is None else json.loads(result) for id, result in connection.execute(query)}
 
 
+_OF_STEP = [
+    schema.steps.c[name]
+    for name in (
+        *("id", "kind", "args", "unit", "limits", "queue", "gate", "title", "estimate"),
+        *("about_kind", "about_id", "about_name", "purpose"),
+    )
+]
+
+
+def _step(row: Any) -> Step:
+    """A step from these columns."""
+    id, kind, args, unit, limits, queue, gate, title, estimate, *about, purpose = row
+    return Step(
+        *(id, kind, json.loads(args), unit, tuple(json.loads(limits)), queue, gate, load(json.loads(title)), estimate),
+        about=about_of(*about),
+        purpose=purpose,
+    )
+
+
+def about_of(kind: str, id: str, name: str) -> About | None:
+    """What a step is about, from its columns."""
+    return About(kind, id, name) if kind else None
+
+
 def insert_steps(connection: Connection, first: int, steps: Iterable[tuple[Step, int | None]]) -> None:
     """Adds steps, numbered from `first`; the second of each pair is the n of the step it undoes, or None."""
+    nothing = About("", "")
     rows = (
-        {**{name: getattr(step, name) for name in Step.__dataclass_fields__}, "args": to_json(step.args), "n": n}
-        | {"undoes": undoes}
+        {
+            "n": n,
+            "id": step.id,
+            "kind": step.kind,
+            "args": to_json(step.args),
+            "unit": step.unit,
+            "about_kind": (about := step.about or nothing).kind,
+            "about_id": about.id,
+            "about_name": about.name,
+            "purpose": step.purpose,
+            "limits": to_json(step.limits),
+            "queue": step.queue,
+            "gate": step.gate,
+            "title": to_json(dump(step.title)),
+            "estimate": step.estimate,
+            "undoes": undoes,
+        }
         for n, (step, undoes) in enumerate(steps, first)
     )
     for part in chunks(rows, CHUNK):
         connection.execute(schema.steps.insert(), part)
+
+
+def _finding(row: dict[str, Any]) -> Finding:
+    return Finding(**{name: load(value) for name, value in row.items()})
 
 
 def insert_edges(connection: Connection, edges: Iterable[tuple[int, int]]) -> None:
@@ -397,11 +473,12 @@ def _insert_plan(connection: Connection, plan: Plan) -> None:
     connection.execute(
         schema.setup.insert().values(
             plan_id=str(uuid.uuid4()),
-            title=plan.title,
+            title=to_json(dump(plan.title)),
             modules=to_json(plan.modules),
             settings=to_json(plan.settings),
-            findings=to_json([asdict(finding) for finding in plan.findings]),
+            findings=to_json([dump_finding(finding) for finding in plan.findings]),
             created=time.time(),
+            made_with=schema.VERSION,
         )
     )
     connection.execute(schema.control.insert().values(id=1, mode="run", revision=0, owner=0))
@@ -412,6 +489,15 @@ def _insert_plan(connection: Connection, plan: Plan) -> None:
         connection.execute(schema.limits.insert(), part)
     for part in chunks(({"name": name, "held": True} for name in plan.gates), CHUNK):
         connection.execute(schema.gates.insert(), part)
+
+
+def dump_finding(finding: Finding) -> dict[str, Any]:
+    """A finding as JSON; its fields, texts as `naru.messages.dump` writes them."""
+    return {name: dump(getattr(finding, name)) for name in Finding.__dataclass_fields__}
+
+
+def _lock_key(plan_id: str) -> int:
+    return zlib.crc32(plan_id.encode())
 
 
 def to_json(value: Any) -> str:

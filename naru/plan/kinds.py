@@ -42,7 +42,7 @@ LOST_WORKER = Retry(on=(LeaseLost,), tries=5, pause=0.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class StepKind:
     """A registered step function and what the executor and the reader of a plan have to know about it.
 
     Either `undo` names the kind that takes the effect back, or `no_undo` says why there is nothing to take back.
@@ -53,7 +53,7 @@ class Kind:
     `before` and `after` are called in the executor, around the function, wherever that runs: what needs what a worker
     is not given, such as the credentials of a cloud. What `before` returns, as JSON, is the context's `given`, so it
     holds no secret; `after` takes the function's result and returns the step's. Both may be called again, as the
-    function. With `here` a kind runs in the executor, even as the undo of a step that has a place.
+    function. With `here` a kind runs in the executor, even as the undo of a step that has a queue.
     """
 
     name: str
@@ -80,8 +80,8 @@ class Kind:
         return " ".join((inspect.getdoc(self.run) or "").split("\n\n")[0].split())
 
     def policy(self, error: BaseException) -> int | None:
-        """The place in `retry` of the first policy for this class of error; None: not tried again."""
-        return next((place for place, retry in enumerate(self.retry) if isinstance(error, retry.on)), None)
+        """The index in `retry` of the first policy for this class of error; None: not tried again."""
+        return next((index for index, retry in enumerate(self.retry) if isinstance(error, retry.on)), None)
 
     def deadline_for(self, args: Mapping[str, Any]) -> float | None:
         return self.deadline(args) if callable(self.deadline) else self.deadline
@@ -92,9 +92,23 @@ class Kind:
 
 @dataclass
 class Kinds:
-    """The kinds by name. There is one for the process, `KINDS`; another one is for tests."""
+    """The kinds by name. There is one for the process, `KINDS`; another one is for tests.
 
-    by_name: dict[str, Kind] = field(default_factory=dict)
+    `renamed` has the names that kinds had before, with those they have now: journals keep the old ones.
+    """
+
+    by_name: dict[str, StepKind] = field(default_factory=dict)
+    renamed: dict[str, str] = field(default_factory=dict)
+
+    def alias(self, old: str, new: str) -> None:
+        """Lets `old` stand for the kind that is called `new` now. Raises ValueError when it stands for another one."""
+        if old in self.by_name or self.renamed.setdefault(old, new) != new:
+            raise ValueError(f"step kind {old} is {self.renamed.get(old, old)} already, and cannot be {new}, too")
+
+    def names(self, kinds: Iterable[str]) -> set[str]:
+        """The names under which steps of these kinds may stand in a journal: their own and those they had before."""
+        wanted = set(kinds)
+        return wanted | {old for old, new in self.renamed.items() if new in wanted}
 
     def step(
         self,
@@ -111,12 +125,13 @@ class Kinds:
         before: Run | None = None,
         after: Callable[[Context, Any], Any] | None = None,
         here: bool = False,
+        was: Iterable[str] = (),
     ) -> Callable[[Run], Run]:
-        """Registers the decorated function, sync (run in a thread) or async, as the step kind `name`; see `Kind`.
+        """Registers the decorated function, sync (run in a thread) or async, as the step kind `name`; see `StepKind`.
 
         The function takes the step's `Context` and returns its result, as JSON. It may be called again after a crash
         at any point, so it finds before it creates. Exactly one of undo, no_undo and commit is given. Only sync ones
-        have a `before` or an `after`.
+        have a `before` or an `after`. `was` are names that the kind had before.
         """
         if sum(map(bool, (undo, no_undo, commit))) != 1:
             raise ValueError(f"step kind {name}: give exactly one of undo, no_undo and commit")
@@ -130,24 +145,26 @@ class Kinds:
                 raise ValueError(f"step kind {name} is registered by {known.run.__module__} and by {run.__module__}")
             policies = retry if isinstance(retry, tuple) else (retry,)
             more = (policies, deadline, estimate, writes, before, after, here)
-            kind = Kind(name, run, undo, no_undo, commit, verify, *more)
+            kind = StepKind(name, run, undo, no_undo, commit, verify, *more)
             if kind.is_async and (before or after):
                 raise ValueError(f"step kind {name}: only sync kinds have a before or an after")
             self.by_name[name] = kind
+            for old in was:
+                self.alias(old, name)
             return run
 
         return register
 
-    def get(self, name: str) -> Kind:
-        """The kind of this name. Raises `PlanInputError` for an unknown one."""
+    def get(self, name: str) -> StepKind:
+        """The kind of this name, or that had it before. Raises `PlanInputError` for an unknown one."""
         try:
-            return self.by_name[name]
+            return self.by_name[self.renamed.get(name, name)]
         except KeyError:
             raise self.unknown([name]) from None
 
     def check(self, names: Iterable[str]) -> None:
         """Raises `PlanInputError` that lists every kind, or undo kind of one, that is not registered."""
-        wanted = set(names)
+        wanted = {self.renamed.get(name, name) for name in names}
         wanted |= {self.by_name[name].undo for name in wanted if name in self.by_name and self.by_name[name].undo}
         missing = sorted(wanted - set(self.by_name))
         if missing:

@@ -4,13 +4,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from naru.messages import Text
 from naru.plan.errors import PlanInputError
 from naru.text import plural
 
+STATES = ("waiting", "running", "done", "failed", "skipped", "undone", "held")
+"""The states of a step in the journal."""
 DEFAULT_LIMIT = "default"
 BARRIER = "barrier"
 """The kind of step that others come before for order's sake alone. It waits until each of them is at its end, be it
-taken back; and what comes after it does not rest on them."""
+rolled back; and what comes after it does not depend on them."""
+
+
+class About(NamedTuple):
+    """The thing that a step concerns: what kind of thing it is, its id (unique within the kind), and its name."""
+
+    kind: str
+    id: str
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +29,26 @@ class Step:
     """One thing to do.
 
     `kind` names the registered function, `args` is JSON and goes to the journal as it is: never a secret, only where
-    to find one. `unit` is the server, project or host the step belongs to; `limit` the group whose bound on running
-    steps it counts against; `place` the worker queue it runs at (empty: in the executor); `gate` the name that has to
-    be released before it may start; `estimate` its expected duration in seconds (0: unknown).
+    to find one. `unit` is the server, project or host the step belongs to; `limits` the groups whose bounds on running
+    steps it counts against, all of them while it runs (none: it is not bounded); `queue` the worker queue it runs from
+    (empty: in the executor); `gate` the name that has to be released before it may start; `estimate` its expected
+    duration in seconds (0: unknown).
+
+    The id is a name and nothing else: nobody reads anything out of it. What a step concerns is in `about`, what it is
+    for within its plan in `purpose` (such as `stop`; empty when nobody asks), and journals are queried by those.
     """
 
     id: str
     kind: str
     args: Mapping[str, Any] = field(default_factory=dict)
     unit: str = ""
-    limit: str = DEFAULT_LIMIT
-    place: str = ""
+    limits: tuple[str, ...] = (DEFAULT_LIMIT,)
+    queue: str = ""
     gate: str = ""
-    title: str = ""
+    title: Text = ""
     estimate: float = 0.0
+    about: About | None = None
+    purpose: str = ""
 
 
 class Edge(NamedTuple):
@@ -43,12 +60,13 @@ class Edge(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something the reader of a plan must know. A plan with a finding of severity `error` is not run."""
+    """Something the reader of a plan must know. A plan with a finding of severity `error` is not run. `about` is the id
+    of the thing that it concerns."""
 
     severity: Literal["error", "warning", "info"]
-    summary: str
-    detail: str = ""
-    hint: str = ""
+    summary: Text
+    detail: Text = ""
+    hint: Text = ""
     about: str = ""
 
 
@@ -60,7 +78,7 @@ class Plan:
     the Python modules that register the step kinds. `settings` is what a later run must agree with.
     """
 
-    title: str = ""
+    title: Text = ""
     steps: list[Step] = field(default_factory=list)
     edges: list[Edge] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -79,10 +97,14 @@ class Plan:
         """Lets `after` wait for `before`."""
         self.edges.append(Edge(before, after))
 
-    def find(self, *, kind: str | None = None, unit: str | None = None) -> Iterator[Step]:
-        """The steps of a kind, of a unit, or of both, in order."""
+    def find(self, *, kind: str | None = None, unit: str | None = None, purpose: str | None = None) -> Iterator[Step]:
+        """The steps of a kind, of a unit, with a purpose, or of all that is given, in order."""
         for step in self.steps:
-            if (kind is None or step.kind == kind) and (unit is None or step.unit == unit):
+            if (
+                (kind is None or step.kind == kind)
+                and (unit is None or step.unit == unit)
+                and (purpose is None or step.purpose == purpose)
+            ):
                 yield step
 
     def befores(self) -> dict[str, list[str]]:
@@ -110,8 +132,11 @@ class Plan:
             if step.id in seen:
                 yield f"step {step.id}: there are two of this id"
             seen.add(step.id)
-            if step.limit not in self.limits:
-                yield f"step {step.id}: limit group {step.limit} has no limit in the plan"
+            for group in step.limits:
+                if group not in self.limits:
+                    yield f"step {step.id}: limit group {group} has no limit in the plan"
+            if len(set(step.limits)) < len(step.limits):
+                yield f"step {step.id}: a limit group is named twice"
             if step.gate and step.gate not in self.gates:
                 yield f"step {step.id}: gate {step.gate} is not among the plan's gates"
         for group, limit in self.limits.items():

@@ -2,49 +2,81 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from naru import messages
+from naru.messages import Message
 from naru.plan.errors import PlanInputError
-from naru.plan.model import Finding, Plan, Step
+from naru.plan.journal import dump_finding
+from naru.plan.model import DEFAULT_LIMIT, About, Finding, Plan, Step
 
 FORMAT = 1
 
 
-class _StepInFile(BaseModel):
+def _text(value: Any) -> Any:
+    """A text as it is in a file: words, or what `messages.dump` made of a message."""
+    if isinstance(value, dict) and value.keys() == {"message", "values", "text"}:
+        return messages.load(value)
+    if not isinstance(value, str):
+        raise ValueError("give a text")
+    return value
+
+
+def _several(value: Any) -> Any:
+    """One group may be given as a text."""
+    return [value] if isinstance(value, str) else value
+
+
+_Text = Annotated[str | Message, BeforeValidator(_text)]
+
+
+class _AboutInFile(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    kind: str
+    id: str
+    name: str = ""
+
+
+class _StepInFile(BaseModel):
+    # the second name of each pair is an older one, for a single group and for a queue
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
     id: str
     kind: str
     args: dict[str, Any] = {}
     unit: str = ""
-    limit: str = "default"
-    place: str = ""
+    limits: Annotated[list[str], BeforeValidator(_several)] = Field(
+        [DEFAULT_LIMIT], validation_alias=AliasChoices("limits", "limit")
+    )
+    queue: str = Field("", validation_alias=AliasChoices("queue", "place"))
     gate: str = ""
-    title: str = ""
+    title: _Text = ""
     estimate: Annotated[float, Field(ge=0)] = 0.0
+    about: _AboutInFile | None = None
+    purpose: str = ""
     after: list[str] = []
 
 
 class _FindingInFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
     severity: Literal["error", "warning", "info"]
-    summary: str
-    detail: str = ""
-    hint: str = ""
+    summary: _Text
+    detail: _Text = ""
+    hint: _Text = ""
     about: str = ""
 
 
 class _PlanInFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True)
 
     naru_plan: int = FORMAT
-    title: str = ""
+    title: _Text = ""
     modules: list[str] = []
     settings: dict[str, Any] = {}
     limits: dict[str, Annotated[int, Field(ge=0)]] = {}
@@ -67,16 +99,29 @@ def parse(data: Mapping[str, Any], source: str = "the plan") -> Plan:
         )
     plan = Plan(
         title=form.title,
-        findings=[Finding(**finding.model_dump()) for finding in form.findings],
+        findings=[Finding(one.severity, one.summary, one.detail, one.hint, one.about) for one in form.findings],
         gates=form.gates,
         modules=form.modules,
         settings=form.settings,
     )
     plan.limits |= form.limits
     for step in form.steps:
-        fields = step.model_dump()
-        after = fields.pop("after")
-        plan.add(Step(**fields), after=after)
+        plan.add(
+            Step(
+                id=step.id,
+                kind=step.kind,
+                args=step.args,
+                unit=step.unit,
+                limits=tuple(step.limits),
+                queue=step.queue,
+                gate=step.gate,
+                title=step.title,
+                estimate=step.estimate,
+                about=About(step.about.kind, step.about.id, step.about.name) if step.about else None,
+                purpose=step.purpose,
+            ),
+            after=step.after,
+        )
     plan.check()
     return plan
 
@@ -101,17 +146,21 @@ def dump(plan: Plan) -> dict[str, Any]:
     befores = plan.befores()
     steps = []
     for step in plan.steps:
-        row = {key: value for key, value in asdict(step).items() if value}
+        row = {name: value for name in Step.__dataclass_fields__ if (value := getattr(step, name))}
+        row |= {"title": messages.dump(step.title)} if step.title else {}
+        row["limits"] = list(step.limits)
+        if step.about:
+            row["about"] = {name: value for name, value in step.about._asdict().items() if value}
         if step.id in befores:
             row["after"] = befores[step.id]
         steps.append(row)
     return {
         "naru_plan": FORMAT,
-        "title": plan.title,
+        "title": messages.dump(plan.title),
         "modules": plan.modules,
         "settings": plan.settings,
         "limits": plan.limits,
         "gates": plan.gates,
-        "findings": [asdict(finding) for finding in plan.findings],
+        "findings": [dump_finding(finding) for finding in plan.findings],
         "steps": steps,
     }

@@ -1,4 +1,4 @@
-"""What the executor writes to the journal and reads from it. All of one moment goes in one transaction."""
+"""What the executor writes to the journal and reads from it. All of one turn goes in one transaction."""
 
 import json
 import os
@@ -16,19 +16,19 @@ from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.plan.journal import CHUNK, Journal, chunks
 from naru.plan.model import BARRIER
-from naru.plan.schedule import Node, Schedule
+from naru.plan.ready import Node, ReadyQueue
 
 _steps = schema.steps
 
 
-class Work(NamedTuple):
-    """A step that has just been started: what its function needs. `n` counts from 1."""
+class StartedStep(NamedTuple):
+    """A step that has just been started: what its function needs."""
 
     n: int
     id: str
     kind: str
     unit: str
-    place: str
+    queue: str
     args: dict[str, Any]
     attempt: int
     earlier: Any
@@ -64,8 +64,8 @@ class Changes:
 
 
 @dataclass
-class Moment:
-    """Everything that is to be written in one transaction, and in this order."""
+class Batch:
+    """What is written to the journal in one transaction, and in this order."""
 
     endings: list[Ending] = field(default_factory=list)
     # numbers of steps that begin, and of those found held at their gate
@@ -99,12 +99,12 @@ _SET = (
 )
 _UNDO = update(_steps).where(_steps.c.n == bindparam("b_n")).values(state="undone", result=None)
 _SAVE = update(_steps).where(_steps.c.n == bindparam("b_n")).values(result=bindparam("b_result"))
-_WORK = select(
+_STARTED = select(
     _steps.c.n,
     _steps.c.id,
     _steps.c.kind,
     _steps.c.unit,
-    _steps.c.place,
+    _steps.c.queue,
     _steps.c.args,
     _steps.c.attempt,
     _steps.c.result,
@@ -125,7 +125,7 @@ class Record:
         self._revision = -1
         self._seen_event = 0
 
-    def begin(self) -> list[Work]:
+    def begin(self) -> list[StartedStep]:
         """Opens a run. Steps that a killed run left wait again; those given to workers still run, and are returned."""
         now = time.time()
         with self.journal.write() as connection:
@@ -133,36 +133,46 @@ class Record:
             connection.execute(update(schema.control).values(owner=self.run))
             row = {"id": self.run, "host": socket.gethostname(), "pid": os.getpid(), "started": now, "seen": now}
             connection.execute(schema.runs.insert().values(row))
-            left = connection.execute(_WORK.where(_steps.c.state == "running")).all()
-            mine = [row for row in left if not row.place]
+            left = connection.execute(_STARTED.where(_steps.c.state == "running")).all()
+            mine = [row for row in left if not row.queue]
             if mine:
                 rows = [{"b_n": row.n, "b_from": "running", "b_to": "waiting"} for row in mine]
                 connection.execute(_SET, rows)
                 self._events(connection, now, [(row.n, row.attempt, "interrupted", "") for row in mine])
             self._events(connection, now, [(None, None, "run started", f"run {self.run}")])
-        return [_work(row) for row in left if row.place]
+        return [_started(row) for row in left if row.queue]
 
     def end(self, outcome: str) -> None:
-        """Closes the run; `outcome` is an `Outcome` of the executor."""
+        """Closes the run; `outcome` is a `RunOutcome` of the executor."""
         now = time.time()
         with self._owned() as connection:
             change = update(schema.runs).where(schema.runs.c.id == self.run)
             connection.execute(change.values(seen=now, eta=None, outcome=outcome))
             self._events(connection, now, [(None, None, "run ended", f"run {self.run}: {outcome}")])
 
-    def schedule(self) -> Schedule:
+    def ready(self) -> ReadyQueue:
         """The whole graph with its states, read in one transaction."""
         with self.journal.read() as connection:
             limits = dict(_rows(connection, schema.limits.c.name, schema.limits.c.value))
             held = [name for name, is_held in _rows(connection, schema.gates.c.name, schema.gates.c.held) if is_held]
             nodes = connection.execution_options(yield_per=CHUNK).execute(
                 select(
-                    self._state(), _steps.c.limit, _steps.c.gate, _steps.c.estimate, _steps.c.kind == BARRIER
+                    self._state(), _steps.c.limits, _steps.c.gate, _steps.c.estimate, _steps.c.kind == BARRIER
                 ).order_by(_steps.c.n)
             )
             edges = connection.execution_options(yield_per=CHUNK).execute(select(schema.edges))
-            return Schedule(
-                (Node(*row) for row in nodes), ((after - 1, before - 1) for after, before in edges), limits, held
+            groups: dict[str, tuple[str, ...]] = {}
+
+            def parsed(text: str) -> tuple[str, ...]:
+                if text not in groups:
+                    groups[text] = tuple(json.loads(text))
+                return groups[text]
+
+            return ReadyQueue(
+                (Node(state, parsed(text), *rest) for state, text, *rest in nodes),
+                ((after, before) for after, before in edges),
+                limits,
+                held,
             )
 
     def _state(self) -> ColumnElement[str]:
@@ -199,27 +209,27 @@ class Record:
             held = {name for name, is_held in _rows(connection, schema.gates.c.name, schema.gates.c.held) if is_held}
         return Changes(mode, limits, held, touched, graph)
 
-    def write(self, moment: Moment) -> list[Work]:
-        """Commits the moment. Returns the steps that have begun: their intent is on disk, and they may act.
+    def write(self, batch: Batch) -> list[StartedStep]:
+        """Commits the batch. Returns the steps that have begun: their intent is on disk, and they may act.
 
         A step to be started that the operator has skipped meanwhile is not among them.
         """
         now = time.time()
-        events: list[tuple[int | None, int | None, str, str]] = [*moment.events]
+        events: list[tuple[int | None, int | None, str, str]] = [*batch.events]
         with self._owned() as connection:
-            for context in moment.contexts:
+            for context in batch.contexts:
                 said(connection, context)
-            self._write_endings(connection, moment.endings, now, events)
+            self._write_endings(connection, batch.endings, now, events)
             for numbers, old, new, what in (
-                (moment.holds, "waiting", "held", "held"),
-                (moment.releases, "held", "waiting", "released"),
+                (batch.holds, "waiting", "held", "held"),
+                (batch.releases, "held", "waiting", "released"),
             ):
                 if numbers:
                     connection.execute(_SET, [{"b_n": n, "b_from": old, "b_to": new} for n in numbers])
                     events += [(n, None, what, "") for n in numbers]
             # before the starts: in the order of what happened
             self._events(connection, now, events)
-            return self._write_starts(connection, moment.starts, now)
+            return self._write_starts(connection, batch.starts, now)
 
     def _write_endings(self, connection: Connection, endings: Sequence[Ending], now: float, events: list[Any]) -> None:
         # steps that only ended well, the most by far, share one statement, which costs a fraction of one each
@@ -250,22 +260,22 @@ class Record:
             connection.execute(_UNDO, [{"b_n": n} for n in undone])
             events += [(n, None, "undone", "") for n in undone]
 
-    def _write_starts(self, connection: Connection, starts: Sequence[int], now: float) -> list[Work]:
+    def _write_starts(self, connection: Connection, starts: Sequence[int], now: float) -> list[StartedStep]:
         begun = []
         for part in chunks(starts, CHUNK):
             ready = and_(_steps.c.n.in_(part), or_(_steps.c.state == "waiting", _steps.c.state == "held"))
             attempt = _steps.c.attempt + 1
             change = update(_steps).where(ready)
             connection.execute(change.values(state="running", attempt=attempt, started=now, ended=None, error=None))
-            part_begun = works(connection, part)
-            self._same_event(connection, now, [work.n for work in part_begun], "started")
+            part_begun = started(connection, part)
+            self._same_event(connection, now, [step.n for step in part_begun], "started")
             begun += part_begun
         return begun
 
     def _same_event(self, connection: Connection, now: float, numbers: Sequence[int], what: str) -> None:
         """Records the same event for the current attempts of several steps."""
         table = schema.events
-        rows = select(literal(now), _steps.c.n, _steps.c.attempt, literal(what), _steps.c.place)
+        rows = select(literal(now), _steps.c.n, _steps.c.attempt, literal(what), _steps.c.queue)
         names = [table.c.at, table.c.step, table.c.attempt, table.c.what, table.c.detail]
         connection.execute(table.insert().from_select(names, rows.where(_steps.c.n.in_(numbers)).order_by(_steps.c.n)))
 
@@ -318,16 +328,16 @@ def said(connection: Connection, context: Context) -> None:
             connection.execute(table.insert().values(row | {"step": context.n}))
 
 
-def works(connection: Connection, numbers: Sequence[int]) -> list[Work]:
+def started(connection: Connection, numbers: Sequence[int]) -> list[StartedStep]:
     """Those of these steps that are running."""
-    rows = connection.execute(_WORK.where(_steps.c.n.in_(numbers))).all()
-    return [_work(row) for row in rows if row.state == "running"]
+    rows = connection.execute(_STARTED.where(_steps.c.n.in_(numbers))).all()
+    return [_started(row) for row in rows if row.state == "running"]
 
 
-def _work(row: Any) -> Work:
+def _started(row: Any) -> StartedStep:
     earlier = None if row.result is None else json.loads(row.result)
     args = json.loads(row.args)
-    return Work(row.n, row.id, row.kind, row.unit, row.place, args, row.attempt, earlier, row.undoes)
+    return StartedStep(row.n, row.id, row.kind, row.unit, row.queue, args, row.attempt, earlier, row.undoes)
 
 
 def _rows(connection: Connection, *columns: Column[Any]) -> Iterator[tuple[Any, Any]]:

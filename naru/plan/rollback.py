@@ -1,4 +1,4 @@
-"""Rollback: a plan made from the journal that takes back what was done, in the reverse order.
+"""Rollback: a plan made from the journal that undoes what was done, in the reverse order.
 
 Its steps are added to the same journal and run by the same executor, so a rollback is shown, watched, killed, resumed,
 retried and skipped like everything else. When an undo step is done, the step it undoes is undone, in one transaction.
@@ -14,10 +14,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from naru.messages import Text, load, message, say
 from naru.plan import schema
 from naru.plan.control import note
 from naru.plan.errors import PlanError, PlanInputError, RestedOn
-from naru.plan.journal import CHUNK, Journal, chunks, insert_edges, insert_steps, to_json
+from naru.plan.journal import CHUNK, Journal, about_of, chunks, insert_edges, insert_steps, to_json
 from naru.plan.kinds import KINDS, Kinds
 from naru.plan.leases import live_steps
 from naru.plan.model import BARRIER, Edge, Plan, Step
@@ -28,6 +29,15 @@ _NAMES = 20
 """How many things an error names before it says how many more there are."""
 _CALLED = 3
 """How many units a title names; of more it gives the number."""
+UNDO = "undo"
+"""The purpose of a rollback's steps; they are about what the undone steps are about."""
+
+_ALL = message("plan.rollback.all", en="Rollback of everything: {plan}", ko="전체 롤백: {plan}")
+_UNITS = message("plan.rollback.units", en="Rollback of {units:list}: {plan}", ko="{units:list} 롤백: {plan}")
+_MANY = message("plan.rollback.many", en="Rollback of {count} units: {plan}", ko="단위 {count}개 롤백: {plan}")
+_UNDO = message("plan.rollback.undo", en="Undo: {step}", ko="실행 취소: {step}")
+_NOTHING = message("plan.rollback.nothing", en="Nothing to undo: {step} ({why})", ko="취소할 것 없음: {step} ({why})")
+_SKIPPED = message("plan.rollback.skipped", en="it was skipped", ko="건너뛴 단계")
 
 
 @dataclass
@@ -117,26 +127,26 @@ def start(
             connection.execute(update(_steps).where(_steps.c.n.in_(part)).values(state="failed", error=error))
         if units is None:
             connection.execute(update(schema.control).values(mode="run"))
-        note(connection, "rollback planned", f"{_title(journal, units)}: {len(undo.steps)} steps")
+        note(connection, "rollback planned", f"{say(_title(journal, units))}: {len(undo.steps)} steps")
     return len(undo.steps)
 
 
-def _title(journal: Journal, units: Collection[str] | None) -> str:
+def _title(journal: Journal, units: Collection[str] | None) -> Text:
+    plan = load(json.loads(journal.setup()["title"]))
     if units is None:
-        what = "everything"
-    else:
-        what = ", ".join(sorted(units)) if len(units) <= _CALLED else f"{len(units)} units"
-    return f"Rollback of {what}: {journal.setup()['title']}"
+        return _ALL(plan=plan)
+    return _UNITS(units=sorted(units), plan=plan) if len(units) <= _CALLED else _MANY(count=len(units), plan=plan)
 
 
-def change(journal: Journal, kind: str, args: Mapping[str, Any]) -> list[str]:
+def change(journal: Journal, kind: str, args: Mapping[str, Any], kinds: Kinds = KINDS) -> list[str]:
     """Changes arguments of the undo steps of a kind, of a rollback that was begun and that nobody runs. Returns the ids
-    of the steps that were undone without them: for those it is too late."""
+    of the steps that were undone without them: for those it is too late. `kind` is that of the undo steps."""
     if journal.is_running():
         raise PlanError(f"{journal.name}: the rollback is being run", hint="naru plan cancel ends that; then again")
     undone = _steps.alias()
-    query = select(_steps.c.n, _steps.c.id, _steps.c.args, _steps.c.state, _steps.c.attempt)
-    query = query.join_from(_steps, undone, undone.c.n == _steps.c.undoes).where(_steps.c.kind == kind)
+    query = select(_steps.c.n, undone.c.id, _steps.c.args, _steps.c.state, _steps.c.attempt)
+    query = query.join_from(_steps, undone, undone.c.n == _steps.c.undoes)
+    query = query.where(_steps.c.kind.in_(kinds.names([kind])))
     with journal.write() as connection:
         # what was undone, and done again since, is of an earlier rollback
         rows = connection.execute(query.where((undone.c.state == "undone") | (_steps.c.state != "done"))).all()
@@ -233,7 +243,7 @@ def _include_dependents(
     if others and not allowed:
         resting: dict[str, list[str]] = {}
         for n in sorted(others):
-            resting.setdefault(rows[n].unit, []).append(rows[n].title or rows[n].id)
+            resting.setdefault(rows[n].unit, []).append(say(_called(rows[n])))
         raise RestedOn(
             resting,
             detail="\n".join(_some(f"{rows[n].id} of unit {rows[n].unit}" for n in sorted(others))),
@@ -271,7 +281,7 @@ def _undo_step(row: Any, rows: dict[int, Any], kinds: Kinds, befores: Iterable[i
     kind = kinds.get(row.kind)
     result = None if row.result is None else json.loads(row.result)
     undo = kind.undo if row.attempt else ""
-    title = row.title or row.id
+    title = _called(row)
     args = {"step": row.id, "args": json.loads(row.args), "result": result}
     if result is None:
         before = [rows[n] for n in befores]
@@ -281,11 +291,19 @@ def _undo_step(row: Any, rows: dict[int, Any], kinds: Kinds, befores: Iterable[i
         kind=undo or "noop",
         args=args if undo else {},
         unit=row.unit,
-        limit=row.limit,
-        place=row.place if undo and not kinds.get(undo).here else "",
-        title=f"Undo: {title}" if undo else f"Nothing to undo: {title} ({kind.no_undo or 'it was skipped'})",
+        limits=tuple(json.loads(row.limits)),
+        queue=row.queue if undo and not kinds.get(undo).here else "",
+        title=_UNDO(step=title) if undo else _NOTHING(step=title, why=kind.no_undo or _SKIPPED()),
         estimate=max(0.0, row.ended - row.started) if row.ended and row.started and undo else 0.0,
+        about=about_of(row.about_kind, row.about_id, row.about_name),
+        purpose=UNDO,
     )
+
+
+def _called(row: Any) -> Text:
+    """What a step is called: its title, or its id."""
+    title: Text = load(json.loads(row.title))
+    return title or str(row.id)
 
 
 def _some(lines: Any) -> Iterator[str]:

@@ -13,17 +13,17 @@ from typing import Any, NamedTuple, Protocol
 
 from naru.plan.context import Context
 from naru.plan.errors import DeadlineExceeded, PlanError, StepCancelled, VerifyError
-from naru.plan.kinds import Kind
+from naru.plan.kinds import StepKind
 
 MOST_THREADS = 512
 _TRACE_LENGTH = 4000
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptResult:
     """What an attempt came to, as data that can cross processes.
 
-    `state` is `done`, `failed` or `waiting` (it was asked to stop). `policy` is the place of the kind's retry policy
+    `state` is `done`, `failed` or `waiting` (it was asked to stop). `policy` is the index of the kind's retry policy
     for this error, -1 a worker lost, None no retry; `asked` the seconds the other side asked to wait.
     """
 
@@ -37,7 +37,7 @@ class Outcome:
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "Outcome":
+    def from_json(cls, text: str) -> "AttemptResult":
         return cls(**json.loads(text))
 
 
@@ -46,15 +46,15 @@ class Ended(NamedTuple):
 
     n: int
     attempt: int
-    outcome: Outcome
+    result: AttemptResult
 
 
 class Job(NamedTuple):
     """An attempt with everything it needs in this process."""
 
-    kind: Kind
+    kind: StepKind
     context: Context
-    place: str
+    queue: str
 
 
 class Runner(Protocol):
@@ -77,13 +77,13 @@ class Runner(Protocol):
         """Frees what the runner holds; attempts still running are not waited for."""
 
 
-def failed(kind: Kind | None, context: Context, error: BaseException) -> Outcome:
-    """The outcome for an error that a step raised; without a kind it is not tried again. An error of the shape of
+def failed(kind: StepKind | None, context: Context, error: BaseException) -> AttemptResult:
+    """The result for an error that a step raised; without a kind it is not tried again. An error of the shape of
     `PlanError` keeps its parts, and one with `after`, as `Transient` has it, is not tried again sooner."""
     if isinstance(error, StepCancelled | asyncio.CancelledError) and context.cancelled:
         error = context.ended()
         if isinstance(error, StepCancelled):
-            return Outcome("waiting")
+            return AttemptResult("waiting")
     parts = {"type": type(error).__name__, "summary": str(error) or type(error).__name__, "detail": "", "hint": ""}
     summary = getattr(error, "summary", None)
     if isinstance(summary, str):
@@ -92,7 +92,7 @@ def failed(kind: Kind | None, context: Context, error: BaseException) -> Outcome
         parts["detail"] = "".join(traceback.format_exception(error))[-_TRACE_LENGTH:]
     asked = float(getattr(error, "after", 0.0))
     text = context.redact(json.dumps(parts, ensure_ascii=False))
-    return Outcome("failed", error=text, policy=kind.policy(error) if kind else None, asked=asked)
+    return AttemptResult("failed", error=text, policy=kind.policy(error) if kind else None, asked=asked)
 
 
 def written(context: Context, result: Any) -> str | None:
@@ -107,7 +107,7 @@ def written(context: Context, result: Any) -> str | None:
         ) from None
 
 
-def given(kind: Kind, context: Context) -> Any:
+def given(kind: StepKind, context: Context) -> Any:
     """What the kind's `before` gives its function, wherever that runs: as it comes out of JSON."""
     assert kind.before is not None
     return json.loads(json.dumps(kind.before(context)))
@@ -117,10 +117,10 @@ def _unverified(context: Context) -> VerifyError:
     return VerifyError(f"step {context.id} returned, but its check says it is not done")
 
 
-def call(kind: Kind, context: Context) -> Outcome:
+def call(kind: StepKind, context: Context) -> AttemptResult:
     """Runs a step's function, sync or async, to its end in the calling thread, and its check."""
     if context.cancelled:
-        return Outcome("waiting")
+        return AttemptResult("waiting")
     context.started = time.monotonic()
     try:
         if kind.is_async:
@@ -132,13 +132,13 @@ def call(kind: Kind, context: Context) -> Outcome:
             raise _unverified(context)
         if kind.after is not None:
             result = kind.after(context, result)
-        return Outcome("done", written(context, result))
+        return AttemptResult("done", written(context, result))
     # whatever a step raises is data; an exit or an interrupt inside a step's thread ends the step and not the program
     except BaseException as error:  # noqa: BLE001
         return failed(kind, context, error)
 
 
-async def _call_watched(kind: Kind, context: Context) -> Outcome:
+async def _call_watched(kind: StepKind, context: Context) -> AttemptResult:
     """Runs an async step and cancels it when it is asked to stop: there is no loop of the executor's to do so."""
     task = asyncio.ensure_future(call_async(kind, context))
     while not (await asyncio.wait({task}, timeout=0.2))[0]:
@@ -147,7 +147,7 @@ async def _call_watched(kind: Kind, context: Context) -> Outcome:
     return task.result()
 
 
-async def call_async(kind: Kind, context: Context) -> Outcome:
+async def call_async(kind: StepKind, context: Context) -> AttemptResult:
     """Runs an async step's function and its check, within its deadline."""
     try:
         async with asyncio.timeout(context.deadline) as limit:
@@ -158,7 +158,7 @@ async def call_async(kind: Kind, context: Context) -> Outcome:
                     answer = await answer
                 if not answer:
                     raise _unverified(context)
-        return Outcome("done", written(context, result))
+        return AttemptResult("done", written(context, result))
     except BaseException as error:  # noqa: BLE001
         if isinstance(error, TimeoutError) and limit.expired():
             context.cancel("deadline")
@@ -235,9 +235,9 @@ class Inline:
 
     async def _run_task(self, job: Job) -> None:
         context = job.context
-        outcome = await call_async(job.kind, context)
+        result = await call_async(job.kind, context)
         del self._tasks[context]
-        self._ended(Ended(context.n, context.attempt, outcome))
+        self._ended(Ended(context.n, context.attempt, result))
 
     def _cancel_task(self, context: Context) -> None:
         task = self._tasks.get(context)

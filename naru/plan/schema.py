@@ -1,9 +1,11 @@
 """The journal's tables, and how an older journal becomes a newer one.
 
 Times are seconds since 1970 (UTC) as floating point numbers, JSON is text. `n` numbers the steps from 1 without gaps.
+What people read (titles, findings) is JSON as `naru.messages.dump` writes it.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 
 from sqlalchemy import (
     BigInteger,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     Text,
     inspect,
     select,
+    text,
 )
 
 from naru.plan.errors import PlanInputError
@@ -39,6 +42,8 @@ setup = Table(
     Column("settings", Text, nullable=False),
     Column("findings", Text, nullable=False),
     Column("created", Float, nullable=False),
+    # the schema version that the journal was made with; what an older one did not record is empty
+    Column("made_with", Integer, nullable=False),
 )
 
 steps = Table(
@@ -49,8 +54,13 @@ steps = Table(
     Column("kind", Text, nullable=False),
     Column("args", Text, nullable=False),
     Column("unit", Text, nullable=False, index=True),
-    Column("limit", Text, nullable=False),
-    Column("place", Text, nullable=False),
+    Column("about_kind", Text, nullable=False),
+    Column("about_id", Text, nullable=False, index=True),
+    Column("about_name", Text, nullable=False),
+    Column("purpose", Text, nullable=False, index=True),
+    # a JSON list. There are few different ones, so the groups' counts come from one grouping by this text
+    Column("limits", Text, nullable=False),
+    Column("queue", Text, nullable=False),
     Column("gate", Text, nullable=False),
     Column("title", Text, nullable=False),
     Column("estimate", Float, nullable=False),
@@ -76,6 +86,9 @@ Index("edges_before", edges.c.before)
 
 limits = Table("limits", metadata, Column("name", Text, primary_key=True), Column("value", Integer, nullable=False))
 gates = Table("gates", metadata, Column("name", Text, primary_key=True), Column("held", Boolean, nullable=False))
+
+# what a tenant wants to be remembered of a plan: JSON by a key of its own
+notes = Table("notes", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
 
 control = Table(
     "control",
@@ -168,14 +181,45 @@ def _append_only(connection: Connection) -> None:
         )
 
 
-def _version_1(connection: Connection) -> None:
+def _to_2(connection: Connection) -> None:
+    """Several limit groups a step, what a step is about and for, texts as messages, notes."""
+    run = connection.exec_driver_sql
+    run('ALTER TABLE steps RENAME COLUMN "limit" TO limits')
+    run("ALTER TABLE steps RENAME COLUMN place TO queue")
+    for name in ("about_kind", "about_id", "about_name", "purpose"):
+        run(f"ALTER TABLE steps ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+    run("CREATE INDEX ix_steps_about_id ON steps (about_id)")
+    run("CREATE INDEX ix_steps_purpose ON steps (purpose)")
+    run("ALTER TABLE setup ADD COLUMN made_with INTEGER NOT NULL DEFAULT 1")
+    notes.create(connection)
+    for group in connection.execute(select(steps.c.limits).distinct()).scalars().all():
+        change = steps.update().where(steps.c.limits == group)
+        connection.execute(change.values(limits=json.dumps([group], ensure_ascii=False)))
+    for table, key in ((steps, steps.c.n), (setup, setup.c.plan_id)):
+        rows = connection.execute(select(key, table.c.title)).all()
+        change = table.update().where(key == text(":key")).values(title=text(":words"))
+        if rows:
+            words: list[Mapping[str, object]] = [
+                {"key": row[0], "words": json.dumps(row[1], ensure_ascii=False)} for row in rows
+            ]
+            connection.execute(change, words)
+    # the one thing that was remembered, as an event of this name
+    last = select(events.c.detail).where(events.c.what == "schedule").order_by(events.c.id.desc()).limit(1)
+    if (schedule := connection.execute(last).scalar_one_or_none()) is not None:
+        connection.execute(notes.insert().values(key="schedule", value=schedule))
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_to_2,)
+"""What makes a journal of a version into one of the next, from version 1 on."""
+VERSION = 1 + len(MIGRATIONS)
+"""The version of new journals."""
+
+
+def create(connection: Connection) -> None:
+    """Makes the tables of a new journal."""
     metadata.create_all(connection, checkfirst=False)
     _append_only(connection)
-
-
-# what makes a journal of the version before into one of this; the first makes it from nothing. A later version appends
-# its own function here, and version 1 then gets the DDL it has today written out.
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_version_1,)
+    connection.execute(schema_version.insert().values(version=VERSION))
 
 
 def version(connection: Connection) -> int:
@@ -188,14 +232,14 @@ def version(connection: Connection) -> int:
 def migrate(connection: Connection, where: str) -> None:
     """Brings the tables to this version. Raises `PlanInputError` when they are of a newer one."""
     found = version(connection)
-    if found > len(MIGRATIONS):
+    if found > VERSION:
         raise PlanInputError(
-            f"{where}: the journal has schema version {found}, this version of Naru knows up to {len(MIGRATIONS)}",
+            f"{where}: the journal has schema version {found}, this version of Naru knows up to {VERSION}",
             hint="use the version of Naru that wrote it, or a newer one",
         )
-    if found == len(MIGRATIONS):
+    if found == VERSION:
         return
-    for change in MIGRATIONS[found:]:
+    for change in MIGRATIONS[found - 1 :]:
         change(connection)
     connection.execute(schema_version.delete())
-    connection.execute(schema_version.insert().values(version=len(MIGRATIONS)))
+    connection.execute(schema_version.insert().values(version=VERSION))

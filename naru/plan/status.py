@@ -6,21 +6,23 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, case, func, select
 
+from naru.messages import load, say
 from naru.plan import schema
 from naru.plan.journal import Journal
-from naru.plan.schedule import STATES
+from naru.plan.model import STATES
+from naru.plan.queries import behind
 
 _steps = schema.steps
 MOST = 20
 """How many running, and how many failed steps are listed."""
 
 
-class Running(NamedTuple):
+class RunningStep(NamedTuple):
     """A step under way. `seconds` since it began; `done` of `total` in `counted`, as it last reported."""
 
     id: str
     title: str
-    place: str
+    queue: str
     attempt: int
     seconds: float
     done: float | None
@@ -28,7 +30,7 @@ class Running(NamedTuple):
     counted: str
 
 
-class Failed(NamedTuple):
+class FailedStep(NamedTuple):
     """A failed step and the parts of its error."""
 
     id: str
@@ -38,7 +40,7 @@ class Failed(NamedTuple):
     hint: str
 
 
-class Group(NamedTuple):
+class LimitGroup(NamedTuple):
     """A limit group with steps left."""
 
     name: str
@@ -61,10 +63,10 @@ class Status(NamedTuple):
     executor: str
     counts: dict[str, int]
     blocked: int
-    groups: list[Group]
+    groups: list[LimitGroup]
     gates: dict[str, bool]
-    running: list[Running]
-    failed: list[Failed]
+    running: list[RunningStep]
+    failed: list[FailedStep]
     started: float | None
     seen: float | None
     eta: float | None
@@ -96,7 +98,7 @@ def status(journal: Journal) -> Status:
         sums = select(func.sum(progress.c.done), func.sum(func.coalesce(progress.c.total, progress.c.done)))
         moved, to_move = connection.execute(sums.where(progress.c.unit == "bytes")).one()
         return Status(
-            title=setup["title"],
+            title=say(load(json.loads(setup["title"]))),
             state=_word(alive, mode, counts, run),
             mode=mode,
             executor=f"{run['host']}:{run['pid']}" if alive and run else "",
@@ -135,31 +137,28 @@ def _word(alive: bool, mode: str, counts: dict[str, int], run: Any) -> str:
 
 def _blocked(connection: Connection) -> int:
     """How many waiting steps are behind failed ones, however far."""
-    edges = schema.edges
-    behind = (
-        select(edges.c.after)
-        .join(_steps, _steps.c.n == edges.c.before)
-        .where(_steps.c.state == "failed")
-        .cte("behind", recursive=True)
-    )
-    behind = behind.union(select(edges.c.after).join(behind, behind.c.after == edges.c.before))
-    query = select(func.count()).select_from(behind).join(_steps, _steps.c.n == behind.c.after)
+    found = behind(("failed",))
+    query = select(func.count()).select_from(found).join(_steps, _steps.c.n == found.c.n)
     return int(connection.execute(query.where(_steps.c.state.in_(("waiting", "held")))).scalar_one())
 
 
-def _groups(connection: Connection) -> list[Group]:
+def _groups(connection: Connection) -> list[LimitGroup]:
     running = func.sum(case((_steps.c.state == "running", 1), else_=0))
     query = (
-        select(schema.limits.c.name, schema.limits.c.value, running, func.count())
-        .join(_steps, _steps.c.limit == schema.limits.c.name)
+        select(_steps.c.limits, running, func.count())
         .where(_steps.c.state.in_(("waiting", "running", "held", "failed")))
-        .group_by(schema.limits.c.name, schema.limits.c.value)
-        .order_by(schema.limits.c.name)
+        .group_by(_steps.c.limits)
     )
-    return [Group(*row) for row in connection.execute(query)]
+    counts: dict[str, tuple[int, int]] = {}
+    for groups, run, left in connection.execute(query):
+        for group in json.loads(groups):
+            before = counts.get(group, (0, 0))
+            counts[group] = (before[0] + run, before[1] + left)
+    limits = connection.execute(select(schema.limits).order_by(schema.limits.c.name))
+    return [LimitGroup(row.name, row.value, *counts[row.name]) for row in limits if row.name in counts]
 
 
-def _running(connection: Connection, now: float) -> list[Running]:
+def _running(connection: Connection, now: float) -> list[RunningStep]:
     progress = schema.progress
     query = (
         select(_steps, progress.c.done, progress.c.total, progress.c.unit.label("counted"))
@@ -169,10 +168,10 @@ def _running(connection: Connection, now: float) -> list[Running]:
         .limit(MOST)
     )
     return [
-        Running(
+        RunningStep(
             row.id,
-            row.title or row.kind,
-            row.place,
+            say(load(json.loads(row.title))) or row.kind,
+            row.queue,
             row.attempt,
             max(0.0, now - row.started),
             row.done,
@@ -183,10 +182,10 @@ def _running(connection: Connection, now: float) -> list[Running]:
     ]
 
 
-def _failed(connection: Connection) -> list[Failed]:
+def _failed(connection: Connection) -> list[FailedStep]:
     query = select(_steps.c.id, _steps.c.attempt, _steps.c.error).where(_steps.c.state == "failed")
     failed = []
     for id, attempt, text in connection.execute(query.order_by(_steps.c.n).limit(MOST)):
         error = json.loads(text) if text else {}
-        failed.append(Failed(id, attempt, error.get("summary", ""), error.get("detail", ""), error.get("hint", "")))
+        failed.append(FailedStep(id, attempt, error.get("summary", ""), error.get("detail", ""), error.get("hint", "")))
     return failed

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
+from naru.messages import say
 from naru.plan.model import Plan, Step
 from naru.text import count, duration
 
@@ -21,11 +21,11 @@ def text(plan: Plan) -> str:
 
 def _lines(plan: Plan) -> Iterator[str]:
     units = list(dict.fromkeys(step.unit for step in plan.steps))
-    yield plan.title or "(no title)"
+    yield say(plan.title) or "(no title)"
     counts = [count(len(plan.steps), "step"), count(len(units), "unit"), count(len(set(plan.edges)), "edge")]
     yield ", ".join([*counts, count(len(plan.findings), "finding")])
     if plan.steps:
-        used = {step.limit for step in plan.steps}
+        used = {group for step in plan.steps for group in step.limits}
         yield "limits: " + ", ".join(f"{group} {plan.limits[group]}" for group in sorted(used))
     for name, values in (("gates", plan.gates), ("modules", plan.modules)):
         if values:
@@ -36,9 +36,9 @@ def _lines(plan: Plan) -> Iterator[str]:
         for finding in plan.findings:
             if finding.severity == severity:
                 yield ""
-                yield f"{severity.upper()}: {finding.summary}" + (f" [{finding.about}]" if finding.about else "")
+                yield f"{severity.upper()}: {say(finding.summary)}" + (f" [{finding.about}]" if finding.about else "")
                 for part in (finding.detail, finding.hint):
-                    for line in part.splitlines():
+                    for line in say(part).splitlines():
                         yield f"    {line}"
     befores = plan.befores()
     by_unit: dict[str, list[Step]] = {unit: [] for unit in units}
@@ -48,7 +48,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield ""
         yield f"unit {unit}" if unit else "no unit"
         for step in steps:
-            yield f"  {step.id}: {step.title or step.kind}"
+            yield f"  {step.id}: {say(step.title) or step.kind}"
             yield "    " + "  ".join(_facts(step))
             if step.id in befores:
                 yield "    after " + ", ".join(befores[step.id])
@@ -56,11 +56,12 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 def _facts(step: Step) -> Iterator[str]:
     yield f"{step.kind}({', '.join(f'{key}={_json(value)}' for key, value in sorted(step.args.items()))})"
-    yield f"limit {step.limit}"
+    if step.limits:
+        yield f"limit{'s' if len(step.limits) > 1 else ''} {', '.join(step.limits)}"
     if step.gate:
         yield f"gate {step.gate}"
-    if step.place:
-        yield f"at {step.place}"
+    if step.queue:
+        yield f"at {step.queue}"
     if step.estimate:
         yield f"about {duration(step.estimate)}"
 
@@ -104,11 +105,21 @@ def _summary(row: dict[str, str]) -> str:
 def _rows(plan: Plan) -> dict[str, dict[str, str]]:
     """Everything in a plan by name, each a row of texts by field."""
     befores = plan.befores()
-    rows: dict[str, dict[str, str]] = {"plan": {"title": plan.title}}
+    rows: dict[str, dict[str, str]] = {"plan": {"title": say(plan.title)}}
     for step in plan.steps:
-        fields = {key: value if isinstance(value, str) else _json(value) for key, value in asdict(step).items()}
-        fields["after"] = ", ".join(befores.get(step.id, ()))
-        rows[f"step {step.id}"] = {key: value for key, value in fields.items() if key != "id"}
+        rows[f"step {step.id}"] = {
+            "kind": step.kind,
+            "args": _json(step.args),
+            "unit": step.unit,
+            "limits": ", ".join(step.limits),
+            "queue": step.queue,
+            "gate": step.gate,
+            "title": say(step.title),
+            "estimate": _json(step.estimate),
+            "about": " ".join(step.about or ()),
+            "purpose": step.purpose,
+            "after": ", ".join(befores.get(step.id, ())),
+        }
     for group, limit in sorted(plan.limits.items()):
         rows[f"limit {group}"] = {"value": str(limit)}
     for name, values in (("gate", plan.gates), ("module", plan.modules)):
@@ -116,6 +127,6 @@ def _rows(plan: Plan) -> dict[str, dict[str, str]]:
     for key, value in sorted(plan.settings.items()):
         rows[f"setting {key}"] = {"value": _json(value)}
     for finding in plan.findings:
-        about = f"{finding.summary} [{finding.about}]" if finding.about else finding.summary
-        rows[f"{finding.severity} {about}"] = {"detail": finding.detail, "hint": finding.hint}
+        summary = say(finding.summary) + (f" [{finding.about}]" if finding.about else "")
+        rows[f"{finding.severity} {summary}"] = {"detail": say(finding.detail), "hint": say(finding.hint)}
     return rows

@@ -1,7 +1,7 @@
-"""Steps placed elsewhere: a `Runner` that hands them to workers over Procrastinate, and the worker itself.
+"""Steps run elsewhere: a `Runner` that hands them to workers over Procrastinate, and the worker itself.
 
-Needs the extra `workers`, and a journal on PostgreSQL. Its database also holds Procrastinate's queues, one for each
-place, that all journals there share. The queue only carries the word that there is something to do, and what the
+Needs the extra `workers`, and a journal on PostgreSQL. Its database also holds Procrastinate's
+queues, that all journals there share. A queue only says that there is something to do, and carries what the
 kind's `before` found out for it. Who may do it, and what came of it, is in the journal's leases: a job that is
 delivered twice, late, or by a worker that has died does no harm.
 """
@@ -29,15 +29,15 @@ from naru.plan import leases, schema
 from naru.plan.context import Context
 from naru.plan.errors import LeaseLost, PlanError, PlanInputError
 from naru.plan.journal import Journal, address, in_schema, schema_of
-from naru.plan.kinds import KINDS, Kind, Kinds, load
-from naru.plan.record import Work, said, works
-from naru.plan.runner import Ended, Job, Outcome, call, failed, given, written
+from naru.plan.kinds import KINDS, Kinds, StepKind, load
+from naru.plan.record import StartedStep, said, started
+from naru.plan.runner import AttemptResult, Ended, Job, call, failed, given, written
 
 TASK = "naru.step"
 POLL = 0.2
 """Seconds between two looks of the executor at the leases."""
 _log = logging.getLogger(__name__)
-# it tells each job with all that it is given
+# it logs each job with all that it is given
 logging.getLogger("procrastinate").setLevel(logging.WARNING)
 
 
@@ -73,17 +73,17 @@ def _queue(database: URL) -> procrastinate.App:
     return app
 
 
-class _Told(NamedTuple):
+class _PhaseResult(NamedTuple):
     """What a phase of a step here, around its function, came to: the value, or how the attempt has ended."""
 
     job: Job
     value: Any
-    then: Callable[[Job, Any], Outcome | None]
-    outcome: Outcome | None
+    then: Callable[[Job, Any], AttemptResult | None]
+    outcome: AttemptResult | None
 
 
 class Workers:
-    """The runner for steps that have a place. See `runner.Runner` for what the methods owe.
+    """The runner for steps that have a queue. See `runner.Runner` for what the methods owe.
 
     `seconds` is the length of the leases: a worker that is killed is replaced after one and a half times that.
     """
@@ -94,12 +94,12 @@ class Workers:
         self._plan_id: str = journal.setup()["plan_id"]
         self._app = _queue(_database(journal.where))
         self._jobs: dict[int, Job] = {}
-        self._told: dict[int, float] = {}
+        self._announced: dict[int, float] = {}
         # by step: its job in the queue
         self._queued: dict[int, int] = {}
         # steps with a `before` or `after` under way, and what came of those
         self._busy: set[int] = set()
-        self._phases: SimpleQueue[_Told] = SimpleQueue()
+        self._phases: SimpleQueue[_PhaseResult] = SimpleQueue()
         self._next_look = 0.0
 
     def start(self, jobs: Iterable[Job]) -> None:
@@ -108,23 +108,23 @@ class Workers:
             self._begin(job)
 
     def _begin(self, job: Job) -> None:
-        """Tells the workers, as soon as it is known what they are given."""
+        """Announces the step to the workers, as soon as it is known what they are given."""
         kind, context = job.kind, job.context
-        self._told[context.n] = time.monotonic()
+        self._announced[context.n] = time.monotonic()
         if kind.before is None:
-            self._tell(job, None)
+            self._announce(job, None)
         else:
             # what is in the queue still would be given what was found out long ago
             self._withdraw(context.n)
-            self._phase(job, lambda: given(kind, context), self._tell)
+            self._phase(job, lambda: given(kind, context), self._announce)
 
-    def _tell(self, job: Job, given: Any) -> Outcome | None:
+    def _announce(self, job: Job, given: Any) -> AttemptResult | None:
         n, attempt = job.context.n, job.context.attempt
         if job.context.cancelled:
-            return Outcome("waiting")
-        self._told[n], job.context.given = time.monotonic(), given
+            return AttemptResult("waiting")
+        self._announced[n], job.context.given = time.monotonic(), given
         lock = f"{self._plan_id}/{n}/{attempt}"
-        task = self._app.configure_task(TASK, queue=job.place, queueing_lock=lock)
+        task = self._app.configure_task(TASK, queue=job.queue, queueing_lock=lock)
         try:
             self._queued[n] = task.defer(
                 plan=self._plan_id,
@@ -145,16 +145,16 @@ class Workers:
         job = self._queued.pop(n, None)
         return job is not None and self._app.job_manager.cancel_job_by_id(job, delete_job=True)
 
-    def _phase(self, job: Job, run: Callable[[], Any], then: Callable[[Job, Any], Outcome | None]) -> None:
+    def _phase(self, job: Job, run: Callable[[], Any], then: Callable[[Job, Any], AttemptResult | None]) -> None:
         """Runs what of a step has to be done in this process, in a thread; `poll` goes on with what it returned."""
 
         def phase() -> None:
             try:
-                told = _Told(job, run(), then, None)
+                ended = _PhaseResult(job, run(), then, None)
             # whatever a step raises is data
             except BaseException as error:  # noqa: BLE001
-                told = _Told(job, None, then, failed(job.kind, job.context, error))
-            self._phases.put(told)
+                ended = _PhaseResult(job, None, then, failed(job.kind, job.context, error))
+            self._phases.put(ended)
 
         self._busy.add(job.context.n)
         # a daemon, as the threads of other steps: see `runner.Inline`
@@ -173,7 +173,7 @@ class Workers:
             seen.add(held.step)
             outcome = _lost(held) if held.lost else None
             if held.outcome is not None:
-                outcome = Outcome.from_json(held.outcome)
+                outcome = AttemptResult.from_json(held.outcome)
                 if outcome.state == "done" and job.kind.after is not None:
                     self._end(job, outcome)
                     continue
@@ -183,12 +183,12 @@ class Workers:
             self._jobs.pop(n, None)
             self._queued.pop(n, None)
         for n, job in self._jobs.items():
-            # told, but nobody has begun: a worker may have died with the word and before it took the lease
-            if n not in seen | self._busy and time.monotonic() - self._told[n] > self._seconds:
+            # announced, but nobody has begun: a worker may have died between taking the job and the lease
+            if n not in seen | self._busy and time.monotonic() - self._announced[n] > self._seconds:
                 self._begin(job)
         return ended
 
-    def _end(self, job: Job, outcome: Outcome) -> None:
+    def _end(self, job: Job, outcome: AttemptResult) -> None:
         """Goes on here with what the function returned at a worker."""
         kind, context = job.kind, job.context
         result = None if outcome.result is None else json.loads(outcome.result)
@@ -197,7 +197,7 @@ class Workers:
         context.deadline = None if limit is None else time.monotonic() - context.started + limit
         assert kind.after is not None
         after = kind.after
-        self._phase(job, lambda: written(context, after(context, result)), lambda _, text: Outcome("done", text))
+        self._phase(job, lambda: written(context, after(context, result)), lambda _, text: AttemptResult("done", text))
 
     def _take_in_phases(self) -> list[Ended]:
         ended: list[Ended] = []
@@ -221,29 +221,29 @@ class Workers:
         context.cancel(why)
         job = self._jobs.get(context.n)
         if job is not None and self._withdraw(context.n):
-            self._phases.put(_Told(job, None, self._tell, Outcome("waiting")))
+            self._phases.put(_PhaseResult(job, None, self._announce, AttemptResult("waiting")))
 
     def close(self) -> None:
         self._app.close()
 
 
-def _lost(held: leases.Held) -> Outcome:
+def _lost(held: leases.Held) -> AttemptResult:
     parts = {
         "type": LeaseLost.__name__,
         "summary": f"worker {held.holder} has not renewed its lease and was given up",
         "detail": "",
         "hint": "",
     }
-    return Outcome("failed", error=json.dumps(parts), policy=-1)
+    return AttemptResult("failed", error=json.dumps(parts), policy=-1)
 
 
 class Worker:
-    """A process that runs the steps of some places, `concurrency` at a time, until it is told to stop: those of all
+    """A process that runs the steps of some queues, `concurrency` at a time, until it is asked to stop: those of all
     journals in the database of the journal `where`."""
 
-    def __init__(self, where: str, places: Sequence[str], concurrency: int = 1, kinds: Kinds = KINDS) -> None:
+    def __init__(self, where: str, queues: Sequence[str], concurrency: int = 1, kinds: Kinds = KINDS) -> None:
         self._database = _database(where)
-        self._places = list(places)
+        self._queues = list(queues)
         self._concurrency = concurrency
         self._kinds = kinds
         self._name = f"{socket.gethostname()}:{os.getpid()}"
@@ -266,12 +266,12 @@ class Worker:
         app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=_conninfo(self._database)))
 
         @app.task(name=TASK)
-        async def task(**told: Any) -> None:
-            await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self._job(**told))
+        async def task(**job: Any) -> None:
+            await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self._job(**job))
 
         async with app.open_async():
             await app.run_worker_async(
-                queues=self._places,
+                queues=self._queues,
                 name=self._name,
                 concurrency=self._concurrency,
                 fetch_job_polling_interval=1.0,
@@ -295,7 +295,7 @@ class Worker:
 
     def _attempt(self, journal: Journal, step: int, attempt: int, seconds: float, given: Any) -> None:
         with journal.read() as connection:
-            work = next(iter(works(connection, [step])), None)
+            work = next(iter(started(connection, [step])), None)
         if work is None or work.attempt != attempt:
             return
         kind, target, deadline = None, f"step {work.id}", None
@@ -315,13 +315,13 @@ class Worker:
         context = Context(
             n=step,
             id=work.id,
-            kind=work.kind,
+            kind=kind.name if kind else work.kind,
             unit=work.unit,
             args=work.args,
             attempt=attempt,
             earlier=work.earlier,
             reader=journal.results_before,
-            counter=journal.running,
+            counter=lambda kinds: journal.running(self._kinds.names(kinds)),
             lease=lease,
         )
         context.deadline, context.given = deadline, given
@@ -343,7 +343,7 @@ class Worker:
         except LeaseLost as error:
             _log.warning("%s: %s", work.id, error.summary)
 
-    def _kind(self, journal: Journal, work: Work) -> Kind:
+    def _kind(self, journal: Journal, work: StartedStep) -> StepKind:
         """The kind of a step, without what is done of it in the executor."""
         load(journal.modules())
         return dataclasses.replace(self._kinds.get(work.kind), before=None, after=None)

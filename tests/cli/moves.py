@@ -10,6 +10,8 @@ from naru.inventory.archive import Archive
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
 
+from ..move.described import described
+
 # nothing listens on port 1 of loopback, and nothing has to: what is asked for is refused before
 AUTH = {
     "auth_url": "http://127.0.0.1:1/v3",
@@ -54,7 +56,8 @@ def move(directory: Path) -> Path:
     """The work directory of a move that was planned; nothing was done of it yet."""
     steps = [Step("cutover p", "noop", {}, gate="cutover hanok"), Step("no way back p", "noop", {})]
     settings = {"from": "old", "to": "new", "projects": ["p"], "map": "", "key": "0123456789abcdef"}
-    Journal.create(directory, Plan(title="Move hanok", steps=steps, gates=["cutover hanok"], settings=settings)).close()
+    plan = Plan(title="Move hanok", steps=steps, gates=["cutover hanok"], settings=settings)
+    Journal.create(directory, described(plan)).close()
     (directory / "decisions.json").write_text(json.dumps(DECISIONS))
     with Archive(directory / "archive.db") as archive:
         for cloud in ("old", "new"):

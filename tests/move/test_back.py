@@ -24,6 +24,7 @@ from naru.plan.model import Plan, Step
 from tests.cloud.service import Deed, Service, serving
 
 from ..plan.test_cli import naru
+from .described import described
 
 pytestmark = pytest.mark.unit
 MIB = 1 << 20
@@ -105,10 +106,10 @@ def cut_over(work: Path, directory: Path) -> None:
     settings = {"from": "old", "to": "new", "projects": ["p"]}
     plan = Plan(modules=["naru.move.storage"], settings=settings, limits={COPIES: 4, "default": 1})
     plan.add(Step("stop server/s", "noop"))
-    plan.add(Step("content volume/v", "move.content", way(directory), limit=COPIES), after=["stop server/s"])
+    plan.add(Step("content volume/v", "move.content", way(directory), limits=(COPIES,)), after=["stop server/s"])
     plan.add(Step("start server/s", "noop"), after=["content volume/v"])
     plan.add(Step("finalize p", "noop"), after=["start server/s"])
-    Journal.create(work, plan).close()
+    Journal.create(work, described(plan)).close()
     decisions = [vars(Decision("server", "s", "web", "p", "create", ""))]
     told = {"naru_decisions": 1, "from": "old", "to": "new", "projects": {"p": "shop"}, "decisions": decisions}
     (work / DECISIONS).write_text(json.dumps({**told, "snapshots": {"old": 1, "new": 2}}))
@@ -212,7 +213,7 @@ def test_a_rollback_that_was_begun_without_can_still_be_told(move: Move) -> None
     assert move.old.read_bytes() == content
     with Journal.open(move.work) as journal:
         assert rollback.change(journal, storage.BACK, storage.CARRY) == []
-        assert rollback.change(journal, storage.BACK, {"carry": "otherwise"}) == ["undo/content volume/v"]
+        assert rollback.change(journal, storage.BACK, {"carry": "otherwise"}) == ["content volume/v"]
 
 
 def test_volumes_that_go_by_images_cannot(tmp_path: Path, move: Move) -> None:

@@ -70,7 +70,7 @@ def test_one_after_the_other_oldest_first(tmp_path: Path, storage: bool) -> None
     for name in ("k1", "other", "gone"):
         assert not any(step.startswith("backup/") for step in before(draft, f"backup/{name}"))
     step = planned(draft)["backup/k1"]
-    assert (step.kind, step.limit) == ("move.backup", COPIES)
+    assert (step.kind, step.limits) == ("move.backup", (COPIES,))
     assert step.args["body"] == {"name": "k1", "description": "naru:k1"}
     assert step.args["size"] == 2 << 30
     assert step.args["carry"]["volumes"]["old"] == {"size": 2, "volume_type": "fast"}
@@ -392,21 +392,21 @@ def test_what_came_to_nothing_is_made_anew(cinder: Cinder, args: dict[str, Any],
     whole(cinder, args, found)
 
 
-def taken_back(cinder: Cinder, args: dict[str, Any], result: Any) -> None:
+def rolled_back(cinder: Cinder, args: dict[str, Any], result: Any) -> None:
     until_done({"args": args, "result": result, "results": {}}, backups.backup_forget)
     assert cinder.backups.keys() == {"k"} and cinder.volumes == {}
     assert not Path(args["carry"]["directory"]).exists()
 
 
-def test_taken_back_from_wherever_it_was(cinder: Cinder, args: dict[str, Any]) -> None:
-    taken_back(cinder, args, backups.backup(context(args)))
+def test_rolled_back_from_wherever_it_was(cinder: Cinder, args: dict[str, Any]) -> None:
+    rolled_back(cinder, args, backups.backup(context(args)))
     for lost in range(1, 8):
         cinder.changes, cinder.lost = [], lost
         try:
             result = backups.backup(context(args))
         except (Unavailable, Transient):
             result = None
-        taken_back(cinder, args, result)
+        rolled_back(cinder, args, result)
 
 
 def test_one_that_is_gone_says_what_to_do(cinder: Cinder, args: dict[str, Any]) -> None:

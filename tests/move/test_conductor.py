@@ -95,13 +95,13 @@ def test_who_needs_a_project_that_failed_is_held_and_nobody_else() -> None:
     assert told["d"] == ("held", "needs b, not cut over yet")
 
 
-def test_who_was_taken_back_is_told_and_holds_nobody() -> None:
+def test_who_was_rolled_back_is_told_and_holds_nobody() -> None:
     of = conductor([["a", "b"], ["c"]], {"c": {"a"}})
     standings = {"a": Standing(back=True), "b": PREPARED, "c": PREPARED}
     assert of.due(standings, NOON) == release("b")
     assert all("a" not in row[3].split(", ") for row in of.agenda(standings))
     told = {verdict.project: (verdict.state, verdict.why) for verdict in of.verdicts(standings, NOON + 25 * HOUR)}
-    assert told["a"][0] == BACK and told["c"] == ("held", "needs a, taken back")
+    assert told["a"][0] == BACK and told["c"] == ("held", "needs a, rolled back")
     following = of.next({**standings, "b": CUT}, NOON)
     assert following and "a" not in following.what.rpartition(":")[2].split(", ")
 

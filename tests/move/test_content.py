@@ -22,6 +22,7 @@ from naru.volumes.control import Control
 from naru.volumes.locations import File
 
 from ..plan.test_cli import naru
+from .described import described
 
 pytestmark = pytest.mark.unit
 MIB = 1 << 20
@@ -77,7 +78,7 @@ def work(tmp_path: Path) -> Path:
     told: dict[str, Any] = {"naru_decisions": 1, "from": "old", "to": "new", "projects": {"p": "shop"}}
     told["snapshots"] = {"old": 1, "new": 2}
     directory = tmp_path / "work"
-    Journal.create(directory, plan).close()
+    Journal.create(directory, described(plan)).close()
     (directory / DECISIONS).write_text(json.dumps({**told, "decisions": [one.dump() for one in decisions]}))
     return directory
 

@@ -18,6 +18,8 @@ from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
 from tests.move import outcomes
 
+from .described import described
+
 pytestmark = pytest.mark.unit
 
 BEGAN = 1_800_000_000.0
@@ -27,16 +29,16 @@ def window() -> Plan:
     """Two servers that stop one after the other; both wait for the address, `db` for its content besides."""
     settings = {"from": "old", "to": "new", "projects": ["p"]}
     plan = Plan(limits={"old": 1, "new": 4}, gates=["cutover p"], settings=settings)
-    plan.add(Step("made before", "k", limit="new", estimate=1000.0))
-    plan.add(Step("cutover p", "noop", limit="new", gate="cutover p"), after=["made before"])
+    plan.add(Step("made before", "k", limits=("new",), estimate=1000.0))
+    plan.add(Step("cutover p", "noop", limits=("new",), gate="cutover p"), after=["made before"])
     for server in ("web", "db"):
-        plan.add(Step(f"stop server/{server}", "k", limit="old", estimate=10.0), after=["cutover p"])
-    plan.add(Step("content volume/v", "k", limit="new", estimate=60.0), after=["stop server/db"])
-    plan.add(Step("take address", "k", limit="new", estimate=5.0), after=["stop server/db", "stop server/web"])
-    plan.add(Step("start server/web", "k", limit="new", estimate=10.0), after=["stop server/web", "take address"])
+        plan.add(Step(f"stop server/{server}", "k", limits=("old",), estimate=10.0), after=["cutover p"])
+    plan.add(Step("content volume/v", "k", limits=("new",), estimate=60.0), after=["stop server/db"])
+    plan.add(Step("take address", "k", limits=("new",), estimate=5.0), after=["stop server/db", "stop server/web"])
+    plan.add(Step("start server/web", "k", limits=("new",), estimate=10.0), after=["stop server/web", "take address"])
     after = ["stop server/db", "take address", "content volume/v"]
-    plan.add(Step("start server/db", "k", limit="new", estimate=10.0), after=after)
-    return plan
+    plan.add(Step("start server/db", "k", limits=("new",), estimate=10.0), after=after)
+    return described(plan)
 
 
 @pytest.fixture
@@ -70,8 +72,9 @@ def test_expected_is_from_its_stop_to_its_start_with_all_that_this_waits_for() -
 
 def test_a_rollback_in_the_journal_does_not_change_what_was_expected(work: Path) -> None:
     with Journal.open(work) as journal, journal.write() as connection:
-        row = {"id": "undo stop server/db", "kind": "k", "limit": "old", "n": 99, "undoes": 3, "estimate": 1e6}
-        row |= {"args": "{}", "unit": "", "place": "", "gate": "", "title": ""}
+        row = {"id": "undo stop server/db", "kind": "k", "limits": '["old"]', "n": 99, "undoes": 3, "estimate": 1e6}
+        row |= {"args": "{}", "unit": "", "queue": "", "gate": "", "title": '""'}
+        row |= {"about_kind": "server", "about_id": "db", "about_name": "", "purpose": "undo"}
         connection.execute(schema.steps.insert(), [row])
     assert {found.server_old_id: found.expected_s for found in downtime.downtimes(Work(work))} == {"db": 80, "web": 25}
 

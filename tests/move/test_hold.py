@@ -27,6 +27,7 @@ from naru.plan.model import Plan, Step
 from tests.cloud.service import serving
 
 from ..plan.test_cli import naru
+from .described import described
 from .test_back import MIB, stage, way
 
 pytestmark = pytest.mark.unit
@@ -93,12 +94,12 @@ def prepared(work: Path, directory: Path, database: str = "", place: str = "") -
     plan.add(Step("cutover p", "noop", gate="cutover shop"), after=["place volume/v"])
     plan.add(Step("stop server/s", "sleep", {"seconds": 0.1}, estimate=10.0), after=["cutover p"])
     after = ["stop server/s", "place volume/v", "volume v"]
-    content = Step("content volume/v", "move.content", way(directory), limit=COPIES, place=place, estimate=500.0)
+    content = Step("content volume/v", "move.content", way(directory), limits=(COPIES,), queue=place, estimate=500.0)
     plan.add(content, after=after)
     plan.add(Step("start server/s", "noop", estimate=10.0), after=["content volume/v"])
     plan.add(Step("finalize p", "noop", gate="finalize shop"), after=["start server/s"])
     plan.add(Step("no way back p", "noop"), after=["finalize p"])
-    Journal.create(work, plan, database).close()
+    Journal.create(work, described(plan), database).close()
     decisions = [vars(Decision("server", "s", "web", "p", "create", ""))]
     decisions.append(vars(Decision("volume", "v", "data", "p", "create", "")))
     told = {"naru_decisions": 1, "from": "old", "to": "new", "projects": {"p": "shop"}, "decisions": decisions}

@@ -62,7 +62,7 @@ def test_one_comes_back_while_the_other_stays(
     middle = {name: snapshot(rest) for name, rest in clouds.items()}
     refused = move.start("rollback", work, "--project", STAYS)
     told = refused.communicate(timeout=60)[1]
-    assert f"{STAYS} cannot be taken back alone" in told and BACK in told and refused.returncode == 1
+    assert f"{STAYS} cannot be rolled back alone" in told and BACK in told and refused.returncode == 1
 
     move.phase("rollback", "--project", BACK, kills=4, longest=6.0)
 

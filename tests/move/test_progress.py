@@ -175,5 +175,5 @@ def test_the_revision_grows_with_what_an_operator_does(journal: Journal) -> None
     first = progress.revision()
     control.hold(journal, "cutover *")
     assert progress.revision() > first
-    with pytest.raises(PlanInputError, match="no step cutover x"):
+    with pytest.raises(PlanInputError, match="it has no cutover of project x"):
         Progress(journal, ["x"])

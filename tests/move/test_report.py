@@ -84,7 +84,7 @@ def test_page_before_the_end_says_so(tmp_path: Path) -> None:
         assert say(note()) in page and say(tables.PHASES[phase]()) in page
 
 
-def test_page_of_a_project_that_was_taken_back_says_so(tmp_path: Path) -> None:
+def test_page_of_a_project_that_was_rolled_back_says_so(tmp_path: Path) -> None:
     outcome = outcomes.company()
     projects = tuple(dataclasses.replace(one, back=one.old_id == SHOP) for one in outcome.projects)
     directory = tmp_path / "report"

@@ -17,7 +17,7 @@ from sqlalchemy import update
 
 from naru.move import result, sync
 from naru.move.draft import CLOUD, COPIES, Decision
-from naru.move.rollback import finalized, taken_back, units
+from naru.move.rollback import finalized, rolled_back, units
 from naru.move.verify import Verifier
 from naru.move.work import Work
 from naru.plan import schema
@@ -26,6 +26,7 @@ from naru.plan.model import BARRIER, Plan, Step
 
 from ..plan import kit
 from ..plan.test_cli import naru, naru_json
+from .described import described
 from .test_mapping import Given
 from .test_run import decided
 
@@ -75,7 +76,7 @@ def plan_of(directory: Path) -> Plan:
     plan.order("make 2", "switch 3")
     plan.add(Step("everything", BARRIER, unit=CLOUD), after=[*last, "share 4 with 1"])
     add("switch off", "everything", unit=CLOUD)
-    return plan
+    return described(plan)
 
 
 @pytest.fixture
@@ -139,8 +140,8 @@ def test_one_project_comes_back_and_the_others_go_on(work: Path) -> None:
     assert things(work) == {*SHARED, *of(*"23456", switched=True)}
     assert naru_json("-q", "move", "finalize", work)["state"] == "done"
     with Journal.open(work) as journal:
-        assert finalized(journal, PROJECTS) == set("23456") and taken_back(journal, PROJECTS) == {"1"}
-    progress = result.Progress.of(Work(work))
+        assert finalized(journal, PROJECTS) == set("23456") and rolled_back(journal, PROJECTS) == {"1"}
+    progress = result.Reached.of(Work(work))
     assert (progress.phase, progress.back, progress.undone) == ("finalize", {"1"}, {"share 4 with 1"})
 
 
@@ -151,10 +152,10 @@ def test_the_rest_comes_back_afterwards(work: Path) -> None:
     assert naru_json("-q", "move", "rollback", work)["state"] == "done"
     assert things(work) == set()
     assert {state for step, state in states(work).items() if not step.startswith("undo/")} == {"undone"}
-    assert result.Progress.of(Work(work)).phase == "rollback"
+    assert result.Reached.of(Work(work)).phase == "rollback"
 
 
-def test_users_are_switched_off_when_a_project_that_could_not_be_made_is_taken_back(work: Path) -> None:
+def test_users_are_switched_off_when_a_project_that_could_not_be_made_is_rolled_back(work: Path) -> None:
     (work.parent / "fail make 1").touch()
     naru("-q", "move", "prepare", work, code=1)
     assert "switch off" not in things(work) and states(work)["share 4 with 1"] == "waiting"
@@ -164,7 +165,7 @@ def test_users_are_switched_off_when_a_project_that_could_not_be_made_is_taken_b
     assert things(work) == {*SHARED, *of(*"23456")}
 
 
-def test_nothing_of_the_others_runs_while_one_is_taken_back(work: Path) -> None:
+def test_nothing_of_the_others_runs_while_one_is_rolled_back(work: Path) -> None:
     (work.parent / "fail make 2").touch()
     naru("-q", "move", "prepare", work, code=1)
     (work.parent / "fail make 2").unlink()
@@ -177,11 +178,11 @@ def test_nothing_of_the_others_runs_while_one_is_taken_back(work: Path) -> None:
     assert things(work) == {*SHARED, "share 4 with 1", *of(*"12346", switched=True)}
 
 
-def test_who_is_needed_by_others_is_not_taken_back_alone(work: Path) -> None:
+def test_who_is_needed_by_others_is_not_rolled_back_alone(work: Path) -> None:
     naru("-q", "move", "prepare", work)
     before = states(work)
     told = naru("move", "rollback", work, "--project", "office", code=1).stderr
-    assert "office cannot be taken back alone: shop rests on it" in told and "shop: make 1" in told
+    assert "office cannot be rolled back alone: shop rests on it" in told and "shop: make 1" in told
     assert f"naru move rollback {work} --project office --project shop" in told
     # also what has not begun: it would wait for ever
     told = naru("move", "rollback", work, "--project", "guild [x]", code=1).stderr
@@ -238,11 +239,11 @@ def test_a_project_that_is_none_of_the_moves_is_told(work: Path, command: str) -
     assert set(states(work).values()) == {"waiting"}
 
 
-def test_waves_and_schedules_leave_out_who_was_taken_back(work: Path) -> None:
+def test_waves_and_schedules_leave_out_who_was_rolled_back(work: Path) -> None:
     naru("-q", "move", "prepare", work)
     naru("-q", "move", "rollback", work, "--project", "shop")
     rows = naru_json("move", "waves", work)
-    assert rows[-1]["projects"] == ["shop"] and rows[-1]["wave"] is None and rows[-1]["why"] == ["taken back"]
+    assert rows[-1]["projects"] == ["shop"] and rows[-1]["wave"] is None and rows[-1]["why"] == ["rolled back"]
     assert all("shop" not in row["projects"] for row in rows[:-1])
     now = datetime.datetime.now(datetime.UTC)
     window = {"start": now + datetime.timedelta(seconds=2), "latest": now + datetime.timedelta(hours=1)}
@@ -250,11 +251,11 @@ def test_waves_and_schedules_leave_out_who_was_taken_back(work: Path) -> None:
     wave = {"name": "w", "projects": ["office", "shop"], "cutover": window, "at_once": 2}
     file.write_text(yaml.safe_dump({"naru_schedule": 1, "waves": [wave]}))
     rows = naru_json("-q", "move", "run", work, "--schedule", file)
-    assert {row["project"]: row["state"] for row in rows} == {"office": "done", "shop": "taken back"}
+    assert {row["project"]: row["state"] for row in rows} == {"office": "done", "shop": "rolled back"}
     assert "switch 4" in things(work) and "switch 1" not in things(work)
 
 
-def test_what_was_taken_back_is_no_difference(work: Path) -> None:
+def test_what_was_rolled_back_is_no_difference(work: Path) -> None:
     users = {"user": [{"id": "u", "name": "mina", "default_project_id": "1"}]}
     old = Given("old", {**users, "network": [{"id": "n", "name": "lan", "project_id": "1"}]})
     new = Given("new", {"user": [{"id": "nu", "name": "mina", "default_project_id": None}]})
@@ -276,16 +277,16 @@ def test_the_units_of_a_project_are_its_own_and_its_servers(work: Path) -> None:
     assert found["1"] == {"project shop", "server web 00000000"} and found["5"] == {"project 5"}
 
 
-def test_a_round_with_volumes_of_a_project_that_was_taken_back_is_over(work: Path) -> None:
+def test_a_round_with_volumes_of_a_project_that_was_rolled_back_is_over(work: Path) -> None:
     with Journal.open(work) as journal, journal.write() as connection:
         content = {"kind": sync.KIND, "args": '{"from": "v"}'}
         connection.execute(update(schema.steps).where(schema.steps.c.id == "switch 1").values(content))
-    steps = [Step("switch 1", sync.KIND, limit=COPIES)]
+    steps = [Step("switch 1", sync.KIND, limits=(COPIES,))]
     Journal.create(work / sync.DIRECTORY / "1", Plan(limits={COPIES: 1}, steps=steps)).close()
     with sync.next_round(Work(work), []) as journal:
         assert journal.directory == work / sync.DIRECTORY / "1"
     naru("-q", "move", "rollback", work, "--project", "shop")
-    assert "It was taken back" in naru("move", "sync", work, "--project", "shop", code=2).stderr
+    assert "It was rolled back" in naru("move", "sync", work, "--project", "shop", code=2).stderr
     assert "There are no volumes" in naru("move", "sync", work, "--project", "office", code=2).stderr
 
 

@@ -28,6 +28,7 @@ from naru.plan.model import Plan, Step
 from naru.plan.status import status
 
 from ..plan.test_cli import naru, naru_json
+from .described import described
 
 pytestmark = pytest.mark.unit
 
@@ -56,7 +57,7 @@ def plan_of(directory: Path) -> Plan:
         switched = add("switch", begun, works=True)
         final = add("finalize", begun, switched, gate=f"finalize {name}")
         add("no way back", add("quota", final, works=True))
-    return plan
+    return described(plan)
 
 
 def decided(

@@ -68,5 +68,5 @@ def test_clones_become_independent_after_the_window_and_before_the_end(state: st
     # the window is over without it, the way back is not given up without it
     assert settle not in befores(plan, "finalize p")
     assert settle in befores(plan, "no way back p") and settle in befores(plan, f"clean volume/{VOLUME}")
-    limits = {step.id: step.limit for step in plan.steps}
-    assert limits[settle] == FLATTENS and limits[f"content volume/{VOLUME}"] == COPIES
+    limits = {step.id: step.limits for step in plan.steps}
+    assert limits[settle] == (FLATTENS,) and limits[f"content volume/{VOLUME}"] == (COPIES,)

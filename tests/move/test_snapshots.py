@@ -27,6 +27,7 @@ from naru.plan import schema
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
 
+from .described import described
 from .test_mapping import Given
 
 pytestmark = pytest.mark.unit
@@ -150,7 +151,7 @@ def test_one_after_the_other_oldest_first_on_volumes_that_nobody_writes(tmp_path
         step.startswith("snap") for step in own["snapshot/other"]
     )
     step = steps(draft)["snapshot/s1"]
-    assert (step.kind, step.limit) == ("move.snapshot", COPIES)
+    assert (step.kind, step.limits) == ("move.snapshot", (COPIES,))
     assert set(references(step.args)) >= {"volume/a"}
     assert step.args["carry"]["snapshot"] == "s1" and step.args["carry"]["from"] == "a"
     assert step.args["body"] == {
@@ -250,9 +251,9 @@ def test_nothing_is_copied_ahead_of_the_history(tmp_path: Path, state: str) -> N
     settings = {"from": "old", "to": "new", "projects": ["p"]}
     plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1, "default": 1}, gates=["cutover"], settings=settings)
     plan.add(Step("place volume/a", "noop", {}))
-    plan.add(Step("snapshot/s", "move.snapshot", {"carry": way}, limit=COPIES))
-    plan.add(Step("content volume/a", "move.content", way, limit=COPIES, gate="cutover"))
-    Journal.create(tmp_path, plan).close()
+    plan.add(Step("snapshot/s", "move.snapshot", {"carry": way}, limits=(COPIES,)))
+    plan.add(Step("content volume/a", "move.content", way, limits=(COPIES,), gate="cutover"))
+    Journal.create(tmp_path, described(plan)).close()
     with Journal.open(tmp_path) as journal, journal.write() as connection:
         for step, now in (("place volume/a", "done"), ("snapshot/s", state)):
             connection.execute(update(schema.steps).where(schema.steps.c.id == step).values(state=now, result="{}"))

@@ -15,7 +15,9 @@ from naru.move.work import DECISIONS, Work
 from naru.plan import schema
 from naru.plan.journal import DATABASE, Journal
 from naru.plan.model import Plan, Step
-from naru.plan.status import Failed, Status, status
+from naru.plan.status import FailedStep, Status, status
+
+from .described import described
 
 pytestmark = pytest.mark.unit
 
@@ -24,15 +26,15 @@ pytestmark = pytest.mark.unit
 def work(tmp_path: Path) -> Work:
     told = {"naru_decisions": 1, "from": "old", "to": "new", "projects": {"p": "shop"}, "decisions": []}
     plan = Plan(settings={"from": "old", "to": "new", "projects": ["p"]}, limits={COPIES: 1})
-    plan.add(Step("content volume/v", sync.KIND, {"from": "v"}, limit=COPIES))
-    Journal.create(tmp_path, plan).close()
+    plan.add(Step("content volume/v", sync.KIND, {"from": "v"}, limits=(COPIES,)))
+    Journal.create(tmp_path, described(plan)).close()
     tmp_path.joinpath(DECISIONS).write_text(json.dumps({**told, "snapshots": {"old": 1, "new": 2}}))
     return Work(tmp_path)
 
 
 def test_a_round_whose_making_was_killed_is_none(work: Work) -> None:
     plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1})
-    plan.add(Step("content volume/v", sync.KIND, limit=COPIES))
+    plan.add(Step("content volume/v", sync.KIND, limits=(COPIES,)))
     for number in (1, 2):
         Journal.create(work.directory / sync.DIRECTORY / str(number), plan).close()
     killed = work.directory / sync.DIRECTORY / "3"
@@ -48,7 +50,7 @@ def test_a_round_whose_making_was_killed_is_none(work: Work) -> None:
 def test_a_round_is_not_gone_on_with_when_something_of_it_was_cut_over(work: Work) -> None:
     """What its new server has written since would be copied over."""
     plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1})
-    plan.add(Step("content volume/v", sync.KIND, limit=COPIES))
+    plan.add(Step("content volume/v", sync.KIND, limits=(COPIES,)))
     Journal.create(work.directory / sync.DIRECTORY / "1", plan).close()
     with work.journal() as journal, journal.write() as connection:
         connection.execute(update(schema.steps).values(state="done"))
@@ -60,9 +62,9 @@ def test_what_failed_is_told_to_those_too_who_want_it_quiet(
     work: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1})
-    plan.add(Step("content volume/v", sync.KIND, limit=COPIES))
+    plan.add(Step("content volume/v", sync.KIND, limits=(COPIES,)))
     Journal.create(work.directory / sync.DIRECTORY / "1", plan).close()
-    failed = [Failed(f"content volume/{n}", 5, "no room", "Disk quota exceeded", "Make room.") for n in range(13)]
+    failed = [FailedStep(f"content volume/{n}", 5, "no room", "Disk quota exceeded", "Make room.") for n in range(13)]
 
     def run(journal: Journal, **_: object) -> Status:
         return status(journal)._replace(state="failed", failed=failed)

@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from naru.plan import schema
 from naru.plan.context import Context
-from naru.plan.executor import Executor, Outcome
+from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, Kinds, load, step
 from naru.plan.model import Plan, Step
@@ -99,7 +99,9 @@ def things_plan(
             placed = place if s % 2 else ""
             kind = "thing.async" if s % 5 == 0 else "thing"
             plan.add(
-                Step(id, kind, args, unit=f"unit-{u}", limit=f"group-{(u + s) % 4}", place=placed, title=f"Thing {s}")
+                Step(
+                    id, kind, args, unit=f"unit-{u}", limits=(f"group-{(u + s) % 4}",), queue=placed, title=f"Thing {s}"
+                )
             )
     for before, after in edges:
         plan.order(before, after)
@@ -111,7 +113,7 @@ def all_things(directory: Path) -> list[str]:
     return sorted(path.name.rsplit(".", 1)[0] for path in directory.glob("*/*"))
 
 
-def run(where: str | Path, kinds: Kinds = KINDS, **options: bool) -> Outcome:
+def run(where: str | Path, kinds: Kinds = KINDS, **options: bool) -> RunOutcome:
     """Runs a journal's plan to the end of what can be run."""
     with Journal.open(where) as journal:
         return Executor(journal, kinds, **options).run()

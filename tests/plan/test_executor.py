@@ -1,8 +1,11 @@
 """What the executor does with one plan: retries, deadlines, the operator's deeds while it runs, interrupts, secrets."""
 
 import asyncio
+import contextlib
+import fcntl
 import json
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from naru.plan import control, schema
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, PlanInputError, Transient
-from naru.plan.executor import Executor, Outcome
+from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds, Retry
 from naru.plan.model import Finding, Plan, Step
@@ -55,7 +58,7 @@ def until(condition: Callable[[], bool]) -> None:
 @contextmanager
 def running(journal: Journal, kinds: Kinds, **options: bool) -> Any:
     """An executor at work in another thread; afterwards its outcome is in the list."""
-    outcomes: list[Outcome] = []
+    outcomes: list[RunOutcome] = []
     executor = Executor(journal, kinds, **options)
     thread = threading.Thread(target=lambda: outcomes.append(executor.run()))
     thread.start()
@@ -91,7 +94,7 @@ def test_step_knows_arguments_results_before_and_its_earlier_result(journal_of: 
             raise Transient("not yet")
 
     with journal_of(Step("a", "first"), Step("b", "second", {"x": [1]}, unit="u"), after={"b": ["a"]}) as journal:
-        assert Executor(journal, kinds).run() is Outcome.DONE
+        assert Executor(journal, kinds).run() is RunOutcome.DONE
     assert seen == [
         (1, {"x": [1]}, "u", {"a": {"id": 7}}, None),
         (2, {"x": [1]}, "u", {"a": {"id": 7}}, {"half": "done"}),
@@ -107,7 +110,7 @@ def test_errors_are_retried_by_class(journal_of: Create, kinds: Kinds) -> None:
             raise error
 
     with journal_of(Step("refused", "refused"), Step("busy", "busy"), Step("wrong", "wrong")) as journal:
-        assert Executor(journal, kinds).run() is Outcome.FAILED
+        assert Executor(journal, kinds).run() is RunOutcome.FAILED
         attempts = {id: kit.events(journal, id).count("started") for id in ("refused", "busy", "wrong")}
         assert attempts == {"refused": 3, "busy": 2, "wrong": 1}
         assert error_of(journal, "wrong")["type"] == "ValueError"
@@ -154,7 +157,7 @@ def test_deadline_by_size_ends_a_step(journal_of: Create, kinds: Kinds, form: st
 
     with journal_of(Step("a", "slow", {"bytes": 100})) as journal:
         begun = time.monotonic()
-        assert Executor(journal, kinds).run() is Outcome.FAILED
+        assert Executor(journal, kinds).run() is RunOutcome.FAILED
         assert time.monotonic() - begun < 5
         assert error_of(journal, "a")["type"] == "DeadlineExceeded"
 
@@ -162,7 +165,7 @@ def test_deadline_by_size_ends_a_step(journal_of: Create, kinds: Kinds, form: st
 def test_kind_that_cannot_read_its_arguments_fails_its_step_alone(journal_of: Create, kinds: Kinds) -> None:
     kinds.step("t", no_undo="a test's", deadline=lambda args: float(args["seconds"]))(lambda context: None)
     with journal_of(Step("a", "t"), Step("b", "t", {"seconds": 9})) as journal:
-        assert Executor(journal, kinds).run() is Outcome.FAILED
+        assert Executor(journal, kinds).run() is RunOutcome.FAILED
         assert kit.states(journal) == {"a": "failed", "b": "done"}
         assert error_of(journal, "a")["type"] == "KeyError"
 
@@ -178,14 +181,14 @@ def test_verify_decides_whether_a_step_is_done(journal_of: Create, kinds: Kinds)
         return
 
     with journal_of(Step("a", "sync"), Step("b", "async")) as journal:
-        assert Executor(journal, kinds).run() is Outcome.FAILED
+        assert Executor(journal, kinds).run() is RunOutcome.FAILED
         assert {error_of(journal, id)["type"] for id in "ab"} == {"VerifyError"}
 
 
 def test_result_that_is_not_json_fails_the_step(journal_of: Create, kinds: Kinds) -> None:
     kinds.step("t", no_undo="a test's")(lambda context: {1, 2})
     with journal_of(Step("a", "t")) as journal:
-        assert Executor(journal, kinds).run() is Outcome.FAILED
+        assert Executor(journal, kinds).run() is RunOutcome.FAILED
         assert "what is not JSON" in error_of(journal, "a")["summary"]
 
 
@@ -196,7 +199,7 @@ def test_step_that_exits_or_interrupts_fails_alone(journal_of: Create, kinds: Ki
 
     kinds.step("fine", no_undo="a test's")(lambda context: None)
     with journal_of(Step("a", "exit"), Step("b", "fine")) as journal:
-        assert Executor(journal, kinds).run() is Outcome.FAILED
+        assert Executor(journal, kinds).run() is RunOutcome.FAILED
         assert kit.states(journal) == {"a": "failed", "b": "done"}
 
 
@@ -215,13 +218,13 @@ def test_a_thousand_short_steps_share_few_threads_and_long_ones_run_together(jou
 
     steps = [Step(f"s{i}", "short") for i in range(1000)]
     with journal_of(*steps, limits={"default": 100}) as journal:
-        assert Executor(journal, kinds).run() is Outcome.DONE
+        assert Executor(journal, kinds).run() is RunOutcome.DONE
     assert len(names) < 30
     with Journal.create(
         Path(journal.where).parent / "long", Plan(steps=[Step(f"l{i}", "long") for i in range(20)])
     ) as at:
         control.limit(at, "default", 20)
-        assert Executor(at, kinds).run() is Outcome.DONE
+        assert Executor(at, kinds).run() is RunOutcome.DONE
 
 
 def test_limit_can_be_raised_and_lowered_while_it_runs(journal_of: Create, kinds: Kinds) -> None:
@@ -269,23 +272,23 @@ def test_pause_ends_the_run_unless_it_waits(journal_of: Create, kinds: Kinds) ->
             control.pause(journal)
             time.sleep(0.4)
             go.set()
-        assert outcomes == [Outcome.PAUSED]
+        assert outcomes == [RunOutcome.PAUSED]
         assert kit.states(journal) == {"a": "done", "b": "waiting"}
-        assert Executor(journal, kinds).run() is Outcome.PAUSED
+        assert Executor(journal, kinds).run() is RunOutcome.PAUSED
         assert (status(journal).state, status(journal).exit_code) == ("paused", 3)
         with running(journal, kinds, wait=True) as (_, outcomes):
             until(journal.is_running)
             time.sleep(0.3)
             assert kit.states(journal)["b"] == "waiting"
             control.resume(journal)
-        assert outcomes == [Outcome.DONE]
+        assert outcomes == [RunOutcome.DONE]
 
 
 def test_gate_holds_until_released(journal_of: Create, kinds: Kinds) -> None:
     kinds.step("t", no_undo="a test's")(lambda context: None)
     steps = (Step("a", "t"), Step("b", "t", gate="cutover/1"), Step("c", "t"), Step("d", "t", gate="cutover/2"))
     with journal_of(*steps, after={"b": ["a"], "c": ["b"]}, gates=["cutover/1", "cutover/2"]) as journal:
-        assert Executor(journal, kinds).run() is Outcome.HELD
+        assert Executor(journal, kinds).run() is RunOutcome.HELD
         assert kit.states(journal) == {"a": "done", "b": "held", "c": "waiting", "d": "held"}
         assert status(journal).state == "held"
         with running(journal, kinds, wait=True) as (_, outcomes):
@@ -294,7 +297,7 @@ def test_gate_holds_until_released(journal_of: Create, kinds: Kinds) -> None:
             until(lambda: kit.states(journal)["c"] == "done")
             assert kit.states(journal)["d"] == "held"
             assert control.release(journal, "cut*") == ["cutover/1", "cutover/2"]
-        assert outcomes == [Outcome.DONE]
+        assert outcomes == [RunOutcome.DONE]
         with pytest.raises(PlanInputError, match="no gate x"):
             control.hold(journal, "x")
 
@@ -322,7 +325,7 @@ def test_failure_can_be_retried_with_other_arguments_or_skipped_while_it_runs(jo
             assert control.skip(journal, "made by hand", unit="v") == ["b"]
             until(lambda: kit.states(journal)["a"] == "done")
             go.set()
-        assert outcomes == [Outcome.DONE]
+        assert outcomes == [RunOutcome.DONE]
         assert kit.states(journal) == {"a": "done", "b": "skipped", "c": "done", "after-b": "done"}
         assert kit.events(journal, "a") == ["started", "failed", "retried", "started", "done"]
         with pytest.raises(PlanInputError, match="can be retried") as caught:
@@ -347,10 +350,10 @@ def test_cancel_stops_steps_that_look_and_they_wait_again(journal_of: Create, ki
         with running(journal, kinds) as (_, outcomes):
             until(lambda: set(kit.states(journal).values()) == {"running"})
             control.cancel(journal)
-        assert outcomes == [Outcome.CANCELLED]
+        assert outcomes == [RunOutcome.CANCELLED]
         assert kit.states(journal) == {"a": "waiting", "b": "waiting"}
         assert kit.events(journal, "b") == ["started", "stopped"]
-        assert Executor(journal, kinds).run() is Outcome.CANCELLED
+        assert Executor(journal, kinds).run() is RunOutcome.CANCELLED
 
 
 def test_first_interrupt_lets_steps_finish_second_does_not(journal_of: Create, kinds: Kinds) -> None:
@@ -365,7 +368,7 @@ def test_first_interrupt_lets_steps_finish_second_does_not(journal_of: Create, k
             until(lambda: kit.states(journal)["a"] == "running")
             executor.interrupt()
             executor.interrupt()
-        assert outcomes == [Outcome.INTERRUPTED]
+        assert outcomes == [RunOutcome.INTERRUPTED]
         assert kit.states(journal)["a"] == "running"
         assert status(journal).state == "interrupted"
         go.set()
@@ -374,8 +377,8 @@ def test_first_interrupt_lets_steps_finish_second_does_not(journal_of: Create, k
             until(lambda: kit.states(journal)["a"] in ("running", "done"))
             executor.interrupt()
             go.set()
-        assert outcomes[0] in (Outcome.INTERRUPTED, Outcome.DONE)
-        assert Executor(journal, kinds).run() is Outcome.DONE
+        assert outcomes[0] in (RunOutcome.INTERRUPTED, RunOutcome.DONE)
+        assert Executor(journal, kinds).run() is RunOutcome.DONE
         assert "interrupted" in kit.events(journal, "a")
 
 
@@ -462,7 +465,7 @@ def test_secrets_do_not_reach_the_journal(
 
     steps = [Step(f"s{fails}", "t", {"password": "OLD_PASSWORD", "fails": fails}) for fails in (False, True)]
     with journal_of(*steps) as journal:
-        assert Executor(journal, kinds).run() is Outcome.FAILED
+        assert Executor(journal, kinds).run() is RunOutcome.FAILED
         assert "*** was refused" in error_of(journal, "sTrue")["summary"]
     for file in (tmp_path / "work").iterdir():
         assert b"ss-w0rd" not in file.read_bytes(), file
@@ -472,7 +475,7 @@ def test_work_directory_is_its_owners_alone(journal_of: Create) -> None:
     old = os.umask(0)
     try:
         with journal_of(Step("a", "noop")) as journal:
-            assert kit.run(journal.where) is Outcome.DONE
+            assert kit.run(journal.where) is RunOutcome.DONE
             directory = Path(journal.where)
             assert directory.stat().st_mode & 0o777 == 0o700
             for file in directory.iterdir():
@@ -481,12 +484,66 @@ def test_work_directory_is_its_owners_alone(journal_of: Create) -> None:
         os.umask(old)
 
 
-def test_other_settings_are_refused_by_name(journal_of: Create) -> None:
-    with journal_of(settings={"project": "demo", "cloud": "old"}) as journal:
-        Journal.open(journal.where, {"project": "demo", "cloud": "old"}).close()
-        with pytest.raises(PlanInputError) as caught:
-            Journal.open(journal.where, {"project": "other", "mapping": 1})
-        assert [line.split(":")[0] for line in caught.value.detail.splitlines()] == ["cloud", "mapping", "project"]
+def test_what_is_remembered_is_recalled(journal_of: Create) -> None:
+    with journal_of(Step("a", "noop")) as journal:
+        assert journal.recall("schedule") is None
+        journal.remember("schedule", {"waves": [1]})
+        journal.remember("schedule", {"waves": [2]})
+        assert journal.recall("schedule") == {"waves": [2]} and journal.recall("other") is None
+        assert kit.events(journal) == ["schedule", "schedule"]
+
+
+def test_journal_of_version_1_is_opened_and_run(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+        connection.executescript((Path(__file__).parent / "golden" / "journal-1.sql").read_text(encoding="utf-8"))
+    with Journal.open(tmp_path) as journal:
+        assert journal.made_with == 1
+        plan = journal.plan()
+        assert plan.title == "An old plan"
+        assert [(step.id, step.title, step.limits, step.queue) for step in plan.steps] == [
+            ("network", "create network", ("네트워크",), ""),
+            ("server", 'start server "a"', ("nova@new",), ""),
+            ("copy", "", ("default",), "storage"),
+        ]
+        assert {(step.about, step.purpose) for step in plan.steps} == {(None, "")}
+        assert [finding.summary for finding in journal.findings()] == ["DNS names stay"]
+        assert journal.recall("schedule") == {"naru_schedule": 1, "waves": []}
+        assert status(journal).groups == [("default", 8, 0, 1), ("nova@new", 4, 0, 1)]
+        # one that is made now has the same tables
+        columns = "SELECT m.name, p.name FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.type = 'table'"
+        indexes = "SELECT name FROM sqlite_master WHERE type IN ('index', 'trigger') AND name NOT LIKE 'sqlite%'"
+        with Journal.create(tmp_path / "new", Plan()) as new, journal.read() as ours, new.read() as theirs:
+            for query in (columns, indexes):
+                assert set(ours.exec_driver_sql(query)) == set(theirs.exec_driver_sql(query))
+        control.skip(journal, "no worker here", steps=["copy"])
+    assert kit.run(tmp_path) is RunOutcome.DONE
+    with Journal.open(tmp_path) as journal:
+        assert journal.made_with == 1 and kit.states(journal)["server"] == "done"
+
+
+def test_journal_of_version_1_that_is_being_run_is_left_alone(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+        connection.executescript((Path(__file__).parent / "golden" / "journal-1.sql").read_text(encoding="utf-8"))
+    with (tmp_path / "executor.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(PlanInputError, match="an executor of an older Naru is running this plan"):
+            Journal.open(tmp_path)
+    Journal.open(tmp_path).close()
+
+
+def test_kind_with_a_new_name_runs_journals_that_have_the_old_one(journal_of: Create) -> None:
+    kinds = Kinds()
+    seen = []
+
+    @kinds.step("cloud.make", no_undo="it does nothing", was=["move.make"])
+    def make(context: Context) -> None:
+        seen.append((context.kind, context.running(["cloud.make"])))
+
+    with journal_of(Step("a", "move.make"), Step("b", "cloud.make"), limits={"default": 1}) as journal:
+        assert Executor(journal, kinds).run() is RunOutcome.DONE
+        assert seen == [("cloud.make", 1)] * 2
+    with pytest.raises(ValueError, match=r"move\.make is cloud\.make already"):
+        kinds.alias("move.make", "other")
 
 
 def test_newer_schema_is_refused_and_a_second_journal_too(journal_of: Create, tmp_path: Path) -> None:
@@ -513,7 +570,7 @@ def test_events_are_append_only(journal_of: Create) -> None:
     ("fields", "expected"),
     [
         ({"steps": [Step("a", "no.such.kind")]}, "no module registers the step kind no.such.kind"),
-        ({"steps": [Step("a", "noop", place="storage")]}, "steps placed at storage"),
+        ({"steps": [Step("a", "noop", queue="storage")]}, "worker queues storage"),
         ({"steps": [Step("a", "noop")], "findings": [Finding("error", "No quota")]}, "findings of severity error"),
     ],
 )

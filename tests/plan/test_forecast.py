@@ -12,7 +12,7 @@ def plan(*steps: tuple[str, float, str], **more: object) -> Plan:
     """Steps as (id, estimate, what it waits for, by blanks), all in one group of two."""
     made = Plan(limits={"g": 2}, **more)  # type: ignore[arg-type]
     for name, seconds, after in steps:
-        made.add(Step(name, "k", limit="g", estimate=seconds), after=after.split())
+        made.add(Step(name, "k", limits=("g",), estimate=seconds), after=after.split())
     return made
 
 
@@ -36,7 +36,7 @@ def test_gates_are_opened_together_when_nothing_else_can_run() -> None:
     made = plan(("a", 3, ""))
     made.gates += ["first", "second", "third"]
     for name, gate, after in (("b", "first", ""), ("c", "second", "a"), ("d", "third", "b c")):
-        made.add(Step(name, "k", limit="g", gate=gate, estimate=2.0), after=after.split())
+        made.add(Step(name, "k", limits=("g",), gate=gate, estimate=2.0), after=after.split())
     assert forecast(made) == {"a": Span(0, 3), "b": Span(3, 5), "c": Span(3, 5), "d": Span(5, 7)}
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from naru.plan import planfile, rules
+from naru.messages import message
+from naru.plan import planfile
 from naru.plan.errors import PlanInputError
-from naru.plan.model import Edge, Finding, Plan, Step
+from naru.plan.model import About, Edge, Finding, Plan, Step
 from naru.plan.text import diff, text
 
 pytestmark = pytest.mark.unit
@@ -36,7 +37,7 @@ def test_step_that_waits_for_itself_is_a_cycle() -> None:
 
 
 def test_every_problem_is_listed_at_once() -> None:
-    plan = Plan(steps=[Step("a", "noop", gate="cutover"), Step("a", "noop", limit="nova"), Step("", "noop")])
+    plan = Plan(steps=[Step("a", "noop", gate="cutover"), Step("a", "noop", limits=("nova",)), Step("", "noop")])
     plan.order("a", "missing")
     plan.limits["rbd"] = -1
     assert problems(plan).splitlines() == [
@@ -53,26 +54,7 @@ def test_plan_without_steps_holds_together() -> None:
     Plan().check()
 
 
-def _networks(plan: Plan, facts: list[str]) -> None:
-    """A step for every network, because everything else stands on them."""
-    for name in facts:
-        plan.add(Step(f"network/{name}", "network.create", unit=name))
-
-
-def _servers(plan: Plan, facts: list[str]) -> None:
-    """A server in every network that has a step, after it."""
-    for step in list(plan.find(kind="network.create")):
-        plan.add(Step(f"server/{step.unit}", "server.create", unit=step.unit), after=[step.id])
-
-
-def test_rules_build_on_each_other_and_explain_themselves() -> None:
-    plan = rules.build([_networks, _servers], ["a", "b"], Plan(title="Two"))
-    assert [step.id for step in plan.steps] == ["network/a", "network/b", "server/a", "server/b"]
-    assert plan.edges == [("network/a", "server/a"), ("network/b", "server/b")]
-    assert rules.explain([_networks, _servers]) == (
-        "1. networks: A step for every network, because everything else stands on them.\n"
-        "2. servers: A server in every network that has a step, after it."
-    )
+MOVE = message("test.plan.move", en="Test move of {name}", ko="{name}의 시험 이전")
 
 
 def example() -> Plan:
@@ -89,12 +71,20 @@ def example() -> Plan:
     )
     plan.add(Step("quota", "quota.raise", {"servers": 10}, title="Raise the quota of demo"))
     plan.add(
-        Step("volume/root", "volume.copy", {"gib": 20, "from": "rbd"}, "web-1", "rbd@old", "storage", estimate=754.0),
+        Step(
+            "volume/root", "volume.copy", {"gib": 20, "from": "rbd"}, "web-1", ("rbd@old",), "storage", estimate=754.0
+        ),
         after=["quota"],
     )
     plan.add(
         Step(
-            "server/web-1", "server.create", {"name": "wéb"}, "web-1", "nova@new", gate="cutover", title="Create web-1"
+            "server/web-1",
+            "server.create",
+            {"name": "wéb"},
+            "web-1",
+            ("nova@new",),
+            gate="cutover",
+            title="Create web-1",
         ),
         after=["volume/root", "quota"],
     )
@@ -112,6 +102,23 @@ def test_json_form_comes_back_whole() -> None:
     assert text(again) == text(plan)
     assert diff(plan, again) == []
     assert planfile.dump(again) == planfile.dump(plan)
+
+
+def test_messages_several_groups_and_what_a_step_is_about_come_back_too() -> None:
+    plan = Plan(title=MOVE(name="demo"), limits={"nova@new": 4, "disk": 1, "default": 8})
+    plan.findings.append(Finding("info", MOVE(name="a finding"), hint=MOVE(name="a hint")))
+    about = About("server", "4711", "web-1")
+    plan.add(Step("x", "noop", limits=("nova@new", "disk"), title=MOVE(name="web-1"), about=about, purpose="start"))
+    again = planfile.parse(json.loads(json.dumps(planfile.dump(plan))))
+    assert (again.title, again.steps, again.findings) == (plan.title, plan.steps, plan.findings)
+    shown = text(again)
+    assert "Test move of demo\n" in shown and "  x: Test move of web-1\n    noop()  limits nova@new, disk\n" in shown
+    assert "INFO: Test move of a finding\n    Test move of a hint\n" in shown
+
+
+def test_files_with_older_field_names_are_read() -> None:
+    plan = planfile.parse({"steps": [{"id": "a", "kind": "noop", "limit": "default", "place": "storage"}]})
+    assert (plan.steps[0].limits, plan.steps[0].queue) == (("default",), "storage")
 
 
 @pytest.mark.parametrize(
@@ -144,7 +151,7 @@ def test_file_that_is_no_plan_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_diff_names_what_changed() -> None:
     new = example()
-    new.steps[1] = Step("volume/root", "volume.copy", {"gib": 30, "from": "rbd"}, "web-1", "rbd@old", estimate=754.0)
+    new.steps[1] = Step("volume/root", "volume.copy", {"gib": 30, "from": "rbd"}, "web-1", ("rbd@old",), estimate=754.0)
     del new.steps[0]
     new.edges = [edge for edge in new.edges if edge.before != "quota"]
     new.add(Step("dns", "dns.change"))
@@ -153,7 +160,7 @@ def test_diff_names_what_changed() -> None:
     assert changes == [
         ("removed", "step quota", "", "Raise the quota of demo", ""),
         ("changed", "step volume/root", "args", '{"from": "rbd", "gib": 20}', '{"from": "rbd", "gib": 30}'),
-        ("changed", "step volume/root", "place", "storage", ""),
+        ("changed", "step volume/root", "queue", "storage", ""),
         ("changed", "step volume/root", "after", "quota", ""),
         ("changed", "step server/web-1", "after", "quota, volume/root", "volume/root"),
         ("changed", "limit rbd@old", "value", "2", "3"),

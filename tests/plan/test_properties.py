@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from naru.plan import rollback
 from naru.plan.context import Context
 from naru.plan.errors import RestedOn
-from naru.plan.executor import Executor, Outcome
+from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
-from naru.plan.model import Plan, Step
-from naru.plan.schedule import DONE, FAILED, RUNNING, SKIPPED, STATES, WAITING, Node, Schedule
+from naru.plan.model import STATES, Plan, Step
+from naru.plan.ready import DONE, FAILED, RUNNING, SKIPPED, WAITING, Node, ReadyQueue
 
 from . import kit
 
@@ -27,13 +27,19 @@ GROUPS = ("a", "b", "c")
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> tuple[list[str], list[tuple[int, int]], dict[str, int]]:
-    """The group of each step, edges as (after, before), limits."""
-    groups = draw(st.lists(st.sampled_from(GROUPS), min_size=1, max_size=25))
+def graphs(draw: st.DrawFn) -> tuple[list[tuple[str, ...]], list[tuple[int, int]], dict[str, int]]:
+    """The groups of each step, edges as (after, before), limits."""
+    some = st.lists(st.sampled_from(GROUPS), max_size=3, unique=True).map(tuple)
+    groups = draw(st.lists(some, min_size=1, max_size=25))
     pairs = st.integers(1, max(1, len(groups) - 1)).flatmap(lambda a: st.tuples(st.just(a), st.integers(0, a - 1)))
     edges = draw(st.lists(pairs, unique=True, max_size=40)) if len(groups) > 1 else []
     limits = {group: draw(st.integers(1, 3)) for group in GROUPS}
     return groups, edges, limits
+
+
+def numbered(edges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The edges of steps that count from 1."""
+    return [(after + 1, before + 1) for after, before in edges]
 
 
 def behind(edges: list[tuple[int, int]], starts: set[int]) -> set[int]:
@@ -47,46 +53,54 @@ def behind(edges: list[tuple[int, int]], starts: set[int]) -> set[int]:
 
 @settings(max_examples=100)
 @given(graphs(), st.data())
-def test_schedule_keeps_order_and_limits_and_isolates_failures(graph: Any, data: st.DataObject) -> None:
+def test_ready_queue_keeps_order_and_limits_and_isolates_failures(graph: Any, data: st.DataObject) -> None:
     groups, edges, limits = graph
     nodes = [Node("waiting", group, "", data.draw(st.floats(0, 10))) for group in groups]
-    schedule = Schedule(nodes, edges, limits)
-    befores = {i: {before for after, before in edges if after == i} for i in range(len(groups))}
+    edges = numbered(edges)
+    ready = ReadyQueue(nodes, edges, limits)
+    numbers = range(1, len(groups) + 1)
+    befores = {n: {before for after, before in edges if after == n} for n in numbers}
     running: set[int] = set()
     failed: set[int] = set()
     while True:
-        started, held = schedule.take(data.draw(st.integers(1, 5)))
+        most = data.draw(st.integers(1, 5))
+        started, held = ready.take(most)
         assert not held
         running |= set(started)
-        for i in started:
-            assert all(schedule.state(before) in (DONE, SKIPPED) for before in befores[i])
-        for group, count in Counter(groups[i] for i in running).items():
-            assert count <= limits[group]
+        for n in started:
+            assert all(ready.state(before) in (DONE, SKIPPED) for before in befores[n])
+        counts = Counter(group for n in running for group in groups[n - 1])
+        assert all(counts[group] <= limits[group] for group in GROUPS)
+        if len(started) < most:
+            # whatever could start has started
+            for n in numbers:
+                if ready.state(n) == WAITING and all(ready.state(before) in (DONE, SKIPPED) for before in befores[n]):
+                    assert any(counts[group] == limits[group] for group in groups[n - 1])
         if not running:
             break
-        i = data.draw(st.sampled_from(sorted(running)))
-        running.remove(i)
+        n = data.draw(st.sampled_from(sorted(running)))
+        running.remove(n)
         ending = data.draw(st.sampled_from([DONE, DONE, DONE, FAILED, WAITING]))
         if ending == FAILED:
-            failed.add(i)
-        schedule.set(i, ending)
+            failed.add(n)
+        ready.set(n, ending)
     blocked = behind(edges, failed)
     assert failed.isdisjoint(blocked)
-    for i in range(len(groups)):
-        assert schedule.state(i) == (FAILED if i in failed else WAITING if i in blocked else DONE)
+    for n in numbers:
+        assert ready.state(n) == (FAILED if n in failed else WAITING if n in blocked else DONE)
 
 
 @settings(max_examples=60)
 @given(graphs(), st.data())
-def test_schedule_taken_up_again_is_the_same_as_one_that_went_on(graph: Any, data: st.DataObject) -> None:
+def test_ready_queue_taken_up_again_is_the_same_as_one_that_went_on(graph: Any, data: st.DataObject) -> None:
     groups, edges, limits = graph
     names = ("waiting", "running", "done", "failed", "skipped", "undone", "held")
-    went_on = Schedule([Node("waiting", group, "", 1.0) for group in groups], edges, limits)
+    went_on = ReadyQueue([Node("waiting", group, "", 1.0) for group in groups], numbered(edges), limits)
     for _ in range(data.draw(st.integers(0, 30))):
-        for i in went_on.take()[0]:
-            went_on.set(i, data.draw(st.sampled_from([DONE, FAILED, WAITING, SKIPPED])))
-    nodes = [Node(names[went_on.state(i)], group, "", 1.0) for i, group in enumerate(groups)]
-    again = Schedule(nodes, edges, limits)
+        for n in went_on.take()[0]:
+            went_on.set(n, data.draw(st.sampled_from([DONE, FAILED, WAITING, SKIPPED])))
+    nodes = [Node(names[went_on.state(n)], group, "", 1.0) for n, group in enumerate(groups, 1)]
+    again = ReadyQueue(nodes, numbered(edges), limits)
     assert again.counts == went_on.counts
     assert set(again.take()[0]) == set(went_on.take()[0])
 
@@ -94,7 +108,7 @@ def test_schedule_taken_up_again_is_the_same_as_one_that_went_on(graph: Any, dat
 class World:
     """Steps whose effects are seen, and who knows what ran beside what."""
 
-    def __init__(self, groups: list[str], edges: list[tuple[int, int]], failing: set[int]) -> None:
+    def __init__(self, groups: list[tuple[str, ...]], edges: list[tuple[int, int]], failing: set[int]) -> None:
         self.kinds = Kinds()
         self.lock = threading.Lock()
         self.made: list[int] = []
@@ -107,15 +121,15 @@ class World:
         self.kinds.step("noop", no_undo="it does nothing")(lambda context: None)
         self.plan = Plan()
         for i, group in enumerate(groups):
-            self.plan.add(Step(f"s{i}", "make", {"i": i, "group": group}, unit=f"u{i % 3}", limit=group))
+            self.plan.add(Step(f"s{i}", "make", {"i": i, "groups": list(group)}, unit=f"u{i % 3}", limits=group))
         for after, before in edges:
             self.plan.order(f"s{before}", f"s{after}")
 
     def make(self, context: Context) -> int:
-        i, group = context.args["i"], context.args["group"]
+        i, groups = context.args["i"], context.args["groups"]
         with self.lock:
-            self.running[group] += 1
-            self.most[group] = max(self.most[group], self.running[group])
+            self.running.update(groups)
+            self.most |= self.running
         try:
             if i in self.failing:
                 raise ValueError("as told")
@@ -124,7 +138,7 @@ class World:
             return i * 10
         finally:
             with self.lock:
-                self.running[group] -= 1
+                self.running.subtract(groups)
 
     def unmake(self, context: Context) -> None:
         i = context.args["args"]["i"]
@@ -145,7 +159,7 @@ def test_executor_and_rollback_over_random_graphs(graph: Any, data: st.DataObjec
         blocked = behind(edges, failing)
         failed = failing - blocked
         done = set(range(len(groups))) - failed - blocked
-        assert outcome is (Outcome.FAILED if failed else Outcome.DONE)
+        assert outcome is (RunOutcome.FAILED if failed else RunOutcome.DONE)
         assert sorted(world.made) == sorted(done)
         place = {i: at for at, i in enumerate(world.made)}
         assert all(place[before] < place[after] for after, before in edges if after in place)
@@ -155,7 +169,7 @@ def test_executor_and_rollback_over_random_graphs(graph: Any, data: st.DataObjec
         assert {i for i in range(len(groups)) if by_id[f"s{i}"] == "waiting"} == blocked
 
         rollback.start(journal, kinds=world.kinds)
-        assert Executor(journal, world.kinds).run() is Outcome.DONE
+        assert Executor(journal, world.kinds).run() is RunOutcome.DONE
         # what failed may have done half of it
         assert sorted(world.unmade) == sorted(done | failed)
         place = {i: at for at, i in enumerate(world.unmade)}
@@ -190,7 +204,7 @@ def test_units_rolled_back_one_by_one_over_random_graphs(graph: Any, data: st.Da
             return
         chosen |= resting
         assert rollback.start(journal, units=units, along=along, kinds=world.kinds) == len(chosen & began)
-        assert Executor(journal, world.kinds, undoing=True).run() is Outcome.DONE
+        assert Executor(journal, world.kinds, undoing=True).run() is RunOutcome.DONE
         assert sorted(world.unmade) == sorted(chosen & began)
         after = kit.states(journal)
         for i in range(len(groups)):
@@ -198,7 +212,7 @@ def test_units_rolled_back_one_by_one_over_random_graphs(graph: Any, data: st.Da
 
         if chosen != set(range(len(groups))):
             rollback.start(journal, kinds=world.kinds)
-            assert Executor(journal, world.kinds).run() is Outcome.DONE
+            assert Executor(journal, world.kinds).run() is RunOutcome.DONE
         # the rest, and nothing a second time
         assert sorted(world.unmade) == sorted(began)
         place = {i: at for at, i in enumerate(world.unmade)}
@@ -208,51 +222,68 @@ def test_units_rolled_back_one_by_one_over_random_graphs(graph: Any, data: st.Da
 
 @settings(max_examples=60)
 @given(graphs(), st.data())
-def test_barriers_wait_for_what_is_taken_back_and_for_nothing_else(graph: Any, data: st.DataObject) -> None:
+def test_barriers_wait_for_what_is_rolled_back_and_for_nothing_else(graph: Any, data: st.DataObject) -> None:
     groups, edges, _ = graph
     barriers = data.draw(st.sets(st.integers(0, len(groups) - 1)))
     names = ("waiting", "done", "failed", "skipped", "undone")
     states = [data.draw(st.sampled_from(names)) for _ in groups]
     limits = dict.fromkeys(GROUPS, len(groups))
 
-    def ready(states: list[str]) -> set[int]:
+    def startable(states: list[str]) -> set[int]:
         over = {i: ("done", "skipped", "undone") if i in barriers else ("done", "skipped") for i in range(len(groups))}
         return {
-            i
+            i + 1
             for i, state in enumerate(states)
             if state == "waiting" and all(states[before] in over[i] for after, before in edges if after == i)
         }
 
-    def schedule_of(states: list[str]) -> Schedule:
+    def queue_of(states: list[str]) -> ReadyQueue:
         nodes = [Node(states[i], group, "", 1.0, i in barriers) for i, group in enumerate(groups)]
-        return Schedule(nodes, edges, limits)
+        return ReadyQueue(nodes, numbered(edges), limits)
 
-    went_on = schedule_of(states)
-    assert set(schedule_of(states).take()[0]) == ready(states)
+    went_on = queue_of(states)
+    assert set(queue_of(states).take()[0]) == startable(states)
     for _ in range(data.draw(st.integers(0, 10))):
         i = data.draw(st.integers(0, len(groups) - 1))
         states[i] = data.draw(st.sampled_from(names))
-        went_on.set(i, STATES.index(states[i]))
-    assert set(went_on.take()[0]) == ready(states)
+        went_on.set(i + 1, STATES.index(states[i]))
+    assert set(went_on.take()[0]) == startable(states)
 
 
 def test_longest_path_goes_first() -> None:
-    nodes = [Node("waiting", "a", "", seconds) for seconds in (5.0, 1.0, 1.0, 9.0, 3.0)]
-    # 1 -> 3 is ten seconds, 0 five, 4 three, 2 one
-    schedule = Schedule(nodes, [(3, 1)], {"a": 1})
+    nodes = [Node("waiting", ("a",), "", seconds) for seconds in (5.0, 1.0, 1.0, 9.0, 3.0)]
+    # 2 -> 4 is ten seconds, 1 five, 5 three, 3 one
+    ready = ReadyQueue(nodes, [(4, 2)], {"a": 1})
     order = []
-    while started := schedule.take()[0]:
+    while started := ready.take()[0]:
         order += started
-        schedule.set(started[0], DONE)
-    assert order == [1, 3, 0, 4, 2]
+        ready.set(started[0], DONE)
+    assert order == [2, 4, 1, 5, 3]
+
+
+def test_step_of_several_groups_starts_when_each_has_room_and_counts_in_all() -> None:
+    groups = [("a", "b"), ("a",), ("b",), ("b", "a"), ()]
+    nodes = [
+        Node("waiting", group, "", seconds) for group, seconds in zip(groups, (5.0, 4.0, 3.0, 9.0, 1.0), strict=True)
+    ]
+    ready = ReadyQueue(nodes, [], {"a": 2, "b": 1})
+    # the longest first; then a has room for one more, b for none, and nothing bounds the last
+    assert ready.take() == ([4, 2, 5], [])
+    assert ready.take() == ([], [])
+    ready.set(4, DONE)
+    assert ready.take() == ([1], [])
+    ready.set(2, DONE)
+    assert ready.take() == ([], [])
+    ready.set(1, FAILED)
+    assert ready.take() == ([3], [])
 
 
 def test_gate_and_limit_count_from_the_next_take_on() -> None:
-    nodes = [Node("waiting", "a", "cutover", 1.0), Node("waiting", "a", "", 1.0), Node("waiting", "b", "", 1.0)]
-    schedule = Schedule(nodes, [], {"a": 2, "b": 0}, held=["cutover"])
-    assert schedule.take() == ([1], [0])
-    schedule.held.clear()
-    assert list(schedule.release()) == [0]
-    schedule.limits["b"] = 1
-    assert schedule.take() == ([0, 2], [])
-    assert schedule.counts[RUNNING] == 3
+    some = (("a",), "cutover"), (("a",), ""), (("b",), "")
+    ready = ReadyQueue([Node("waiting", *one, 1.0) for one in some], [], {"a": 2, "b": 0}, held=["cutover"])
+    assert ready.take() == ([2], [1])
+    ready.held.clear()
+    assert list(ready.release()) == [1]
+    ready.limits["b"] = 1
+    assert ready.take() == ([1, 3], [])
+    assert ready.counts[RUNNING] == 3

@@ -9,7 +9,7 @@ import pytest
 from naru.plan import control, rollback, schema
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, PlanInputError, RestedOn
-from naru.plan.executor import Executor, Outcome
+from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
 from naru.plan.model import BARRIER, Plan, Step
@@ -79,11 +79,11 @@ def test_preview_is_the_reverse_of_what_began(journal: Journal, kinds: Kinds) ->
 
 
 def test_everything_comes_back_and_can_go_forwards_again(journal: Journal, kinds: Kinds, made: set[str]) -> None:
-    assert Executor(journal, kinds).run() is Outcome.FAILED
+    assert Executor(journal, kinds).run() is RunOutcome.FAILED
     assert made == {"net", "a1", "b1"}
     control.cancel(journal)
     assert rollback.start(journal, kinds=kinds) == 5
-    assert Executor(journal, kinds).run() is Outcome.DONE
+    assert Executor(journal, kinds).run() is RunOutcome.DONE
     assert made == set()
     assert {state for id, state in kit.states(journal).items() if not id.startswith("undo/")} == {"undone"}
     assert rollback.start(journal, kinds=kinds) == 0
@@ -91,10 +91,10 @@ def test_everything_comes_back_and_can_go_forwards_again(journal: Journal, kinds
         rollback.preview(journal, kinds=kinds)
 
     control.retry(journal, steps=["net", "b1"])
-    assert Executor(journal, kinds).run() is Outcome.DONE
+    assert Executor(journal, kinds).run() is RunOutcome.DONE
     assert made == {"net", "b1"}
     rollback.start(journal, kinds=kinds)
-    assert Executor(journal, kinds).run() is Outcome.DONE
+    assert Executor(journal, kinds).run() is RunOutcome.DONE
     assert made == set()
     assert "undo/net#2" in kit.states(journal)
 
@@ -145,7 +145,7 @@ def test_rollback_of_a_unit_while_the_rest_goes_on(tmp_path: Path, kinds: Kinds,
     plan = Plan(steps=[Step("a", "make", unit="a"), Step("b", "wait", unit="b"), Step("c", "make", unit="b")])
     plan.order("b", "c")
     with Journal.create(tmp_path / "work", plan) as journal:
-        outcomes: list[Outcome] = []
+        outcomes: list[RunOutcome] = []
         thread = threading.Thread(target=lambda: outcomes.append(Executor(journal, kinds).run()))
         thread.start()
         while kit.states(journal)["a"] != "done":
@@ -158,7 +158,7 @@ def test_rollback_of_a_unit_while_the_rest_goes_on(tmp_path: Path, kinds: Kinds,
         assert made == set()
         go.set()
         thread.join(10)
-        assert outcomes == [Outcome.DONE]
+        assert outcomes == [RunOutcome.DONE]
         assert made == {"c"}
 
 
@@ -185,7 +185,7 @@ def test_interrupted_step_is_undone_and_does_not_run_again(
         made.add("net")
         connection.execute(schema.steps.update().where(schema.steps.c.id == "net").values(state=state, attempt=1))
     rollback.start(journal, kinds=kinds)
-    assert Executor(journal, kinds).run() is Outcome.DONE
+    assert Executor(journal, kinds).run() is RunOutcome.DONE
     assert made == set()
     assert kit.events(journal, "net") == ["undone"]
 
@@ -215,7 +215,7 @@ def test_everything_comes_back_after_one_unit_that_was_on_its_way(
     assert rollback.start(journal, kinds=kinds) == 2
     befores = journal.plan().befores()
     assert befores["undo/net"] == ["undo/b1", "undo/look"]
-    assert Executor(journal, kinds).run() is Outcome.DONE
+    assert Executor(journal, kinds).run() is RunOutcome.DONE
     assert made == set()
 
 
@@ -246,14 +246,14 @@ def test_barrier_waits_for_what_comes_back_and_holds_nobody(tmp_path: Path, kind
         Executor(journal, kinds).run()
         assert made == {"a"}
         rollback.start(journal, units=["b"], along=(), kinds=kinds)
-        assert Executor(journal, kinds).run() is Outcome.DONE
+        assert Executor(journal, kinds).run() is RunOutcome.DONE
         assert made == {"a", "last"}
         rollback.start(journal, units=["a"], along=(), kinds=kinds)
-        assert Executor(journal, kinds).run() is Outcome.DONE
+        assert Executor(journal, kinds).run() is RunOutcome.DONE
         assert made == {"last"} and kit.states(journal)["all"] == "done"
         control.retry(journal, steps=["a", "b"])
         rollback.start(journal, kinds=kinds)
-        assert Executor(journal, kinds).run() is Outcome.DONE
+        assert Executor(journal, kinds).run() is RunOutcome.DONE
         assert made == set()
 
 
@@ -266,9 +266,9 @@ def test_run_that_undoes_leaves_all_else(tmp_path: Path, kinds: Kinds, made: set
         Executor(journal, kinds).run()
         control.retry(journal, steps=["d"])
         rollback.start(journal, units=["a"], kinds=kinds)
-        assert Executor(journal, kinds, undoing=True).run() is Outcome.DONE
+        assert Executor(journal, kinds, undoing=True).run() is RunOutcome.DONE
         states = kit.states(journal)
         assert (states["a"], states["b"], states["c"], states["d"]) == ("undone", "failed", "waiting", "waiting")
         assert made == set()
-        assert Executor(journal, kinds).run() is Outcome.FAILED
+        assert Executor(journal, kinds).run() is RunOutcome.FAILED
         assert made == {"d"}

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from naru.plan import control, leases, rollback, schema
 from naru.plan.context import Context
 from naru.plan.errors import LeaseLost, PlanError, Transient
-from naru.plan.executor import Executor, Outcome
+from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, Kinds, step
 from naru.plan.model import Plan, Step
@@ -110,12 +110,12 @@ def wait_for(path: Path, lines: int) -> None:
 def test_plan_on_postgresql_runs_and_rolls_back(database: str, tmp_path: Path) -> None:
     plan = kit.things_plan(tmp_path, 5, 20)
     Journal.create(database, plan).close()
-    assert kit.run(database) is Outcome.DONE
+    assert kit.run(database) is RunOutcome.DONE
     assert kit.all_things(tmp_path) == sorted(step.id for step in plan.steps)
     with Journal.open(database) as journal:
         assert not journal.is_running()
         rollback.start(journal)
-    assert kit.run(database) is Outcome.DONE
+    assert kit.run(database) is RunOutcome.DONE
     assert kit.all_things(tmp_path) == []
 
 
@@ -133,7 +133,7 @@ def test_steps_run_at_a_worker(database: str, tmp_path: Path) -> None:
     worker = start_worker(database)
     try:
         with Journal.open(database) as journal:
-            assert Executor(journal, remote=Workers(journal, LEASE)).run() is Outcome.DONE
+            assert Executor(journal, remote=Workers(journal, LEASE)).run() is RunOutcome.DONE
     finally:
         end(worker)
     assert kit.all_things(tmp_path) == sorted(step.id for step in plan.steps)
@@ -141,7 +141,7 @@ def test_steps_run_at_a_worker(database: str, tmp_path: Path) -> None:
 
 def test_stopped_worker_is_replaced_and_cannot_write_on(database: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
-    prepare(database, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": 60}, place="here")]))
+    prepare(database, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": 60}, queue="here")]))
     first = start_worker(database, 1)
     coordinator = fork.Process(target=coordinate, args=(database,))
     coordinator.start()
@@ -173,12 +173,12 @@ def test_stopped_worker_is_replaced_and_cannot_write_on(database: str, tmp_path:
 
 def test_cancel_reaches_a_worker(database: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
-    prepare(database, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": 5000}, place="here")]))
+    prepare(database, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": 5000}, queue="here")]))
     worker = start_worker(database, 1)
     try:
         with Journal.open(database) as journal:
             threading.Thread(target=lambda: (wait_for(file, 3), control.cancel(journal))).start()
-            assert Executor(journal, remote=Workers(journal, LEASE)).run() is Outcome.CANCELLED
+            assert Executor(journal, remote=Workers(journal, LEASE)).run() is RunOutcome.CANCELLED
             assert kit.states(journal) == {"copy": "waiting"}
     finally:
         end(worker)
@@ -189,19 +189,19 @@ def test_what_is_done_around_a_step_is_done_in_the_executor(database: str) -> No
     try:
         plan = Plan(limits={"default": 4})
         for name, kind, place in (("here", "divided", ""), ("there", "divided", "here"), ("late", "late", "here")):
-            plan.add(Step(name, kind, place=place))
+            plan.add(Step(name, kind, queue=place))
         Journal.create(database, plan).close()
         with Journal.open(database) as journal:
-            assert Executor(journal, remote=Workers(journal, LEASE)).run() is Outcome.DONE, errors(journal)
+            assert Executor(journal, remote=Workers(journal, LEASE)).run() is RunOutcome.DONE, errors(journal)
             ours, found = os.getpid(), results(journal)
             assert found["here"] == [ours] * 4
             assert found["there"] == [ours, worker.pid, ours, ours]
             assert found["late"] == 4 and kit.events(journal, "late") == ["started", "retry", "started", "done"]
             assert journal.running(["divided"]) == 0
             rollback.start(journal)
-            assert journal.places() == []  # no worker is needed to take it back
+            assert journal.queues() == []  # no worker is needed to take it back
         end(worker)
-        assert kit.run(database) is Outcome.DONE
+        assert kit.run(database) is RunOutcome.DONE
         with Journal.open(database) as journal:
             assert results(journal)["undo/there"] == ours
     finally:
@@ -220,8 +220,8 @@ def results(journal: Journal) -> dict[str, Any]:
         return {row.id: json.loads(row.result) if row.result else None for row in rows}
 
 
-def test_what_waits_for_a_worker_is_found_out_anew_and_taken_back_by_a_cancel(database: str) -> None:
-    Journal.create(database, Plan(steps=[Step("a", "divided", place="nobody")])).close()
+def test_what_waits_for_a_worker_is_found_out_anew_and_rolled_back_by_a_cancel(database: str) -> None:
+    Journal.create(database, Plan(steps=[Step("a", "divided", queue="nobody")])).close()
     with Journal.open(database) as journal:
         asked: list[float] = []
 
@@ -234,7 +234,7 @@ def test_what_waits_for_a_worker_is_found_out_anew_and_taken_back_by_a_cancel(da
 
         looking = threading.Thread(target=look)
         looking.start()
-        assert Executor(journal, remote=Workers(journal, LEASE)).run() is Outcome.CANCELLED
+        assert Executor(journal, remote=Workers(journal, LEASE)).run() is RunOutcome.CANCELLED
         looking.join()
         assert len(set(asked)) >= 3 and queued(database) == []
         assert kit.states(journal) == {"a": "waiting"}
@@ -250,11 +250,11 @@ def queued(database: str) -> list[Any]:
 def test_a_kind_that_a_worker_does_not_have_fails_its_step(database: str) -> None:
     known = Kinds(dict(KINDS.by_name))
     known.step("own", no_undo="a test's")(lambda context: 1)
-    Journal.create(database, Plan(steps=[Step("a", "own", place="here")])).close()
+    Journal.create(database, Plan(steps=[Step("a", "own", queue="here")])).close()
     worker = start_worker(database)
     try:
         with Journal.open(database) as journal:
-            assert Executor(journal, known, remote=Workers(journal, LEASE)).run() is Outcome.FAILED
+            assert Executor(journal, known, remote=Workers(journal, LEASE)).run() is RunOutcome.FAILED
             with journal.read() as connection:
                 assert (
                     "no module registers the step kind own"
@@ -265,7 +265,7 @@ def test_a_kind_that_a_worker_does_not_have_fails_its_step(database: str) -> Non
 
 
 def test_steps_under_way_are_counted_wherever_they_run(database: str) -> None:
-    plan = Plan(steps=[Step(name, "noop", place=place) for name, place in (("a", ""), ("b", "here"), ("c", "here"))])
+    plan = Plan(steps=[Step(name, "noop", queue=place) for name, place in (("a", ""), ("b", "here"), ("c", "here"))])
     with Journal.create(database, plan) as journal:
         assert journal.running(["noop"]) == 0
         with journal.write() as connection:

@@ -156,7 +156,7 @@ def test_adopted_written_flattened_compared(sides: Pair) -> None:
 
 @pytest.mark.ceph
 @pytest.mark.parametrize("phase", ("nothing", "adopted", "flattening", "flattened", "settled"))
-def test_taken_back_at_each_phase(sides: Pair, phase: str) -> None:
+def test_rolled_back_at_each_phase(sides: Pair, phase: str) -> None:
     ceph, source, target, _ = sides
     if phase != "nothing":
         adopt(source, target, JOB)
@@ -182,7 +182,7 @@ def test_taken_back_at_each_phase(sides: Pair, phase: str) -> None:
 
 
 @pytest.mark.ceph
-def test_adopted_again_after_it_was_taken_back(sides: Pair) -> None:
+def test_adopted_again_after_it_was_rolled_back(sides: Pair) -> None:
     """Never with the content of the time before."""
     _, source, target, _ = sides
     adopt(source, target, JOB)

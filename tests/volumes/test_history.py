@@ -255,9 +255,9 @@ def planned(work: Path, source: Rbd, target: Rbd, ids: list[str]) -> None:
             "wait": {"field": "status", "until": ["available"], "fail": ["error"]},
             "carry": {**way, "snapshot": identity},
         }
-        plan.add(Step(f"snapshot/{identity}", "move.snapshot", args, limit="copies"), after=before)
+        plan.add(Step(f"snapshot/{identity}", "move.snapshot", args, limits=("copies",)), after=before)
         before = [f"snapshot/{identity}"]
-    plan.add(Step("content", "move.content", way, limit="copies"), after=before)
+    plan.add(Step("content", "move.content", way, limits=("copies",)), after=before)
     Journal.create(work, plan).close()
 
 
@@ -322,7 +322,7 @@ def test_steps_killed_at_random_instants(scene: Scene) -> None:
 
 @pytest.mark.ceph
 @pytest.mark.kill
-def test_taken_back_in_the_middle(scene: Scene) -> None:
+def test_rolled_back_in_the_middle(scene: Scene) -> None:
     with subprocess.Popen([NARU, "-q", "plan", "run", str(scene.work)], stdout=subprocess.DEVNULL) as process:
         while not scene.cinder.made and process.poll() is None:
             time.sleep(0.1)

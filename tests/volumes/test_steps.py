@@ -70,7 +70,7 @@ def test_nothing_is_copied(run: Any) -> None:
     assert identical(source, target)
 
 
-def test_taken_back(run: Any) -> None:
+def test_rolled_back(run: Any) -> None:
     source, target = run.places
     Writer(source, SIZE).change(20)
     done = run("move.content")

@@ -17,6 +17,7 @@ from naru.move.kinds.disks import root_volumes
 from naru.move.kinds.zones import zone
 from naru.move.mapping import Section, Use, zone_match
 from naru.move.marks import MARK, mark, marked_in_metadata
+from naru.move.purposes import PLACE
 from naru.move.storage import Place, VolumeCopy
 
 SERVICE = "block-storage"
@@ -215,6 +216,7 @@ def _volume(draft: Draft, row: Row) -> None:
             about=row,
             project=row.project,
             queue=draft.queue(row),
+            purpose=PLACE,
         )
 
 

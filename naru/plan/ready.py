@@ -1,0 +1,279 @@
+"""Which steps may start now: the graph in memory, without any I/O.
+
+Steps have the numbers of the journal, from 1 on, and everything about them is in arrays, so that a million of them fit
+in memory. The arrays have an entry 0 that is no step's.
+
+A step counts against all groups in its `limits` while it runs, and starts only when each of them has room: it takes all
+of them at once or none, so no step holds one group while it waits for another. Steps with the same groups share a
+queue; there are few different combinations of groups, however many steps.
+"""
+
+import heapq
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from naru.plan.model import BARRIER, STATES, Plan
+
+# the last is no state of the journal, where such a step is waiting: it failed, and its pause before the next try runs
+WAITING, RUNNING, DONE, FAILED, SKIPPED, UNDONE, HELD, PAUSING = range(8)
+# states in which nobody waits for a step any more
+_OVER = (DONE, SKIPPED)
+_OVER_FOR_BARRIERS = (DONE, SKIPPED, UNDONE)
+_STATE_NUMBER = {name: number for number, name in enumerate(STATES)}
+
+UNKNOWN_ESTIMATE = 1.0
+"""Seconds that a step of unknown duration is taken for when ready steps are put in order."""
+
+
+class Node(NamedTuple):
+    """What the schedule has to know of a step."""
+
+    state: str
+    limits: tuple[str, ...]
+    gate: str
+    estimate: float
+    # what was rolled back is not waited for
+    barrier: bool = False
+
+
+@dataclass
+class _Load:
+    """How much of a limit group is in use."""
+
+    running: int = 0
+    # seconds of estimated work not yet done
+    left: float = 0.0
+
+
+@dataclass
+class _Combination:
+    """The limit groups that some steps have in common, and those of the steps that are ready, longest path first."""
+
+    groups: tuple[str, ...]
+    loads: tuple[_Load, ...]
+    ready: list[tuple[float, int]] = field(default_factory=list)
+
+
+class ReadyQueue:
+    """The ready queues. A step is ready when all it waits for is done or skipped (for a barrier: or undone); `take`
+    gives the ones that may start.
+
+    `limits` and `held` (gates) may be changed at any time and count from the next `take` on.
+    """
+
+    @classmethod
+    def of(cls, plan: Plan) -> "ReadyQueue":
+        """That of a plan of which nothing was done, all gates held; steps are numbered as in its journal."""
+        number = {step.id: n for n, step in enumerate(plan.steps, 1)}
+        nodes = (Node("waiting", step.limits, step.gate, step.estimate, step.kind == BARRIER) for step in plan.steps)
+        edges = ((number[edge.after], number[edge.before]) for edge in set(plan.edges))
+        return cls(nodes, edges, plan.limits, plan.gates)
+
+    def __init__(
+        self,
+        nodes: Iterable[Node],
+        edges: Iterable[tuple[int, int]],
+        limits: Mapping[str, int],
+        held: Iterable[str] = (),
+    ) -> None:
+        """`nodes` are the steps from number 1 on, `edges` pairs of (after, before)."""
+        self.limits = dict(limits)
+        self.held = set(held)
+        self.counts = [0] * (len(STATES) + 1)
+        self._gates: dict[str, int] = {}
+        self._loads: dict[str, _Load] = {}
+        self._combinations: list[_Combination] = []
+        combinations: dict[tuple[str, ...], int] = {}
+        # entry 0 is no step's
+        self._state = bytearray([DONE])
+        self._combination, self._gate = array("I", [0]), array("I", [0])
+        self._estimate = array("f", [0.0])
+        self._barriers: set[int] = set()
+        for state, groups, gate, estimate, barrier in nodes:
+            if barrier:
+                self._barriers.add(len(self._state))
+            if groups not in combinations:
+                combinations[groups] = len(self._combinations)
+                loads = tuple(self._loads.setdefault(group, _Load()) for group in groups)
+                self._combinations.append(_Combination(groups, loads))
+            self._state.append(_STATE_NUMBER[state])
+            self._combination.append(combinations[groups])
+            self._gate.append(self._gates.setdefault(gate, len(self._gates)))
+            self._estimate.append(estimate or UNKNOWN_ESTIMATE)
+        self._gate_names = list(self._gates)
+        self._link(edges)
+        self._path = self._longest_paths()
+        for n in range(1, len(self._state)):
+            now = self._state[n]
+            self.counts[now] += 1
+            combination = self._combinations[self._combination[n]]
+            for load in combination.loads:
+                load.running += now == RUNNING
+                if now not in (DONE, SKIPPED, UNDONE):
+                    load.left += self._estimate[n]
+            if now in (WAITING, HELD) and not self._waits[n]:
+                heapq.heappush(combination.ready, (-self._path[n], n))
+
+    def _link(self, edges: Iterable[tuple[int, int]]) -> None:
+        """Turns the edges into one array of followers, those of step n at [first[n], first[n+1])."""
+        size = len(self._state)
+        befores, afters = array("I"), array("I")
+        first = array("I", bytes(4 * (size + 1)))
+        self._waits = array("I", bytes(4 * size))
+        for after, before in edges:
+            befores.append(before)
+            afters.append(after)
+            first[before + 1] += 1
+            over = _OVER_FOR_BARRIERS if after in self._barriers else _OVER
+            if self._state[before] not in over:
+                self._waits[after] += 1
+        for i in range(size):
+            first[i + 1] += first[i]
+        self._first = first
+        self._followers = array("I", bytes(4 * len(afters)))
+        place = array("I", first)
+        for before, after in zip(befores, afters, strict=True):
+            self._followers[place[before]] = after
+            place[before] += 1
+
+    def _longest_paths(self) -> "array[float]":
+        """For each step the estimated seconds of the longest chain that begins with it."""
+        size = len(self._state)
+        path = array("f", self._estimate)
+        before_count = array("I", bytes(4 * size))
+        for after in self._followers:
+            before_count[after] += 1
+        order = array("I", (i for i in range(size) if not before_count[i]))
+        for i in order:
+            for after in self.followers(i):
+                before_count[after] -= 1
+                if not before_count[after]:
+                    order.append(after)
+        for i in reversed(order):
+            followers = self.followers(i)
+            if followers:
+                path[i] += max(path[after] for after in followers)
+        return path
+
+    def __len__(self) -> int:
+        return len(self._state) - 1
+
+    def followers(self, n: int) -> Sequence[int]:
+        """The steps that wait for step n."""
+        return self._followers[self._first[n] : self._first[n + 1]]
+
+    def state(self, n: int) -> int:
+        return self._state[n]
+
+    def take(self, most: int = 1000) -> tuple[list[int], list[int]]:
+        """Two lists: the steps that start now, which become running, and those found held at a gate, which become held.
+
+        Longest path first, as many as the limits of their groups leave room for, at most `most` in all.
+        """
+        started: list[int] = []
+        held: list[int] = []
+        closed = {number for name, number in self._gates.items() if name in self.held}
+        # the first ready step of each combination of groups with room; a combination that has none any more is
+        # dropped: nothing of it can start before this is called again
+        heads: list[tuple[tuple[float, int], int]] = []
+        for number, combination in enumerate(self._combinations):
+            self._drop_unready(combination, closed, held)
+            if combination.ready and self._room(combination) > 0:
+                heads.append((combination.ready[0], number))
+        heapq.heapify(heads)
+        while heads and len(started) < most:
+            number = heads[0][1]
+            combination = self._combinations[number]
+            room = self._room(combination)
+            if room <= 0:
+                heapq.heappop(heads)
+                continue
+            n = heapq.heappop(combination.ready)[1]
+            self._count(n, RUNNING)
+            for load in combination.loads:
+                load.running += 1
+            started.append(n)
+            if room > 1:
+                self._drop_unready(combination, closed, held)
+            if room > 1 and combination.ready:
+                heapq.heapreplace(heads, (combination.ready[0], number))
+            else:
+                heapq.heappop(heads)
+        return started, held
+
+    def _room(self, combination: _Combination) -> float:
+        """How many more steps of the combination its groups leave room for."""
+        room: float = math.inf
+        for group, load in zip(combination.groups, combination.loads, strict=True):
+            room = min(room, self.limits.get(group, 0) - load.running)
+        return room
+
+    def _drop_unready(self, combination: _Combination, closed: set[int], held: list[int]) -> None:
+        """Leaves at the head of the queue a step that may start, if there is one. Those found held at a gate become
+        held and are added to `held`, while the combination has room."""
+        ready, state = combination.ready, self._state
+        while ready and self._room(combination) > 0:
+            n = ready[0][1]
+            # an entry may be out of date: the operator skipped the step, or what it waits for was undone
+            if state[n] in (WAITING, HELD) and not self._waits[n]:
+                if self._gate[n] not in closed:
+                    return
+                if state[n] == WAITING:
+                    self._count(n, HELD)
+                    held.append(n)
+            heapq.heappop(ready)
+
+    def _count(self, n: int, state: int) -> None:
+        self.counts[self._state[n]] -= 1
+        self.counts[state] += 1
+        self._state[n] = state
+
+    def set(self, n: int, state: int) -> None:
+        """Records that step n is now in this state, and makes ready what that makes ready, itself included."""
+        was = self._state[n]
+        if was == state:
+            return
+        combination = self._combinations[self._combination[n]]
+        self._count(n, state)
+        running = (state == RUNNING) - (was == RUNNING)
+        left = self._estimate[n] * ((state not in (DONE, SKIPPED, UNDONE)) - (was not in (DONE, SKIPPED, UNDONE)))
+        for load in combination.loads:
+            load.running += running
+            load.left += left
+        for_steps = (state in _OVER) - (was in _OVER)
+        for_barriers = (state in _OVER_FOR_BARRIERS) - (was in _OVER_FOR_BARRIERS)
+        if for_steps or for_barriers:
+            for after in self.followers(n):
+                self._waits[after] -= for_barriers if after in self._barriers else for_steps
+                if not self._waits[after] and self._state[after] in (WAITING, HELD):
+                    ready = self._combinations[self._combination[after]].ready
+                    heapq.heappush(ready, (-self._path[after], after))
+        if state == WAITING and not self._waits[n]:
+            heapq.heappush(combination.ready, (-self._path[n], n))
+
+    def release(self) -> Iterator[int]:
+        """The held steps whose gate is open now become waiting, and ready. To be called after `held` has changed."""
+        open_again = [n for n, state in enumerate(self._state) if state == HELD and self.gate(n) not in self.held]
+        for n in open_again:
+            self.set(n, WAITING)
+            yield n
+
+    def gate(self, n: int) -> str:
+        return self._gate_names[self._gate[n]]
+
+    def seconds_left(self, running: Iterable[tuple[int, float]] = ()) -> float:
+        """A lower bound, by the estimates: the longest path not yet done, or the work of the most loaded group.
+
+        `running` are the running steps and for how many seconds each has run.
+        """
+        longest = max((-one.ready[0][0] for one in self._combinations if one.ready), default=0.0)
+        begun = max((self._path[n] - min(ran, self._estimate[n]) for n, ran in running), default=0.0)
+        loads = (load.left / max(1, self.limits.get(group, 0)) for group, load in self._loads.items())
+        return max(longest, begun, *loads, 0.0)
+
+    def estimate(self, n: int) -> float:
+        """Seconds."""
+        return self._estimate[n]
