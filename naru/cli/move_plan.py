@@ -105,11 +105,9 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
                 "map": hashlib.sha256(text.encode()).hexdigest(),
                 "key": secrets.fingerprint(key),
             }
-            admin = getattr(found.new.features, "user_id", "")
             draft = build.build(
                 *(found, choices),
                 key=str(key),
-                admin=admin,
                 settings=settings,
                 storage=storages,
                 directory=str(directory.absolute()),

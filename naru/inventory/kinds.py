@@ -4,7 +4,9 @@ A kind is listed whole, over all projects, with as few requests as its service a
 from the newest to the oldest that are worth asking in; the newest that a cloud has is taken, and a cloud that has none
 of them is asked without. Where a service lets nobody list the things of all (key pairs, members of an image), `each`
 names the kind whose things are asked one by one, with `{id}` in the path. What is asked for each user of a project
-(MEMBER) is read of those projects alone that are asked for: see `naru.inventory.user_quotas`.
+(MEMBER) is read of those projects alone that are asked for: see `naru.inventory.user_quotas`; whether there is room for
+resources (RESOURCES), of those alone that are asked for: see `naru.inventory.room`. What the cloud is and can do
+(ITSELF) is no list of any service: see `naru.inventory.read`.
 
 References are paths into the API's answer: `fixed_ips.*.subnet_id` is that field of every item of the list. A path
 that leads nowhere refers to nothing.
@@ -59,7 +61,10 @@ class Kind:
     parts: str = ""
 
 
-MEMBER = "member of a project"  # the `each` of what is asked for every user with a role on a project
+# the `each` of what no list of a service has
+MEMBER = "member of a project"  # what is asked for every user with a role on a project
+RESOURCES = "resources of a flavor"
+ITSELF = "the cloud itself"
 SECRET = "(not kept)"  # what stands in place of one
 
 
@@ -90,6 +95,8 @@ def _zone(what: str, service: str, path: str, collection: str, name: str) -> Kin
 _OWNER = {"project_id": "project"}
 
 KINDS: tuple[Kind, ...] = (
+    # name, auth_url, region; user_id: of the identity that read it; versions and extensions by service
+    Kind("cloud", "identity", "", "", each=ITSELF, key=("name",)),
     Kind("domain", "identity", "/domains", "domains"),
     Kind(
         "project",
@@ -291,6 +298,8 @@ KINDS: tuple[Kind, ...] = (
         versions=VOLUME,
         references={**_OWNER, "volumes.*": "volume", "volume_types.*": "volume type"},
     ),
+    # where Cinder's scheduler may put a volume
+    Kind("volume pool", "block-storage", "/scheduler-stats/get_pools?detail=true", "pools", key=("name",)),
     Kind("volume transfer", "block-storage", "/os-volume-transfer/detail?all_tenants=1", "transfers"),
     Kind(
         "image",
@@ -402,6 +411,16 @@ KINDS: tuple[Kind, ...] = (
         key=("resource", "name"),
     ),
     Kind("aggregate", "compute", "/os-aggregates", "aggregates"),
+    Kind(  # resources, and as `candidates` how many hosts were found that have them free: 1 or 0
+        "allocation candidates",
+        "placement",
+        "/allocation_candidates?resources={resources}&limit=1",
+        "allocation_requests",
+        versions=("1.16",),
+        each=RESOURCES,
+        key=("resources",),
+        title="resources",
+    ),
     Kind("hypervisor", "compute", "/os-hypervisors/detail", "hypervisors", versions=("2.88", "2.53")),
     Kind("compute service", "compute", "/os-services", "services", versions=("2.53",), title="binary"),
     Kind("volume service", "block-storage", "/os-services", "services", key=("binary", "host"), title="binary"),

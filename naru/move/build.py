@@ -94,16 +94,15 @@ def build(
     choices: list[Choice],
     *,
     key: str,
-    admin: str,
     settings: Mapping[str, Any],
     storage: tuple[str, str] | None = None,
     directory: str = "",
     rehearsals: Sequence[timings.Timings] = (),
 ) -> Draft:
-    """The plan and its decisions. `key` is the file that new users' passwords come from, `admin` the id of the new
-    cloud's identity, `storage` the files that describe the storage of the old cloud and the new, `directory` the work
-    directory; what a step took in `rehearsals` is its estimate. Raises InputError for a new cloud without the role that
-    lets somebody act in a project."""
+    """The plan and its decisions: from the same facts always the same. `key` is the file that new users' passwords come
+    from, `storage` the files that describe the storage of the old cloud and the new, `directory` the work directory;
+    what a step took in `rehearsals` is its estimate. Raises InputError for a new cloud without the role that lets
+    somebody act in a project."""
     roles = [row for row in facts.new.named("role", ROLE) if not row.body.get("domain_id")]
     if not roles:
         raise InputError(f"{facts.new.cloud} has no role {ROLE}", hint=f"openstack role create {ROLE}")
@@ -116,7 +115,7 @@ def build(
     chosen = {
         (choice.need.section, choice.need.row.id if choice.need.row else choice.need.key): choice for choice in choices
     }
-    draft = Draft(facts, chosen, plan, key, admin, roles[0].id, storage, directory)
+    draft = Draft(facts, chosen, plan, key, facts.new.user_id, roles[0].id, storage, directory)
     for rule in RULES:
         rule(draft)
     _drop_idle(draft)

@@ -41,7 +41,7 @@ ELSEWHERE = {
     "kinds/server.py": {"told", "why", "'; '.join(problems)"},
     "kinds/volume.py": {"choice.why", "why"},
     # values
-    "check.py": {"other.id", "resources"},
+    "check.py": {"other.id", "wanted"},
     "kinds/security.py": {"_text(rule)"},
 }
 

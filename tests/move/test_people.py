@@ -28,7 +28,7 @@ PEOPLE: dict[str, Any] = {
 
 def plan(**new: Any) -> Draft:
     found = facts(OLD | PEOPLE, new)
-    return build.build(found, mapping.choose(found, mapping.EMPTY), key="/key", admin="a", settings={})
+    return build.build(found, mapping.choose(found, mapping.EMPTY), key="/key", settings={})
 
 
 def test_who_is_in_the_directory_of_the_new_cloud_too_is_matched() -> None:

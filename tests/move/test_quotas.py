@@ -32,7 +32,7 @@ def plan(*users: dict[str, Any], new: dict[str, Any] | None = None, **old: Any) 
     things = OLD | {"compute quota": [project("p", **GENERAL)], "user compute quota": list(users)} | old
     found = facts(things, {"compute quota": [project("x", **DEFAULT)]} | (new or {}))
     choices = mapping.choose(found, mapping.EMPTY)
-    return build.build(found, choices, key="/key", admin="a", settings={})
+    return build.build(found, choices, key="/key", settings={})
 
 
 def requests(draft: Draft, step: str) -> list[tuple[str, Any, Any]]:

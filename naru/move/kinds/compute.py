@@ -178,7 +178,7 @@ def key_pairs(draft: Draft) -> None:
             draft.leave(row, why, hint=KEY_HINT)
             continue
         body = {"name": row.name, "public_key": pair["public_key"], "type": pair.get("type", "ssh"), "user_id": owner}
-        version = "2.92" if draft.facts.new.features.supports(SERVICE, "2.92") else "2.10"
+        version = "2.92" if draft.facts.new.supports(SERVICE, "2.92") else "2.10"
         path = [f"/os-keypairs/{quote(row.name, safe='')}?user_id=", owner]
         step = draft.step(
             f"{row.kind}/{row.id}",

@@ -59,7 +59,7 @@ INTERFACES = (
 def sendable(draft: Draft, row: Row, fields: Iterable[str]) -> tuple[dict[str, Any], list[Rule]]:
     """The fields that the new cloud takes; rules for those that it does not."""
     body, rules = kept(row, fields), []
-    known = draft.facts.new.features.extensions(SERVICE)
+    known = draft.facts.new.extensions(SERVICE)
     for name in list(body):
         extension = EXTENSIONS.get(name)
         if extension is None or extension in known:
@@ -143,7 +143,7 @@ def pools(draft: Draft) -> None:
                 del body["address_scope_id"]
                 rules.append(Rule("address_scope_id", scope, None, "that address scope is not moved"))
         make(draft, row, "/subnetpools", "subnetpool", body, rules)
-    if "address-group" in draft.facts.new.features.extensions(SERVICE):
+    if "address-group" in draft.facts.new.extensions(SERVICE):
         for row in draft.facts.owned("address group"):
             make(draft, row, "/address-groups", "address_group", kept(row, ("name", "description", "addresses")), ())
 

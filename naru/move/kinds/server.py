@@ -131,7 +131,7 @@ def _server(draft: Draft, row: Row) -> None:
         beside = {"os:scheduler_hints": {"group": group}}
     rules += [Rule(name, row.body[name], None, why) for name, why in unknown(row, frozenset(FIELDS))]
     who = actor(draft, row)
-    newest = draft.facts.new.features.supports(SERVICE, VERSION)
+    newest = draft.facts.new.supports(SERVICE, VERSION)
     step = draft.create(
         *(row, body),
         path="/servers",
@@ -251,7 +251,7 @@ def _afterwards(draft: Draft, row: Row, step: str) -> None:
             after=[stopped],
         )
     requests: list[dict[str, Any]] = []
-    known = draft.facts.new.features.extensions(NETWORK)
+    known = draft.facts.new.extensions(NETWORK)
     for port in nics(draft.facts.old, row):
         if port.body.get("dns_name") and "dns-integration" in known:
             path = ["/ports/", draft.ref("port", port.id)]
