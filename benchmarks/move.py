@@ -38,12 +38,12 @@ import requests
 from lab import PORT_BASE, quiet  # the benchmark beside this one
 from replay import replay
 
+from naru.actions import clouds
 from naru.cli.main import main as naru
 from naru.lab import spec
 from naru.lab.lab import Lab
 from naru.lab.seed import remove, seeder
 from naru.lab.seed.load import Declaration, load
-from naru.move import steps
 from naru.plan.journal import Journal
 from naru.releases import release
 
@@ -65,7 +65,7 @@ class Spent:
         read, write = Journal.read, Journal.write
 
         def counted(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> requests.Response:
-            context = getattr(steps._running, "context", None)
+            context = getattr(clouds._running, "context", None)
             service = ports.get(urlsplit(str(request.url)).port, "other")
             self.sent[context.kind if context else "", service, str(request.method)] += 1
             return send(session, request, **options)

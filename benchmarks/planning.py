@@ -28,12 +28,15 @@ from typing import Any
 from naru.inventory.archive import Archive
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.rows import Row
-from naru.move import build, mapping, work
+from naru.move import mapfile, planner, work
+from naru.move.draft import Options
 from naru.move.facts import Facts, Side
 
 SERVERS = 50  # of a project
 FLAVOR = {"id": "f", "name": "small", "ram": 512, "vcpus": 1, "disk": 1, "swap": 0, "rxtx_factor": 1.0}
+VERSIONS = {"compute": "2.103", "block-storage": "3.71", "image": "2.17", "identity": "3.14", "network": "2.0"}
 COMMON: dict[str, list[dict[str, Any]]] = {
+    "cloud": [{"name": "", "user_id": "admin", "versions": VERSIONS, "extensions": {}}],
     "domain": [{"id": "default", "name": "Default"}],
     "role": [{"id": "member", "name": "member"}],
     "flavor": [FLAVOR],
@@ -41,16 +44,6 @@ COMMON: dict[str, list[dict[str, Any]]] = {
     "network": [{"id": "public", "name": "public", "project_id": "services", "router:external": True}],
     "subnet": [{"id": "range", "name": "", "network_id": "public", "cidr": "198.0.0.0/8", "project_id": "services"}],
 }
-
-
-class Newest:
-    """A cloud that can do everything that is asked for by version."""
-
-    def supports(self, service: str, version: str) -> bool:
-        return True
-
-    def extensions(self, service: str) -> frozenset[str]:
-        return frozenset()
 
 
 def cloud(projects: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -130,14 +123,14 @@ def measure(servers: int) -> dict[str, Any]:
             archive.add(numbers[name], [Row.of(BY_NAME[kind], body) for kind, body in rows])
             archive.end(numbers[name], [])
         began = time.monotonic()
-        facts = Facts(*(Side(archive, number, name, Newest()) for name, number in numbers.items()), None)
+        facts = Facts(*(Side(archive, number, name) for name, number in numbers.items()), None)
         things = sum(len(facts.old.all(kind)) for kind in BY_NAME)
         read = time.monotonic()
-        choices = mapping.choose(facts, mapping.EMPTY)
+        choices = mapfile.choose(facts, mapfile.EMPTY)
         settings = {"from": "old", "to": "new", "map": ""}
-        draft = build.build(facts, choices, key="/key", admin="admin", settings=settings, directory=directory)
+        draft = planner.make(facts, choices, Options(key="/key", directory=directory), settings=settings)
         planned = time.monotonic()
-        work.create(Path(directory), draft, numbers, mapping.text(facts, choices, mapping.EMPTY))
+        work.create(Path(directory), draft, numbers, mapfile.text(facts, choices, mapfile.EMPTY))
         written = time.monotonic()
     moved = sum(
         1 for decision in draft.decisions.values() if (decision.kind, decision.decision) == ("server", "create")

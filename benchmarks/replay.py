@@ -21,8 +21,9 @@ from typing import Any
 
 from sqlalchemy import update
 
+from naru.actions.arguments import resolve, url
+from naru.actions.clouds import send
 from naru.cloud.client import Cloud
-from naru.move import steps
 from naru.plan import schema
 from naru.plan.context import Context
 from naru.plan.journal import Journal
@@ -117,10 +118,10 @@ class Replay:
             earlier=None,
             reader=lambda _: self.results,
         )
-        plain = {"move.create": self._create, "move.call": self._call, "move.power": self._power}.get(step.kind)
+        plain = {"cloud.create": self._create, "cloud.call": self._call, "cloud.power": self._power}.get(step.kind)
         if plain is None or step.args.get("find", {}).get("ids"):
             return KINDS.get(step.kind).run(context)  # a few of each: what they look at is part of their making
-        return plain(steps.resolve(step.args, self.results, context))
+        return plain(resolve(step.args, self.results, context))
 
     def _client(self, args: Mapping[str, Any]) -> Cloud:
         who = args.get("actor")
@@ -133,7 +134,7 @@ class Replay:
             return self._acting[key]
 
     def _create(self, args: Mapping[str, Any]) -> dict[str, Any]:
-        wrap, path = args["wrap"], steps.url(args["path"])
+        wrap, path = args["wrap"], url(args["path"])
         body = {wrap: args["body"], **args.get("beside", {})} if wrap else args["body"]
         made = self._client(args)(args["service"], "POST", path, body, version=args.get("version", ""))
         made = made[wrap] if wrap else made
@@ -144,7 +145,7 @@ class Replay:
 
     def _call(self, args: Mapping[str, Any]) -> dict[str, Any]:
         for request in args["requests"]:
-            steps.send(self._client(args), args["service"], request)
+            send(self._client(args), args["service"], request)
         return {"undo": args.get("undo", [])}
 
     def _power(self, args: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,12 +17,12 @@ from naru.cli.base import Command, Lines, Lister
 from naru.cloud.client import Cloud
 from naru.errors import InputError
 from naru.inventory.archive import Archive, Snapshot
+from naru.inventory.cloud_reading import CloudReading
 from naru.inventory.compare import compare
 from naru.inventory.database import Database
 from naru.inventory.kinds import KINDS
-from naru.inventory.read import Reading, Sink, read
+from naru.inventory.read import Reading, Sink
 from naru.inventory.rows import Row
-from naru.inventory.user_quotas import read_user_quotas
 
 ARCHIVE = "archive.db"
 
@@ -40,8 +40,8 @@ def archive_file(arguments: argparse.Namespace) -> Path:
 
 
 @contextmanager
-def counting(what: str, sink: Sink) -> Iterator[Sink]:
-    """`sink`, with the number of rows told on standard error while they come."""
+def counting(what: str) -> Iterator[Sink]:
+    """Shows on standard error how many rows there are, while they come."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     total = 0
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
@@ -49,7 +49,6 @@ def counting(what: str, sink: Sink) -> Iterator[Sink]:
 
         def count(rows: list[Row]) -> None:
             nonlocal total
-            sink(rows)
             total += len(rows)
             bar.update(task, description=f"{what}: {total} things, last {rows[-1].kind}")
 
@@ -91,22 +90,22 @@ naru inventory old --nova-database nova-old.url
         with tempfile.TemporaryDirectory(prefix="naru-") as directory, Cloud(arguments.cloud) as cloud:
             file = archive_file(arguments) if arguments.save else Path(directory) / ARCHIVE
             with Archive(file) as archive:
-                number = archive.begin(cloud.name)
-                with counting(cloud.name, lambda rows: archive.add(number, rows)) as sink:
-                    readings = {reading.kind: reading for reading in read(cloud, sink, database=database)}
+                with counting(cloud.name) as count:
+                    reading = CloudReading(archive, cloud, database, count)
+                number = reading.snapshot
                 rows = archive.rows(number, kind="project") if arguments.project else ()
                 if projects := [row.id for row in rows if arguments.project in (row.id, row.name)]:
-                    found = read_user_quotas(cloud, archive, number, projects)
-                    readings[found.kind] = found
-                archive.end(number, list(readings.values()))
-                self.exit_code = 1 if any(reading.failed for reading in readings.values()) else 0
+                    reading.user_quotas(projects)
+                reading.end()
+                readings = reading.readings
+                self.exit_code = 1 if any(one.failed for one in readings) else 0
                 project = arguments.project and _project(archive, number, arguments.project)
                 rows = archive.rows(number, project=project)
                 if arguments.list:
                     fields = ("kind", "id", "name", "project", "status")
                     return fields, [tuple(getattr(row, field) for field in fields) for row in rows]
                 counts = Counter(row.kind for row in rows)
-                return ("kind", "count", "remark"), [_line(reading, counts) for reading in readings.values()]
+                return ("kind", "count", "remark"), [_line(one, counts) for one in readings]
 
 
 def _line(reading: Reading, counts: Counter[str]) -> tuple[str, int | None, str]:

@@ -2,8 +2,7 @@
 
 import argparse
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,8 @@ from naru.cloud.client import Cloud
 from naru.errors import InputError
 from naru.inventory.archive import Archive
 from naru.inventory.database import Database
-from naru.inventory.read import read
-from naru.inventory.user_quotas import read_user_quotas
-from naru.move import mapfile
-from naru.move.facts import Facts, Side
+from naru.move import mapfile, reading
+from naru.move.facts import Facts
 
 
 def add_projects(parser: argparse.ArgumentParser) -> None:
@@ -60,52 +57,22 @@ def _database(arguments: argparse.Namespace) -> Database | None:
 
 
 @contextmanager
+def progress() -> Iterator[Callable[[str], None]]:
+    """Shows on standard error what is being done, for as long as it takes."""
+    with Console(stderr=True, highlight=False).status("") as status:
+        yield status.update
+
+
+@contextmanager
 def facts(arguments: argparse.Namespace) -> Iterator[Facts]:
-    """Both clouds, read now and at once, into the work directory's archive when --work is given. After check_clouds."""
-    console = Console(stderr=True, highlight=False)
+    """Both clouds, read now, into the work directory's archive when --work is given. After check_clouds."""
     database = _database(arguments)
     with tempfile.TemporaryDirectory(prefix="naru-") as directory:
         file = archive_file(arguments) if arguments.work else Path(directory) / ARCHIVE
-        with Archive(file) as archive, ThreadPoolExecutor(2) as pool:
-            names = (arguments.old, arguments.new)
-            with Cloud(arguments.old) as old, Cloud(arguments.new) as new:
-                with console.status(f"reading {' and '.join(names)}"):
-                    begun = list(pool.map(SideReading, (archive, archive), (old, new), (database, None)))
-                    found = Facts(begun[0].side, begun[1].side, arguments.project)
-                    called = {row.name for row in found.projects.values()}
-                    same = {row.id for row in found.new.all("project").values() if row.name in called}
-                    list(pool.map(SideReading.finish, begun, (set(found.projects), same)))
-                yield found
-
-
-class SideReading:
-    """A cloud as it is now, as a new snapshot in the archive. Its lists are read at once, key pairs from `database` if
-    one is given; `finish` reads what is asked for projects, since which they are follows from the lists."""
-
-    def __init__(self, archive: Archive, cloud: Cloud, database: Database | None = None) -> None:
-        self._archive, self._cloud = archive, cloud
-        number = archive.begin(cloud.name)
-        self._readings = read(cloud, lambda rows: archive.add(number, rows), database=database)
-        self.side = Side(archive, number, cloud.name, cloud)
-        self._check()
-
-    def finish(self, projects: Collection[str]) -> Side:
-        """The whole cloud, with the quotas of the users of `projects` (ids)."""
-        found = read_user_quotas(self._cloud, self._archive, self.side.snapshot, projects)
-        self._readings = [found if reading.kind == found.kind else reading for reading in self._readings]
-        self._check()
-        self._archive.end(self.side.snapshot, self._readings)
-        return self.side
-
-    def _check(self) -> None:
-        """Raises InputError when something could not be read."""
-        if failed := [f"{reading.kind}: {reading.problem}" for reading in self._readings if reading.failed]:
-            self._archive.end(self.side.snapshot, self._readings)
-            raise InputError(
-                f"{self.side.cloud} cannot be read whole",
-                detail="\n".join(failed),
-                hint="A move needs an administrator of both clouds.",
-            )
+        with Archive(file) as archive:
+            with Cloud(arguments.old) as old, Cloud(arguments.new) as new, progress() as show:
+                found = reading.read(archive, old, new, arguments.project, database, show)
+            yield found
 
 
 class MapCommand(Lister):

@@ -108,8 +108,6 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
             }
             options = Options(
                 key=str(key),
-                admin=getattr(found.new.features, "user_id", ""),
-                role=planner.role(found),
                 storage=storages,
                 directory=str(directory.absolute()),
             )

@@ -1,38 +1,26 @@
 """`naru move verify|report|handover`: what a move came to, compared, written down, handed over."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from naru.cli.base import Lister
-from naru.cli.move import SideReading
+from naru.cli.move import progress
 from naru.cli.move_plan import add_work
-from naru.cloud.client import Cloud
 from naru.errors import InputError
-from naru.move import handover, pages, result, secrets, work
-from naru.move.facts import Side
+from naru.messages import say
+from naru.move import handover, pages, reading, secrets, work
 from naru.move.outcome import Outcome
 
 REPORT = "report"
 HANDOVER = "handover.enc"
 
 
-@contextmanager
-def outcome(directory: Path) -> Iterator[tuple[work.Work, Outcome]]:
+def outcome(move: work.Work) -> Outcome:
     """What the move came to: the old cloud as it was when it was planned, the new one read now."""
-    move = work.Work(directory)
-    move.journal().close()
-    with move.archive() as archive, Cloud(move.old) as old, Cloud(move.new) as new:
-        with Console(stderr=True, highlight=False).status(f"reading {move.new}"):
-            reading = SideReading(archive, new)
-            made = move.made()
-            side = reading.finish({new_id for old_id in move.projects if (new_id := made.get(f"project {old_id}"))})
-        before = Side(archive, move.snapshots["old"], move.old, old)
-        yield move, result.outcome(move, before, side, (old, new))
+    with progress() as show:
+        return reading.outcome(move, show)
 
 
 class Verify(Lister):
@@ -55,21 +43,12 @@ naru move verify work/hanok -f json
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        with outcome(arguments.work) as (_, found):
-            rows = [
-                (
-                    item.kind,
-                    item.name,
-                    item.old_id,
-                    difference.field,
-                    difference.old,
-                    difference.new,
-                    str(difference.rule),
-                )
-                for item in found.items
-                for difference in item.differences
-                if arguments.all or not difference.rule
-            ]
+        rows = [
+            (item.kind, item.name, item.old_id, difference.field, difference.old, difference.new, say(difference.rule))
+            for item in outcome(work.Work(arguments.work)).items
+            for difference in item.differences
+            if arguments.all or not difference.rule
+        ]
         self.exit_code = 1 if any(not row[-1] for row in rows) else 0
         return ("kind", "name", "old id", "field", "old", "new", "why"), rows
 
@@ -95,8 +74,7 @@ naru move report work/hanok --to /srv/reports/hanok --language ko
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         directory = arguments.to or arguments.work / REPORT
-        with outcome(arguments.work) as (_, found):
-            pages.write(found, directory, arguments.language or ("en", "ko"))
+        pages.write(outcome(work.Work(arguments.work)), directory, arguments.language or ("en", "ko"))
         files = sorted(file for file in directory.iterdir() if file.is_file())
         return ("file", "bytes"), [(str(file), file.stat().st_size) for file in files]
 
@@ -123,9 +101,9 @@ naru move handover work/hanok --show --project hanok
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         key = (arguments.key or secrets.default_key()).absolute()
-        work.Work(arguments.work).check_key(key)
-        with outcome(arguments.work) as (move, found):
-            rows = _passwords(move, found, key, arguments.project)
+        move = work.Work(arguments.work)
+        move.check_key(key)
+        rows = _passwords(move, outcome(move), key, arguments.project)
         if arguments.show:
             fields = ("project", "domain", "user", "user id", "password")
             return fields, [(row.project, row.domain, row.user_name, row.user_id, row.password) for row in rows]

@@ -21,6 +21,7 @@ _RESTLESS_OF = {
             *("local_gb_used", "memory_mb_used", "running_vms", "vcpus_used", "servers"),
         )
     ),
+    "volume pool": frozenset(("capabilities",)),  # mostly what is free and allocated
     "network agent": frozenset(("heartbeat_timestamp", "configurations")),
 }
 # lists that a service gives in any order, another each time

@@ -4,7 +4,9 @@ A kind is listed whole, over all projects, with as few requests as its service a
 from the newest to the oldest that are worth asking in; the newest that a cloud has is taken, and a cloud that has none
 of them is asked without. Where a service lets nobody list the things of all (key pairs, members of an image), `each`
 names the kind whose things are asked one by one, with `{id}` in the path. What is asked for each user of a project
-(MEMBER) is read of those projects alone that are asked for: see `naru.inventory.user_quotas`.
+(MEMBER) is read of those projects alone that are asked for: see `naru.inventory.user_quotas`; whether there is room for
+resources (RESOURCES), of those alone that are asked for: see `naru.inventory.room`. What the cloud is and can do
+(ITSELF) is no list of any service: see `naru.inventory.read`.
 
 References are paths into the API's answer: `fixed_ips.*.subnet_id` is that field of every item of the list. A path
 that leads nowhere refers to nothing.
@@ -62,7 +64,10 @@ class Kind:
     ko: str = field(kw_only=True)
 
 
-MEMBER = "member of a project"  # the `each` of what is asked for every user with a role on a project
+# the `each` of what no list of a service has
+MEMBER = "member of a project"  # what is asked for every user with a role on a project
+RESOURCES = "resources of a flavor"
+ITSELF = "the cloud itself"
 SECRET = "(not kept)"  # what stands in place of one
 
 
@@ -94,6 +99,8 @@ def _zone(what: str, service: str, path: str, collection: str, name: str, *, ko:
 _OWNER = {"project_id": "project"}
 
 KINDS: tuple[Kind, ...] = (
+    # name, auth_url, region; user_id: of the identity that read it; versions and extensions by service
+    Kind("cloud", "identity", "", "", each=ITSELF, key=("name",), ko="클라우드"),
     Kind("domain", "identity", "/domains", "domains", ko="도메인"),
     Kind(
         "project",
@@ -316,6 +323,12 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "volume transfer", "block-storage", "/os-volume-transfer/detail?all_tenants=1", "transfers", ko="볼륨 이전 요청"
     ),
+    # where Cinder's scheduler may put a volume
+    Kind(
+        *("volume pool", "block-storage", "/scheduler-stats/get_pools?detail=true", "pools"),
+        key=("name",),
+        ko="볼륨 풀",
+    ),
     Kind(
         "image",
         "image",
@@ -455,6 +468,17 @@ KINDS: tuple[Kind, ...] = (
     ),
     Kind(
         "network agent", "network", "/agents", "agents", extension="agent", title="agent_type", ko="네트워크 에이전트"
+    ),
+    Kind(  # resources, and as `candidates` how many hosts were found that have them free: 1 or 0
+        "allocation candidates",
+        "placement",
+        "/allocation_candidates?resources={resources}&limit=1",
+        "allocation_requests",
+        versions=("1.16",),
+        each=RESOURCES,
+        key=("resources",),
+        title="resources",
+        ko="자원의 여유",
     ),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}

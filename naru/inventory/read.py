@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from naru.cloud.client import Cloud, CloudError
 from naru.inventory.database import Database
-from naru.inventory.kinds import BY_NAME, KINDS, MEMBER, SECRET, Kind
+from naru.inventory.kinds import BY_NAME, ITSELF, KINDS, MEMBER, RESOURCES, SECRET, Kind
 from naru.inventory.rows import Row
 
 # lists and single things asked at a time; the client holds as many connections
@@ -19,6 +19,14 @@ KEY_PAIR = "key pair"
 
 NOT_ASKED = "read of single projects alone: --project"
 """Why the users of a whole cloud's projects are not asked for: they are many times as many as the projects."""
+
+NO_FLAVOR = "read for the flavors of a move alone"
+_LATER = {MEMBER: NOT_ASKED, RESOURCES: NO_FLAVOR}
+
+# those whose versions are read. Not Placement's: an old cloud may have none, or one that nobody looks after
+SERVICES = tuple(dict.fromkeys(kind.service for kind in KINDS if kind.each != RESOURCES))
+# those that can be asked what they have beyond their core
+EXTENDED = ("identity", "network")
 
 # receives some rows of one kind; called by one thread at a time
 Sink = Callable[[list[Row]], None]
@@ -43,9 +51,7 @@ class Reader:
         self, cloud: Cloud, sink: Sink, kinds: Iterable[Kind] = KINDS, database: Database | None = None
     ) -> None:
         self.cloud = cloud
-        self.readings = {
-            kind.name: Reading(kind.name, problem=NOT_ASKED if kind.each == MEMBER else "") for kind in kinds
-        }
+        self.readings = {kind.name: Reading(kind.name, problem=_LATER.get(kind.each, "")) for kind in kinds}
         self._kinds = list(kinds)
         self._database = database
         self._sink = sink
@@ -60,7 +66,8 @@ class Reader:
         for kind in self._kinds:
             children.setdefault(kind.each, []).append(kind)
         with ThreadPoolExecutor(WORKERS) as pool:
-            running: dict[Future[None], Kind] = {pool.submit(self._list, kind): kind for kind in children[""]}
+            running: dict[Future[None], Kind] = {pool.submit(self._list, kind): kind for kind in children.get("", ())}
+            running |= {pool.submit(self._itself, kind): kind for kind in children.get(ITSELF, ())}
             try:
                 while running:
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -96,6 +103,17 @@ class Reader:
 
     def _version(self, kind: Kind) -> str:
         return next((version for version in kind.versions if self.cloud.supports(kind.service, version)), "")
+
+    def _itself(self, kind: Kind) -> None:
+        """What the cloud is and can do. A service that it does not have has neither version nor extensions."""
+        cloud = self.cloud
+        versions = {name: ".".join(map(str, cloud.newest(name))) for name in SERVICES if cloud.has(name)}
+        body = {
+            **{"name": cloud.name, "auth_url": cloud.auth_url, "region": cloud.region, "user_id": cloud.user_id},
+            "versions": versions,
+            "extensions": {name: sorted(cloud.extensions(name)) for name in EXTENDED if name in versions},
+        }
+        self._take(kind, [Row.of(kind, body)])
 
     def _list(self, kind: Kind) -> None:
         reading = self.readings[kind.name]
@@ -187,7 +205,7 @@ class Reader:
 
 def read(cloud: Cloud, sink: Sink, kinds: Iterable[Kind] = KINDS, database: Database | None = None) -> list[Reading]:
     """Reads every one of `kinds` in `cloud` into `sink`, several lists at a time; see `Reader.run`. Not what is asked
-    for each user of a project: see `naru.inventory.user_quotas`."""
+    of some projects and flavors alone: see `naru.inventory.cloud_reading`."""
     return Reader(cloud, sink, list(kinds), database).run()
 
 

@@ -5,13 +5,17 @@ from typing import Any
 
 from naru.actions.arguments import password
 from naru.actions.request import Actor
+from naru.errors import InputError
 from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
+from naru.move.facts import Facts
 from naru.move.purposes import ACT
 
 SERVICE = "identity"
+ROLE = "member"
+"""The role that Naru gives somebody in a project to act there."""
 ENTER = message(
     "move.title.act_in",
     en="a role in {project} for a while, to act as {user}",
@@ -36,6 +40,14 @@ class Actors:
     entered: dict[tuple[str, str], str] = field(default_factory=dict)
     # (project, step): that of those steps which give a role for a while, and the path of that role
     for_a_while: dict[tuple[str, str], tuple[str, list[Any]]] = field(default_factory=dict)
+
+
+def role(facts: Facts) -> str:
+    """The id of ROLE on the new cloud. Raises InputError for a cloud without."""
+    roles = [row for row in facts.new.named("role", ROLE) if not row.body.get("domain_id")]
+    if not roles:
+        raise InputError(f"{facts.new.cloud} has no role {ROLE}", hint=f"openstack role create {ROLE}")
+    return roles[0].id
 
 
 def whose(draft: Draft, user: str) -> str:
@@ -76,13 +88,13 @@ def _enter(draft: Draft, project: str, user: str) -> str:
     for row in draft.facts.owned("role assignment", project):
         decision, body = draft.decisions[row.kind, row.id], row.body
         own = user and body.get("user", {}).get("id") == user and "OS-INHERIT:inherited_to" not in body["scope"]
-        if own and decision.decision != "leave" and draft.ref("role", body["role"]["id"]) == draft.options.role:
+        if own and decision.decision != "leave" and draft.ref("role", body["role"]["id"]) == role(draft.facts):
             return decision.step
     name = f"act in {project} as {user or 'administrator'}"
     if name in draft.steps:
         return name
-    who = draft.ref("user", user) if user else draft.options.admin
-    path = ["/projects/", draft.ref("project", project), "/users/", who, "/roles/", draft.options.role]
+    who = draft.ref("user", user) if user else draft.facts.new.user_id
+    path = ["/projects/", draft.ref("project", project), "/users/", who, "/roles/", role(draft.facts)]
     draft.note(Actors).for_a_while[project, name] = (user, path)
     return draft.call(
         name,

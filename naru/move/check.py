@@ -3,6 +3,7 @@
 import ipaddress
 from typing import Any
 
+from naru.inventory.room import resources
 from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.move.dependencies import dependencies, needed, together
@@ -249,22 +250,16 @@ def bound(draft: Draft) -> None:
 
 
 def capacity(draft: Draft) -> None:
-    """Whether the new cloud has a host for each flavor: by Placement's own candidates."""
-    flavors = [decision.id for decision in draft.decisions.values() if decision.kind == "flavor"]
-    ask = getattr(draft.facts.new.features, "items", None)
-    if ask is None:
-        return
-    for identity in flavors:
-        row = draft.facts.old.all("flavor").get(identity)
+    """Whether the new cloud has a host for each flavor: by Placement's own candidates, of what it was asked."""
+    room = draft.facts.new.all("allocation candidates")
+    for decision in list(draft.decisions.values()):
+        row = draft.facts.old.all("flavor").get(decision.id) if decision.kind == "flavor" else None
         if row is None:
             continue
-        wanted = {"VCPU": row.body["vcpus"], "MEMORY_MB": row.body["ram"], "DISK_GB": row.body["disk"]}
-        resources = ",".join(f"{name}:{value}" for name, value in wanted.items() if value)
-        path = f"/allocation_candidates?resources={resources}&limit=1"
-        found = list(ask("placement", path, "allocation_requests", "1.16"))
-        if not found:
+        wanted = resources(row)
+        if wanted in room and not room[wanted].body["candidates"]:
             summary = NO_ROOM(cloud=draft.new, flavor=row.name)
-            draft.find("error", summary, detail=resources, about=identity, hint=ADD_HOSTS())
+            draft.find("error", summary, detail=wanted, about=row.id, hint=ADD_HOSTS())
 
 
 def disabled(draft: Draft) -> None:

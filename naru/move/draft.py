@@ -70,14 +70,11 @@ NO_EXTENSION = message(
 
 @dataclass(frozen=True)
 class Options:
-    """How the operator wants the move: `key` is the file that the passwords of new users are derived from, `admin` the
-    id of clouds.yaml's identity on the new cloud, `role` that of the role that lets somebody act in a project;
-    `storage` the files that describe the storage of the old cloud and the new, if it can be reached; `directory` the
-    work directory."""
+    """How the operator wants the move: `key` is the file that the passwords of new users are derived from, `storage`
+    the files that describe the storage of the old cloud and the new, if it can be reached; `directory` the work
+    directory."""
 
     key: str
-    admin: str
-    role: str
     storage: tuple[str, str] | None = None
     directory: str = ""
 
@@ -188,7 +185,7 @@ class Draft:
     def sent(self, kind: Kind, row: Row) -> tuple[dict[str, Any], list[FieldChange]]:
         """Those of the kind's `sent` fields that the old cloud has and the new one takes; the changes of the others."""
         body, changes = kept(row, kind.sent), []
-        known = self.facts.new.features.extensions(kind.service) if kind.extensions else frozenset()
+        known = self.facts.new.extensions(kind.service) if kind.extensions else frozenset()
         for name in list(body):
             extension = kind.extensions.get(name)
             if extension is None or extension in known:

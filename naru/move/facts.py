@@ -3,23 +3,13 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
+from naru.cloud.client import parse
 from naru.errors import InputError
 from naru.inventory.archive import Archive
 from naru.inventory.kinds import values
 from naru.inventory.rows import Row
-
-
-class Features(Protocol):
-    """What a cloud's release can do: `naru.cloud.client.Cloud` knows it of its own."""
-
-    def supports(self, service: str, version: str) -> bool:
-        """Whether the service goes up to the (micro)version."""
-
-    def extensions(self, service: str) -> frozenset[str]:
-        """What the service can beyond its core."""
-
 
 # indexes by what every row has, beside those by paths in the answers
 OWNER, NAME = "row: project", "row: name"
@@ -28,9 +18,8 @@ OWNER, NAME = "row: project", "row: name"
 class Side:
     """One cloud, by a snapshot in the archive. Its rows are read once, when they are first asked for."""
 
-    def __init__(self, archive: Archive, snapshot: int, cloud: str, features: Features) -> None:
+    def __init__(self, archive: Archive, snapshot: int, cloud: str) -> None:
         self.cloud = cloud
-        self.features = features
         self._archive = archive
         self.snapshot = snapshot
         self._kinds: dict[str, dict[str, Row]] = {}
@@ -63,6 +52,31 @@ class Side:
                     found.setdefault(key, []).append(row)
             self._indexes[kind, path] = found
         return self._indexes[kind, path]
+
+    @property
+    def itself(self) -> Mapping[str, Any]:
+        """What the cloud is and can do: see the kind "cloud" of `naru.inventory.kinds`. Raises InputError for a reading
+        without it, which an older Naru made."""
+        rows = list(self.all("cloud").values())
+        if not rows:
+            raise InputError(
+                f"the reading of {self.cloud} was made by an older Naru", hint="Read it anew: naru move plan."
+            )
+        return rows[0].body
+
+    @property
+    def user_id(self) -> str:
+        """The user that read the cloud: who is meant by the identity of clouds.yaml."""
+        return str(self.itself["user_id"])
+
+    def supports(self, service: str, version: str) -> bool:
+        """Whether the service goes up to the (micro)version, as in "2.73"."""
+        newest = self.itself["versions"].get(service)
+        return newest is not None and parse(newest) >= parse(version)
+
+    def extensions(self, service: str) -> frozenset[str]:
+        """What the service can beyond its core: see `naru.cloud.client.Cloud.extensions`."""
+        return frozenset(self.itself["extensions"].get(service, ()))
 
     def extra_specs(self, flavor: str) -> dict[str, Any]:
         """A flavor's extra specs."""

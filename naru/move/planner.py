@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from naru.errors import InputError
 from naru.inventory.kinds import BY_NAME
-from naru.move import downtime
+from naru.move import acting, downtime
 from naru.move.draft import Draft, Options
 from naru.move.facts import Facts
 from naru.move.mapping import Choice
@@ -25,16 +24,6 @@ MODULES = (
     "naru.move.kinds",
 )
 """The modules that register the step kinds of a move."""
-ROLE = "member"
-"""The role that Naru gives somebody in a project to act there."""
-
-
-def role(facts: Facts) -> str:
-    """The id of ROLE on the new cloud. Raises InputError for a cloud without."""
-    roles = [row for row in facts.new.named("role", ROLE) if not row.body.get("domain_id")]
-    if not roles:
-        raise InputError(f"{facts.new.cloud} has no role {ROLE}", hint=f"openstack role create {ROLE}")
-    return roles[0].id
 
 
 def make(
@@ -45,8 +34,10 @@ def make(
     settings: Mapping[str, Any],
     rehearsals: Sequence[timings.Timings] = (),
 ) -> Draft:
-    """The plan and its decisions. `settings` are kept with the plan; what a step took in `rehearsals` becomes its
-    estimate."""
+    """The plan and its decisions: from the same facts always the same. `settings` are kept with the plan; what a step
+    took in `rehearsals` becomes its estimate. Raises InputError for a new cloud without the role that lets somebody act
+    in a project."""
+    acting.role(facts)
     names = ", ".join(row.name for row in facts.projects.values())
     plan = Plan(
         title=f"Move {names} from {facts.old.cloud} to {facts.new.cloud}",

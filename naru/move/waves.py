@@ -34,16 +34,6 @@ def sizes(old: Side, decisions: Iterable[Decision], projects: Iterable[str]) -> 
     return found
 
 
-class _Archived:
-    """What a cloud can do of which only the archive is looked at: nothing."""
-
-    def supports(self, service: str, version: str) -> bool:
-        return False
-
-    def extensions(self, service: str) -> frozenset[str]:
-        return frozenset()
-
-
 @dataclass(frozen=True)
 class Projects:
     """The projects of a move: what they are called by id, and what they need of one another."""
@@ -57,7 +47,7 @@ class Projects:
 def projects(move: Work) -> Projects:
     """The projects of a move, as the old cloud was when it was planned."""
     with move.archive() as archive:
-        old = Side(archive, move.snapshots["old"], move.old, _Archived())
+        old = Side(archive, move.snapshots["old"], move.old)
         found = dependencies(old, move.projects)
         found_sizes = sizes(old, move.decisions, move.projects)
     return Projects(move.called, found, needed(found), found_sizes)

@@ -1,5 +1,6 @@
 """The archive: what goes in comes out, whatever it is, and what cannot be read is said so."""
 
+import re
 import sqlite3
 import stat
 import threading
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from naru.errors import InputError
 from naru.inventory.archive import Archive
 from naru.inventory.compare import compare
-from naru.inventory.kinds import BY_NAME, KINDS, MEMBER, values
+from naru.inventory.kinds import BY_NAME, ITSELF, KINDS, MEMBER, RESOURCES, values
 from naru.inventory.read import Reading
 from naru.inventory.rows import Row
 
@@ -24,6 +25,9 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
+
+# what stands in the path of a kind that is no list of a service
+OTHERS: dict[str, set[str]] = {MEMBER: {"project", "user"}, RESOURCES: {"resources"}, ITSELF: set()}
 
 
 def network(identity: str, **fields: Any) -> Row:
@@ -135,8 +139,8 @@ def test_what_is_no_archive_is_named_and_left_as_it_is(tmp_path: Path) -> None:
 def test_the_table_of_kinds_is_consistent() -> None:
     for kind in KINDS:
         assert set(kind.references.values()) <= {*BY_NAME, "device"}, kind.name
-        if kind.each == MEMBER:
-            assert "{project}" in kind.path and "{user}" in kind.path, kind.name
+        if kind.each in OTHERS:
+            assert set(re.findall(r"{(.*?)}", kind.path)) == OTHERS[kind.each], kind.name
             continue
         assert bool(kind.each) == ("{id}" in kind.path) == bool(kind.parent), kind.name
         assert not kind.each or BY_NAME[kind.each].each == "", kind.name

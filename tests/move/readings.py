@@ -1,20 +1,27 @@
 """Readings of clouds as small files: a snapshot of an archive written as JSON lines, and put into an archive again.
 
 The readings in the directory `golden` were made on the lab's clouds, `old` (Pike) and `new` (the newest release), with
-the sample `demo` and the tests' `crossing` in the old one. What planning asked the clouds beside them is in
-`live.json`.
+the samples `demo` and `wide` and the tests' `crossing` in the old one. Others instead, of a lab that has these, and
+whose ids all differ:
+
+    OS_CLIENT_CONFIG_FILE=LAB/clouds.yaml python -m tests.move.readings
 """
 
 import json
 import lzma
-from collections.abc import Iterator
+import os
+import tempfile
 from pathlib import Path
-from typing import Any
 
+from naru.cloud.client import Cloud
 from naru.inventory.archive import Archive
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.read import Reading
 from naru.inventory.rows import Row
+from naru.move import reading
+
+GOLDEN = Path(__file__).with_name("golden")
+PROJECTS = ["hanok", "hanok-lab", "carpenters", "hanok-closed", "crossing", "wide"]
 
 
 def save(archive: Archive, snapshot: int, file: Path, lab: str) -> None:
@@ -37,18 +44,15 @@ def load(archive: Archive, file: Path) -> tuple[int, str]:
     return snapshot, header["cloud"]
 
 
-class Recorded:
-    """What a cloud answered when planning asked it."""
+def main() -> None:
+    """Reads the clouds `old` and `new` of clouds.yaml for a move of all these projects."""
+    lab = str(Path(os.environ["OS_CLIENT_CONFIG_FILE"]).absolute().parent)
+    with tempfile.TemporaryDirectory() as directory, Archive(Path(directory) / "archive.db") as archive:
+        with Cloud("old") as old, Cloud("new") as new:
+            facts = reading.read(archive, old, new, PROJECTS, None, print)
+        for side in (facts.old, facts.new):
+            save(archive, side.snapshot, GOLDEN / f"{side.cloud}.jsonl.xz", lab)
 
-    def __init__(self, directory: Path, cloud: str) -> None:
-        self._told = json.loads((directory / "live.json").read_text())[cloud]
-        self.user_id: str = self._told["user_id"]
 
-    def supports(self, service: str, version: str) -> bool:
-        return bool(self._told["supports"][f"{service} {version}"])
-
-    def extensions(self, service: str) -> frozenset[str]:
-        return frozenset(self._told["extensions"][service])
-
-    def items(self, service: str, path: str, collection: str, version: str = "") -> Iterator[dict[str, Any]]:
-        return iter(self._told["items"][f"{service} {path}"])
+if __name__ == "__main__":
+    main()

@@ -13,9 +13,11 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import update
 
+from naru.actions import clouds
 from naru.cloud import transport
-from naru.move import steps, storage
-from naru.move.draft import COPIES, Decision
+from naru.move import storage
+from naru.move.decisions import Decision
+from naru.move.draft import COPIES
 from naru.move.work import DECISIONS
 from naru.plan import rollback, schema
 from naru.plan.journal import Journal
@@ -87,7 +89,7 @@ def way(directory: Path) -> dict[str, Any]:
 @pytest.fixture
 def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Move]:
     monkeypatch.setattr(transport, "PAUSE", 0.01)
-    monkeypatch.setattr(steps, "_clouds", {})
+    monkeypatch.setattr(clouds, "_clouds", {})
     at_once = (Retry(on=(Exception,), tries=2, pause=0.01),)
     monkeypatch.setitem(KINDS.by_name, storage.BACK, replaced(at_once))
     with serving() as service:
@@ -110,7 +112,7 @@ def cut_over(work: Path, directory: Path) -> None:
     plan.add(Step("start server/s", "noop"), after=["content volume/v"])
     plan.add(Step("finalize p", "noop"), after=["start server/s"])
     Journal.create(work, described(plan)).close()
-    decisions = [vars(Decision("server", "s", "web", "p", "create", ""))]
+    decisions = [Decision("server", "s", "web", "p", "create", "").dump()]
     told = {"naru_decisions": 1, "from": "old", "to": "new", "projects": {"p": "shop"}, "decisions": decisions}
     (work / DECISIONS).write_text(json.dumps({**told, "snapshots": {"old": 1, "new": 2}}))
     with Journal.open(work) as journal, journal.write() as connection:

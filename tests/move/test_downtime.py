@@ -10,7 +10,8 @@ from sqlalchemy import update
 
 from naru.cli import main
 from naru.move import downtime
-from naru.move.draft import Decision, Draft
+from naru.move.decisions import Decision
+from naru.move.draft import Draft, Options
 from naru.move.pages import maps
 from naru.move.work import DECISIONS, Work
 from naru.plan import schema
@@ -48,7 +49,7 @@ def work(tmp_path: Path) -> Path:
     told["snapshots"] = {"old": 1, "new": 2}
     directory = tmp_path / "work"
     Journal.create(directory, window()).close()
-    (directory / DECISIONS).write_text(json.dumps({**told, "decisions": [vars(one) for one in decisions]}))
+    (directory / DECISIONS).write_text(json.dumps({**told, "decisions": [one.dump() for one in decisions]}))
     return directory
 
 
@@ -137,7 +138,7 @@ class _Row:
 
 
 def test_the_plans_reader_is_told_of_each_project_with_servers_that_run() -> None:
-    draft = Draft(_Facts(), {}, window(), "", "", "")  # type: ignore[arg-type]
+    draft = Draft(_Facts(), {}, window(), Options(key=""))  # type: ignore[arg-type]
     downtime.tell(draft)
     [finding] = draft.plan.findings
     assert finding.severity == "info" and "project project p" in finding.summary

@@ -23,11 +23,11 @@ from naru.move.facts import Facts, Side
 from naru.plan.text import text
 
 from . import readings
+from .readings import GOLDEN
 from .scenario import MAP, PROJECTS
 
 pytestmark = pytest.mark.unit
 
-GOLDEN = Path(__file__).with_name("golden")
 STORAGES = ("storage-old.yaml", "storage-new.yaml")
 LINES = 200
 """Of a difference, so many lines are shown."""
@@ -55,10 +55,7 @@ CASES = [
 def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side]]:
     """The old cloud and the new, as they were read."""
     with Archive(tmp_path_factory.mktemp("golden") / "archive.db") as archive:
-        old, new = (
-            Side(archive, *readings.load(archive, GOLDEN / f"{name}.jsonl.xz"), readings.Recorded(GOLDEN, name))
-            for name in ("old", "new")
-        )
+        old, new = (Side(archive, *readings.load(archive, GOLDEN / f"{name}.jsonl.xz")) for name in ("old", "new"))
         yield old, new
 
 
@@ -85,8 +82,6 @@ def planned(sides: tuple[Side, Side], case: Case) -> Draft:
     }
     options = Options(
         key="/golden/key",
-        admin=facts.new.features.user_id,
-        role=planner.role(facts),
         storage=STORAGES if case.storage else None,
         directory="/golden/work",
     )

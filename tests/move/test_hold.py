@@ -18,7 +18,8 @@ from sqlalchemy import update
 
 from naru.errors import InputError, NaruError
 from naru.move import hold, steps, storage
-from naru.move.draft import COPIES, Decision
+from naru.move.decisions import Decision
+from naru.move.draft import COPIES
 from naru.move.work import DECISIONS
 from naru.plan import schema
 from naru.plan.context import Context
@@ -100,8 +101,8 @@ def prepared(work: Path, directory: Path, database: str = "", place: str = "") -
     plan.add(Step("finalize p", "noop", gate="finalize shop"), after=["start server/s"])
     plan.add(Step("no way back p", "noop"), after=["finalize p"])
     Journal.create(work, described(plan), database).close()
-    decisions = [vars(Decision("server", "s", "web", "p", "create", ""))]
-    decisions.append(vars(Decision("volume", "v", "data", "p", "create", "")))
+    decisions = [Decision("server", "s", "web", "p", "create", "").dump()]
+    decisions.append(Decision("volume", "v", "data", "p", "create", "").dump())
     told = {"naru_decisions": 1, "from": "old", "to": "new", "projects": {"p": "shop"}, "decisions": decisions}
     (work / DECISIONS).write_text(json.dumps({**told, "snapshots": {"old": 1, "new": 2}}))
     Path(way(directory)["directory"]).mkdir(parents=True)

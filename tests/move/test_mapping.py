@@ -18,12 +18,7 @@ from naru.move.mapping import Choice
 pytestmark = pytest.mark.unit
 
 
-class Features:
-    def supports(self, service: str, version: str) -> bool:
-        return True
-
-    def extensions(self, service: str) -> frozenset[str]:
-        return frozenset()
+NEWEST = {"user_id": "a", "versions": {"compute": "2.103", "block-storage": "3.71"}, "extensions": {}}
 
 
 class Given(Side):
@@ -31,8 +26,8 @@ class Given(Side):
 
     def __init__(self, cloud: str, things: dict[str, list[dict[str, Any]]]) -> None:
         self.cloud = cloud
-        self.features = Features()
         self._indexes = {}
+        things = {"cloud": [{"name": cloud, **NEWEST}], **things}
         self._kinds = {
             kind: {row.id: row for row in (Row.of(BY_NAME[kind], body) for body in things.get(kind, []))}
             for kind in BY_NAME

@@ -29,7 +29,7 @@ PEOPLE: dict[str, Any] = {
 
 def plan(**new: Any) -> Draft:
     found = facts(OLD | PEOPLE, new)
-    options = Options(key="/key", admin="a", role=planner.role(found))
+    options = Options(key="/key")
     return planner.make(found, mapfile.choose(found, mapfile.EMPTY), options, settings={})
 
 

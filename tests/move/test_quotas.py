@@ -32,7 +32,7 @@ MINAS = user("p", MINA, **{**GENERAL, "cores": 0, "ram": -1})
 def plan(*users: dict[str, Any], new: dict[str, Any] | None = None, **old: Any) -> Draft:
     things = OLD | {"compute quota": [project("p", **GENERAL)], "user compute quota": list(users)} | old
     found = facts(things, {"compute quota": [project("x", **DEFAULT)]} | (new or {}))
-    options = Options(key="/key", admin="a", role=planner.role(found))
+    options = Options(key="/key")
     return planner.make(found, mapfile.choose(found, mapfile.EMPTY), options, settings={})
 
 

@@ -101,6 +101,9 @@ def test_key_pairs_come_from_the_database_and_quotas_of_the_projects_users(
             assert snapshot.ended
             (row,) = archive.rows(snapshot.number, kind="user compute quota")
             assert (row.id, row.body["cores"]) == ("shop/mina", 1)
+            (itself,) = archive.rows(snapshot.number, kind="cloud")
+            assert (itself.id, itself.body["user_id"]) == (snapshot.cloud, "u")
+            assert itself.body["versions"]["compute"] == "2.96"
             sources = [reading.source for reading in snapshot.readings if reading.kind == "key pair"]
             assert sources == (["from Nova's database"] if snapshot.cloud == "old" else [""])
     capsys.readouterr()

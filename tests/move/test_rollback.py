@@ -16,7 +16,8 @@ import yaml
 from sqlalchemy import update
 
 from naru.move import result, sync
-from naru.move.draft import CLOUD, COPIES, Decision
+from naru.move.decisions import Decision
+from naru.move.draft import CLOUD, COPIES
 from naru.move.rollback import finalized, rolled_back, units
 from naru.move.verify import Verifier
 from naru.move.work import Work

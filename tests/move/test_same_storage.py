@@ -34,7 +34,7 @@ def drafted(server: str, storage: tuple[str, str] = ("old.yaml", "new.yaml"), **
         ],
     }
     facts = Facts(Given("old", old), Given("new", {}), ["shop"])
-    draft = Draft(facts, {}, Plan(), Options("key", "admin", "role", storage, "/work"))
+    draft = Draft(facts, {}, Plan(), Options("key", storage, "/work"))
     for kind in ("project", "server", "volume"):
         for row in facts.old.all(kind).values():
             draft.made(row, draft.step(f"{kind}/{row.id}", NOTHING, "", project="p"))

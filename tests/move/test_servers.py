@@ -44,7 +44,7 @@ def drafted(
     facts = Facts(Given("old", things | (old or {})), Given("new", {"flavor": [SMALL], **(new or {})}), ["P", "Q"])
     choices = mapfile.choose(facts, mapfile.EMPTY)
     chosen = {(one.need.section, one.need.row.id if one.need.row else one.need.key): one for one in choices}
-    draft = Draft(facts, chosen, Plan(settings={}), Options("key", "admin", "member"))
+    draft = Draft(facts, chosen, Plan(settings={}), Options("key"))
     for project in facts.projects.values():
         draft.match(project, f"new {project.id}", "")
     draft.match(facts.old.all("user")[MINA], "new mina", "")

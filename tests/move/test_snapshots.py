@@ -45,23 +45,6 @@ class Nothing(Action):
 NOTHING = Nothing(cloud="new", service="identity")
 
 
-class Features:
-    """A cloud whose Cinder has these pools."""
-
-    def __init__(self, pools: list[dict[str, Any]]) -> None:
-        self.pools = pools
-
-    def supports(self, service: str, version: str) -> bool:
-        return True
-
-    def extensions(self, service: str) -> frozenset[str]:
-        return frozenset()
-
-    def items(self, service: str, path: str, collection: str) -> list[dict[str, Any]]:
-        assert (service, path, collection) == ("block-storage", "/scheduler-stats/get_pools?detail=true", "pools")
-        return self.pools
-
-
 def disk(identity: str, **more: Any) -> dict[str, Any]:
     body = {"id": identity, "name": identity.upper(), "size": 2, "status": "available", "volume_type": "fast"}
     return {
@@ -103,15 +86,15 @@ def drafted(
         "server": list(servers),
         **(more or {}),
     }
-    new = {"volume type": [{"id": "t2", "name": "fast", "extra_specs": specs or {}}], **(there or {})}
+    types = [{"id": "t2", "name": "fast", "extra_specs": specs or {}}]
+    new = {"volume type": types, "volume pool": [POOL] if pools is None else pools, **(there or {})}
     facts = Facts(Given("old", old), Given("new", new), ["shop"])
-    facts.new.features = Features([POOL] if pools is None else pools)
     chosen = {
         (one.need.section, one.need.row.id if one.need.row else one.need.key): one
         for one in mapfile.choose(facts, written)
     }
     where = (str(directory / "old"), str(directory / "new")) if storage else None
-    draft = Draft(facts, chosen, Plan(settings={}), Options("key", "admin", "member", where, str(directory)))
+    draft = Draft(facts, chosen, Plan(settings={}), Options("key", where, str(directory)))
     for kind in ("project", "server"):
         for row in facts.old.all(kind).values():
             draft.made(row, f"{kind}/{row.id}")

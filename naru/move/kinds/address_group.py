@@ -16,7 +16,7 @@ KIND = Kind(
 
 def address_groups(draft: Draft) -> None:
     """Address groups. Where the new cloud has none, they are reported as what no rule is about."""
-    if "address-group" not in draft.facts.new.features.extensions(SERVICE):
+    if "address-group" not in draft.facts.new.extensions(SERVICE):
         return
     for row in draft.facts.owned(KIND.name):
         body, rules = draft.sent(KIND, row)

@@ -91,7 +91,7 @@ def _create(draft: Draft, row: Row, owner: Any) -> str:
     """The step that makes it for its user, who it belongs to; a 409 says that an earlier attempt has done so."""
     pair = row.body["keypair"]
     body = {"name": row.name, "public_key": pair["public_key"], "type": pair.get("type", "ssh"), "user_id": owner}
-    version = "2.92" if draft.facts.new.features.supports(KIND.service, "2.92") else "2.10"
+    version = "2.92" if draft.facts.new.supports(KIND.service, "2.92") else "2.10"
     path = [f"{KIND.path}/{quote(row.name, safe='')}?user_id=", owner]
     return draft.call(
         f"{row.kind}/{row.id}",

@@ -360,7 +360,7 @@ def _server(draft: Draft, row: Row) -> None:
     beside = {"os:scheduler_hints": {"group": group}} if (group := _group(draft, row)) else {}
     changes = [*made.changes, *KIND.unknown(row)]
     who = actor(draft, row)
-    newest = draft.facts.new.features.supports(KIND.service, VERSION)
+    newest = draft.facts.new.supports(KIND.service, VERSION)
     creation = KIND.creation(
         draft.new,
         made.body,
@@ -407,7 +407,7 @@ def _afterwards(draft: Draft, row: Row, step: str) -> None:
         flag = {"method": "POST", "path": path, "body": {"os-set_bootable": {"bootable": False}}}
         call("not bootable", volume.SERVICE, [flag], NOT_BOOTABLE(thing=name))
     names: list[dict[str, Any]] = []
-    known = draft.facts.new.features.extensions(neutron.SERVICE)
+    known = draft.facts.new.extensions(neutron.SERVICE)
     for port in nics(draft.facts.old, row):
         if port.body.get("dns_name") and "dns-integration" in known:
             path = ["/ports/", draft.ref("port", port.id)]

@@ -128,10 +128,7 @@ class _Reach:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._storages = draft.storages
-        ask = getattr(draft.facts.new.features, "items", None)
-        self._pools: list[dict[str, Any]] = []
-        if self._storages and ask is not None:
-            self._pools = list(ask("block-storage", "/scheduler-stats/get_pools?detail=true", "pools"))
+        self._pools = list(draft.facts.new.all("volume pool").values())
 
     def obstacle(self, row: Row) -> Text:
         """Why the volume's snapshots cannot be carried; "" when they can."""
@@ -152,9 +149,9 @@ class _Reach:
         types = self._draft.facts.new.named(volume_type.KIND.name, kind) if kind else []
         wanted = next(((one.body.get("extra_specs") or {}).get("volume_backend_name") for one in types), None)
         return [
-            str(pool["name"])
+            pool.name
             for pool in self._pools
-            if wanted is None or (pool.get("capabilities") or {}).get("volume_backend_name") == wanted
+            if wanted is None or (pool.body.get("capabilities") or {}).get("volume_backend_name") == wanted
         ]
 
 

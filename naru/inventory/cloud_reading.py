@@ -1,0 +1,53 @@
+"""A cloud read now, as a new snapshot of an archive: its lists first, then what is asked of some projects alone."""
+
+from collections.abc import Collection
+
+from naru.cloud.client import Cloud
+from naru.inventory.archive import Archive
+from naru.inventory.database import Database
+from naru.inventory.read import Reading, Sink, read
+from naru.inventory.room import read_room
+from naru.inventory.rows import Row
+from naru.inventory.user_quotas import read_user_quotas
+
+
+class CloudReading:
+    """Reads the lists of `cloud` at once into a new snapshot; key pairs from `database`, if one is given. Of which
+    projects and flavors more is to be asked follows from the lists. `progress` receives the rows as they come.
+
+    Whoever reads ends it, be it with what could not be read: a snapshot without an end was interrupted.
+    """
+
+    def __init__(
+        self, archive: Archive, cloud: Cloud, database: Database | None = None, progress: Sink | None = None
+    ) -> None:
+        self.cloud = cloud
+        self.archive = archive
+        self.snapshot = archive.begin(cloud.name)
+
+        def keep(rows: list[Row]) -> None:
+            archive.add(self.snapshot, rows)
+            if progress:
+                progress(rows)
+
+        self._readings = {reading.kind: reading for reading in read(cloud, keep, database=database)}
+
+    @property
+    def readings(self) -> list[Reading]:
+        """How each kind was read so far."""
+        return list(self._readings.values())
+
+    def user_quotas(self, projects: Collection[str]) -> None:
+        """Adds the quotas of the users of `projects` (ids)."""
+        self._keep(read_user_quotas(self.cloud, self.archive, self.snapshot, projects))
+
+    def room(self, resources: Collection[str]) -> None:
+        """Adds whether there is room for each of `resources` (see `naru.inventory.room`)."""
+        self._keep(read_room(self.cloud, self.archive, self.snapshot, resources))
+
+    def _keep(self, reading: Reading) -> None:
+        self._readings[reading.kind] = reading
+
+    def end(self) -> None:
+        """Says in the archive that the snapshot is at its end."""
+        self.archive.end(self.snapshot, self.readings)

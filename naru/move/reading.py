@@ -1,0 +1,77 @@
+"""How the two clouds of a move are read: both at once to plan it, the new one again to see what it came to."""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+
+from naru.cloud.client import Cloud
+from naru.errors import InputError
+from naru.inventory.archive import Archive
+from naru.inventory.cloud_reading import CloudReading
+from naru.inventory.database import Database
+from naru.inventory.room import resources
+from naru.move import mapfile, result
+from naru.move.facts import Facts, Side
+from naru.move.outcome import Outcome
+from naru.move.work import Work
+
+# is told what is being read, as a text
+Progress = Callable[[str], None]
+
+
+def read(
+    archive: Archive, old: Cloud, new: Cloud, projects: list[str] | None, database: Database | None, progress: Progress
+) -> Facts:
+    """Both clouds as they are now, at once, for a move of `projects` (names or ids; None for all); the old one's key
+    pairs from `database`, if one is given. Raises InputError for a cloud that cannot be read whole."""
+    progress(f"reading {old.name} and {new.name}")
+    with ThreadPoolExecutor(2) as pool:
+        ours, theirs = pool.map(_SideReading, (archive, archive), (old, new), (database, None))
+        facts = Facts(ours.side, theirs.side, projects)
+        called = {row.name for row in facts.projects.values()}
+        same = {row.id for row in facts.new.all("project").values() if row.name in called}
+        flavors = [need.row for need in mapfile.needs(facts) if need.section == "flavors" and need.row]
+        known = facts.old.all("flavor")
+        room = {resources(row) for row in flavors if row.id in known}
+        list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), ((), room)))
+    return facts
+
+
+def outcome(move: Work, progress: Progress) -> Outcome:
+    """What a move came to: the old cloud as it was when it was planned, the new one read now. Raises InputError for a
+    cloud that cannot be read whole."""
+    move.journal().close()
+    with move.archive() as archive, Cloud(move.old) as old, Cloud(move.new) as new:
+        progress(f"reading {move.new}")
+        reading = _SideReading(archive, new)
+        made = move.made()
+        reading.finish({new_id for old_id in move.projects if (new_id := made.get(f"project {old_id}"))})
+        before = Side(archive, move.snapshots["old"], move.old)
+        return result.outcome(move, before, reading.side, (old, new))
+
+
+class _SideReading:
+    """A cloud as it is now, as a new snapshot in the archive. Its lists are read at once, key pairs from `database` if
+    one is given; `finish` reads what is asked for projects and flavors, since which they are follows from the lists."""
+
+    def __init__(self, archive: Archive, cloud: Cloud, database: Database | None = None) -> None:
+        self._reading = CloudReading(archive, cloud, database)
+        self.side = Side(archive, self._reading.snapshot, cloud.name)
+        self._check()
+
+    def finish(self, projects: Collection[str], room: Collection[str] = ()) -> None:
+        """Reads the quotas of the users of `projects` (ids), and whether there is `room` for resources."""
+        self._reading.user_quotas(projects)
+        if room:
+            self._reading.room(room)
+        self._check()
+        self._reading.end()
+
+    def _check(self) -> None:
+        """Raises InputError when something could not be read."""
+        if failed := [f"{reading.kind}: {reading.problem}" for reading in self._reading.readings if reading.failed]:
+            self._reading.end()
+            raise InputError(
+                f"{self.side.cloud} cannot be read whole",
+                detail="\n".join(failed),
+                hint="A move needs an administrator of both clouds.",
+            )
