@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from naru.move import build, mapping
+from naru.messages import say
 
-from .test_mapping import facts
+from .test_mapping import facts, planned
 from .test_progress import OLD
 
 pytestmark = pytest.mark.unit
@@ -26,7 +26,7 @@ SERVER = {"id": "v", "name": "web", "tenant_id": "p", "user_id": "", "flavor_lin
 def test_a_flavor_without_a_host_is_an_error(candidates: list[tuple[str, int]], said: list[tuple[str, str]]) -> None:
     rows: list[dict[str, Any]] = [{"resources": one, "candidates": count} for one, count in candidates]
     found = facts({**OLD, "server": [SERVER]}, {"allocation candidates": rows})
-    plan = build.build(found, mapping.choose(found, mapping.EMPTY), key="/key", settings={}).plan
-    errors = [finding for finding in plan.findings if finding.severity == "error" and "room" in finding.summary]
-    assert [(finding.summary, finding.about) for finding in errors] == said
+    plan = planned(found).plan
+    errors = [finding for finding in plan.findings if finding.severity == "error" and "room" in say(finding.summary)]
+    assert [(say(finding.summary), finding.about) for finding in errors] == said
     assert [finding.detail for finding in errors] == [one for one, count in candidates if not count][: len(said)]

@@ -11,7 +11,8 @@ from naru.errors import InputError
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.rows import Row
 from naru.messages import say
-from naru.move import mapfile
+from naru.move import mapfile, planner
+from naru.move.draft import Draft, Options
 from naru.move.facts import Facts, Side
 from naru.move.mapping import Choice
 
@@ -100,6 +101,11 @@ NEW: dict[str, list[dict[str, Any]]] = {
 
 def facts(old: dict[str, Any] | None = None, new: dict[str, Any] | None = None, *projects: str) -> Facts:
     return Facts(Given("old", OLD | (old or {})), Given("new", NEW | (new or {})), list(projects) or ["shop"])
+
+
+def planned(found: Facts) -> Draft:
+    """A plan of these facts, by what is suggested."""
+    return planner.make(found, mapfile.choose(found, mapfile.EMPTY), Options(key="/key"), settings={})
 
 
 def chosen(found: Facts, written: mapfile.Map = mapfile.EMPTY) -> dict[tuple[str, str], tuple[str | None, str]]:

@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 
 from naru.messages import say
-from naru.move import mapfile, planner
-from naru.move.draft import Draft, Options
+from naru.move.draft import Draft
 
-from .test_mapping import OPS, facts
+from .test_mapping import OPS, facts, planned
 from .test_progress import OLD
 
 pytestmark = pytest.mark.unit
@@ -29,8 +28,7 @@ PEOPLE: dict[str, Any] = {
 
 def plan(**new: Any) -> Draft:
     found = facts(OLD | PEOPLE, new)
-    options = Options(key="/key")
-    return planner.make(found, mapfile.choose(found, mapfile.EMPTY), options, settings={})
+    return planned(found)
 
 
 def test_who_is_in_the_directory_of_the_new_cloud_too_is_matched() -> None:

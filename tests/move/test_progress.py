@@ -7,16 +7,14 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from naru.move import mapfile, planner
-from naru.move.draft import CLOUD, Options
-from naru.move.facts import Facts
+from naru.move.draft import CLOUD
 from naru.move.progress import Progress, Standing
 from naru.plan import control, schema
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.model import BARRIER, Plan
 
-from .test_mapping import JUN, MINA, facts
+from .test_mapping import JUN, MINA, facts, planned
 
 pytestmark = pytest.mark.unit
 
@@ -68,13 +66,9 @@ OLD: dict[str, Any] = {
 }
 
 
-def planned(found: Facts) -> Plan:
-    return planner.make(found, mapfile.choose(found, mapfile.EMPTY), Options(key="/key"), settings={}).plan
-
-
 @pytest.fixture(scope="module")
 def plan() -> Plan:
-    return planned(facts(OLD, None, "shop", "other"))
+    return planned(facts(OLD, None, "shop", "other")).plan
 
 
 @pytest.fixture
@@ -130,7 +124,7 @@ def test_dhcp_waits_for_the_ports_of_guests_and_does_not_rest_on_them() -> None:
     own = {"id": "pq", "network_id": "m", "mac_address": "fa:16:3e:00:00:02", "project_id": "q", "fixed_ips": []}
     old = {**OLD, "subnet": [*OLD["subnet"], subnet], "port": [*OLD["port"], own]}
     found = facts(old, None, "shop", "other")
-    plan = planned(found)
+    plan = planned(found).plan
     befores, steps = plan.befores(), {step.id: step for step in plan.steps}
     assert "port/po" not in befores["subnet/sm DHCP"] and "port/pq" in befores["subnet/sm DHCP"]
     assert steps["subnet/sm guests"].kind == BARRIER and befores["subnet/sm guests"] == ["port/po"]
@@ -140,7 +134,7 @@ def test_projects_of_one_name_have_units_of_their_own() -> None:
     old = {**OLD, "project": [{**project, "name": "twin", "domain_id": project["id"]} for project in OLD["project"]]}
     old["domain"] = [{"id": identity, "name": identity, "enabled": True} for identity in "pq"]
     found = facts(old, None, "p", "q")
-    plan = planned(found)
+    plan = planned(found).plan
     assert {"project p", "project q"} < {step.unit for step in plan.steps}
     (final,) = (step for step in plan.steps if step.id == "no way back p")
     assert final.args["requests"] == []

@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 
 from naru.messages import say
-from naru.move import mapfile, planner
-from naru.move.draft import Draft, Options
+from naru.move.draft import Draft
 from naru.move.verify import Verifier
 
-from .test_mapping import MINA, Given, facts
+from .test_mapping import MINA, Given, facts, planned
 from .test_progress import OLD
 
 pytestmark = pytest.mark.unit
@@ -32,8 +31,7 @@ MINAS = user("p", MINA, **{**GENERAL, "cores": 0, "ram": -1})
 def plan(*users: dict[str, Any], new: dict[str, Any] | None = None, **old: Any) -> Draft:
     things = OLD | {"compute quota": [project("p", **GENERAL)], "user compute quota": list(users)} | old
     found = facts(things, {"compute quota": [project("x", **DEFAULT)]} | (new or {}))
-    options = Options(key="/key")
-    return planner.make(found, mapfile.choose(found, mapfile.EMPTY), options, settings={})
+    return planned(found)
 
 
 def requests(draft: Draft, step: str) -> list[tuple[str, Any, Any]]:
