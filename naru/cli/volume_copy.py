@@ -17,12 +17,13 @@ from blake3 import blake3
 from naru.cli.base import Lines, ShowOne
 from naru.cli.volume import POINT, add_location, point_name
 from naru.errors import InputError
-from naru.volumes import state
-from naru.volumes.backend import Extent, open_volume, stored_name
 from naru.volumes.control import Control
-from naru.volumes.copy import copy
-from naru.volumes.locations import Location, parse
-from naru.volumes.verify import check, verify
+from naru.volumes.engine import state
+from naru.volumes.engine.checksum import check
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.verify import verify
+from naru.volumes.open import open_volume, parse
+from naru.volumes.volume import Extent, Location, stored_name
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}

@@ -19,7 +19,7 @@ from naru.move import content, storage
 from naru.move.steps import RETRY, client, cloud, delete, get, make, matches, remove, resolve, send, url, wait_for
 from naru.plan.context import Context
 from naru.plan.kinds import step
-from naru.volumes.copy import clean
+from naru.volumes.engine.points import clean
 from naru.volumes.where import load, location
 
 SERVICE = "block-storage"

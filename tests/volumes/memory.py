@@ -3,9 +3,10 @@ writes, discards and kills is to be tried, in thousands. The real storages are t
 
 import threading
 
-from naru.volumes.backend import CHUNK, OTHER, Extent, Pending, Point, Tick, Volume
 from naru.volumes.blocks import BLOCK, Buffer
-from naru.volumes.locations import File
+from naru.volumes.control import Tick
+from naru.volumes.files.location import File
+from naru.volumes.volume import CHUNK, OTHER, Extent, Pending, Point, Volume
 
 OBJECT = 2 * BLOCK
 

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from naru.volumes.backend import CHUNK, Extent, open_volume
-from naru.volumes.changes import NEAR, candidates, changed, listed_early
 from naru.volumes.control import Control
-from naru.volumes.copy import copy
-from naru.volumes.locations import File
-from naru.volumes.state import opened
-from naru.volumes.verify import verify
+from naru.volumes.engine.changes import NEAR, candidates, changed, listed_early
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.state import opened
+from naru.volumes.engine.verify import verify
+from naru.volumes.files.location import File
+from naru.volumes.open import open_volume
+from naru.volumes.volume import CHUNK, Extent
 
 from .conftest import MIB, Clusters, Writer, identical, image, rados, rbd_tool
 from .memory import MemoryVolume
@@ -197,8 +198,8 @@ def test_many_at_once_over_one_connection(clusters: Clusters, tmp_path: Path) ->
     """librbd 16 ended the process within seconds when snapshots were opened beside the images for this."""
     script = """
 import sys, threading, time
-from naru.volumes.backend import open_volume
-from naru.volumes.locations import parse
+from naru.volumes.open import open_volume
+from naru.volumes.open import parse
 end = time.monotonic() + 10.0
 def work(where):
     while time.monotonic() < end:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from naru.volumes.backend import VolumeError, open_volume
-from naru.volumes.copy import copy
-from naru.volumes.locations import File
-from naru.volumes.verify import verify
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.verify import verify
+from naru.volumes.files.location import File
+from naru.volumes.open import open_volume
+from naru.volumes.volume import VolumeError
 
 from ..outages import until
 from .conftest import MIB, Writer, file, identical
@@ -172,11 +173,11 @@ def servers(location: File) -> list[int]:
 
 KILLED = """
 import os, signal, sys, time
-from naru.volumes import qcow2
-from naru.volumes.backend import open_volume
-from naru.volumes.locations import parse
+from naru.volumes.files import qcow2
+from naru.volumes.open import open_volume
+from naru.volumes.open import parse
 others = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]  # as a process has in earnest
-qcow2.Client = lambda *_: (time.sleep(float(sys.argv[2])), os.kill(os.getpid(), signal.SIGKILL))
+qcow2.NbdClient = lambda *_: (time.sleep(float(sys.argv[2])), os.kill(os.getpid(), signal.SIGKILL))
 with open_volume(parse(sys.argv[1]), write=True):
     pass
 """

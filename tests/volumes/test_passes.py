@@ -12,15 +12,15 @@ from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naru.volumes import passes
-from naru.volumes.backend import CHUNK, Extent
 from naru.volumes.blocks import BLOCK, RECORD, UNKNOWN, ZERO, Buffer
 from naru.volumes.control import Control
-from naru.volumes.copy import _know
-from naru.volumes.locations import File
-from naru.volumes.manifest import Manifest
-from naru.volumes.passes import Pass
-from naru.volumes.state import Running, State, opened
+from naru.volumes.engine import passes
+from naru.volumes.engine.copy import _know
+from naru.volumes.engine.manifest import Manifest
+from naru.volumes.engine.passes import Pass
+from naru.volumes.engine.state import Running, State, opened
+from naru.volumes.files.location import File
+from naru.volumes.volume import CHUNK, Extent
 
 from .memory import OBJECT, MemoryVolume
 

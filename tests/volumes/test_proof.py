@@ -15,15 +15,18 @@ from hypothesis import strategies as st
 
 from naru.errors import InputError
 from naru.move.storage import carry
-from naru.volumes import proof as proofs
-from naru.volumes import verify as verifying
-from naru.volumes.backend import open_volume
 from naru.volumes.blocks import BLOCK, RECORD, ZERO
+from naru.volumes.ceph.location import Rbd
 from naru.volumes.control import Control
-from naru.volumes.copy import copy
-from naru.volumes.locations import File, Location, Rbd
-from naru.volumes.state import opened
-from naru.volumes.verify import check, checksum, verify
+from naru.volumes.engine import proof as proofs
+from naru.volumes.engine import verify as verifying
+from naru.volumes.engine.checksum import check, checksum
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.state import opened
+from naru.volumes.engine.verify import verify
+from naru.volumes.files.location import File
+from naru.volumes.open import open_volume
+from naru.volumes.volume import Location
 
 from ..plan.test_cli import naru
 from .conftest import MIB, Make, Writer, identical, spoil
@@ -110,7 +113,7 @@ def test_the_records_are_those_of_the_last_point(rounds: Any, untold: Any, spoil
             assert last.source_digest == digest(records)
 
 
-def checked(directory: Path, point: str, how: str, control: Control) -> verifying.Verdict:
+def checked(directory: Path, point: str, how: str, control: Control) -> verifying.Comparison:
     return verifying.verify(
         SOURCE, TARGET, point=point, changed=how == "changed", repair=True, directory=directory, control=control
     )

@@ -8,7 +8,7 @@ from naru.move.facts import disks
 from naru.move.fields import unknown
 from naru.move.kinds.compute import actor, owner_rules
 from naru.move.kinds.volume import placed, type_name, way
-from naru.volumes.where import HOST, RbdBackend, described
+from naru.volumes.where import HOST, Backends, described
 
 FIELDS = ("name", "description", "metadata", "size", "volume_id")
 
@@ -72,10 +72,10 @@ class _Reach:
         if not self._storages:
             return "without --storage content goes by images"
         old, new = self._storages
-        if not isinstance(described(str(volume.body.get(HOST)), old), RbdBackend):
+        if not _keeps_history(str(volume.body.get(HOST)), old):
             return "its volume is not"
         pools = self._choice(volume)
-        other = next((name for name in pools if not isinstance(described(name, new), RbdBackend)), "")
+        other = next((name for name in pools if not _keeps_history(name, new)), "")
         if other or not pools:
             return f"its new volume may come to {other or 'a pool that Cinder does not list'}"
         return ""
@@ -90,6 +90,12 @@ class _Reach:
             for pool in self._pools
             if wanted is None or (pool.get("capabilities") or {}).get("volume_backend_name") == wanted
         ]
+
+
+def _keeps_history(host: str, backends: Backends) -> bool:
+    """Whether the storage of that backend of Cinder has snapshots whose content can be read at any time."""
+    backend = described(host, backends)
+    return backend is not None and backend.keeps_history
 
 
 def _snapshot(draft: Draft, row: Row, volume: Row, before: list[str]) -> str:

@@ -11,8 +11,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
 
-from naru.volumes.backend import CHUNK, Extent, Volume
-from naru.volumes.state import State
+from naru.volumes.engine.state import State
+from naru.volumes.volume import CHUNK, Extent, Volume
 
 MANY = 4096  # ranges of which no more are remembered: then the whole list is asked for
 NEAR = 8 * CHUNK  # between two objects that are asked for together: less work than to ask twice

@@ -6,8 +6,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from naru.volumes.backend import CHUNK, Extent, Pending, Tick, Volume, VolumeError, no_tick
 from naru.volumes.blocks import BLOCK, Buffer, spans
+from naru.volumes.control import Tick, no_tick
+from naru.volumes.volume import CHUNK, Extent, Pending, Volume, VolumeError
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from typing import Any
 
 from naru.errors import InputError, NaruError
 from naru.files import write_whole
-from naru.volumes.locations import Location
-from naru.volumes.manifest import Manifest
+from naru.volumes.engine.manifest import Manifest
 from naru.volumes.oserrors import hint_of
+from naru.volumes.volume import Location
 
 FORMAT = 1
 

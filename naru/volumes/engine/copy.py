@@ -13,19 +13,20 @@ carried, snapshot by snapshot, and the next pass goes on from the last of them.
 """
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 from naru.errors import InputError
-from naru.volumes.backend import OTHER, Volume, VolumeError, has_points, open_volume, stored_name
 from naru.volumes.blocks import BLOCK
-from naru.volumes.changes import candidates, listed_early
 from naru.volumes.control import Control
-from naru.volumes.locations import Location
-from naru.volumes.passes import WINDOW, Pass
-from naru.volumes.state import Running, State, opened
+from naru.volumes.engine.changes import candidates, listed_early
+from naru.volumes.engine.passes import WINDOW, Pass
+from naru.volumes.engine.points import points_of, remove
+from naru.volumes.engine.state import Running, State, opened
+from naru.volumes.open import backend_of, open_volume
+from naru.volumes.volume import OTHER, Location, Volume, VolumeError, stored_name
 
 
 class Copied(NamedTuple):
@@ -92,7 +93,7 @@ def copy(
             state.at, state.passes, state.running = running.point, state.passes + 1, None
             state.save()
             # by what is open: to ask for it anew would be one open more in a window
-            _remove(source, _points(read, state.job, (state.at, state.verified)), read.unfinished())
+            remove(source, points_of(read, state.job, (state.at, state.verified)), read.unfinished())
         amounts = (counts.read, counts.data, counts.written, counts.zeroed)
         seconds = time.monotonic() - began
         return Copied(state.passes, running.point, running.since, state.known, *amounts, seconds, resumed)
@@ -106,7 +107,7 @@ def _source(
     unless one is running."""
     with ExitStack() as opening:
         # to open an image is work for its cluster, and time of a cut-over: not once more for the point
-        write = has_points(location) and not at and _makes_point(state.running)
+        write = backend_of(location).keeps_history and not at and _makes_point(state.running)
         now = opening.enter_context(open_volume(location, write=write))
         still = _prepare(location, now, write, state, at) and rest
         running = state.running
@@ -221,29 +222,3 @@ def _know(target: Volume, state: State) -> None:
     state.target_id, state.known = identity, size
     if changed or running.limit:
         state.save()
-
-
-def tidy(source: Location, state: State) -> None:
-    """Removes the points of this copy that nothing needs any more."""
-    if state.at:
-        clean(source, state.job, keep=(state.at, state.verified))
-
-
-def clean(location: Location, job: str = "", *, keep: Collection[str] = ()) -> list[str]:
-    """Removes our points on a volume, of one job or of all; the names of those removed. May be repeated."""
-    with open_volume(location) as volume:
-        names, unfinished = _points(volume, job, keep), volume.unfinished()
-    return _remove(location, names, unfinished)
-
-
-def _points(volume: Volume, job: str, keep: Collection[str]) -> list[str]:
-    names = [point.name for point in volume.points() if point.name not in keep]
-    return [name for name in names if not job or name.rpartition("-")[0] == job]
-
-
-def _remove(location: Location, names: list[str], unfinished: bool) -> list[str]:
-    """Removes these points, and what is left of one whose removal was killed: the names of those removed."""
-    if not names and not unfinished:
-        return []
-    with open_volume(location, write=True) as volume:
-        return [name for name in names if volume.clean(name)]

@@ -14,18 +14,9 @@ from ctypes import byref, c_int, c_size_t, c_uint64, c_void_p
 from typing import NamedTuple
 
 from naru.errors import InputError
-from naru.volumes.backend import (
-    PREFIX,
-    Extent,
-    Pending,
-    Point,
-    Volume,
-    VolumeError,
-    point_name,
-    stored_name,
-)
 from naru.volumes.blocks import Buffer
-from naru.volumes.librbd import (
+from naru.volumes.ceph.cluster import Cluster, Operation, closing, connected, disconnected
+from naru.volumes.ceph.librbd import (
     DIFF,
     DONT_NEED,
     FAST_DIFF,
@@ -35,23 +26,19 @@ from naru.volumes.librbd import (
     OBJECT_MAP,
     PROGRESS,
     TRASH,
-    Cluster,
+    CephError,
+    ImageInfo,
     ImageSpec,
-    Info,
-    Operation,
-    Refused,
     Snap,
     SnapSpec,
     TimeSpec,
     callback,
     check,
-    closing,
-    connected,
-    disconnected,
     rados,
     rbd,
 )
-from naru.volumes.locations import Rbd
+from naru.volumes.ceph.location import Rbd
+from naru.volumes.volume import PREFIX, Extent, Pending, Point, Volume, VolumeError, point_name, stored_name
 
 # What changed between two snapshots never changes again, and asking takes longer than copying it: a copy and its
 # verification ask the same. Lists longer than this are asked for again.
@@ -70,7 +57,7 @@ class Parent(NamedTuple):
     overlap: int
 
 
-class Form(NamedTuple):
+class Layout(NamedTuple):
     """How an image is laid out. `order` is of the objects' size, `data_pool` "" for the image's own."""
 
     features: int
@@ -158,17 +145,17 @@ class RbdVolume(Volume):
         """The image's id in its pool, which it keeps when it is renamed."""
         return self.identity().rpartition("/")[2]
 
-    def form(self) -> Form:
+    def layout(self) -> Layout:
         """How it is laid out."""
         assert self._cluster
-        info, features, unit, count = Info(), c_uint64(), c_uint64(), c_uint64()
+        info, features, unit, count = ImageInfo(), c_uint64(), c_uint64(), c_uint64()
         check(rbd.stat(self._image, byref(info), ctypes.sizeof(info)), self._name)
         check(rbd.get_features(self._image, byref(features)), self._name)
         check(rbd.get_stripe_unit(self._image, byref(unit)), self._name)
         check(rbd.get_stripe_count(self._image, byref(count)), self._name)
         data_pool = self._cluster.pool_name(rbd.get_data_pool_id(self._image))
         own = data_pool in ("", self.location.pool)
-        return Form(features.value, info.order, unit.value, count.value, "" if own else data_pool)
+        return Layout(features.value, info.order, unit.value, count.value, "" if own else data_pool)
 
     # -- clones
 
@@ -291,7 +278,7 @@ class RbdVolume(Volume):
         if code == -errno.ENOENT:
             return False
         if code == -errno.EBUSY:
-            raise Refused(f"{self._name}: the snapshot {PREFIX}{name}", errno.EBUSY, hint="Somebody cloned it.")
+            raise CephError(f"{self._name}: the snapshot {PREFIX}{name}", errno.EBUSY, hint="Somebody cloned it.")
         check(code, f"{self._name}: the snapshot {PREFIX}{name} cannot be removed")
         return True
 

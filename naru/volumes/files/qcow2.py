@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError
-from naru.volumes.backend import Extent, Pending, VolumeError
 from naru.volumes.blocks import Buffer
-from naru.volumes.file import OnFiles, confirm, identity_of, no_points, opened
-from naru.volumes.locations import File
-from naru.volumes.nbd import LONGEST, Client
+from naru.volumes.files.location import File
+from naru.volumes.files.nbd import LONGEST, NbdClient
+from naru.volumes.files.raw import OnFiles, confirm, identity_of, no_points, opened
+from naru.volumes.volume import Extent, Pending, VolumeError
 
 # $$ is the shell's own number, which stays when it becomes qemu-nbd: sd_listen_fds(3) wants to see it. Beside it one
 # waits for the end of what only we hold open: qemu-nbd ends with its last client, but not if that came to no agreement
@@ -88,7 +88,7 @@ class Qcow2Volume(OnFiles):
             finally:
                 os.close(life)
         try:
-            self._client = Client(connection, self._name)
+            self._client = NbdClient(connection, self._name)
         except VolumeError as error:
             connection.close()
             self._life.close()

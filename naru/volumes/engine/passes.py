@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 
-from naru.volumes.backend import CHUNK, Extent, Volume
 from naru.volumes.blocks import BLOCK, RECORD, UNKNOWN, ZERO, Buffer, spans
-from naru.volumes.changes import changed, untold
 from naru.volumes.control import Control, Throttle
-from naru.volumes.pipe import Batch, Outlook, Slot, batches, reads, slots, widened
-from naru.volumes.state import Running, State
+from naru.volumes.engine.changes import changed, untold
+from naru.volumes.engine.pipe import Batch, Outlook, Slot, batches, reads, slots, widened
+from naru.volumes.engine.state import Running, State
+from naru.volumes.volume import CHUNK, Extent, Volume
 
 WINDOW = 32 << 30  # of the address space, whose changes are in memory at once; a multiple of CHUNK
 AHEAD = 128  # batches that may be on their way to the target before the state is saved again: 512 MiB

@@ -11,9 +11,10 @@ import socket
 import struct
 from collections.abc import Callable
 
-from naru.volumes.backend import Extent, Tick, VolumeError, no_tick
 from naru.volumes.blocks import Buffer
+from naru.volumes.control import Tick, no_tick
 from naru.volumes.oserrors import failed
+from naru.volumes.volume import Extent, VolumeError
 
 MAGIC, OPTION, OPTION_REPLY = 0x4E42444D41474943, 0x49484156454F5054, 0x3E889045565A9
 REQUEST, SIMPLE, STRUCTURED = 0x25609513, 0x67446698, 0x668E33EF
@@ -29,12 +30,12 @@ MOST = 12
 LONGEST = 1 << 30  # of a request without payload
 
 
-class Request:
+class NbdRequest:
     """A request on its way: `take` is given each piece of its answer (type, length) to read it off the socket."""
 
     __slots__ = ("client", "cookie", "done", "error", "take", "what")
 
-    def __init__(self, client: "Client", cookie: int, what: str, take: Callable[[int, int], None] | None) -> None:
+    def __init__(self, client: "NbdClient", cookie: int, what: str, take: Callable[[int, int], None] | None) -> None:
         self.client, self.cookie, self.what, self.take = client, cookie, what, take
         self.done = False
         self.error: OSError | None = None
@@ -46,7 +47,7 @@ class Request:
             raise failed(self.client.name, f"cannot be {self.what}", self.error)
 
 
-class Client:
+class NbdClient:
     """The server behind a connected socket. `name` is what messages call it."""
 
     def __init__(self, connection: socket.socket, name: str) -> None:
@@ -55,7 +56,7 @@ class Client:
         self.read_only = False
         self._socket = connection
         self._cookies = itertools.count(1)
-        self._requests: dict[int, Request] = {}
+        self._requests: dict[int, NbdRequest] = {}
         self._socket.settimeout(60)
         try:
             self._negotiate()
@@ -100,7 +101,7 @@ class Client:
 
     # -- requests
 
-    def read(self, buffer: Buffer, at: int, offset: int, length: int) -> Request:
+    def read(self, buffer: Buffer, at: int, offset: int, length: int) -> NbdRequest:
         """Reads into the buffer from `at`."""
 
         def take(kind: int, size: int) -> None:
@@ -114,11 +115,11 @@ class Client:
 
         return self._send(READ, offset, length, "read", take)
 
-    def write(self, buffer: Buffer, at: int, offset: int, length: int) -> Request:
+    def write(self, buffer: Buffer, at: int, offset: int, length: int) -> NbdRequest:
         """Writes from the buffer."""
         return self._send(WRITE, offset, length, "written", None, buffer.view[at : at + length])
 
-    def zero(self, offset: int, length: int) -> Request:
+    def zero(self, offset: int, length: int) -> NbdRequest:
         """Zeroes at most LONGEST bytes; the server may give their space back."""
         return self._send(WRITE_ZEROES, offset, length, "zeroed", None)
 
@@ -160,10 +161,10 @@ class Client:
         what: str,
         take: Callable[[int, int], None] | None,
         payload: memoryview | None = None,
-    ) -> Request:
+    ) -> NbdRequest:
         while len(self._requests) >= MOST:
             self.receive(no_tick)
-        request = Request(self, next(self._cookies), what, take)
+        request = NbdRequest(self, next(self._cookies), what, take)
         self._requests[request.cookie] = request
         try:
             self._socket.settimeout(60)
