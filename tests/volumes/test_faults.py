@@ -148,7 +148,8 @@ def test_a_file_that_has_the_number_of_one_that_was_removed(tmp_path: Path) -> N
 def test_a_source_that_is_made_shorter(tmp_path: Path) -> None:
     source, target = full_source(tmp_path), file(tmp_path, SIZE)
     process = start(source, target, tmp_path, "--rate", "4M")
-    until(lambda: list(tmp_path.glob("volumes/*/state.json")))
+    # not before it has read how long it is: what is announced to be written is in the state after that
+    until(lambda: any('"limit": 2' in path.read_text() for path in tmp_path.glob("volumes/*/state.json")))
     os.truncate(source.path, SIZE // 2)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1

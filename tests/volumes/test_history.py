@@ -25,7 +25,7 @@ from naru.plan.model import Plan, Step
 from naru.volumes.ceph.location import Rbd
 from naru.volumes.control import Control
 from naru.volumes.engine import copy as copies
-from naru.volumes.engine import passes
+from naru.volumes.engine import passes, points
 from naru.volumes.engine.copy import copy
 from naru.volumes.engine.points import clean
 from naru.volumes.engine.verify import verify
@@ -67,7 +67,8 @@ def test_a_pass_ends_at_what_it_was_asked_for(turns: Any) -> None:
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
         patch.setattr(passes, "AHEAD", 1)
-        patch.setattr(copies, "open_volume", opening)
+        for module in (copies, points):
+            patch.setattr(module, "open_volume", opening)
         for seed, (changes, user, which, kills) in enumerate(turns):
             change(source, changes, seed)
             theirs = [name for name in source.frozen if name.startswith(OTHER)]
