@@ -82,8 +82,8 @@ from naru.volumes.open import parse
 source, target, state = parse(sys.argv[1]), parse(sys.argv[2]), Path(sys.argv[3])
 began = time.monotonic()
 ahead = len(sys.argv) > 4
-done = copy(source, target, state, settle=1.0 if ahead else 0.0, rest=not ahead)
-found = verify(source, target, point=done.point, changed=True, rest=not ahead, directory=state)
+done = copy(source, target, state, settle=1.0 if ahead else 0.0, idle=not ahead)
+found = verify(source, target, point=done.point, changed=True, idle=not ahead, directory=state)
 assert found.equal and (ahead or found.since)
 print(json.dumps(time.monotonic() - began))
 """

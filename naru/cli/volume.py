@@ -20,7 +20,7 @@ def add_location(parser: argparse.ArgumentParser, name: str = "location", what: 
 
 
 def point_name(text: str | None) -> str:
-    """A point as the room calls it."""
+    """A point's name without PREFIX, as `naru.volumes` takes it."""
     return (text or "").removeprefix(PREFIX)
 
 
@@ -70,7 +70,7 @@ naru volume where 5f1c7a52-... --cloud old --backends old-backends.yaml -f value
 
 
 class Points(Lister):
-    """List the stable points that Naru made on a volume, oldest first; with --make, make one unless it is there.
+    """List the stable points that Naru made on a volume, oldest first; with --make, make one unless it exists.
 
     Only Ceph's images have stable points: snapshots whose names begin with naru-.
     """

@@ -29,7 +29,7 @@ from naru.plan.kinds import Retry, step
 from naru.volumes.control import Control
 from naru.volumes.engine import proof
 from naru.volumes.engine.clone import Method, clone, flatten, method, undo
-from naru.volumes.engine.copy import Copied, copy
+from naru.volumes.engine.copy import PassResult, copy
 from naru.volumes.engine.points import clean
 from naru.volumes.engine.state import reached
 from naru.volumes.engine.verify import Comparison, verify
@@ -263,19 +263,19 @@ def carry(
     whole: bool,
     control: Control,
     at: str = "",
-) -> tuple[Copied, Comparison]:
+) -> tuple[PassResult, Comparison]:
     """Copies what changed since the last pass, or all, up to the source's point `at` or a new one, and compares it; see
     `content`. With `ahead` a pass that was begun is ended; without, one follows it: what was begun while the old server
     ran ends at a point of then."""
     settle = SETTLE if ahead and not at else 0.0
-    done = copy(source, target, directory, job=job, at=at, settle=settle, rest=not ahead, control=control)
+    done = copy(source, target, directory, job=job, at=at, settle=settle, idle=not ahead, control=control)
     if done.resumed and not ahead:
-        done = copy(source, target, directory, job=job, rest=True, control=control)
+        done = copy(source, target, directory, job=job, idle=True, control=control)
     verdict = verify(
         *(source, target),
         point=done.point,
         changed=not whole,
-        rest=not ahead,
+        idle=not ahead,
         repair=True,
         directory=directory,
         control=control,

@@ -1,4 +1,4 @@
-"""Where a Cinder volume's content lies: what Cinder says of the volume and the operator of its backends, together."""
+"""Where a Cinder volume's content is: what Cinder says of the volume and the operator of its backends, together."""
 
 import functools
 import operator
@@ -43,14 +43,14 @@ class Backends(pydantic.BaseModel):
 def load(file: Path) -> Backends:
     """Reads such a description. Raises InputError that names the file and every wrong field."""
     try:
-        said = yamlfile.parse(file.read_text())
+        content = yamlfile.parse(file.read_text())
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{file} cannot be read", detail=str(error)) from error
-    if not isinstance(said, dict):
+    if not isinstance(content, dict):
         hint = "naru_backends: 1, and backends: {NAME: {kind: rbd, pool: POOL}}"
         raise InputError(f"{file} does not describe backends", hint=hint)
     try:
-        found = Backends.model_validate(said)
+        found = Backends.model_validate(content)
     except pydantic.ValidationError as error:
         problems = [
             f"{'.'.join(map(str, item['loc']))}: {_explain(item['type'], item['msg'])}" for item in error.errors()
@@ -63,7 +63,7 @@ def load(file: Path) -> Backends:
 
 
 def _explain(kind: str, message: str) -> str:
-    known = {"extra_forbidden": "there is no such field; correct or remove it", "missing": "is missing; add it"}
+    known = {"extra_forbidden": "no such field exists; correct or remove it", "missing": "is missing; add it"}
     return known.get(kind, message.removeprefix("Value error, "))
 
 
@@ -72,7 +72,7 @@ def location(volume: Mapping[str, Any], backends: Backends) -> Location:
 
     The name at the backend is made of `name_id` where the volume was migrated or retyped, else of its id. For a
     file, the shares are searched, and what Cinder's `.info` file calls active is taken. Raises InputError when the
-    answer is not an administrator's, the backend is not described, or the file is not there.
+    answer is not an administrator's, the backend is not described, or the file does not exist.
     """
     host = volume.get(HOST)
     if not host:
@@ -92,7 +92,7 @@ def location(volume: Mapping[str, Any], backends: Backends) -> Location:
 
 
 def described(host: str, backends: Backends) -> CinderBackend | None:
-    """What is said of the backend of that name, as Cinder writes it: HOST@BACKEND#POOL."""
+    """The description of the backend of that name, as Cinder writes it: HOST@BACKEND#POOL."""
     with_host = host.partition("#")[0]
     for key in (host, with_host, with_host.rpartition("@")[2]):
         if key in backends.backends:

@@ -121,7 +121,7 @@ def test_passes_while_a_writer_keeps_changing(clusters: Clusters, tmp_path: Path
         for _ in range(4):
             done = copy(source, target, tmp_path / "state")
             # The target is the point, whatever has been written since. Each batch of the writer opens the image anew,
-            # and one that does it while the point is made may write into it (see `untold`): that is repaired.
+            # and one that does it while the point is made may write into it (see `unlisted`): that is repaired.
             assert verify(source, target, point=done.point, directory=tmp_path / "state", repair=True).equal
     finally:
         stop.set()

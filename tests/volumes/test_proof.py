@@ -64,13 +64,13 @@ def kept(file: Path, blocks: int) -> list[bytes]:
         min_size=1,
         max_size=5,
     ),
-    untold=st.sets(st.integers(0, 5), max_size=2),
+    unlisted=st.sets(st.integers(0, 5), max_size=2),
     spoilt=st.lists(st.integers(0, SIZE // 4096 - 1), max_size=1),
 )
-def test_the_records_are_those_of_the_last_point(rounds: Any, untold: Any, spoilt: Any) -> None:
+def test_the_records_are_those_of_the_last_point(rounds: Any, unlisted: Any, spoilt: Any) -> None:
     """Whether all was compared or what changed, repaired or not, not at all in some rounds, and killed in between."""
     source, target = MemoryVolume(SIZE), MemoryVolume(SIZE)
-    source.untold = untold
+    source.unlisted = unlisted
 
     @contextmanager
     def open_memory(location: Location, *, point: str = "", write: bool = False) -> Iterator[MemoryVolume]:

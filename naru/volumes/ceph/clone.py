@@ -82,7 +82,7 @@ def _unreadable(source: Rbd, target: Rbd) -> str:
     who, what = f"the key of client.{target.user}", f"{source.pool}/{source.image}"
     try:
         with opened_image(seen) as volume, opened_pool(seen) as pool:
-            # of an object that is not there it is asked for the parent's
+            # of an object that does not exist the parent's is read
             volume.read(buffer, 0, 0, min(BLOCK, volume.size())).wait(no_tick)
             code = pool.ask_to_clone(volume.id())
     except CephError as error:

@@ -116,13 +116,13 @@ class Cluster:
             for buffer in (out, text):
                 if buffer.value:
                     rados.buffer_free(buffer)
-        said = [
+        messages = [
             entry["message"]
             for name in ("OSD_FULL", "POOL_FULL")
             for entry in checks.get(name, {}).get("detail", [])
             if name == "OSD_FULL" or f"'{pool}'" in entry["message"]
         ]
-        return "; ".join(said)
+        return "; ".join(messages)
 
     def close(self) -> None:
         """Ends the connection."""

@@ -209,7 +209,7 @@ def callback(progress: Callable[[int, int], bool]) -> Any:
     """What librbd calls during long operations: `progress` is given how much is done of how much, in a thread of
     librbd's, and returns whether to go on."""
 
-    def tell(done: int, total: int, _: int | None) -> int:
+    def called(done: int, total: int, _: int | None) -> int:
         return 0 if progress(done, total) else -errno.ECANCELED
 
-    return PROGRESS(tell)
+    return PROGRESS(called)

@@ -38,6 +38,7 @@ ENDING = 30.0  # seconds that a step that is to stop waits for Ceph to stop
 
 @contextmanager
 def opened_image(location: Rbd, *, point: str = "", write: bool = False) -> Iterator[RbdVolume]:
+    """See `naru.volumes.open.open_volume`, of an image."""
     volume = RbdVolume(location, point, write)
     try:
         yield volume
@@ -47,6 +48,7 @@ def opened_image(location: Rbd, *, point: str = "", write: bool = False) -> Iter
 
 @contextmanager
 def opened_pool(location: Rbd) -> Iterator["Pool"]:
+    """The images of the location's pool."""
     pool = Pool(location)
     try:
         yield pool
@@ -106,7 +108,7 @@ class Pool:
         disconnected(self._cluster)
 
     def id(self, name: str) -> str:
-        """The id of the image of this name, "" when there is none. librbd's own object rbd_id.NAME has it."""
+        """The id of the image of this name, "" when it does not exist. librbd's own object rbd_id.NAME has it."""
         text = ctypes.create_string_buffer(256)
         code = rados.read(self._handle, f"rbd_id.{name}".encode(), text, len(text), 0)
         if code == -errno.ENOENT:
@@ -136,13 +138,13 @@ class Pool:
         return _decoded(text.raw[:code])
 
     def note(self, identity: str, maps: int) -> None:
-        """Notes that the image of this id is being made independent, and which features it has that are maps."""
+        """Notes that the image of this id is being flattened, and which features it has that are maps."""
         data = struct.pack("<Q", maps)
         code = rados.write_full(self._handle, _flattening(identity), data, len(data))
-        check(code, f"{self._location}: it cannot be noted in its pool that it is being made independent")
+        check(code, f"{self._location}: it cannot be noted in its pool that it is being flattened")
 
     def noted(self, identity: str) -> int | None:
-        """The features of that note, None when there is none."""
+        """The features of that note, None when there is no note."""
         data = ctypes.create_string_buffer(8)
         code = rados.read(self._handle, _flattening(identity), data, len(data), 0)
         if code == -errno.ENOENT:
@@ -151,7 +153,7 @@ class Pool:
         return int(struct.unpack("<Q", data.raw)[0])
 
     def forget(self, identity: str) -> None:
-        """Takes that note away."""
+        """Removes that note."""
         code = rados.remove(self._handle, _flattening(identity))
         if code != -errno.ENOENT:
             check(code, f"{_flattening(identity).decode()} cannot be removed from the pool of {self._location}")
@@ -217,7 +219,7 @@ class Pool:
             pass  # half made, or half removed
 
     def delete(self, name: str, progress: Any) -> None:
-        """Removes the image, if it is there, and those in the trash that had its name."""
+        """Removes the image, if it exists, and those in the trash that had its name."""
         codes = [rbd.trash_remove_with_progress(self._handle, one, True, progress, None) for one in self._trash(name)]
         codes.append(rbd.remove_with_progress(self._handle, name.encode(), progress, None))
         for code in codes:

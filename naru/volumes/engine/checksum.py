@@ -107,9 +107,9 @@ class _Reading:
 
 def enter(records: bytearray, buffer: Buffer, piece: Extent, at: int, start: int) -> None:
     """Enters the records of a piece of whole blocks."""
-    place = (piece.offset - start) // BLOCK * RECORD
+    position = (piece.offset - start) // BLOCK * RECORD
     found = buffer.records(at, at + -(-piece.length // BLOCK) * BLOCK)
-    records[place : place + len(found)] = found
+    records[position : position + len(found)] = found
 
 
 def differences(left: bytearray, right: bytearray, start: int, end: int) -> list[Extent]:
@@ -117,9 +117,9 @@ def differences(left: bytearray, right: bytearray, start: int, end: int) -> list
     found: list[Extent] = []
     if left == right:
         return found
-    for place in range(0, len(left), RECORD):
-        if left[place : place + RECORD] != right[place : place + RECORD]:
-            offset = start + place // RECORD * BLOCK
+    for position in range(0, len(left), RECORD):
+        if left[position : position + RECORD] != right[position : position + RECORD]:
+            offset = start + position // RECORD * BLOCK
             length = min(BLOCK, end - offset)
             if found and found[-1].end == offset:
                 found[-1] = Extent(found[-1].offset, found[-1].length + length)

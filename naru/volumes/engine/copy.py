@@ -1,6 +1,6 @@
 """Copies: the first pass takes everything, each later one what changed; killed at any instant, they go on.
 
-    with the state in a directory          nothing is there yet: first pass
+    with the state in a directory          empty yet: the first pass
     after a whole pass                     the next one, up to a new point
     in the middle of one, killed or ended  that one, from its position
 
@@ -8,7 +8,7 @@ Where the source has stable points (Ceph) each pass ends at a new one, and those
 whole, but for the one at which both sides were last found equal: what is compared next need only begin there. Where it
 has none (files) a pass reads all data and writes what differs from what it wrote last.
 
-A pass may also end `at` a point that is there already and not ours, Cinder's snapshot of the volume: so its history is
+A pass may also end `at` a point that exists already and is not ours, Cinder's snapshot of the volume: so its history is
 carried, snapshot by snapshot, and the next pass goes on from the last of them.
 """
 
@@ -24,13 +24,13 @@ from naru.volumes.control import Control
 from naru.volumes.engine.changes import candidates, listed_early
 from naru.volumes.engine.passes import WINDOW, Pass
 from naru.volumes.engine.points import points_of, remove
-from naru.volumes.engine.state import Running, State, opened
+from naru.volumes.engine.state import RunningPass, State, opened
 from naru.volumes.open import backend_of, open_volume
 from naru.volumes.volume import OTHER, Location, Volume, VolumeError, stored_name
 
 
-class Copied(NamedTuple):
-    """A whole pass, in bytes and seconds of the run that ended it, from when its point was there. `number` counts
+class PassResult(NamedTuple):
+    """A whole pass, in bytes and seconds of the run that ended it, from when its point existed. `number` counts
     passes from 1; `point` is the source's point that the target now is, "" where it has none, and then `stable` says
     nothing of a moment in time."""
 
@@ -55,16 +55,16 @@ def copy(
     at: str = "",
     grow: bool = False,
     settle: float = 0.0,
-    rest: bool = False,
+    idle: bool = False,
     control: Control | None = None,
-) -> Copied:
-    """Makes one pass, or ends the one that was begun. The target is written in place and has to be there.
+) -> PassResult:
+    """Makes one pass, or ends the one that was begun. The target is written in place and has to exist.
 
     `directory` keeps the state, for this pair alone. `job` is part of the points' names (naru-JOB-NUMBER), chosen at
-    the first pass; without it a random one. `at` is a point of others on the source, whose content is copied in place
+    the first pass; without it a random one. `at` is a point of others on the source, whose content is copied instead
     of a new point's. A target smaller than the source is made larger with `grow`, else it is an InputError. `settle` is
     how many seconds to wait after a point is made of a volume that is in use: with librbd before 17.2.7 a write that
-    was under way then may still go into it. `rest` says that nobody writes to the source any more, so that not each of
+    was under way then may still go into it. `idle` says that nobody writes to the source any more, so that not each of
     its objects needs to be asked for (see `changes`). Raises what `control.check` raises, VolumeError when a storage
     fails; the next call goes on.
     """
@@ -73,7 +73,7 @@ def copy(
         resumed = state.running is not None
         with (
             open_volume(target, write=True) as written,
-            _source(source, state, at, settle, rest, control) as (read, still),
+            _source(source, state, at, settle, idle, control) as (read, still),
         ):
             began, size = time.monotonic(), read.size()
             _fit(read, written, grow)
@@ -96,36 +96,36 @@ def copy(
             remove(source, points_of(read, state.job, (state.at, state.verified)), read.unfinished())
         amounts = (counts.read, counts.data, counts.written, counts.zeroed)
         seconds = time.monotonic() - began
-        return Copied(state.passes, running.point, running.since, state.known, *amounts, seconds, resumed)
+        return PassResult(state.passes, running.point, running.since, state.known, *amounts, seconds, resumed)
 
 
 @contextmanager
 def _source(
-    location: Location, state: State, at: str, settle: float, rest: bool, control: Control
+    location: Location, state: State, at: str, settle: float, idle: bool, control: Control
 ) -> Iterator[tuple[Volume, bool]]:
-    """The source, open at the point of the pass that is to run, and whether that was made at `rest`; the pass begun
-    unless one is running."""
+    """The source, open at the point of the pass that is to run, and whether that was made while it was `idle`; the pass
+    begun unless one is running."""
     with ExitStack() as opening:
         # to open an image is work for its cluster, and time of a cut-over: not once more for the point
         write = backend_of(location).keeps_history and not at and _makes_point(state.running)
         now = opening.enter_context(open_volume(location, write=write))
-        still = _prepare(location, now, write, state, at) and rest
+        still = _prepare(location, now, write, state, at) and idle
         running = state.running
         assert running is not None
         if not now.exact:
             yield now, still
             return
-        if (settle or rest) and running.point not in state.early:
+        if (settle or idle) and running.point not in state.early:
             if not still:  # else nothing was under way at the point
                 _wait(settle, control)
             _note_early(location, state, running.point, still)
         with open_volume(location, point=running.point) as volume:
-            # who has it open to be written is told of all that others do to it, and has to answer: not for hours
+            # who has it open to write is notified of all that others do to it, and has to answer: not for hours
             opening.close()
             yield volume, still
 
 
-def _makes_point(running: Running | None) -> bool:
+def _makes_point(running: RunningPass | None) -> bool:
     """Whether the point of a pass has to be made, or to be made whole: one that was read from is whole."""
     return running is None or not (running.limit or running.point.startswith(OTHER))
 
@@ -148,7 +148,7 @@ def _note_early(location: Location, state: State, point: str, still: bool) -> No
 
 
 def _prepare(location: Location, now: Volume, write: bool, state: State, at: str) -> bool:
-    """Sees that a pass is running in the state, and that its point is there: whether that had to be made."""
+    """Sees that a pass is running in the state, and that its point exists: whether that had to be made."""
     exact, identity = now.exact, now.identity()
     points = [point.name for point in now.points(every=True)]
     if at and at not in points:
@@ -175,7 +175,7 @@ def _prepare(location: Location, now: Volume, write: bool, state: State, at: str
     return running.point not in points
 
 
-def _begin(exact: bool, points: list[str], state: State, lost: int, at: str) -> Running:
+def _begin(exact: bool, points: list[str], state: State, lost: int, at: str) -> RunningPass:
     """A new pass. It is in the state before its point is made: one that a killed process made is found by it."""
     number = state.passes + 1
     while exact and f"{state.job}-{number}" in points:
@@ -183,10 +183,10 @@ def _begin(exact: bool, points: list[str], state: State, lost: int, at: str) -> 
     # what a lost pass wrote need not be among the differences to the new point: all has to be compared
     since = state.at if exact and state.at in points and not lost else ""
     if since and at and points.index(since) > points.index(at):
-        since = ""  # differences are told forwards alone
+        since = ""  # differences are listed forwards alone
     if not since:
         state.verified = ""  # a pass over everything may write anywhere
-    return Running(at or (f"{state.job}-{number}" if exact else ""), since, 0, lost)
+    return RunningPass(at or (f"{state.job}-{number}" if exact else ""), since, 0, lost)
 
 
 def _fit(source: Volume, target: Volume, grow: bool) -> None:

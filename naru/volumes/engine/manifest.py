@@ -16,7 +16,7 @@ from naru.volumes.volume import Extent
 
 
 class Manifest:
-    """The file `path`, made when it is not there and to be written. For one process."""
+    """The file `path`, made unless it exists, and to be written. For one process."""
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
         self._path = path

@@ -50,8 +50,8 @@ class Proof(NamedTuple):
 
     def chained(self, before: str) -> "Proof":
         """This proof after one whose chain is `before`, "" for the first."""
-        told = json.dumps(self._asdict() | {"chain": before})
-        return self._replace(chain=blake3(told.encode()).hexdigest())
+        text = json.dumps(self._asdict() | {"chain": before})
+        return self._replace(chain=blake3(text.encode()).hexdigest())
 
 
 def read(directory: Path) -> list[Proof]:

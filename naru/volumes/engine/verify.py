@@ -20,7 +20,7 @@ from naru.volumes.engine import proof as proofs
 from naru.volumes.engine.checksum import LISTED, differences, digest, enter
 from naru.volumes.engine.manifest import Manifest
 from naru.volumes.engine.passes import WINDOW
-from naru.volumes.engine.pipe import Batch, Outlook, Slot, batches, reads, slots, widened
+from naru.volumes.engine.pipe import Batch, Expected, Slot, batches, reads, slots, widened
 from naru.volumes.engine.points import tidy
 from naru.volumes.engine.state import State, opened
 from naru.volumes.open import open_volume
@@ -60,7 +60,7 @@ def verify(
     point: str = "",
     target_point: str = "",
     changed: bool = False,
-    rest: bool = False,
+    idle: bool = False,
     repair: bool = False,
     directory: Path | None = None,
     proof: Path | None = None,
@@ -71,7 +71,7 @@ def verify(
 
     `directory` is the state of the copy, which learns what was found, and keeps a proof of it. With `changed` only what
     changed since both were last found equal is compared, where the state knows such a point and has its records, and
-    the source tells all changes; else everything. `rest` as of `copy`. `proof` is a file that receives the source's
+    the source lists all changes; else everything. `idle` as of `copy`. `proof` is a file that receives the source's
     record of every block.
     """
     control = control or Control()
@@ -85,13 +85,13 @@ def verify(
 
             def compare(since: str) -> Comparison:
                 with _written(fresh, directory, since) as records:
-                    early = changes.candidates(left, point, since, state) if rest and since and state else None
+                    early = changes.candidates(left, point, since, state) if idle and since and state else None
                     return _Verification(left, right, since, early, repair, state, records, control).run(began)
 
             since = _since(left, right, point, state) if changed and state else ""
             found = compare(since)
             if since and found.different:
-                # then what else was told cannot be relied on
+                # then the rest of that list cannot be relied on
                 whole = compare("")
                 found = whole if not found.repaired else _together(found, whole)
             for volume in (left, right):
@@ -142,8 +142,8 @@ def _kept(found: Comparison, source: Location, target: Location, point: str, fre
 
 
 def _since(source: Volume, target: Volume, point: str, state: State) -> str:
-    """The earlier point at which both sides were found equal, if its records are there, both are still as large, and
-    what changed since is told beyond doubt."""
+    """The earlier point at which both sides were found equal, if its records exist, both are still as large, and
+    the list of what changed since is complete beyond doubt."""
     since = state.verified
     if not point or since in ("", point) or not proofs.records(state.directory, since).exists():
         return ""
@@ -182,7 +182,7 @@ class _Verification:
         self._size = max(source.size(), target.size())
         self._records = records
         self._throttle = Throttle(control.rate)
-        self._outlook = Outlook(source, since, 0, WINDOW)
+        self._expected = Expected(source, since, 0, WINDOW)
         self._source_digest = blake3()
         self._target_digest: blake3 | None = None  # from where on it is another one
         self._different: list[Extent] = []
@@ -213,7 +213,7 @@ class _Verification:
         wanted = list(batches(self._wanted(start, end)))
         if not wanted and not self._since:
             return
-        total = self._read + sum(batch.length for batch in wanted) + self._outlook.after(start)
+        total = self._read + sum(batch.length for batch in wanted) + self._expected.after(start)
         before = self._before(start, end)
         records = [before, bytearray(before) if wanted else before]
         for batch, left, right in _both(self._sides, wanted, made, self._control):
@@ -228,7 +228,7 @@ class _Verification:
         if different:
             self._note(different, records[0], start)
             if self._repair:
-                self._mend(different, records, start, made)
+                self._repair_ranges(different, records, start, made)
         if self._target_digest is None and records[0] != records[1]:
             self._target_digest = self._source_digest.copy()
         digest(self._source_digest, records[0], start)
@@ -248,20 +248,20 @@ class _Verification:
         source, target = self._sides
         stop = min(end, source.size())
         if self._since:
-            told, coarse = changes.changed(source, start, stop, self._since, self._early)
-            more = changes.untold(told, coarse)
+            listed, coarse = changes.changed(source, start, stop, self._since, self._early)
+            more = changes.unlisted(listed, coarse)
         else:
-            told, more = source.ranges(start, stop), target.ranges(start, min(end, target.size()))
-        told = sorted([*told, *more])
-        # a range that is told to have become zero has to be zero on the other side
-        return widened((extent._replace(zero=False) for extent in told), end)
+            listed, more = source.ranges(start, stop), target.ranges(start, min(end, target.size()))
+        both = sorted([*listed, *more])
+        # a range that is listed as zero now has to be zero on the other side
+        return widened((extent._replace(zero=False) for extent in both), end)
 
     def _note(self, different: list[Extent], records: bytearray, start: int) -> None:
         room = LISTED - len(self._different)
         self._different += different[:room]
         self._more += max(0, len(different) - room)
         if self._state:
-            # what the copy believes to have written is not there: the next pass must not rely on it
+            # the target does not have what the copy believes to have written: the next pass must not rely on it
             for extent in different:
                 blocks = -(-extent.length // BLOCK)
                 self._state.manifest.store(extent.offset, UNKNOWN * blocks)
@@ -269,8 +269,8 @@ class _Verification:
 
     # -- repair
 
-    def _mend(self, different: list[Extent], records: list[bytearray], start: int, made: list[Slot]) -> None:
-        """Writes the ranges from the source again, reads them back, and enters what is there then."""
+    def _repair_ranges(self, different: list[Extent], records: list[bytearray], start: int, made: list[Slot]) -> None:
+        """Writes the ranges from the source again, reads them back, and enters what they hold then."""
         source, target = self._sides
         left = different
         for _ in range(ROUNDS):

@@ -81,7 +81,7 @@ class NbdClient:
         query = b"base:allocation"
         contexts = self._option(OPT_SET_META_CONTEXT, struct.pack(">II", 0, 1) + struct.pack(">I", len(query)) + query)
         if not any(kind == REP_META_CONTEXT for kind, _ in contexts):
-            raise VolumeError(f"{self.name}: what serves it does not tell holes from data")
+            raise VolumeError(f"{self.name}: what serves it does not distinguish holes from data")
         for kind, data in self._option(OPT_GO, struct.pack(">IH", 0, 0)):
             if kind == REP_INFO and data[:2] == b"\0\0":
                 self.size, flags = struct.unpack(">QH", data[2:12])
@@ -106,12 +106,12 @@ class NbdClient:
 
         def take(kind: int, size: int) -> None:
             (begin,) = struct.unpack(">Q", self._exactly(8))
-            place = at + begin - offset
+            position = at + begin - offset
             if kind == OFFSET_DATA:
-                self._into(buffer.view[place : place + size - 8])
+                self._into(buffer.view[position : position + size - 8])
             else:
                 (hole,) = struct.unpack(">I", self._exactly(4))
-                buffer.clear(place, place + hole)
+                buffer.clear(position, position + hole)
 
         return self._send(READ, offset, length, "read", take)
 
@@ -131,8 +131,8 @@ class NbdClient:
         """What of [start, end) is not known to read as zeroes."""
         found: list[Extent] = []
         while start < end:
-            told = self._status(start, min(LONGEST, end - start))
-            for length, state in told:
+            extents = self._status(start, min(LONGEST, end - start))
+            for length, state in extents:
                 length = min(length, end - start)
                 if not state & STATE_ZERO and length:
                     if found and found[-1].end == start:
@@ -140,18 +140,18 @@ class NbdClient:
                     else:
                         found.append(Extent(start, length))
                 start += length
-            if not told:
-                raise VolumeError(f"{self.name}: no holes and data are told at {start}")
+            if not extents:
+                raise VolumeError(f"{self.name}: no holes and data are reported at {start}")
         return found
 
     def _status(self, start: int, length: int) -> list[tuple[int, int]]:
-        told: list[tuple[int, int]] = []
+        extents: list[tuple[int, int]] = []
 
         def take(_: int, size: int) -> None:
-            told.extend(struct.iter_unpack(">II", self._exactly(size)[4:]))
+            extents.extend(struct.iter_unpack(">II", self._exactly(size)[4:]))
 
         self._send(BLOCK_STATUS, start, length, "read", take).wait(no_tick)
-        return told
+        return extents
 
     def _send(
         self,

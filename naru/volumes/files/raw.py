@@ -1,4 +1,4 @@
-"""Raw files and block devices: sparse where the file system tells, written in place, holes punched for zeroes.
+"""Raw files and block devices: sparse where the file system knows holes, written in place, holes punched for zeroes.
 
 A file has no stable point and no list of changes: later passes read all its data and compare hashes. So the pass that
 counts is the one after its writer stopped, or one over a file that nobody writes any more (the backing file below a
@@ -180,7 +180,7 @@ class _Task(Pending):
 
 
 def opened(path: Path, write: bool) -> int:
-    """A descriptor of a file or block device that is there. What the kernel has cached of it is dropped, so that what
+    """A descriptor of a file or block device that exists. What the kernel has cached of it is dropped, so that what
     is read comes from the storage. Raises InputError."""
     try:
         fd = os.open(path, os.O_RDWR if write else os.O_RDONLY)
@@ -195,8 +195,8 @@ def opened(path: Path, write: bool) -> int:
 
 
 def identity_of(fd: int) -> str:
-    """A block device by its number; a file by its handle, which tells it from one that was given the number of its
-    inode after it was removed. Where its file system has no handles, by that number."""
+    """A block device by its number; a file by its handle, which differs from that of one that was given the number of
+    its inode after it was removed. Where its file system has no handles, by that number."""
     found = os.fstat(fd)
     if stat.S_ISBLK(found.st_mode):
         return f"device:{found.st_rdev}"
