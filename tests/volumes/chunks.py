@@ -12,9 +12,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Literal
 
 from naru.errors import InputError
 from naru.volumes.blocks import Buffer
+from naru.volumes.cinder import CinderBackend
 from naru.volumes.control import Control, Tick
 from naru.volumes.volume import (
     CHUNK,
@@ -223,3 +225,15 @@ class ChunksBackend(Backend[Chunks]):
             shutil.rmtree(top / "now", ignore_errors=True)
             (top / "before").rename(top / "now")
         shutil.rmtree(top / "new", ignore_errors=True)
+
+
+class ChunksDriver(CinderBackend):
+    """A driver of Cinder that keeps such volumes below `root`."""
+
+    keeps_history: ClassVar[bool] = ChunksBackend.keeps_history
+
+    kind: Literal["chunks"]
+    root: str
+
+    def location(self, name: str) -> Chunks:
+        return Chunks(f"{self.root}/{name}")

@@ -20,7 +20,7 @@ from naru.volumes.files.location import File
 from naru.volumes.open import backend_of, open_volume, parse
 from naru.volumes.volume import CHUNK, Location
 
-from .chunks import ChunksBackend, make
+from .chunks import Chunks, ChunksBackend, ChunksDriver, make
 from .conftest import file
 from .test_passes import Killed, killed_after
 
@@ -104,3 +104,8 @@ def test_its_locations_are_those_of_commands(tmp_path: Path, capsys: pytest.Capt
     with pytest.raises(InputError) as raised:
         parse("lvm:a")
     assert "chunks:DIR" in raised.value.hint
+
+
+def test_a_driver_of_cinder_for_it() -> None:
+    described = ChunksDriver.model_validate({"kind": "chunks", "root": "/srv"})
+    assert described.keeps_history and described.location("volume-1") == Chunks("/srv/volume-1")
