@@ -109,3 +109,13 @@ def test_its_locations_are_those_of_commands(tmp_path: Path, capsys: pytest.Capt
 def test_a_driver_of_cinder_for_it() -> None:
     described = ChunksDriver.model_validate({"kind": "chunks", "root": "/srv"})
     assert described.keeps_history and described.location("volume-1") == Chunks("/srv/volume-1")
+
+
+def test_the_former_name_of_clone_does_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = [str(make(tmp_path / name, SIZE)) for name in "ab"]
+    shown = {}
+    for name in ("clone", "adopt"):
+        assert main(["volume", name, *both, "--check", "-f", "json"]) == 0
+        shown[name] = capsys.readouterr()
+    assert shown["clone"].out == shown["adopt"].out and '"clone"' in shown["clone"].out
+    assert not shown["clone"].err and "called volume clone now" in shown["adopt"].err
