@@ -120,7 +120,7 @@ def _written(fresh: Path | None, directory: Path | None, since: str) -> Iterator
 
 
 def _kept(found: Comparison, source: Location, target: Location, point: str, fresh: Path, state: State) -> Comparison:
-    """The verdict with the proof that is kept of it, on which the next verification goes on."""
+    """The comparison with the proof that is kept of it, on which the next verification goes on."""
     proof = proofs.keep(
         state,
         fresh,
@@ -155,7 +155,7 @@ def _since(source: Volume, target: Volume, point: str, state: State) -> str:
 
 
 def _together(first: Comparison, whole: Comparison) -> Comparison:
-    """The verdict on everything, with what was found and repaired before it."""
+    """The comparison of everything, with what was found and repaired before it."""
     return whole._replace(
         repaired=whole.equal,
         read=first.read + whole.read,
