@@ -63,7 +63,7 @@ def load(file: Path) -> Backends:
 
 
 def _explain(kind: str, message: str) -> str:
-    known = {"extra_forbidden": "no such field exists; correct or remove it", "missing": "is missing; add it"}
+    known = {"extra_forbidden": "there is no such field; correct or remove it", "missing": "is missing; add it"}
     return known.get(kind, message.removeprefix("Value error, "))
 
 
