@@ -48,9 +48,12 @@ from typing import NamedTuple
 from naru.lab.ceph import PROCESSES, Ceph
 from naru.lab.ports import PER_CLOUD, Ports
 from naru.lab.process import Processes
-from naru.volumes.backend import Pending, no_tick, open_volume
 from naru.volumes.blocks import Buffer
-from naru.volumes.locations import File, Location, Rbd
+from naru.volumes.ceph.location import Rbd
+from naru.volumes.control import no_tick
+from naru.volumes.files.location import File
+from naru.volumes.open import open_volume
+from naru.volumes.volume import Location, Pending
 
 PORT_BASE = 23400
 GIB, MIB = 1 << 30, 1 << 20
@@ -63,8 +66,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from naru.volumes.control import Control
-from naru.volumes.copy import copy
-from naru.volumes.locations import parse
+from naru.volumes.engine.copy import copy
+from naru.volumes.open import parse
 pairs = [line.split() for line in sys.stdin]
 with ThreadPoolExecutor(len(pairs)) as pool:
     for done in [pool.submit(copy, parse(a), parse(b), Path(c), control=Control(memory=16 << 20)) for a, b, c in pairs]:
@@ -73,14 +76,14 @@ with ThreadPoolExecutor(len(pairs)) as pool:
 WINDOW = """
 import json, sys, time
 from pathlib import Path
-from naru.volumes.copy import copy
-from naru.volumes.verify import verify
-from naru.volumes.locations import parse
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.verify import verify
+from naru.volumes.open import parse
 source, target, state = parse(sys.argv[1]), parse(sys.argv[2]), Path(sys.argv[3])
 began = time.monotonic()
 ahead = len(sys.argv) > 4
-done = copy(source, target, state, settle=1.0 if ahead else 0.0, rest=not ahead)
-found = verify(source, target, point=done.point, changed=True, rest=not ahead, directory=state)
+done = copy(source, target, state, settle=1.0 if ahead else 0.0, idle=not ahead)
+found = verify(source, target, point=done.point, changed=True, idle=not ahead, directory=state)
 assert found.equal and (ahead or found.since)
 print(json.dumps(time.monotonic() - began))
 """

@@ -7,20 +7,20 @@ from typing import Any
 
 from naru.cli.base import Lister, ShowOne
 from naru.errors import InputError
-from naru.volumes.backend import PREFIX, open_volume
-from naru.volumes.copy import clean
-from naru.volumes.locations import FORMS, Location, parse
+from naru.volumes.engine.points import clean
+from naru.volumes.open import forms, open_volume, parse
+from naru.volumes.volume import PREFIX, Location
 
 POINT = f"the point's name, with or without {PREFIX}"
 
 
 def add_location(parser: argparse.ArgumentParser, name: str = "location", what: str = "") -> None:
     """A positional argument that is a location."""
-    parser.add_argument(name, metavar=name.upper(), help=what or FORMS)
+    parser.add_argument(name, metavar=name.upper(), help=what or forms())
 
 
 def point_name(text: str | None) -> str:
-    """A point as the room calls it."""
+    """A point's name without PREFIX, as `naru.volumes` takes it."""
     return (text or "").removeprefix(PREFIX)
 
 
@@ -39,7 +39,7 @@ naru volume where 5f1c7a52-... --cloud old --backends old-backends.yaml -f value
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        add_location(parser, "volume", f"{FORMS}; or an id, with --cloud")
+        add_location(parser, "volume", f"{forms()}; or an id, with --cloud")
         parser.add_argument("--cloud", metavar="CLOUD", help="a name of clouds.yaml; an administrator of it")
         parser.add_argument(
             "--backends", type=Path, metavar="FILE", help="what the cloud's backends are to this machine"
@@ -70,7 +70,7 @@ naru volume where 5f1c7a52-... --cloud old --backends old-backends.yaml -f value
 
 
 class Points(Lister):
-    """List the stable points that Naru made on a volume, oldest first; with --make, make one unless it is there.
+    """List the stable points that Naru made on a volume, oldest first; with --make, make one unless it exists.
 
     Only Ceph's images have stable points: snapshots whose names begin with naru-.
     """

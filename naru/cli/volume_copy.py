@@ -17,19 +17,20 @@ from blake3 import blake3
 from naru.cli.base import RATE, Lines, ShowOne
 from naru.cli.volume import POINT, add_location, point_name
 from naru.errors import InputError
-from naru.volumes import state
-from naru.volumes.backend import Extent, open_volume, stored_name
 from naru.volumes.control import Control
-from naru.volumes.copy import copy
-from naru.volumes.locations import Location, parse
-from naru.volumes.verify import check, verify
+from naru.volumes.engine import state
+from naru.volumes.engine.checksum import check
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.verify import verify
+from naru.volumes.open import open_volume, parse
+from naru.volumes.volume import Extent, Location, stored_name
 
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     add_location(parser, "source", "rbd:..., file:... or qcow2:...; see naru volume where --help")
-    add_location(parser, "target", "the same; it has to be there")
+    add_location(parser, "target", "the same; it has to exist")
     parser.add_argument("--rate", type=RATE, metavar="BYTES", help="a cap in bytes of data a second, like 80M")
     parser.add_argument(
         "--work",
@@ -65,10 +66,10 @@ def _asked() -> Iterator[threading.Event]:
     """Set by the first signal. Python runs a handler only when the call that it is in returns, and one into a storage's
     library may take minutes when the storage does not answer: so a thread listens."""
     asked = threading.Event()
-    heard, told = socket.socketpair()
+    receiver, sender = socket.socketpair()
 
     def listen() -> None:
-        while received := heard.recv(1):
+        while received := receiver.recv(1):
             if received[0] not in ENDING:
                 continue
             if asked.is_set():
@@ -76,10 +77,10 @@ def _asked() -> Iterator[threading.Event]:
             asked.set()
             print("naru: stopping; the same command goes on. Once more stops at once", file=sys.stderr)
 
-    told.setblocking(False)
+    sender.setblocking(False)
     listener = threading.Thread(target=listen, name="naru-signals", daemon=True)
     listener.start()
-    woken = signal.set_wakeup_fd(told.fileno())
+    woken = signal.set_wakeup_fd(sender.fileno())
     before = {number: signal.signal(number, lambda *_: None) for number in ENDING}
     try:
         yield asked
@@ -87,9 +88,9 @@ def _asked() -> Iterator[threading.Event]:
         for number, handler in before.items():
             signal.signal(number, handler)
         signal.set_wakeup_fd(woken)
-        told.close()
+        sender.close()
         listener.join()
-        heard.close()
+        receiver.close()
 
 
 @contextmanager
@@ -109,7 +110,7 @@ def _drawn(what: str) -> Iterator[Callable[[int, int | None], None]]:
 
 
 class Copy(ShowOne):
-    """Copy a volume's content into another that is there already: once all of it, then, each time, what changed.
+    """Copy a volume's content into another that exists already: once all of it, then, each time, what changed.
 
     The first call copies everything, each later one what changed since. A call that was interrupted or killed is gone
     on with by the next. From Ceph every pass ends at a snapshot of our own (naru-JOB-NUMBER; the one before is
@@ -137,7 +138,7 @@ naru volume copy file:/mnt/nfs/volume-1 file:/mnt/other/volume-2 -f json
         if not re.fullmatch(r"[\w.-]*", arguments.job, re.ASCII):
             raise InputError(f"--job {arguments.job!r}: a name is of letters, digits, _, . and -")
         directory = _state(arguments, source, target)
-        if not state.exists(directory):  # it is kept of volumes that are there
+        if not state.exists(directory):  # it is kept of volumes that exist
             for location in (source, target):
                 with open_volume(location):
                     pass

@@ -25,7 +25,7 @@ from naru.move import content, storage
 from naru.move.draft import COPIES
 from naru.plan.context import Context
 from naru.plan.kinds import step
-from naru.volumes.copy import clean
+from naru.volumes.engine.points import clean
 from naru.volumes.where import load, location
 
 SERVICE = "block-storage"

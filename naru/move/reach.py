@@ -11,7 +11,7 @@ from naru.actions.clouds import cloud, get
 from naru.errors import NaruError
 from naru.plan.context import Context
 from naru.plan.journal import POINTER
-from naru.volumes.locations import Location
+from naru.volumes.volume import Location
 from naru.volumes.where import HOST, NAME_ID, Backends, load, location
 
 Side = tuple[str, str, str]

@@ -3,9 +3,9 @@ after the first pass only what changed, compared by checksums.
 
 Each volume has a directory of its own in the work directory, with what is known of its copy: `move.content.place` makes
 it while preparing, rounds of copying ahead (see `sync`) and the cut-over go on from it. Where both clouds have one
-storage nothing is copied: the cut-over makes a clone or a reflink (see `naru.volumes.adopt`), and `move.content.settle`
-makes that independent when the servers run again. The file `rate` in the work directory caps what all copies of one
-run carry together; it may be changed at any time.
+storage nothing is copied: the cut-over makes a clone or a reflink (see `naru.volumes.engine.clone`), and
+`move.content.settle` makes that independent when the servers run again. The file `rate` in the work directory caps what
+all copies of one run carry together; it may be changed at any time.
 
 What needs a cloud is done in the executor: `before` a step's function it asks Cinder where the volumes lie, so that a
 worker needs no credentials but the storages'. The function itself needs the storages and the work directory, and may
@@ -31,14 +31,15 @@ from naru.move.draft import COPIES, FLATTENS
 from naru.move.reach import arguments, ask, asked, existing, locations, sides
 from naru.plan.context import Context
 from naru.plan.kinds import Retry, step
-from naru.volumes import proof
-from naru.volumes.adopt import Way, adopt, restore, settle, way
-from naru.volumes.backend import OTHER, open_volume
 from naru.volumes.control import Control
-from naru.volumes.copy import Copied, clean, copy
-from naru.volumes.locations import Location, Rbd
-from naru.volumes.state import reached
-from naru.volumes.verify import Verdict, verify
+from naru.volumes.engine import proof
+from naru.volumes.engine.clone import Method, clone, flatten, method, undo
+from naru.volumes.engine.copy import PassResult, copy
+from naru.volumes.engine.points import clean
+from naru.volumes.engine.state import reached
+from naru.volumes.engine.verify import Comparison, verify
+from naru.volumes.open import backend_of, open_volume
+from naru.volumes.volume import OTHER, Location
 
 RATE = "rate"
 """The file in the work directory: bytes a second, in decimal."""
@@ -116,7 +117,7 @@ def place(context: Context) -> dict[str, Any]:
         if old.size() > new.size():
             raise NaruError(f"{target} has {new.size()} bytes, fewer than the {old.size()} of {source}")
     Path(args["directory"]).mkdir(parents=True, exist_ok=True, mode=0o700)
-    found = way(source, target)
+    found = method(source, target)
     return {"from": str(source), "to": str(target), "way": found.name, "why": found.why}
 
 
@@ -159,22 +160,24 @@ def content(context: Context) -> dict[str, Any]:
         final.touch(mode=0o600)
     elif final.exists():
         raise NaruError(f"the cut-over of volume {args['from']} has begun", hint="There is nothing more to copy ahead.")
-    found = way(source, target)
+    found = method(source, target)
     if found.name != "copy":
-        return _adopt(context, args, source, target, found)
+        return _clone(context, args, source, target, found)
     if found.why:
         context.log(f"copy, for {found.why}")
     return {"way": "copy", "why": found.why, **_carry(context, args, source, target)}
 
 
-def _adopt(context: Context, args: Mapping[str, Any], source: Location, target: Location, found: Way) -> dict[str, Any]:
+def _clone(
+    context: Context, args: Mapping[str, Any], source: Location, target: Location, found: Method
+) -> dict[str, Any]:
     began = time.monotonic()
     nothing = dict.fromkeys(("pass", "read", "written", "compared", "repaired"), 0)
     told = {"way": found.name, "why": "", **nothing, "to": args["to"], "size": int(args["size"]), "whole": False}
     if not args.get("ahead"):
         control = Control(context.check, lambda done, total: context.progress(done, total))
         context.log(f"{found.name} {source} {target}")
-        told |= adopt(source, target, job_of(args["from"]), control, found=found)._asdict()
+        told |= clone(source, target, job_of(args["from"]), control, found=found)._asdict()
     return {**told, "digest": "", "seconds": round(time.monotonic() - began, 2)}
 
 
@@ -213,32 +216,32 @@ def carry(
     whole: bool,
     control: Control,
     at: str = "",
-) -> tuple[Copied, Verdict]:
+) -> tuple[PassResult, Comparison]:
     """Copies what changed since the last pass, or all, up to the source's point `at` or a new one, and compares it; see
     `content`. With `ahead` a pass that was begun is ended; without, one follows it: what was begun while the old server
     ran ends at a point of then."""
     settle = SETTLE if ahead and not at else 0.0
-    done = copy(source, target, directory, job=job, at=at, settle=settle, rest=not ahead, control=control)
+    done = copy(source, target, directory, job=job, at=at, settle=settle, idle=not ahead, control=control)
     if done.resumed and not ahead:
-        done = copy(source, target, directory, job=job, rest=True, control=control)
+        done = copy(source, target, directory, job=job, idle=True, control=control)
     verdict = verify(
         *(source, target),
         point=done.point,
         changed=not whole,
-        rest=not ahead,
+        idle=not ahead,
         repair=True,
         directory=directory,
         control=control,
     )
-    _told(verdict, source, target)
+    _check_equal(verdict, source, target)
     return done, verdict
 
 
-def _told(verdict: Verdict, source: Location, target: Location) -> None:
+def _check_equal(verdict: Comparison, source: Location, target: Location) -> None:
     if not (verdict.equal or verdict.repaired):
         raise NaruError(
             f"{target} is not what {source} is",
-            detail=verdict.told(),
+            detail=verdict.listed(),
             hint="Something else writes to one of them. Stop it, then: naru plan retry.",
         )
 
@@ -285,7 +288,7 @@ def _history(context: Context) -> None:
     """Carries the content of a snapshot of the volume `from` into the volume `to`."""
     args = arguments(context)
     source, target = locations(context)
-    if not (isinstance(source, Rbd) and isinstance(target, Rbd)):
+    if not all(backend_of(location).keeps_history for location in (source, target)):
         raise NaruError(
             "a snapshot's content can be carried from Ceph to Ceph alone",
             detail=f"{source} -> {target}",
@@ -344,7 +347,7 @@ def content_back(context: Context) -> dict[str, Any] | None:
     if context.given["adopted"]:
         source, target = existing(context)
         control = Control(context.check, lambda done, total: context.progress(done, total))
-        restore(source, target, job_of(args["from"]), control)
+        undo(source, target, job_of(args["from"]), control)
     return told
 
 
@@ -447,7 +450,7 @@ def content_settle(context: Context) -> dict[str, Any]:
     source, target = locations(context)
     context.log(f"flatten {target}")
     control = controlled(context, Path(args["directory"]))
-    return settle(source, target, job_of(args["from"]), control)._asdict()
+    return flatten(source, target, job_of(args["from"]), control)._asdict()
 
 
 def ask_old(context: Context) -> dict[str, Any]:

@@ -1,15 +1,14 @@
-"""Volume content: where it lies, its stable points, what changed, copied in place from one storage to another, proved.
+"""Volume content: where it is, its stable points, what changed, copied in place from one storage to another, verified.
 
-`locations` where content lies, and the text that spells it
-`where`     the location of a Cinder volume, from what Cinder says of it and the operator of its backends
-`backend`   the functions that every storage has, and `open_volume`
-`rbd`       images of Ceph, over librbd's C interface (`librbd`)
-`file`      raw files and block devices
-`qcow2`     qcow2 with its backing files, through qemu-nbd (`nbd`)
-`copy`      passes: the first one copies all, later ones what changed; killed at any instant they go on
-`adopt`     no copy at all, where both sides are on one storage: by `clone` (Ceph) or `reflink` (files)
-`verify`    both sides' checksums over the whole address space, and the repair of what differs
-`blocks`    the blocks of 64 KiB that all of them count in: zeroes, hashes, what is known of a target (`manifest`)
+`blocks`    the blocks of 64 KiB that all of them count in: zeroes, hashes; memory that C libraries may write into
+`control`   how the caller of a long operation stops it, slows it down, and sees how far it is
+`volume`    what a storage backend offers: `Backend`, `Volume`; locations, extents, points
+`ceph/`     images of Ceph, over librbd's C interface
+`files/`    raw files and block devices; qcow2 with its backing files, through qemu-nbd; reflinks
+`open`      the list of backends, and a volume opened from its location
+`engine/`   what works on any two volumes: passes, verification, proofs, clones
+`where`     the location of a Cinder volume, from what Cinder says of it and the operator of its backends (`cinder`)
 
-Nothing here knows servers, clouds or plans.
+A module imports those above it here, never one below. To add a storage: docs/how-to/add-a-storage-backend.md. Nothing
+here knows servers, clouds or plans.
 """

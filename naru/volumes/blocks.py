@@ -64,7 +64,7 @@ class Buffer:
 
     def stretches(self, start: int, end: int) -> Iterator[tuple[int, int]]:
         """The parts of [start, end) that have something else than zeroes, in pages, not longer than needed."""
-        first = bytes(self.view[start:end:PAGE])  # of each page, which tells at once of most that are not zero
+        first = bytes(self.view[start:end:PAGE])  # of each page, which shows at once that most are not zero
         begun, number = start, -1
         while (number := first.find(0, number + 1)) >= 0:
             at = start + number * PAGE

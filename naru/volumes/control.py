@@ -1,10 +1,15 @@
-"""What the caller of a long operation holds in his hand: to stop it, to slow it down, to see how far it is."""
+"""How the caller of a long operation controls it: stops it, slows it down, sees how far it is."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from naru.volumes.backend import Tick
+Tick = Callable[[], None]
+"""What is called while something is waited for; it may raise."""
+
+
+def no_tick() -> None:
+    """For a caller that has nothing to do while it waits."""
 
 
 def _nothing(*_: object) -> None:
@@ -20,8 +25,8 @@ class Control:
     """Callbacks of one operation, all called in its own thread.
 
     `check` is called between pieces of work and while waiting, and raises to end it; what was done is kept.
-    `progress` is told bytes done and expected of this operation. `rate` answers the cap in bytes of data a second, None
-    for no cap, and may change its mind at any time. `memory` is how many bytes of content may be held at once. A step
+    `progress` is given bytes done and expected of this operation. `rate` returns the cap in bytes of data a second,
+    None for no cap, and may change at any time. `memory` is how many bytes of content may be held at once. A step
     of a plan gives its context's `check` and `progress`.
     """
 

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from naru.volumes.backend import VolumeError
+from naru.volumes.volume import VolumeError
 
 GONE = (errno.EIO, errno.ESTALE, errno.ENOENT, errno.ENOTCONN, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ENODEV)
 
@@ -24,8 +24,8 @@ def hint_of(number: int | None) -> str:
 
 
 @contextmanager
-def telling(name: str, what: str) -> Iterator[None]:
-    """Raises what the operating system refuses within as VolumeError."""
+def reported(name: str, what: str) -> Iterator[None]:
+    """What the operating system refuses within is raised as VolumeError."""
     try:
         yield
     except OSError as error:

@@ -14,7 +14,7 @@ import pytest
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 from naru.lab.seed import content
-from naru.volumes import proof
+from naru.volumes.engine import proof
 
 from ..lab.scenario import Rest
 from .conftest import peek, snapshots

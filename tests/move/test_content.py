@@ -17,9 +17,9 @@ from naru.plan import schema
 from naru.plan.context import Context
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
-from naru.volumes import proof
 from naru.volumes.control import Control
-from naru.volumes.locations import File
+from naru.volumes.engine import proof
+from naru.volumes.files.location import File
 
 from ..plan.test_cli import naru
 from .described import described

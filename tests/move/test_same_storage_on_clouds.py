@@ -13,8 +13,8 @@ from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 from naru.lab.seed import content
 from naru.lab.services import cinder
-from naru.volumes.locations import Rbd
-from naru.volumes.verify import checksum
+from naru.volumes.ceph.location import Rbd
+from naru.volumes.engine.checksum import checksum
 
 from ..lab.scenario import Rest
 from .conftest import remove_crossing, snapshots

@@ -14,7 +14,9 @@ import pytest
 from naru.lab.ceph import Ceph
 from naru.lab.ports import PER_CLOUD, Ports
 from naru.lab.process import Processes
-from naru.volumes.locations import File, Location, Rbd
+from naru.volumes.ceph.location import Rbd
+from naru.volumes.files.location import File
+from naru.volumes.volume import Location
 
 PORT_BASE = int(os.environ.get("NARU_TEST_CEPH_PORTS", "23000"))  # another for a run beside another run
 MIB = 1 << 20

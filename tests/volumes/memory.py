@@ -3,9 +3,10 @@ writes, discards and kills is to be tried, in thousands. The real storages are t
 
 import threading
 
-from naru.volumes.backend import CHUNK, OTHER, Extent, Pending, Point, Tick, Volume
 from naru.volumes.blocks import BLOCK, Buffer
-from naru.volumes.locations import File
+from naru.volumes.control import Tick
+from naru.volumes.files.location import File
+from naru.volumes.volume import CHUNK, OTHER, Extent, Pending, Point, Volume
 
 OBJECT = 2 * BLOCK
 
@@ -17,7 +18,7 @@ class Done(Pending):
 
 class MemoryVolume(Volume):
     """`content` now, `frozen` at points. `touched` are the bytes that were written or zeroed, as ranges. Of the
-    objects in `untold`, CHUNKs by number, `ranges` tells no changes, and `data` does."""
+    objects in `unlisted`, CHUNKs by number, `ranges` tells no changes, and `data` does."""
 
     exact = True
 
@@ -26,13 +27,13 @@ class MemoryVolume(Volume):
         self.content = bytearray(content.ljust(size, b"\0"))
         self.frozen: dict[str, bytes] = {}
         self.touched: list[tuple[int, int]] = []
-        self.untold: set[int] = set()
+        self.unlisted: set[int] = set()
         self._lock = threading.Lock()
 
     def at(self, point: str) -> "MemoryVolume":
         found = MemoryVolume(len(self.frozen[point]), self.frozen[point])
         found.frozen = self.frozen
-        found.untold = self.untold
+        found.unlisted = self.unlisted
         return found
 
     def identity(self) -> str:
@@ -62,7 +63,7 @@ class MemoryVolume(Volume):
     def ranges(self, start: int, end: int, since: str = "") -> list[Extent]:
         """By 512 bytes, as Ceph's are by bytes; what became zero as a whole is told as such, as a discard is."""
         found = self._changed(start, end, since)
-        return [extent for extent in found if not since or extent.offset // OBJECT not in self.untold]
+        return [extent for extent in found if not since or extent.offset // OBJECT not in self.unlisted]
 
     def _changed(self, start: int, end: int, since: str) -> list[Extent]:
         before = self.frozen[since] if since else b""

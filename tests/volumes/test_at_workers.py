@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from naru.volumes.copy import clean
-from naru.volumes.locations import Rbd
+from naru.volumes.ceph.location import Rbd
+from naru.volumes.engine.points import clean
 
 from ..move.scenario import at_workers
 from ..move.test_workers import Site, site  # noqa: F401

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from naru.errors import InputError
-from naru.volumes import backend
-from naru.volumes.backend import open_volume
+from naru.errors import InputError, NaruError
+from naru.volumes.ceph.location import Rbd
 from naru.volumes.control import Control
-from naru.volumes.copy import clean, copy
-from naru.volumes.locations import Rbd
-from naru.volumes.verify import verify
-from naru.volumes.where import location
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.points import clean
+from naru.volumes.engine.verify import verify
+from naru.volumes.open import open_volume
+from naru.volumes.where import Backends, location
 
 from .conftest import MIB, Clusters, Make, Writer, file, identical, image, rados, rbd_tool, spoil
 
@@ -121,7 +121,7 @@ def test_passes_while_a_writer_keeps_changing(clusters: Clusters, tmp_path: Path
         for _ in range(4):
             done = copy(source, target, tmp_path / "state")
             # The target is the point, whatever has been written since. Each batch of the writer opens the image anew,
-            # and one that does it while the point is made may write into it (see `untold`): that is repaired.
+            # and one that does it while the point is made may write into it (see `unlisted`): that is repaired.
             assert verify(source, target, point=done.point, directory=tmp_path / "state", repair=True).equal
     finally:
         stop.set()
@@ -260,13 +260,11 @@ def test_what_cannot_be_reached_is_told(clusters: Clusters, tmp_path: Path) -> N
         (Rbd("volumes", there.image, there.conf, "stranger"), "stranger"),
         (Rbd("volumes", there.image, str(clusters.old.conf("glance")), "glance"), "cannot be opened"),
     ):
-        with pytest.raises(backend.NaruError, match=message), open_volume(wrong):
+        with pytest.raises(NaruError, match=message), open_volume(wrong):
             pass
 
 
 def test_location_from_cinders_answer_opens(clusters: Clusters) -> None:
-    from naru.volumes.where import Backends
-
     there = image(clusters.old, SIZE)
     backends = Backends.model_validate(
         {"backends": {"ceph": {"kind": "rbd", "pool": "volumes", "conf": there.conf, "user": "cinder"}}}

@@ -12,13 +12,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from naru.volumes.backend import CHUNK, Extent, open_volume
-from naru.volumes.changes import NEAR, candidates, changed, listed_early
 from naru.volumes.control import Control
-from naru.volumes.copy import copy
-from naru.volumes.locations import File
-from naru.volumes.state import opened
-from naru.volumes.verify import verify
+from naru.volumes.engine.changes import NEAR, candidates, changed, listed_early
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.state import opened
+from naru.volumes.engine.verify import verify
+from naru.volumes.files.location import File
+from naru.volumes.open import open_volume
+from naru.volumes.volume import CHUNK, Extent
 
 from .conftest import MIB, Clusters, Writer, identical, image, rados, rbd_tool
 from .memory import MemoryVolume
@@ -110,12 +111,12 @@ def test_what_the_object_map_lacks_is_found_in_the_window(clusters: Clusters, tm
     thread.join()
     assert verify(source, target, point=ahead.point, directory=tmp_path / "state").equal
     Writer(source, SIZE, 3).change(1, 8192)
-    last = copy(source, target, tmp_path / "state", rest=True)
+    last = copy(source, target, tmp_path / "state", idle=True)
     with open_volume(source, point=last.point) as volume:
         mapped = {extent.offset // CHUNK for extent in volume.data(0, SIZE, last.since)}
         listed = {extent.offset // CHUNK for extent in volume.ranges(0, SIZE, last.since)}
     assert listed - mapped  # the map alone would have lost it
-    found = verify(source, target, point=last.point, directory=tmp_path / "state", changed=True, rest=True)
+    found = verify(source, target, point=last.point, directory=tmp_path / "state", changed=True, idle=True)
     assert found.equal and found.since == last.since
     assert identical(source, target)
 
@@ -138,8 +139,8 @@ def test_a_pass_that_was_begun_in_use_and_ended_at_rest(clusters: Clusters, tmp_
     with pytest.raises(KeyboardInterrupt):
         copy(source, target, tmp_path / "state", settle=6.0, control=Control(check=late_write_and_end))
     Writer(source, SIZE, 3).change(1, 8192)
-    assert copy(source, target, tmp_path / "state", rest=True).resumed
-    assert not copy(source, target, tmp_path / "state", rest=True).resumed
+    assert copy(source, target, tmp_path / "state", idle=True).resumed
+    assert not copy(source, target, tmp_path / "state", idle=True).resumed
     assert identical(source, target)
 
 
@@ -163,8 +164,8 @@ def test_written_until_it_rests(clusters: Clusters, tmp_path: Path) -> None:
         finally:
             stop.set()
             thread.join()
-        last = copy(source, target, tmp_path / "state", rest=True)
-        assert verify(source, target, point=last.point, directory=tmp_path / "state", changed=True, rest=True).equal
+        last = copy(source, target, tmp_path / "state", idle=True)
+        assert verify(source, target, point=last.point, directory=tmp_path / "state", changed=True, idle=True).equal
         assert identical(source, target)
 
 
@@ -197,8 +198,8 @@ def test_many_at_once_over_one_connection(clusters: Clusters, tmp_path: Path) ->
     """librbd 16 ended the process within seconds when snapshots were opened beside the images for this."""
     script = """
 import sys, threading, time
-from naru.volumes.backend import open_volume
-from naru.volumes.locations import parse
+from naru.volumes.open import open_volume
+from naru.volumes.open import parse
 end = time.monotonic() + 10.0
 def work(where):
     while time.monotonic() < end:

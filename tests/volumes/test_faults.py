@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from naru.volumes.backend import VolumeError, open_volume
-from naru.volumes.copy import copy
-from naru.volumes.locations import File
-from naru.volumes.verify import verify
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.verify import verify
+from naru.volumes.files.location import File
+from naru.volumes.open import open_volume
+from naru.volumes.volume import VolumeError
 
 from ..outages import until
 from .conftest import MIB, Writer, file, identical
@@ -147,7 +148,8 @@ def test_a_file_that_has_the_number_of_one_that_was_removed(tmp_path: Path) -> N
 def test_a_source_that_is_made_shorter(tmp_path: Path) -> None:
     source, target = full_source(tmp_path), file(tmp_path, SIZE)
     process = start(source, target, tmp_path, "--rate", "4M")
-    until(lambda: list(tmp_path.glob("volumes/*/state.json")))
+    # not before it has read how long it is: what is announced to be written is in the state after that
+    until(lambda: any('"limit": 2' in path.read_text() for path in tmp_path.glob("volumes/*/state.json")))
     os.truncate(source.path, SIZE // 2)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 1
@@ -172,11 +174,11 @@ def servers(location: File) -> list[int]:
 
 KILLED = """
 import os, signal, sys, time
-from naru.volumes import qcow2
-from naru.volumes.backend import open_volume
-from naru.volumes.locations import parse
+from naru.volumes.files import qcow2
+from naru.volumes.open import open_volume
+from naru.volumes.open import parse
 others = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]  # as a process has in earnest
-qcow2.Client = lambda *_: (time.sleep(float(sys.argv[2])), os.kill(os.getpid(), signal.SIGKILL))
+qcow2.NbdClient = lambda *_: (time.sleep(float(sys.argv[2])), os.kill(os.getpid(), signal.SIGKILL))
 with open_volume(parse(sys.argv[1]), write=True):
     pass
 """

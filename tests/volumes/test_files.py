@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from naru.cli.main import main
 from naru.errors import InputError
-from naru.volumes.backend import open_volume
-from naru.volumes.copy import copy
-from naru.volumes.locations import File
-from naru.volumes.verify import checksum, verify
+from naru.volumes.engine.checksum import checksum
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.verify import verify
+from naru.volumes.files.location import File
+from naru.volumes.open import open_volume
 
 from .conftest import MIB, Writer, file, identical, spoil
 

@@ -22,13 +22,16 @@ from naru.errors import InputError
 from naru.lab.ceph import Ceph
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
-from naru.volumes import copy as copies
-from naru.volumes import passes
-from naru.volumes.backend import OTHER, Volume, open_volume
+from naru.volumes.ceph.location import Rbd
 from naru.volumes.control import Control
-from naru.volumes.copy import clean, copy
-from naru.volumes.locations import File, Rbd
-from naru.volumes.verify import verify
+from naru.volumes.engine import copy as copies
+from naru.volumes.engine import passes, points
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.points import clean
+from naru.volumes.engine.verify import verify
+from naru.volumes.files.location import File
+from naru.volumes.open import open_volume
+from naru.volumes.volume import OTHER, Volume
 from tests.cloud.service import Handler, clouds_yaml, serving, usual
 
 from .conftest import MIB, Clusters, Writer, file, identical, image, rbd_tool
@@ -64,7 +67,8 @@ def test_a_pass_ends_at_what_it_was_asked_for(turns: Any) -> None:
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
         patch.setattr(passes, "AHEAD", 1)
-        patch.setattr(copies, "open_volume", opening)
+        for module in (copies, points):
+            patch.setattr(module, "open_volume", opening)
         for seed, (changes, user, which, kills) in enumerate(turns):
             change(source, changes, seed)
             theirs = [name for name in source.frozen if name.startswith(OTHER)]

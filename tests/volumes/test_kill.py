@@ -1,7 +1,7 @@
 """Copies killed at random instants: they go on, and are never wrong and called right, by qemu-img's comparison.
 
 At least 12 are killed here in a usual run, and 100 more in the long one (`releases`); besides them 4 of a move's steps
-(test_history.py) and those of an adoption (test_adopt.py), with the real clouds in tests/move on top. The engine alone
+(test_history.py) and those of a cloning (test_clone.py), with the real clouds in tests/move on top. The engine alone
 is stopped at any of its steps by some thousand generated sequences (test_passes.py).
 """
 
@@ -16,10 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from naru.volumes.backend import open_volume
-from naru.volumes.copy import copy
-from naru.volumes.locations import File, Location
-from naru.volumes.verify import verify
+from naru.volumes.blocks import Buffer
+from naru.volumes.control import no_tick
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.verify import verify
+from naru.volumes.files.location import File
+from naru.volumes.open import open_volume
+from naru.volumes.volume import Location
 
 from .conftest import MIB, Clusters, Make, Writer, identical, image, rbd_tool
 
@@ -123,9 +126,6 @@ def test_verification_never_calls_a_wrong_volume_right(clusters: Clusters, tmp_p
     rng = random.Random(3)
     for offset in (0, SIZE - 512, *(rng.randrange(0, SIZE, 512) for _ in range(6))):
         with open_volume(target, write=True) as opened:
-            from naru.volumes.backend import no_tick
-            from naru.volumes.blocks import Buffer
-
             buffer = Buffer(4096)
             opened.read(buffer, 0, offset, 512).wait(no_tick)
             buffer.view[7] ^= 1

@@ -18,10 +18,11 @@ import pytest
 from naru.errors import NaruError
 from naru.lab.ceph import Ceph
 from naru.move.storage import carry
-from naru.volumes.backend import VolumeError, open_volume
+from naru.volumes.ceph.location import Rbd
 from naru.volumes.control import Control
-from naru.volumes.copy import copy
-from naru.volumes.locations import Rbd
+from naru.volumes.engine.copy import copy
+from naru.volumes.open import open_volume
+from naru.volumes.volume import VolumeError
 
 from ..outages import restored, send, until, without_room
 from .conftest import MIB, Clusters, Writer, identical, image, rbd_tool

@@ -12,15 +12,15 @@ from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naru.volumes import passes
-from naru.volumes.backend import CHUNK, Extent
 from naru.volumes.blocks import BLOCK, RECORD, UNKNOWN, ZERO, Buffer
 from naru.volumes.control import Control
-from naru.volumes.copy import _know
-from naru.volumes.locations import File
-from naru.volumes.manifest import Manifest
-from naru.volumes.passes import Pass
-from naru.volumes.state import Running, State, opened
+from naru.volumes.engine import passes
+from naru.volumes.engine.copy import _know
+from naru.volumes.engine.manifest import Manifest
+from naru.volumes.engine.passes import Pass
+from naru.volumes.engine.state import RunningPass, State, opened
+from naru.volumes.files.location import File
+from naru.volumes.volume import CHUNK, Extent
 
 from .memory import OBJECT, MemoryVolume
 
@@ -71,7 +71,7 @@ def one_pass(source: MemoryVolume, target: MemoryVolume, directory: Path, kills:
             if state.running is None:
                 number = f"{state.passes + 1}"
                 source.point(number)
-                state.running = Running(number, state.at)
+                state.running = RunningPass(number, state.at)
                 state.save()
             _know(target, state)
             running = state.running
@@ -92,7 +92,7 @@ def test_under_a_cap_it_is_told_how_far_it_is(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
     control = Control(rate=lambda: CHUNK, progress=lambda done, _: told.append((done, len(target.touched))))
     with opened(tmp_path, File("/a"), File("/b")) as state:
-        state.running = Running("1", "")
+        state.running = RunningPass("1", "")
         Pass(source.at("1"), target, state, state.running, control).run()
     assert [done for done, _ in told] == [number * CHUNK for number in range(1, 5)]
     assert all(sent - done // CHUNK <= 1 for done, sent in told)  # a second's worth may pass at once
@@ -118,12 +118,12 @@ def test_the_target_is_the_source_after_every_pass(garbage: Any, rounds: Any, la
 @settings(max_examples=150)
 @given(
     rounds=st.lists(st.tuples(CHANGES, st.lists(st.integers(0, 6), max_size=3)), min_size=1, max_size=4),
-    untold=st.sets(st.integers(0, SIZE // OBJECT)),
+    unlisted=st.sets(st.integers(0, SIZE // OBJECT)),
 )
-def test_changes_that_are_not_told_are_found(rounds: Any, untold: Any) -> None:
+def test_changes_that_are_not_told_are_found(rounds: Any, unlisted: Any) -> None:
     """Wherever it was killed after it had written some of what it was not told."""
     source, target = MemoryVolume(SIZE), MemoryVolume(SIZE)
-    source.untold = untold
+    source.unlisted = unlisted
     with tempfile.TemporaryDirectory() as directory:
         for seed, (changes, kills) in enumerate(rounds):
             change(source, changes, seed)
@@ -140,7 +140,7 @@ def test_one_change_that_is_not_told_makes_all_suspicious(kills: list[int], tmp_
     source.frozen["1"] = bytes(source.content)
     source.content[BLOCK : BLOCK + PAGE] = b"b" * PAGE
     source.content[2 * OBJECT : 2 * OBJECT + PAGE] = b"c" * PAGE
-    source.untold = {2}
+    source.unlisted = {2}
     counts = one_pass(source, target, tmp_path, kills)
     assert target.content == source.content
     assert kills or counts.read >= 2 * OBJECT
@@ -190,7 +190,7 @@ def test_several_windows_and_a_first_pass_that_writes_the_data_alone(
     told: list[tuple[int, int | None]] = []
     with opened(tmp_path, File("/a"), File("/b")) as state:
         source.point("1")
-        state.running = Running("1", "")
+        state.running = RunningPass("1", "")
         _know(target, state)
         control = Control(progress=lambda done, total: told.append((done, total)))
         counts = Pass(source.at("1"), target, state, state.running, control).run()
@@ -208,14 +208,14 @@ def test_the_cap_holds_and_may_change(tmp_path: Path) -> None:
     source.point("1")
     rate: list[float | None] = [8 << 20]
     with opened(tmp_path, File("/a"), File("/b")) as state:
-        state.running = Running("1", "")
+        state.running = RunningPass("1", "")
         _know(target, state)
         began = time.monotonic()
         Pass(source.at("1"), target, state, state.running, Control(rate=lambda: rate[0])).run()
         assert time.monotonic() - began >= 0.45
         target.content[:] = bytes(size)
         rate[0] = None
-        state.known, state.running = 0, Running("1", "")
+        state.known, state.running = 0, RunningPass("1", "")
         _know(target, state)
         began = time.monotonic()
         Pass(source.at("1"), target, state, state.running, Control(rate=lambda: rate[0])).run()

@@ -15,15 +15,18 @@ from hypothesis import strategies as st
 
 from naru.errors import InputError
 from naru.move.storage import carry
-from naru.volumes import proof as proofs
-from naru.volumes import verify as verifying
-from naru.volumes.backend import open_volume
 from naru.volumes.blocks import BLOCK, RECORD, ZERO
+from naru.volumes.ceph.location import Rbd
 from naru.volumes.control import Control
-from naru.volumes.copy import copy
-from naru.volumes.locations import File, Location, Rbd
-from naru.volumes.state import opened
-from naru.volumes.verify import check, checksum, verify
+from naru.volumes.engine import proof as proofs
+from naru.volumes.engine import verify as verifying
+from naru.volumes.engine.checksum import check, checksum
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.state import opened
+from naru.volumes.engine.verify import verify
+from naru.volumes.files.location import File
+from naru.volumes.open import open_volume
+from naru.volumes.volume import Location
 
 from ..plan.test_cli import naru
 from .conftest import MIB, Make, Writer, identical, spoil
@@ -61,13 +64,13 @@ def kept(file: Path, blocks: int) -> list[bytes]:
         min_size=1,
         max_size=5,
     ),
-    untold=st.sets(st.integers(0, 5), max_size=2),
+    unlisted=st.sets(st.integers(0, 5), max_size=2),
     spoilt=st.lists(st.integers(0, SIZE // 4096 - 1), max_size=1),
 )
-def test_the_records_are_those_of_the_last_point(rounds: Any, untold: Any, spoilt: Any) -> None:
+def test_the_records_are_those_of_the_last_point(rounds: Any, unlisted: Any, spoilt: Any) -> None:
     """Whether all was compared or what changed, repaired or not, not at all in some rounds, and killed in between."""
     source, target = MemoryVolume(SIZE), MemoryVolume(SIZE)
-    source.untold = untold
+    source.unlisted = unlisted
 
     @contextmanager
     def open_memory(location: Location, *, point: str = "", write: bool = False) -> Iterator[MemoryVolume]:
@@ -110,7 +113,7 @@ def test_the_records_are_those_of_the_last_point(rounds: Any, untold: Any, spoil
             assert last.source_digest == digest(records)
 
 
-def checked(directory: Path, point: str, how: str, control: Control) -> verifying.Verdict:
+def checked(directory: Path, point: str, how: str, control: Control) -> verifying.Comparison:
     return verifying.verify(
         SOURCE, TARGET, point=point, changed=how == "changed", repair=True, directory=directory, control=control
     )

@@ -9,9 +9,10 @@ import pytest
 from naru.move import reach, storage
 from naru.plan.context import Context
 from naru.plan.kinds import KINDS, load
-from naru.volumes.backend import open_volume
-from naru.volumes.locations import Location, Rbd
-from naru.volumes.verify import checksum
+from naru.volumes.ceph.location import Rbd
+from naru.volumes.engine.checksum import checksum
+from naru.volumes.open import open_volume
+from naru.volumes.volume import Location
 
 from .conftest import MIB, Clusters, Writer, identical, image
 

@@ -9,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from naru.errors import InputError
-from naru.volumes.locations import File, Location, Rbd, parse
+from naru.volumes.ceph.location import Rbd
+from naru.volumes.files.location import File
+from naru.volumes.open import parse
+from naru.volumes.volume import Location
 from naru.volumes.where import Backends, load, location
 
 pytestmark = pytest.mark.unit

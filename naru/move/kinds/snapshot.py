@@ -13,7 +13,7 @@ from naru.move.kinds import volume, volume_type
 from naru.move.kinds.volume_group import NOT_MOVED as GROUPS_NOT_MOVED
 from naru.move.marks import MARK, mark, marked_in_metadata
 from naru.move.storage import Snapshot, SnapshotCopy
-from naru.volumes.where import HOST, RbdBackend, described
+from naru.volumes.where import HOST, Backends, described
 
 
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
@@ -135,10 +135,10 @@ class _Reach:
         if not self._storages:
             return NO_STORAGE()
         old, new = self._storages
-        if not isinstance(described(str(row.body.get(HOST)), old), RbdBackend):
+        if not _keeps_history(str(row.body.get(HOST)), old):
             return NOT_ON_CEPH()
         pools = self._choice(row)
-        other = next((name for name in pools if not isinstance(described(name, new), RbdBackend)), "")
+        other = next((name for name in pools if not _keeps_history(name, new)), "")
         if other:
             return OTHER_POOL(pool=other)
         return "" if pools else UNKNOWN_POOL()
@@ -153,6 +153,12 @@ class _Reach:
             for pool in self._pools
             if wanted is None or (pool.body.get("capabilities") or {}).get("volume_backend_name") == wanted
         ]
+
+
+def _keeps_history(host: str, backends: Backends) -> bool:
+    """Whether the storage of that backend of Cinder has snapshots whose content can be read at any time."""
+    backend = described(host, backends)
+    return backend is not None and backend.keeps_history
 
 
 def _snapshot(draft: Draft, row: Row, of: Row, before: list[str]) -> str:

@@ -14,18 +14,9 @@ from ctypes import byref, c_int, c_size_t, c_uint64, c_void_p
 from typing import NamedTuple
 
 from naru.errors import InputError
-from naru.volumes.backend import (
-    PREFIX,
-    Extent,
-    Pending,
-    Point,
-    Volume,
-    VolumeError,
-    point_name,
-    stored_name,
-)
 from naru.volumes.blocks import Buffer
-from naru.volumes.librbd import (
+from naru.volumes.ceph.cluster import Cluster, Operation, closing, connected, disconnected
+from naru.volumes.ceph.librbd import (
     DIFF,
     DONT_NEED,
     FAST_DIFF,
@@ -35,30 +26,26 @@ from naru.volumes.librbd import (
     OBJECT_MAP,
     PROGRESS,
     TRASH,
-    Cluster,
+    CephError,
+    ImageInfo,
     ImageSpec,
-    Info,
-    Operation,
-    Refused,
     Snap,
     SnapSpec,
     TimeSpec,
     callback,
     check,
-    closing,
-    connected,
-    disconnected,
     rados,
     rbd,
 )
-from naru.volumes.locations import Rbd
+from naru.volumes.ceph.location import Rbd
+from naru.volumes.volume import PREFIX, Extent, Pending, Point, Volume, VolumeError, point_name, stored_name
 
 # What changed between two snapshots never changes again, and asking takes longer than copying it: a copy and its
 # verification ask the same. Lists longer than this are asked for again.
 REMEMBERED, REMEMBERED_LISTS = 10_000, 64
 HEAD = (1 << 64) - 2  # CEPH_NOSNAP: the image as it is now, where a snapshot's id is asked for
-_Told = tuple[str, int, int, int, int]
-_told: OrderedDict[_Told, list[Extent]] = OrderedDict()
+_Question = tuple[str, int, int, int, int]
+_remembered: OrderedDict[_Question, list[Extent]] = OrderedDict()
 
 
 class Parent(NamedTuple):
@@ -70,7 +57,7 @@ class Parent(NamedTuple):
     overlap: int
 
 
-class Form(NamedTuple):
+class Layout(NamedTuple):
     """How an image is laid out. `order` is of the objects' size, `data_pool` "" for the image's own."""
 
     features: int
@@ -158,17 +145,17 @@ class RbdVolume(Volume):
         """The image's id in its pool, which it keeps when it is renamed."""
         return self.identity().rpartition("/")[2]
 
-    def form(self) -> Form:
+    def layout(self) -> Layout:
         """How it is laid out."""
         assert self._cluster
-        info, features, unit, count = Info(), c_uint64(), c_uint64(), c_uint64()
+        info, features, unit, count = ImageInfo(), c_uint64(), c_uint64(), c_uint64()
         check(rbd.stat(self._image, byref(info), ctypes.sizeof(info)), self._name)
         check(rbd.get_features(self._image, byref(features)), self._name)
         check(rbd.get_stripe_unit(self._image, byref(unit)), self._name)
         check(rbd.get_stripe_count(self._image, byref(count)), self._name)
         data_pool = self._cluster.pool_name(rbd.get_data_pool_id(self._image))
         own = data_pool in ("", self.location.pool)
-        return Form(features.value, info.order, unit.value, count.value, "" if own else data_pool)
+        return Layout(features.value, info.order, unit.value, count.value, "" if own else data_pool)
 
     # -- clones
 
@@ -200,15 +187,15 @@ class RbdVolume(Volume):
         return found
 
     def snapshot_id(self, name: str) -> int:
-        """The id of the point, 0 when there is none of this name."""
+        """The id of the point, 0 when no point has this name."""
         return next((number for number, text, _ in self._snapshots() if text == f"{PREFIX}{name}"), 0)
 
     def flatten(self, progress: Callable[[int, int], bool]) -> None:
         """Gives it all that it shares with its parent, which it then has none of any more; whoever has it open goes on.
-        `progress` is told objects done and there, in a thread of librbd's, and answers whether to go on."""
+        `progress` is given objects done and in all, in a thread of librbd's, and returns whether to go on."""
         code = rbd.flatten_with_progress(self._image, callback(progress), None)
         if code != -errno.EINVAL or self.parent():  # another one ended it in this moment
-            check(code, f"{self._name} cannot be made independent of its parent")
+            check(code, f"{self._name} cannot be flattened")
 
     def maps(self) -> int:
         """Of the features that are maps of its objects (object-map, fast-diff), those that it has."""
@@ -220,7 +207,7 @@ class RbdVolume(Volume):
             check(rbd.update_features(self._image, have, 0), f"{self._name}: its object map cannot be given up")
 
     def make_maps(self, wanted: int, progress: Callable[[int, int], bool]) -> None:
-        """Gives it such features of those as it lacks, the maps made from the objects that are there. `progress` as in
+        """Gives it such features of those as it lacks, the maps made from the objects that exist. `progress` as in
         `flatten`."""
         what = f"{self._name}: its object map cannot be made anew"
         if lacking := wanted & ~self.maps():
@@ -252,7 +239,7 @@ class RbdVolume(Volume):
         raise VolumeError(f"{self._name}: the snapshot {PREFIX}{name} is gone as soon as it was made")
 
     def _is_whole(self, name: str) -> bool:
-        """Whether the snapshot is there with its object map, which is an object of the pool. That is read, and the
+        """Whether the snapshot exists with its object map, which is an object of the pool. That is read, and the
         snapshot not opened: librbd 16 aborts the process, soon or late, when a second image is opened over a connection
         and closed again while others are opened."""
         number, some = self.snapshot_id(name), ctypes.create_string_buffer(1)
@@ -291,7 +278,7 @@ class RbdVolume(Volume):
         if code == -errno.ENOENT:
             return False
         if code == -errno.EBUSY:
-            raise Refused(f"{self._name}: the snapshot {PREFIX}{name}", errno.EBUSY, hint="Somebody cloned it.")
+            raise CephError(f"{self._name}: the snapshot {PREFIX}{name}", errno.EBUSY, hint="Somebody cloned it.")
         check(code, f"{self._name}: the snapshot {PREFIX}{name} cannot be removed")
         return True
 
@@ -319,16 +306,16 @@ class RbdVolume(Volume):
     # -- content
 
     def ranges(self, start: int, end: int, since: str = "") -> list[Extent]:
-        told = self._between(since, start, end) if since and self._point else None
-        if told and (known := _told.get(told)) is not None:  # another thread may drop it at any moment
+        asked = self._between(since, start, end) if since and self._point else None
+        if asked and (known := _remembered.get(asked)) is not None:  # another thread may drop it at any moment
             return known
         # From the OSDs' own lists of clones, object by object. The object map would answer at once, but that of a
         # snapshot taken under I/O may lack changes (tracker.ceph.com/issues/61472, 61616: librbd 16 to 17.2.6, krbd).
         extents = self._diff(start, end, since, whole_objects=False)
-        if told and len(extents) <= REMEMBERED:
-            _told[told] = extents
-            while len(_told) > REMEMBERED_LISTS:
-                _told.popitem(last=False)
+        if asked and len(extents) <= REMEMBERED:
+            _remembered[asked] = extents
+            while len(_remembered) > REMEMBERED_LISTS:
+                _remembered.popitem(last=False)
         return extents
 
     def data(self, start: int, end: int, since: str = "") -> list[Extent]:
@@ -378,7 +365,7 @@ class RbdVolume(Volume):
         check(code, f"{self._name}: what changed cannot be read")
         return _joined(found, end)
 
-    def _between(self, since: str, start: int, end: int) -> "_Told":
+    def _between(self, since: str, start: int, end: int) -> "_Question":
         ids = {point_name(name): number for number, name, _ in self._snapshots()}
         return self.identity(), ids.get(since, 0), ids.get(self._point, 0), start, end
 

@@ -11,9 +11,10 @@ import socket
 import struct
 from collections.abc import Callable
 
-from naru.volumes.backend import Extent, Tick, VolumeError, no_tick
 from naru.volumes.blocks import Buffer
+from naru.volumes.control import Tick, no_tick
 from naru.volumes.oserrors import failed
+from naru.volumes.volume import Extent, VolumeError
 
 MAGIC, OPTION, OPTION_REPLY = 0x4E42444D41474943, 0x49484156454F5054, 0x3E889045565A9
 REQUEST, SIMPLE, STRUCTURED = 0x25609513, 0x67446698, 0x668E33EF
@@ -29,12 +30,12 @@ MOST = 12
 LONGEST = 1 << 30  # of a request without payload
 
 
-class Request:
+class NbdRequest:
     """A request on its way: `take` is given each piece of its answer (type, length) to read it off the socket."""
 
     __slots__ = ("client", "cookie", "done", "error", "take", "what")
 
-    def __init__(self, client: "Client", cookie: int, what: str, take: Callable[[int, int], None] | None) -> None:
+    def __init__(self, client: "NbdClient", cookie: int, what: str, take: Callable[[int, int], None] | None) -> None:
         self.client, self.cookie, self.what, self.take = client, cookie, what, take
         self.done = False
         self.error: OSError | None = None
@@ -46,7 +47,7 @@ class Request:
             raise failed(self.client.name, f"cannot be {self.what}", self.error)
 
 
-class Client:
+class NbdClient:
     """The server behind a connected socket. `name` is what messages call it."""
 
     def __init__(self, connection: socket.socket, name: str) -> None:
@@ -55,7 +56,7 @@ class Client:
         self.read_only = False
         self._socket = connection
         self._cookies = itertools.count(1)
-        self._requests: dict[int, Request] = {}
+        self._requests: dict[int, NbdRequest] = {}
         self._socket.settimeout(60)
         try:
             self._negotiate()
@@ -80,7 +81,7 @@ class Client:
         query = b"base:allocation"
         contexts = self._option(OPT_SET_META_CONTEXT, struct.pack(">II", 0, 1) + struct.pack(">I", len(query)) + query)
         if not any(kind == REP_META_CONTEXT for kind, _ in contexts):
-            raise VolumeError(f"{self.name}: what serves it does not tell holes from data")
+            raise VolumeError(f"{self.name}: what serves it does not distinguish holes from data")
         for kind, data in self._option(OPT_GO, struct.pack(">IH", 0, 0)):
             if kind == REP_INFO and data[:2] == b"\0\0":
                 self.size, flags = struct.unpack(">QH", data[2:12])
@@ -100,25 +101,25 @@ class Client:
 
     # -- requests
 
-    def read(self, buffer: Buffer, at: int, offset: int, length: int) -> Request:
+    def read(self, buffer: Buffer, at: int, offset: int, length: int) -> NbdRequest:
         """Reads into the buffer from `at`."""
 
         def take(kind: int, size: int) -> None:
             (begin,) = struct.unpack(">Q", self._exactly(8))
-            place = at + begin - offset
+            position = at + begin - offset
             if kind == OFFSET_DATA:
-                self._into(buffer.view[place : place + size - 8])
+                self._into(buffer.view[position : position + size - 8])
             else:
                 (hole,) = struct.unpack(">I", self._exactly(4))
-                buffer.clear(place, place + hole)
+                buffer.clear(position, position + hole)
 
         return self._send(READ, offset, length, "read", take)
 
-    def write(self, buffer: Buffer, at: int, offset: int, length: int) -> Request:
+    def write(self, buffer: Buffer, at: int, offset: int, length: int) -> NbdRequest:
         """Writes from the buffer."""
         return self._send(WRITE, offset, length, "written", None, buffer.view[at : at + length])
 
-    def zero(self, offset: int, length: int) -> Request:
+    def zero(self, offset: int, length: int) -> NbdRequest:
         """Zeroes at most LONGEST bytes; the server may give their space back."""
         return self._send(WRITE_ZEROES, offset, length, "zeroed", None)
 
@@ -130,8 +131,8 @@ class Client:
         """What of [start, end) is not known to read as zeroes."""
         found: list[Extent] = []
         while start < end:
-            told = self._status(start, min(LONGEST, end - start))
-            for length, state in told:
+            extents = self._status(start, min(LONGEST, end - start))
+            for length, state in extents:
                 length = min(length, end - start)
                 if not state & STATE_ZERO and length:
                     if found and found[-1].end == start:
@@ -139,18 +140,18 @@ class Client:
                     else:
                         found.append(Extent(start, length))
                 start += length
-            if not told:
-                raise VolumeError(f"{self.name}: no holes and data are told at {start}")
+            if not extents:
+                raise VolumeError(f"{self.name}: no holes and data are reported at {start}")
         return found
 
     def _status(self, start: int, length: int) -> list[tuple[int, int]]:
-        told: list[tuple[int, int]] = []
+        extents: list[tuple[int, int]] = []
 
         def take(_: int, size: int) -> None:
-            told.extend(struct.iter_unpack(">II", self._exactly(size)[4:]))
+            extents.extend(struct.iter_unpack(">II", self._exactly(size)[4:]))
 
         self._send(BLOCK_STATUS, start, length, "read", take).wait(no_tick)
-        return told
+        return extents
 
     def _send(
         self,
@@ -160,10 +161,10 @@ class Client:
         what: str,
         take: Callable[[int, int], None] | None,
         payload: memoryview | None = None,
-    ) -> Request:
+    ) -> NbdRequest:
         while len(self._requests) >= MOST:
             self.receive(no_tick)
-        request = Request(self, next(self._cookies), what, take)
+        request = NbdRequest(self, next(self._cookies), what, take)
         self._requests[request.cookie] = request
         try:
             self._socket.settimeout(60)

@@ -1,7 +1,8 @@
-"""`naru volume adopt|flatten`: content that is not copied, because both volumes are on one storage."""
+"""`naru volume clone|flatten`: content that is not copied, because both volumes are on one storage."""
 
 import argparse
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -9,16 +10,16 @@ from naru.cli.base import ShowOne
 from naru.cli.volume import add_location
 from naru.cli.volume_copy import controlled
 from naru.errors import InputError
-from naru.volumes import adopt
-from naru.volumes.backend import PREFIX
-from naru.volumes.locations import Location, parse
+from naru.volumes.engine import clone
+from naru.volumes.open import parse
+from naru.volumes.volume import PREFIX, Location
 
-JOB = "adopt"
+JOB = "adopt"  # in the names of snapshots, and of a release in which clone was called so: what it began can be ended
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     add_location(parser, "source", "rbd:..., file:... or qcow2:...; see naru volume where --help")
-    add_location(parser, "target", "the same; it has to be there")
+    add_location(parser, "target", "the same; it has to exist")
     parser.add_argument(
         "--job", default=JOB, metavar="NAME", help=f"part of the point's name, naru-NAME-final (default: {JOB})"
     )
@@ -30,51 +31,61 @@ def _parsed(arguments: argparse.Namespace) -> tuple[Location, Location]:
     return parse(arguments.source), parse(arguments.target)
 
 
-class Adopt(ShowOne):
+class Clone(ShowOne):
     """Give a volume the content of another one on the same storage, in seconds and without a copy.
 
     On one Ceph cluster the target becomes a clone of a last point of the source: with its own name, and what it was
     before kept aside; naru volume flatten makes it independent later, while it is in use. On one file system with
     reflinks it becomes a reflink. Nobody may have either volume open. The target's key must be able to read the
     source's pool, and those of its parents, until then. May be interrupted and run again. Exit codes: 0 done, 1 a
-    storage failed, 2 bad input, also where there is no such way, 130 interrupted.
+    storage failed, 2 bad input, also where it cannot be done, 130 interrupted.
     """
 
     examples = """
-naru volume adopt rbd:old-volumes/volume-1@id=cinder rbd:new-volumes/volume-2@id=cinder2 --check
-naru volume adopt rbd:old-volumes/volume-1@id=cinder rbd:new-volumes/volume-2@id=cinder2
-naru volume adopt rbd:old-volumes/volume-1@id=cinder rbd:new-volumes/volume-2@id=cinder2 --undo
-naru volume adopt file:/mnt/nfs/volume-1 file:/mnt/nfs/volume-2
+naru volume clone rbd:old-volumes/volume-1@id=cinder rbd:new-volumes/volume-2@id=cinder2 --check
+naru volume clone rbd:old-volumes/volume-1@id=cinder rbd:new-volumes/volume-2@id=cinder2
+naru volume clone rbd:old-volumes/volume-1@id=cinder rbd:new-volumes/volume-2@id=cinder2 --undo
+naru volume clone file:/mnt/nfs/volume-1 file:/mnt/nfs/volume-2
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         _add_common(parser)
         how = parser.add_mutually_exclusive_group()
-        how.add_argument("--check", action="store_true", help="only say which way there is, and why no better one")
-        how.add_argument("--undo", action="store_true", help="take it back, as far as it came")
+        how.add_argument("--check", action="store_true", help="only say whether it can be done, and if not, why")
+        how.add_argument("--undo", action="store_true", help="undo it, as far as it came")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         source, target = _parsed(arguments)
-        with controlled("adopting", None, self.app.options.verbose_level == 0) as control:
+        with controlled("cloning", None, self.app.options.verbose_level == 0) as control:
             if arguments.undo:
-                adopt.restore(source, target, arguments.job, control)
+                clone.undo(source, target, arguments.job, control)
                 return ("restored",), (str(target),)
             if arguments.check:
-                found = adopt.way(source, target)
+                found = clone.method(source, target)
                 return ("way", "why"), (found.name, found.why)
-            done = adopt.adopt(source, target, arguments.job, control)
+            done = clone.clone(source, target, arguments.job, control)
         shown = done._asdict() | {"point": f"{PREFIX}{done.point}" if done.point else ""}
         return tuple(shown), tuple(shown.values())
 
 
-class Flatten(ShowOne):
-    """Make an adopted volume independent of its source, while it is in use, and compare what it was with the source.
+class Adopt(Clone):
+    """The former name of naru volume clone, which does the same."""
 
-    Both are compared as they were at the adoption, over the whole address space. When they are equal, the source's last
-    point and what the target was before are removed; else all is kept, and told. Nothing is done with a volume that was
-    not adopted. May be interrupted and run again. Exit codes as of adopt.
+    examples = ""
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        print("naru: volume adopt is called volume clone now; the old name still works", file=sys.stderr)
+        return super().take_action(arguments)
+
+
+class Flatten(ShowOne):
+    """Make a cloned volume independent of its source, while it is in use, and compare what it was with the source.
+
+    Both are compared as they were when the clone was made, over the whole address space. When they are equal, the
+    source's last point and what the target was before are removed; else all is kept, and the difference is shown.
+    Nothing is done with a volume that was not cloned. May be interrupted and run again. Exit codes as of clone.
     """
 
     examples = """
@@ -89,5 +100,5 @@ naru volume flatten rbd:old-volumes/volume-1@id=cinder rbd:new-volumes/volume-2@
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         source, target = _parsed(arguments)
         with controlled("flattening", None, self.app.options.verbose_level == 0) as control:
-            done = adopt.settle(source, target, arguments.job, control)
+            done = clone.flatten(source, target, arguments.job, control)
         return done._fields, done

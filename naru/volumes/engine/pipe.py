@@ -6,14 +6,15 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from naru.volumes.backend import CHUNK, Extent, Pending, Tick, Volume, VolumeError, no_tick
 from naru.volumes.blocks import BLOCK, Buffer, spans
+from naru.volumes.control import Tick, no_tick
+from naru.volumes.volume import CHUNK, Extent, Pending, Volume, VolumeError
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What goes through one buffer: pieces to read, each with its place in the buffer, and ranges that are to become
-    zero. In order; `start` is the first offset. A piece's place has its offset's remainder by BLOCK."""
+    """What goes through one buffer: pieces to read, each with its position in the buffer, and ranges that are to become
+    zero. In order; `start` is the first offset. The position of a piece has the remainder by BLOCK of its offset."""
 
     start: int
     pieces: list[tuple[Extent, int]]
@@ -42,7 +43,7 @@ def widened(extents: Iterable[Extent], end: int) -> Iterator[Extent]:
         yield begun
 
 
-class Outlook:
+class Expected:
     """How much is to be read in each window of a volume, before it is known exactly: for progress, and once."""
 
     def __init__(self, volume: Volume, since: str, position: int, window: int) -> None:
@@ -119,7 +120,7 @@ def slots(memory: int) -> Iterator[list[Slot]]:
 
 def _drain(slot: Slot) -> None:
     while slot.pending:
-        # whoever waited for it in earnest has been told, or something worse is being raised
+        # its failure was raised where it was waited for, or something worse is being raised
         with contextlib.suppress(VolumeError):
             slot.pending[0].wait(no_tick)
         del slot.pending[0]

@@ -1,6 +1,6 @@
 """Copies: the first pass takes everything, each later one what changed; killed at any instant, they go on.
 
-    with the state in a directory          nothing is there yet: first pass
+    with the state in a directory          empty yet: the first pass
     after a whole pass                     the next one, up to a new point
     in the middle of one, killed or ended  that one, from its position
 
@@ -8,28 +8,29 @@ Where the source has stable points (Ceph) each pass ends at a new one, and those
 whole, but for the one at which both sides were last found equal: what is compared next need only begin there. Where it
 has none (files) a pass reads all data and writes what differs from what it wrote last.
 
-A pass may also end `at` a point that is there already and not ours, Cinder's snapshot of the volume: so its history is
+A pass may also end `at` a point that exists already and is not ours, Cinder's snapshot of the volume: so its history is
 carried, snapshot by snapshot, and the next pass goes on from the last of them.
 """
 
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
 from naru.errors import InputError
-from naru.volumes.backend import OTHER, Volume, VolumeError, has_points, open_volume, stored_name
 from naru.volumes.blocks import BLOCK
-from naru.volumes.changes import candidates, listed_early
 from naru.volumes.control import Control
-from naru.volumes.locations import Location
-from naru.volumes.passes import WINDOW, Pass
-from naru.volumes.state import Running, State, opened
+from naru.volumes.engine.changes import candidates, listed_early
+from naru.volumes.engine.passes import WINDOW, Pass
+from naru.volumes.engine.points import points_of, remove
+from naru.volumes.engine.state import RunningPass, State, opened
+from naru.volumes.open import backend_of, open_volume
+from naru.volumes.volume import OTHER, Location, Volume, VolumeError, stored_name
 
 
-class Copied(NamedTuple):
-    """A whole pass, in bytes and seconds of the run that ended it, from when its point was there. `number` counts
+class PassResult(NamedTuple):
+    """A whole pass, in bytes and seconds of the run that ended it, from when its point existed. `number` counts
     passes from 1; `point` is the source's point that the target now is, "" where it has none, and then `stable` says
     nothing of a moment in time."""
 
@@ -54,16 +55,16 @@ def copy(
     at: str = "",
     grow: bool = False,
     settle: float = 0.0,
-    rest: bool = False,
+    idle: bool = False,
     control: Control | None = None,
-) -> Copied:
-    """Makes one pass, or ends the one that was begun. The target is written in place and has to be there.
+) -> PassResult:
+    """Makes one pass, or ends the one that was begun. The target is written in place and has to exist.
 
     `directory` keeps the state, for this pair alone. `job` is part of the points' names (naru-JOB-NUMBER), chosen at
-    the first pass; without it a random one. `at` is a point of others on the source, whose content is copied in place
+    the first pass; without it a random one. `at` is a point of others on the source, whose content is copied instead
     of a new point's. A target smaller than the source is made larger with `grow`, else it is an InputError. `settle` is
     how many seconds to wait after a point is made of a volume that is in use: with librbd before 17.2.7 a write that
-    was under way then may still go into it. `rest` says that nobody writes to the source any more, so that not each of
+    was under way then may still go into it. `idle` says that nobody writes to the source any more, so that not each of
     its objects needs to be asked for (see `changes`). Raises what `control.check` raises, VolumeError when a storage
     fails; the next call goes on.
     """
@@ -72,7 +73,7 @@ def copy(
         resumed = state.running is not None
         with (
             open_volume(target, write=True) as written,
-            _source(source, state, at, settle, rest, control) as (read, still),
+            _source(source, state, at, settle, idle, control) as (read, still),
         ):
             began, size = time.monotonic(), read.size()
             _fit(read, written, grow)
@@ -92,39 +93,39 @@ def copy(
             state.at, state.passes, state.running = running.point, state.passes + 1, None
             state.save()
             # by what is open: to ask for it anew would be one open more in a window
-            _remove(source, _points(read, state.job, (state.at, state.verified)), read.unfinished())
+            remove(source, points_of(read, state.job, (state.at, state.verified)), read.unfinished())
         amounts = (counts.read, counts.data, counts.written, counts.zeroed)
         seconds = time.monotonic() - began
-        return Copied(state.passes, running.point, running.since, state.known, *amounts, seconds, resumed)
+        return PassResult(state.passes, running.point, running.since, state.known, *amounts, seconds, resumed)
 
 
 @contextmanager
 def _source(
-    location: Location, state: State, at: str, settle: float, rest: bool, control: Control
+    location: Location, state: State, at: str, settle: float, idle: bool, control: Control
 ) -> Iterator[tuple[Volume, bool]]:
-    """The source, open at the point of the pass that is to run, and whether that was made at `rest`; the pass begun
-    unless one is running."""
+    """The source, open at the point of the pass that is to run, and whether that was made while it was `idle`; the pass
+    begun unless one is running."""
     with ExitStack() as opening:
         # to open an image is work for its cluster, and time of a cut-over: not once more for the point
-        write = has_points(location) and not at and _makes_point(state.running)
+        write = backend_of(location).keeps_history and not at and _makes_point(state.running)
         now = opening.enter_context(open_volume(location, write=write))
-        still = _prepare(location, now, write, state, at) and rest
+        still = _prepare(location, now, write, state, at) and idle
         running = state.running
         assert running is not None
         if not now.exact:
             yield now, still
             return
-        if (settle or rest) and running.point not in state.early:
+        if (settle or idle) and running.point not in state.early:
             if not still:  # else nothing was under way at the point
                 _wait(settle, control)
             _note_early(location, state, running.point, still)
         with open_volume(location, point=running.point) as volume:
-            # who has it open to be written is told of all that others do to it, and has to answer: not for hours
+            # who has it open to write is notified of all that others do to it, and has to answer: not for hours
             opening.close()
             yield volume, still
 
 
-def _makes_point(running: Running | None) -> bool:
+def _makes_point(running: RunningPass | None) -> bool:
     """Whether the point of a pass has to be made, or to be made whole: one that was read from is whole."""
     return running is None or not (running.limit or running.point.startswith(OTHER))
 
@@ -147,7 +148,7 @@ def _note_early(location: Location, state: State, point: str, still: bool) -> No
 
 
 def _prepare(location: Location, now: Volume, write: bool, state: State, at: str) -> bool:
-    """Sees that a pass is running in the state, and that its point is there: whether that had to be made."""
+    """Sees that a pass is running in the state, and that its point exists: whether that had to be made."""
     exact, identity = now.exact, now.identity()
     points = [point.name for point in now.points(every=True)]
     if at and at not in points:
@@ -174,7 +175,7 @@ def _prepare(location: Location, now: Volume, write: bool, state: State, at: str
     return running.point not in points
 
 
-def _begin(exact: bool, points: list[str], state: State, lost: int, at: str) -> Running:
+def _begin(exact: bool, points: list[str], state: State, lost: int, at: str) -> RunningPass:
     """A new pass. It is in the state before its point is made: one that a killed process made is found by it."""
     number = state.passes + 1
     while exact and f"{state.job}-{number}" in points:
@@ -182,10 +183,10 @@ def _begin(exact: bool, points: list[str], state: State, lost: int, at: str) -> 
     # what a lost pass wrote need not be among the differences to the new point: all has to be compared
     since = state.at if exact and state.at in points and not lost else ""
     if since and at and points.index(since) > points.index(at):
-        since = ""  # differences are told forwards alone
+        since = ""  # differences are listed forwards alone
     if not since:
         state.verified = ""  # a pass over everything may write anywhere
-    return Running(at or (f"{state.job}-{number}" if exact else ""), since, 0, lost)
+    return RunningPass(at or (f"{state.job}-{number}" if exact else ""), since, 0, lost)
 
 
 def _fit(source: Volume, target: Volume, grow: bool) -> None:
@@ -221,29 +222,3 @@ def _know(target: Volume, state: State) -> None:
     state.target_id, state.known = identity, size
     if changed or running.limit:
         state.save()
-
-
-def tidy(source: Location, state: State) -> None:
-    """Removes the points of this copy that nothing needs any more."""
-    if state.at:
-        clean(source, state.job, keep=(state.at, state.verified))
-
-
-def clean(location: Location, job: str = "", *, keep: Collection[str] = ()) -> list[str]:
-    """Removes our points on a volume, of one job or of all; the names of those removed. May be repeated."""
-    with open_volume(location) as volume:
-        names, unfinished = _points(volume, job, keep), volume.unfinished()
-    return _remove(location, names, unfinished)
-
-
-def _points(volume: Volume, job: str, keep: Collection[str]) -> list[str]:
-    names = [point.name for point in volume.points() if point.name not in keep]
-    return [name for name in names if not job or name.rpartition("-")[0] == job]
-
-
-def _remove(location: Location, names: list[str], unfinished: bool) -> list[str]:
-    """Removes these points, and what is left of one whose removal was killed: the names of those removed."""
-    if not names and not unfinished:
-        return []
-    with open_volume(location, write=True) as volume:
-        return [name for name in names if volume.clean(name)]

@@ -17,19 +17,19 @@ from typing import Any
 
 from naru.errors import InputError, NaruError
 from naru.files import write_whole
-from naru.volumes.locations import Location
-from naru.volumes.manifest import Manifest
+from naru.volumes.engine.manifest import Manifest
 from naru.volumes.oserrors import hint_of
+from naru.volumes.volume import Location
 
 FORMAT = 1
 
 
 @dataclass
-class Running:
-    """A pass that has begun: from `since` ("" for everything) to `point` ("" where there are none). Everything below
-    `position` is done; between it and `limit` something may have been written; nothing beyond. `mistaken` says that
-    the list of what changed was found wanting (see `changes`), `coarse` that therefore all that may have changed is
-    being compared."""
+class RunningPass:
+    """A pass that has begun: from `since` ("" for everything) to `point` ("" where the source has none). Everything
+    below `position` is done; between it and `limit` something may have been written; nothing beyond. `mistaken` says
+    that the list of what changed was found incomplete (see `changes`), `coarse` that therefore all that may have
+    changed is being compared."""
 
     point: str
     since: str
@@ -43,7 +43,7 @@ class Running:
 class State:
     """See the fields of state.json: identities and texts of both sides, `at` the point of the last whole pass,
     `verified` the one at which the target was last found to be equal everywhere, `known` up to which size of the target
-    the manifest tells the truth, `passes` how many were whole; `early` by point the offsets and lengths of what changed
+    the manifest is true, `passes` how many were whole; `early` by point the offsets and lengths of what changed
     right after it (see `changes`), None where that is much."""
 
     directory: Path
@@ -58,16 +58,16 @@ class State:
     passes: int = 0
     known: int = 0
     early: dict[str, list[tuple[int, int]] | None] = field(default_factory=dict)
-    running: Running | None = None
+    running: RunningPass | None = None
 
     def save(self, start: int = 0, records: bytes | bytearray = b"") -> None:
         """Returns when it survives a loss of power, with the manifest, whose `records` from `start` on are new."""
-        said = {"naru_copy": FORMAT} | {name: getattr(self, name) for name in _FIELDS}
-        said["running"] = asdict(self.running) if self.running else None
+        content = {"naru_copy": FORMAT} | {name: getattr(self, name) for name in _FIELDS}
+        content["running"] = asdict(self.running) if self.running else None
         self.manifest.store(start, records)
         self.manifest.sync()
         try:
-            write_whole(self.directory / "state.json", json.dumps(said, indent=1))
+            write_whole(self.directory / "state.json", json.dumps(content, indent=1))
         except OSError as error:
             raise NaruError(
                 f"{self.directory} cannot be written", detail=error.strerror or "", hint=hint_of(error.errno)
@@ -79,7 +79,7 @@ _FIELDS = [item.name for item in fields(State) if item.name not in ("directory",
 
 @contextmanager
 def opened(directory: Path, source: Location, target: Location, job: str = "") -> Iterator[State]:
-    """The state in `directory`, made when there is none; this process alone may use it until the end.
+    """The state in `directory`, made unless it exists; this process alone may use it until the end.
 
     Raises InputError when it is that of another copy, or damaged, and NaruError while another process has it.
     """
@@ -94,14 +94,14 @@ def opened(directory: Path, source: Location, target: Location, job: str = "") -
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise NaruError(f"{directory} is being used by another process", hint="Wait for it, or end it.") from error
-        said = _read(directory / "state.json")
-        fresh = not said or not (directory / "manifest").exists()
+        content = _read(directory / "state.json")
+        fresh = not content or not (directory / "manifest").exists()
         manifest = Manifest(directory / "manifest")
         stack.callback(manifest.close)
-        running = said.pop("running", None)
-        known = {name: said[name] for name in _FIELDS if name in said}
+        running = content.pop("running", None)
+        known = {name: content[name] for name in _FIELDS if name in content}
         state = State(directory, manifest, **{"source": str(source), "target": str(target)} | known)
-        state.running = Running(**running) if running else None
+        state.running = RunningPass(**running) if running else None
         if (state.source, state.target) != (str(source), str(target)):
             raise InputError(
                 f"{directory} is the state of another copy",
@@ -110,7 +110,7 @@ def opened(directory: Path, source: Location, target: Location, job: str = "") -
             )
         if fresh:
             state.known = 0
-        if job and not said:
+        if job and not content:
             state.job = job
         yield state
 
@@ -121,23 +121,23 @@ def exists(directory: Path) -> bool:
 
 
 def last_point(directory: Path) -> str:
-    """The point of the last whole pass, "" when there is none."""
+    """The point of the last whole pass, "" when no pass was whole."""
     return str(_read(directory / "state.json").get("at", ""))
 
 
 def reached(directory: Path) -> list[str]:
-    """The points of the last whole pass and of one that has begun, as far as there are any."""
-    said = _read(directory / "state.json")
-    return [point for point in (said.get("at"), (said.get("running") or {}).get("point")) if point]
+    """The points of the last whole pass and of one that has begun, as far as they exist."""
+    content = _read(directory / "state.json")
+    return [point for point in (content.get("at"), (content.get("running") or {}).get("point")) if point]
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        said = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read", detail=str(error), hint="Remove it to start anew.") from error
-    if not isinstance(said, dict) or said.get("naru_copy") != FORMAT:
+    if not isinstance(content, dict) or content.get("naru_copy") != FORMAT:
         raise InputError(f"{path} is not the state of a copy that this Naru knows", hint="Remove it to start anew.")
-    return said
+    return content

@@ -21,9 +21,9 @@ from blake3 import blake3
 from naru.errors import InputError, NaruError
 from naru.files import sync_directory
 from naru.volumes.blocks import BLOCK, RECORD
-from naru.volumes.manifest import Manifest
-from naru.volumes.passes import WINDOW
-from naru.volumes.state import State
+from naru.volumes.engine.manifest import Manifest
+from naru.volumes.engine.passes import WINDOW
+from naru.volumes.engine.state import State
 
 PROOFS = "proofs"
 RECORDS = "records"
@@ -50,8 +50,8 @@ class Proof(NamedTuple):
 
     def chained(self, before: str) -> "Proof":
         """This proof after one whose chain is `before`, "" for the first."""
-        told = json.dumps(self._asdict() | {"chain": before})
-        return self._replace(chain=blake3(told.encode()).hexdigest())
+        text = json.dumps(self._asdict() | {"chain": before})
+        return self._replace(chain=blake3(text.encode()).hexdigest())
 
 
 def read(directory: Path) -> list[Proof]:

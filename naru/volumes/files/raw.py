@@ -1,4 +1,4 @@
-"""Raw files and block devices: sparse where the file system tells, written in place, holes punched for zeroes.
+"""Raw files and block devices: sparse where the file system knows holes, written in place, holes punched for zeroes.
 
 A file has no stable point and no list of changes: later passes read all its data and compare hashes. So the pass that
 counts is the one after its writer stopped, or one over a file that nobody writes any more (the backing file below a
@@ -16,10 +16,11 @@ from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
 
 from naru.errors import InputError
-from naru.volumes.backend import Extent, Pending, Point, Tick, Volume, VolumeError
 from naru.volumes.blocks import Buffer
-from naru.volumes.locations import File
-from naru.volumes.oserrors import failed, telling
+from naru.volumes.control import Tick
+from naru.volumes.files.location import File
+from naru.volumes.oserrors import failed, reported
+from naru.volumes.volume import Extent, Pending, Point, Volume, VolumeError
 
 THREADS = 4
 # linux/falloc.h: deallocate, reads as zeroes afterwards; for block devices (4.9 and newer) alike
@@ -58,7 +59,7 @@ class OnFiles(Volume):
         return False
 
 
-class FileVolume(OnFiles):
+class RawVolume(OnFiles):
     """See `Volume`. Raises InputError for a point, since files have none."""
 
     def __init__(self, location: File, point: str, write: bool) -> None:
@@ -79,21 +80,21 @@ class FileVolume(OnFiles):
     # -- what it is
 
     def identity(self) -> str:
-        with telling(self._name, "cannot be looked at"):
+        with reported(self._name, "cannot be looked at"):
             return identity_of(self._fd)
 
     def confirm(self) -> None:
         confirm(self.location, self.identity())
 
     def size(self) -> int:
-        with telling(self._name, "cannot be looked at"):
+        with reported(self._name, "cannot be looked at"):
             return size_of(self._fd)
 
     def resize(self, size: int) -> None:
         now = self.size()
         if size < now or (size > now and stat.S_ISBLK(os.fstat(self._fd).st_mode)):
             raise InputError(f"{self._name} has {now} bytes and cannot be made {size}")
-        with telling(self._name, "cannot be resized"):
+        with reported(self._name, "cannot be resized"):
             os.ftruncate(self._fd, size)
 
     # -- content
@@ -104,7 +105,7 @@ class FileVolume(OnFiles):
         found: list[Extent] = []
         end = min(end, self.size())
         at = start
-        with telling(self._name, "cannot be asked for its holes"):
+        with reported(self._name, "cannot be asked for its holes"):
             while at < end:
                 try:
                     begin = os.lseek(self._fd, at, os.SEEK_DATA)
@@ -156,7 +157,7 @@ class FileVolume(OnFiles):
             offset, length = offset + count, length - count
 
     def flush(self) -> None:
-        with telling(self._name, "cannot be flushed"):
+        with reported(self._name, "cannot be flushed"):
             os.fdatasync(self._fd)
 
 
@@ -179,7 +180,7 @@ class _Task(Pending):
 
 
 def opened(path: Path, write: bool) -> int:
-    """A descriptor of a file or block device that is there. What the kernel has cached of it is dropped, so that what
+    """A descriptor of a file or block device that exists. What the kernel has cached of it is dropped, so that what
     is read comes from the storage. Raises InputError."""
     try:
         fd = os.open(path, os.O_RDWR if write else os.O_RDONLY)
@@ -194,8 +195,8 @@ def opened(path: Path, write: bool) -> int:
 
 
 def identity_of(fd: int) -> str:
-    """A block device by its number; a file by its handle, which tells it from one that was given the number of its
-    inode after it was removed. Where its file system has no handles, by that number."""
+    """A block device by its number; a file by its handle, which differs from that of one that was given the number of
+    its inode after it was removed. Where its file system has no handles, by that number."""
     found = os.fstat(fd)
     if stat.S_ISBLK(found.st_mode):
         return f"device:{found.st_rdev}"

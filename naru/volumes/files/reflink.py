@@ -14,10 +14,12 @@ from tempfile import TemporaryFile
 
 from naru.errors import InputError
 from naru.files import sync_directory
-from naru.volumes.backend import PREFIX, open_volume
-from naru.volumes.file import opened
-from naru.volumes.locations import File
+from naru.volumes.files.formats import open_file
+from naru.volumes.files.location import File
+from naru.volumes.files.qcow2 import chain
+from naru.volumes.files.raw import opened
 from naru.volumes.oserrors import failed
+from naru.volumes.volume import PREFIX, Clone, Volume
 
 # linux/fs.h
 FICLONE, FICLONERANGE = 0x40049409, 0x4020940D
@@ -25,13 +27,19 @@ PROBE = 64 << 10  # bytes, a whole number of blocks of any file system
 IMPOSSIBLE = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS)
 
 
-def obstacle(source: File, target: File) -> str | None:
-    """Why the target's file cannot be a reflink of the source's; None when it can, "" when they are on two storages."""
+def one_file_system(source: File, target: File) -> bool:
+    """Whether both are regular files of one mounted file system."""
     with _open(source) as one, _open(target) as other:
-        found, there = os.fstat(one), os.fstat(other)
-        if not (stat.S_ISREG(found.st_mode) and stat.S_ISREG(there.st_mode)) or found.st_dev != there.st_dev:
-            return ""
-        if found.st_ino == there.st_ino:
+        found, wanted = os.fstat(one), os.fstat(other)
+    regular = stat.S_ISREG(found.st_mode) and stat.S_ISREG(wanted.st_mode)
+    return regular and found.st_dev == wanted.st_dev
+
+
+def obstacle(source: File, target: File) -> str:
+    """Why the target's file, on the same file system, cannot be a reflink of the source's; "" when it can."""
+    with _open(source) as one, _open(target) as other:
+        found = os.fstat(one)
+        if found.st_ino == os.fstat(other).st_ino:
             raise InputError(f"{source} is the source and the target", hint="Give two volumes.")
         if why := _formats(source, target):
             return why
@@ -43,27 +51,24 @@ def obstacle(source: File, target: File) -> str | None:
                 if error.errno not in IMPOSSIBLE:
                     raise failed(str(target), "cannot be a reflink", error) from error
                 return "its file system has no reflinks"
-    return None
+    return ""
 
 
 def _formats(source: File, target: File) -> str:
     if source.format != target.format:
         return f"one is {source.format}, the other {target.format}"
     if source.format == "qcow2":
-        from naru.volumes.qcow2 import chain
-
         for location in (source, target):
             if len(chain(location)) > 1:
                 return f"{location} has a backing file"
     return ""
 
 
-def adopt(source: File, target: File) -> tuple[int, int]:
-    """Puts a reflink of the source's file in the target's place, which keeps its owner, mode and size. Returns the
-    sizes of the target and of what it got of the source, in bytes."""
+def clone(source: File, target: File) -> Clone:
+    """See `Backend.clone`: a reflink of the source's file replaces the target's, whose owner, mode and size it has."""
     path = Path(target.path)
     made = File(str(_beside(target)), target.format)
-    with open_volume(source) as read, open_volume(target) as old:
+    with _volume(source) as read, _volume(target) as old:
         need, size = read.size(), old.size()
     if need > size:
         raise InputError(f"{target} is too small: {size} bytes for the {need} of {source}")
@@ -76,16 +81,16 @@ def adopt(source: File, target: File) -> tuple[int, int]:
         shutil.copystat(path, made.path)  # with its extended attributes
     except OSError as error:
         raise failed(str(target), "cannot be a reflink", error) from error
-    with open_volume(made, write=True) as volume:
+    with _volume(made, write=True) as volume:
         volume.resize(size)
         volume.flush()
     Path(made.path).replace(path)
     sync_directory(path.absolute().parent)
-    return size, need
+    return Clone("", size, need)
 
 
-def restore(target: File) -> None:
-    """Removes what a killed `adopt` left. The target's content was nobody's; Cinder deletes it."""
+def undo(target: File) -> None:
+    """Removes what a killed `clone` left. A reflink stays: what the target was before is gone, and was nobody's."""
     with suppress(FileNotFoundError):
         _beside(target).unlink()
 
@@ -93,6 +98,15 @@ def restore(target: File) -> None:
 def _beside(target: File) -> Path:
     path = Path(target.path)
     return path.with_name(f"{PREFIX}new-{path.name}")
+
+
+@contextmanager
+def _volume(location: File, *, write: bool = False) -> Iterator[Volume]:
+    volume = open_file(location, "", write)
+    try:
+        yield volume
+    finally:
+        volume.close()
 
 
 @contextmanager

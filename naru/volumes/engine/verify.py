@@ -1,14 +1,10 @@
 """Both sides read and compared by checksums, range by range over the whole address space; what differs is repaired.
 
-Ranges that neither side may have data in are zero on both: nothing is read there. A digest is BLAKE3 over every block
-that is not zero (its number, 8 bytes little-endian, and its record, see `blocks`): it depends on the content alone,
-not on holes, formats or sizes, so digests of different storages, and of different days, can be compared.
+Ranges that neither side may have data in are zero on both: nothing is read there. What a digest is, `checksum` says.
 """
 
 import contextlib
-import sys
 import time
-from array import array
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,27 +13,26 @@ from typing import NamedTuple
 from blake3 import blake3
 
 from naru.errors import InputError
-from naru.volumes import changes
-from naru.volumes import proof as proofs
-from naru.volumes.backend import Extent, Volume, VolumeError, open_volume
-from naru.volumes.blocks import BLOCK, RECORD, UNKNOWN, ZERO, Buffer
+from naru.volumes.blocks import BLOCK, RECORD, UNKNOWN
 from naru.volumes.control import Control, Throttle
-from naru.volumes.copy import tidy
-from naru.volumes.locations import Location
-from naru.volumes.manifest import Manifest
-from naru.volumes.passes import WINDOW
-from naru.volumes.pipe import Batch, Outlook, Slot, batches, reads, slots, widened
-from naru.volumes.state import State, opened
+from naru.volumes.engine import changes
+from naru.volumes.engine import proof as proofs
+from naru.volumes.engine.checksum import LISTED, differences, digest, enter
+from naru.volumes.engine.manifest import Manifest
+from naru.volumes.engine.passes import WINDOW
+from naru.volumes.engine.pipe import Batch, Expected, Slot, batches, reads, slots, widened
+from naru.volumes.engine.points import tidy
+from naru.volumes.engine.state import State, opened
+from naru.volumes.open import open_volume
+from naru.volumes.volume import Extent, Location, Volume, VolumeError
 
 ROUNDS = 3  # how often a range is written again before its storage is not believed any more
-ZEROES = (ZERO * 64, ZERO * 8, ZERO)  # in what steps records of zeroes are passed over
-TOLD = 1000  # ranges that are remembered at most; a volume that differs everywhere is copied anew, not repaired
 
 
-class Verdict(NamedTuple):
+class Comparison(NamedTuple):
     """What a verification found, of everything or of what changed `since` a point. Bytes but for `seconds`; `different`
-    holds ranges that differed (the first TOLD), `repaired` whether they have been made equal since. The digests are of
-    the whole source and the whole target after that; what was not compared is taken as found at `since`. `at` and
+    holds ranges that differed (the first LISTED), `repaired` whether they have been made equal since. The digests are
+    of the whole source and the whole target after that; what was not compared is taken as found at `since`. `at` and
     `chain` are those of the proof that was kept, "" where none was."""
 
     equal: bool
@@ -53,7 +48,7 @@ class Verdict(NamedTuple):
     at: str = ""
     chain: str = ""
 
-    def told(self) -> str:
+    def listed(self) -> str:
         """The first ranges that differed, a line each, for a person."""
         return "\n".join(f"{extent.offset} to {extent.end}" for extent in self.different[:20])
 
@@ -65,18 +60,18 @@ def verify(
     point: str = "",
     target_point: str = "",
     changed: bool = False,
-    rest: bool = False,
+    idle: bool = False,
     repair: bool = False,
     directory: Path | None = None,
     proof: Path | None = None,
     control: Control | None = None,
-) -> Verdict:
+) -> Comparison:
     """Compares the source, at `point` where it has points, with the target, and copies ranges that differ again. With
     `target_point` the target is compared as it was then, whoever writes to it now.
 
     `directory` is the state of the copy, which learns what was found, and keeps a proof of it. With `changed` only what
     changed since both were last found equal is compared, where the state knows such a point and has its records, and
-    the source tells all changes; else everything. `rest` as of `copy`. `proof` is a file that receives the source's
+    the source lists all changes; else everything. `idle` as of `copy`. `proof` is a file that receives the source's
     record of every block.
     """
     control = control or Control()
@@ -88,15 +83,15 @@ def verify(
             if left.size() > right.size():
                 raise InputError(f"{target} has {right.size()} bytes, fewer than the {left.size()} of {source}")
 
-            def compare(since: str) -> Verdict:
+            def compare(since: str) -> Comparison:
                 with _written(fresh, directory, since) as records:
-                    early = changes.candidates(left, point, since, state) if rest and since and state else None
+                    early = changes.candidates(left, point, since, state) if idle and since and state else None
                     return _Verification(left, right, since, early, repair, state, records, control).run(began)
 
             since = _since(left, right, point, state) if changed and state else ""
             found = compare(since)
             if since and found.different:
-                # then what else was told cannot be relied on
+                # then the rest of that list cannot be relied on
                 whole = compare("")
                 found = whole if not found.repaired else _together(found, whole)
             for volume in (left, right):
@@ -124,8 +119,8 @@ def _written(fresh: Path | None, directory: Path | None, since: str) -> Iterator
         yield records
 
 
-def _kept(found: Verdict, source: Location, target: Location, point: str, fresh: Path, state: State) -> Verdict:
-    """The verdict with the proof that is kept of it, on which the next verification goes on."""
+def _kept(found: Comparison, source: Location, target: Location, point: str, fresh: Path, state: State) -> Comparison:
+    """The comparison with the proof that is kept of it, on which the next verification goes on."""
     proof = proofs.keep(
         state,
         fresh,
@@ -147,8 +142,8 @@ def _kept(found: Verdict, source: Location, target: Location, point: str, fresh:
 
 
 def _since(source: Volume, target: Volume, point: str, state: State) -> str:
-    """The earlier point at which both sides were found equal, if its records are there, both are still as large, and
-    what changed since is told beyond doubt."""
+    """The earlier point at which both sides were found equal, if its records exist, both are still as large, and
+    the list of what changed since is complete beyond doubt."""
     since = state.verified
     if not point or since in ("", point) or not proofs.records(state.directory, since).exists():
         return ""
@@ -159,92 +154,14 @@ def _since(source: Volume, target: Volume, point: str, state: State) -> str:
     return since if source.sure(since) else ""
 
 
-def _together(first: Verdict, whole: Verdict) -> Verdict:
-    """The verdict on everything, with what was found and repaired before it."""
+def _together(first: Comparison, whole: Comparison) -> Comparison:
+    """The comparison of everything, with what was found and repaired before it."""
     return whole._replace(
         repaired=whole.equal,
         read=first.read + whole.read,
-        different=(first.different + whole.different)[:TOLD],
-        more=first.more + whole.more + max(0, len(first.different) + len(whole.different) - TOLD),
+        different=(first.different + whole.different)[:LISTED],
+        more=first.more + whole.more + max(0, len(first.different) + len(whole.different) - LISTED),
     )
-
-
-class Checksum(NamedTuple):
-    """The digest of a volume's content (see above), its size and how much was read for it, in bytes."""
-
-    digest: str
-    size: int
-    read: int
-
-
-def checksum(location: Location, *, point: str = "", control: Control | None = None) -> Checksum:
-    """One side's digest alone: for when no machine reaches both storages."""
-    with open_volume(location, point=point) as volume:
-        reading = _Reading(volume, control or Control())
-        found = blake3()
-        for start, _, records in reading.windows(volume.size()):
-            _digest(found, records, start)
-        return Checksum(found.hexdigest(), volume.size(), reading.read)
-
-
-class Checked(NamedTuple):
-    """A volume compared with records that were kept: its size and how much of it was read, in bytes; ranges that differ
-    (the first TOLD), and how many more; its digest, and that of what was kept."""
-
-    equal: bool
-    size: int
-    read: int
-    different: tuple[Extent, ...]
-    more: int
-    digest: str
-    kept_digest: str
-
-
-def check(location: Location, file: Path, *, point: str = "", control: Control | None = None) -> Checked:
-    """Compares a volume with the records that a verification wrote (`proof`), however long ago.
-
-    Raises InputError when the file holds no records.
-    """
-    length = file.stat().st_size if file.is_file() else -1
-    if length < 0 or length % RECORD:
-        raise InputError(f"{file} holds no records of a volume", hint="naru volume verify --proof FILE writes them.")
-    with open_volume(location, point=point) as volume, proofs.opened(file, write=False) as kept:
-        reading = _Reading(volume, control or Control())
-        digests = (blake3(), blake3())
-        different: list[Extent] = []
-        for start, end, records in reading.windows(max(volume.size(), length // RECORD * BLOCK)):
-            before = kept.load(start, end)
-            different += _differences(records, before, start, end)
-            for digest, found in zip(digests, (records, before), strict=True):
-                _digest(digest, found, start)
-        told, more = tuple(different[:TOLD]), max(0, len(different) - TOLD)
-        return Checked(not different, volume.size(), reading.read, told, more, *(one.hexdigest() for one in digests))
-
-
-class _Reading:
-    """One volume read window by window; `read` counts the bytes."""
-
-    def __init__(self, volume: Volume, control: Control) -> None:
-        self._volume, self._control, self.read = volume, control, 0
-
-    def windows(self, size: int) -> Iterator[tuple[int, int, bytearray]]:
-        """(start, end, records) of the windows of `size` bytes; zero beyond the volume's end."""
-        throttle, check = Throttle(self._control.rate), self._control.check
-        with slots(self._control.memory) as made:
-            for start in range(0, size, WINDOW):
-                end = min(size, start + WINDOW)
-                records = bytearray(-(-(end - start) // BLOCK) * RECORD)
-                free = deque(made)
-                held = min(end, self._volume.size())
-                wanted = batches(widened(self._volume.ranges(start, held), held) if start < held else ())
-                for batch, slot in reads(self._volume, wanted, free.popleft, len(made) - 1, check):
-                    for piece, at in batch.pieces:
-                        _enter(records, slot.buffer, piece, at, start)
-                    free.append(slot)
-                    self.read += batch.length
-                    throttle.take(batch.length, check)
-                    self._control.progress(self.read, None)
-                yield start, end, records
 
 
 class _Verification:
@@ -265,7 +182,7 @@ class _Verification:
         self._size = max(source.size(), target.size())
         self._records = records
         self._throttle = Throttle(control.rate)
-        self._outlook = Outlook(source, since, 0, WINDOW)
+        self._expected = Expected(source, since, 0, WINDOW)
         self._source_digest = blake3()
         self._target_digest: blake3 | None = None  # from where on it is another one
         self._different: list[Extent] = []
@@ -273,13 +190,13 @@ class _Verification:
         self._read = 0
         self._repaired = False
 
-    def run(self, began: float) -> Verdict:
+    def run(self, began: float) -> Comparison:
         with slots(self._control.memory) as made:
             for start in range(0, self._size, WINDOW):
                 self._window(start, min(self._size, start + WINDOW), made)
         left = self._source_digest.hexdigest()
         right = self._target_digest.hexdigest() if self._target_digest is not None else left
-        return Verdict(
+        return Comparison(
             not self._different or self._repaired,
             self._repaired,
             self._size,
@@ -296,27 +213,27 @@ class _Verification:
         wanted = list(batches(self._wanted(start, end)))
         if not wanted and not self._since:
             return
-        total = self._read + sum(batch.length for batch in wanted) + self._outlook.after(start)
+        total = self._read + sum(batch.length for batch in wanted) + self._expected.after(start)
         before = self._before(start, end)
         records = [before, bytearray(before) if wanted else before]
         for batch, left, right in _both(self._sides, wanted, made, self._control):
             for piece, at in batch.pieces:
                 for side, slot in enumerate((left, right)):
-                    _enter(records[side], slot.buffer, piece, at, start)
+                    enter(records[side], slot.buffer, piece, at, start)
             self._read += batch.length
             self._control.check()
             self._throttle.take(batch.length, self._control.check)
             self._control.progress(self._read, total)
-        different = _differences(records[0], records[1], start, end)
+        different = differences(records[0], records[1], start, end)
         if different:
             self._note(different, records[0], start)
             if self._repair:
-                self._mend(different, records, start, made)
+                self._repair_ranges(different, records, start, made)
         if self._target_digest is None and records[0] != records[1]:
             self._target_digest = self._source_digest.copy()
-        _digest(self._source_digest, records[0], start)
+        digest(self._source_digest, records[0], start)
         if self._target_digest is not None:
-            _digest(self._target_digest, records[1], start)
+            digest(self._target_digest, records[1], start)
         if self._records and wanted:
             self._records.store(start, records[0])
 
@@ -331,20 +248,20 @@ class _Verification:
         source, target = self._sides
         stop = min(end, source.size())
         if self._since:
-            told, coarse = changes.changed(source, start, stop, self._since, self._early)
-            more = changes.untold(told, coarse)
+            listed, coarse = changes.changed(source, start, stop, self._since, self._early)
+            more = changes.unlisted(listed, coarse)
         else:
-            told, more = source.ranges(start, stop), target.ranges(start, min(end, target.size()))
-        told = sorted([*told, *more])
-        # a range that is told to have become zero has to be zero on the other side
-        return widened((extent._replace(zero=False) for extent in told), end)
+            listed, more = source.ranges(start, stop), target.ranges(start, min(end, target.size()))
+        both = sorted([*listed, *more])
+        # a range that is listed as zero now has to be zero on the other side
+        return widened((extent._replace(zero=False) for extent in both), end)
 
     def _note(self, different: list[Extent], records: bytearray, start: int) -> None:
-        room = TOLD - len(self._different)
+        room = LISTED - len(self._different)
         self._different += different[:room]
         self._more += max(0, len(different) - room)
         if self._state:
-            # what the copy believes to have written is not there: the next pass must not rely on it
+            # the target does not have what the copy believes to have written: the next pass must not rely on it
             for extent in different:
                 blocks = -(-extent.length // BLOCK)
                 self._state.manifest.store(extent.offset, UNKNOWN * blocks)
@@ -352,8 +269,8 @@ class _Verification:
 
     # -- repair
 
-    def _mend(self, different: list[Extent], records: list[bytearray], start: int, made: list[Slot]) -> None:
-        """Writes the ranges from the source again, reads them back, and enters what is there then."""
+    def _repair_ranges(self, different: list[Extent], records: list[bytearray], start: int, made: list[Slot]) -> None:
+        """Writes the ranges from the source again, reads them back, and enters what they hold then."""
         source, target = self._sides
         left = different
         for _ in range(ROUNDS):
@@ -362,9 +279,9 @@ class _Verification:
             for batch, one, other in _both(self._sides, list(batches(left)), made, self._control):
                 for piece, at in batch.pieces:
                     for side, slot in enumerate((one, other)):
-                        _enter(fresh[side], slot.buffer, piece, at, start)
-                        _enter(records[side], slot.buffer, piece, at, start)
-            left = _differences(fresh[0], fresh[1], start, min(self._size, start + WINDOW))
+                        enter(fresh[side], slot.buffer, piece, at, start)
+                        enter(records[side], slot.buffer, piece, at, start)
+            left = differences(fresh[0], fresh[1], start, min(self._size, start + WINDOW))
             if not left:
                 self._repaired = True
                 return
@@ -416,71 +333,3 @@ def _both(
     finally:
         for reading in going:
             reading.close()
-
-
-def _enter(records: bytearray, buffer: Buffer, piece: Extent, at: int, start: int) -> None:
-    """Enters the records of a piece of whole blocks."""
-    place = (piece.offset - start) // BLOCK * RECORD
-    found = buffer.records(at, at + -(-piece.length // BLOCK) * BLOCK)
-    records[place : place + len(found)] = found
-
-
-def _differences(left: bytearray, right: bytearray, start: int, end: int) -> list[Extent]:
-    """Ranges of [start, end) whose records differ."""
-    found: list[Extent] = []
-    if left == right:
-        return found
-    for place in range(0, len(left), RECORD):
-        if left[place : place + RECORD] != right[place : place + RECORD]:
-            offset = start + place // RECORD * BLOCK
-            length = min(BLOCK, end - offset)
-            if found and found[-1].end == offset:
-                found[-1] = Extent(found[-1].offset, found[-1].length + length)
-            else:
-                found.append(Extent(offset, length))
-    return found
-
-
-def _digest(digest: blake3, records: bytearray, start: int) -> None:
-    stride = 1024 * RECORD
-    for first in range(0, len(records), stride):
-        part = bytes(records[first : first + stride])
-        if part.count(0) == len(part):
-            continue
-        for begin, end in _not_zero(part):
-            digest.update(_numbered((start // BLOCK) + (first + begin) // RECORD, part[begin:end]))
-
-
-def _not_zero(records: bytes) -> Iterator[tuple[int, int]]:
-    """The stretches of records that are not ZERO, as places in `records`."""
-    begun = at = 0
-    while begun < len(records):
-        found = records.find(ZERO, at)
-        if found < 0:
-            yield begun, len(records)
-            return
-        zero = found + -found % RECORD  # it may begin with the end of another record
-        if records[zero : zero + RECORD] != ZERO:
-            at = zero
-            if zero >= len(records):
-                yield begun, len(records)
-                return
-            continue
-        if zero > begun:
-            yield begun, zero
-        at = zero + RECORD
-        for zeroes in ZEROES:
-            while records.startswith(zeroes, at):
-                at += len(zeroes)
-        begun = at
-
-
-def _numbered(first: int, records: bytes) -> bytes:
-    """Each record behind its number: by columns, since a volume of a TiB has 16 million of them."""
-    count = len(records) // RECORD
-    numbers, halves = array("Q", range(first, first + count)), array("Q", records)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    found = array("Q", bytes(count * (8 + RECORD)))
-    found[::3], found[1::3], found[2::3] = numbers, halves[::2], halves[1::2]
-    return found.tobytes()

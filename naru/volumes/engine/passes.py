@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 
-from naru.volumes.backend import CHUNK, Extent, Volume
 from naru.volumes.blocks import BLOCK, RECORD, UNKNOWN, ZERO, Buffer, spans
-from naru.volumes.changes import changed, untold
 from naru.volumes.control import Control, Throttle
-from naru.volumes.pipe import Batch, Outlook, Slot, batches, reads, slots, widened
-from naru.volumes.state import Running, State
+from naru.volumes.engine.changes import changed, unlisted
+from naru.volumes.engine.pipe import Batch, Expected, Slot, batches, reads, slots, widened
+from naru.volumes.engine.state import RunningPass, State
+from naru.volumes.volume import CHUNK, Extent, Volume
 
 WINDOW = 32 << 30  # of the address space, whose changes are in memory at once; a multiple of CHUNK
 AHEAD = 128  # batches that may be on their way to the target before the state is saved again: 512 MiB
@@ -22,7 +22,7 @@ GAP = 16 << 10  # zeroes between two stretches that are written with them: less 
 
 @dataclass
 class Counts:
-    """Bytes of this run of a pass: `read` from the source as far as they were not told to be zero, `data` of them in
+    """Bytes of this run of a pass: `read` from the source as far as they were not listed as zero, `data` of them in
     blocks that are not zero, `written` and `zeroed` on the target."""
 
     read: int = 0
@@ -40,7 +40,7 @@ class Pass:
         source: Volume,
         target: Volume,
         state: State,
-        running: Running,
+        running: RunningPass,
         control: Control,
         early: Sequence[Extent] | None = None,
     ) -> None:
@@ -49,13 +49,13 @@ class Pass:
         self._size, self._source_size = target.size(), source.size()
         self._early = early
         self._throttle = Throttle(control.rate)
-        self._outlook = Outlook(source, running.since, running.position, WINDOW)
+        self._expected = Expected(source, running.since, running.position, WINDOW)
         self._writing: deque[tuple[Batch, Slot]] = deque()
         self._free: list[Slot] = []
         self._window = (0, bytearray())
         self._position = running.position  # everything below has been written
-        self._untold: list[Extent] = []  # of the window
-        self._untold_starts: list[int] = []
+        self._unlisted: list[Extent] = []  # of the window
+        self._unlisted_starts: list[int] = []
         self._done = 0
         self._total = 0
         self._saved = time.monotonic()
@@ -88,7 +88,7 @@ class Pass:
             self._position = end
             return
         expected = sum(extent.length for extent in wanted if not extent.zero)
-        self._total = self._done + expected + self._outlook.after(start)
+        self._total = self._done + expected + self._expected.after(start)
         going = reads(self._source, self._announced(list(batches(wanted))), self._take, depth, self._control.check)
         try:
             for batch, slot in going:
@@ -96,7 +96,7 @@ class Pass:
         finally:
             going.close()
         while self._writing:
-            self._settle()
+            self._finish_oldest()
         self._position = end
         if end < self._size:
             self._save(end)
@@ -107,14 +107,14 @@ class Pass:
         """Ranges of the window to read and to make zero, in order, apart from each other."""
         at, stop, since = start, min(end, self._source_size), self._running.since
         if since:
-            told, coarse = changed(self._source, start, stop, since, self._early)
+            listed, coarse = changed(self._source, start, stop, since, self._early)
             if self._running.coarse:
-                self._untold = [extent._replace(zero=False) for extent in coarse]
+                self._unlisted = [extent._replace(zero=False) for extent in coarse]
             else:
-                self._untold = untold(told, coarse)
-            self._untold_starts = [extent.offset for extent in self._untold]
-            apart = (extent for extent in told if not _within(extent, self._untold, self._untold_starts))
-            for extent in merge(apart, self._untold):
+                self._unlisted = unlisted(listed, coarse)
+            self._unlisted_starts = [extent.offset for extent in self._unlisted]
+            apart = (extent for extent in listed if not _within(extent, self._unlisted, self._unlisted_starts))
+            for extent in merge(apart, self._unlisted):
                 if not extent.zero:
                     yield extent
                 else:
@@ -158,15 +158,15 @@ class Pass:
 
     def _take(self) -> Slot:
         while not self._free:
-            self._settle()
+            self._finish_oldest()
         return self._free.pop()
 
-    def _settle(self) -> None:
+    def _finish_oldest(self) -> None:
         batch, slot = self._writing[0]
         slot.wait(self._control.check)
         self._writing.popleft()
         self._free.append(slot)
-        self._position = batch.end  # they are settled in the order of their offsets
+        self._position = batch.end  # they are finished in the order of their offsets
         self._done += batch.length
         self._control.progress(self._done, self._total)
         if time.monotonic() - self._saved > SAVE:
@@ -194,7 +194,7 @@ class Pass:
                 else:
                     slot.pending.append(self._target.write(slot.buffer, start, offset, end - start))
                     self.counts.written += end - start
-                if _within(piece, self._untold, self._untold_starts):
+                if _within(piece, self._unlisted, self._unlisted_starts):
                     self._running.mistaken = True  # is in the state before any that says that this was written
             self.counts.read += piece.length
         for extent in batch.zeroes:
@@ -202,8 +202,8 @@ class Pass:
             self.counts.zeroed += extent.length
             self._note_zero(extent)
         if self._throttle.take(self.counts.data - data, self._control.check):
-            while self._writing:  # there was time for it; else it is told and saved only when all buffers are full
-                self._settle()
+            while self._writing:  # there was time for it; else progress is shown and saved when all buffers are full
+                self._finish_oldest()
 
     def _note_zero(self, extent: Extent) -> None:
         origin, records = self._window
@@ -214,30 +214,30 @@ class Pass:
             records[block * RECORD : (block + 1) * RECORD] = ZERO if whole else UNKNOWN
 
     def _differing(self, buffer: Buffer, piece: Extent, at: int) -> list[tuple[int, int, bool]]:
-        """The parts of the piece, at `at` in the buffer, to be written or (True) zeroed: places in the buffer."""
+        """The parts of the piece, at `at` in the buffer, to be written or (True) zeroed: positions in the buffer."""
         found: list[tuple[int, int, bool]] = []
         end = at + piece.length
-        place = (piece.offset - self._window[0]) // BLOCK * RECORD  # of the record of its first block
+        position = (piece.offset - self._window[0]) // BLOCK * RECORD  # of the record of its first block
         if at % BLOCK:
             head = min(end, at // BLOCK * BLOCK + BLOCK)
-            self._differ_in_part(found, buffer, at, head, place)
-            at, place = head, place + RECORD
+            self._differ_in_part(found, buffer, at, head, position)
+            at, position = head, position + RECORD
         # the volume's last block is whole: what is beyond counts as zero
         last = end if piece.end == self._size else end // BLOCK * BLOCK
         if at < last:
-            self._differ_in_blocks(found, buffer, at, last, place)
-            place += (last - at) // BLOCK * RECORD
+            self._differ_in_blocks(found, buffer, at, last, position)
+            position += (last - at) // BLOCK * RECORD
         if max(at, last) < end:
-            self._differ_in_part(found, buffer, last, end, place)
+            self._differ_in_part(found, buffer, last, end, position)
         return found
 
     def _differ_in_blocks(
-        self, found: list[tuple[int, int, bool]], buffer: Buffer, start: int, end: int, place: int
+        self, found: list[tuple[int, int, bool]], buffer: Buffer, start: int, end: int, position: int
     ) -> None:
-        """Appends what differs of whole blocks, and enters their records from `place` on."""
+        """Appends what differs of whole blocks, and enters their records from `position` on."""
         records = self._window[1]
         new = buffer.records(start, -(-end // BLOCK) * BLOCK)
-        old = bytes(records[place : place + len(new)])
+        old = bytes(records[position : position + len(new)])
         for first, last, zero, was_zero in _runs(old, new):
             begin, stop = start + first // RECORD * BLOCK, min(end, start + last // RECORD * BLOCK)
             if was_zero:
@@ -245,35 +245,35 @@ class Pass:
                     _add(found, *one, False)
             else:
                 _add(found, begin, stop, zero)
-        records[place : place + len(new)] = new
+        records[position : position + len(new)] = new
         full = sum(new[at : at + RECORD] != ZERO for at in range(0, len(new), RECORD))
         self.counts.data += full * BLOCK - (-end % BLOCK if new[-RECORD:] != ZERO else 0)
 
     def _differ_in_part(
-        self, found: list[tuple[int, int, bool]], buffer: Buffer, start: int, end: int, place: int
+        self, found: list[tuple[int, int, bool]], buffer: Buffer, start: int, end: int, position: int
     ) -> None:
-        """Appends what differs of a part of a block, whose record is at `place`."""
+        """Appends what differs of a part of a block, whose record is at `position`."""
         records = self._window[1]
-        was_zero, zero = records[place : place + RECORD] == ZERO, buffer.is_zero(start, end)
+        was_zero, zero = records[position : position + RECORD] == ZERO, buffer.is_zero(start, end)
         self.counts.data += 0 if zero else end - start
         if zero and was_zero:
             return
         for first, last in buffer.stretches(start, end) if was_zero else ((start, end),):
             _add(found, first, last, zero)
-        records[place : place + RECORD] = UNKNOWN
+        records[position : position + RECORD] = UNKNOWN
 
 
 def _runs(old: bytes, new: bytes) -> Iterator[tuple[int, int, bool, bool]]:
-    """Runs of blocks whose records differ, as places in the records, with whether they are zero now and were before.
+    """Runs of blocks whose records differ, as positions in the records, with whether they are zero now and were before.
     A hash is never UNKNOWN: that would be an unheard-of coincidence, and only read again."""
     begun, kind = 0, None
-    for place in range(0, len(new), RECORD):
-        had, has = old[place : place + RECORD], new[place : place + RECORD]
+    for position in range(0, len(new), RECORD):
+        had, has = old[position : position + RECORD], new[position : position + RECORD]
         now = None if had == has else (has == ZERO, had == ZERO)
         if now != kind:
             if kind:
-                yield begun, place, *kind
-            begun, kind = place, now
+                yield begun, position, *kind
+            begun, kind = position, now
     if kind:
         yield begun, len(new), *kind
 
@@ -293,8 +293,8 @@ def _within(extent: Extent, whole: list[Extent], starts: list[int]) -> bool:
 
 
 def _add(found: list[tuple[int, int, bool]], start: int, end: int, zero: bool) -> None:
-    """Appends a part, joined to the last where that spares a request. Between two writes lies what the target has
-    already, which may be written with them."""
+    """Appends a part, joined to the last where that spares a request. What is between two writes the target has
+    already: it may be written with them."""
     if found:
         first, last, kind = found[-1]
         if kind == zero and start - last <= (0 if zero else GAP):

@@ -1,4 +1,4 @@
-"""Two volumes on one storage: nothing is copied, all of it can be taken back, at any instant. Real Ceph, checked by
+"""Two volumes on one storage: nothing is copied, all of it can be undone, at any instant. Real Ceph, checked by
 qemu-img and rbd, which know nothing of us."""
 
 import json
@@ -18,15 +18,18 @@ import pytest
 from naru.cli.main import main
 from naru.errors import InputError
 from naru.lab.ceph import Ceph
-from naru.volumes.adopt import Adopted, Way, adopt, restore, settle, way
-from naru.volumes.backend import CHUNK, VolumeError, no_tick, open_volume
 from naru.volumes.blocks import BLOCK, Buffer
-from naru.volumes.clone import _pool
-from naru.volumes.control import Control
-from naru.volumes.copy import clean, copy
-from naru.volumes.librbd import FAST_DIFF, OBJECT_MAP
-from naru.volumes.locations import File, Rbd
-from naru.volumes.verify import checksum
+from naru.volumes.ceph.librbd import FAST_DIFF, OBJECT_MAP
+from naru.volumes.ceph.location import Rbd
+from naru.volumes.ceph.pool import opened_pool
+from naru.volumes.control import Control, no_tick
+from naru.volumes.engine.checksum import checksum
+from naru.volumes.engine.clone import Cloned, Method, clone, flatten, method, undo
+from naru.volumes.engine.copy import copy
+from naru.volumes.engine.points import clean
+from naru.volumes.files.location import File
+from naru.volumes.open import open_volume
+from naru.volumes.volume import CHUNK, VolumeError
 
 from .conftest import MIB, Clusters, Writer, file, identical, image, spoil, url
 from .test_kill import NARU
@@ -124,24 +127,24 @@ def sides(one: Ceph) -> Iterator[Pair]:
 
 
 @pytest.mark.ceph
-def test_adopted_written_flattened_compared(sides: Pair) -> None:
+def test_cloned_written_flattened_compared(sides: Pair) -> None:
     ceph, source, target, digest = sides
     before = info(ceph, target)
-    assert way(source, target) == Way("clone")
-    assert adopt(source, target, JOB) == Adopted("clone", "mig-final", LARGER, SIZE)
+    assert method(source, target) == Method("clone")
+    assert clone(source, target, JOB) == Cloned("clone", "mig-final", LARGER, SIZE)
     assert identical(source, target)
     after = info(ceph, target)
     assert after["parent"]["image"] == source.image  # type: ignore[index]
     for same in ("name", "size", "object_size"):
         assert after[same] == before[same]
     assert shown(ceph, "volumes2").images == [f"naru-empty-{target.image}", target.image]
-    assert adopt(source, target, JOB).shared == SIZE  # again: it is done
+    assert clone(source, target, JOB).shared == SIZE  # again: it is done
     Writer(target, LARGER, seed=8).change(30)
     spoil(target, 4096)
     written = checksum(target).digest
     assert checksum(source).digest == digest
     told: list[tuple[int, int | None]] = []
-    done = settle(source, target, JOB, Control(progress=lambda now, whole: told.append((now, whole))))
+    done = flatten(source, target, JOB, Control(progress=lambda now, whole: told.append((now, whole))))
     assert done.flattened and done.digest == digest and done.compared > 0
     assert snapshots(ceph, target) == []
     last = info(ceph, target)
@@ -149,17 +152,17 @@ def test_adopted_written_flattened_compared(sides: Pair) -> None:
     assert checksum(target).digest == written and told
     assert shown(ceph, "volumes2") == Shown([target.image], [])
     sides.check_source()
-    assert settle(source, target, JOB) == (False, 0, "")
-    restore(source, target, JOB)  # Cinder deletes it as it is
+    assert flatten(source, target, JOB) == (False, 0, "")
+    undo(source, target, JOB)  # Cinder deletes it as it is
     assert checksum(target).digest == written
 
 
 @pytest.mark.ceph
-@pytest.mark.parametrize("phase", ("nothing", "adopted", "flattening", "flattened", "settled"))
-def test_rolled_back_at_each_phase(sides: Pair, phase: str) -> None:
+@pytest.mark.parametrize("phase", ("nothing", "cloned", "flattening", "flattened by hand", "flattened"))
+def test_undone_at_each_phase(sides: Pair, phase: str) -> None:
     ceph, source, target, _ = sides
     if phase != "nothing":
-        adopt(source, target, JOB)
+        clone(source, target, JOB)
         Writer(target, LARGER, seed=9).change(20)
     if phase == "flattening":
 
@@ -167,40 +170,40 @@ def test_rolled_back_at_each_phase(sides: Pair, phase: str) -> None:
             raise KeyboardInterrupt
 
         with pytest.raises(KeyboardInterrupt):
-            settle(source, target, JOB, Control(check=stop))
-    if phase == "flattened":
+            flatten(source, target, JOB, Control(check=stop))
+    if phase == "flattened by hand":
         admin(ceph, "rbd", "flatten", f"volumes2/{target.image}")
-    if phase == "settled":
-        settle(source, target, JOB)
+    if phase == "flattened":
+        flatten(source, target, JOB)
     for _ in range(2):
-        restore(source, target, JOB)
+        undo(source, target, JOB)
         assert shown(ceph, "volumes2") == Shown([target.image], [])
         assert snapshots(ceph, target) == [] and "parent" not in info(ceph, target)
-    if phase != "settled":
+    if phase != "flattened":
         assert not admin(ceph, "rbd", "diff", f"volumes2/{target.image}").splitlines()  # empty as Cinder made it
     sides.check_source()
 
 
 @pytest.mark.ceph
-def test_adopted_again_after_it_was_rolled_back(sides: Pair) -> None:
+def test_cloned_again_after_it_was_undone(sides: Pair) -> None:
     """Never with the content of the time before."""
     _, source, target, _ = sides
-    adopt(source, target, JOB)
-    restore(source, target, JOB)
+    clone(source, target, JOB)
+    undo(source, target, JOB)
     Writer(source, SIZE, seed=10).change(20)
-    adopt(source, target, JOB)
+    clone(source, target, JOB)
     assert identical(source, target)
-    restore(source, target, JOB)
+    undo(source, target, JOB)
 
 
 @pytest.mark.ceph
 def test_a_source_that_was_written_since_is_told(sides: Pair) -> None:
     _, source, target, _ = sides
-    adopt(source, target, JOB)
+    clone(source, target, JOB)
     spoil(source, 8192)
     with pytest.raises(VolumeError, match="was written since"):
-        adopt(source, target, JOB)
-    restore(source, target, JOB)
+        clone(source, target, JOB)
+    undo(source, target, JOB)
 
 
 @pytest.mark.ceph
@@ -216,10 +219,10 @@ def test_a_clone_of_an_image_keeps_its_layout(one: Ceph) -> None:
     layout = ("--data-pool", "data2", "--stripe-unit", "64K", "--stripe-count", "4", "--object-size", "1M")
     target = target_image(one, "volume-striped", SIZE, *layout, user="admin")
     before = info(one, target)
-    assert way(source, target).name == "clone"
-    adopt(source, target, JOB)
+    assert method(source, target).name == "clone"
+    clone(source, target, JOB)
     assert identical(source, target)
-    settle(source, target, JOB)
+    flatten(source, target, JOB)
     after = info(one, target)
     for same in ("data_pool", "stripe_unit", "stripe_count", "object_size", "features"):
         assert after[same] == before[same]
@@ -233,8 +236,8 @@ def test_both_in_one_pool(one: Ceph) -> None:
     source = image(one, SIZE)
     Writer(source, SIZE, seed=14).change(20)
     target = target_image(one, "volume-beside", SIZE, user="cinder", pool="volumes")
-    adopt(source, target, JOB)
-    settle(source, target, JOB)
+    clone(source, target, JOB)
+    flatten(source, target, JOB)
     assert identical(source, target)
     for name in (source.image, target.image):
         admin(one, "rbd", "rm", f"volumes/{name}")
@@ -245,14 +248,14 @@ def test_both_in_one_pool(one: Ceph) -> None:
 def test_flattened_while_a_server_has_it_open(sides: Pair) -> None:
     """Whoever has the image open does the work, and goes on writing."""
     _, source, target, digest = sides
-    adopt(source, target, JOB)
+    clone(source, target, JOB)
     guest = subprocess.Popen(["qemu-io", "-f", *url(target)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert guest.stdin and guest.stdout
     try:
         guest.stdin.write("write -P 0xaa 1M 64k\nflush\n")
         guest.stdin.flush()
         assert "wrote" in guest.stdout.readline()
-        done = settle(source, target, JOB)
+        done = flatten(source, target, JOB)
         assert done.digest == digest
         guest.stdin.write("write -P 0xbb 2M 64k\nread -P 0xaa 1M 64k\nread -P 0xbb 2M 64k\n")
         said = guest.communicate(timeout=60)[0]
@@ -267,24 +270,24 @@ def test_flattened_while_a_server_has_it_open(sides: Pair) -> None:
 def test_what_cannot_be_cloned_is_said(clusters: Clusters, one: Ceph, sides: Pair) -> None:
     _, source, target, _ = sides
     seen = {name: replace(target, user=name, conf=str(one.conf(name))) for name in CAPS}
-    assert way(source, seen["reader"]) == Way("clone")
-    found = way(source, seen["stranger"])
+    assert method(source, seen["reader"]) == Method("clone")
+    found = method(source, seen["stranger"])
     assert found.name == "copy" and "client.stranger cannot read volumes/" in found.why
     with pytest.raises(InputError, match="cannot share"):
-        adopt(source, seen["stranger"], JOB)
-    assert "client.looker may not clone volumes/" in way(source, seen["looker"]).why
-    assert way(source, image(clusters.new, SIZE)) == Way("copy")  # another cluster
-    assert way(source, file(one.directory, SIZE)) == Way("copy")
+        clone(source, seen["stranger"], JOB)
+    assert "client.looker may not clone volumes/" in method(source, seen["looker"]).why
+    assert method(source, image(clusters.new, SIZE)) == Method("copy")  # another cluster
+    assert method(source, file(one.directory, SIZE)) == Method("copy")
     small = target_image(one, "volume-plain", MIB, "--image-feature", "layering")
-    assert "deep-flatten" in way(source, small).why
+    assert "deep-flatten" in method(source, small).why
     admin(one, "rbd", "rm", "volumes2/volume-plain")
     small = target_image(one, "volume-small", MIB)
     with pytest.raises(InputError, match="too small"):
-        adopt(source, small, JOB)
+        clone(source, small, JOB)
     assert snapshots(one, source) == []
     admin(one, "rbd", "rm", "volumes2/volume-small")
     with pytest.raises(InputError, match="the source and the target"):
-        way(source, source)
+        method(source, source)
 
 
 def by_hand(*arguments: str) -> list[str]:
@@ -299,10 +302,10 @@ def test_by_hand(sides: Pair, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["volume", *arguments, "--job", JOB, "-f", "json"]) == 0
         return dict(json.loads(capsys.readouterr().out))
 
-    assert run("adopt", *both, "--check") == {"way": "clone", "why": ""}
-    assert run("adopt", *both) == {"way": "clone", "point": "naru-mig-final", "size": LARGER, "shared": SIZE}
-    assert run("adopt", *both, "--undo")["restored"] == both[1]
-    run("adopt", *both)
+    assert run("clone", *both, "--check") == {"way": "clone", "why": ""}
+    assert run("clone", *both) == {"way": "clone", "point": "naru-mig-final", "size": LARGER, "shared": SIZE}
+    assert run("clone", *both, "--undo")["restored"] == both[1]
+    run("clone", *both)
     assert run("flatten", *both)["digest"] == sides.digest
     assert run("flatten", *both) == {"flattened": False, "compared": 0, "digest": ""}
     sides.check_source()
@@ -312,7 +315,7 @@ def test_by_hand(sides: Pair, capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.kill
 @pytest.mark.parametrize("rounds", [2, pytest.param(4, marks=pytest.mark.releases)])
 def test_killed_at_random_instants(sides: Pair, rounds: int) -> None:
-    """Adoption, flattening and the way back, each killed until it comes through; then all is as if it never was. Ceph
+    """Cloning, flattening and undoing, each killed until it comes through; then all is as if it never was. Ceph
     takes half a minute to believe that a process that was killed with an image open is gone."""
     ceph, source, target, _ = sides
     rng = random.Random(5)
@@ -322,9 +325,8 @@ def test_killed_at_random_instants(sides: Pair, rounds: int) -> None:
     def run(what: str, patience: float) -> bool:
         """Whether it came through: a process that has loaded all before the clock begins."""
         script = f"""
-import naru.volumes.clone
-from naru.volumes.adopt import adopt, restore, settle
-from naru.volumes.locations import parse
+from naru.volumes.engine.clone import clone, flatten, undo
+from naru.volumes.open import parse
 both = [parse({str(source)!r}), parse({str(target)!r})]
 print(input() or {what}(*both, {JOB!r}), flush=True)
 """
@@ -356,15 +358,15 @@ print(input() or {what}(*both, {JOB!r}), flush=True)
         longest.setdefault(what, time.monotonic() - began - 1.0)
 
     for _ in range(rounds):
-        until_done("adopt")
+        until_done("clone")
         assert identical(source, target)
         Writer(target, LARGER, seed=13).change(10)
-        until_done("restore")
+        until_done("undo")
         assert shown(ceph, "volumes2") == Shown([target.image], [])
         sides.check_source()
     for _ in range(rounds - 1):
-        until_done("adopt")
-        until_done("settle")
+        until_done("clone")
+        until_done("flatten")
         assert identical(source, target) and shown(ceph, "volumes2") == Shown([target.image], [])
         sides.check_source()
     print(killed, *sorted(map(str, states)), sep="\n")
@@ -385,19 +387,19 @@ def test_objects_that_a_killed_flattening_entered_in_the_map_and_did_not_write(
         for offset in range(0, LARGER, CHUNK):
             volume.write(buffer, 0, offset, BLOCK).wait(no_tick)
     before = info(ceph, target)
-    adopt(source, target, JOB)
+    clone(source, target, JOB)
     maps = [f"rbd_object_map.{info(ceph, image)['id']}" for image in (full, target)]
     admin(ceph, "rados", "-p", "volumes2", "get", maps[0], str(tmp_path / "map"))
     admin(ceph, "rados", "-p", "volumes2", "put", maps[1], str(tmp_path / "map"))
     admin(ceph, "rbd", "rm", "volumes2/full")
     if not noted:
         with pytest.raises(VolumeError, match="was not what"):
-            settle(source, target, JOB)
-        restore(source, target, JOB)
+            flatten(source, target, JOB)
+        undo(source, target, JOB)
         return
-    with _pool(target) as pool:
+    with opened_pool(target) as pool:
         pool.note(str(info(ceph, target)["id"]), OBJECT_MAP | FAST_DIFF)
-    assert settle(source, target, JOB).digest == digest
+    assert flatten(source, target, JOB).digest == digest
     assert identical(source, target)
     after = info(ceph, target)
     assert (after["features"], after["flags"]) == (before["features"], before["flags"]) and before["flags"] == []
@@ -416,24 +418,24 @@ def test_half_way_states(sides: Pair) -> None:
     half.write_bytes(b"\x04\0\0\0beef")
     admin(ceph, "rados", "-p", "volumes2", "put", f"rbd_id.{new}", str(half))
     both_names(target.image, empty)
-    adopt(source, target, JOB)
+    clone(source, target, JOB)
     assert identical(source, target)
     both_names(target.image, new)
-    assert adopt(source, target, JOB).shared == SIZE
+    assert clone(source, target, JOB).shared == SIZE
     both_names(empty, new)
-    restore(source, target, JOB)
+    undo(source, target, JOB)
     assert shown(ceph, "volumes2") == Shown([target.image], [])
     sides.check_source()
 
     admin(ceph, "rbd", "clone", "--rbd-default-clone-format", "2", *_snapped(sides), f"volumes2/{new}")
     admin(ceph, "rbd", "trash", "mv", f"volumes2/{new}")
-    adopt(source, target, JOB)
+    clone(source, target, JOB)
     admin(ceph, "rbd", "rename", f"volumes2/{target.image}", f"volumes2/{new}")  # killed between the two renames
-    with pytest.raises(VolumeError, match="is not adopted yet"):
-        settle(source, target, JOB)
-    adopt(source, target, JOB)
+    with pytest.raises(VolumeError, match="is not cloned yet"):
+        flatten(source, target, JOB)
+    clone(source, target, JOB)
     admin(ceph, "rbd", "trash", "mv", f"volumes2/{empty}")  # while the flattened one's remains were removed
-    done = settle(source, target, JOB)
+    done = flatten(source, target, JOB)
     assert done.digest == digest and shown(ceph, "volumes2") == Shown([target.image], [])
     sides.check_source()
 
@@ -452,7 +454,7 @@ def test_a_removal_of_a_point_that_was_killed_is_ended(sides: Pair) -> None:
 
 
 def _snapped(sides: Pair) -> tuple[str]:
-    """The last point of an adoption that was killed, made."""
+    """The last point of a cloning that was killed, made."""
     name = f"volumes/{sides.source.image}@naru-{JOB}-final"
     admin(sides.ceph, "rbd", "snap", "create", name)
     return (name,)
@@ -491,16 +493,16 @@ qemu-io -f {kind} -c "write -P 7 0 20M" volume-1 >/dev/null
 qemu-img create -q -f {kind} volume-2 96M
 chmod 640 volume-2
 sum=$(sha256sum volume-1)
-{NARU} volume adopt {both} --check -f json -c way
-{NARU} volume adopt {both} -f json
+{NARU} volume clone {both} --check -f json -c way
+{NARU} volume clone {both} -f json
 echo left > naru-new-volume-2
-{NARU} volume adopt {both} -f json >/dev/null
+{NARU} volume clone {both} -f json >/dev/null
 stat -c %a volume-2
 qemu-img compare -f {kind} -F {kind} volume-1 volume-2
 qemu-io -f {kind} -c "write -P 9 0 1M" volume-2 >/dev/null
 test "$sum" = "$(sha256sum volume-1)"
 {NARU} volume flatten {both} -f json
-{NARU} volume adopt {both} --undo >/dev/null
+{NARU} volume clone {both} --undo >/dev/null
 ls
 """,
     )
@@ -513,25 +515,25 @@ ls
 def test_files_that_cannot_are_copied(tmp_path: Path) -> None:
     source, target = file(tmp_path, SIZE), file(tmp_path, SIZE)
     Writer(source, SIZE).change(5)
-    found = way(source, target)
+    found = method(source, target)
     if found.name == "copy":  # what holds the tests' directories has no reflinks
         assert found.why == "its file system has no reflinks"
         with pytest.raises(InputError, match="no reflinks"):
-            adopt(source, target, JOB)
+            clone(source, target, JOB)
         copy(source, target, tmp_path / "state")
     else:
-        adopt(source, target, JOB)
+        clone(source, target, JOB)
     assert identical(source, target)
-    assert settle(source, target, JOB) == (False, 0, "")
-    restore(source, target, JOB)
+    assert flatten(source, target, JOB) == (False, 0, "")
+    undo(source, target, JOB)
     assert identical(source, target)
-    assert "the other qcow2" in way(source, file(tmp_path, SIZE, "qcow2")).why
+    assert "the other qcow2" in method(source, file(tmp_path, SIZE, "qcow2")).why
     upper = tmp_path / "upper"
     subprocess.run(["qemu-img", "create", "-q", "-f", "raw", tmp_path / "base", "64M"], check=True)
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", tmp_path / "base", "-F", "raw", upper], check=True)
-    assert "backing file" in way(File(str(upper), "qcow2"), file(tmp_path, SIZE, "qcow2")).why
+    assert "backing file" in method(File(str(upper), "qcow2"), file(tmp_path, SIZE, "qcow2")).why
     with NamedTemporaryFile(dir="/dev/shm") as elsewhere:
         elsewhere.truncate(SIZE)
-        assert way(source, File(elsewhere.name)) == Way("copy")
+        assert method(source, File(elsewhere.name)) == Method("copy")
     with open_volume(target) as volume:
         assert volume.size() == SIZE

@@ -10,18 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from naru.errors import NaruError
-from naru.volumes.backend import Extent
 from naru.volumes.blocks import BLOCK, RECORD, UNKNOWN
 from naru.volumes.oserrors import hint_of
+from naru.volumes.volume import Extent
 
 
 class Manifest:
-    """The file `path`, made when it is not there and to be written. For one process."""
+    """The file `path`, made unless it exists, and to be written. For one process."""
 
     def __init__(self, path: Path, *, write: bool = True) -> None:
         self._path = path
         self._changed = write  # what a process wrote that was killed need not be on the disk yet
-        with self._telling("opened"):
+        with self._reported("opened"):
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT if write else os.O_RDONLY, 0o600)
 
     def close(self) -> None:
@@ -31,7 +31,7 @@ class Manifest:
     def load(self, start: int, end: int) -> bytearray:
         """The records of the blocks of [start, end), which begins with a block."""
         found = bytearray(-(-(end - start) // BLOCK) * RECORD)
-        with self._telling("read"):
+        with self._reported("read"):
             os.preadv(self._fd, [found], start // BLOCK * RECORD)
         return found
 
@@ -41,11 +41,11 @@ class Manifest:
         page = 4096
         view = memoryview(records)
         offset = start // BLOCK * RECORD
-        there = self.load(start, start + len(view) // RECORD * BLOCK)
-        with self._telling("written"):
+        stored = self.load(start, start + len(view) // RECORD * BLOCK)
+        with self._reported("written"):
             for at in range(0, len(view), page):
                 piece = view[at : at + page]
-                if there[at : at + page] != bytes(piece):
+                if stored[at : at + page] != bytes(piece):
                     self._changed = True
                     self._write(piece, offset + at)
 
@@ -58,7 +58,7 @@ class Manifest:
     def sync(self) -> None:
         """Returns when it survives a loss of power."""
         if self._changed:
-            with self._telling("written"):
+            with self._reported("written"):
                 os.fdatasync(self._fd)
             self._changed = False
 
@@ -72,7 +72,7 @@ class Manifest:
         self.store(start, records)
 
     @contextmanager
-    def _telling(self, what: str) -> Iterator[None]:
+    def _reported(self, what: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -1,6 +1,6 @@
 """qcow2 files, read through their backing files and written in place, by a qemu-nbd of our own.
 
-The format of every file of a chain has to be written in the one above it, and no file may lie elsewhere than beside
+The format of every file of a chain has to be written in the one above it, and no file may be elsewhere than beside
 the first: what a guest wrote into its disk must not decide which files of this host are read.
 """
 
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError
-from naru.volumes.backend import Extent, Pending, VolumeError
 from naru.volumes.blocks import Buffer
-from naru.volumes.file import OnFiles, confirm, identity_of, no_points, opened
-from naru.volumes.locations import File
-from naru.volumes.nbd import LONGEST, Client
+from naru.volumes.files.location import File
+from naru.volumes.files.nbd import LONGEST, NbdClient
+from naru.volumes.files.raw import OnFiles, confirm, identity_of, no_points, opened
+from naru.volumes.volume import Extent, Pending, VolumeError
 
 # $$ is the shell's own number, which stays when it becomes qemu-nbd: sd_listen_fds(3) wants to see it. Beside it one
 # waits for the end of what only we hold open: qemu-nbd ends with its last client, but not if that came to no agreement
-# with it, as when we were killed right then; it would keep the image locked for ever. It is told again and again: what
-# it is told while it starts, it forgets. What is held open comes as standard input, the socket as standard output: of
-# other descriptors the number may have two digits, which dash does not take.
+# with it, as when we were killed right then; it would keep the image locked for ever. It gets the signal again and
+# again: one that comes while it starts is lost. What is held open comes as standard input, the socket as standard
+# output: of other descriptors the number may have two digits, which dash does not take.
 _ACTIVATED = """
 exec 3<&1 4<&0 </dev/null >/dev/null
 (
@@ -88,20 +88,20 @@ class Qcow2Volume(OnFiles):
             finally:
                 os.close(life)
         try:
-            self._client = Client(connection, self._name)
+            self._client = NbdClient(connection, self._name)
         except VolumeError as error:
             connection.close()
             self._life.close()
             raise VolumeError(error.summary, detail=self._ended() or error.detail) from error
 
     def _ended(self) -> str:
-        """Waits for the server, which ends when its last client has gone; what it said."""
+        """Waits for the server, which ends when its last client has gone; its standard error."""
         try:
-            said: bytes = self._server.communicate(timeout=60)[1]
+            output: bytes = self._server.communicate(timeout=60)[1]
         except subprocess.TimeoutExpired:
             self._server.kill()
-            said = self._server.communicate()[1]
-        return said.decode(errors="replace").strip()
+            output = self._server.communicate()[1]
+        return output.decode(errors="replace").strip()
 
     def close(self) -> None:
         if self._server.poll() is None:
@@ -179,7 +179,7 @@ def chain(location: File) -> list[Path]:
         if kind not in ("raw", "qcow2"):
             raise InputError(
                 f"{path} does not say of which format its backing file is",
-                detail=f"its backing file is {below.name}, its format {kind or 'not said'}",
+                detail=f"its backing file is {below.name}, its format {kind or 'not given'}",
                 hint=f"When you know it: qemu-img rebase -u -b {below.name} -F raw|qcow2 {path}",
             )
         path = below
