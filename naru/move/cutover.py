@@ -267,6 +267,7 @@ def finalize(draft: Draft) -> None:
             f"no way back {project}",
             Final(cloud=draft.old, service="network", requests=held),
             NO_WAY_BACK(project=row.name),
+            about=row,
             purpose=purposes.END,
             project=project,
             after=after or [begin],

@@ -19,7 +19,7 @@ from naru.move import result, sync
 from naru.move.decisions import Decision
 from naru.move.draft import CLOUD, COPIES
 from naru.move.rollback import finalized, rolled_back, units
-from naru.move.verify import Verifier
+from naru.move.verify import PROJECT_ROLLED_BACK, Verifier
 from naru.move.work import Work
 from naru.plan import schema
 from naru.plan.journal import Journal
@@ -264,7 +264,7 @@ def test_what_was_rolled_back_is_no_difference(work: Path) -> None:
     user = Decision("user", "u", "mina", "", "create", "", step="user/u")
     network = Decision("network", "n", "lan", "1", "create", "", step="network/n")
     told = [difference for decision in (user, network) for difference in verifier.differences(decision)]
-    told_back = "its project was taken back"
+    told_back = PROJECT_ROLLED_BACK()
     assert {(found.field, found.rule) for found in told} == {("default_project_id", told_back), ("", told_back)}
     joined = Decision("network", "n", "lan", "4", "create", "", step="share")
     assert all(found.rule for found in verifier.differences(joined))
