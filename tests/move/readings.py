@@ -1,8 +1,8 @@
 """Readings of clouds as small files: a snapshot of an archive written as JSON lines, and put into an archive again.
 
 The readings in the directory `golden` were made on the lab's clouds, `old` (Pike) and `new` (the newest release), with
-the samples `demo` and `wide` and the tests' `crossing` in the old one. Others instead, of a lab that has these, and
-whose ids all differ:
+the samples `demo` and `wide` (all but some of its floating IPs) and the tests' `crossing` in the old one. They hold no
+volume's content. To make others in their place, of a lab that has these, and whose ids all differ:
 
     OS_CLIENT_CONFIG_FILE=LAB/clouds.yaml python -m tests.move.readings
 """

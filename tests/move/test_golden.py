@@ -48,6 +48,7 @@ CASES = [
     Case("demo", PROJECTS, MAP),
     Case("demo-by-images", PROJECTS, MAP, storage=False),
     Case("crossing", ("crossing",)),
+    Case("wide", ("wide",)),
 ]
 
 
