@@ -9,6 +9,7 @@ The rooms, from the clouds to the report:
 `naru.plan`       steps as data, journal, executor, rollback; knows no OpenStack
 `naru.volumes`    volume content: copied between storages, verified
 `naru.releases`   OpenStack releases as data: locked packages, virtual environments
+`naru.work`       work directories: whose they are, their journal, rounds, keys
 `naru.lab`        real OpenStack clouds on one machine, to try and test on
 `naru.cli`        the command line, the only place that prints and exits
 """

@@ -1,65 +1,33 @@
-"""Values in a step's arguments that are only known when it runs.
+"""Values in a step's arguments that are only known when it runs: what stands for them, and putting them in.
 
 {"$ref": step, "field": name} stands for a field of another step's result, {"$password": of, "key": file} for the
-password of a new user (see `naru.move.secrets`).
+password of a new user (see `naru.work.keys`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
-
-import pydantic
+from typing import Any
 
 from naru.inventory.kinds import values
-from naru.move import secrets
+from naru.plan.arguments import PASSWORD, REF, Value, references
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
+from naru.work import keys
 
-REF = "$ref"
-PASSWORD = "$password"
-
-
-def ref(step: str, field: str = "id") -> dict[str, str]:
-    """The field of a step's result, in another step's arguments."""
-    return {REF: step, "field": field}
-
-
-def password(of: str, key: str) -> dict[str, str]:
-    """The password that belongs to `of`, by the key file, in a step's arguments."""
-    return {PASSWORD: of, "key": key}
-
-
-def _reference(value: dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(value.get(REF), str) or value.keys() - {REF, "field"}:
-        raise ValueError('neither a text nor a reference {"$ref": STEP, "field": NAME}')
-    return value
-
-
-def _secret(value: dict[str, Any]) -> dict[str, Any]:
-    if value.keys() != {PASSWORD, "key"}:
-        raise ValueError('not a password {"$password": OF, "key": FILE}')
-    return value
-
-
-Reference = Annotated[dict[str, Any], pydantic.AfterValidator(_reference)]
-Secret = Annotated[dict[str, Any], pydantic.AfterValidator(_secret)]
-Id = str | Reference
+Id = Value[str]
 """The id of something, or the step that makes it."""
-Path_ = str | list[str | Reference]
+UrlPath = str | list[Value[str]]
 """A path under a service's endpoint; as a list, its parts."""
 
 
-def references(value: Any) -> Iterator[str]:
-    """The steps that a value refers to."""
-    if isinstance(value, Mapping):
-        if REF in value:
-            yield value[REF]
-        else:
-            for inner in value.values():
-                yield from references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner)
+def ref(step: str, field: str = "id") -> Any:
+    """The field of a step's result, in another step's arguments: JSON that stands wherever a value may."""
+    return {REF: step, "field": field}
+
+
+def password(of: str, key: str) -> Any:
+    """The password that belongs to `of`, by the key file, in a step's arguments."""
+    return {PASSWORD: of, "key": key}
 
 
 def resolve(value: Any, results: Mapping[str, Any], context: Context | None) -> Any:
@@ -69,7 +37,7 @@ def resolve(value: Any, results: Mapping[str, Any], context: Context | None) -> 
             return _result(results, value[REF], value.get("field", "id"))
         if PASSWORD in value:
             assert context
-            found = secrets.password(Path(value["key"]), value[PASSWORD])
+            found = keys.password(Path(value["key"]), value[PASSWORD])
             context.hide(found)
             return found
         return {key: resolve(inner, results, context) for key, inner in value.items()}

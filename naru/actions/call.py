@@ -30,7 +30,7 @@ class Final(Action):
     actor: Actor | None = None
 
 
-@step("cloud.call", undo="cloud.undo_call", retry=RETRY, deadline=deadline)
+@step("cloud.call", args=Call, undo="cloud.undo_call", retry=RETRY, deadline=deadline)
 def call(context: Context) -> dict[str, Any]:
     """Sends the `requests` one after the other: each has `method`, `path`, `body`, `version`, and in `ok` the statuses
     that say it was done before, or in `there` (collection, where) what the list at its path then holds. `undo` are the
@@ -53,7 +53,7 @@ def uncall(context: Context) -> None:
         send(cloud(context, args["cloud"]), args["service"], request)
 
 
-@step("cloud.final", commit="what was held for a rollback is given up", retry=RETRY, deadline=600)
+@step("cloud.final", args=Final, commit="what was held for a rollback is given up", retry=RETRY, deadline=600)
 def final(context: Context) -> None:
     """Sends `requests` after which there is no way back."""
     args = resolve(context.args, context.results(), context)

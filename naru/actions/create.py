@@ -8,7 +8,7 @@ in the service.
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from naru.actions.arguments import Id, Path_, resolve, url
+from naru.actions.arguments import Id, UrlPath, resolve, url
 from naru.actions.clouds import DEADLINE, RETRY, SETTLE, client, cloud, deadline, get, looks, matches, remove, send
 from naru.actions.request import Action, Actor, Part, Request
 from naru.cloud.client import CloudError
@@ -21,7 +21,7 @@ class Find(Part):
     """How the thing is found again: in the list at `path`, under `collection`, the item that has each value of `where`
     at its path and none of the ids `ignore`. Or it has one of `ids`, of which it gets the first that is free."""
 
-    path: Path_ = ""
+    path: UrlPath = ""
     collection: str = ""
     where: dict[str, Any] = {}
     ignore: list[Id] = []
@@ -47,7 +47,7 @@ class Create(Action):
 
     step_kind: ClassVar[str] = "cloud.create"
 
-    path: Path_
+    path: UrlPath
     wrap: str
     body: dict[str, Any]
     find: Find
@@ -161,7 +161,7 @@ class _Thing:
         remove(self.context, self.admin, self.service, path, self.args["wrap"], self.version, self.args.get("gone"))
 
 
-@step("cloud.create", undo="cloud.delete", retry=RETRY, deadline=deadline)
+@step("cloud.create", args=Create, undo="cloud.delete", retry=RETRY, deadline=deadline)
 def create(context: Context) -> dict[str, Any]:
     """Makes a thing by POST of `body` under `wrap` to `path` of `service` on `cloud`, or finds what an earlier attempt
     made.

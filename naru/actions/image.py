@@ -27,7 +27,7 @@ class ImageData(Action):
     step_kind: ClassVar[str] = "cloud.image_data"
 
     old: str
-    source: str = pydantic.Field(serialization_alias="from")
+    source: str = pydantic.Field(validation_alias=pydantic.AliasChoices("from", "source"), serialization_alias="from")
     to: Id
     size: int | None
 
@@ -42,7 +42,14 @@ def seconds(args: Mapping[str, Any]) -> float:
     return 5.0 + float(args.get("size") or 0) / (50 << 20)
 
 
-@step("cloud.image_data", no_undo="the data goes with its image", retry=RETRY, deadline=limit, estimate=seconds)
+@step(
+    "cloud.image_data",
+    args=ImageData,
+    no_undo="the data goes with its image",
+    retry=RETRY,
+    deadline=limit,
+    estimate=seconds,
+)
 def image_data(context: Context) -> dict[str, Any]:
     """Streams the data of the image `from` on the cloud `old` into the image `to` on `cloud`, and compares the
     checksums."""

@@ -27,7 +27,7 @@ class Power(Action):
     back: Literal["SHUTOFF", "ACTIVE"] | None = None
 
 
-@step("cloud.power", undo="cloud.power.undo", retry=RETRY, deadline=LIMIT + 60)
+@step("cloud.power", args=Power, undo="cloud.power.undo", retry=RETRY, deadline=LIMIT + 60)
 def power(context: Context) -> dict[str, Any]:
     """Brings `server` on `cloud` to the state `to` (SHUTOFF or ACTIVE); `back` is where a rollback brings it, if it is
     to be brought anywhere."""

@@ -3,15 +3,12 @@ given: so a plan shows what is asked, and nothing else."""
 
 from typing import Any, ClassVar
 
-import pydantic
+from naru.actions.arguments import Id, UrlPath
+from naru.plan.arguments import Arguments, Secret
 
-from naru.actions.arguments import Id, Path_, Secret
 
-
-class Part(pydantic.BaseModel):
-    """A part of a request. A field that there is not is an error."""
-
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+class Part(Arguments):
+    """A part of a request."""
 
 
 class Action(Part):
@@ -53,7 +50,7 @@ class Request(Part):
     """
 
     method: str
-    path: Path_ = ""
+    path: UrlPath = ""
     body: Any = None
     version: str = ""
     headers: dict[str, str] = {}

@@ -9,7 +9,6 @@ from cliff import columns, command, lister, show
 
 from naru.errors import NaruError
 from naru.messages import say
-from naru.plan.errors import PlanError
 from naru.plan.model import Finding
 from naru.text import parse_duration, parse_rate
 
@@ -30,7 +29,7 @@ DURATION = argument(parse_duration)
 RATE = argument(parse_rate)
 
 
-def print_error(error: NaruError | PlanError) -> None:
+def print_error(error: NaruError) -> None:
     """Writes the three parts of `error` to standard error, without a traceback."""
     print(f"naru: {error.summary}", file=sys.stderr)
     for part in (error.detail, error.hint):
@@ -49,7 +48,7 @@ def print_finding(finding: Finding) -> None:
 class Command(command.Command):
     """A command whose docstring's first paragraph is its summary and whose `examples` end its help.
 
-    `take_action` may raise `NaruError` or `PlanError`: it is printed as one message and becomes the exit code.
+    `take_action` may raise `NaruError`: it is printed as one message and becomes the exit code.
     A command that ends well, but not with 0, sets `exit_code`.
     """
 
@@ -67,7 +66,7 @@ class Command(command.Command):
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
             return int(super().run(parsed_args) or 0) or self.exit_code
-        except (NaruError, PlanError) as error:
+        except NaruError as error:
             if getattr(self.app.options, "debug", False):
                 raise
             print_error(error)

@@ -13,7 +13,7 @@ from naru.cli.move import add_projects, check_clouds, facts
 from naru.cli.plan_run import fields, run, workers
 from naru.cli.plan_view import watch
 from naru.errors import InputError
-from naru.move import back, mapfile, planner, rollback, secrets, waves, work
+from naru.move import back, mapfile, planner, rollback, waves, work
 from naru.move.dependencies import left_out, together
 from naru.move.downtime import downtimes
 from naru.move.draft import Options
@@ -23,6 +23,7 @@ from naru.plan.journal import Journal, address
 from naru.plan.kinds import load
 from naru.plan.status import Status, status
 from naru.volumes import where
+from naru.work import keys
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +73,7 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
             help="the PostgreSQL database for the journals, as workers need it (default: files in the work directory)",
         )
         parser.add_argument(
-            "--key", type=Path, metavar="FILE", help=f"where new users' passwords come from ({secrets.default_key()})"
+            "--key", type=Path, metavar="FILE", help=f"where new users' passwords come from ({keys.default_key()})"
         )
         parser.add_argument(
             "--rehearsal",
@@ -92,8 +93,8 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
         written = mapfile.load(arguments.map) if arguments.map else mapfile.EMPTY
         mapfile.check_clouds(written, arguments.old, arguments.new)
         check_clouds(arguments)
-        key = (arguments.key or secrets.default_key()).absolute()
-        secrets.ensure_key(key, directory)
+        key = (arguments.key or keys.default_key()).absolute()
+        keys.ensure_key(key, directory)
         rehearsals = [_timings(source) for source in arguments.rehearsal]
         work.prepare(directory)
         with facts(arguments) as found:
@@ -104,7 +105,7 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
                 "to": arguments.new,
                 "projects": sorted(found.projects),
                 "map": hashlib.sha256(text.encode()).hexdigest(),
-                "key": secrets.fingerprint(key),
+                "key": keys.fingerprint(key),
             }
             options = Options(
                 key=str(key),

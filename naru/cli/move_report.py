@@ -10,8 +10,9 @@ from naru.cli.move import progress
 from naru.cli.move_plan import add_work
 from naru.errors import InputError
 from naru.messages import say
-from naru.move import handover, pages, reading, secrets, work
+from naru.move import handover, pages, reading, work
 from naru.move.outcome import Outcome
+from naru.work import keys
 
 REPORT = "report"
 HANDOVER = "handover.enc"
@@ -93,14 +94,14 @@ naru move handover work/hanok --show --project hanok
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_work(parser)
-        parser.add_argument("--key", type=Path, metavar="FILE", help=f"the key ({secrets.default_key()})")
+        parser.add_argument("--key", type=Path, metavar="FILE", help=f"the key ({keys.default_key()})")
         parser.add_argument("--to", type=Path, metavar="FILE", help=f"the encrypted file (DIR/{HANDOVER})")
         parser.add_argument("--show", action="store_true", help="show the passwords instead of writing a file")
         parser.add_argument("--project", metavar="PROJECT", help="only the users of this one")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        key = (arguments.key or secrets.default_key()).absolute()
+        key = (arguments.key or keys.default_key()).absolute()
         move = work.Work(arguments.work)
         move.check_key(key)
         rows = _passwords(move, outcome(move), key, arguments.project)
@@ -123,7 +124,7 @@ def _passwords(move: work.Work, found: Outcome, key: Path, project: str | None) 
             str(task.detail.get("domain", "")),
             task.name,
             new[task.old_id],
-            secrets.password(key, f"{move.old}/{task.old_id}"),
+            keys.password(key, keys.of_user(move.old, task.old_id)),
         )
         for task in found.tasks
         if task.kind == "password" and new[task.old_id] and project in (None, task.project, names[task.project])

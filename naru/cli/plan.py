@@ -72,6 +72,7 @@ naru plan create move.yaml --work work/demo --rehearsal work/try-1 --rehearsal w
         plan = planfile.read(parsed_args.file)
         load(plan.modules)
         KINDS.check(step.kind for step in plan.steps)
+        KINDS.check_arguments(plan)
         plan = timings.with_estimates(plan, KINDS, [_timings(source) for source in parsed_args.rehearsal])
         with Journal.create(where(parsed_args), plan) as journal:
             print(f"{journal.name}: {len(plan.steps)} steps", file=self.app.stdout)

@@ -1,4 +1,4 @@
-"""`naru plan pause|resume|cancel|hold|release|retry|skip|limit`: an operator's deeds, through the journal."""
+"""`naru plan pause|resume|cancel|hold|release|retry|skip|limit`: an operator's actions, through the journal."""
 
 import argparse
 import json
@@ -10,20 +10,21 @@ from naru.cli.plan import add_work, where
 from naru.plan import control
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
+from naru.plan.kinds import load
 
 
-class _Deed(Command):
+class _Action(Command):
     """A command that changes the journal and says in one line what it did."""
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         with Journal.open(where(parsed_args)) as journal:
-            print(self.deed(journal, parsed_args), file=self.app.stdout)
+            print(self.act(journal, parsed_args), file=self.app.stdout)
 
-    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+    def act(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
         raise NotImplementedError
 
 
-class _Mode(_Deed):
+class _Mode(_Action):
     change: Callable[[Journal], None]
     said = ""
 
@@ -32,7 +33,7 @@ class _Mode(_Deed):
         add_work(parser)
         return parser
 
-    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+    def act(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
         type(self).change(journal)
         return self.said
 
@@ -61,7 +62,7 @@ class Cancel(_Mode):
     said = "cancelled: naru plan rollback takes back what was done, naru plan resume lets it go on"
 
 
-class _Gate(_Deed):
+class _Gate(_Action):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("gate", metavar="GATE", help="the gate's name, or a pattern with * for several")
@@ -74,7 +75,7 @@ class Hold(_Gate):
 
     examples = "naru plan hold cutover --work work/demo"
 
-    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+    def act(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
         return f"held: {', '.join(control.hold(journal, parsed_args.gate))}"
 
 
@@ -86,11 +87,11 @@ naru plan release cutover --work work/demo
 naru plan release 'cutover/web-*' --work work/demo
 """
 
-    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+    def act(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
         return f"released: {', '.join(control.release(journal, parsed_args.gate))}"
 
 
-class _Steps(_Deed):
+class _Steps(_Action):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("steps", metavar="STEP", nargs="*", help="ids of steps")
@@ -113,10 +114,12 @@ naru plan retry volume/web-1-root --args '{"type": "ssd"}' --work work/demo
         parser.add_argument("--args", metavar="JSON", help="arguments to be replaced, for one step")
         return parser
 
-    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+    def act(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
         args = None if parsed_args.args is None else _object(parsed_args.args)
+        if args is not None:
+            load(journal.modules())  # they know what the step takes
         ids = control.retry(journal, steps=parsed_args.steps, unit=parsed_args.unit, args=args)
-        return _told("to be run again", ids)
+        return _said("to be run again", ids)
 
 
 class Skip(_Steps):
@@ -131,12 +134,12 @@ naru plan skip port/web-1 --reason 'made by hand' --work work/demo
         parser.add_argument("--reason", metavar="TEXT", required=True, help="why: it is kept in the journal")
         return parser
 
-    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+    def act(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
         ids = control.skip(journal, parsed_args.reason, steps=parsed_args.steps, unit=parsed_args.unit)
-        return _told("skipped", ids)
+        return _said("skipped", ids)
 
 
-class Limit(_Deed):
+class Limit(_Action):
     """Change how many steps of a limit group run at once, also while the plan runs."""
 
     examples = """
@@ -151,12 +154,12 @@ naru plan limit rbd@old 0 --work work/demo
         add_work(parser, positional=False)
         return parser
 
-    def deed(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+    def act(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
         control.limit(journal, parsed_args.group, parsed_args.value)
         return f"limit {parsed_args.group}: {parsed_args.value}"
 
 
-def _told(what: str, ids: Sequence[str]) -> str:
+def _said(what: str, ids: Sequence[str]) -> str:
     return f"{what}: {', '.join(ids) if ids else 'none'}"
 
 

@@ -1,4 +1,4 @@
-"""`naru worker`: runs the steps that a plan places elsewhere than in its executor."""
+"""`naru worker`: runs the steps that are to run elsewhere than in the executor."""
 
 import argparse
 
@@ -20,15 +20,20 @@ class Worker(Command):
     """
 
     examples = """
-naru worker --place storage-new --work postgresql://naru@db.example/move_demo
-naru worker --place rbd@old --concurrency 4 --work /srv/moves/hanok
-naru worker --place storage-new --place storage-old --concurrency 4
+naru worker --queue storage-new --work postgresql://naru@db.example/move_demo
+naru worker --queue rbd@old --concurrency 4 --work /srv/moves/hanok
+naru worker --queue storage-new --queue storage-old --concurrency 4
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument(
-            "--place", metavar="NAME", action="append", required=True, help="a place to work for (repeatable)"
+            *("--queue", "--place"),
+            dest="queue",
+            metavar="NAME",
+            action="append",
+            required=True,
+            help="a queue to run steps of (repeatable); --place is its older name",
         )
         parser.add_argument("--concurrency", metavar="N", type=int, default=1, help="steps at once (default: 1)")
         parser.add_argument(
@@ -41,4 +46,4 @@ naru worker --place storage-new --place storage-old --concurrency 4
     def take_action(self, parsed_args: argparse.Namespace) -> None:
         if parsed_args.concurrency < 1:
             raise PlanInputError(f"--concurrency {parsed_args.concurrency}: give a number above 0")
-        workers().Worker(where(parsed_args), parsed_args.place, parsed_args.concurrency).run()
+        workers().Worker(where(parsed_args), parsed_args.queue, parsed_args.concurrency).run()

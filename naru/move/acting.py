@@ -12,6 +12,7 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
 from naru.move.facts import Facts
 from naru.move.purposes import ACT
+from naru.work import keys
 
 SERVICE = "identity"
 ROLE = "member"
@@ -52,7 +53,7 @@ def role(facts: Facts) -> str:
 
 def whose(draft: Draft, user: str) -> str:
     """What a new user's password is derived from."""
-    return f"{draft.old}/{user}"
+    return keys.of_user(draft.old, user)
 
 
 def _is_made(draft: Draft, user: str) -> bool:

@@ -56,7 +56,7 @@ class BackupCopy(Part):
     """What the backup `source` (`from` in the arguments) holds, by temporary `volumes`. `storage` are the files that
     describe the storage of both clouds; without, the content goes by an image. `directory` is the copy's own."""
 
-    source: str = pydantic.Field(serialization_alias="from")
+    source: str = pydantic.Field(validation_alias=pydantic.AliasChoices("from", "source"), serialization_alias="from")
     volumes: Volumes
     storage: list[str] | None
     directory: str
@@ -73,7 +73,7 @@ class Backup(Create):
     carry: BackupCopy
 
 
-@step("move.backup", undo="move.backup.forget", retry=storage.AGAIN, deadline=_limit, estimate=_seconds)
+@step("move.backup", args=Backup, undo="move.backup.forget", retry=storage.AGAIN, deadline=_limit, estimate=_seconds)
 def backup(context: Context) -> dict[str, Any]:
     """Makes a backup as `cloud.create` does, of a volume with the content of the backup `carry.from` on `old`.
 

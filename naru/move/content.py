@@ -34,13 +34,20 @@ class VolumeImage(Action):
     step_kind: ClassVar[str] = "move.volume_image"
 
     old: str
-    source: str = pydantic.Field(serialization_alias="from")
+    source: str = pydantic.Field(validation_alias=pydantic.AliasChoices("from", "source"), serialization_alias="from")
     to: Id
     size: int
     properties: list[Request]
 
 
-@step("move.volume_image", undo="move.volume_image.forget", retry=RETRY, deadline=limit, estimate=seconds)
+@step(
+    "move.volume_image",
+    args=VolumeImage,
+    undo="move.volume_image.forget",
+    retry=RETRY,
+    deadline=limit,
+    estimate=seconds,
+)
 def volume_image(context: Context) -> dict[str, Any]:
     """Writes the content of the volume `from` on the cloud `old` into the volume `to` on `cloud`: by an image of a
     snapshot, whatever storage either has. `properties` are requests that set what Cinder changes on the way.
@@ -188,7 +195,7 @@ class RootContent(Action):
     step_kind: ClassVar[str] = "move.root_content"
 
     old: str
-    source: str = pydantic.Field(serialization_alias="from")
+    source: str = pydantic.Field(validation_alias=pydantic.AliasChoices("from", "source"), serialization_alias="from")
     to: Id
     project: Id
     image: dict[str, Any]
@@ -196,7 +203,14 @@ class RootContent(Action):
     size: int
 
 
-@step("move.root_content", undo="move.root_content.forget", retry=RETRY, deadline=limit, estimate=seconds)
+@step(
+    "move.root_content",
+    args=RootContent,
+    undo="move.root_content.forget",
+    retry=RETRY,
+    deadline=limit,
+    estimate=seconds,
+)
 def root_content(context: Context) -> dict[str, Any]:
     """Gives the stopped server `to` on `cloud` the root disk of the stopped server `from` on the cloud `old`, by an
     image of it, which stays: the server is booted from it now. `project` owns it; `image` are its properties. A server

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack
 
-from naru.actions.arguments import ref, references
+from naru.actions.arguments import ref
 from naru.actions.call import Call
 from naru.actions.request import Action
 from naru.inventory.rows import Row
@@ -23,6 +23,7 @@ from naru.move.facts import Facts, names
 from naru.move.kind import NOTHING, Kind
 from naru.move.mapping import CREATE, Choice
 from naru.move.purposes import MAKE
+from naru.plan.arguments import references
 from naru.plan.model import BARRIER, About, Finding, Plan, Step
 from naru.volumes.where import HOST, Backends, described, load
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from naru.actions.arguments import Path_, available, ref, resolve, url
+from naru.actions.arguments import UrlPath, available, ref, resolve, url
 from naru.actions.clouds import DEADLINE, RETRY, cloud, remove
 from naru.actions.request import Action, Part
 from naru.inventory.kinds import BY_NAME, values
@@ -124,7 +124,7 @@ class Listing(Part):
     """Where things with a mark are listed; `field` is where that stands, `item` what the path of each begins with."""
 
     service: str
-    path: Path_
+    path: UrlPath
     collection: str
     item: str
     wrap: str
@@ -141,7 +141,7 @@ class Sweep(Action):
     made: dict[str, Any]
 
 
-@step("move.sweep", no_undo="what it deletes was never wanted", retry=RETRY, deadline=DEADLINE)
+@step("move.sweep", args=Sweep, no_undo="what it deletes was never wanted", retry=RETRY, deadline=DEADLINE)
 def sweep(context: Context) -> dict[str, Any]:
     """Deletes what has one of the move's marks and is not what its step made: a process was killed while it asked, and
     asked again. `lists`: service, path, collection, item, wrap, field; `made`: the id of each mark; those of steps that

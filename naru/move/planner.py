@@ -53,6 +53,7 @@ def make(
     _drop_idle(draft)
     plan.check()
     load(plan.modules)
+    KINDS.check_arguments(plan)
     draft.plan = timings.with_estimates(plan, KINDS, rehearsals)
     downtime.tell(draft)
     return draft

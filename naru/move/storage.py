@@ -93,7 +93,7 @@ class VolumeCopy(Action):
     limit_group: ClassVar[str] = COPIES
 
     old: str
-    source: str = pydantic.Field(serialization_alias="from")
+    source: str = pydantic.Field(validation_alias=pydantic.AliasChoices("from", "source"), serialization_alias="from")
     to: Id
     size: int
     storage: list[str]
@@ -106,7 +106,7 @@ class Place(VolumeCopy):
     step_kind: ClassVar[str] = "move.content.place"
 
 
-@step("move.content.place", undo="move.content.forget", retry=RETRY, deadline=600, before=ask)
+@step("move.content.place", args=Place, undo="move.content.forget", retry=RETRY, deadline=600, before=ask)
 def place(context: Context) -> dict[str, Any]:
     """Sees that the content of the volume `from` on the cloud `old`, and of `to` on `cloud`, can be reached from here,
     and makes the copy's `directory`; tells which way the content will go, and why not a shorter one. So that what is
@@ -143,7 +143,7 @@ class Content(VolumeCopy):
     whole: bool = False
 
 
-@step("move.content", undo=BACK, retry=AGAIN, deadline=_limit, estimate=_seconds, before=ask)
+@step("move.content", args=Content, undo=BACK, retry=AGAIN, deadline=_limit, estimate=_seconds, before=ask)
 def content(context: Context) -> dict[str, Any]:
     """Copies what changed of the volume `from` on the cloud `old` since the last pass, or all, into the volume `to` on
     `cloud`, and compares the checksums of what changed since both were last found equal, or of everything; what differs
@@ -269,6 +269,7 @@ def ask_snapshot(context: Context) -> dict[str, Any]:
 
 @step(
     "move.snapshot",
+    args=Snapshot,
     undo="cloud.delete",
     retry=AGAIN,
     deadline=lambda args: _limit(args["carry"]),
@@ -400,7 +401,7 @@ class Compared(Part):
     """A volume whose content was compared: `source` (`from` in the arguments) on the old cloud, `to` on the new one,
     and the `directory` of its copy."""
 
-    source: str = pydantic.Field(serialization_alias="from")
+    source: str = pydantic.Field(validation_alias=pydantic.AliasChoices("from", "source"), serialization_alias="from")
     to: Id
     directory: str
 
@@ -414,7 +415,7 @@ class Kept(Action):
     volumes: list[Compared]
 
 
-@step("move.content.kept", no_undo="what was found stays true", retry=AGAIN, deadline=600)
+@step("move.content.kept", args=Kept, no_undo="what was found stays true", retry=AGAIN, deadline=600)
 def content_kept(context: Context) -> dict[str, int]:
     """Keeps in the `archive` the proofs of the content of `volumes`, each with `from`, `to` and its copy's `directory`.
     What was carried from storage to storage has some."""
@@ -437,6 +438,7 @@ class Settle(VolumeCopy):
 
 @step(
     "move.content.settle",
+    args=Settle,
     no_undo="the undo of move.content does it",
     retry=RETRY,
     deadline=_limit,
@@ -475,11 +477,18 @@ class End(Action):
 
     step_kind: ClassVar[str] = "move.content.end"
 
-    source: str = pydantic.Field(serialization_alias="from")
+    source: str = pydantic.Field(validation_alias=pydantic.AliasChoices("from", "source"), serialization_alias="from")
     storage: str
 
 
-@step("move.content.end", no_undo="the points are no use to anybody else", retry=RETRY, deadline=600, before=ask_old)
+@step(
+    "move.content.end",
+    args=End,
+    no_undo="the points are no use to anybody else",
+    retry=RETRY,
+    deadline=600,
+    before=ask_old,
+)
 def content_end(context: Context) -> None:
     """Removes the points on the old volume: the new one has everything."""
     args = arguments(context)

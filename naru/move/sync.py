@@ -5,7 +5,6 @@ it leaves is in the copies' directories (see `storage`): a later round, and the 
 """
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import NamedTuple
 
 from naru.actions.arguments import resolve
@@ -16,6 +15,7 @@ from naru.move.purposes import PLACE
 from naru.move.rollback import ANEW
 from naru.move.work import Work
 from naru.plan.journal import Journal
+from naru.plan.kinds import KINDS, load
 from naru.plan.model import Plan, Step
 from naru.plan.queries import OVER, StepRow, reading
 from naru.plan.status import status
@@ -54,31 +54,25 @@ def next_round(work: Work, projects: Collection[str], *, whole: bool = False) ->
 
     Raises InputError when there is nothing that could be copied, with the reason.
     """
-    numbers = rounds(work)
-    if numbers:
-        journal = Journal.open(_path(work, numbers[-1]))
+    known = work.work.rounds(DIRECTORY)
+    if (journal := known.last()) is not None:
         still = {step.id for step in _steps(work, kind=KIND) if step.state in OPEN}
         if status(journal).state not in ("done", "failed") and _left(journal) <= still:
             return journal
         journal.close()
-    number = (numbers[-1] if numbers else 0) + 1
-    return Journal.create(_path(work, number), _plan(work, projects, number, whole), work.database())
+    number = known.following()
+    return known.begin(number, _plan(work, projects, number, whole))
 
 
 def rounds(work: Work) -> list[int]:
     """The numbers of the rounds that were begun, in their order; one whose making was killed is none."""
-    found = [path for path in (work.directory / DIRECTORY).glob("*") if path.name.isdigit()]
-    return sorted(int(path.name) for path in found if Journal.exists(path))
+    return work.work.rounds(DIRECTORY).numbers()
 
 
 def _left(journal: Journal) -> set[str]:
     """The steps of a round that are not done."""
     with reading(journal) as now:
         return {step.id for step in now.steps() if step.state not in OVER}
-
-
-def _path(work: Work, number: int) -> Path:
-    return work.directory / DIRECTORY / str(number)
 
 
 def _plan(work: Work, projects: Collection[str], number: int, whole: bool) -> Plan:
@@ -118,6 +112,8 @@ def _plan(work: Work, projects: Collection[str], number: int, whole: bool) -> Pl
     if not plan.steps:
         why = _why(contents, mine)
         raise InputError(f"{work.directory}: there is nothing to copy ahead", hint=why)
+    load(plan.modules)
+    KINDS.check_arguments(plan)
     return plan
 
 

@@ -1,7 +1,6 @@
 """The work directory of a move: the journal, the archive of both clouds, the map and the decisions of its plan."""
 
 import json
-import os
 import shlex
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -14,19 +13,26 @@ from naru.inventory.archive import Archive
 from naru.move.decisions import Decision
 from naru.move.draft import Draft
 from naru.move.facts import names
-from naru.move.secrets import fingerprint
 from naru.plan.errors import PlanError
-from naru.plan.journal import DATABASE, POINTER, Journal, address, in_schema
+from naru.plan.journal import DATABASE, POINTER, Journal
+from naru.plan.kinds import KINDS
 from naru.plan.queries import reading
+from naru.work.directory import DAMAGED, WorkDirectory
+from naru.work.keys import fingerprint
 
+TENANT = "move"
 ARCHIVE = "archive.db"
 DECISIONS = "decisions.json"
 MAP = "map.yaml"
 FORMAT = 1
 NEEDED = 2
 """The oldest schema version of a journal with all that is asked of a move's."""
-DAMAGED = "Bring back the work directory from a copy; without it, plan anew into another directory."
 _FIELDS = {"from": str, "to": str, "snapshots": dict, "projects": dict, "decisions": list}
+
+
+def work_directory(path: Path) -> WorkDirectory:
+    """The directory as any tenant's; see `Work`."""
+    return WorkDirectory(path, TENANT, "naru move prepare")
 
 
 class Work:
@@ -34,6 +40,7 @@ class Work:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.work = work_directory(directory)
         file = directory / DECISIONS
         try:
             raw = json.loads(file.read_text())
@@ -93,9 +100,7 @@ class Work:
 
     def journal(self) -> Journal:
         """The plan with what has become of it. Raises InputError when it is another move's than the decisions."""
-        if not any((self.directory / name).is_file() for name in (DATABASE, POINTER)):
-            raise InputError(f"{self.directory / DATABASE} is missing", hint=DAMAGED)
-        journal = Journal.open(self.directory)
+        journal = self.work.journal()
         settings = journal.settings()
         ours = {"from": self.old, "to": self.new, "projects": sorted(self.projects)}
         differing = [
@@ -120,8 +125,7 @@ class Work:
 
     def database(self) -> str:
         """The URL of the PostgreSQL database that has the move's journals; "" when they are files."""
-        url = address(self.directory)
-        return in_schema(url, "").render_as_string() if url else ""
+        return self.work.database()
 
     def archive(self) -> Archive:
         """Both clouds as they were. Raises InputError for an archive without the readings that the plan stands on."""
@@ -165,29 +169,8 @@ class Work:
 
 def prepare(directory: Path) -> None:
     """Makes the work directory, for its owner alone. Raises InputError where there can be none, or another plan is."""
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        hint = "Name a directory that can be made."
-        raise InputError(f"--work {directory} cannot be made", detail=str(error), hint=hint) from error
-    if not os.access(directory, os.W_OK | os.X_OK):
-        raise InputError(f"--work {directory} cannot be written", hint="Name a directory of your own.")
-    if Journal.exists(directory):
-        with Journal.open(directory) as journal:
-            settings = journal.settings()
-        if not {"from", "to", "map"} <= settings.keys():
-            raise InputError(f"--work {directory} holds a plan that is no move", hint="Name another directory.")
-        _check_unbegun(directory)  # before both clouds are read for nothing
-
-
-def _check_unbegun(directory: Path) -> None:
-    with Journal.open(directory) as journal, reading(journal) as now:
-        begun = now.has_begun()
-    if begun:
-        raise InputError(
-            f"{directory}: this move has begun",
-            hint="Go on with it (naru move prepare), roll it back, or plan into another directory.",
-        )
+    # before both clouds are read for nothing
+    work_directory(directory).prepare(settings=("from", "to", "map"))
 
 
 def create(directory: Path, draft: Draft, snapshots: Mapping[str, int], written_map: str, database: str = "") -> None:
@@ -196,10 +179,7 @@ def create(directory: Path, draft: Draft, snapshots: Mapping[str, int], written_
 
     Raises InputError when a plan is there of which something was done.
     """
-    if Journal.exists(directory):
-        _check_unbegun(directory)
-        Journal.remove(directory)
-    told = {
+    fields = {
         "naru_decisions": FORMAT,
         "from": draft.old,
         "to": draft.new,
@@ -207,9 +187,13 @@ def create(directory: Path, draft: Draft, snapshots: Mapping[str, int], written_
         "projects": {row.id: row.name for row in draft.facts.projects.values()},
         "decisions": [decision.dump() for decision in draft.decisions.values()],
     }
+    KINDS.check_arguments(draft.plan)
+    work = work_directory(directory)
+    if Journal.exists(directory):
+        work.check_unbegun()
     try:
-        Journal.create(directory, draft.plan, database).close()
+        work.create(draft.plan, database)
         write_whole(directory / MAP, written_map)
-        write_whole(directory / DECISIONS, json.dumps(told, ensure_ascii=False))
+        write_whole(directory / DECISIONS, json.dumps(fields, ensure_ascii=False))
     except (OSError, PlanError) as error:
         raise NaruError(f"the plan cannot be written to {directory}", detail=str(error)) from error

@@ -1,15 +1,21 @@
 """Kinds that every plan may use, enough for a plan written by hand: `noop`, `barrier`, `sleep`, `command`."""
 
-import ctypes
+import contextlib
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import Field
+
+from naru.plan import supervisor
+from naru.plan.arguments import Arguments
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, PlanInputError
 from naru.plan.kinds import Retry, step
@@ -17,22 +23,43 @@ from naru.plan.model import BARRIER
 
 OUTPUT = 4096
 """Bytes of a command's output, from its end, that its result keeps."""
-_PR_SET_PDEATHSIG = 1
-_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+_SUPERVISOR = supervisor.__file__
 
 
-@step("noop", no_undo="it does nothing")
+class Nothing(Arguments):
+    """No arguments."""
+
+
+class Sleep(Arguments):
+    seconds: Annotated[float, Field(ge=0)]
+
+
+Argv = Annotated[list[str], Field(min_length=1)]
+
+
+class Command(Arguments):
+    """See `command`."""
+
+    argv: Argv
+    check: Argv | None = None
+    undo: Argv | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+    cwd: str | None = None
+    deadline: Annotated[float, Field(gt=0)] = 24 * 3600.0
+
+
+@step("noop", args=Nothing, no_undo="it does nothing")
 def noop(context: Context) -> None:
     """Does nothing: a point where edges meet, or where a gate is."""
 
 
-@step(BARRIER, no_undo="it does nothing")
+@step(BARRIER, args=Nothing, no_undo="it does nothing")
 def barrier(context: Context) -> None:
-    """Does nothing: a point that waits for others until they are done, skipped or taken back. Nothing rests on those
+    """Does nothing: a point that waits for others until they are done, skipped or undone. Nothing rests on those
     because it comes after it."""
 
 
-@step("sleep", no_undo="time has passed", estimate=lambda args: float(args.get("seconds", 0)))
+@step("sleep", args=Sleep, no_undo="time has passed", estimate=lambda args: float(args.get("seconds", 0)))
 def sleep(context: Context) -> None:
     """Waits `seconds`, with progress."""
     seconds = float(context.args["seconds"])
@@ -47,13 +74,14 @@ def _deadline(args: Mapping[str, Any]) -> float:
     return float(args.get("deadline", 24 * 3600))
 
 
-@step("command", undo="command.undo", deadline=_deadline, retry=Retry(tries=1))
+@step("command", args=Command, undo="command.undo", deadline=_deadline, retry=Retry(tries=1))
 def command(context: Context) -> dict[str, Any]:
     """Runs the program `argv`; it is done when it exits with 0.
 
-    `check` is a program that exits with 0 when the effect is already there: `argv` is then not run. `undo` takes the
-    effect back. `env` maps names in the program's environment to names in Naru's: the way to hand over a secret, whose
-    value is never recorded. `cwd` is the directory, `deadline` seconds (a day). A killed executor takes it with it.
+    `check` is a program that exits with 0 when the effect is already there: `argv` is then not run. `undo` undoes
+    the effect. `env` maps names in the program's environment to names in Naru's: the way to hand over a secret, whose
+    value is never recorded. `cwd` is the directory, `deadline` seconds (a day). With the
+    program ends all that it has started, also what it left in the background, and with a killed executor both do.
     """
     check = context.args.get("check")
     if check is not None and _run(context, check)[0] == 0:
@@ -78,43 +106,62 @@ def _demand(context: Context, argv: Any) -> dict[str, Any]:
 
 
 def _run(context: Context, argv: Any) -> tuple[int, str]:
-    """Runs a program in a process group of its own: its exit code (negative: the signal) and the end of its output."""
+    """Runs a program under a supervisor: its exit code (negative: the signal) and the end of its output."""
     args = context.args.get("args", context.args)
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
         raise PlanInputError(f"step {context.id}: a command is a list of texts, not {argv!r}")
     environment = os.environ | {name: context.secret(source) for name, source in args.get("env", {}).items()}
     context.log(subprocess.list2cmdline(argv))
-    # a file and not a pipe: a pipe would stay open as long as any grandchild lives
+    # a file and not a pipe: what is written to it is read when all is over
     with tempfile.TemporaryFile() as output:
-        try:
-            process = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=args.get("cwd"),
-                env=environment,
-                start_new_session=True,
-                preexec_fn=_die_with_parent,
-            )
-        except OSError as error:
-            raise PlanError(f"{argv[0]} cannot be run", detail=str(error)) from None
-        try:
-            while True:
-                try:
-                    process.wait(timeout=0.1)
-                    break
-                except subprocess.TimeoutExpired:
-                    context.check()
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            try:
+                process = subprocess.Popen(
+                    # without the environment's wishes and site packages: the program's environment is not its own
+                    [sys.executable, "-I", "-S", _SUPERVISOR, *argv],
+                    stdin=theirs.fileno(),
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    cwd=args.get("cwd"),
+                    env=environment,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise PlanError(f"{argv[0]} cannot be run", detail=str(error)) from None
+            theirs.close()
+            answer = _wait(context, process, ours)
+        if "error" in answer:
+            raise PlanError(f"{argv[0]} cannot be run", detail=answer["error"])
         output.seek(max(0, output.seek(0, os.SEEK_END) - OUTPUT))
-        return process.returncode, output.read().decode(errors="replace").strip()
+        return int(answer["code"]), output.read().decode(errors="replace").strip()
 
 
-def _die_with_parent() -> None:
-    """In the child: ends with the executor, so that a resumed run does not meet a command of the last one."""
-    if _libc is not None:
-        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def _wait(context: Context, process: "subprocess.Popen[bytes]", control: socket.socket) -> dict[str, Any]:
+    """What the supervisor says at its end. It, and all that it started, has ended when this returns or raises."""
+    said = b""
+    control.settimeout(0.1)
+    try:
+        while True:
+            try:
+                more = control.recv(4096)
+            except TimeoutError:
+                context.check()
+                continue
+            if not more:
+                break
+            said += more
+    finally:
+        # at once when it has said all; when the step is to stop, it ends the program first
+        with contextlib.suppress(OSError):
+            control.shutdown(socket.SHUT_WR)
+        try:
+            process.wait(timeout=2 * supervisor.PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if not said:
+        # somebody killed it
+        return {"code": process.returncode}
+    answer: dict[str, Any] = json.loads(said)
+    return answer

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select, update
 from naru.plan import schema
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import CHUNK, Journal, chunks, to_json
+from naru.plan.kinds import KINDS, Kinds
 
 _steps = schema.steps
 
@@ -26,7 +27,7 @@ def cancel(journal: Journal) -> None:
 
 
 def resume(journal: Journal) -> None:
-    """Takes back a pause or a cancel. It starts no executor."""
+    """Ends a pause or a cancel. It starts no executor."""
     _set_mode(journal, "run")
 
 
@@ -53,11 +54,17 @@ def limit(journal: Journal, group: str, value: int) -> None:
 
 
 def retry(
-    journal: Journal, *, steps: Sequence[str] = (), unit: str | None = None, args: dict[str, Any] | None = None
+    journal: Journal,
+    *,
+    steps: Sequence[str] = (),
+    unit: str | None = None,
+    args: dict[str, Any] | None = None,
+    kinds: Kinds = KINDS,
 ) -> list[str]:
     """Lets steps run again: failed, skipped and undone ones, those named or all failed and undone ones of a unit.
 
-    `args` replaces arguments of the one step named. Returns the ids.
+    `args` replaces arguments of the one step named. Returns the ids. Raises `PlanInputError` for arguments that its
+    kind does not take, if that is registered.
     """
     if args is not None and len(steps) != 1:
         raise PlanInputError("arguments can be changed for one step at a time")
@@ -65,7 +72,12 @@ def retry(
     def change(connection: Connection, row: Any) -> dict[str, Any]:
         values: dict[str, Any] = {"state": "waiting", "error": None}
         if args is not None:
-            values["args"] = to_json(json.loads(row.args) | args)
+            changed = json.loads(row.args) | args
+            # an undo step has arguments of its own making, in which those of the step stand
+            known = row.undoes is None and kinds.renamed.get(row.kind, row.kind) in kinds.by_name
+            if known and (problems := kinds.problems(row.kind, changed)):
+                raise PlanInputError(f"step {row.id} cannot have these arguments", detail="\n".join(problems))
+            values["args"] = to_json(changed)
         return values
 
     # a skipped step of a unit was skipped with a reason: to take that back it has to be named
@@ -86,7 +98,7 @@ def skip(journal: Journal, reason: str, *, steps: Sequence[str] = (), unit: str 
 
 
 def note(connection: Connection, what: str, detail: str, steps: Sequence[tuple[int, int]] = ()) -> None:
-    """Records an operator's deed as events, one for each (n, attempt) or one for the plan, and wakes the executor."""
+    """Records an operator's action as events, one for each (n, attempt) or one for the plan, and wakes the executor."""
     now = time.time()
     rows: list[dict[str, Any]] = [
         {"at": now, "step": n, "attempt": attempt, "what": what, "detail": detail} for n, attempt in steps
@@ -127,7 +139,9 @@ def _change(
     if bool(steps) == (unit is not None):
         raise PlanInputError("name either steps or one unit")
     with journal.write() as connection:
-        query = select(_steps.c.n, _steps.c.id, _steps.c.state, _steps.c.attempt, _steps.c.args).order_by(_steps.c.n)
+        query = select(
+            *(_steps.c[name] for name in ("n", "id", "kind", "undoes", "state", "attempt", "args"))
+        ).order_by(_steps.c.n)
         if unit is not None:
             rows = connection.execute(query.where(_steps.c.unit == unit)).all()
             if not rows:

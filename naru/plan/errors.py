@@ -1,28 +1,14 @@
 """Errors of plans. All but the signals between a step and the executor have the shape a person reads."""
 
-
-class PlanError(Exception):
-    """What went wrong, for a person: `summary` names the thing, `detail` what was found, `hint` what to do next.
-
-    `exit_code` is the process's: 1 for a failed operation, 2 for bad input.
-    """
-
-    exit_code = 1
-
-    def __init__(self, summary: str, *, detail: str = "", hint: str = "") -> None:
-        super().__init__(summary)
-        self.summary = summary
-        self.detail = detail
-        self.hint = hint
-
-    def __str__(self) -> str:
-        return "\n".join(part for part in (self.summary, self.detail, self.hint) if part)
+from naru.errors import InputError, NaruError
 
 
-class PlanInputError(PlanError):
-    """The caller asked for something that cannot be: a bad plan file, an unknown step, other settings."""
+class PlanError(NaruError):
+    """What went wrong with a plan, its journal or one of its steps."""
 
-    exit_code = 2
+
+class PlanInputError(PlanError, InputError):
+    """The caller asked for something that cannot be: a bad plan file, an unknown step, wrong arguments."""
 
 
 class RestedOn(PlanError):

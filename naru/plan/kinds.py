@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from naru.plan.arguments import Checker, references
 from naru.plan.context import Context
 from naru.plan.errors import LeaseLost, PlanInputError, Transient
+from naru.plan.model import Plan
 
 Run = Callable[[Context], Any]
 OfArgs = Callable[[Mapping[str, Any]], float]
@@ -54,6 +56,8 @@ class StepKind:
     is not given, such as the credentials of a cloud. What `before` returns, as JSON, is the context's `given`, so it
     holds no secret; `after` takes the function's result and returns the step's. Both may be called again, as the
     function. With `here` a kind runs in the executor, even as the undo of a step that has a queue.
+
+    `arguments` checks a step's arguments when a plan is made; None: they are not checked.
     """
 
     name: str
@@ -69,6 +73,7 @@ class StepKind:
     before: Run | None = None
     after: Callable[[Context, Any], Any] | None = None
     here: bool = False
+    arguments: Checker | None = None
 
     @property
     def is_async(self) -> bool:
@@ -125,16 +130,19 @@ class Kinds:
         before: Run | None = None,
         after: Callable[[Context, Any], Any] | None = None,
         here: bool = False,
+        args: type | None = None,
         was: Iterable[str] = (),
     ) -> Callable[[Run], Run]:
         """Registers the decorated function, sync (run in a thread) or async, as the step kind `name`; see `StepKind`.
 
         The function takes the step's `Context` and returns its result, as JSON. It may be called again after a crash
         at any point, so it finds before it creates. Exactly one of undo, no_undo and commit is given. Only sync ones
-        have a `before` or an `after`. `was` are names that the kind had before.
+        have a `before` or an `after`. `args` is the model of the arguments; see `naru.plan.arguments`. `was` are names
+        that the kind had before.
         """
         if sum(map(bool, (undo, no_undo, commit))) != 1:
             raise ValueError(f"step kind {name}: give exactly one of undo, no_undo and commit")
+        checker = None if args is None else Checker(args)
 
         def register(run: Run) -> Run:
             known = self.by_name.get(name)
@@ -144,7 +152,7 @@ class Kinds:
             ):
                 raise ValueError(f"step kind {name} is registered by {known.run.__module__} and by {run.__module__}")
             policies = retry if isinstance(retry, tuple) else (retry,)
-            more = (policies, deadline, estimate, writes, before, after, here)
+            more = (policies, deadline, estimate, writes, before, after, here, checker)
             kind = StepKind(name, run, undo, no_undo, commit, verify, *more)
             if kind.is_async and (before or after):
                 raise ValueError(f"step kind {name}: only sync kinds have a before or an after")
@@ -169,6 +177,29 @@ class Kinds:
         missing = sorted(wanted - set(self.by_name))
         if missing:
             raise self.unknown(missing)
+
+    def check_arguments(self, plan: Plan) -> None:
+        """Checks the arguments of a plan that is about to be put into a journal: by their kinds' models, and that every
+        reference is to a step that the step waits for. Raises `PlanInputError` that lists every bad field of every
+        step, and for a kind that is not registered."""
+        befores = plan.befores()
+        problems = []
+        for step in plan.steps:
+            problems += [f"{step.id}: {problem}" for problem in self.problems(step.kind, step.args)]
+            for name in dict.fromkeys(references(step.args)):
+                if name not in befores.get(step.id, ()):
+                    problems.append(f"{step.id}: refers to the step {name}, for which it does not wait")
+        if problems:
+            raise PlanInputError(
+                f"the arguments of the plan's steps have {len(problems)} problem{'s' if len(problems) > 1 else ''}",
+                detail="\n".join(problems),
+                hint="the rule or file that made the plan has to be corrected",
+            )
+
+    def problems(self, kind: str, args: Mapping[str, Any]) -> list[str]:
+        """What is wrong with the arguments of a step of this kind, field by field."""
+        checker = self.get(kind).arguments
+        return [] if checker is None else [f"{kind}: {problem}" for problem in checker.problems(args)]
 
     def unknown(self, names: Iterable[str]) -> PlanInputError:
         return PlanInputError(

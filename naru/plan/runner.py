@@ -79,7 +79,7 @@ class Runner(Protocol):
 
 def failed(kind: StepKind | None, context: Context, error: BaseException) -> AttemptResult:
     """The result for an error that a step raised; without a kind it is not tried again. An error of the shape of
-    `PlanError` keeps its parts, and one with `after`, as `Transient` has it, is not tried again sooner."""
+    `NaruError` keeps its parts, and one with `after`, as `Transient` has it, is not tried again sooner."""
     if isinstance(error, StepCancelled | asyncio.CancelledError) and context.cancelled:
         error = context.ended()
         if isinstance(error, StepCancelled):

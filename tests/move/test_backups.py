@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from naru.actions import clouds, create
-from naru.actions.arguments import references
 from naru.cloud import transport
 from naru.cloud.client import Unavailable
 from naru.errors import NaruError
@@ -23,6 +22,7 @@ from naru.move.draft import COPIES, Draft
 from naru.move.facts import Facts
 from naru.move.marks import Marks
 from naru.move.verify import Verifier
+from naru.plan.arguments import references
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, Transient
 from tests.cloud.service import Handler, clouds_yaml, reset, serving, usual

@@ -5,15 +5,16 @@ from typing import Any
 
 import pytest
 
-from naru.actions.arguments import password, references, resolve, url
+from naru.actions.arguments import password, resolve, url
 from naru.actions.clouds import matches
 from naru.errors import InputError
 from naru.inventory.rows import Row
-from naru.move import secrets
 from naru.move.kinds import network
 from naru.move.kinds.security_group import rule_key
+from naru.plan.arguments import references
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
+from naru.work import keys
 
 pytestmark = pytest.mark.unit
 
@@ -25,13 +26,13 @@ def context() -> Context:
 def test_a_password_follows_from_the_key_alone(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    secrets.ensure_key(tmp_path / "key", work)
-    secrets.ensure_key(tmp_path / "key", work)  # what is there stays
-    secrets.ensure_key(tmp_path / "other", work)
-    first = secrets.password(tmp_path / "key", "old/1")
-    assert first == secrets.password(tmp_path / "key", "old/1") and len(first) == 32
-    assert first != secrets.password(tmp_path / "key", "old/2") != secrets.password(tmp_path / "other", "old/2")
-    assert secrets.fingerprint(tmp_path / "key") != secrets.fingerprint(tmp_path / "other")
+    keys.ensure_key(tmp_path / "key", work)
+    keys.ensure_key(tmp_path / "key", work)  # what is there stays
+    keys.ensure_key(tmp_path / "other", work)
+    first = keys.password(tmp_path / "key", "old/1")
+    assert first == keys.password(tmp_path / "key", "old/1") and len(first) == 32
+    assert first != keys.password(tmp_path / "key", "old/2") != keys.password(tmp_path / "other", "old/2")
+    assert keys.fingerprint(tmp_path / "key") != keys.fingerprint(tmp_path / "other")
     assert (tmp_path / "key").stat().st_mode & 0o077 == 0
 
 
@@ -41,13 +42,13 @@ def test_a_key_that_gives_passwords_away_is_refused(tmp_path: Path, name: str, s
     work.mkdir()
     file = tmp_path / name
     if spoil:
-        secrets.ensure_key(file, work)
+        keys.ensure_key(file, work)
     if spoil == "no key":
         file.write_text("password")
     if spoil == "open":
         file.chmod(0o644)
     with pytest.raises(InputError):
-        secrets.ensure_key(file, work)
+        keys.ensure_key(file, work)
 
 
 def test_references_are_found_and_resolved_at_any_depth() -> None:
@@ -67,10 +68,10 @@ def test_references_are_found_and_resolved_at_any_depth() -> None:
 def test_a_password_is_not_in_what_a_step_records(tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
-    secrets.ensure_key(tmp_path / "key", work)
+    keys.ensure_key(tmp_path / "key", work)
     running = context()
     resolved = resolve({"password": password("old/1", str(tmp_path / "key"))}, {}, running)
-    assert resolved["password"] == secrets.password(tmp_path / "key", "old/1")
+    assert resolved["password"] == keys.password(tmp_path / "key", "old/1")
     assert resolved["password"] not in running.redact(str(resolved))
 
 

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import update
 
-from naru.actions.arguments import references
 from naru.actions.request import Action
 from naru.errors import InputError
 from naru.inventory.kinds import BY_NAME
@@ -24,6 +23,7 @@ from naru.move.marks import Marks
 from naru.move.verify import Verifier
 from naru.move.work import DECISIONS, Work
 from naru.plan import schema
+from naru.plan.arguments import references
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
 

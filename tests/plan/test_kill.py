@@ -6,6 +6,7 @@ import random
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from naru.plan import rollback
+from naru.plan import control, rollback
 from naru.plan.errors import PlanError
 from naru.plan.executor import Executor
 from naru.plan.journal import Journal
@@ -222,18 +223,94 @@ def test_disk_full(tmp_path: Path, small_disk: Callable[[str], Path]) -> None:
     assert_all_made(work, made, sorted(step.id for step in plan.steps))
 
 
-def test_killed_executor_takes_its_commands_with_it(tmp_path: Path) -> None:
-    plan = Plan(steps=[Step("long", "command", {"argv": ["sh", "-c", f"echo $$ > {tmp_path}/pid; exec sleep 600"]})])
-    Journal.create(tmp_path / "work", plan).close()
+DAEMONS = r"""
+import os, sys, time
+
+def daemon(name):
+    # detaches itself as is usual: forks twice, and is in a session of its own
+    if os.fork():
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    with open(os.path.join(sys.argv[1], name), "w") as file:
+        file.write(str(os.getpid()))
+    if name == "first":
+        daemon("of the first")
+    time.sleep(600)
+    os._exit(0)
+
+daemon("first")
+daemon("second")
+with open(os.path.join(sys.argv[1], "itself"), "w") as file:
+    file.write(str(os.getpid()))
+time.sleep(float(sys.argv[2]))
+"""
+NAMES = ("first", "of the first", "second", "itself")
+
+
+def daemons(directory: Path, seconds: float) -> Plan:
+    """A command that leaves daemons behind when it ends."""
+    directory.mkdir()
+    argv = [sys.executable, "-c", DAEMONS, str(directory), str(seconds)]
+    return Plan(steps=[Step("long", "command", {"argv": argv})])
+
+
+def pids(directory: Path) -> list[int]:
+    """Of all that the command has started, as soon as all of them run."""
+    end = time.monotonic() + 60
+    while True:
+        found = [(directory / name).read_text() if (directory / name).exists() else "" for name in NAMES]
+        if all(found):
+            return [int(pid) for pid in found]
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def lives(pid: int) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def assert_all_end(found: list[int]) -> None:
+    end = time.monotonic() + 10
+    while any(lives(pid) for pid in found):
+        assert time.monotonic() < end, "what the command started outlived its step"
+        time.sleep(0.02)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_killed_executor_takes_all_with_it_that_its_commands_started(tmp_path: Path, number: int) -> None:
+    Journal.create(tmp_path / "work", daemons(tmp_path / "pids", 600)).close()
     process = fork.Process(target=live, args=(tmp_path / "work",))
     process.start()
-    pid = tmp_path / "pid"
-    while not (pid.exists() and pid.read_text().strip()):
-        time.sleep(0.02)
-    child = int(pid.read_text())
-    process.kill()
+    found = pids(tmp_path / "pids")
+    assert all(lives(pid) for pid in found)
+    assert process.pid
+    os.kill(process.pid, number)
     process.join()
-    end = time.monotonic() + 10
-    while Path(f"/proc/{child}/stat").exists() and " Z " not in Path(f"/proc/{child}/stat").read_text():
-        assert time.monotonic() < end, "the command outlived its executor"
-        time.sleep(0.02)
+    assert_all_end(found)
+
+
+@pytest.mark.unit
+def test_cancelled_step_takes_all_with_it_that_its_command_started(tmp_path: Path) -> None:
+    with Journal.create(tmp_path / "work", daemons(tmp_path / "pids", 600)) as journal:
+        thread = threading.Thread(target=lambda: Executor(journal).run())
+        thread.start()
+        found = pids(tmp_path / "pids")
+        control.cancel(journal)
+        thread.join()
+        assert not any(lives(pid) for pid in found)
+        assert kit.states(journal) == {"long": "waiting"}
+
+
+@pytest.mark.unit
+def test_command_that_has_ended_leaves_nothing_behind(tmp_path: Path) -> None:
+    Journal.create(tmp_path / "work", daemons(tmp_path / "pids", 2)).close()
+    kit.run(tmp_path / "work")
+    assert not any(lives(pid) for pid in pids(tmp_path / "pids"))
+    with Journal.open(tmp_path / "work") as journal:
+        assert kit.states(journal) == {"long": "done"}

@@ -76,7 +76,7 @@ def identity(access: str) -> str:
     return hashlib.sha256(access.encode()).hexdigest()
 
 
-@step("move.ec2", undo="move.ec2.delete", retry=RETRY, deadline=600)
+@step("move.ec2", args=Ec2, undo="move.ec2.delete", retry=RETRY, deadline=600)
 def ec2(context: Context) -> dict[str, Any]:
     """Gives `user` in `project` the credential `id` of the cloud `old`, with the same access key and secret. These are
     held in memory alone."""

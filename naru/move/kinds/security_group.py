@@ -177,7 +177,7 @@ _PROTOCOLS = {
 }
 
 
-@step("move.default_group", undo="move.default_group.delete", retry=RETRY, deadline=600)
+@step("move.default_group", args=DefaultGroup, undo="move.default_group.delete", retry=RETRY, deadline=600)
 def default_group(context: Context) -> dict[str, Any]:
     """Finds the security group `default` of `project`; Neutron makes it when it is asked for that project's groups."""
     args = resolve(context.args, context.results(), context)
@@ -200,7 +200,7 @@ def _default(client: Cloud, project: str) -> list[str]:
     return [group["id"] for group in listed if group["name"] == "default"]
 
 
-@step("move.rules", no_undo="the rules go with their group", retry=RETRY, deadline=600)
+@step("move.rules", args=Rules, no_undo="the rules go with their group", retry=RETRY, deadline=600)
 def make_rules_equal(context: Context) -> dict[str, int]:
     """Gives the security group `group` the `rules`, and with `only` takes away all others."""
     args = resolve(context.args, context.results(), context)

@@ -1,7 +1,7 @@
-"""Passwords of the users that a move makes: derived from a key that lies outside of the work directory.
+"""Passwords of the users that a plan makes: derived from a key that lies outside of the work directory.
 
 The key is one of Fernet's (32 bytes in base64), so that the hand-over file is encrypted with the same. So no password
-has to be stored: whoever resumes a move with the same key knows the same passwords, and whoever has the work directory
+has to be stored: whoever resumes a plan with the same key knows the same passwords, and whoever has the work directory
 alone knows none.
 """
 
@@ -50,7 +50,7 @@ def read_key(file: Path) -> bytes:
         mode = file.stat().st_mode
     except OSError as error:
         raise InputError(
-            f"the key {file} cannot be read", detail=str(error), hint="Bring back the key that this move began with."
+            f"the key {file} cannot be read", detail=str(error), hint="Bring back the key that this plan was made with."
         ) from error
     try:
         Fernet(text)
@@ -64,6 +64,11 @@ def read_key(file: Path) -> bytes:
 def fingerprint(file: Path) -> str:
     """What tells one key from another without giving it away."""
     return hashlib.sha256(b"naru fingerprint" + read_key(file)).hexdigest()[:16]
+
+
+def of_user(cloud: str, user: str) -> str:
+    """What the password is derived from of the user that is made for a user (id) of a cloud."""
+    return f"{cloud}/{user}"
 
 
 def password(file: Path, of: str) -> str:

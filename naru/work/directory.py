@@ -1,0 +1,130 @@
+"""One work directory: whose it is, its permissions, its journal, and its rounds.
+
+    DIRECTORY/work.json         the tenant that it belongs to
+    DIRECTORY/journal.db        the journal, or journal.url when that is on PostgreSQL
+    DIRECTORY/KIND/NUMBER/      a round: a small plan of its own, with a journal like any other
+
+Everything in it is its owner's alone: readings hold addresses and names, and a journal holds literal requests.
+"""
+
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from naru.errors import InputError
+from naru.files import write_whole
+from naru.plan.journal import DATABASE, POINTER, Journal, address, in_schema
+from naru.plan.model import Plan
+from naru.plan.queries import reading
+
+OWNER = "work.json"
+FORMAT = 1
+ANOTHER = "Name another directory."
+DAMAGED = "Bring back the work directory from a copy; without it, plan anew into another directory."
+
+
+class WorkDirectory:
+    """The work directory of a tenant's plan, such as `move`. `first` is the command that begins such a plan. Nothing is
+    read before it is asked for."""
+
+    def __init__(self, path: Path, tenant: str, first: str) -> None:
+        self.path = path
+        self.tenant = tenant
+        self.first = first
+
+    def prepare(self, settings: Collection[str] = ()) -> None:
+        """Makes the directory. Raises InputError where there can be none, where another tenant's is, and where a plan
+        is of which something was done, or whose settings do not have those that this tenant's have."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            hint = "Name a directory that can be made."
+            raise InputError(f"--work {self.path} cannot be made", detail=str(error), hint=hint) from error
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise InputError(f"--work {self.path} cannot be written", hint="Name a directory of your own.")
+        owner = self._owner()
+        if owner not in (None, self.tenant):
+            raise InputError(f"--work {self.path} belongs to naru {owner}", hint=ANOTHER)
+        if Journal.exists(self.path):
+            with Journal.open(self.path) as journal:
+                ours = set(settings) <= journal.settings().keys()
+            if not ours:
+                raise InputError(f"--work {self.path} holds a plan that is no {self.tenant}", hint=ANOTHER)
+            self.check_unbegun()
+
+    def check_unbegun(self) -> None:
+        """Raises InputError when something of the plan was done."""
+        with Journal.open(self.path) as journal, reading(journal) as now:
+            begun = now.has_begun()
+        if begun:
+            raise InputError(
+                f"{self.path}: this {self.tenant} has begun",
+                hint=f"Go on with it ({self.first}), roll it back, or plan into another directory.",
+            )
+
+    def create(self, plan: Plan, database: str = "") -> None:
+        """Writes the plan's journal, in place of one of which nothing was done yet; into the PostgreSQL `database` (a
+        URL), if one is given. Raises InputError when something was done of one that is there."""
+        if Journal.exists(self.path):
+            self.check_unbegun()
+            Journal.remove(self.path)
+        Journal.create(self.path, plan, database).close()
+        write_whole(self.path / OWNER, json.dumps({"naru_work": FORMAT, "tenant": self.tenant}) + "\n")
+
+    def journal(self) -> Journal:
+        """The plan with what has become of it. Raises InputError when the directory has none."""
+        if not any((self.path / name).is_file() for name in (DATABASE, POINTER)):
+            raise InputError(f"{self.path / DATABASE} is missing", hint=DAMAGED)
+        return Journal.open(self.path)
+
+    def database(self) -> str:
+        """The URL of the PostgreSQL database that has its journals; "" when they are files."""
+        url = address(self.path)
+        return in_schema(url, "").render_as_string() if url else ""
+
+    def rounds(self, kind: str) -> "Rounds":
+        """The rounds of a kind."""
+        return Rounds(self, kind)
+
+    def _owner(self) -> str | None:
+        """Whose it is, as far as it says."""
+        file = self.path / OWNER
+        try:
+            raw = json.loads(file.read_text())
+            return str(raw["tenant"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{file} cannot be read", detail=repr(error), hint=DAMAGED) from error
+
+
+class Rounds:
+    """The rounds of a kind in a work directory, numbered from 1 on: child plans, one after the other, that do over and
+    over what is done ahead of the plan itself. Each has a journal of its own, where the plan has its own: it can be
+    watched, limited and resumed like any other."""
+
+    def __init__(self, work: WorkDirectory, kind: str) -> None:
+        self._work = work
+        self._directory = work.path / kind
+
+    def numbers(self) -> list[int]:
+        """Those that were begun, in their order; one whose making was killed is none."""
+        found = [path for path in self._directory.glob("*") if path.name.isdigit()]
+        return sorted(int(path.name) for path in found if Journal.exists(path))
+
+    def path(self, number: int) -> Path:
+        return self._directory / str(number)
+
+    def last(self) -> Journal | None:
+        """The newest round."""
+        numbers = self.numbers()
+        return Journal.open(self.path(numbers[-1])) if numbers else None
+
+    def following(self) -> int:
+        """The number of the next one."""
+        return max(self.numbers(), default=0) + 1
+
+    def begin(self, number: int, plan: Plan) -> Journal:
+        """A new round."""
+        return Journal.create(self.path(number), plan, self._work.database())
