@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from naru.actions import clouds
 from naru.errors import InputError, NaruError
-from naru.move import hold, steps, storage
+from naru.move import hold, storage
 from naru.move.decisions import Decision
 from naru.move.draft import COPIES
 from naru.move.work import DECISIONS
@@ -225,7 +226,7 @@ def test_nothing_is_copied_ahead_of_what_has_begun(held: Held, tmp_path: Path, m
     before = held.new.read_bytes()
     change(held.old, 3)
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", held.env["OS_CLIENT_CONFIG_FILE"])
-    monkeypatch.setattr(steps, "_clouds", {})
+    monkeypatch.setattr(clouds, "_clouds", {})
     context = Context(n=1, id="s", kind="k", unit="", args=args, attempt=1, earlier=None, reader=lambda _: {})
     context.given = storage.ask(context)
     with pytest.raises(NaruError, match="has begun"):

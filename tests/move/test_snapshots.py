@@ -226,7 +226,8 @@ def test_verification_compares_every_field(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("state", ["waiting", "running", "failed", "skipped", "done"])
 def test_nothing_is_copied_ahead_of_the_history(tmp_path: Path, state: str) -> None:
-    way = {"from": "a", "to": "a9", "directory": "", "storage": []}
+    way = {"cloud": "new", "service": COPIES, "old": "old", "from": "a", "to": "a9", "size": 1}
+    way |= {"directory": "", "storage": []}
     decided = {"kind": "volume", "id": "a", "name": "", "project": "p", "decision": "create", "why": "", "new": ""}
     decisions = [{**decided, "step": "", "rules": []}]
     told = {"naru_decisions": 1, "from": "old", "to": "new", "projects": {"p": "shop"}, "decisions": decisions}

@@ -251,7 +251,7 @@ def backends(directory: Path, **place: str) -> str:
 def test_what_touches_content_is_at_the_place_of_the_old_backend(tmp_path: Path) -> None:
     files = (backends(tmp_path, place="rbd@old"), backends(tmp_path, place="rbd@new"))
     draft = drafted("ACTIVE", files, **{"os-vol-host-attr:host": "h@ceph#p"})
-    places = {step.id: step.place for step in draft.plan.steps if step.place}
+    places = {step.id: step.queue for step in draft.plan.steps if step.queue}
     assert places == dict.fromkeys(
         (f"content volume/{VOLUME}", f"settle volume/{VOLUME}", f"clean volume/{VOLUME}"), "rbd@old"
     )
@@ -259,14 +259,14 @@ def test_what_touches_content_is_at_the_place_of_the_old_backend(tmp_path: Path)
     found = [finding for finding in draft.plan.findings if "is not used" in say(finding.summary)]
     assert [(one.severity, one.about) for one in found] == [("info", "backend ceph")]
     for host in ("h@other#p", None):
-        assert not {s.place for s in drafted("ACTIVE", files, **{"os-vol-host-attr:host": host}).plan.steps} - {""}
+        assert not {s.queue for s in drafted("ACTIVE", files, **{"os-vol-host-attr:host": host}).plan.steps} - {""}
 
 
 @pytest.mark.unit
 def test_snapshots_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("naru.move.draft.Draft.queue", lambda _, row: f"place of {row.id}")
     draft = drafted_with_snapshots(tmp_path, [disk("a")], [taken("s", "a")])
-    placed = {step.kind: step.place for step in draft.plan.steps if step.place}
+    placed = {step.kind: step.queue for step in draft.plan.steps if step.queue}
     assert placed == dict.fromkeys(("move.content.place", "move.snapshot"), "place of a")
 
 
