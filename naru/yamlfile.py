@@ -40,3 +40,10 @@ def where(error: yaml.YAMLError) -> str:
     """What is wrong and in which line, without the line itself, which may hold a password."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark and problem else type(error).__name__
+
+
+def scalar(value: str | None) -> str:
+    """A YAML scalar on one line, whatever characters a name has."""
+    style = '"' if value and not value.isprintable() else None
+    dumped: str = yaml.safe_dump(value, allow_unicode=True, width=float("inf"), default_style=style)
+    return dumped.removesuffix("\n").removesuffix("\n...")

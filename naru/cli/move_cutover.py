@@ -12,7 +12,7 @@ from naru.cli.move_sync import rounds
 from naru.errors import InputError
 from naru.move import hold, work
 from naru.move.downtime import ahead
-from naru.move.progress import Progress
+from naru.move.progress import ProgressReader
 from naru.plan import control
 from naru.plan.status import status
 from naru.text import duration
@@ -83,20 +83,20 @@ naru move cutover work/hanok --hold --every 5m
         """The projects (ids) that are to be cut over, all prepared and none begun, behind gates that are held."""
         with move.journal() as journal:
             self.gates(move, journal, chosen, alone)
-            progress = Progress(journal, move.projects)
-            standings = progress.read()
+            progress = ProgressReader(journal, move.projects)
+            states = progress.read()
             left = [
                 project
                 for project in chosen or move.projects
-                if standings[project].reached < 2 and not standings[project].back
+                if states[project].reached < 2 and not states[project].rolled_back
             ]
             if not left:
                 raise InputError(f"{move.directory}: all of it is cut over")
             for project in left:
                 name = move.called[project]
-                if standings[project].begun:
+                if states[project].begun:
                     raise InputError(f"the cut-over of {name} has begun", hint="Go on with it: without --hold.")
-                if not standings[project].reached:
+                if not states[project].reached:
                     raise InputError(f"{name} is not prepared", hint=f"naru move prepare {move.directory}")
             for project in left:
                 control.hold(journal, glob.escape(progress.gates["cutover", project]))

@@ -14,14 +14,15 @@ from naru.cli.plan_run import fields, run, workers
 from naru.cli.plan_view import watch
 from naru.errors import InputError
 from naru.move import back, mapfile, planner, rollback, waves, work
-from naru.move.dependencies import left_out, together
 from naru.move.downtime import downtimes
 from naru.move.draft import Options
-from naru.move.progress import Progress
+from naru.move.progress import ProgressReader
+from naru.move.windows import PHASES
 from naru.plan import control, timings
 from naru.plan.journal import Journal, address
 from naru.plan.kinds import load
 from naru.plan.status import Status, status
+from naru.plan.windows.needs import left_out, together
 from naru.volumes import where
 from naru.work import keys
 
@@ -209,9 +210,9 @@ class Phase(ShowOne):
         """The gates before the phase of these projects, or of all. Raises InputError for some that cannot be alone."""
         if not projects:
             return [f"{self.phase} *"]
-        progress = Progress(journal, move.projects)
-        standings = progress.read()
-        if back := [project for project in projects if standings[project].back]:
+        progress = ProgressReader(journal, move.projects)
+        states = progress.read()
+        if back := [project for project in projects if states[project].rolled_back]:
             raise InputError(
                 f"{move.listed(back)} {'was' if len(back) == 1 else 'were'} taken back", hint=rollback.ANEW
             )
@@ -220,18 +221,18 @@ class Phase(ShowOne):
         # a gate's name is a pattern to the journal, and a project may be called anything
         return [glob.escape(progress.gates[self.phase, project]) for project in projects]
 
-    def _check_alone(self, move: work.Work, projects: Sequence[str], progress: Progress) -> None:
+    def _check_alone(self, move: work.Work, projects: Sequence[str], progress: ProgressReader) -> None:
         """Raises InputError when the projects need others that have not come as far, and do not come with them."""
-        found, standings = waves.projects(move), progress.read()
-        over = {project for project, standing in standings.items() if standing.done(self.phase)}
+        found, states = waves.projects(move), progress.read()
+        over = {project for project, state in states.items() if PHASES.done(state, self.phase)}
         # who was let go on before goes on, and with it those that it goes together with
         for group in together(move.projects, found.needs):
             if not set(projects).isdisjoint(group):
-                over |= {project for project in group if self.phase in standings[project].open}
+                over |= {project for project in group if self.phase in states[project].open}
         missing = left_out(set(projects) - over, found.needs, over)
         if not missing:
             return
-        back = [project for project in missing if standings[project].back]
+        back = [project for project in missing if states[project].rolled_back]
         if back:
             hint = f"{move.listed(back)} {'was' if len(back) == 1 else 'were'} taken back."
         else:
@@ -242,7 +243,7 @@ class Phase(ShowOne):
             detail="\n".join(
                 need.text(found.names)
                 for need in found.dependencies
-                if need.project in concerned and need.needs in missing
+                if need.unit in concerned and need.needs in missing
             ),
             hint=f"{hint}\nIf you know better: --alone",
         )

@@ -15,14 +15,16 @@ from typing import Any
 from naru.cli.base import Lister
 from naru.cli.move_plan import add_work
 from naru.cli.plan_run import run
-from naru.move import schedule as schedules
-from naru.move.conductor import BACK, Conductor, Verdict
-from naru.move.progress import PHASES, Progress
+from naru.move.progress import ProgressReader
 from naru.move.waves import projects
+from naru.move.windows import PHASES
 from naru.move.work import Work
 from naru.plan import control
 from naru.plan.errors import PlanError
 from naru.plan.journal import Journal
+from naru.plan.windows import schedule as schedules
+from naru.plan.windows.conductor import Conductor, UnitState
+from naru.plan.windows.phases import ROLLED_BACK
 from naru.text import duration
 
 TICK = 2.0
@@ -56,42 +58,44 @@ naru move run work/all --schedule schedule.yaml --until prepare
         add_work(parser)
         parser.add_argument("--schedule", type=Path, required=True, metavar="FILE", help="the waves and their times")
         parser.add_argument("--dry-run", action="store_true", help="show what is done when, and do nothing")
-        parser.add_argument("--until", choices=PHASES, default=PHASES[-1], help="the last phase (default: finalize)")
+        parser.add_argument(
+            "--until", choices=PHASES.names, default=PHASES.end, help="the last phase (default: finalize)"
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        schedule = schedules.load(arguments.schedule)
+        schedule = schedules.load(PHASES, arguments.schedule)
         directory = Work(arguments.work)
         move = projects(directory)
         with directory.journal() as journal:
-            progress = Progress(journal, move.names)
+            progress = ProgressReader(journal, move.names)
             progress.check()
-            now, standings = _now(), progress.read()
+            now, states = _now(), progress.read()
             ids = schedules.check(
-                *(arguments.schedule, schedule, move.names, move.dependencies),
+                *(PHASES, arguments.schedule, schedule, move.names, move.dependencies),
                 now=now,
-                before=schedules.last(journal),
-                cut_over={project for project, standing in standings.items() if standing.done("cutover")},
+                before=schedules.last(PHASES, journal),
+                passed={project for project, state in states.items() if PHASES.done(state, PHASES.window)},
             )
-            conductor = Conductor(schedule, ids, move.needs, move.names, arguments.until)
+            conductor = Conductor(PHASES, schedule, ids, move.needs, move.names, arguments.until)
             if arguments.dry_run:
-                return ("at", "phase", "wave", "projects", "at_once"), conductor.agenda(standings)
+                return ("at", "phase", "wave", "projects", "at_once"), conductor.agenda(states)
             schedules.remember(journal, schedule)
             quiet = self.app.options.verbose_level == 0
-            self.exit_code, verdicts = _Performance(journal, progress, conductor, quiet).run()
-        return Verdict._fields, verdicts
+            self.exit_code, found = _ScheduledRun(journal, progress, conductor, quiet).run()
+        return ("wave", "project", "reached", "state", "why"), found
 
 
-class _Performance:
+class _ScheduledRun:
     """A run of a schedule: opens gates when their time has come, and runs the plan whenever something of it can run."""
 
-    def __init__(self, journal: Journal, progress: Progress, conductor: Conductor, quiet: bool) -> None:
+    def __init__(self, journal: Journal, progress: ProgressReader, conductor: Conductor, quiet: bool) -> None:
         self._journal = journal
         self._progress = progress
         self._conductor = conductor
         self._quiet = quiet
 
-    def run(self) -> tuple[int, list[Verdict]]:
+    def run(self) -> tuple[int, list[UnitState]]:
         """Runs until nothing comes any more: the exit code, and where every project is."""
         begin = self._conductor.schedule.prepare
         if begin and begin > _now():
@@ -103,18 +107,18 @@ class _Performance:
             _conduct(self._journal, self._progress, self._conductor)
             with self._clock():
                 state = run(self._journal, wait=False, quiet=self._quiet).state
-            now, standings = _now(), self._progress.read()
-            verdicts = self._conductor.verdicts(standings, now)
+            now, progress = _now(), self._progress.read()
+            states = self._conductor.states(progress, now)
             if state in STOPPED:
-                return STOPPED[state], verdicts
-            if all(verdict.state in ("done", BACK) for verdict in verdicts):
-                return 0, verdicts
+                return STOPPED[state], states
+            if all(project.state in ("done", ROLLED_BACK) for project in states):
+                return 0, states
             # what was opened or mended in the last instant of the run
             if self._progress.revision() != revision:
                 continue
-            following = self._conductor.next(standings, now)
+            following = self._conductor.next(progress, now)
             if following is None:
-                return (1 if any(verdict.state == "failed" for verdict in verdicts) else 3), verdicts
+                return (1 if any(project.state == "failed" for project in states) else 3), states
             self._say(following.what, following.at)
             self._wait(following.at, revision)
 
@@ -165,12 +169,12 @@ class _Performance:
             ticking.result()
 
 
-def _conduct(journal: Journal, progress: Progress, conductor: Conductor) -> None:
+def _conduct(journal: Journal, progress: ProgressReader, conductor: Conductor) -> None:
     """Opens and holds the gates that are due."""
-    for deed in conductor.due(progress.read(), _now()):
+    for change in conductor.due(progress.read(), _now()):
         # a gate's name is a pattern to the journal, and a project may be called anything
-        gate = glob.escape(progress.gates[deed.phase, deed.project])
-        (control.release if deed.release else control.hold)(journal, gate)
+        gate = glob.escape(progress.gates[change.phase, change.unit])
+        (control.release if change.release else control.hold)(journal, gate)
 
 
 _sleep = time.sleep

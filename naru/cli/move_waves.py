@@ -8,10 +8,13 @@ from typing import Any
 from naru.cli.base import Lines, Lister
 from naru.cli.move_plan import add_work
 from naru.errors import InputError
-from naru.move import mapfile, schedule, waves
-from naru.move.conductor import BACK
+from naru.move import mapfile, waves
 from naru.move.rollback import rolled_back
+from naru.move.windows import PHASES
 from naru.move.work import Work
+from naru.plan.windows import schedule
+from naru.plan.windows.phases import ROLLED_BACK
+from naru.plan.windows.waves import waves as in_waves
 
 
 def _count(text: str) -> int:
@@ -52,22 +55,22 @@ naru move waves work/all -f json
         move = waves.projects(work)
         with work.journal() as journal:
             back = rolled_back(journal, move.names)
-        found = waves.waves(
+        found = in_waves(
             sorted(move.names.keys() - back, key=lambda project: move.names[project]),
             move.needs,
             {project: size.servers for project, size in move.sizes.items()},
-            most_projects=arguments.max_projects,
-            most_servers=arguments.max_servers,
+            most_units=arguments.max_projects,
+            most_weight=arguments.max_servers,
         )
-        why = [[need.text(move.names) for need in move.dependencies if need.project in wave] for wave in found]
+        why = [[need.text(move.names) for need in move.dependencies if need.unit in wave] for wave in found]
         if file:
-            mapfile.save(file, schedule.text(found, move.names, why))
+            mapfile.save(file, schedule.text(PHASES, found, move.names, why))
         rows = [
             self._row(number, wave, reasons, move)
             for number, (wave, reasons) in enumerate(zip(found, why, strict=True), 1)
         ]
         if back:
-            rows.append(self._row(None, sorted(back, key=move.names.__getitem__), [BACK], move))
+            rows.append(self._row(None, sorted(back, key=move.names.__getitem__), [ROLLED_BACK], move))
         return ("wave", "projects", "servers", "volumes", "gib", "why"), rows
 
     def _row(self, number: int | None, wave: list[str], why: list[str], move: waves.Projects) -> tuple[Any, ...]:

@@ -6,9 +6,10 @@ from typing import Any
 from naru.inventory.room import resources
 from naru.inventory.rows import Row
 from naru.messages import Text, message
-from naru.move.dependencies import dependencies, needed, together
+from naru.move.dependencies import dependencies
 from naru.move.draft import THING, Draft, thing
 from naru.move.kinds import KINDS, port
+from naru.plan.windows.needs import needed, together
 
 UNDECIDED = message(
     "move.check.undecided",

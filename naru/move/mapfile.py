@@ -162,8 +162,8 @@ def text(facts: Facts, choices: list[Choice], written: Map) -> str:
     """The file with these choices, each line with its reason, and with what was `written` for other projects."""
     lines = [
         f"naru_map: {FORMAT}",
-        f"from: {scalar(facts.old.cloud)}",
-        f"to: {scalar(facts.new.cloud)}",
+        f"from: {yamlfile.scalar(facts.old.cloud)}",
+        f"to: {yamlfile.scalar(facts.new.cloud)}",
         f"# Written for: {', '.join(row.name for row in facts.projects.values())}.",
         "# The name or id on the new cloud for each thing of the old; `create` makes it there as it was; null is not",
         "# decided yet.",
@@ -177,16 +177,18 @@ def text(facts: Facts, choices: list[Choice], written: Map) -> str:
         for choice in mine:
             named = choice.need.row.name if choice.need.row and choice.need.row.name != choice.need.key else ""
             remark = f"{say(choice.why)}; {say(choice.need.used_by)}" + (f"; called {named}" if named else "")
-            lines.append(f"  {scalar(choice.need.key)}: {scalar(choice.target)}  # {' '.join(remark.split())}")
-        lines += [f"  {scalar(key)}: {scalar(target)}  # not used by these" for key, target in others.items()]
+            lines.append(
+                f"  {yamlfile.scalar(choice.need.key)}: {yamlfile.scalar(choice.target)}  # {' '.join(remark.split())}"
+            )
+        lines += [
+            f"  {yamlfile.scalar(key)}: {yamlfile.scalar(target)}  # not used by these"
+            for key, target in others.items()
+        ]
     return "\n".join(lines) + "\n"
 
 
-def scalar(value: str | None) -> str:
-    """A YAML scalar on one line, whatever characters a name has."""
-    style = '"' if value and not value.isprintable() else None
-    dumped: str = yaml.safe_dump(value, allow_unicode=True, width=float("inf"), default_style=style)
-    return dumped.removesuffix("\n").removesuffix("\n...")
+def _line(key: str, target: str | None, remark: str) -> str:
+    return f"  {yamlfile.scalar(key)}: {yamlfile.scalar(target)}  # {remark}"
 
 
 def save(file: Path, content: str) -> None:

@@ -2,39 +2,19 @@
 
 from collections.abc import Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass, field
 
 from naru.move.purposes import CUTOVER, END, FINALIZE
+from naru.move.windows import PHASES
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.queries import OVER, Open, StepRow, reading
+from naru.plan.windows.phases import UnitProgress
 
-PHASES = ("prepare", "cutover", "finalize")
 _POINTS = (CUTOVER, FINALIZE, END)
 
 
-@dataclass(frozen=True)
-class Standing:
-    """How far a project is.
-
-    `reached` is how many of PHASES are done, `begun` whether its cut-over has begun, `open` the phases whose gate is
-    released. It is `stuck` when something of the phase that it is in failed or was undone, and all that is left of
-    the phase is that or waits for it. One that was rolled back, or is on its way, is `back` and nothing else.
-    """
-
-    reached: int = 0
-    begun: bool = False
-    stuck: bool = False
-    open: frozenset[str] = field(default_factory=frozenset)
-    back: bool = False
-
-    def done(self, phase: str) -> bool:
-        """Whether the phase is done."""
-        return self.reached > PHASES.index(phase)
-
-
-class Progress:
-    """Reads the standings of projects (ids). Raises PlanInputError for a plan that does not have their phases."""
+class ProgressReader:
+    """Reads how far projects (ids) are. Raises PlanInputError for a plan that does not have their phases."""
 
     def __init__(self, journal: Journal, projects: Iterable[str]) -> None:
         self._journal = journal
@@ -49,7 +29,7 @@ class Progress:
         if missing:
             raise PlanInputError(f"{journal.name}: the plan is no move: it has no {', '.join(missing)}")
         # the gates by phase and project
-        gates = {CUTOVER: PHASES[1], FINALIZE: PHASES[2]}
+        gates = {CUTOVER: PHASES.window, FINALIZE: PHASES.end}
         self.gates = {
             (phase, project): points[purpose, project].gate
             for project in self._projects
@@ -61,7 +41,7 @@ class Progress:
         with reading(self._journal) as now:
             return {(step.purpose, step.about_id): step for step in now.steps(purpose=_POINTS)}
 
-    def beside(self, journal: Journal) -> "Progress":
+    def beside(self, journal: Journal) -> "ProgressReader":
         """The same, read by another connection to the same journal."""
         other = copy(self)
         other._journal = journal
@@ -70,7 +50,7 @@ class Progress:
     def check(self) -> None:
         """Raises PlanInputError when a rollback of everything is under way: no phase may go on before its end. That of
         some projects goes on beside the others."""
-        if not all(standing.back for standing in self.read().values()):
+        if not all(project.rolled_back for project in self.read().values()):
             return
         with reading(self._journal) as now:
             if now.is_rolling_back():
@@ -84,8 +64,8 @@ class Progress:
         with reading(self._journal) as now:
             return now.revision()
 
-    def read(self) -> dict[str, Standing]:
-        """The standings now, all of one moment."""
+    def read(self) -> dict[str, UnitProgress]:
+        """How far each is now, all of one moment."""
         with reading(self._journal) as now:
             held = now.held_gates()
             points = now.steps(purpose=_POINTS)
@@ -93,16 +73,16 @@ class Progress:
             left = now.open_before(points, behind)
         by_project = {(step.purpose, step.about_id): step for step in points}
         return {
-            project: self._standing(
+            project: self._progress(
                 behind,
                 left,
-                frozenset(phase for phase in PHASES[1:] if self.gates[phase, project] not in held),
+                frozenset(phase for phase in PHASES.names[1:] if self.gates[phase, project] not in held),
                 *(by_project[purpose, project] for purpose in _POINTS),
             )
             for project in self._projects
         }
 
-    def _standing(
+    def _progress(
         self,
         behind: set[int],
         left: Mapping[int, Open],
@@ -110,17 +90,17 @@ class Progress:
         cutover: StepRow,
         finalize: StepRow,
         end: StepRow,
-    ) -> Standing:
+    ) -> UnitProgress:
         """All that a project's cut-over is made of comes before the step that finalizing begins with, and likewise."""
         if end.state == "undone":
-            return Standing(back=True)
+            return UnitProgress(rolled_back=True)
         begun = cutover.state in ("running", *OVER)
         if end.state in OVER:
-            return Standing(3, begun, False, released)
+            return UnitProgress(3, begun, False, released)
         if begun and not left[finalize.n].left:
-            return Standing(2, begun, end.n in behind or end.state == "failed", released)
+            return UnitProgress(2, begun, end.n in behind or end.state == "failed", released)
         if begun:
-            return Standing(1, begun, not left[finalize.n].live, released)
+            return UnitProgress(1, begun, not left[finalize.n].live, released)
         if not left[cutover.n].left:
-            return Standing(1, begun, cutover.state in ("failed", "undone"), released)
-        return Standing(0, begun, not left[cutover.n].live, released)
+            return UnitProgress(1, begun, cutover.state in ("failed", "undone"), released)
+        return UnitProgress(0, begun, not left[cutover.n].live, released)

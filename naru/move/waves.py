@@ -1,12 +1,13 @@
-"""Waves: which projects can be moved in one night, so that whatever a project needs is moved before it or with it."""
+"""The projects of a move as the units of waves: what they are called, need of one another, and how large they are."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from naru.move.decisions import Decision
-from naru.move.dependencies import Dependency, dependencies, needed, together
+from naru.move.dependencies import dependencies
 from naru.move.facts import Side
 from naru.move.work import Work
+from naru.plan.windows.needs import Need, needed
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Projects:
     """The projects of a move: what they are called by id, and what they need of one another."""
 
     names: dict[str, str]
-    dependencies: list[Dependency]
+    dependencies: list[Need]
     needs: dict[str, set[str]]
     sizes: dict[str, Size]
 
@@ -51,41 +52,3 @@ def projects(move: Work) -> Projects:
         found = dependencies(old, move.projects)
         found_sizes = sizes(old, move.decisions, move.projects)
     return Projects(move.called, found, needed(found), found_sizes)
-
-
-def waves(
-    projects: Iterable[str],
-    needs: Mapping[str, Collection[str]],
-    servers: Mapping[str, int],
-    *,
-    most_projects: int | None = None,
-    most_servers: int | None = None,
-) -> list[list[str]]:
-    """The fewest waves in which each project comes after those that it needs, unless they need one another.
-
-    With a bound, what could go at once is spread over several waves. Projects that go together stay together: a group
-    of them that is over the bound has a wave of its own. Within a wave the order is that of `projects`.
-    """
-    order = {project: number for number, project in enumerate(projects)}
-    levels: list[list[tuple[str, ...]]] = []
-    level: dict[str, int] = {}
-    for group in together(order, needs):
-        others = {other for project in group for other in needs.get(project, ()) if other not in group}
-        mine = 1 + max((level[other] for other in others), default=-1)
-        level |= dict.fromkeys(group, mine)
-        while len(levels) <= mine:
-            levels.append([])
-        levels[mine].append(tuple(sorted(group, key=order.__getitem__)))
-    found: list[list[str]] = []
-    for groups in levels:
-        wave: list[str] = []
-        for group in sorted(groups, key=lambda group: order[group[0]]):
-            more = [*wave, *group]
-            over = most_projects is not None and len(more) > most_projects
-            over = over or (most_servers is not None and sum(servers.get(name, 0) for name in more) > most_servers)
-            if wave and over:
-                found.append(wave)
-                wave = []
-            wave = [*wave, *group]
-        found.append(wave)
-    return found

@@ -9,11 +9,12 @@ from sqlalchemy import update
 
 from naru.messages import say
 from naru.move.draft import CLOUD
-from naru.move.progress import Progress, Standing
+from naru.move.progress import ProgressReader
 from naru.plan import control, schema
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.model import BARRIER, Plan
+from naru.plan.windows.phases import UnitProgress
 
 from .test_mapping import JUN, MINA, facts, planned
 
@@ -142,37 +143,37 @@ def test_projects_of_one_name_have_units_of_their_own() -> None:
 
 
 def test_a_project_stands_where_its_steps_do(plan: Plan, journal: Journal) -> None:
-    progress = Progress(journal, ["p", "q"])
+    progress = ProgressReader(journal, ["p", "q"])
     assert progress.gates["cutover", "p"] == "cutover shop" and progress.gates["finalize", "q"] == "finalize other"
-    assert progress.read() == {"p": Standing(), "q": Standing()}
+    assert progress.read() == {"p": UnitProgress(), "q": UnitProgress()}
     become(journal, "done", *before(plan, "cutover q"))
     become(journal, "failed", "port/po")
-    assert progress.read() == {"p": Standing(stuck=True), "q": Standing(reached=1)}
+    assert progress.read() == {"p": UnitProgress(stuck=True), "q": UnitProgress(reached=1)}
     become(journal, "done", *before(plan, "cutover p"))
     control.release(journal, "cutover *")
     released = frozenset({"cutover"})
-    assert progress.read()["p"] == Standing(reached=1, open=released)
+    assert progress.read()["p"] == UnitProgress(reached=1, open=released)
     become(journal, "done", "cutover p", "cutover q")
-    assert progress.read()["p"] == Standing(reached=1, begun=True, open=released)
+    assert progress.read()["p"] == UnitProgress(reached=1, begun=True, open=released)
     # what the other one waits for has failed: it waits for that, and for nothing that may still come
     become(journal, "failed", "release floating IP/f")
     assert all(standing.stuck for standing in progress.read().values())
     become(journal, "skipped", "release floating IP/f")
     assert not any(standing.stuck for standing in progress.read().values())
     become(journal, "done", *before(plan, "finalize p", "finalize q"))
-    assert progress.read()["q"] == Standing(reached=2, begun=True, open=released)
+    assert progress.read()["q"] == UnitProgress(reached=2, begun=True, open=released)
     become(journal, "failed", "no way back q")
-    assert progress.read()["q"] == Standing(reached=2, begun=True, stuck=True, open=released)
+    assert progress.read()["q"] == UnitProgress(reached=2, begun=True, stuck=True, open=released)
     become(journal, "done", "finalize p", "no way back p")
-    assert progress.read()["p"].done("finalize")
+    assert progress.read()["p"].reached == 3
     become(journal, "undone", "release gateway/ro")
     assert progress.read()["q"].reached == 1 and progress.read()["q"].stuck
 
 
 def test_the_revision_grows_with_what_an_operator_does(journal: Journal) -> None:
-    progress = Progress(journal, ["p"])
+    progress = ProgressReader(journal, ["p"])
     first = progress.revision()
     control.hold(journal, "cutover *")
     assert progress.revision() > first
     with pytest.raises(PlanInputError, match="it has no cutover of project x"):
-        Progress(journal, ["x"])
+        ProgressReader(journal, ["x"])

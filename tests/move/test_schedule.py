@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from naru.errors import InputError
-from naru.move import schedule
-from naru.move.dependencies import Dependency
-from naru.move.waves import waves
+from naru.move.windows import PHASES
 from naru.plan.journal import Journal
 from naru.plan.model import Plan
+from naru.plan.windows import schedule
+from naru.plan.windows.needs import Need
+from naru.plan.windows.waves import waves
 
 pytestmark = pytest.mark.unit
 
@@ -43,16 +44,18 @@ def checked(
     now: datetime.datetime = NOW,
     **more: Any,
 ) -> list[list[str]]:
-    dependencies = [Dependency(*need, "port, network office", 1) for need in needs]
-    return schedule.check(file, schedule.load(file), NAMES, dependencies, now=now, before=before, **more)
+    dependencies = [Need(*need, "port, network office", 1) for need in needs]
+    return schedule.check(
+        PHASES, file, schedule.load(PHASES, file), NAMES, dependencies, now=now, before=before, **more
+    )
 
 
 def test_a_schedule_names_projects_by_name_or_id(tmp_path: Path) -> None:
     file = written(tmp_path / "s.yaml", FIRST, SECOND)
     assert checked(file, ("2", "1"), ("3", "2"), ("2", "3")) == [["1"], ["2", "3"]]
-    loaded = schedule.load(file)
+    loaded = schedule.load(PHASES, file)
     assert loaded.waves[0].at_once == 1 and loaded.prepare is None
-    assert loaded.waves[0].cutover.start == datetime.datetime(2030, 1, 2, 13, tzinfo=datetime.UTC)
+    assert loaded.waves[0].window.start == datetime.datetime(2030, 1, 2, 13, tzinfo=datetime.UTC)
 
 
 def test_times_may_be_written_as_yaml_has_them(tmp_path: Path) -> None:
@@ -97,7 +100,7 @@ def test_times_may_be_written_as_yaml_has_them(tmp_path: Path) -> None:
 def test_a_field_that_is_wrong_is_named(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
     file = written(tmp_path / "s.yaml", {**FIRST, **change})
     with pytest.raises(InputError) as refused:
-        schedule.load(file)
+        schedule.load(PHASES, file)
     assert expected in refused.value.detail and refused.value.detail.count("\n") == 0
     assert str(file) in refused.value.summary and refused.value.exit_code == 2
 
@@ -118,10 +121,10 @@ def test_a_file_that_is_no_schedule_is_one_clear_error(tmp_path: Path, content: 
     file = tmp_path / "s.yaml"
     file.write_text(content)
     with pytest.raises(InputError) as refused:
-        schedule.load(file)
+        schedule.load(PHASES, file)
     assert expected in str(refused.value) and str(file) in refused.value.summary
     with pytest.raises(InputError, match="there is no schedule"):
-        schedule.load(tmp_path / "none.yaml")
+        schedule.load(PHASES, tmp_path / "none.yaml")
 
 
 @pytest.mark.parametrize(
@@ -168,7 +171,7 @@ def test_what_is_needed_must_be_in_a_wave_or_done(tmp_path: Path) -> None:
     file = written(tmp_path / "s.yaml", FIRST)
     with pytest.raises(InputError, match="put lab into this wave or an earlier one"):
         checked(file, ("1", "2"))
-    assert checked(file, ("1", "2"), cut_over={"2"}) == [["1"]]
+    assert checked(file, ("1", "2"), passed={"2"}) == [["1"]]
 
 
 def test_the_waves_of_a_plan_are_prepared_together(tmp_path: Path) -> None:
@@ -185,10 +188,10 @@ def test_the_same_schedule_goes_on_whatever_its_times_are(tmp_path: Path) -> Non
     file = written(tmp_path / "s.yaml", FIRST, SECOND)
     later = datetime.datetime(2030, 2, 1, tzinfo=datetime.UTC)
     with Journal.create(tmp_path / "work", Plan()) as journal:
-        assert schedule.last(journal) is None
-        schedule.remember(journal, schedule.load(file))
-        schedule.remember(journal, schedule.load(file))
-        before = schedule.last(journal)
+        assert schedule.last(PHASES, journal) is None
+        schedule.remember(journal, schedule.load(PHASES, file))
+        schedule.remember(journal, schedule.load(PHASES, file))
+        before = schedule.last(PHASES, journal)
     assert checked(file, before=before, now=later)
     moved = {**SECOND, "cutover": {**SECOND["cutover"], "latest": "2030-01-04T03:00:00Z"}}
     with pytest.raises(InputError, match=r"waves.1.cutover.latest: .* is over; give a time to come") as refused:
@@ -199,12 +202,12 @@ def test_the_same_schedule_goes_on_whatever_its_times_are(tmp_path: Path) -> Non
 def test_a_suggestion_lacks_its_times_alone(tmp_path: Path) -> None:
     names = {"1": "shop", "2": 'x: "#\x07\n', "3": "1"}
     file = tmp_path / "s.yaml"
-    file.write_text(schedule.text(waves(names, {"3": {"2"}}, {}), names, [[], ['1 needs x: "#\x07\n: port']]))
+    file.write_text(schedule.text(PHASES, waves(names, {"3": {"2"}}, {}), names, [[], ['1 needs x: "#\x07\n: port']]))
     with pytest.raises(InputError) as refused:
-        schedule.load(file)
+        schedule.load(PHASES, file)
     assert [line.split(":")[0] for line in refused.value.detail.splitlines()] == [
         f"waves.{number}.cutover.{field}" for number in (0, 1) for field in ("start", "latest")
     ]
     content = file.read_text().replace("start: null", "start: 2030-01-02T22:00:00Z")
     file.write_text(content.replace("latest: null", "latest: 2030-01-02T23:00:00Z"))
-    assert [wave.projects for wave in schedule.load(file).waves] == [("shop", names["2"]), ("1",)]
+    assert [wave.units for wave in schedule.load(PHASES, file).waves] == [("shop", names["2"]), ("1",)]

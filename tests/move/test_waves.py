@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naru.move import waves
-from naru.move.dependencies import dependencies, needed, together
+from naru.move.dependencies import dependencies
 from naru.move.facts import names
+from naru.plan.windows.needs import needed, together
+from naru.plan.windows.waves import waves
 
 from .test_mapping import Given
 
@@ -75,10 +76,10 @@ def test_waves_of_a_company() -> None:
     needs = {"b": {"a"}, "c": {"d"}, "d": {"c", "b"}}
     assert together("abcdef", needs) == [("a",), ("b",), ("c", "d"), ("e",), ("f",)]
     servers = {"a": 3, "e": 8, "f": 1}
-    assert waves.waves("abcdef", needs, servers) == [["a", "e", "f"], ["b"], ["c", "d"]]
-    assert waves.waves("abcdef", needs, servers, most_projects=1) == [["a"], ["e"], ["f"], ["b"], ["c", "d"]]
-    assert waves.waves("abcdef", needs, servers, most_servers=9) == [["a"], ["e", "f"], ["b"], ["c", "d"]]
-    assert waves.waves([], {}, {}) == []
+    assert waves("abcdef", needs, servers) == [["a", "e", "f"], ["b"], ["c", "d"]]
+    assert waves("abcdef", needs, servers, most_units=1) == [["a"], ["e"], ["f"], ["b"], ["c", "d"]]
+    assert waves("abcdef", needs, servers, most_weight=9) == [["a"], ["e", "f"], ["b"], ["c", "d"]]
+    assert waves([], {}, {}) == []
 
 
 def test_a_chain_of_thousands_is_no_matter() -> None:
@@ -117,7 +118,7 @@ def test_each_project_is_in_one_wave_after_or_with_what_it_needs(
 ) -> None:
     projects, needs = graph
     servers = {project: int(project) % 4 for project in projects}
-    result = waves.waves(projects, needs, servers, most_projects=most_projects, most_servers=most_servers)
+    result = waves(projects, needs, servers, most_units=most_projects, most_weight=most_servers)
     assert sorted(project for wave in result for project in wave) == sorted(projects)
     place = {project: number for number, wave in enumerate(result) for project in wave}
     groups = together(projects, needs)
