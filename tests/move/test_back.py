@@ -82,7 +82,7 @@ def stage(directory: Path, service: Service) -> str:
 def way(directory: Path) -> dict[str, Any]:
     """The arguments of the step that carries the volume's content."""
     storages = [str(directory / f"{side}.yaml") for side in ("old", "new")]
-    found = {"cloud": "new", "old": "old", "from": "v", "to": "w", "size": 4 * MIB}
+    found = {"cloud": "new", "service": "block-storage", "old": "old", "from": "v", "to": "w", "size": 4 * MIB}
     return {**found, "storage": storages, "directory": str(directory / "work" / "volumes" / "v")}
 
 
