@@ -1,1 +1,7 @@
-"""A project from one OpenStack to another: what is there on both sides (`facts`), what becomes of what (`mapping`)."""
+"""A project from one OpenStack to another: the first tenant.
+
+What is known of both clouds (`facts`), what the map decides (`mapping`, `mapfile`), what becomes of each kind of thing
+(`kind`, `kinds`), the rules that make the plan of it (`rules`, `planner`, `draft`), the window (`cutover`), volume
+content (`storage`, `content`, `sync`), the way back (`rollback`, `back`), what came of it (`verify`,
+`outcome`, `pages`).
+"""
