@@ -26,21 +26,27 @@ SWEPT = message(
 UNMARKED = message("move.title.unmark", en="take {count} marks away", ko="표시 {count}개 제거")
 
 
-@dataclass(frozen=True)
-class Marked:
-    """A thing that bears a mark: where things of its kind are listed, which `field` has the mark, and the request (to
-    its own path) that takes it away."""
+class Listing(Part):
+    """Where things with a mark are listed; `field` is where that stands, `item` what the path of each begins with."""
 
-    mark: str
-    step: str
     service: str
-    listing: list[Any]
+    path: UrlPath
     collection: str
     item: str
     wrap: str
     field: str
-    unmark: Mapping[str, Any]
     version: str = ""
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A thing that bears a mark: the step that makes it, where things of its kind are listed, and the request (to its
+    own path) that takes the mark away."""
+
+    mark: str
+    step: str
+    listing: Listing
+    unmark: Mapping[str, Any]
 
 
 @dataclass
@@ -60,10 +66,16 @@ def marked(
 ) -> None:
     """The thing that the step makes bears `mark(row)` in `field`, until the request `unmark` has taken it away."""
     read = BY_NAME[row.kind]
-    listing = [read.path, "&" if "?" in read.path else "?", "project_id=", draft.ref("project", row.project)]
-    mine = Marked(
-        *(mark(row), step, read.service, listing, read.collection, f"{kind.path}/", kind.wrap, field, unmark, version)
+    listing = Listing(
+        service=read.service,
+        path=[read.path, "&" if "?" in read.path else "?", "project_id=", draft.ref("project", row.project)],
+        collection=read.collection,
+        item=f"{kind.path}/",
+        wrap=kind.wrap,
+        field=field,
+        version=version,
     )
+    mine = Marked(mark(row), step, listing, unmark)
     draft.note(Marks).by_project.setdefault(row.project, []).append(mine)
 
 
@@ -78,18 +90,7 @@ def removal(draft: Draft, project: str, after: str) -> str:
     marks = draft.note(Marks).by_project.get(project, [])
     if not marks:
         return after
-    lists = {
-        entry.wrap: Listing(
-            service=entry.service,
-            path=entry.listing,
-            collection=entry.collection,
-            item=entry.item,
-            wrap=entry.wrap,
-            field=entry.field,
-            version=entry.version,
-        )
-        for entry in marks
-    }
+    lists = {entry.listing.wrap: entry.listing for entry in marks}
     swept = draft.step(
         f"sweep {project}",
         Sweep(
@@ -106,11 +107,15 @@ def removal(draft: Draft, project: str, after: str) -> str:
 
 
 def _unmark(draft: Draft, project: str, marks: list[Marked], after: str) -> str:
-    for service in sorted({entry.service for entry in marks}):
+    for service in sorted({entry.listing.service for entry in marks}):
         requests = [
-            {**entry.unmark, "path": [entry.item, ref(entry.step), entry.unmark.get("path", "")], "optional": True}
+            {
+                **entry.unmark,
+                "path": [entry.listing.item, ref(entry.step), entry.unmark.get("path", "")],
+                "optional": True,
+            }
             for entry in marks
-            if entry.service == service
+            if entry.listing.service == service
         ]
         title = UNMARKED(count=len(requests))
         after = draft.call(f"unmark {service} {project}", service, requests, title, project=project, after=[after])
@@ -118,18 +123,6 @@ def _unmark(draft: Draft, project: str, marks: list[Marked], after: str) -> str:
 
 
 # -- the step
-
-
-class Listing(Part):
-    """Where things with a mark are listed; `field` is where that stands, `item` what the path of each begins with."""
-
-    service: str
-    path: UrlPath
-    collection: str
-    item: str
-    wrap: str
-    field: str
-    version: str = ""
 
 
 class Sweep(Action):
