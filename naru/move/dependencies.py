@@ -9,21 +9,12 @@ from collections.abc import Collection, Iterator
 
 from naru.inventory.kinds import KINDS
 from naru.inventory.rows import Row
+from naru.move import kinds as move_kinds
 from naru.move.facts import Side
 from naru.plan.windows.needs import Need
 
-# where a volume or a backup once came from is a remark: nothing of it stands on that any more
-REMARKS = frozenset(
-    (
-        *(("volume", "snapshot_id"), ("volume", "source_volid"), ("volume", "volume_image_metadata.image_id")),
-        *(("backup", "volume_id"), ("backup", "snapshot_id")),
-    )
-)
-# an address leaves the old cloud before the gateway it is behind does, and comes to the new one after it: neither
-# project can be cut over without the other
-BOTH_WAYS = frozenset(
-    (("floating IP", "port_id"), ("floating IP", "router_id"), ("port forwarding", "internal_port_id"))
-)
+ORIGINS = frozenset((kind.name, path) for kind in move_kinds.KINDS for path in kind.origins)
+BOTH_WAYS = frozenset((kind.name, path) for kind in move_kinds.KINDS for path in kind.both_ways)
 
 
 def dependencies(old: Side, projects: Collection[str]) -> list[Need]:
@@ -38,7 +29,7 @@ def _needs(old: Side, projects: Collection[str], row: Row) -> Iterator[tuple[str
     if row.project not in projects:
         return
     for path, kind, identity in row.references():
-        if kind == "project" or (row.kind, path) in REMARKS:
+        if kind == "project" or (row.kind, path) in ORIGINS:
             continue
         other = _find(old, kind, identity)
         if other is None or other.project == row.project or other.project not in projects:

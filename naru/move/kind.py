@@ -51,13 +51,17 @@ class Kind:
     no extension.
 
     Keeping: `handled` are further fields that the module deals with by itself. `not_kept` are those that cannot be the
-    same, and why. `follows` are those that something else brings about, or that the cloud has for itself.
+    same, and why. `follows` are those that something else brings about, or that the cloud has for itself: whatever
+    else is said of them, they are not compared as the API says them.
 
     Comparing: `compared` gives fields in a form in which both sides can be compared, in place of what the API says;
     `after_cutover` those that are only the same after the cut-over, `arrives` what of these the new one is to have
     whatever the old one had. Of a `relation` there is nothing to compare: that
     it exists is all. What is set `at_end` is compared when the move is finalized. `counterpart` gives the id on the new
     cloud where that does not follow from what its step made: of the row, by the new ids of things (kind, old id).
+
+    Needing: what a thing names it needs, but for `origins`, the references that only say where it once came from.
+    `both_ways` are those by which the thing that is named needs this one, too.
 
     `owned`: it belongs to a project, and one that no rule has decided about is told to the reader of the plan.
     `terraform` is the resource of terraform-provider-openstack; one that is not `importable` has no import there.
@@ -80,6 +84,8 @@ class Kind:
     relation: bool = False
     at_end: bool = False
     counterpart: Callable[[Row, Mapped], str] | None = None
+    origins: frozenset[str] = frozenset()
+    both_ways: frozenset[str] = frozenset()
     owned: bool = False
     terraform: str = ""
     importable: bool = True

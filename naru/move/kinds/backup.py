@@ -41,6 +41,7 @@ KIND = Kind(
             "encryption_key_id",
         )
     ),
+    origins=frozenset(("volume_id", "snapshot_id")),
     owned=True,
 )
 

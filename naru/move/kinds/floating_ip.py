@@ -20,6 +20,8 @@ def _after_cutover(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     return {"port_id": port and mapped("port", port), "fixed_ip_address": row.body.get("fixed_ip_address")}
 
 
+# an address leaves the old cloud before the gateway it is behind does, and comes to the new one after it: neither
+# project can be cut over without the other
 KIND = Kind(
     "floating IP",
     path="/floatingips",
@@ -31,6 +33,7 @@ KIND = Kind(
         ("port_details", "router_id", "port_forwardings", "fixed_ip_address", "port_id", "qos_network_policy_id")
     ),
     after_cutover=_after_cutover,
+    both_ways=frozenset(("port_id", "router_id")),
     owned=True,
     terraform="openstack_networking_floatingip_v2",
 )
@@ -38,6 +41,7 @@ FORWARDING = Kind(
     "port forwarding",
     wrap="port_forwarding",
     sent=("protocol", "external_port", "internal_port", "internal_ip_address", "description"),
+    both_ways=frozenset(("internal_port_id",)),
     terraform="openstack_networking_portforwarding_v2",
     importable=False,
 )

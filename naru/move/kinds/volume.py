@@ -72,6 +72,7 @@ KIND = Kind(
         )
     ),
     compared=_compared,
+    origins=frozenset(("snapshot_id", "source_volid", "volume_image_metadata.image_id")),
     owned=True,
     terraform="openstack_blockstorage_volume_v3",
 )
