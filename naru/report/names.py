@@ -70,7 +70,7 @@ def unique(
     result = {identity: text for identity, text in fitting.items() if counts[text.casefold()] == 1}
     used = {text.casefold() for text in [*result.values(), *taken]}
     for identity in sorted(set(names) - set(result)):
-        piece = re.sub(r"[^0-9A-Za-z_-]+", joint, identity).strip("-_")
+        piece = re.sub(r"[^0-9A-Za-z]+", joint, identity).strip("-_")
         tries = [piece[:8], piece, *(f"{piece}{joint}{number}" for number in range(2, len(names) + 3))]
         for text in (joint.join((fitting[identity], part)) for part in tries):
             if text.casefold() not in used:

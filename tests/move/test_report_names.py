@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -130,6 +130,7 @@ def test_map_has_what_the_page_cuts(report: Path) -> None:
 
 
 @given(st.dictionaries(st.text(), st.text(), max_size=8))
+@example({"": "", "0-0": ""})
 @settings(max_examples=200)
 def test_labels(names: dict[str, str]) -> None:
     assert all(re.fullmatch(r"([a-z_][a-z0-9_]*)?", label(name)) for name in names.values())
