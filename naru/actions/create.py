@@ -96,7 +96,7 @@ class _Thing:
         found = self.settle() if self.context.attempt > 1 else []
         for item in found:
             if self.failed(item):
-                self.remove(f"{self.args.get('item', self.path + '/')}{self.key(item)}")
+                self.remove(self.path_of(self.key(item)))
         return next((item for item in found if not self.failed(item)), None)
 
     def post(self) -> dict[str, Any]:
@@ -123,10 +123,13 @@ class _Thing:
         """What names the item in its path."""
         return str(item[self.args.get("key", "id")])
 
+    def path_of(self, key: str) -> str:
+        """The path of the thing that is named so."""
+        return f"{self.args.get('item', f'{self.path}/')}{key}"
+
     def item(self, key: str) -> Any:
         """The thing as it is now, None when it is gone."""
-        path = self.args.get("item", f"{self.path}/")
-        return get(self.admin, self.service, f"{path}{key}", self.args["wrap"], self.version)
+        return get(self.admin, self.service, self.path_of(key), self.args["wrap"], self.version)
 
     def failed(self, item: Mapping[str, Any]) -> bool:
         """Whether it came to nothing."""
@@ -152,7 +155,7 @@ class _Thing:
                     )
                 found()
         kept = {name: item.get(name) for name in self.args.get("keep", ())}
-        return {"id": key, "path": f"{self.args.get('item', self.path + '/')}{key}", **kept}
+        return {"id": key, "path": self.path_of(key), **kept}
 
     def remove(self, path: str) -> None:
         """Deletes what is at the path, and waits until it is gone where it takes its time."""
@@ -210,7 +213,7 @@ def delete(context: Context) -> dict[str, Any]:
         return {"deleted": 1}
     found = thing.settle()
     for item in found:
-        thing.remove(f"{thing.args.get('item', thing.path + '/')}{thing.key(item)}")
+        thing.remove(thing.path_of(thing.key(item)))
     return {"deleted": len(found)}
 
 

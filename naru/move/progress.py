@@ -7,7 +7,8 @@ from naru.move.purposes import CUTOVER, END, FINALIZE
 from naru.move.windows import PHASES
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
-from naru.plan.queries import OVER, Open, StepRow, reading
+from naru.plan.model import OVER
+from naru.plan.queries import Open, StepRow, reading
 from naru.plan.windows.phases import UnitProgress
 
 _POINTS = (CUTOVER, FINALIZE, END)

@@ -16,8 +16,8 @@ from naru.move.rollback import ANEW
 from naru.move.work import Work
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, load
-from naru.plan.model import Plan, Step
-from naru.plan.queries import OVER, StepRow, reading
+from naru.plan.model import OVER, Plan, Step
+from naru.plan.queries import StepRow, reading
 from naru.plan.status import status
 
 DIRECTORY = "sync"

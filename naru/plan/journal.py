@@ -40,7 +40,7 @@ from naru.files import write_whole
 from naru.messages import dump, load
 from naru.plan import schema
 from naru.plan.errors import PlanError, PlanInputError
-from naru.plan.model import About, Edge, Finding, Plan, Step
+from naru.plan.model import LIVE, About, Edge, Finding, Plan, Step
 
 DATABASE = "journal.db"
 POINTER = "journal.url"
@@ -343,9 +343,7 @@ class Journal:
 
     def queues(self) -> list[str]:
         """The worker queues from which steps are still to run."""
-        query = select(schema.steps.c.queue).where(
-            schema.steps.c.queue != "", schema.steps.c.state.in_(("waiting", "running", "held"))
-        )
+        query = select(schema.steps.c.queue).where(schema.steps.c.queue != "", schema.steps.c.state.in_(LIVE))
         with self.read() as connection:
             return sorted(connection.execute(query.distinct()).scalars())
 

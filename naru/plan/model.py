@@ -10,6 +10,10 @@ from naru.text import plural
 
 STATES = ("waiting", "running", "done", "failed", "skipped", "undone", "held")
 """The states of a step in the journal."""
+OVER = ("done", "skipped")
+"""States in which nobody waits for a step any more."""
+LIVE = ("waiting", "running", "held")
+"""States from which a step can still go on by itself."""
 DEFAULT_LIMIT = "default"
 BARRIER = "barrier"
 """The kind of step that others come before for order's sake alone. It waits until each of them is at its end, be it

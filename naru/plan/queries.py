@@ -21,12 +21,7 @@ from naru.plan import schema
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import CHUNK, Journal, about_of, chunks
 from naru.plan.kinds import KINDS
-from naru.plan.model import About
-
-OVER = ("done", "skipped")
-"""States in which nobody waits for a step any more."""
-LIVE = ("waiting", "running", "held")
-"""States from which a step can still go on by itself."""
+from naru.plan.model import LIVE, OVER, About
 
 _steps, _edges, _events, _requests = schema.steps, schema.edges, schema.events, schema.requests
 

@@ -112,7 +112,7 @@ class ReadyQueue:
             combination = self._combinations[self._combination[n]]
             for load in combination.loads:
                 load.running += now == RUNNING
-                if now not in (DONE, SKIPPED, UNDONE):
+                if now not in _OVER_FOR_BARRIERS:
                     load.left += self._estimate[n]
             if now in (WAITING, HELD) and not self._waits[n]:
                 heapq.heappush(combination.ready, (-self._path[n], n))
@@ -239,7 +239,7 @@ class ReadyQueue:
         combination = self._combinations[self._combination[n]]
         self._count(n, state)
         running = (state == RUNNING) - (was == RUNNING)
-        left = self._estimate[n] * ((state not in (DONE, SKIPPED, UNDONE)) - (was not in (DONE, SKIPPED, UNDONE)))
+        left = self._estimate[n] * ((state not in _OVER_FOR_BARRIERS) - (was not in _OVER_FOR_BARRIERS))
         for load in combination.loads:
             load.running += running
             load.left += left

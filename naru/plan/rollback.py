@@ -21,7 +21,7 @@ from naru.plan.errors import PlanError, PlanInputError, RestedOn
 from naru.plan.journal import CHUNK, Journal, about_of, chunks, insert_edges, insert_steps, to_json
 from naru.plan.kinds import KINDS, Kinds
 from naru.plan.leases import live_steps
-from naru.plan.model import BARRIER, Edge, Plan, Step
+from naru.plan.model import BARRIER, LIVE, OVER, Edge, Plan, Step
 
 _steps = schema.steps
 _NO_ARGS: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
@@ -151,7 +151,7 @@ def change(journal: Journal, kind: str, args: Mapping[str, Any], kinds: Kinds = 
         # what was undone, and done again since, is of an earlier rollback
         rows = connection.execute(query.where((undone.c.state == "undone") | (_steps.c.state != "done"))).all()
         differing = [row for row in rows if not args.items() <= json.loads(row.args).items()]
-        left = [row for row in differing if row.state not in ("done", "skipped")]
+        left = [row for row in differing if row.state not in OVER]
         for row in left:
             new = to_json({**json.loads(row.args), **args})
             connection.execute(update(_steps).where(_steps.c.n == row.n).values(args=new))
@@ -172,9 +172,7 @@ def _make(
     rows = {row.n: row for row in connection.execute(select(_steps).order_by(_steps.c.n))}
     edges = [(row.after, row.before) for row in connection.execute(select(schema.edges))]
     # undo steps still to be run, by the step they undo
-    pending = {
-        row.undoes: row.n for row in rows.values() if row.undoes is not None and row.state not in ("done", "skipped")
-    }
+    pending = {row.undoes: row.n for row in rows.values() if row.undoes is not None and row.state not in OVER}
     forward = {n: row for n, row in rows.items() if row.undoes is None and row.state != "undone" and n not in pending}
     if units is not None and (unknown := set(units) - {row.unit for row in rows.values()}):
         raise PlanInputError(f"{journal.name}: no unit {', '.join(_some(sorted(unknown)))}")
@@ -182,7 +180,7 @@ def _make(
     followers: dict[int, list[int]] = {}
     for after, before in edges:
         followers.setdefault(before, []).append(after)
-    touched = {n for n, row in forward.items() if row.attempt > 0 or row.state in ("done", "skipped")}
+    touched = {n for n, row in forward.items() if row.attempt > 0 or row.state in OVER}
     _close(touched, edges, forward)
     if units is not None:
         counting = touched if along is None else set(forward)
@@ -204,7 +202,7 @@ def _make(
             {(undo_of[before], undo_of[after]) for after, before in edges if before in number and after in undo_of}
         ),
         untouched=sorted(chosen - touched),
-        unfinished=[n for n in undone if rows[n].state in ("waiting", "held", "running")],
+        unfinished=[n for n in undone if rows[n].state in LIVE],
         known={n: rows[n].id for n in pending.values()},
     )
 
