@@ -2,13 +2,13 @@
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from cliff import columns, command, lister, show
 
 from naru.errors import NaruError
-from naru.messages import say
+from naru.messages import Message, say
 from naru.plan.model import Finding
 from naru.text import parse_duration, parse_rate
 
@@ -77,11 +77,22 @@ class Command(command.Command):
 
 
 class Lister(Command, lister.Lister):
-    """A command that answers with a table: `-f table|json|yaml|csv|value`."""
+    """A command that answers with a table: `-f table|json|yaml|csv|value`. Messages among the values become words."""
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Iterable[Any]) -> Any:
+        return super().produce_output(parsed_args, column_names, map(_in_words, data))
 
 
 class ShowOne(Command, show.ShowOne):
-    """A command that answers with one thing's fields: `-f table|json|yaml|shell|value`."""
+    """A command that answers with one thing's fields: `-f table|json|yaml|shell|value`. Messages among the values
+    become words."""
+
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Iterable[Any]) -> Any:
+        return super().produce_output(parsed_args, column_names, _in_words(data))
+
+
+def _in_words(values: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(say(value) if isinstance(value, Message) else value for value in values)
 
 
 class Lines(columns.FormattableColumn[Any]):

@@ -9,7 +9,6 @@ from naru.cli.base import Lister
 from naru.cli.move import progress
 from naru.cli.move_plan import add_work
 from naru.errors import InputError
-from naru.messages import say
 from naru.move import handover, pages, reading, work
 from naru.move.outcome import Outcome
 from naru.work import keys
@@ -45,7 +44,7 @@ naru move verify work/hanok -f json
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         rows = [
-            (item.kind, item.name, item.old_id, difference.field, difference.old, difference.new, say(difference.rule))
+            (item.kind, item.name, item.old_id, difference.field, difference.old, difference.new, difference.rule)
             for item in outcome(work.Work(arguments.work)).items
             for difference in item.differences
             if arguments.all or not difference.rule
