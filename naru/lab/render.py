@@ -12,9 +12,14 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render(cloud: Cloud) -> None:
-    """Writes `etc/` and `inside/` anew; files hold secrets and are readable by their owner alone."""
-    shutil.rmtree(cloud.etc, ignore_errors=True)
-    cloud.etc.mkdir(parents=True, mode=0o700)
+    """Writes `etc/` and `inside/` anew; files hold secrets and are readable by their owner alone.
+
+    The new `etc/` is whole before it takes the place of the old one: a program that a killed attempt started may be
+    reading its configuration at this moment.
+    """
+    fresh, old = cloud.etc.with_name("etc.new"), cloud.etc.with_name("etc.old")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True, mode=0o700)
     shutil.copytree(INSIDE, cloud.inside, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     loader = jinja2.FileSystemLoader(TEMPLATES)
     environment = jinja2.Environment(  # configuration files, not HTML: nothing to escape
@@ -23,9 +28,9 @@ def render(cloud: Cloud) -> None:
     environment.globals.update(cloud=cloud, release=cloud.release)
     shared = cloud.venv / "etc" / "os-brick"
     if shared.is_dir():
-        shutil.copytree(shared, cloud.etc / "os-brick")
+        shutil.copytree(shared, fresh / "os-brick")
     for service in cloud.services:
-        target = cloud.etc / service
+        target = fresh / service
         packaged = cloud.venv / "etc" / service
         if packaged.is_dir():
             shutil.copytree(packaged, target)
@@ -33,6 +38,11 @@ def render(cloud: Cloud) -> None:
         for template in sorted((TEMPLATES / service).glob("*.j2")):
             text = environment.get_template(f"{service}/{template.name}").render()
             (target / template.stem).write_text(text)
+    shutil.rmtree(old, ignore_errors=True)
+    if cloud.etc.exists():
+        cloud.etc.rename(old)
+    fresh.rename(cloud.etc)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def fingerprint() -> str:
