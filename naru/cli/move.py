@@ -1,7 +1,6 @@
 """`naru move ...`: a project from one cloud to another."""
 
 import argparse
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,13 +9,11 @@ from typing import Any
 from rich.console import Console
 
 from naru.cli.base import Lister
-from naru.cli.inventory import ARCHIVE, add_archive, archive_file
-from naru.cloud.client import Cloud
+from naru.cli.inventory import add_archive, archive_file
 from naru.errors import InputError
-from naru.inventory.archive import Archive
 from naru.inventory.database import Database
-from naru.move import mapfile, reading
-from naru.move.facts import Facts
+from naru.move import mapfile, phases
+from naru.move.reading import Clouds
 
 
 def add_projects(parser: argparse.ArgumentParser) -> None:
@@ -34,15 +31,11 @@ def add_projects(parser: argparse.ArgumentParser) -> None:
     add_archive(parser)
 
 
-def check_clouds(arguments: argparse.Namespace) -> None:
-    """Raises InputError for options that can mean no two clouds, before anything is asked or written."""
-    if arguments.old == arguments.new:
-        raise InputError(f"--from and --to are both {arguments.old!r}", hint="Give two clouds.")
+def clouds(arguments: argparse.Namespace) -> Clouds:
+    """What these options mean. Raises InputError for options that mean nothing."""
     if not all(arguments.project or ["-"]):
         raise InputError("--project is empty", hint="Give a project's name or id.")
-    for name in (arguments.old, arguments.new):
-        Cloud(name).close()
-    _database(arguments)
+    return Clouds(arguments.old, arguments.new, arguments.project, _database(arguments))
 
 
 def _database(arguments: argparse.Namespace) -> Database | None:
@@ -61,18 +54,6 @@ def progress() -> Iterator[Callable[[str], None]]:
     """Shows on standard error what is being done, for as long as it takes."""
     with Console(stderr=True, highlight=False).status("") as status:
         yield status.update
-
-
-@contextmanager
-def facts(arguments: argparse.Namespace) -> Iterator[Facts]:
-    """Both clouds, read now, into the work directory's archive when --work is given. After check_clouds."""
-    database = _database(arguments)
-    with tempfile.TemporaryDirectory(prefix="naru-") as directory:
-        file = archive_file(arguments) if arguments.work else Path(directory) / ARCHIVE
-        with Archive(file) as archive:
-            with Cloud(arguments.old) as old, Cloud(arguments.new) as new, progress() as show:
-                found = reading.read(archive, old, new, arguments.project, database, show)
-            yield found
 
 
 class MapCommand(Lister):
@@ -101,12 +82,11 @@ naru move map --from old --to new --all --map map.yaml -f json
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         file: Path | None = arguments.map or (Path("map.yaml") if arguments.suggest else None)
         written = mapfile.load(file) if file and (file.exists() or not arguments.suggest) else mapfile.EMPTY
-        mapfile.check_clouds(written, arguments.old, arguments.new)
-        check_clouds(arguments)
-        with facts(arguments) as found:
-            choices = mapfile.choose(found, written)
-            if arguments.suggest and file:
-                mapfile.save(file, mapfile.text(found, choices, written))
+        with progress() as show:
+            archive = archive_file(arguments) if arguments.work else None
+            choices = phases.choices(
+                clouds(arguments), written, show, archive=archive, save_to=file if arguments.suggest else None
+            )
         self.exit_code = 1 if any(choice.target is None for choice in choices) else 0
         return ("section", "old", "new", "why", "used_by"), [
             (choice.need.section, choice.need.key, choice.target, choice.why, choice.need.users) for choice in choices

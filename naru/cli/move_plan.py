@@ -1,28 +1,19 @@
 """`naru move plan|prepare|finalize|rollback|status`: a move from its plan to its end."""
 
 import argparse
-import glob
-import hashlib
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from naru.cli.base import Lines, Lister, ShowOne, print_finding
-from naru.cli.move import add_projects, check_clouds, facts
-from naru.cli.plan_run import fields, run, workers
+from naru.cli.move import add_projects, clouds, progress
+from naru.cli.plan_run import fields
 from naru.cli.plan_view import watch
+from naru.cli.terminal import Terminal
 from naru.errors import InputError
-from naru.move import back, mapfile, planner, rollback, waves, work
+from naru.move import mapfile, phases, planner, rollback, work
 from naru.move.downtime import downtimes
-from naru.move.draft import Options
-from naru.move.progress import ProgressReader
-from naru.move.windows import PHASES
-from naru.plan import control, timings
-from naru.plan.journal import Journal, address
-from naru.plan.kinds import load
 from naru.plan.status import Status, status
-from naru.plan.windows.needs import left_out, together
 from naru.volumes import where
 from naru.work import keys
 
@@ -88,45 +79,24 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         if not arguments.work:
             raise InputError("--work is missing", hint="Name a directory for this move, e.g. --work work/hanok.")
-        directory = Path(arguments.work)
-        storages = _storages(arguments)
-        database = _database(arguments, storages)
-        written = mapfile.load(arguments.map) if arguments.map else mapfile.EMPTY
-        mapfile.check_clouds(written, arguments.old, arguments.new)
-        check_clouds(arguments)
-        key = (arguments.key or keys.default_key()).absolute()
-        keys.ensure_key(key, directory)
-        rehearsals = [_timings(source) for source in arguments.rehearsal]
-        work.prepare(directory)
-        with facts(arguments) as found:
-            choices = mapfile.choose(found, written)
-            text = mapfile.text(found, choices, written)
-            settings = {
-                "from": arguments.old,
-                "to": arguments.new,
-                "projects": sorted(found.projects),
-                "map": hashlib.sha256(text.encode()).hexdigest(),
-                "key": keys.fingerprint(key),
-            }
-            options = Options(
-                key=str(key),
-                storage=storages,
-                directory=str(directory.absolute()),
+        with progress() as show:
+            draft = phases.plan(
+                clouds(arguments),
+                Path(arguments.work),
+                mapfile.load(arguments.map) if arguments.map else mapfile.EMPTY,
+                show,
+                storage=_storage(arguments),
+                database=arguments.journal or "",
+                key=arguments.key,
+                rehearsals=arguments.rehearsal,
             )
-            draft = planner.make(found, choices, options, settings=settings, rehearsals=rehearsals)
-            work.create(directory, draft, {"old": found.old.snapshot, "new": found.new.snapshot}, text, database)
         for finding in draft.plan.findings:
             print_finding(finding)
         self.exit_code = 1 if any(finding.severity == "error" for finding in draft.plan.findings) else 0
         return ("kind", "create", "match", "leave"), planner.counts(draft)
 
 
-def _timings(directory: str) -> timings.Timings:
-    with Journal.open(directory) as journal:
-        return timings.of(journal)
-
-
-def _storages(arguments: argparse.Namespace) -> tuple[str, str] | None:
+def _storage(arguments: argparse.Namespace) -> tuple[str, str] | None:
     """The files of --storage, of the old cloud and the new."""
     files: dict[str, str] = {}
     for text in arguments.storage:
@@ -146,107 +116,44 @@ def _storages(arguments: argparse.Namespace) -> tuple[str, str] | None:
     return (files[arguments.old], files[arguments.new]) if files else None
 
 
-def _database(arguments: argparse.Namespace, storages: tuple[str, str] | None) -> str:
-    """The URL of --journal, "" without. Raises InputError where workers could not reach the journal."""
-    url: str = arguments.journal or ""
-    backends = where.load(Path(storages[0])).backends if storages else {}
-    placed = [f"{name}: {backend.place}" for name, backend in sorted(backends.items()) if backend.place]
-    if not url:
-        if placed and storages:
-            raise InputError(
-                f"--storage {arguments.old}={storages[0]} has places, and workers need a journal on PostgreSQL",
-                detail="\n".join(placed),
-                hint="Name its database: --journal postgresql://HOST/DATABASE. Or remove `place` from the file.",
-            )
-        return ""
-    parts = address(url) if "://" in url else None
-    if parts is None or parts.get_backend_name() != "postgresql":
-        raise InputError("--journal is no URL of a PostgreSQL database", hint="--journal postgresql://HOST/DATABASE")
-    if parts.password:
-        hint = "Put it into ~/.pgpass, here and where workers are; the URL is written into the work directory."
-        raise InputError("--journal holds a password", hint=hint)
-    if placed:
-        workers()
-    with Journal(url) as journal, journal.read():
-        return url
-
-
-def move_fields(move: work.Work, journal: Journal, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
+def move_fields(move: work.Work, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
     """The state of a move as one thing's fields."""
     names, values = fields(state)
-    back = rollback.rolled_back(journal, move.projects)
-    return (*names, "taken back"), (*values, Lines(sorted(move.called[project] for project in back)))
+    with move.journal() as journal:
+        back = rollback.rolled_back(journal, move.projects)
+    return (*names, "rolled back"), (*values, Lines(sorted(move.called[project] for project in back)))
 
 
 class Phase(ShowOne):
-    """A phase: the gates before it are opened, and what can run is run."""
-
-    phase = ""
-    done = ""
+    """A phase of a move, and where the move is after it."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_work(parser)
-        if self.phase:
-            add_chosen(parser)
-            parser.add_argument(
-                "--alone", action="store_true", help="also without the projects that those of --project need"
-            )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         move = work.Work(arguments.work)
-        with move.journal() as journal:
-            if self.phase:
-                for gate in self.gates(move, journal, move.chosen(arguments.project), arguments.alone):
-                    control.release(journal, gate)
-            state = run(journal, wait=False, quiet=self.app.options.verbose_level == 0)
-            told = move_fields(move, journal, state)
+        state = self.run_phase(move, arguments, Terminal.of(self.app.options))
         # what waits at the gates of later phases is just where this phase ends
         self.exit_code = 0 if state.state == "held" else state.exit_code
-        return told
+        return move_fields(move, state)
 
-    def gates(self, move: work.Work, journal: Journal, projects: Sequence[str], alone: bool) -> list[str]:
-        """The gates before the phase of these projects, or of all. Raises InputError for some that cannot be alone."""
-        if not projects:
-            return [f"{self.phase} *"]
-        progress = ProgressReader(journal, move.projects)
-        states = progress.read()
-        if back := [project for project in projects if states[project].rolled_back]:
-            raise InputError(
-                f"{move.listed(back)} {'was' if len(back) == 1 else 'were'} taken back", hint=rollback.ANEW
-            )
-        if not alone and move.projects.keys() - set(projects):
-            self._check_alone(move, projects, progress)
-        # a gate's name is a pattern to the journal, and a project may be called anything
-        return [glob.escape(progress.gates[self.phase, project]) for project in projects]
+    def run_phase(self, move: work.Work, arguments: argparse.Namespace, terminal: Terminal) -> Status:
+        """Runs it; the state that the plan ended in."""
+        raise NotImplementedError
 
-    def _check_alone(self, move: work.Work, projects: Sequence[str], progress: ProgressReader) -> None:
-        """Raises InputError when the projects need others that have not come as far, and do not come with them."""
-        found, states = waves.projects(move), progress.read()
-        over = {project for project, state in states.items() if PHASES.done(state, self.phase)}
-        # who was let go on before goes on, and with it those that it goes together with
-        for group in together(move.projects, found.needs):
-            if not set(projects).isdisjoint(group):
-                over |= {project for project in group if self.phase in states[project].open}
-        missing = left_out(set(projects) - over, found.needs, over)
-        if not missing:
-            return
-        back = [project for project in missing if states[project].rolled_back]
-        if back:
-            hint = f"{move.listed(back)} {'was' if len(back) == 1 else 'were'} taken back."
-        else:
-            hint = f"Give them together: naru move {self.phase} {move.arguments({*projects, *missing})}"
-        concerned = {*projects, *missing}
-        raise InputError(
-            f"{move.listed(projects)} cannot be {self.done} without {move.listed(missing)}",
-            detail="\n".join(
-                need.text(found.names)
-                for need in found.dependencies
-                if need.unit in concerned and need.needs in missing
-            ),
-            hint=f"{hint}\nIf you know better: --alone",
+
+class PhaseOfProjects(Phase):
+    """A phase that some of the projects may go through before the others."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_chosen(parser)
+        parser.add_argument(
+            "--alone", action="store_true", help="also without the projects that those of --project need"
         )
+        return parser
 
 
 class Prepare(Phase):
@@ -261,32 +168,36 @@ naru move prepare work/hanok
 naru move prepare work/hanok -q -f json
 """
 
+    def run_phase(self, move: work.Work, arguments: argparse.Namespace, terminal: Terminal) -> Status:
+        return phases.prepare(move, terminal)
 
-class Finalize(Phase):
+
+class Finalize(PhaseOfProjects):
     """End the move: exact quotas; what the old cloud held for a rollback is given up. There is no way back after it.
 
     The old servers stay where they are, stopped. One that needs others is finalized after them or with them, for those
-    could not be taken back any more. Exit codes as of prepare.
+    could not be rolled back any more. Exit codes as of prepare.
     """
 
-    phase = "finalize"
-    done = "finalized"
     examples = """
 naru move finalize work/hanok
 naru move finalize work/all --project hanok
 """
 
+    def run_phase(self, move: work.Work, arguments: argparse.Namespace, terminal: Terminal) -> Status:
+        return phases.finalize(move, arguments.project, terminal, alone=arguments.alone)
+
 
 class Rollback(ShowOne):
-    """Take the move back, or some of its projects: the old servers run as before, nothing is left on the new cloud.
+    """Roll the move back, or some of its projects: the old servers run as before, nothing is left on the new cloud.
 
     At any time until finalize. What was written on the new servers since the cut-over is lost with them, and it is
     said of which; with --carry-back what their volumes hold is carried back to the old ones, from storage to storage,
     while the servers of both clouds are off: all data of both sides is read, what differs is copied and read again.
-    With --project the other projects stay as they are, and so does what belongs to no project until all is taken back;
-    refused when others rest on it. A project that was taken back is moved again by another plan, in another work
-    directory. May be interrupted and run again; a rollback that was begun can be told to carry back what is left to be
-    taken back. Exit codes as of prepare.
+    With --project the other projects stay as they are, and so does what belongs to no project until all is rolled back;
+    refused when others rest on it. A project that was rolled back is moved again by another plan, in another work
+    directory. May be interrupted and run again; a rollback that was begun can still be told to carry back
+    what is left. Exit codes as of prepare.
     """
 
     examples = """
@@ -307,19 +218,10 @@ naru plan show work/hanok --rollback
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         move = work.Work(arguments.work)
-        with move.journal() as journal:
-            load(journal.modules())
-            if arguments.carry_back:
-                back.check(journal)
-            projects = move.chosen(arguments.project)
-            for line in back.told(move, journal, projects, arguments.carry_back):
-                print(f"naru: {line}", file=sys.stderr, flush=True)
-            for step in rollback.start(move, journal, projects, carry_back=arguments.carry_back):
-                print(f"naru: too late for {step}: not carried back", file=sys.stderr)
-            state = run(journal, wait=False, quiet=self.app.options.verbose_level == 0, undoing=True)
-            told = move_fields(move, journal, state)
+        terminal = Terminal.of(self.app.options)
+        state = phases.roll_back(move, arguments.project, terminal, carry_back=arguments.carry_back)
         self.exit_code = state.exit_code
-        return told
+        return move_fields(move, state)
 
 
 class StatusCommand(ShowOne):
@@ -340,7 +242,7 @@ naru move status work/hanok --watch
         move = work.Work(arguments.work)
         with move.journal() as journal:
             state = watch(journal, lambda state: not state.executor) if arguments.watch else status(journal)
-            return move_fields(move, journal, state)
+        return move_fields(move, state)
 
 
 class DowntimeList(Lister):

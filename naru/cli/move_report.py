@@ -8,19 +8,11 @@ from typing import Any
 from naru.cli.base import Lister
 from naru.cli.move import progress
 from naru.cli.move_plan import add_work
-from naru.errors import InputError
-from naru.move import handover, pages, reading, work
-from naru.move.outcome import Outcome
+from naru.move import handover, phases, work
 from naru.work import keys
 
 REPORT = "report"
 HANDOVER = "handover.enc"
-
-
-def outcome(move: work.Work) -> Outcome:
-    """What the move came to: the old cloud as it was when it was planned, the new one read now."""
-    with progress() as show:
-        return reading.outcome(move, show)
 
 
 class Verify(Lister):
@@ -43,9 +35,11 @@ naru move verify work/hanok -f json
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        with progress() as show:
+            outcome = phases.verify(work.Work(arguments.work), show)
         rows = [
             (item.kind, item.name, item.old_id, difference.field, difference.old, difference.new, difference.rule)
-            for item in outcome(work.Work(arguments.work)).items
+            for item in outcome.items
             for difference in item.differences
             if arguments.all or not difference.rule
         ]
@@ -74,8 +68,8 @@ naru move report work/hanok --to /srv/reports/hanok --language ko
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         directory = arguments.to or arguments.work / REPORT
-        pages.write(outcome(work.Work(arguments.work)), directory, arguments.language or ("en", "ko"))
-        files = sorted(file for file in directory.iterdir() if file.is_file())
+        with progress() as show:
+            files = phases.report(work.Work(arguments.work), directory, arguments.language or ("en", "ko"), show)
         return ("file", "bytes"), [(str(file), file.stat().st_size) for file in files]
 
 
@@ -101,30 +95,11 @@ naru move handover work/hanok --show --project hanok
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         key = (arguments.key or keys.default_key()).absolute()
-        move = work.Work(arguments.work)
-        move.check_key(key)
-        rows = _passwords(move, outcome(move), key, arguments.project)
+        with progress() as show:
+            rows = phases.passwords(work.Work(arguments.work), key, arguments.project, show)
         if arguments.show:
             fields = ("project", "domain", "user", "user id", "password")
             return fields, [(row.project, row.domain, row.user_name, row.user_id, row.password) for row in rows]
         file = arguments.to or arguments.work / HANDOVER
         handover.write(file, key, rows, work=arguments.work)
         return ("file", "users", "key"), [(str(file), len({row.user_id for row in rows}), str(key))]
-
-
-def _passwords(move: work.Work, found: Outcome, key: Path, project: str | None) -> list[handover.Password]:
-    names = {item.old_id: item.name for item in found.projects}
-    if project is not None and project not in names and project not in names.values():
-        raise InputError(f"--project {project!r} is not moved here", hint=f"It is one of: {', '.join(names.values())}.")
-    new = {item.old_id: item.new_id for item in found.items if item.kind == "user"}
-    return [
-        handover.Password(
-            names[task.project],
-            str(task.detail.get("domain", "")),
-            task.name,
-            new[task.old_id],
-            keys.password(key, keys.of_user(move.old, task.old_id)),
-        )
-        for task in found.tasks
-        if task.kind == "password" and new[task.old_id] and project in (None, task.project, names[task.project])
-    ]

@@ -73,7 +73,7 @@ naru plan create move.yaml --work work/demo --rehearsal work/try-1 --rehearsal w
         load(plan.modules)
         KINDS.check(step.kind for step in plan.steps)
         KINDS.check_arguments(plan)
-        plan = timings.with_estimates(plan, KINDS, [_timings(source) for source in parsed_args.rehearsal])
+        plan = timings.with_estimates(plan, KINDS, [timings.of_directory(source) for source in parsed_args.rehearsal])
         with Journal.create(where(parsed_args), plan) as journal:
             print(f"{journal.name}: {len(plan.steps)} steps", file=self.app.stdout)
 
@@ -267,7 +267,7 @@ naru plan timings work/try-1 work/try-2 work/try-3 --by unit
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         sources = parsed_args.directories or [where(parsed_args)]
-        runs = [_timings(source) for source in sources]
+        runs = [timings.of_directory(source) for source in sources]
         by: str = parsed_args.by
         if by == "path":
             seconds = {step.id: step.seconds for run in runs for step in run.steps}
@@ -304,8 +304,3 @@ def _step(step: timings.Timed) -> str:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
-
-
-def _timings(source: str) -> timings.Timings:
-    with Journal.open(source) as journal:
-        return timings.of(journal)

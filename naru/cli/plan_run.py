@@ -1,25 +1,19 @@
 """`naru plan run|status|rollback`: running a plan, or watching it run."""
 
 import argparse
-import contextlib
-import signal
-import sys
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from types import ModuleType
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cliff.columns import FormattableColumn
 
 from naru.cli.base import ShowOne
 from naru.cli.plan import add_work, moment, where
-from naru.cli.plan_view import watch, watching
+from naru.cli.plan_view import watch
+from naru.cli.terminal import Terminal
 from naru.plan import rollback
-from naru.plan.errors import PlanInputError
-from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
-from naru.plan.runner import Runner
+from naru.plan.run import run
 from naru.plan.status import Status, status
 
 
@@ -68,94 +62,15 @@ def fields(state: Status) -> tuple[Sequence[str], Iterable[Any]]:
     return tuple(shown), tuple(shown.values())
 
 
-def run(
-    journal: Journal, *, wait: bool, quiet: bool, undoing: bool = False, stop: threading.Event | None = None
-) -> Status:
-    """Runs a journal's plan in this process, or with `undoing` its rollbacks alone, drawn unless `quiet`, interrupts
-    handled; the state it ended in. When another thread sets `stop` it ends at once, as by a second Ctrl-C."""
-    load(journal.modules())
-    executor = Executor(journal, remote=_workers(journal), wait=wait, undoing=undoing)
-    with _interrupts(executor), _stopped(executor, stop), contextlib.nullcontext() if quiet else watching(journal):
-        outcome = executor.run()
-    # an interrupt may come when the run is over already: whoever goes on after it is to know
-    if executor.interrupted and outcome is not RunOutcome.DONE:
-        outcome = RunOutcome.INTERRUPTED
-    return status(journal)._replace(state=outcome.value)
-
-
-def _workers(journal: Journal) -> Runner | None:
-    """The runner for steps of worker queues, when the plan has some and the journal is one that workers can reach."""
-    if journal.directory is not None or not journal.queues():
-        return None
-    found: Runner = workers().Workers(journal)
-    return found
-
-
-def workers() -> ModuleType:
-    """The module that needs the extra `workers`. Raises PlanInputError without that."""
-    try:
-        from naru.plan import workers as module
-    except ModuleNotFoundError as error:
-        raise PlanInputError(
-            "steps at workers need more than is installed",
-            detail=str(error),
-            hint="pip install naru-openstack[workers]",
-        ) from None
-    return module
-
-
-@contextlib.contextmanager
-def _interrupts(executor: Executor) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets running steps finish, the second ends at once."""
-    said = ("running steps finish, then it stops; once more stops at once", "stopping at once")
-
-    def interrupt(*_: object) -> None:
-        executor.interrupt()
-        if said_left:
-            print(f"naru: {said_left.pop(0)}", file=sys.stderr)
-
-    said_left = list(said)
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextlib.contextmanager
-def _stopped(executor: Executor, stop: threading.Event | None) -> Iterator[None]:
-    """Ends the run when `stop` is set."""
-    over = threading.Event()
-
-    def watch(stop: threading.Event) -> None:
-        while not over.wait(0.1):
-            if stop.is_set():
-                executor.interrupt()
-                executor.interrupt()
-                return
-
-    if stop is None:
-        yield
-        return
-    thread = threading.Thread(target=watch, args=(stop,), name="stop", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
 class _Runs(ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_work(parser)
-        parser.add_argument("--wait", action="store_true", help="stay while paused or held, until that is taken back")
+        parser.add_argument("--wait", action="store_true", help="stay while it is paused or held")
         return parser
 
     def run_journal(self, journal: Journal, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        state = run(journal, wait=parsed_args.wait, quiet=self.app.options.verbose_level == 0)
+        state = run(journal, Terminal.of(self.app.options), wait=parsed_args.wait)
         self.exit_code = state.exit_code
         return fields(state)
 

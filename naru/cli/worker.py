@@ -4,8 +4,8 @@ import argparse
 
 from naru.cli.base import Command
 from naru.cli.plan import where
-from naru.cli.plan_run import workers
 from naru.plan.errors import PlanInputError
+from naru.plan.run import workers
 
 
 class Worker(Command):

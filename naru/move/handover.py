@@ -14,6 +14,8 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from naru.errors import InputError, NaruError
 from naru.files import sync_directory
+from naru.move.outcome import Outcome
+from naru.work import keys
 
 FORMAT = 1
 
@@ -28,6 +30,25 @@ class Password:
     user_name: str
     user_id: str
     password: str = field(repr=False)
+
+
+def passwords(outcome: Outcome, old_cloud: str, key: Path, project: str | None = None) -> list[Password]:
+    """The new users' passwords, of all projects or of one (name or id). Raises InputError for one that is not moved."""
+    names = {item.old_id: item.name for item in outcome.projects}
+    if project is not None and project not in names and project not in names.values():
+        raise InputError(f"--project {project!r} is not moved here", hint=f"It is one of: {', '.join(names.values())}.")
+    new = {item.old_id: item.new_id for item in outcome.items if item.kind == "user"}
+    return [
+        Password(
+            names[task.project],
+            str(task.detail.get("domain", "")),
+            task.name,
+            new[task.old_id],
+            keys.password(key, keys.of_user(old_cloud, task.old_id)),
+        )
+        for task in outcome.tasks
+        if task.kind == "password" and new[task.old_id] and project in (None, task.project, names[task.project])
+    ]
 
 
 def write(file: Path, key_file: Path, passwords: Iterable[Password], *, work: Path | None = None) -> None:

@@ -1,7 +1,11 @@
 """How the two clouds of a move are read: both at once to plan it, the new one again to see what it came to."""
 
-from collections.abc import Callable, Collection
+import tempfile
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 from naru.cloud.client import Cloud
 from naru.errors import InputError
@@ -12,10 +16,40 @@ from naru.inventory.room import resources
 from naru.move import mapfile, result
 from naru.move.facts import Facts, Side
 from naru.move.outcome import Outcome
-from naru.move.work import Work
+from naru.move.work import ARCHIVE, Work
 
 # is told what is being read, as a text
 Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Clouds:
+    """Two clouds of clouds.yaml and the projects (names or ids; None for all) that are moved from the one to the other.
+    With a `database` the old cloud's key pairs come from there."""
+
+    old: str
+    new: str
+    projects: list[str] | None
+    database: Database | None = None
+
+    def check(self) -> None:
+        """Raises InputError for what can be no two clouds, before anything is asked or written."""
+        if self.old == self.new:
+            raise InputError(f"--from and --to are both {self.old!r}", hint="Give two clouds.")
+        for name in (self.old, self.new):
+            Cloud(name).close()
+
+
+@contextmanager
+def facts(clouds: Clouds, archive_file: Path | None, progress: Progress) -> Iterator[Facts]:
+    """Both clouds as they are now; kept in the archive if one is given."""
+    with (
+        tempfile.TemporaryDirectory(prefix="naru-") as directory,
+        Archive(archive_file or Path(directory) / ARCHIVE) as archive,
+    ):
+        with Cloud(clouds.old) as old, Cloud(clouds.new) as new:
+            found = read(archive, old, new, clouds.projects, clouds.database, progress)
+        yield found
 
 
 def read(

@@ -4,11 +4,13 @@ A round lies in the work directory's `sync/NUMBER`, a journal like any other: it
 it leaves is in the copies' directories (see `storage`): a later round, and the cut-over, only carry what changed since.
 """
 
-from collections.abc import Collection
+import threading
+import time
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from naru.actions.arguments import resolve
-from naru.errors import InputError
+from naru.errors import InputError, NaruError
 from naru.messages import say
 from naru.move.draft import COPIES, LIMITS
 from naru.move.purposes import PLACE
@@ -18,8 +20,13 @@ from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import OVER, Plan, Step
 from naru.plan.queries import StepRow, reading
-from naru.plan.status import status
+from naru.plan.run import Terminal, run
+from naru.plan.status import Status, status
 
+LOOK = 1.0
+"""Seconds between two looks at whether a wait was interrupted."""
+MOST = 10
+"""Failures of one round that are named one by one."""
 DIRECTORY = "sync"
 KIND = "move.content"
 HISTORY = "move.snapshot"
@@ -167,3 +174,87 @@ def expected(journal: Journal, done: Collection[Copied]) -> float | None:
         at_once = now.limit(COPIES)
     seconds = [one.seconds for one in done]
     return max(*seconds, sum(seconds) / max(1, at_once))
+
+
+# -- rounds, one after the other
+
+
+class Round(NamedTuple):
+    """What a round of copying ahead came to: what it did of each volume; what the next one, and the window's content,
+    are expected to take in seconds (None: not known yet); and the exit code of its run."""
+
+    done: list[Copied]
+    expected: float | None
+    code: int
+
+
+def run_rounds(
+    work: Work,
+    projects: Collection[str],
+    terminal: Terminal,
+    *,
+    whole: bool = False,
+    every: float | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[Round]:
+    """Rounds of copying ahead of some projects, or of all, one after the other or one in `every` so many seconds.
+
+    When another thread sets `stop`, the round that is under way is broken off, and no further one begins.
+    """
+    stop = stop or threading.Event()
+    while not stop.is_set():
+        began = time.monotonic()
+        known = rounds(work)
+        with next_round(work, projects, whole=whole) as journal:
+            if rounds(work) == known:
+                terminal.say(f"going on with {journal.name}, as it was asked for")
+            state = run(journal, terminal, stop=stop)
+            _warn_of_failed(state, work, terminal)
+            done = copied(work, journal)
+            seconds = expected(journal, done)
+        after = "the next will only carry what changes" if seconds is None else f"the next: about {seconds:.0f} s"
+        terminal.say(f"{journal.name} ended; {after}")
+        yield Round(done, seconds, state.exit_code)
+        if every:
+            end = began + every
+            terminal.say(f"the next round begins in {max(0.0, end - time.monotonic()):.0f} s")
+            # never long at once: a Ctrl-C in the very moment in which a wait begins is seen when it ends
+            while (left := end - time.monotonic()) > 0 and not stop.wait(min(left, LOOK)):
+                pass
+
+
+def _warn_of_failed(state: Status, work: Work, terminal: Terminal) -> None:
+    """Also to those who want it quiet: what failed is in no row of the answer."""
+    for step in state.failed[:MOST]:
+        terminal.warn(f"{step.id}: {NaruError(step.summary, detail=step.detail, hint=step.hint)}")
+    if state.failed:
+        more = f"and {len(state.failed) - MOST} more; " if len(state.failed) > MOST else ""
+        terminal.warn(f"{more}the next round goes on with it: naru move sync {work.directory}")
+
+
+def sync(
+    work: Work,
+    projects: Collection[str],
+    terminal: Terminal,
+    *,
+    whole: bool = False,
+    every: float | None = None,
+    until: float | None = None,
+) -> tuple[int, list[Copied]]:
+    """Rounds until nothing more is wanted: one; with `every` again and again; with `until` as long as the next one is
+    expected to take longer than so many seconds. The exit code (3: rounds do not get shorter any more), and what the
+    last one did."""
+    before: float | None = None
+    code, done = 0, list[Copied]()
+    for found in run_rounds(work, projects, terminal, whole=whole, every=every):
+        code, done = found.code, found.done
+        if code or (until is None and not every):
+            break
+        if until is not None and found.expected is not None:
+            if found.expected <= until:
+                break
+            if not every and before is not None and found.expected > 0.9 * before:
+                code = 3
+                break
+        before = found.expected
+    return code, done

@@ -14,9 +14,11 @@ from naru.move.decisions import Decision
 from naru.move.draft import Draft
 from naru.move.facts import names
 from naru.plan.errors import PlanError
-from naru.plan.journal import DATABASE, POINTER, Journal
+from naru.plan.journal import DATABASE, POINTER, Journal, address
 from naru.plan.kinds import KINDS
 from naru.plan.queries import reading
+from naru.plan.run import workers
+from naru.volumes import where
 from naru.work.directory import DAMAGED, WorkDirectory
 from naru.work.keys import fingerprint
 
@@ -165,6 +167,31 @@ class Work:
         """The results of all steps that are done, by id."""
         with self.journal() as journal, reading(journal) as now:
             return now.results()
+
+
+def check_database(url: str, old: str, storage: tuple[str, str] | None) -> None:
+    """Raises InputError for a URL ("" for none) of the journals' database where workers could not reach the journal:
+    `storage`, the files of the old cloud's storage and of the new one's, says whether there are any."""
+    backends = where.load(Path(storage[0])).backends if storage else {}
+    placed = [f"{name}: {backend.place}" for name, backend in sorted(backends.items()) if backend.place]
+    if not url:
+        if placed and storage:
+            raise InputError(
+                f"--storage {old}={storage[0]} has places, and workers need a journal on PostgreSQL",
+                detail="\n".join(placed),
+                hint="Name its database: --journal postgresql://HOST/DATABASE. Or remove `place` from the file.",
+            )
+        return
+    parts = address(url) if "://" in url else None
+    if parts is None or parts.get_backend_name() != "postgresql":
+        raise InputError("--journal is no URL of a PostgreSQL database", hint="--journal postgresql://HOST/DATABASE")
+    if parts.password:
+        hint = "Put it into ~/.pgpass, here and where workers are; the URL is written into the work directory."
+        raise InputError("--journal holds a password", hint=hint)
+    if placed:
+        workers()
+    with Journal(url) as journal, journal.read():
+        pass
 
 
 def prepare(directory: Path) -> None:

@@ -63,6 +63,12 @@ class Timings:
         return sorted(lines, key=lambda line: (-line.total, line.name))
 
 
+def of_directory(directory: str) -> Timings:
+    """The times of what is done in the journal of a work directory (or at a database's URL)."""
+    with Journal.open(directory) as journal:
+        return of(journal)
+
+
 def of(journal: Journal) -> Timings:
     """The times of what is done (or undone) in a journal."""
     steps, progress, runs = schema.steps, schema.progress, schema.runs

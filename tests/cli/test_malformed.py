@@ -354,12 +354,11 @@ def test_a_map_that_names_what_is_not_there(
     place: Path, monkeypatch: pytest.MonkeyPatch, command: str, line: str, says: str
 ) -> None:
     @contextlib.contextmanager
-    def given(_: object) -> Any:
+    def given(*_: object) -> Any:
         found: Facts = small_facts()
         yield found
 
-    monkeypatch.setattr("naru.cli.move.facts", given)
-    monkeypatch.setattr("naru.cli.move_plan.facts", given)
+    monkeypatch.setattr("naru.move.reading.facts", given)
     (place / "map.yaml").write_text(f"naru_map: 1\n{line}\n")
     words = (
         PLAN.replace("hanok", "shop") if command == "plan" else "move map --from old --to new --project shop --suggest"

@@ -77,7 +77,7 @@ def test_one_comes_back_while_the_other_stays(
     assert of_others(middle["old"], after["old"], owned(before["old"], old[BACK])) == {}
     assert of_others(before["old"], after["old"], owned(before["old"], old[STAYS])) == {}
     assert move.unexplained() == []
-    assert json.loads(move.run("status", work, "-f", "json"))["taken back"] == [BACK]
+    assert json.loads(move.run("status", work, "-f", "json"))["rolled back"] == [BACK]
 
     state = move.phase("rollback", kills=2)
     assert state["state"] == "done" and not state["failed"]

@@ -119,11 +119,11 @@ SHARED = {"domain", "switch off"}
 
 
 def test_one_project_comes_back_and_the_others_go_on(work: Path) -> None:
-    assert naru_json("-q", "move", "prepare", work)["taken back"] == []
+    assert naru_json("-q", "move", "prepare", work)["rolled back"] == []
     assert things(work) == {*SHARED, "share 4 with 1", *of(*PROJECTS)}
     naru("-q", "move", "cutover", work, "--project", "office", "--project", "shop")
     answer = naru_json("-q", "move", "rollback", work, "--project", "shop")
-    assert (answer["state"], answer["taken back"]) == ("done", ["shop"])
+    assert (answer["state"], answer["rolled back"]) == ("done", ["shop"])
     # what joined it to another is gone with it; what is nobody's has stayed
     assert things(work) == {*SHARED, *of(*"23456"), "switch 4"}
     found = states(work)
@@ -131,13 +131,13 @@ def test_one_project_comes_back_and_the_others_go_on(work: Path) -> None:
     assert found["everything"] == found["switch 4"] == "done" and found["cutover 2"] == "held"
 
     told = naru("move", "cutover", work, "--project", "shop", code=2).stderr
-    assert "shop was taken back" in told and "into another work directory" in told
+    assert "shop was rolled back" in told and "into another work directory" in told
     # a rollback that was killed at its very end is given again
     again = naru_json("-q", "move", "rollback", work, "--project", "shop")
-    assert (again["state"], again["taken back"]) == ("done", ["shop"])
-    assert naru_json("-q", "move", "prepare", work)["taken back"] == ["shop"]
+    assert (again["state"], again["rolled back"]) == ("done", ["shop"])
+    assert naru_json("-q", "move", "prepare", work)["rolled back"] == ["shop"]
     assert naru_json("-q", "move", "cutover", work)["state"] == "held"
-    assert naru_json("move", "status", work)["taken back"] == ["shop"]
+    assert naru_json("move", "status", work)["rolled back"] == ["shop"]
     assert things(work) == {*SHARED, *of(*"23456", switched=True)}
     assert naru_json("-q", "move", "finalize", work)["state"] == "done"
     with Journal.open(work) as journal:

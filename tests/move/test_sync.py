@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from naru.cli import move_sync
 from naru.cli.main import main
 from naru.errors import InputError
 from naru.move import sync
@@ -66,10 +65,10 @@ def test_what_failed_is_told_to_those_too_who_want_it_quiet(
     Journal.create(work.directory / sync.DIRECTORY / "1", plan).close()
     failed = [FailedStep(f"content volume/{n}", 5, "no room", "Disk quota exceeded", "Make room.") for n in range(13)]
 
-    def run(journal: Journal, **_: object) -> Status:
+    def run(journal: Journal, *_: object, **__: object) -> Status:
         return status(journal)._replace(state="failed", failed=failed)
 
-    monkeypatch.setattr(move_sync, "run", run)
+    monkeypatch.setattr("naru.move.sync.run", run)
     assert main(["-q", "move", "sync", str(work.directory)]) == 1
     said = capsys.readouterr().err
     assert "naru: content volume/0: no room\nDisk quota exceeded\nMake room.\n" in said

@@ -39,6 +39,17 @@ class UnitState(NamedTuple):
     why: str
 
 
+class AgendaRow(NamedTuple):
+    """When (as text) a phase begins for units of a wave, and how many of them go at a time (None: all). Units that go
+    together are joined by +."""
+
+    at: str
+    phase: str
+    wave: str
+    units: str
+    at_once: int | None
+
+
 @dataclass(frozen=True)
 class Conductor:
     """`ids` are the units of each wave, `needs` the units that each needs, `until` the last phase that is run."""
@@ -111,9 +122,8 @@ class Conductor:
                 found.append(Next(wave.end, f"wave {wave.name} is {self.phases.ended}: {self._called(to_come)}"))
         return min((item for item in found if item.at > now), default=None)
 
-    def agenda(self, progress: Mapping[str, UnitProgress]) -> list[tuple[str, str, str, str, int | None]]:
-        """(when, phase, wave, units, how many at a time) of all that is to come, in the order of the times; those
-        that go together are joined by +."""
+    def agenda(self, progress: Mapping[str, UnitProgress]) -> list["AgendaRow"]:
+        """All that is to come, in the order of the times."""
         found: list[tuple[datetime.datetime | None, int, tuple[str, str, str, int | None]]] = []
         for number, (wave, units) in enumerate(self._waves(progress)):
             window = wave.window
@@ -128,7 +138,7 @@ class Conductor:
                     many = wave.at_once if phase == self.phases.window else None
                     found.append((at, number, (phase, wave.name, ", ".join(groups), many)))
         found.sort(key=lambda item: (item[0] is not None, item[0] or window.start, item[1]))
-        return [(at.isoformat() if at else "at once", *rest) for at, _, rest in found]
+        return [AgendaRow(at.isoformat() if at else "at once", *rest) for at, _, rest in found]
 
     def states(self, progress: Mapping[str, UnitProgress], now: datetime.datetime) -> list[UnitState]:
         """Where every unit is."""

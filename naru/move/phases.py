@@ -1,0 +1,190 @@
+"""A move from its plan to its end: the verbs that commands call, in the order in which an operator gives them.
+
+Each may be interrupted, or killed, and given again: it goes on where it was. All that is known is in the work directory
+(`naru.move.work.Work`): the readings of both clouds, the map, the decisions, the journal.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from naru.move import back, gates, handover, hold, mapfile, pages, planner, reading, rollback, sync, waves, work
+from naru.move.downtime import ahead
+from naru.move.draft import Draft, Options
+from naru.move.mapping import Choice
+from naru.move.outcome import Outcome
+from naru.move.progress import ProgressReader
+from naru.move.reading import Clouds
+from naru.move.windows import PHASES
+from naru.plan import control, timings
+from naru.plan.journal import Journal
+from naru.plan.kinds import load
+from naru.plan.run import Terminal, run
+from naru.plan.status import Status
+from naru.plan.windows import run as schedule_run
+from naru.plan.windows import schedule as schedules
+from naru.plan.windows.conductor import AgendaRow, Conductor, UnitState
+from naru.text import duration
+from naru.work import keys
+
+HOLD_EVERY = 60.0
+"""Seconds from the beginning of one round of copying ahead to that of the next, while a cut-over holds."""
+
+
+def choices(
+    clouds: Clouds, written: mapfile.Map, progress: reading.Progress, *, archive: Path | None, save_to: Path | None
+) -> list[Choice]:
+    """What the projects need of the old cloud, and what it becomes; saved as a map if a file is given."""
+    mapfile.check_clouds(written, clouds.old, clouds.new)
+    clouds.check()
+    with reading.facts(clouds, archive, progress) as facts:
+        made = mapfile.choose(facts, written)
+        if save_to:
+            mapfile.save(save_to, mapfile.text(facts, made, written))
+    return made
+
+
+def plan(
+    clouds: Clouds,
+    directory: Path,
+    written: mapfile.Map,
+    progress: reading.Progress,
+    *,
+    storage: tuple[str, str] | None = None,
+    database: str = "",
+    key: Path | None = None,
+    rehearsals: Sequence[str] = (),
+) -> Draft:
+    """Reads both clouds and writes the plan of a move into the work directory. Nothing is changed on either cloud.
+
+    `storage` are the files that describe the storage of both, `database` the URL of a PostgreSQL database for the
+    journals, `key` the file that new users' passwords are derived from, `rehearsals` work directories of earlier moves.
+    """
+    work.check_database(database, clouds.old, storage)
+    mapfile.check_clouds(written, clouds.old, clouds.new)
+    clouds.check()
+    key = (key or keys.default_key()).absolute()
+    keys.ensure_key(key, directory)
+    times = [timings.of_directory(earlier) for earlier in rehearsals]
+    work.prepare(directory)
+    with reading.facts(clouds, directory / work.ARCHIVE, progress) as facts:
+        made = mapfile.choose(facts, written)
+        text = mapfile.text(facts, made, written)
+        settings = {
+            "from": clouds.old,
+            "to": clouds.new,
+            "projects": sorted(facts.projects),
+            "map": hashlib.sha256(text.encode()).hexdigest(),
+            "key": keys.fingerprint(key),
+        }
+        options = Options(key=str(key), storage=storage, directory=str(directory.absolute()))
+        draft = planner.make(facts, made, options, settings=settings, rehearsals=times)
+        work.create(directory, draft, {"old": facts.old.snapshot, "new": facts.new.snapshot}, text, database)
+    return draft
+
+
+def prepare(move: work.Work, terminal: Terminal) -> Status:
+    """Makes everything on the new cloud that can be made without any effect on users."""
+    with move.journal() as journal:
+        return run(journal, terminal)
+
+
+def cut_over(move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool = False) -> Status:
+    """The window of these projects (names or ids), or of all: old servers stopped, content carried, addresses changed
+    over, new servers started."""
+    return _through(PHASES.window, move, projects, terminal, alone)
+
+
+def finalize(move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool = False) -> Status:
+    """The end: exact quotas; what the old cloud held for a rollback is given up."""
+    return _through(PHASES.end, move, projects, terminal, alone)
+
+
+def _through(phase: str, move: work.Work, projects: Sequence[str], terminal: Terminal, alone: bool) -> Status:
+    """Opens the gates before a phase, and runs what can run."""
+    with move.journal() as journal:
+        for gate in gates.before(phase, move, journal, move.chosen(projects), alone=alone):
+            control.release(journal, gate)
+        return run(journal, terminal)
+
+
+def hold_cut_over(
+    move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool = False, every: float = HOLD_EVERY
+) -> int:
+    """Copies ahead, round after round, until the cut-over is released, here or in another terminal: 0 then, else the
+    exit code with which the rounds ended."""
+    with move.journal() as journal:
+        left = gates.hold_before_window(move, journal, move.chosen(projects), alone=alone)
+    with hold.holding(move.directory) as released:
+        terminal.say(f"holding; the window begins with naru move release {move.directory}, or with Enter here")
+        for found in sync.run_rounds(move, left, terminal, every=every, stop=released):
+            if released.is_set():
+                break
+            if found.code not in (0, 1):
+                return found.code
+            if (longest := ahead(move, {one.volume: one.seconds for one in found.done}, left)) is not None:
+                terminal.say(f"the longest interruption now: about {duration(longest)}")
+    terminal.say("released; the window begins")
+    return 0
+
+
+def roll_back(move: work.Work, projects: Sequence[str], terminal: Terminal, *, carry_back: bool = False) -> Status:
+    """Rolls these projects (names or ids) back, or the whole move: the old servers run as before."""
+    with move.journal() as journal:
+        load(journal.modules())
+        if carry_back:
+            back.check(journal)
+        chosen = move.chosen(projects)
+        for line in back.told(move, journal, chosen, carry_back):
+            terminal.warn(line)
+        for step in rollback.start(move, journal, chosen, carry_back=carry_back):
+            terminal.warn(f"too late for {step}: not carried back")
+        return run(journal, terminal, undoing=True)
+
+
+def agenda(move: work.Work, file: Path, until: str = PHASES.end) -> list[AgendaRow]:
+    """What a schedule (a file) does when; nothing is done."""
+    with move.journal() as journal:
+        conductor, _, progress = _conductor(move, journal, file, until)
+        return conductor.agenda(progress.read())
+
+
+def scheduled(move: work.Work, file: Path, terminal: Terminal, until: str = PHASES.end) -> tuple[int, list[UnitState]]:
+    """All phases of many projects at the times of a schedule (a file): the exit code, and where every project is."""
+    with move.journal() as journal:
+        conductor, schedule, progress = _conductor(move, journal, file, until)
+        schedules.remember(journal, schedule)
+        return schedule_run.ScheduledRun(journal, progress, conductor, terminal).run()
+
+
+def _conductor(
+    move: work.Work, journal: Journal, file: Path, until: str
+) -> tuple[Conductor, schedules.Schedule, ProgressReader]:
+    schedule = schedules.load(PHASES, file)
+    projects = waves.projects(move)
+    progress = ProgressReader(journal, projects.names)
+    progress.check()
+    ids = schedules.check(
+        *(PHASES, file, schedule, projects.names, projects.dependencies),
+        now=schedule_run.now(),
+        before=schedules.last(PHASES, journal),
+        passed={project for project, state in progress.read().items() if PHASES.done(state, PHASES.window)},
+    )
+    return Conductor(PHASES, schedule, ids, projects.needs, projects.names, until), schedule, progress
+
+
+def verify(move: work.Work, progress: reading.Progress) -> Outcome:
+    """Everything that was moved compared, field by field: the old cloud as it was, the new one read now."""
+    return reading.outcome(move, progress)
+
+
+def report(move: work.Work, directory: Path, languages: Sequence[str], progress: reading.Progress) -> list[Path]:
+    """Writes the report for users and operators into a directory; its files."""
+    pages.write(verify(move, progress), directory, tuple(languages))
+    return sorted(file for file in directory.iterdir() if file.is_file())
+
+
+def passwords(move: work.Work, key: Path, project: str | None, progress: reading.Progress) -> list[handover.Password]:
+    """The new users' passwords, of all projects or of one (name or id), by the key that the move was planned with."""
+    move.check_key(key)
+    return handover.passwords(verify(move, progress), move.old, key, project)

@@ -1,0 +1,113 @@
+"""Running a journal's plan in this process: the executor with its workers, interrupts handled, shown where the command
+was given."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from types import ModuleType
+from typing import Protocol
+
+from naru.plan.errors import PlanInputError
+from naru.plan.executor import Executor, RunOutcome
+from naru.plan.journal import Journal
+from naru.plan.kinds import load
+from naru.plan.runner import Runner
+from naru.plan.status import Status, status
+
+
+class Terminal(Protocol):
+    """Where a command was given."""
+
+    def say(self, line: str) -> None:
+        """What happens, for whoever wants to know."""
+
+    def warn(self, line: str) -> None:
+        """What somebody has to know."""
+
+    def watching(self, journal: Journal) -> AbstractContextManager[None]:
+        """Shows a plan that runs, for as long."""
+
+
+def run(
+    journal: Journal,
+    terminal: Terminal,
+    *,
+    wait: bool = False,
+    undoing: bool = False,
+    stop: threading.Event | None = None,
+) -> Status:
+    """Runs a journal's plan, or with `undoing` its rollbacks alone, shown on the terminal; the state it ended in. With
+    `wait` it goes on while the plan is paused or held. When another thread sets `stop` it ends at once, as by a second
+    Ctrl-C."""
+    load(journal.modules())
+    executor = Executor(journal, remote=_remote(journal), wait=wait, undoing=undoing)
+    with _interrupts(executor, terminal), _stopped(executor, stop), terminal.watching(journal):
+        outcome = executor.run()
+    # an interrupt may come when the run is over already: whoever goes on after it is to know
+    if executor.interrupted and outcome is not RunOutcome.DONE:
+        outcome = RunOutcome.INTERRUPTED
+    return status(journal)._replace(state=outcome.value)
+
+
+def _remote(journal: Journal) -> Runner | None:
+    """The runner for steps at workers, when the plan has some and the journal is one that workers can reach."""
+    if journal.directory is not None or not journal.queues():
+        return None
+    found: Runner = workers().Workers(journal)
+    return found
+
+
+def workers() -> ModuleType:
+    """The module that needs the extra `workers`. Raises PlanInputError without that."""
+    try:
+        from naru.plan import workers as module
+    except ModuleNotFoundError as error:
+        raise PlanInputError(
+            "steps at workers need more than is installed",
+            detail=str(error),
+            hint="pip install naru-openstack[workers]",
+        ) from None
+    return module
+
+
+@contextmanager
+def _interrupts(executor: Executor, terminal: Terminal) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM lets running steps finish, the second ends at once."""
+    left = ["running steps finish, then it stops; once more stops at once", "stopping at once"]
+
+    def interrupt(*_: object) -> None:
+        executor.interrupt()
+        if left:
+            terminal.warn(left.pop(0))
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _stopped(executor: Executor, stop: threading.Event | None) -> Iterator[None]:
+    """Ends the run when `stop` is set."""
+    over = threading.Event()
+
+    def watch(stop: threading.Event) -> None:
+        while not over.wait(0.1):
+            if stop.is_set():
+                executor.interrupt()
+                executor.interrupt()
+                return
+
+    if stop is None:
+        yield
+        return
+    thread = threading.Thread(target=watch, args=(stop,), name="stop", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

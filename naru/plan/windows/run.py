@@ -1,0 +1,142 @@
+"""A schedule that is run: gates are opened when their time has come, and the plan runs whenever something of it can.
+
+All it knows is in the schedule, the time and the journal: killed at any instant, it goes on where it was.
+"""
+
+import datetime
+import glob
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Protocol, Self
+
+from naru.plan import control
+from naru.plan.errors import PlanError
+from naru.plan.journal import Journal
+from naru.plan.run import Terminal, run
+from naru.plan.windows.conductor import Conductor, UnitState
+from naru.plan.windows.phases import ROLLED_BACK, UnitProgress
+from naru.text import duration
+
+TICK = 2.0
+"""Seconds between two looks at what is due while steps run."""
+LOOK = 5.0
+"""Seconds between two looks, while nothing runs, at whether an operator has changed something."""
+STOPPED = {"interrupted": 130, "paused": 3, "cancelled": 3}
+"""States in which a run ends whatever the schedule says, and the exit codes."""
+
+
+class ProgressReader(Protocol):
+    """Reads from a journal how far each unit is."""
+
+    @property
+    def gates(self) -> Mapping[tuple[str, str], str]:
+        """The gates' names by phase and unit."""
+
+    def read(self) -> dict[str, UnitProgress]:
+        """How far the units are now, all of one moment."""
+
+    def revision(self) -> int:
+        """A number that grows with whatever an operator does to the plan."""
+
+    def beside(self, journal: Journal) -> Self:
+        """The same, read by another connection to the same journal."""
+
+
+class ScheduledRun:
+    """A run of a schedule, by its conductor."""
+
+    def __init__(self, journal: Journal, progress: ProgressReader, conductor: Conductor, terminal: Terminal) -> None:
+        self._journal = journal
+        self._progress = progress
+        self._conductor = conductor
+        self._terminal = terminal
+
+    def run(self) -> tuple[int, list[UnitState]]:
+        """Runs until nothing comes any more: the exit code, and where every unit is."""
+        begin = self._conductor.schedule.prepare
+        if begin and begin > now():
+            self._say("preparing begins", begin)
+            self._wait(begin)
+        while True:
+            self._leave_to_others()
+            revision = self._progress.revision()
+            self._conduct(self._journal, self._progress)
+            with self._clock():
+                state = run(self._journal, self._terminal).state
+            at, progress = now(), self._progress.read()
+            states = self._conductor.states(progress, at)
+            if state in STOPPED:
+                return STOPPED[state], states
+            if all(unit.state in ("done", ROLLED_BACK) for unit in states):
+                return 0, states
+            # what was opened or mended in the last instant of the run
+            if self._progress.revision() != revision:
+                continue
+            following = self._conductor.next(progress, at)
+            if following is None:
+                return (1 if any(unit.state == "failed" for unit in states) else 3), states
+            self._say(following.what, following.at)
+            self._wait(following.at, revision)
+
+    def _leave_to_others(self) -> None:
+        """While an operator runs the plan from elsewhere, the gates alone are seen to: steps run there."""
+        if self._journal.is_running():
+            self._terminal.say("another executor runs the plan: gates are opened for it")
+        while self._journal.is_running():
+            self._conduct(self._journal, self._progress)
+            sleep(LOOK)
+
+    def _wait(self, until: datetime.datetime, revision: int | None = None) -> None:
+        """Sleeps until then, or until somebody changes the plan of that revision."""
+        # a little at a time: a signal in the very moment a sleep begins is seen when it ends
+        while (left := (until - now()).total_seconds()) > 0 and revision in (None, self._progress.revision()):
+            sleep(min(left, LOOK))
+
+    def _say(self, what: str, at: datetime.datetime) -> None:
+        left = duration(max(0.0, (at - now()).total_seconds()))
+        self._terminal.say(f"next, at {at.isoformat()} (in {left}): {what}")
+
+    @contextmanager
+    def _clock(self) -> Iterator[None]:
+        """Does what is due beside the steps that run. Raises PlanError when that could not be done at the last try."""
+        over = threading.Event()
+
+        def tick() -> None:
+            # a journal of its own: the thread must not share a connection pool with the executor's transactions
+            with Journal.open(self._journal.where) as own:
+                progress = self._progress.beside(own)
+                problem: PlanError | None = None
+                while not over.wait(TICK):
+                    try:
+                        self._conduct(own, progress)
+                        problem = None
+                    except PlanError as error:  # the next try may go well
+                        problem = error
+                if problem:
+                    raise problem
+
+        with ThreadPoolExecutor(1, thread_name_prefix="schedule") as pool:
+            ticking = pool.submit(tick)
+            try:
+                yield
+            finally:
+                over.set()
+            ticking.result()
+
+    def _conduct(self, journal: Journal, progress: ProgressReader) -> None:
+        """Opens and holds the gates that are due."""
+        for change in self._conductor.due(progress.read(), now()):
+            # a gate's name is a pattern to the journal, and a unit may be called anything
+            gate = glob.escape(progress.gates[change.phase, change.unit])
+            (control.release if change.release else control.hold)(journal, gate)
+
+
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+now: Callable[[], datetime.datetime] = _now
+sleep = time.sleep
