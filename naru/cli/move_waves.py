@@ -7,14 +7,8 @@ from typing import Any
 
 from naru.cli.base import Lines, Lister
 from naru.cli.move_plan import add_work
-from naru.errors import InputError
-from naru.move import mapfile, waves
-from naru.move.rollback import rolled_back
-from naru.move.windows import PHASES
+from naru.move import waves
 from naru.move.work import Work
-from naru.plan.windows import schedule
-from naru.plan.windows.phases import ROLLED_BACK
-from naru.plan.windows.waves import waves as in_waves
 
 
 def _count(text: str) -> int:
@@ -48,32 +42,13 @@ naru move waves work/all -f json
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        file: Path | None = arguments.suggest
-        if file and file.exists():
-            raise InputError(f"--suggest {file}: the file is there already", hint="Name another file, or remove it.")
-        work = Work(arguments.work)
-        move = waves.projects(work)
-        with work.journal() as journal:
-            back = rolled_back(journal, move.names)
-        found = in_waves(
-            sorted(move.names.keys() - back, key=lambda project: move.names[project]),
-            move.needs,
-            {project: size.servers for project, size in move.sizes.items()},
-            most_units=arguments.max_projects,
-            most_weight=arguments.max_servers,
+        found = waves.waves(
+            Work(arguments.work),
+            most_projects=arguments.max_projects,
+            most_servers=arguments.max_servers,
+            save_to=arguments.suggest,
         )
-        why = [[need.text(move.names) for need in move.dependencies if need.unit in wave] for wave in found]
-        if file:
-            mapfile.save(file, schedule.text(PHASES, found, move.names, why))
-        rows = [
-            self._row(number, wave, reasons, move)
-            for number, (wave, reasons) in enumerate(zip(found, why, strict=True), 1)
+        return ("wave", "projects", "servers", "volumes", "gib", "why"), [
+            (wave.number, Lines(wave.projects), wave.size.servers, wave.size.volumes, wave.size.gib, Lines(wave.why))
+            for wave in found
         ]
-        if back:
-            rows.append(self._row(None, sorted(back, key=move.names.__getitem__), [ROLLED_BACK], move))
-        return ("wave", "projects", "servers", "volumes", "gib", "why"), rows
-
-    def _row(self, number: int | None, wave: list[str], why: list[str], move: waves.Projects) -> tuple[Any, ...]:
-        size = sum((move.sizes[project] for project in wave), waves.Size())
-        called = Lines([move.names[project] for project in wave])
-        return number, called, size.servers, size.volumes, size.gib, Lines(why)

@@ -1,13 +1,22 @@
-"""The projects of a move as the units of waves: what they are called, need of one another, and how large they are."""
+"""The projects of a move as the units of waves: what they are called, need of one another, how large they are, and in
+which waves they can be cut over."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
+from naru.errors import InputError
+from naru.move import mapfile
 from naru.move.decisions import Decision
 from naru.move.dependencies import dependencies
 from naru.move.facts import Side
+from naru.move.rollback import rolled_back
+from naru.move.windows import PHASES
 from naru.move.work import Work
+from naru.plan.windows import schedule
 from naru.plan.windows.needs import Need, needed
+from naru.plan.windows.phases import ROLLED_BACK
+from naru.plan.windows.waves import waves as in_waves
 
 
 @dataclass(frozen=True)
@@ -52,3 +61,48 @@ def projects(move: Work) -> Projects:
         found = dependencies(old, move.projects)
         found_sizes = sizes(old, move.decisions, move.projects)
     return Projects(move.called, found, needed(found), found_sizes)
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Projects (their names) that are cut over at the same time, how large they are together, and what each needs of
+    others. Those without a `number` were rolled back and are in no wave."""
+
+    number: int | None
+    projects: list[str]
+    size: Size
+    why: list[str]
+
+
+def waves(
+    move: Work, *, most_projects: int | None = None, most_servers: int | None = None, save_to: Path | None = None
+) -> list[Wave]:
+    """The waves in which the projects of a move can be cut over, so that what a project needs comes before it; with
+    `save_to` written there as a schedule whose times are to be filled in. Raises InputError when that file exists."""
+    if save_to and save_to.exists():
+        raise InputError(f"--suggest {save_to}: the file is there already", hint="Name another file, or remove it.")
+    known = projects(move)
+    with move.journal() as journal:
+        back = rolled_back(journal, known.names)
+    units = in_waves(
+        sorted(known.names.keys() - back, key=known.names.__getitem__),
+        known.needs,
+        {project: size.servers for project, size in known.sizes.items()},
+        most_units=most_projects,
+        most_weight=most_servers,
+    )
+    why = [[need.text(known.names) for need in known.dependencies if need.unit in wave] for wave in units]
+    if save_to:
+        mapfile.save(save_to, schedule.text(PHASES, units, known.names, why))
+
+    def wave(number: int | None, members: Iterable[str], why: list[str]) -> Wave:
+        members = list(members)
+        names = [known.names[project] for project in members]
+        return Wave(number, names, sum((known.sizes[project] for project in members), Size()), why)
+
+    found = [
+        wave(number, members, reasons) for number, (members, reasons) in enumerate(zip(units, why, strict=True), 1)
+    ]
+    if back:
+        found.append(wave(None, sorted(back, key=known.names.__getitem__), [ROLLED_BACK]))
+    return found
