@@ -13,7 +13,7 @@ from naru.cli.terminal import Terminal
 from naru.plan import rollback
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
-from naru.plan.run import run
+from naru.plan.run import check_commands, run
 from naru.plan.status import Status, status
 
 
@@ -90,6 +90,7 @@ naru plan run work/demo -f json
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         with Journal.open(where(parsed_args)) as journal:
+            check_commands(journal)
             return self.run_journal(journal, parsed_args)
 
 
@@ -116,6 +117,7 @@ naru plan rollback work/demo
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         with Journal.open(where(parsed_args)) as journal:
+            check_commands(journal)
             load(journal.modules())
             rollback.start(journal, units=parsed_args.unit, with_dependents=parsed_args.with_dependents)
             return self.run_journal(journal, parsed_args)

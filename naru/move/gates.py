@@ -1,7 +1,7 @@
 """The gates before the phases of projects: which of them a phase opens, and who cannot go on without others."""
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from naru.errors import InputError
 from naru.move import waves
@@ -11,31 +11,53 @@ from naru.move.windows import PHASES
 from naru.move.work import Work
 from naru.plan import control
 from naru.plan.journal import Journal
+from naru.plan.ready import Scope
 from naru.plan.windows.needs import left_out, together
+from naru.plan.windows.phases import UnitProgress
+from naru.plan.windows.run import passed
 
-DONE = {PHASES.window: PHASES.passed, PHASES.end: PHASES.ended}
+DONE = {PHASES.prepare: "prepared", PHASES.window: PHASES.passed, PHASES.end: PHASES.ended}
 """What a project is after a phase."""
 
 
-def before(phase: str, move: Work, journal: Journal, projects: Sequence[str], *, alone: bool = False) -> list[str]:
-    """The gates (as patterns) before the phase of these projects (ids), or of all. Raises InputError for projects that
-    were rolled back, and unless `alone` for some that need others which do not come with them."""
-    if not projects:
-        return [f"{phase} *"]
+def scope(phase: str, move: Work, journal: Journal, projects: Sequence[str], *, alone: bool = False) -> Scope:
+    """What the command of a phase may run: that phase of these projects (ids), or of all that were not rolled back, and
+    nothing else. Raises InputError for projects that were rolled back, for some that have not come as far, and unless
+    `alone` for some that need others which do not come with them."""
     progress = ProgressReader(journal, move.projects)
+    progress.check()
+    if phase == PHASES.prepare:
+        return Scope()
     states = progress.read()
-    if back := [project for project in projects if states[project].rolled_back]:
+    chosen = projects or [project for project in move.projects if not states[project].rolled_back]
+    if back := [project for project in chosen if states[project].rolled_back]:
         raise InputError(f"{move.listed(back)} {_was(back)} rolled back", hint=ANEW)
-    if not alone and move.projects.keys() - set(projects):
-        _check_alone(phase, move, projects, progress)
-    # a gate's name is a pattern to the journal, and a project may be called anything
-    return [glob.escape(progress.gates[phase, project]) for project in projects]
+    _check_reached(phase, move, chosen, states)
+    if not alone and move.projects.keys() - set(chosen):
+        _check_alone(phase, move, chosen, progress)
+    mine = {progress.gates[phase, project] for project in chosen}
+    return Scope(mine | passed(PHASES, progress), mine)
+
+
+def _check_reached(phase: str, move: Work, projects: Sequence[str], states: Mapping[str, UnitProgress]) -> None:
+    """Raises InputError when the phase before is not done of all these projects: each would only wait for it, in the
+    middle of the window."""
+    before = PHASES.names[PHASES.number(phase) - 1]
+    behind = [project for project in projects if not states[project].begun and not PHASES.done(states[project], before)]
+    if phase == PHASES.end:
+        behind = [project for project in projects if not PHASES.done(states[project], before)]
+    if not behind:
+        return
+    hint = f"naru move {before} {move.arguments(behind) if before != PHASES.prepare else move.directory}"
+    if ready := [project for project in projects if project not in behind]:
+        hint += f"\nThe others can go on: naru move {phase} {move.arguments(ready)}"
+    raise InputError(f"{move.listed(behind)} {_is(behind)} not {DONE[before]} yet", hint=hint)
 
 
 def hold_before_window(move: Work, journal: Journal, projects: Sequence[str], *, alone: bool = False) -> list[str]:
     """Holds the gates before the cut-over of these projects (ids), or of all; those of them that are to be cut over.
     Raises InputError when one is not prepared or has begun, and when there is none."""
-    before(PHASES.window, move, journal, projects, alone=alone)
+    scope(PHASES.window, move, journal, projects, alone=alone)
     progress = ProgressReader(journal, move.projects)
     states = progress.read()
     left = [
@@ -56,6 +78,10 @@ def hold_before_window(move: Work, journal: Journal, projects: Sequence[str], *,
     return left
 
 
+def _is(projects: Sequence[str]) -> str:
+    return "is" if len(projects) == 1 else "are"
+
+
 def _was(projects: Sequence[str]) -> str:
     return "was" if len(projects) == 1 else "were"
 
@@ -64,10 +90,10 @@ def _check_alone(phase: str, move: Work, projects: Sequence[str], progress: Prog
     """Raises InputError when the projects need others that have not come as far, and do not come with them."""
     found, states = waves.projects(move), progress.read()
     over = {project for project, state in states.items() if PHASES.done(state, phase)}
-    # who was let go on before goes on, and with it those that it goes together with
+    # whose cut-over has begun goes on with it, and with it those that it goes together with
     for group in together(move.projects, found.needs):
-        if not set(projects).isdisjoint(group):
-            over |= {project for project in group if phase in states[project].open}
+        if phase == PHASES.window and not set(projects).isdisjoint(group):
+            over |= {project for project in group if states[project].begun}
     missing = left_out(set(projects) - over, found.needs, over)
     if not missing:
         return

@@ -16,10 +16,10 @@ from naru.move.outcome import Outcome
 from naru.move.progress import ProgressReader
 from naru.move.reading import Clouds
 from naru.move.windows import PHASES
-from naru.plan import control, timings
+from naru.plan import timings
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
-from naru.plan.run import Terminal, run
+from naru.plan.run import COMMANDS, Terminal, run
 from naru.plan.status import Status
 from naru.plan.windows import run as schedule_run
 from naru.plan.windows import schedule as schedules
@@ -71,6 +71,7 @@ def plan(
         made = mapfile.choose(facts, written)
         text = mapfile.text(facts, made, written)
         settings = {
+            COMMANDS: "naru move",
             "from": clouds.old,
             "to": clouds.new,
             "projects": sorted(facts.projects),
@@ -85,27 +86,24 @@ def plan(
 
 def prepare(move: work.Work, terminal: Terminal) -> Status:
     """Makes everything on the new cloud that can be made without any effect on users."""
-    with move.journal() as journal:
-        return run(journal, terminal)
+    return _run(PHASES.prepare, move, [], terminal, alone=False)
 
 
 def cut_over(move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool = False) -> Status:
     """The window of these projects (names or ids), or of all: old servers stopped, content carried, addresses changed
     over, new servers started."""
-    return _through(PHASES.window, move, projects, terminal, alone)
+    return _run(PHASES.window, move, projects, terminal, alone=alone)
 
 
 def finalize(move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool = False) -> Status:
     """The end: exact quotas; what the old cloud held for a rollback is given up."""
-    return _through(PHASES.end, move, projects, terminal, alone)
+    return _run(PHASES.end, move, projects, terminal, alone=alone)
 
 
-def _through(phase: str, move: work.Work, projects: Sequence[str], terminal: Terminal, alone: bool) -> Status:
-    """Opens the gates before a phase, and runs what can run."""
+def _run(phase: str, move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool) -> Status:
+    """Runs a phase and nothing else: its gates are open for this run alone."""
     with move.journal() as journal:
-        for gate in gates.before(phase, move, journal, move.chosen(projects), alone=alone):
-            control.release(journal, gate)
-        return run(journal, terminal)
+        return run(journal, terminal, scope=gates.scope(phase, move, journal, move.chosen(projects), alone=alone))
 
 
 def hold_cut_over(

@@ -57,7 +57,7 @@ class ProgressReader:
             if now.is_rolling_back():
                 raise PlanInputError(
                     f"{self._journal.name}: a rollback is not at its end",
-                    hint=f"naru plan run {self._journal.name} goes on with it",
+                    hint=f"naru move rollback {self._journal.name} goes on with it",
                 )
 
     def revision(self) -> int:

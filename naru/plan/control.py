@@ -41,6 +41,17 @@ def release(journal: Journal, gate: str) -> list[str]:
     return _set_gates(journal, gate, held=False)
 
 
+def open_for_run(journal: Journal, gate: str) -> None:
+    """Opens a gate for the run that is under way and for no other: it is closed again when that ends, however it ends.
+    Raises PlanInputError for one that is not in the plan."""
+    with journal.write() as connection:
+        run = connection.execute(select(schema.control.c.owner)).scalar_one()
+        change = update(schema.gates).where(schema.gates.c.name == gate)
+        if not connection.execute(change.values(run=run)).rowcount:
+            raise PlanInputError(f"{journal.name}: no gate {gate}")
+        note(connection, "gate opened", f"{gate}, for run {run}")
+
+
 def limit(journal: Journal, group: str, value: int) -> None:
     """Changes how many steps of a limit group run at once; 0 lets none start. Running steps are left alone."""
     if value < 0:
@@ -121,7 +132,7 @@ def _set_gates(journal: Journal, pattern: str, *, held: bool) -> list[str]:
         names = [name for name in known if fnmatchcase(name, pattern)]
         if not names:
             raise PlanInputError(f"{journal.name}: no gate {pattern}", detail="gates: " + (", ".join(known) or "none"))
-        connection.execute(update(schema.gates).where(schema.gates.c.name.in_(names)).values(held=held))
+        connection.execute(update(schema.gates).where(schema.gates.c.name.in_(names)).values(held=held, run=None))
         note(connection, "gate held" if held else "gate released", ", ".join(names))
     return names
 

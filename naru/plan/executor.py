@@ -17,7 +17,7 @@ from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, LOST_WORKER, Kinds, StepKind
 from naru.plan.model import STATES
-from naru.plan.ready import DONE, FAILED, HELD, PAUSING, RUNNING, UNDONE, WAITING
+from naru.plan.ready import DONE, FAILED, HELD, PAUSING, RUNNING, UNDONE, WAITING, Scope
 from naru.plan.record import Batch, Ending, Record, StartedStep
 from naru.plan.runner import Ended, Inline, Job, Runner, failed
 
@@ -50,7 +50,7 @@ class Executor:
 
     `remote` runs the steps that have a queue; without it such a plan is refused. With `wait`, `run` goes
     on while the plan is paused or held at a gate, until the operator lets it go on. With `undoing` it runs the steps of
-    rollbacks and leaves all others as they are.
+    rollbacks and leaves all others as they are; with a `scope` it runs what that says, and no rollback.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Executor:
         remote: Runner | None = None,
         wait: bool = False,
         undoing: bool = False,
+        scope: Scope | None = None,
     ) -> None:
         self.journal = journal
         self._kinds = kinds
@@ -68,7 +69,7 @@ class Executor:
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
         self._inline = Inline(self._ended.put)
         self._remote = remote
-        self._record = Record(journal, undoing=undoing)
+        self._record = Record(journal, undoing=undoing, scope=scope)
         self._jobs: dict[int, tuple[Job, int | None]] = {}
         self._deadlines: list[tuple[float, int, int]] = []
         self._pauses: list[tuple[float, int]] = []
@@ -329,8 +330,8 @@ class Executor:
         if self._interrupts > 1:
             self._give_up()
             return RunOutcome.INTERRUPTED
-        counts = self._ready.counts
-        if self._jobs or self._batch or counts[RUNNING]:
+        counts, outside = self._ready.counts, self._ready.outside
+        if self._jobs or self._batch or counts[RUNNING] or outside[RUNNING]:
             return None
         if self._interrupts:
             return RunOutcome.INTERRUPTED
@@ -345,8 +346,9 @@ class Executor:
             return None
         if counts[FAILED]:
             return RunOutcome.FAILED
-        # steps that wait although nothing failed: at a gate, or in a group whose limit is 0
-        return RunOutcome.HELD if counts[HELD] or counts[WAITING] else RunOutcome.DONE
+        # steps that wait although nothing failed: at a gate, or behind one, or in a group whose limit is 0
+        left = counts[HELD] + counts[WAITING] + sum(outside[state] for state in (WAITING, HELD, FAILED, PAUSING))
+        return RunOutcome.HELD if left else RunOutcome.DONE
 
     def _give_up(self) -> None:
         """Asks every step to stop, and records those that do so in a moment."""

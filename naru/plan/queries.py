@@ -211,8 +211,8 @@ class Reading:
         return int(value)
 
     def held_gates(self) -> set[str]:
-        gates = schema.gates.c
-        return set(self._connection.execute(select(gates.name).where(gates.held)).scalars())
+        """The gates that are held, and not open for the newest run, as long as that did not end."""
+        return {name for name, held in gates(self._connection).items() if held}
 
     def events(self, *, step: str | None = None, last: int | None = None) -> list[EventRow]:
         """What happened, oldest first: of one step (its id) or of all, all of it or the last so many."""
@@ -239,6 +239,15 @@ class Reading:
         """The rows whose column has one of the values."""
         for part in chunks(values, CHUNK):
             yield from self._connection.execute(query.where(column.in_(part)))
+
+
+def gates(connection: Connection) -> dict[str, bool]:
+    """By gate whether it is held, in the order of the names. One that is open for a run is not, until that has ended
+    (which one that was killed did not say: until the next begins)."""
+    last = connection.execute(select(schema.runs).order_by(schema.runs.c.id.desc()).limit(1)).first()
+    run = last.id if last and last.outcome is None else None
+    rows = connection.execute(select(schema.gates).order_by(schema.gates.c.name))
+    return {row.name: row.held and (run is None or row.run != run) for row in rows}
 
 
 def behind(states: Collection[str]) -> CTE:

@@ -11,7 +11,7 @@ queue; there are few different combinations of groups, however many steps.
 import heapq
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -39,6 +39,15 @@ class Node(NamedTuple):
     barrier: bool = False
 
 
+class Scope(NamedTuple):
+    """What of a plan a run is for: a phase of some units, between gates. It passes the gates that `passes` names, and
+    those that are opened for it while it runs (`control.open_for_run`); what is behind any other gate it leaves alone,
+    also when that was begun. With `after` it runs nothing but what is behind one of those gates."""
+
+    passes: Collection[str] = ()
+    after: Collection[str] | None = None
+
+
 @dataclass
 class _Load:
     """How much of a limit group is in use."""
@@ -62,6 +71,9 @@ class ReadyQueue:
     gives the ones that may start.
 
     `limits` and `held` (gates) may be changed at any time and count from the next `take` on.
+
+    With a `scope`, steps out of it are never ready, and count in `outside` in place of `counts`: both are numbers of
+    steps by state.
     """
 
     @classmethod
@@ -78,11 +90,14 @@ class ReadyQueue:
         edges: Iterable[tuple[int, int]],
         limits: Mapping[str, int],
         held: Iterable[str] = (),
+        scope: Scope | None = None,
     ) -> None:
         """`nodes` are the steps from number 1 on, `edges` pairs of (after, before)."""
         self.limits = dict(limits)
-        self.held = set(held)
+        self._held = set(held)
+        self._scope = scope
         self.counts = [0] * (len(STATES) + 1)
+        self.outside = [0] * (len(STATES) + 1)
         self._gates: dict[str, int] = {}
         self._loads: dict[str, _Load] = {}
         self._combinations: list[_Combination] = []
@@ -105,17 +120,75 @@ class ReadyQueue:
             self._estimate.append(estimate or UNKNOWN_ESTIMATE)
         self._gate_names = list(self._gates)
         self._link(edges)
+        self._out = self._out_of_scope()
         self._path = self._longest_paths()
         for n in range(1, len(self._state)):
             now = self._state[n]
-            self.counts[now] += 1
+            (self.outside if self._out[n] else self.counts)[now] += 1
             combination = self._combinations[self._combination[n]]
             for load in combination.loads:
                 load.running += now == RUNNING
-                if now not in _OVER_FOR_BARRIERS:
+                if now not in _OVER_FOR_BARRIERS and not self._out[n]:
                     load.left += self._estimate[n]
-            if now in (WAITING, HELD) and not self._waits[n]:
+            if self._may_start(n):
                 heapq.heappush(combination.ready, (-self._path[n], n))
+
+    @property
+    def held(self) -> set[str]:
+        """The gates that are closed."""
+        return self._held
+
+    @held.setter
+    def held(self, gates: Iterable[str]) -> None:
+        before, self._held = self._held, set(gates)
+        if self._scope is None or self._held == before:
+            return
+        was, self._out = self._out, self._out_of_scope()
+        for n in range(1, len(self._state)):
+            if was[n] == self._out[n]:
+                continue
+            state, sign = self._state[n], -1 if self._out[n] else 1
+            self.counts[state] += sign
+            self.outside[state] -= sign
+            combination = self._combinations[self._combination[n]]
+            if state not in _OVER_FOR_BARRIERS:
+                for load in combination.loads:
+                    load.left += sign * self._estimate[n]
+            if self._may_start(n):
+                heapq.heappush(combination.ready, (-self._path[n], n))
+
+    def _out_of_scope(self) -> bytearray:
+        """By step: 1 when the scope does not go as far. What is held at a gate itself is not: it waits there."""
+        out = bytearray(len(self._state))
+        if self._scope is None:
+            return out
+        held = {number for name, number in self._gates.items() if name in self._held}
+        behind = self._behind(held)
+        after = self._scope.after
+        if after is None:
+            return behind
+        gates = {number for name, number in self._gates.items() if name in after}
+        begun = self._behind(gates)
+        for n in range(len(out)):
+            out[n] = behind[n] or not (begun[n] or self._gate[n] in gates)
+        return out
+
+    def _behind(self, gates: Collection[int]) -> bytearray:
+        """By step: 1 when it waits, however far, for one at these gates."""
+        behind = bytearray(len(self._state))
+        if not gates:
+            return behind
+        stack = [n for n, gate in enumerate(self._gate) if gate in gates]
+        while stack:
+            for after in self.followers(stack.pop()):
+                if not behind[after]:
+                    behind[after] = 1
+                    stack.append(after)
+        return behind
+
+    def _may_start(self, n: int) -> bool:
+        """Whether nothing keeps step n from starting but its gate, and its groups."""
+        return self._state[n] in (WAITING, HELD) and not self._waits[n] and not self._out[n]
 
     def _link(self, edges: Iterable[tuple[int, int]]) -> None:
         """Turns the edges into one array of followers, those of step n at [first[n], first[n+1])."""
@@ -153,9 +226,7 @@ class ReadyQueue:
                 if not before_count[after]:
                     order.append(after)
         for i in reversed(order):
-            followers = self.followers(i)
-            if followers:
-                path[i] += max(path[after] for after in followers)
+            path[i] += max((path[after] for after in self.followers(i) if not self._out[after]), default=0.0)
         return path
 
     def __len__(self) -> int:
@@ -218,7 +289,7 @@ class ReadyQueue:
         while ready and self._room(combination) > 0:
             n = ready[0][1]
             # an entry may be out of date: the operator skipped the step, or what it waits for was undone
-            if state[n] in (WAITING, HELD) and not self._waits[n]:
+            if self._may_start(n):
                 if self._gate[n] not in closed:
                     return
                 if state[n] == WAITING:
@@ -227,8 +298,9 @@ class ReadyQueue:
             heapq.heappop(ready)
 
     def _count(self, n: int, state: int) -> None:
-        self.counts[self._state[n]] -= 1
-        self.counts[state] += 1
+        counts = self.outside if self._out[n] else self.counts
+        counts[self._state[n]] -= 1
+        counts[state] += 1
         self._state[n] = state
 
     def set(self, n: int, state: int) -> None:
@@ -240,6 +312,8 @@ class ReadyQueue:
         self._count(n, state)
         running = (state == RUNNING) - (was == RUNNING)
         left = self._estimate[n] * ((state not in _OVER_FOR_BARRIERS) - (was not in _OVER_FOR_BARRIERS))
+        if self._out[n]:
+            left = 0.0
         for load in combination.loads:
             load.running += running
             load.left += left
@@ -248,10 +322,10 @@ class ReadyQueue:
         if for_steps or for_barriers:
             for after in self.followers(n):
                 self._waits[after] -= for_barriers if after in self._barriers else for_steps
-                if not self._waits[after] and self._state[after] in (WAITING, HELD):
+                if self._may_start(after):
                     ready = self._combinations[self._combination[after]].ready
                     heapq.heappush(ready, (-self._path[after], after))
-        if state == WAITING and not self._waits[n]:
+        if state == WAITING and self._may_start(n):
             heapq.heappush(combination.ready, (-self._path[n], n))
 
     def release(self) -> Iterator[int]:

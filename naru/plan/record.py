@@ -15,8 +15,8 @@ from naru.plan import leases, schema
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.plan.journal import CHUNK, Journal, chunks
-from naru.plan.model import BARRIER
-from naru.plan.ready import Node, ReadyQueue
+from naru.plan.model import BARRIER, OVER
+from naru.plan.ready import Node, ReadyQueue, Scope
 
 _steps = schema.steps
 
@@ -116,11 +116,13 @@ _STARTED = select(
 class Record:
     """One run's hand in the journal. Every write first makes sure that no newer run has taken over.
 
-    With `undoing` it sees the steps of rollbacks alone as something to be run."""
+    With `undoing` it sees the steps of rollbacks alone as something to be run; with a `scope` all others, as far as
+    that goes."""
 
-    def __init__(self, journal: Journal, *, undoing: bool = False) -> None:
+    def __init__(self, journal: Journal, *, undoing: bool = False, scope: Scope | None = None) -> None:
         self.journal = journal
         self._undoing = undoing
+        self._scope = scope
         self.run = 0
         self._revision = -1
         self._seen_event = 0
@@ -133,6 +135,10 @@ class Record:
             connection.execute(update(schema.control).values(owner=self.run))
             row = {"id": self.run, "host": socket.gethostname(), "pid": os.getpid(), "started": now, "seen": now}
             connection.execute(schema.runs.insert().values(row))
+            if self._scope is not None:
+                for part in chunks(self._scope.passes, CHUNK):
+                    gates = update(schema.gates).where(schema.gates.c.name.in_(part))
+                    connection.execute(gates.values(run=self.run))
             left = connection.execute(_STARTED.where(_steps.c.state == "running")).all()
             mine = [row for row in left if not row.queue]
             if mine:
@@ -154,7 +160,7 @@ class Record:
         """The whole graph with its states, read in one transaction."""
         with self.journal.read() as connection:
             limits = dict(_rows(connection, schema.limits.c.name, schema.limits.c.value))
-            held = [name for name, is_held in _rows(connection, schema.gates.c.name, schema.gates.c.held) if is_held]
+            held = self._held(connection)
             nodes = connection.execution_options(yield_per=CHUNK).execute(
                 select(
                     self._state(), _steps.c.limits, _steps.c.gate, _steps.c.estimate, _steps.c.kind == BARRIER
@@ -173,14 +179,27 @@ class Record:
                 ((after, before) for after, before in edges),
                 limits,
                 held,
+                self._scope,
             )
 
     def _state(self) -> ColumnElement[str]:
         """A step's state, as far as this run is concerned with it."""
-        if not self._undoing:
+        left = _steps.c.state.in_(("waiting", "held", "failed"))
+        if self._undoing:
+            return case((and_(_steps.c.undoes.is_(None), left), "undone"), else_=_steps.c.state)
+        if self._scope is None:
             return _steps.c.state
-        left = and_(_steps.c.undoes.is_(None), _steps.c.state.in_(("waiting", "held", "failed")))
-        return case((left, "undone"), else_=_steps.c.state)
+        undo = _steps.alias()
+        undone = select(undo.c.undoes).where(undo.c.undoes.is_not(None), undo.c.state.not_in(OVER))
+        return case((and_(left, _steps.c.undoes.is_not(None) | _steps.c.n.in_(undone)), "undone"), else_=_steps.c.state)
+
+    def _held(self, connection: Connection) -> set[str]:
+        """The gates that are closed for this run."""
+        gates = schema.gates.c
+        rows = connection.execute(select(gates.name, gates.held, gates.run))
+        if self._scope is None:
+            return {name for name, held, _ in rows if held}
+        return {name for name, _, run in rows if run != self.run}
 
     def changes(self) -> Changes | None:
         """What the operator has changed since the last call; None: nothing."""
@@ -206,7 +225,7 @@ class Record:
                 graph = connection.execute(added).scalar_one() > 0
             self._seen_event = last_event
             limits = dict(_rows(connection, schema.limits.c.name, schema.limits.c.value))
-            held = {name for name, is_held in _rows(connection, schema.gates.c.name, schema.gates.c.held) if is_held}
+            held = self._held(connection)
         return Changes(mode, limits, held, touched, graph)
 
     def write(self, batch: Batch) -> list[StartedStep]:

@@ -12,8 +12,22 @@ from naru.plan.errors import PlanInputError
 from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
+from naru.plan.ready import Scope
 from naru.plan.runner import Runner
 from naru.plan.status import Status, status
+
+
+COMMANDS = "commands"
+"""The setting of a plan that is run by commands of its own alone: how they begin, like `naru move`."""
+
+
+def check_commands(journal: Journal) -> None:
+    """Raises PlanInputError for a plan that is to be run by commands of its own: they know what may happen when."""
+    if commands := journal.settings().get(COMMANDS):
+        raise PlanInputError(
+            f"{journal.name} is run by {commands}, which knows what may happen when",
+            hint=f"{commands} --help lists its commands; all that was interrupted goes on when it is given again.",
+        )
 
 
 class Terminal(Protocol):
@@ -35,13 +49,14 @@ def run(
     *,
     wait: bool = False,
     undoing: bool = False,
+    scope: Scope | None = None,
     stop: threading.Event | None = None,
 ) -> Status:
-    """Runs a journal's plan, or with `undoing` its rollbacks alone, shown on the terminal; the state it ended in. With
-    `wait` it goes on while the plan is paused or held. When another thread sets `stop` it ends at once, as by a second
-    Ctrl-C."""
+    """Runs a journal's plan, or with `undoing` its rollbacks alone, or with a `scope` a phase of it, shown on the
+    terminal; the state it ended in. With `wait` it goes on while the plan is paused or held. When another thread sets
+    `stop` it ends at once, as by a second Ctrl-C."""
     load(journal.modules())
-    executor = Executor(journal, remote=_remote(journal), wait=wait, undoing=undoing)
+    executor = Executor(journal, remote=_remote(journal), wait=wait, undoing=undoing, scope=scope)
     with _interrupts(executor, terminal), _stopped(executor, stop), terminal.watching(journal):
         outcome = executor.run()
     # an interrupt may come when the run is over already: whoever goes on after it is to know

@@ -85,7 +85,14 @@ edges = Table(
 Index("edges_before", edges.c.before)
 
 limits = Table("limits", metadata, Column("name", Text, primary_key=True), Column("value", Integer, nullable=False))
-gates = Table("gates", metadata, Column("name", Text, primary_key=True), Column("held", Boolean, nullable=False))
+gates = Table(
+    "gates",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("held", Boolean, nullable=False),
+    # the run that passes it although it is held: with the run, that is over
+    Column("run", Integer),
+)
 
 # what a tenant wants to be remembered of a plan: JSON by a key of its own
 notes = Table("notes", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
@@ -209,7 +216,12 @@ def _to_2(connection: Connection) -> None:
         connection.execute(notes.insert().values(key="schedule", value=schedule))
 
 
-MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_to_2,)
+def _to_3(connection: Connection) -> None:
+    """Gates that are open for one run."""
+    connection.exec_driver_sql("ALTER TABLE gates ADD COLUMN run INTEGER")
+
+
+MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_to_2, _to_3)
 """What makes a journal of a version into one of the next, from version 1 on."""
 VERSION = 1 + len(MIGRATIONS)
 """The version of new journals."""

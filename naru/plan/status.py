@@ -10,7 +10,7 @@ from naru.messages import load, say
 from naru.plan import schema
 from naru.plan.journal import Journal
 from naru.plan.model import STATES
-from naru.plan.queries import behind
+from naru.plan.queries import behind, gates
 
 _steps = schema.steps
 MOST = 20
@@ -105,9 +105,7 @@ def status(journal: Journal) -> Status:
             counts=counts,
             blocked=_blocked(connection) if counts["failed"] else 0,
             groups=_groups(connection),
-            gates={
-                row.name: row.held for row in connection.execute(select(schema.gates).order_by(schema.gates.c.name))
-            },
+            gates=gates(connection),
             running=_running(connection, now),
             failed=_failed(connection),
             started=run["started"] if run else None,

@@ -175,7 +175,10 @@ def test_nothing_of_the_others_runs_while_one_is_rolled_back(work: Path) -> None
     before = things(work)
     naru("-q", "move", "rollback", work, "--project", "5")
     assert things(work) == before - of("5")
+    # nor does preparing go through a gate that is open
     naru("-q", "move", "prepare", work)
+    assert things(work) == {*SHARED, "share 4 with 1", *of(*"12346")}
+    naru("-q", "move", "cutover", work)
     assert things(work) == {*SHARED, "share 4 with 1", *of(*"12346", switched=True)}
 
 
@@ -204,9 +207,11 @@ def test_finalized_projects_are_named_and_the_others_can_come_back(work: Path) -
     assert "office is finalized" in told and f"naru move rollback {work} --project shop" in told
     naru("-q", "move", "rollback", work, "--project", "shop")
     assert things(work) == {*SHARED, *of(*"23456"), "switch 4", "switch 5"}
-    naru("-q", "move", "finalize", work, "--project", "lab", "--project", "guild [x]")
-    naru("-q", "move", "cutover", work, "--project", "lab", "--project", "guild [x]")
-    naru("-q", "move", "finalize", work, "--project", "5", "--project", "6")
+    both = ("--project", "lab", "--project", "guild [x]")
+    told = naru("-q", "move", "finalize", work, *both, "--project", "5", code=2).stderr
+    assert "guild [x], lab are not cut over yet" in told and f"naru move finalize {work} --project 5" in told
+    naru("-q", "move", "cutover", work, *both)
+    naru("-q", "move", "finalize", work, *both, "--project", "5")
     assert "mended" not in naru("move", "rollback", work, code=1).stderr  # 6 waits, not cut over
 
 

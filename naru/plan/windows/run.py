@@ -15,9 +15,10 @@ from typing import Protocol, Self
 from naru.plan import control
 from naru.plan.errors import PlanError
 from naru.plan.journal import Journal
+from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
 from naru.plan.windows.conductor import Conductor, UnitState
-from naru.plan.windows.phases import ROLLED_BACK, UnitProgress
+from naru.plan.windows.phases import ROLLED_BACK, Phases, UnitProgress
 from naru.text import duration
 
 TICK = 2.0
@@ -45,6 +46,16 @@ class ProgressReader(Protocol):
         """The same, read by another connection to the same journal."""
 
 
+def passed(phases: Phases, progress: ProgressReader) -> set[str]:
+    """The gates that need not be kept closed: of units for which the phase behind is done. Others may rest on those."""
+    return {
+        progress.gates[phase, unit]
+        for unit, state in progress.read().items()
+        for phase in phases.names[1:]
+        if phases.done(state, phase)
+    }
+
+
 class ScheduledRun:
     """A run of a schedule, by its conductor."""
 
@@ -53,6 +64,8 @@ class ScheduledRun:
         self._progress = progress
         self._conductor = conductor
         self._terminal = terminal
+        # the gates that this run has opened, for as long as it goes on
+        self._open: set[str] = set()
 
     def run(self) -> tuple[int, list[UnitState]]:
         """Runs until nothing comes any more: the exit code, and where every unit is."""
@@ -64,8 +77,9 @@ class ScheduledRun:
             self._leave_to_others()
             revision = self._progress.revision()
             self._conduct(self._journal, self._progress)
+            passes = self._open | passed(self._conductor.phases, self._progress)
             with self._clock():
-                state = run(self._journal, self._terminal).state
+                state = run(self._journal, self._terminal, scope=Scope(passes)).state
             at, progress = now(), self._progress.read()
             states = self._conductor.states(progress, at)
             if state in STOPPED:
@@ -82,11 +96,10 @@ class ScheduledRun:
             self._wait(following.at, revision)
 
     def _leave_to_others(self) -> None:
-        """While an operator runs the plan from elsewhere, the gates alone are seen to: steps run there."""
+        """While an operator runs a phase from elsewhere it waits: what that may do, the operator has said."""
         if self._journal.is_running():
-            self._terminal.say("another executor runs the plan: gates are opened for it")
+            self._terminal.say("another executor runs the plan: this goes on when that has ended")
         while self._journal.is_running():
-            self._conduct(self._journal, self._progress)
             sleep(LOOK)
 
     def _wait(self, until: datetime.datetime, revision: int | None = None) -> None:
@@ -111,7 +124,7 @@ class ScheduledRun:
                 problem: PlanError | None = None
                 while not over.wait(TICK):
                     try:
-                        self._conduct(own, progress)
+                        self._conduct(own, progress, running=True)
                         problem = None
                     except PlanError as error:  # the next try may go well
                         problem = error
@@ -126,12 +139,18 @@ class ScheduledRun:
                 over.set()
             ticking.result()
 
-    def _conduct(self, journal: Journal, progress: ProgressReader) -> None:
-        """Opens and holds the gates that are due."""
+    def _conduct(self, journal: Journal, progress: ProgressReader, *, running: bool = False) -> None:
+        """Opens and holds the gates that are due. They are open for this run alone: one that is killed leaves none."""
         for change in self._conductor.due(progress.read(), now()):
-            # a gate's name is a pattern to the journal, and a unit may be called anything
-            gate = glob.escape(progress.gates[change.phase, change.unit])
-            (control.release if change.release else control.hold)(journal, gate)
+            gate = progress.gates[change.phase, change.unit]
+            if change.release and gate not in self._open:
+                self._open.add(gate)
+                if running:
+                    control.open_for_run(journal, gate)
+            elif not change.release:
+                self._open.discard(gate)
+                # a gate's name is a pattern to the journal, and a unit may be called anything
+                control.hold(journal, glob.escape(gate))
 
 
 def _now() -> datetime.datetime:
