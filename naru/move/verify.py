@@ -106,7 +106,7 @@ def _as_it_is(kind: str, identity: Any) -> Any:
 
 def _view(kind: Kind, side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     """The thing in the fields that are to be the same on both clouds, with every id `mapped`."""
-    leave = OWN | kind.follows
+    leave = OWN | kind.derived | kind.not_compared
     body = {name: value for name, value in row.body.items() if name not in leave}
     for path, named in inventory.BY_NAME[row.kind].references.items():
         name, _, rest = path.partition(".")

@@ -35,7 +35,7 @@ KIND = Kind(
             *("volume_id", "snapshot_id", "is_incremental", "data_timestamp"),
         )
     ),
-    follows=frozenset(
+    derived=frozenset(
         (
             *("os-backup-project-attr:project_id", "object_count", "has_dependent_backups", "fail_reason"),
             "encryption_key_id",

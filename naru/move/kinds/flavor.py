@@ -31,7 +31,7 @@ KIND = Kind(
         "description",
     ),
     handled=frozenset(("name", "swap", "extra_specs")),
-    follows=frozenset(("OS-FLV-DISABLED:disabled",)),
+    derived=frozenset(("OS-FLV-DISABLED:disabled",)),
     compared=_compared,
 )
 ACCESS = Kind("flavor access", relation=True)

@@ -29,7 +29,7 @@ KIND = Kind(
     sent=("description", "dns_name", "dns_domain", "qos_policy_id"),
     extensions={"dns_name": "dns-integration", "dns_domain": "dns-integration", "qos_policy_id": "qos"},
     handled=frozenset(("floating_network_id", "floating_ip_address", "tags")),
-    follows=frozenset(
+    derived=frozenset(
         ("port_details", "router_id", "port_forwardings", "fixed_ip_address", "port_id", "qos_network_policy_id")
     ),
     after_cutover=_after_cutover,

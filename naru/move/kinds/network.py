@@ -42,7 +42,7 @@ KIND = Kind(
             ko="네트워크 에이전트의 가용 영역이 서로 다릅니다",
         )(),
     },
-    follows=frozenset(
+    derived=frozenset(
         (
             *("subnets", "router:external", "ipv4_address_scope", "ipv6_address_scope", "availability_zones"),
             *("provider:network_type", "provider:physical_network", "shared", "is_default", "qinq"),

@@ -56,13 +56,14 @@ KIND = Kind(
             "move.port.ip_allocation", en="follows from the subnet", ko="서브넷에 따라 정해집니다"
         )(),
     },
-    follows=frozenset(
+    derived=frozenset(
         (
-            *("binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile", "trunk_details"),
-            *("resource_request", "ip_allocation", "dns_assignment", "network_id", "port_security_enabled"),
-            *("qos_network_policy_id", "hardware_offload_type", "device_id", "device_owner", "data_plane_status"),
+            *("binding:host_id", "binding:vif_type", "binding:vif_details", "trunk_details", "dns_assignment"),
+            *("network_id", "qos_network_policy_id", "hardware_offload_type", "device_id", "device_owner"),
+            "data_plane_status",
         )
     ),
+    not_compared=frozenset(("binding:profile", "resource_request", "ip_allocation", "port_security_enabled")),
     compared=_compared,
     owned=True,
     terraform="openstack_networking_port_v2",

@@ -20,7 +20,7 @@ KIND = Kind(
             ko="도메인 역할을 하는 프로젝트는 만들 수 없습니다",
         )()
     },
-    follows=frozenset(("is_domain",)),
+    not_compared=frozenset(("is_domain",)),
 )
 NOT_EMPTY = message(
     "move.project.not_empty",

@@ -51,12 +51,13 @@ KIND = Kind(
         )(),
         "service_type_id": message("move.router.service_type", en="is the cloud's", ko="클라우드가 정하는 값입니다")(),
     },
-    follows=frozenset(
+    derived=frozenset(
         (
-            *("external_gateways", "availability_zones", "routes", "flavor_id", "service_type_id"),
-            *("external_gateway_info", "enable_default_route_bfd", "enable_default_route_ecmp"),
+            *("external_gateways", "availability_zones", "routes", "external_gateway_info"),
+            *("enable_default_route_bfd", "enable_default_route_ecmp"),
         )
     ),
+    not_compared=frozenset(("flavor_id", "service_type_id")),
     compared=_compared,
     after_cutover=_after_cutover,
     owned=True,

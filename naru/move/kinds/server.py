@@ -95,7 +95,7 @@ KIND = Kind(
             "move.server.personality", en="no cloud gives it back", ko="어느 클라우드에서도 다시 읽을 수 없습니다"
         )(),
     },
-    follows=frozenset(
+    derived=frozenset(
         (
             *("hostId", "host_status", "progress", "key_name", "flavor", "flavor_link", "image", "addresses", "fault"),
             *("security_groups", "OS-EXT-STS:task_state", "OS-EXT-STS:vm_state", "OS-EXT-STS:power_state"),
@@ -103,9 +103,10 @@ KIND = Kind(
             *("OS-SRV-USG:launched_at", "OS-SRV-USG:terminated_at", "os-extended-volumes:volumes_attached"),
             *("OS-EXT-SRV-ATTR:reservation_id", "OS-EXT-SRV-ATTR:launch_index", "OS-EXT-SRV-ATTR:root_device_name"),
             *("OS-EXT-AZ:availability_zone", "pinned_availability_zone", "server_groups", "scheduler_hints"),
-            *("locked", "locked_reason", "OS-EXT-SRV-ATTR:kernel_id", "OS-EXT-SRV-ATTR:ramdisk_id"),
+            "locked_reason",
         )
     ),
+    not_compared=frozenset(("locked", "OS-EXT-SRV-ATTR:kernel_id", "OS-EXT-SRV-ATTR:ramdisk_id")),
     compared=_compared,
     after_cutover=_after_cutover,
     arrives=_arrives,

@@ -35,7 +35,7 @@ KIND = Kind(
             ko="사용자가 처음 로그인하면 다시 생깁니다",
         )(),
     },
-    follows=frozenset(("name", "password_expires_at")),
+    not_compared=frozenset(("name", "password_expires_at")),
 )
 NOT_MOVED = message("move.user.not_moved", en="its user is not moved", ko="소유한 사용자를 이전하지 않습니다")
 NO_PROJECT = message(
