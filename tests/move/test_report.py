@@ -58,7 +58,7 @@ def test_page_of_a_project(report: Path, language: str) -> None:
     for said in (AS_WRITTEN(), image.EXISTS(), volume_group.NOT_MOVED()):
         assert say(said, language) in page
     assert words(project.PROVISIONAL) not in page
-    assert say(tables.duration(90), language) in page
+    assert say(tables.DURATION(seconds=90), language) in page
     for said in (
         "20.0 GiB",
         "3.0 MiB",
