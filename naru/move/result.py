@@ -27,7 +27,7 @@ class Reached:
     phase: str
     done: set[str]
     final: set[str]
-    back: set[str]
+    rolled_back: set[str]
     undone: set[str]
 
     @classmethod
@@ -61,7 +61,7 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
     """Everything compared: `new` as it is now."""
     progress = Reached.of(work)
     made = {} if progress.phase == "rollback" else work.made()
-    verifier = Verifier(old, new, made, progress.done, progress.final, progress.back, progress.undone)
+    verifier = Verifier(old, new, made, progress.done, progress.final, progress.rolled_back, progress.undone)
     begun = progress.phase not in ("plan", "rollback")
     members = _members(work, old)
     items = [_item(work, old, decision, made, members, verifier if begun else None) for decision in work.decisions]
@@ -71,10 +71,10 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
     projects = [
         Project(
             old_id=identity,
-            new_id="" if identity in progress.back else made.get(f"project {identity}", ""),
+            new_id="" if identity in progress.rolled_back else made.get(f"project {identity}", ""),
             name=name,
             domain=_name(domains, old.all("project")[identity].body.get("domain_id")),
-            back=identity in progress.back,
+            rolled_back=identity in progress.rolled_back,
         )
         for identity, name in work.projects.items()
     ]
@@ -89,7 +89,7 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
         phase=progress.phase,
         projects=tuple(projects),
         items=tuple(items),
-        tasks=tuple(task for task in _tasks(work, old, members) if task.project not in progress.back),
+        tasks=tuple(task for task in _tasks(work, old, members) if task.project not in progress.rolled_back),
         downtimes=tuple(downtimes(work)),
         contents=tuple(contents(work)),
         findings=findings,

@@ -18,19 +18,19 @@ from naru.move.kinds import BY_NAME
 from naru.move.outcome import Difference
 
 PROJECT_ROLLED_BACK = message(
-    "move.verify.project_rolled_back", en="its project was taken back", ko="프로젝트의 이전을 되돌렸습니다"
+    "move.verify.project_rolled_back", en="its project was rolled back", ko="프로젝트의 이전을 되돌렸습니다"
 )
 JOINED_ROLLED_BACK = message(
     "move.verify.joined_rolled_back",
-    en="a project that it joined was taken back",
+    en="a project that it joined was rolled back",
     ko="함께 쓰던 프로젝트의 이전을 되돌렸습니다",
 )
 
 
 class Verifier:
     """Compares `old`, as it was, with `new`, as it is. `made` has the new id by kind and old id joined by a blank;
-    `done` the projects (old ids) that are cut over, `final` those that are finalized, `back` those taken back, `undone`
-    the steps that joined these to others."""
+    `done` the projects (old ids) that are cut over, `final` those that are finalized, `rolled_back` those rolled back,
+    `undone` the steps that joined these to others."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Verifier:
         made: Mapping[str, str],
         done: set[str],
         final: set[str],
-        back: Collection[str] = (),
+        rolled_back: Collection[str] = (),
         undone: Collection[str] = (),
     ) -> None:
         self.old = old
@@ -47,7 +47,7 @@ class Verifier:
         self.made = made
         self.done = done
         self.final = final
-        self.back = back
+        self.rolled_back = rolled_back
         self.undone = undone
 
     def differences(self, decision: Decision) -> Iterator[Difference]:
@@ -56,7 +56,7 @@ class Verifier:
         kind = BY_NAME[decision.kind]
         if row is None or decision.decision != "create" or kind.relation:
             return
-        if decision.project in self.back:
+        if decision.project in self.rolled_back:
             yield Difference("", row.name or row.id, None, PROJECT_ROLLED_BACK())
             return
         if decision.step in self.undone:
@@ -95,7 +95,7 @@ class Verifier:
     def _rule(self, decision: Decision, field: str) -> Text:
         """Why the field differs; "" when nothing explains it."""
         found = next((rule.why for rule in decision.rules if rule.field == field), "")
-        if field == "default_project_id" and self.old.all("user")[decision.id].body[field] in self.back:
+        if field == "default_project_id" and self.old.all("user")[decision.id].body[field] in self.rolled_back:
             return PROJECT_ROLLED_BACK()
         return found or BY_NAME[decision.kind].not_kept.get(field, "")
 

@@ -90,7 +90,7 @@ def test_measured_is_from_the_first_attempt_of_the_stop_to_the_end_of_the_start(
     assert db.stopped_at == datetime.datetime.fromtimestamp(BEGAN, datetime.UTC).isoformat(timespec="milliseconds")
 
 
-def test_what_a_rollback_took_back_is_not_measured(work: Path) -> None:
+def test_what_was_rolled_back_is_not_measured(work: Path) -> None:
     happened(work, "stop server/db", ("started", 0.0), ("undone", 50.0), state="undone", ended=1.0)
     happened(work, "start server/db", ("started", 20.0), ("undone", 40.0), state="undone", ended=21.0)
     assert downtime.downtimes(Work(work))[1].stopped_at == ""

@@ -17,6 +17,7 @@ from naru.move.verify import Verifier
 from naru.plan.arguments import references
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
+from naru.plan.kinds import KINDS
 from naru.work import keys
 
 from .test_mapping import Given
@@ -109,6 +110,12 @@ def test_a_field_that_nobody_thought_of_is_told() -> None:
     body = {"id": "1", "name": "n", "mtu": 0, "x:new": "value", "x:none": None, "x:false": False, "shared": True}
     row = Row("network", "1", "n", "p", "ACTIVE", body)
     assert [change.field for change in network.KIND.unknown(row)] == ["x:new", "x:false"]
+
+
+def test_the_step_kinds_of_older_journals_are_known() -> None:
+    """What a journal has that was written before a kind was renamed, can still be run and rolled back."""
+    assert KINDS.get("move.content.settle") is KINDS.get("move.content.flatten")
+    assert KINDS.get("move.content.back") is KINDS.get(KINDS.get("move.content").undo)
 
 
 @pytest.mark.parametrize("kind", BY_NAME.values(), ids=BY_NAME)

@@ -29,7 +29,7 @@ NOT_EMPTY = message(
 )
 BESIDE = message(
     "move.project.beside",
-    en="What is moved comes beside that. Names may be there twice.",
+    en="What is moved is added to that. Names may then exist twice.",
     ko="이전하는 리소스는 그 리소스와 함께 놓입니다. 같은 이름이 둘씩 있을 수 있습니다.",
 )
 USE_EMPTY = message(

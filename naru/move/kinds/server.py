@@ -92,7 +92,7 @@ KIND = Kind(
             ko="인증서는 사용자만 읽을 수 있는 Barbican에 있습니다",
         )(),
         "personality": message(
-            "move.server.personality", en="no cloud gives it back", ko="어느 클라우드에서도 다시 읽을 수 없습니다"
+            "move.server.personality", en="no cloud's API returns it", ko="어느 클라우드에서도 다시 읽을 수 없습니다"
         )(),
     },
     derived=frozenset(
@@ -143,7 +143,7 @@ END_RESCUE = message(
 )
 MEND = message(
     "move.server.mend",
-    en="Delete or mend it on the old cloud, then plan again.",
+    en="Delete or repair it on the old cloud, then plan again.",
     ko="기존 클라우드에서 삭제하거나 복구한 뒤 계획을 다시 세워 주십시오.",
 )
 NO_SERVER = message("move.server.not_moved", en="its server is not moved", ko="연결된 서버를 이전하지 않습니다")

@@ -50,10 +50,10 @@ DEFAULT_PROJECT = message(
 )
 EVERYTHING_MADE = message(
     "move.title.everything_made",
-    en="all of all projects is made, or was taken back",
+    en="everything of all projects is made, or was rolled back",
     ko="모든 프로젝트의 리소스를 다 만들었거나 되돌림",
 )
-DISABLE = message("move.title.disable", en="{thing} is switched off, as it was", ko="{thing}: 기존과 같이 비활성화")
+DISABLE = message("move.title.disable", en="disable {thing}, as it was", ko="{thing}: 기존과 같이 비활성화")
 
 
 def users(draft: Draft) -> None:
@@ -111,7 +111,7 @@ def disabled(draft: Draft) -> None:
                 barrier = draft.barrier(EVERYTHING, EVERYTHING_MADE(), "", everything)
             path = [f"{kind.path}/", ref(decision.step)]
             draft.call(
-                f"switch off {kind.name}/{row.id}",
+                f"disable {kind.name}/{row.id}",
                 SERVICE,
                 [{"method": "PATCH", "path": path, "body": {kind.wrap: {"enabled": False}}}],
                 DISABLE(thing=thing(row)),

@@ -129,7 +129,7 @@ PROPERTIES = message(
 )
 PLACED = message(
     "move.title.placed",
-    en="the content of {thing} can be reached on both sides",
+    en="check that the content of {thing} can be reached on both sides",
     ko="{thing}: 양쪽 클라우드에서 내용에 접근할 수 있는지 확인",
 )
 

@@ -95,7 +95,7 @@ PHASES: Mapping[str, Template] = {
     "finalize": message("move.pages.phase.finalize", en="finished", ko="이전이 모두 끝났습니다"),
     "rollback": message(
         "move.pages.phase.rollback",
-        en="taken back; the old cloud is in use",
+        en="rolled back; the old cloud is in use",
         ko="이전을 되돌려 기존 클라우드를 사용 중입니다",
     ),
 }
