@@ -124,7 +124,7 @@ def test_every_need_is_matched_or_left_open_with_the_reason() -> None:
         ("compute_zones", "zone-a"): ("nova", "the only one"),
         ("volume_zones", "nova"): ("nova", "same name"),
         ("networks", "public"): ("internet", "same CIDR"),
-        ("physical_networks", "phys"): (None, "no network there is on one of that name"),
+        ("physical_networks", "phys"): (None, "no network on the new cloud uses one of that name"),
     }
 
 
