@@ -105,13 +105,13 @@ def _item(
     verifier: Verifier | None,
 ) -> Item:
     row = old.all(decision.kind).get(decision.id)
-    told = [Difference(rule.field, rule.old, rule.new, rule.why) for rule in decision.rules]
-    found = [] if verifier is None else list(verifier.differences(decision))
+    planned = [Difference(rule.field, rule.old, rule.new, rule.why) for rule in decision.rules]
+    actual = [] if verifier is None else list(verifier.differences(decision))
     new_id = made.get(f"{decision.kind} {decision.id}", "")
     if decision.kind == "image" and decision.decision == "create" and new_id not in ("", decision.id):
         why = "the new Glance has had an image of this id before, and gives no id a second time"
-        told.append(Difference("id", decision.id, new_id, why))
-    seen = {difference.field for difference in found}
+        planned.append(Difference("id", decision.id, new_id, why))
+    seen = {difference.field for difference in actual}
     return Item(
         kind=decision.kind,
         old_id=decision.id,
@@ -120,7 +120,7 @@ def _item(
         project=decision.project if decision.project in work.projects else "",
         decision=decision.decision,
         why=decision.why,
-        differences=(*found, *(difference for difference in told if difference.field not in seen)),
+        differences=(*actual, *(difference for difference in planned if difference.field not in seen)),
         used_by=_users_of(work, old, decision, members),
         device_owner=str(row.body.get("device_owner") or "") if row else "",
     )

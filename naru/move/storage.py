@@ -173,12 +173,12 @@ def _clone(
 ) -> dict[str, Any]:
     began = time.monotonic()
     nothing = dict.fromkeys(("pass", "read", "written", "compared", "repaired"), 0)
-    told = {"way": found.name, "why": "", **nothing, "to": args["to"], "size": int(args["size"]), "whole": False}
+    result = {"way": found.name, "why": "", **nothing, "to": args["to"], "size": int(args["size"]), "whole": False}
     if not args.get("ahead"):
         control = Control(context.check, lambda done, total: context.progress(done, total))
         context.log(f"{found.name} {source} {target}")
-        told |= clone(source, target, job_of(args["from"]), control, found=found)._asdict()
-    return {**told, "digest": "", "seconds": round(time.monotonic() - began, 2)}
+        result |= clone(source, target, job_of(args["from"]), control, found=found)._asdict()
+    return {**result, "digest": "", "seconds": round(time.monotonic() - began, 2)}
 
 
 def _carry(
@@ -301,8 +301,8 @@ def _history(context: Context) -> None:
             f"{target} has later content than that of snapshot {args['snapshot']}",
             hint="Leave the snapshot on the old cloud: naru plan skip.",
         )
-    told = _carry(context, args, source, target, _snapshot_of(source, args["snapshot"]))
-    context.log(f"carried {told['written']} bytes, compared {told['compared']}")
+    result = _carry(context, args, source, target, _snapshot_of(source, args["snapshot"]))
+    context.log(f"carried {result['written']} bytes, compared {result['compared']}")
 
 
 def _snapshot_of(source: Location, identity: str) -> str:
@@ -351,12 +351,12 @@ def content_undo(context: Context) -> dict[str, Any] | None:
     is deleted with its volume. With CARRY, what was written since is copied to the old volume before."""
     args = arguments(context)
     (Path(args["directory"]) / FINAL).unlink(missing_ok=True)
-    told = _carry_back(context, args) if context.given["carry"] else None
+    carried = _carry_back(context, args) if context.given["carry"] else None
     if context.given["cloned"]:
         source, target = existing(context)
         control = Control(context.check, lambda done, total: context.progress(done, total))
         undo(source, target, job_of(args["from"]), control)
-    return told
+    return carried
 
 
 def _carry_back(context: Context, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -383,8 +383,8 @@ def _carry_back(context: Context, args: Mapping[str, Any]) -> dict[str, Any]:
 def _check_off(context: Context, name: str, volume: str) -> None:
     """Raises NaruError unless every server that has the volume is off, and is to stay so for now."""
     client = cloud(context, name)
-    told = get(client, "block-storage", f"/volumes/{volume}", "volume") or {}
-    for attachment in told.get("attachments") or []:
+    described = get(client, "block-storage", f"/volumes/{volume}", "volume") or {}
+    for attachment in described.get("attachments") or []:
         identity = attachment.get("server_id")
         if not identity:
             raise NaruError(

@@ -68,15 +68,15 @@ class Verifier:
         if counterpart is None:
             yield Difference("", row.name or row.id, None, "")
             return
-        expected, found = _view(kind, self.old, row, self._map), _view(kind, self.new, counterpart, _as_it_is)
+        expected, actual = _view(kind, self.old, row, self._map), _view(kind, self.new, counterpart, _as_it_is)
         if decision.project in self.done:
             expected |= kind.after_cutover(self.old, row, self._map) | kind.arrives(row)
-            found |= kind.after_cutover(self.new, counterpart, _as_it_is)
+            actual |= kind.after_cutover(self.new, counterpart, _as_it_is)
         for field in sorted(expected):
-            if field not in found and expected[field] in NOTHING:
+            if field not in actual and expected[field] in NOTHING:
                 continue
-            if calm(field, expected[field]) != calm(field, found.get(field)):
-                old, new = expected[field], found.get(field)
+            if calm(field, expected[field]) != calm(field, actual.get(field)):
+                old, new = expected[field], actual.get(field)
                 yield Difference(field, old, new, self._rule(decision, field))
 
     def _counterpart(self, kind: Kind, decision: Decision, row: Row) -> str:
@@ -94,10 +94,10 @@ class Verifier:
 
     def _rule(self, decision: Decision, field: str) -> Text:
         """Why the field differs; "" when nothing explains it."""
-        found = next((rule.why for rule in decision.rules if rule.field == field), "")
+        planned = next((rule.why for rule in decision.rules if rule.field == field), "")
         if field == "default_project_id" and self.old.all("user")[decision.id].body[field] in self.rolled_back:
             return PROJECT_ROLLED_BACK()
-        return found or BY_NAME[decision.kind].not_kept.get(field, "")
+        return planned or BY_NAME[decision.kind].not_kept.get(field, "")
 
 
 def _as_it_is(kind: str, identity: Any) -> Any:

@@ -139,7 +139,7 @@ class _Row:
 
 def test_the_plans_reader_is_told_of_each_project_with_servers_that_run() -> None:
     draft = Draft(_Facts(), {}, window(), Options(key=""))  # type: ignore[arg-type]
-    downtime.tell(draft)
+    downtime.findings(draft)
     [finding] = draft.plan.findings
     assert finding.severity == "info" and "project project p" in finding.summary
     assert "2, the longest for about 1 min 20 s" in finding.summary
