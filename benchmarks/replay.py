@@ -7,7 +7,7 @@ way (a server's build, a volume's creation) is waited for with one short list fo
 second, however many wait.
 
 What this takes is the clouds' own time with these requests on this machine, under this load. The requests that are the
-move's own way of keeping order (marks taken away, what a service made twice looked for, roles for a while given back)
+move's own way of keeping order (marks removed, what a service made twice looked for, temporary roles revoked)
 are sent as well, after that time has been taken.
 """
 

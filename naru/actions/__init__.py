@@ -4,7 +4,7 @@
 `request`     the base of the typed requests, and the parts that they share
 `clouds`      the clouds that steps talk to, and how they look, wait and delete there
 `create`      things made by POST and found again; their deletion
-`call`        requests that may be repeated, requests that undo them, requests after which there is no way back
+`call`        requests that may be repeated, requests that undo them, requests that cannot be rolled back
 `power`       servers switched on and off
 `image`       the data of an image, from one cloud into another
 

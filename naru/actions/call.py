@@ -1,4 +1,4 @@
-"""Requests that may be repeated; those that undo them; and those after which there is no way back."""
+"""Requests that may be repeated; those that undo them; and those that cannot be rolled back."""
 
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ class Call(Action):
 
 
 class Final(Action):
-    """`requests` after which there is no way back."""
+    """`requests` that cannot be rolled back."""
 
     step_kind: ClassVar[str] = "cloud.final"
 
@@ -34,8 +34,8 @@ class Final(Action):
 def call(context: Context) -> dict[str, Any]:
     """Sends the `requests` one after the other: each has `method`, `path`, `body`, `version`, and in `ok` the statuses
     that say it was done before, or in `there` (collection, where) what the list at its path then holds. `undo` are the
-    requests that take them back; without them they go with the thing. A request that is `optional` is left out when a
-    step that it refers to was skipped."""
+    requests that undo them; without any, the effect goes with the thing. A request that is `optional` is left out when
+    a step that it refers to was skipped."""
     results = context.results()
     requests = [one for one in context.args["requests"] if not one.get("optional") or available(one, results)]
     args = resolve({**context.args, "requests": requests}, results, context)
@@ -46,7 +46,7 @@ def call(context: Context) -> dict[str, Any]:
 
 @step("cloud.undo_call", no_undo="it is an undo itself", retry=RETRY, deadline=DEADLINE)
 def uncall(context: Context) -> None:
-    """Sends the requests that take back a `cloud.call`."""
+    """Sends the requests that undo a `cloud.call`."""
     args, done = context.args["args"], context.args["result"]
     undo = done["undo"] if done else resolve(args.get("undo", []), context.args.get("results") or {}, context)
     for request in undo:
@@ -55,7 +55,7 @@ def uncall(context: Context) -> None:
 
 @step("cloud.final", args=Final, commit="what was held for a rollback is given up", retry=RETRY, deadline=600)
 def final(context: Context) -> None:
-    """Sends `requests` after which there is no way back."""
+    """Sends `requests` that cannot be rolled back."""
     args = resolve(context.args, context.results(), context)
     for request in args["requests"]:
         send(client(context, args), args["service"], request)

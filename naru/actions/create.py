@@ -151,7 +151,7 @@ class _Thing:
                     raise PlanError(
                         f"{self.args['wrap']} {key} came to nothing",
                         detail=str(why),
-                        hint="When the cause is mended: naru plan retry; the failed one is deleted first.",
+                        hint="When the cause is fixed: naru plan retry; the failed one is deleted first.",
                     )
                 found()
         kept = {name: item.get(name) for name in self.args.get("keep", ())}

@@ -18,7 +18,7 @@ LIMIT = 900.0
 
 
 class Power(Action):
-    """The state that the server is brought `to`; `back` is the one that a rollback brings it to, None for none."""
+    """The state that the server is brought `to`; `back` is the one that a rollback brings it to, if any."""
 
     step_kind: ClassVar[str] = "cloud.power"
 

@@ -99,7 +99,7 @@ naru plan show work/demo --rollback --unit server/web-1
         parser.add_argument(
             "--unit", action="append", metavar="UNIT", help="with --rollback: of this unit only; may be repeated"
         )
-        parser.add_argument("--with-dependents", action="store_true", help="with --unit: and what rests on it")
+        parser.add_argument("--with-dependents", action="store_true", help="with --unit: and what depends on it")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

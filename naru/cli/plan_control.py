@@ -43,11 +43,11 @@ class Pause(_Mode):
 
     examples = "naru plan pause work/demo"
     change = staticmethod(control.pause)
-    said = "paused: naru plan resume lets it go on"
+    said = "paused: naru plan resume continues it"
 
 
 class Resume(_Mode):
-    """Take back a pause or a cancel; it starts no executor."""
+    """End a pause or a cancel; it starts no executor."""
 
     examples = "naru plan resume work/demo"
     change = staticmethod(control.resume)
@@ -59,7 +59,7 @@ class Cancel(_Mode):
 
     examples = "naru plan cancel work/demo"
     change = staticmethod(control.cancel)
-    said = "cancelled: naru plan rollback takes back what was done, naru plan resume lets it go on"
+    said = "cancelled: naru plan rollback undoes what was done, naru plan resume continues it"
 
 
 class _Gate(_Action):

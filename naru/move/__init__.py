@@ -2,6 +2,6 @@
 
 What is known of both clouds (`facts`), what the map decides (`mapping`, `mapfile`), what becomes of each kind of thing
 (`kind`, `kinds`), the rules that make the plan of it (`rules`, `planner`, `draft`), the window (`cutover`), volume
-content (`storage`, `content`, `sync`), the way back (`rollback`, `back`), what came of it (`verify`,
+content (`storage`, `content`, `sync`), rolling back (`rollback`, `back`), what came of it (`verify`,
 `outcome`, `pages`).
 """

@@ -19,12 +19,12 @@ ROLE = "member"
 """The role that Naru gives somebody in a project to act there."""
 ENTER = message(
     "move.title.act_in",
-    en="a role in {project} for a while, to act as {user}",
+    en="grant a temporary role in {project}, to act as {user}",
     ko="{user} 사용자로 작업할 수 있도록 프로젝트 {project}에 역할을 임시로 부여",
 )
 LEAVE = message(
     "move.title.act_in_no_more",
-    en="no role any more in {project}, to act as {user}",
+    en="revoke the temporary role in {project}, to act as {user}",
     ko="{user} 사용자로 작업하기 위해 프로젝트 {project}에 임시로 부여한 역할 회수",
 )
 AS_ADMINISTRATOR = message(

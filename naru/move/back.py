@@ -1,4 +1,4 @@
-"""What a rollback after the cut-over leaves behind: said before it begins."""
+"""What a rollback after the cut-over loses, with `--carry-back` or without: said before it begins."""
 
 from collections.abc import Collection, Iterator
 

@@ -101,10 +101,10 @@ ADD_HOSTS = message(
     en="Add hosts, or map the flavor to another.",
     ko="호스트를 추가하거나 map.yaml에서 다른 Flavor를 지정해 주십시오.",
 )
-SWITCHED_OFF = message("move.check.switched_off", en="{thing} is switched off", ko="{thing}: 비활성화되어 있습니다")
+DISABLED = message("move.check.disabled", en="{thing} is disabled", ko="{thing}: 비활성화되어 있습니다")
 OPEN_MEANWHILE = message(
     "move.check.open_meanwhile",
-    en="It is open on the new cloud while its things are made, and switched off when they are.",
+    en="It is enabled on the new cloud while its things are made, and disabled when they are.",
     ko="새 클라우드에서 리소스를 만드는 동안에는 활성화하고, 다 만든 뒤 다시 비활성화합니다.",
 )
 NO_RULE = message(
@@ -264,13 +264,13 @@ def capacity(draft: Draft) -> None:
 
 
 def disabled(draft: Draft) -> None:
-    """Projects and users that are switched off: opened for the move, switched off again."""
+    """Projects and users that are disabled: enabled for the move, disabled again."""
     for rows in (draft.facts.projects, draft.facts.users):
         for row in rows.values():
             if not row.body.get("enabled", True):
                 draft.find(
                     "info",
-                    SWITCHED_OFF(thing=thing(row)),
+                    DISABLED(thing=thing(row)),
                     detail=OPEN_MEANWHILE(),
                     about=row.id,
                 )

@@ -14,7 +14,7 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.kinds import floating_ip, port, quota, router, server, volume
 from naru.move.kinds.disks import from_volume
-from naru.move.storage import Compared, Content, End, Kept, Settle
+from naru.move.storage import Compared, Content, End, Flatten, Kept
 from naru.move.work import ARCHIVE
 
 SHARED_MADE = message(
@@ -23,7 +23,7 @@ SHARED_MADE = message(
     ko="프로젝트에 속하지 않는 리소스를 모두 만듦",
 )
 PROJECT_MADE = message("move.title.project_made", en="all of {project} is made", ko="{project}: 리소스를 모두 만듦")
-CUT_OVER = message("move.title.cut_over", en="{project} is cut over", ko="{project}: 전환 시작")
+CUT_OVER = message("move.title.cut_over", en="{project}: the cut-over begins", ko="{project}: 전환 시작")
 STOP_OLD = message("move.title.stop_old", en="old cloud: stop {thing}", ko="기존 클라우드: {thing} 중지")
 START = message("move.title.start", en="start {thing}", ko="{thing} 시작")
 CONTENT = message(
@@ -32,23 +32,23 @@ CONTENT = message(
 ROOT_CONTENT = message("move.title.root_content", en="the own disk of {thing}", ko="{thing}의 자체 디스크 복사")
 PROOFS = message(
     "move.title.proofs",
-    en="proofs of the content of {count} volumes are in the archive",
+    en="keep the proofs of the content of {count} volumes in the archive",
     ko="볼륨 {count}개의 내용 비교 결과를 아카이브에 보관",
 )
-FINAL = message("move.title.final", en="{project} is final", ko="{project}: 마무리 시작")
-NO_WAY_BACK = message(
-    "move.title.no_way_back",
-    en="{project}: the way back is given up",
+FINAL = message("move.title.final", en="{project}: finalizing begins", ko="{project}: 마무리 시작")
+NO_ROLLBACK = message(
+    "move.title.no_rollback",
+    en="{project}: remove what is held for a rollback; no rollback after this",
     ko="{project}: 되돌리기 위해 남겨 둔 것 정리(이후 되돌릴 수 없음)",
 )
-SETTLED = message(
-    "move.title.settled",
-    en="{thing} stands alone, if it is a clone of the old one",
-    ko="{thing}: 기존 볼륨의 클론이면 독립시키기",
+FLATTEN = message(
+    "move.title.flatten",
+    en="flatten {thing}, if it is a clone of the old one",
+    ko="{thing}: 기존 볼륨의 클론이면 독립시키기(flatten)",
 )
 CLEANED = message(
     "move.title.cleaned",
-    en="no point of the move is left on {thing}",
+    en="remove what copies left on {thing}",
     ko="{thing}에 남은 복사 지점 삭제",
 )
 BY_IMAGE = message(
@@ -95,7 +95,7 @@ def cut_over(draft: Draft) -> None:
         reached = floating_ip.take_over(draft, project, [*after, *freed])
         for row in servers:
             _start(draft, row, arrived[row.id], reached)
-        port.come_up(draft, project, after)
+        port.activate(draft, project, after)
         _kept(draft, project, begin)
 
 
@@ -266,7 +266,7 @@ def finalize(draft: Draft) -> None:
         draft.step(
             f"no way back {project}",
             Final(cloud=draft.old, service="network", requests=held),
-            NO_WAY_BACK(project=row.name),
+            NO_ROLLBACK(project=row.name),
             about=row,
             purpose=purposes.END,
             project=project,
@@ -274,16 +274,16 @@ def finalize(draft: Draft) -> None:
         )
 
 
-def _settle(draft: Draft, row: Row) -> str:
+def _flatten(draft: Draft, row: Row) -> str:
     """The step that makes a volume independent that became a clone, when its servers run again. It stands outside of
     the window: neither what is cut over next nor how far this project is waits for it, only the end of the move does.
     """
     servers = [draft.facts.old.all(server.KIND.name).get(item["server_id"]) for item in row.body.get("attachments", [])]
     started = [_start_step(one) for one in servers if one and _moved(draft, one) and server.runs(one)]
     return draft.step(
-        f"settle volume/{row.id}",
-        volume.way(draft, row, Settle),
-        SETTLED(thing=thing(row)),
+        f"flatten volume/{row.id}",
+        volume.way(draft, row, Flatten),
+        FLATTEN(thing=thing(row)),
         about=row,
         project=row.project,
         after=[_content_step(row), *started],
@@ -303,7 +303,7 @@ def _clean(draft: Draft, project: str, after: str) -> list[str]:
             CLEANED(thing=thing(row)),
             about=row,
             project=project,
-            after=[after, _settle(draft, row)],
+            after=[after, _flatten(draft, row)],
             queue=draft.queue(row),
         )
         for row in _carried(draft, project)

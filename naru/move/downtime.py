@@ -43,8 +43,8 @@ def ahead(work: Work, seconds: Mapping[str, float], projects: Collection[str]) -
     return max((found[server] for server in own & found.keys()), default=None)
 
 
-def tell(draft: Draft) -> None:
-    """Says to the plan's reader of each project how long its servers are to be off."""
+def findings(draft: Draft) -> None:
+    """Adds a finding for each project: how long its servers are to be off."""
     seconds = expected(draft.plan)
     for project in draft.facts.projects.values():
         own = sorted(

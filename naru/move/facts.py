@@ -156,7 +156,7 @@ def _movable(row: Row) -> bool:
 
 def disks(side: Side, row: Row) -> list[tuple[Row, dict[str, Any]]]:
     """The server's volumes in device order, each with what Nova says of it."""
-    told = row.body.get("os-extended-volumes:volumes_attached") or []
+    attached = row.body.get("os-extended-volumes:volumes_attached") or []
     known = side.all("volume")
 
     def device(entry: dict[str, Any]) -> tuple[int, str]:
@@ -165,4 +165,4 @@ def disks(side: Side, row: Row) -> list[tuple[Row, dict[str, Any]]]:
         name = next((item.get("device") or "" for item in attachments if item["server_id"] == row.id), "")
         return len(name), name  # vdz comes before vdaa
 
-    return [(known[entry["id"]], entry) for entry in sorted(told, key=device) if entry["id"] in known]
+    return [(known[entry["id"]], entry) for entry in sorted(attached, key=device) if entry["id"] in known]

@@ -51,10 +51,11 @@ class Kind:
     no extension.
 
     Keeping: `handled` are further fields that the module deals with by itself. `not_kept` are those that cannot be the
-    same, and why. `follows` are those that something else brings about, or that the cloud has for itself: whatever
-    else is said of them, they are not compared as the API says them.
+    same, and why. `derived` are those that another thing or a later step brings about, or that the cloud sets for
+    itself: the plan does not report them as lost, and they are not compared.
 
-    Comparing: `compared` gives fields in a form in which both sides can be compared, in place of what the API says;
+    Comparing: `not_compared` are further fields that are not compared as the API says them, whether they are sent,
+    handled or not kept. `compared` gives fields in a form in which both sides can be compared, in their place;
     `after_cutover` those that are only the same after the cut-over, `arrives` what of these the new one is to have
     whatever the old one had. Of a `relation` there is nothing to compare: that
     it exists is all. What is set `at_end` is compared when the move is finalized. `counterpart` gives the id on the new
@@ -77,7 +78,8 @@ class Kind:
     harmless: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     handled: frozenset[str] = frozenset()
     not_kept: Mapping[str, Text] = field(default_factory=dict)
-    follows: frozenset[str] = frozenset()
+    derived: frozenset[str] = frozenset()
+    not_compared: frozenset[str] = frozenset()
     compared: Comparable = _nothing
     after_cutover: Comparable = _nothing
     arrives: Callable[[Row], dict[str, Any]] = lambda row: {}
@@ -140,12 +142,13 @@ class Kind:
         return found
 
     def unknown(self, row: Row, kept: Iterable[str] = ()) -> Iterator[FieldChange]:
-        """What is not kept of a thing: every field with a value that is neither sent, handled nor among `kept`."""
+        """What is not kept of a thing: every field with a value that is neither sent, handled, derived nor among
+        `kept`."""
         known = {*self.sent, *self.handled, *kept}
         for name, value in row.body.items():
             if name in OWN or name in known or value in NOTHING:
                 continue
             if name in self.not_kept:
                 yield FieldChange(name, value, None, self.not_kept[name])
-            elif name not in self.follows:
+            elif name not in self.derived:
                 yield FieldChange(name, value, None, UNKNOWN_FIELD())

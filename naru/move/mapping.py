@@ -13,8 +13,8 @@ CREATE = "create"
 
 AS_WRITTEN = message("move.map.as_written", en="as written", ko="map.yaml에서 지정했습니다")
 SAME_NAME = message("move.map.same_name", en="same name", ko="이름이 같습니다")
-ABSENT = message("move.map.absent", en="not there", ko="새 클라우드에 없습니다")
-ABSENT_BUT = message("move.map.absent_but", en="not there; {known}", ko="새 클라우드에 없습니다({known})")
+ABSENT = message("move.map.absent", en="not on the new cloud", ko="새 클라우드에 없습니다")
+ABSENT_BUT = message("move.map.absent_but", en="not on the new cloud; {known}", ko="새 클라우드에 없습니다({known})")
 HAS = message("move.map.has", en="{cloud} has {names}", ko="{cloud} 클라우드에 있는 것: {names}")
 HAS_NONE = message("move.map.has_none", en="there is none on {cloud}", ko="{cloud} 클라우드에는 하나도 없습니다")
 USERS = message("move.map.users", en="{users:counts}", ko="{users:counts}")

@@ -1,7 +1,7 @@
 """Marks: what has no natural key bears one until all of its project is made, so that it is found again after a kill.
 
 The mark of a thing is `naru:` and its old id, in its description or its metadata. When all of a project is made, what a
-service made twice all the same is deleted (`move.sweep`), and the marks are taken away.
+service made twice all the same is deleted (`move.sweep`), and the marks are removed.
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,8 @@ from naru.plan.context import Context
 from naru.plan.kinds import step
 
 MARK = "naru"
-SWEPT = message(
-    "move.title.swept", en="nothing of {project} is there twice", ko="{project}: 중복으로 만들어진 리소스 삭제"
-)
-UNMARKED = message("move.title.unmark", en="take {count} marks away", ko="표시 {count}개 제거")
+SWEPT = message("move.title.swept", en="delete duplicates in {project}", ko="{project}: 중복으로 만들어진 리소스 삭제")
+UNMARKED = message("move.title.unmark", en="remove {count} marks", ko="표시 {count}개 제거")
 
 
 class Listing(Part):
@@ -41,7 +39,7 @@ class Listing(Part):
 @dataclass(frozen=True)
 class Marked:
     """A thing that bears a mark: the step that makes it, where things of its kind are listed, and the request (to its
-    own path) that takes the mark away."""
+    own path) that removes the mark."""
 
     mark: str
     step: str
@@ -64,7 +62,7 @@ def mark(row: Row) -> str:
 def marked(
     draft: Draft, kind: Kind, row: Row, step: str, *, field: str, unmark: Mapping[str, Any], version: str = ""
 ) -> None:
-    """The thing that the step makes bears `mark(row)` in `field`, until the request `unmark` has taken it away."""
+    """The thing that the step makes bears `mark(row)` in `field`, until the request `unmark` has removed it."""
     read = BY_NAME[row.kind]
     listing = Listing(
         service=read.service,
@@ -86,7 +84,7 @@ def marked_in_metadata(draft: Draft, kind: Kind, row: Row, step: str) -> None:
 
 
 def removal(draft: Draft, project: str, after: str) -> str:
-    """The steps, after the step `after`, that delete what is there twice and take the marks away; the last of them."""
+    """The steps, after the step `after`, that delete duplicates and remove the marks; the last of them."""
     marks = draft.note(Marks).by_project.get(project, [])
     if not marks:
         return after

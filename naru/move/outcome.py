@@ -138,13 +138,13 @@ class Content:
 @dataclass(frozen=True, slots=True)
 class Project:
     """A project that was moved. `domain` is the name of its domain; `new_id` is empty before it is made. One that was
-    taken `back` is on the old cloud as before, whatever phase the others are in."""
+    `rolled_back` is on the old cloud as before, whatever phase the others are in."""
 
     old_id: str
     new_id: str
     name: str
     domain: str
-    back: bool = False
+    rolled_back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def make(
     load(plan.modules)
     KINDS.check_arguments(plan)
     draft.plan = timings.with_estimates(plan, KINDS, rehearsals)
-    downtime.tell(draft)
+    downtime.findings(draft)
     return draft
 
 

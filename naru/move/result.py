@@ -27,7 +27,7 @@ class Reached:
     phase: str
     done: set[str]
     final: set[str]
-    back: set[str]
+    rolled_back: set[str]
     undone: set[str]
 
     @classmethod
@@ -61,7 +61,7 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
     """Everything compared: `new` as it is now."""
     progress = Reached.of(work)
     made = {} if progress.phase == "rollback" else work.made()
-    verifier = Verifier(old, new, made, progress.done, progress.final, progress.back, progress.undone)
+    verifier = Verifier(old, new, made, progress.done, progress.final, progress.rolled_back, progress.undone)
     begun = progress.phase not in ("plan", "rollback")
     members = _members(work, old)
     items = [_item(work, old, decision, made, members, verifier if begun else None) for decision in work.decisions]
@@ -71,10 +71,10 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
     projects = [
         Project(
             old_id=identity,
-            new_id="" if identity in progress.back else made.get(f"project {identity}", ""),
+            new_id="" if identity in progress.rolled_back else made.get(f"project {identity}", ""),
             name=name,
             domain=_name(domains, old.all("project")[identity].body.get("domain_id")),
-            back=identity in progress.back,
+            rolled_back=identity in progress.rolled_back,
         )
         for identity, name in work.projects.items()
     ]
@@ -89,7 +89,7 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
         phase=progress.phase,
         projects=tuple(projects),
         items=tuple(items),
-        tasks=tuple(task for task in _tasks(work, old, members) if task.project not in progress.back),
+        tasks=tuple(task for task in _tasks(work, old, members) if task.project not in progress.rolled_back),
         downtimes=tuple(downtimes(work)),
         contents=tuple(contents(work)),
         findings=findings,
@@ -105,13 +105,13 @@ def _item(
     verifier: Verifier | None,
 ) -> Item:
     row = old.all(decision.kind).get(decision.id)
-    told = [Difference(rule.field, rule.old, rule.new, rule.why) for rule in decision.rules]
-    found = [] if verifier is None else list(verifier.differences(decision))
+    planned = [Difference(rule.field, rule.old, rule.new, rule.why) for rule in decision.rules]
+    actual = [] if verifier is None else list(verifier.differences(decision))
     new_id = made.get(f"{decision.kind} {decision.id}", "")
     if decision.kind == "image" and decision.decision == "create" and new_id not in ("", decision.id):
         why = "the new Glance has had an image of this id before, and gives no id a second time"
-        told.append(Difference("id", decision.id, new_id, why))
-    seen = {difference.field for difference in found}
+        planned.append(Difference("id", decision.id, new_id, why))
+    seen = {difference.field for difference in actual}
     return Item(
         kind=decision.kind,
         old_id=decision.id,
@@ -120,7 +120,7 @@ def _item(
         project=decision.project if decision.project in work.projects else "",
         decision=decision.decision,
         why=decision.why,
-        differences=(*found, *(difference for difference in told if difference.field not in seen)),
+        differences=(*actual, *(difference for difference in planned if difference.field not in seen)),
         used_by=_users_of(work, old, decision, members),
         device_owner=str(row.body.get("device_owner") or "") if row else "",
     )

@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 from naru.errors import NaruError
 from naru.move.draft import CLOUD
 from naru.move.purposes import END
-from naru.move.storage import BACK, CARRY
+from naru.move.storage import CARRY, UNDO_CONTENT
 from naru.move.work import Work
 from naru.plan import rollback
-from naru.plan.errors import RestedOn
+from naru.plan.errors import HasDependents
 from naru.plan.journal import Journal
 from naru.plan.queries import reading
 
@@ -26,7 +26,8 @@ def rolled_back(journal: Journal, projects: Collection[str]) -> set[str]:
 
 
 def finalized(journal: Journal, projects: Collection[str]) -> set[str]:
-    """Those of the projects (ids) whose way back is given up, or began to be."""
+    """Those of the projects (ids) that cannot be rolled back any more: what was held for that is given up, or began to
+    be."""
     with reading(journal) as now:
         return {step.about_id for step in now.steps(purpose=END) if step.attempt and step.about_id in projects}
 
@@ -53,56 +54,55 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
     With `carry_back` what the new volumes hold goes back to the old ones, also of a rollback that was begun without;
     returns the steps of it for which that is too late.
 
-    Raises NaruError past their finalizing, and when steps of other projects rest on theirs, with what to do.
+    Raises NaruError past their finalizing, and when steps of other projects depend on theirs, with what to do.
     """
     final = finalized(journal, work.projects)
     if gone := final & (set(projects) or work.projects.keys()):
-        raise _no_way_back(work, gone, set(projects or work.projects) - final - rolled_back(journal, work.projects))
-    args = {BACK: CARRY} if carry_back else {}
+        raise _finalized(work, gone, set(projects or work.projects) - final - rolled_back(journal, work.projects))
+    args = {UNDO_CONTENT: CARRY} if carry_back else {}
     every = units(work, journal)
     chosen = {unit for project in projects for unit in every[project]} if projects else None
     try:
         made = rollback.start(journal, units=chosen, along=[CLOUD] if projects else None, args=args)
-    except RestedOn as error:
-        raise _rested_on(work, every, error, projects, final) from error
-    late = rollback.change(journal, BACK, CARRY) if carry_back else []
+    except HasDependents as error:
+        raise _dependents(work, every, error, projects, final) from error
+    late = rollback.change(journal, UNDO_CONTENT, CARRY) if carry_back else []
     return [] if made else late
 
 
-def _no_way_back(work: Work, gone: Collection[str], left: Collection[str]) -> NaruError:
+def _finalized(work: Work, gone: Collection[str], left: Collection[str]) -> NaruError:
     """The error for projects that are finalized; `left` can still be rolled back."""
-    hint = "What is wrong has to be mended on the new cloud."
+    hint = "What is wrong has to be repaired on the new cloud."
     if left:
         hint = f"The others can be rolled back: naru move rollback {work.arguments(left)}"
-    return NaruError(f"there is no way back: {work.listed(gone)} {_verb(gone, 'is')} finalized", hint=hint)
+    return NaruError(
+        f"{work.listed(gone)} {'is' if len(gone) == 1 else 'are'} finalized and cannot be rolled back", hint=hint
+    )
 
 
-def _rested_on(
+def _dependents(
     work: Work,
     every: Mapping[str, set[str]],
-    error: RestedOn,
+    error: HasDependents,
     projects: Collection[str],
     final: Collection[str],
 ) -> NaruError:
-    """The error that names the projects of the units that rest on these."""
+    """The error that names the projects of the units that depend on these."""
     owner = {unit: project for project, mine in every.items() for unit in mine}
     steps: dict[str, list[str]] = {}
-    for unit, titles in error.resting.items():
+    for unit, titles in error.dependents.items():
         steps.setdefault(owner[unit], []).extend(titles)
     lines = []
     for project in sorted(steps, key=work.called.__getitem__):
         more = f", and what comes after it: {len(steps[project]) - 1} steps" if len(steps[project]) > 1 else ""
         lines.append(f"{work.called[project]}: {steps[project][0]}{more}")
     if stuck := set(steps) & set(final):
-        hint = f"There is no way back: {work.listed(stuck)} {_verb(stuck, 'is')} finalized."
+        hint = f"{work.listed(stuck)} {'is' if len(stuck) == 1 else 'are'} finalized and cannot be rolled back."
     else:
         hint = f"Roll them back together: naru move rollback {work.arguments({*projects, *steps})}"
+    depend = "depends" if len(steps) == 1 else "depend"
     return NaruError(
-        f"{work.listed(projects)} cannot be rolled back alone: {work.listed(steps)} {_verb(steps, 'rests')} on it",
+        f"{work.listed(projects)} cannot be rolled back alone: {work.listed(steps)} {depend} on it",
         detail="\n".join(lines),
         hint=hint,
     )
-
-
-def _verb(projects: Collection[str], singular: str) -> str:
-    return singular if len(projects) == 1 else {"is": "are", "rests": "rest"}[singular]

@@ -4,8 +4,8 @@ after the first pass only what changed, compared by checksums.
 Each volume has a directory of its own in the work directory, with what is known of its copy: `move.content.place` makes
 it while preparing, rounds of copying ahead (see `sync`) and the cut-over go on from it. Where both clouds have one
 storage nothing is copied: the cut-over makes a clone or a reflink (see `naru.volumes.engine.clone`), and
-`move.content.settle` makes that independent when the servers run again. The file `rate` in the work directory caps what
-all copies of one run carry together; it may be changed at any time.
+`move.content.flatten` makes that independent when the servers run again. The file `rate` in the work directory caps
+what all copies of one run carry together; it may be changed at any time.
 
 What needs a cloud is done in the executor: `before` a step's function it asks Cinder where the volumes lie, so that a
 worker needs no credentials but the storages'. The function itself needs the storages and the work directory, and may
@@ -121,8 +121,8 @@ def place(context: Context) -> dict[str, Any]:
     return {"from": str(source), "to": str(target), "way": found.name, "why": found.why}
 
 
-BACK = "move.content.back"
-COPYING = ("move.content", "move.snapshot", "move.backup", BACK, "move.content.settle")
+UNDO_CONTENT = "move.content.undo"
+COPYING = ("move.content", "move.snapshot", "move.backup", UNDO_CONTENT, "move.content.flatten")
 """The kinds that share the cap."""
 CARRY = {"carry": True}
 """The argument by which an undo of a `move.content` carries what was written since back to the old volume."""
@@ -143,7 +143,7 @@ class Content(VolumeCopy):
     whole: bool = False
 
 
-@step("move.content", args=Content, undo=BACK, retry=AGAIN, deadline=_limit, estimate=_seconds, before=ask)
+@step("move.content", args=Content, undo=UNDO_CONTENT, retry=AGAIN, deadline=_limit, estimate=_seconds, before=ask)
 def content(context: Context) -> dict[str, Any]:
     """Copies what changed of the volume `from` on the cloud `old` since the last pass, or all, into the volume `to` on
     `cloud`, and compares the checksums of what changed since both were last found equal, or of everything; what differs
@@ -173,12 +173,12 @@ def _clone(
 ) -> dict[str, Any]:
     began = time.monotonic()
     nothing = dict.fromkeys(("pass", "read", "written", "compared", "repaired"), 0)
-    told = {"way": found.name, "why": "", **nothing, "to": args["to"], "size": int(args["size"]), "whole": False}
+    result = {"way": found.name, "why": "", **nothing, "to": args["to"], "size": int(args["size"]), "whole": False}
     if not args.get("ahead"):
         control = Control(context.check, lambda done, total: context.progress(done, total))
         context.log(f"{found.name} {source} {target}")
-        told |= clone(source, target, job_of(args["from"]), control, found=found)._asdict()
-    return {**told, "digest": "", "seconds": round(time.monotonic() - began, 2)}
+        result |= clone(source, target, job_of(args["from"]), control, found=found)._asdict()
+    return {**result, "digest": "", "seconds": round(time.monotonic() - began, 2)}
 
 
 def _carry(
@@ -301,8 +301,8 @@ def _history(context: Context) -> None:
             f"{target} has later content than that of snapshot {args['snapshot']}",
             hint="Leave the snapshot on the old cloud: naru plan skip.",
         )
-    told = _carry(context, args, source, target, _snapshot_of(source, args["snapshot"]))
-    context.log(f"carried {told['written']} bytes, compared {told['compared']}")
+    result = _carry(context, args, source, target, _snapshot_of(source, args["snapshot"]))
+    context.log(f"carried {result['written']} bytes, compared {result['compared']}")
 
 
 def _snapshot_of(source: Location, identity: str) -> str:
@@ -318,11 +318,11 @@ def _snapshot_of(source: Location, identity: str) -> str:
     )
 
 
-def _limit_back(args: Mapping[str, Any]) -> float:
+def _limit_undo(args: Mapping[str, Any]) -> float:
     return 2 * _limit(args["args"])
 
 
-def ask_back(context: Context) -> dict[str, Any]:
+def ask_undo(context: Context) -> dict[str, Any]:
     """As `ask`, of the step that is undone. Raises NaruError when content is to be carried back and a server is not
     off."""
     done, args = context.args["result"], context.args["args"]
@@ -330,26 +330,33 @@ def ask_back(context: Context) -> dict[str, Any]:
     args = {**args, "to": to}
     # what has not wholly arrived was used by nobody
     carry = bool(context.args.get("carry")) and done is not None
-    adopted = done is None or done["way"] != "copy"
-    given = asked(context, args, sides(args) if carry or adopted else ())
+    cloned = done is None or done["way"] != "copy"
+    given = asked(context, args, sides(args) if carry or cloned else ())
     if carry:
         for name, volume, _ in reversed(sides(args)):
             _check_off(context, name, volume)
-    return {**given, "carry": carry, "adopted": adopted}
+    return {**given, "carry": carry, "cloned": cloned}
 
 
-@step(BACK, no_undo="it is an undo itself", retry=AGAIN, deadline=_limit_back, before=ask_back)
-def content_back(context: Context) -> dict[str, Any] | None:
-    """Takes a clone back, as far as it came: the new volume is the empty one again, no point is left on the old one. A
-    copy goes with its volume. With CARRY, what was written since goes to the old volume before."""
+@step(
+    UNDO_CONTENT,
+    no_undo="it is an undo itself",
+    retry=AGAIN,
+    deadline=_limit_undo,
+    before=ask_undo,
+    was=["move.content.back"],
+)
+def content_undo(context: Context) -> dict[str, Any] | None:
+    """Undoes a clone, as far as it came: the new volume is the empty one again, no point is left on the old one. A copy
+    is deleted with its volume. With CARRY, what was written since is copied to the old volume before."""
     args = arguments(context)
     (Path(args["directory"]) / FINAL).unlink(missing_ok=True)
-    told = _carry_back(context, args) if context.given["carry"] else None
-    if context.given["adopted"]:
+    carried = _carry_back(context, args) if context.given["carry"] else None
+    if context.given["cloned"]:
         source, target = existing(context)
         control = Control(context.check, lambda done, total: context.progress(done, total))
         undo(source, target, job_of(args["from"]), control)
-    return told
+    return carried
 
 
 def _carry_back(context: Context, args: Mapping[str, Any]) -> dict[str, Any]:
@@ -376,8 +383,8 @@ def _carry_back(context: Context, args: Mapping[str, Any]) -> dict[str, Any]:
 def _check_off(context: Context, name: str, volume: str) -> None:
     """Raises NaruError unless every server that has the volume is off, and is to stay so for now."""
     client = cloud(context, name)
-    told = get(client, "block-storage", f"/volumes/{volume}", "volume") or {}
-    for attachment in told.get("attachments") or []:
+    described = get(client, "block-storage", f"/volumes/{volume}", "volume") or {}
+    for attachment in described.get("attachments") or []:
         identity = attachment.get("server_id")
         if not identity:
             raise NaruError(
@@ -429,23 +436,24 @@ def content_kept(context: Context) -> dict[str, int]:
     return {"volumes": count}
 
 
-class Settle(VolumeCopy):
+class Flatten(VolumeCopy):
     """The new volume, if it is a clone of the old one."""
 
-    step_kind: ClassVar[str] = "move.content.settle"
+    step_kind: ClassVar[str] = "move.content.flatten"
     limit_group: ClassVar[str] = FLATTENS
 
 
 @step(
-    "move.content.settle",
-    args=Settle,
+    "move.content.flatten",
+    args=Flatten,
     no_undo="the undo of move.content does it",
     retry=RETRY,
     deadline=_limit,
     estimate=_seconds,
     before=ask,
+    was=["move.content.settle"],
 )
-def content_settle(context: Context) -> dict[str, Any]:
+def content_flatten(context: Context) -> dict[str, Any]:
     """Makes the new volume `to` independent of the old one, if it became a clone of that, while its server runs, and
     compares what both were at the cut-over."""
     args = arguments(context)

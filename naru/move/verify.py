@@ -18,19 +18,19 @@ from naru.move.kinds import BY_NAME
 from naru.move.outcome import Difference
 
 PROJECT_ROLLED_BACK = message(
-    "move.verify.project_rolled_back", en="its project was taken back", ko="프로젝트의 이전을 되돌렸습니다"
+    "move.verify.project_rolled_back", en="its project was rolled back", ko="프로젝트의 이전을 되돌렸습니다"
 )
 JOINED_ROLLED_BACK = message(
     "move.verify.joined_rolled_back",
-    en="a project that it joined was taken back",
+    en="a project that it joined was rolled back",
     ko="함께 쓰던 프로젝트의 이전을 되돌렸습니다",
 )
 
 
 class Verifier:
     """Compares `old`, as it was, with `new`, as it is. `made` has the new id by kind and old id joined by a blank;
-    `done` the projects (old ids) that are cut over, `final` those that are finalized, `back` those taken back, `undone`
-    the steps that joined these to others."""
+    `done` the projects (old ids) that are cut over, `final` those that are finalized, `rolled_back` those rolled back,
+    `undone` the steps that joined these to others."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Verifier:
         made: Mapping[str, str],
         done: set[str],
         final: set[str],
-        back: Collection[str] = (),
+        rolled_back: Collection[str] = (),
         undone: Collection[str] = (),
     ) -> None:
         self.old = old
@@ -47,7 +47,7 @@ class Verifier:
         self.made = made
         self.done = done
         self.final = final
-        self.back = back
+        self.rolled_back = rolled_back
         self.undone = undone
 
     def differences(self, decision: Decision) -> Iterator[Difference]:
@@ -56,7 +56,7 @@ class Verifier:
         kind = BY_NAME[decision.kind]
         if row is None or decision.decision != "create" or kind.relation:
             return
-        if decision.project in self.back:
+        if decision.project in self.rolled_back:
             yield Difference("", row.name or row.id, None, PROJECT_ROLLED_BACK())
             return
         if decision.step in self.undone:
@@ -68,15 +68,15 @@ class Verifier:
         if counterpart is None:
             yield Difference("", row.name or row.id, None, "")
             return
-        expected, found = _view(kind, self.old, row, self._map), _view(kind, self.new, counterpart, _as_it_is)
+        expected, actual = _view(kind, self.old, row, self._map), _view(kind, self.new, counterpart, _as_it_is)
         if decision.project in self.done:
             expected |= kind.after_cutover(self.old, row, self._map) | kind.arrives(row)
-            found |= kind.after_cutover(self.new, counterpart, _as_it_is)
+            actual |= kind.after_cutover(self.new, counterpart, _as_it_is)
         for field in sorted(expected):
-            if field not in found and expected[field] in NOTHING:
+            if field not in actual and expected[field] in NOTHING:
                 continue
-            if calm(field, expected[field]) != calm(field, found.get(field)):
-                old, new = expected[field], found.get(field)
+            if calm(field, expected[field]) != calm(field, actual.get(field)):
+                old, new = expected[field], actual.get(field)
                 yield Difference(field, old, new, self._rule(decision, field))
 
     def _counterpart(self, kind: Kind, decision: Decision, row: Row) -> str:
@@ -94,10 +94,10 @@ class Verifier:
 
     def _rule(self, decision: Decision, field: str) -> Text:
         """Why the field differs; "" when nothing explains it."""
-        found = next((rule.why for rule in decision.rules if rule.field == field), "")
-        if field == "default_project_id" and self.old.all("user")[decision.id].body[field] in self.back:
+        planned = next((rule.why for rule in decision.rules if rule.field == field), "")
+        if field == "default_project_id" and self.old.all("user")[decision.id].body[field] in self.rolled_back:
             return PROJECT_ROLLED_BACK()
-        return found or BY_NAME[decision.kind].not_kept.get(field, "")
+        return planned or BY_NAME[decision.kind].not_kept.get(field, "")
 
 
 def _as_it_is(kind: str, identity: Any) -> Any:
@@ -106,7 +106,7 @@ def _as_it_is(kind: str, identity: Any) -> Any:
 
 def _view(kind: Kind, side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     """The thing in the fields that are to be the same on both clouds, with every id `mapped`."""
-    leave = OWN | kind.follows
+    leave = OWN | kind.derived | kind.not_compared
     body = {name: value for name, value in row.body.items() if name not in leave}
     for path, named in inventory.BY_NAME[row.kind].references.items():
         name, _, rest = path.partition(".")

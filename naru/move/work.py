@@ -141,8 +141,8 @@ class Work:
         ]
         if lacking:
             archive.close()
-            told = f"no whole reading of {' and '.join(lacking)} from when it was planned"
-            raise InputError(f"{file} is not the archive of this move", detail=told, hint=DAMAGED)
+            detail = f"no whole reading of {' and '.join(lacking)} from when it was planned"
+            raise InputError(f"{file} is not the archive of this move", detail=detail, hint=DAMAGED)
         return archive
 
     def check_key(self, file: Path) -> None:

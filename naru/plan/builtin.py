@@ -55,7 +55,7 @@ def noop(context: Context) -> None:
 
 @step(BARRIER, args=Nothing, no_undo="it does nothing")
 def barrier(context: Context) -> None:
-    """Does nothing: a point that waits for others until they are done, skipped or undone. Nothing rests on those
+    """Does nothing: a point that waits for others until they are done, skipped or undone. Nothing depends on those
     because it comes after it."""
 
 

@@ -91,7 +91,7 @@ def retry(
             values["args"] = to_json(changed)
         return values
 
-    # a skipped step of a unit was skipped with a reason: to take that back it has to be named
+    # a skipped step of a unit was skipped with a reason: to run it after all it has to be named
     states = ("failed", "skipped", "undone") if steps else ("failed", "undone")
     return _change(journal, steps, unit, states, "retried", "" if args is None else to_json(args), change)
 

@@ -11,12 +11,12 @@ class PlanInputError(PlanError, InputError):
     """The caller asked for something that cannot be: a bad plan file, an unknown step, wrong arguments."""
 
 
-class RestedOn(PlanError):
-    """Steps of other units rest on what is to be rolled back. `resting`: their titles by unit, in order."""
+class HasDependents(PlanError):
+    """Steps of other units depend on what is to be rolled back. `dependents`: their titles by unit, in order."""
 
-    def __init__(self, resting: dict[str, list[str]], *, detail: str, hint: str) -> None:
-        super().__init__("steps of other units rest on what is to be rolled back", detail=detail, hint=hint)
-        self.resting = resting
+    def __init__(self, dependents: dict[str, list[str]], *, detail: str, hint: str) -> None:
+        super().__init__("steps of other units depend on what is to be rolled back", detail=detail, hint=hint)
+        self.dependents = dependents
 
 
 class Transient(PlanError):

@@ -49,8 +49,8 @@ class Executor:
     """Runs the plan of one journal until nothing more can start.
 
     `remote` runs the steps that have a queue; without it such a plan is refused. With `wait`, `run` goes
-    on while the plan is paused or held at a gate, until the operator lets it go on. With `undoing` it runs the steps of
-    rollbacks and leaves all others as they are; with a `scope` it runs what that says, and no rollback.
+    on while the plan is paused or held at a gate, until the operator resumes or releases it. With `undoing` it runs the
+    steps of rollbacks and leaves all others as they are; with a `scope` it runs what that says, and no rollback.
     """
 
     def __init__(

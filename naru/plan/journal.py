@@ -211,7 +211,7 @@ class Journal:
             raise PlanError(
                 f"{self.name}: the journal cannot be {verb}",
                 detail=str(error.orig).strip(),
-                hint="what was committed is safe: when the cause is mended, run the plan again",
+                hint="what was committed is safe: when the cause is fixed, run the plan again",
             ) from error
 
     def _damaged(self, detail: str) -> PlanInputError:

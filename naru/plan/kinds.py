@@ -47,8 +47,8 @@ LOST_WORKER = Retry(on=(LeaseLost,), tries=5, pause=0.0)
 class StepKind:
     """A registered step function and what the executor and the reader of a plan have to know about it.
 
-    Either `undo` names the kind that takes the effect back, or `no_undo` says why there is nothing to take back.
-    `commit` says why there is no way back once it has begun; rollback is refused past it. `verify` is called after
+    Either `undo` names the kind that undoes the effect, or `no_undo` says why there is nothing to undo, or `commit`
+    says why it cannot be undone once it has begun: then a rollback past it is refused. `verify` is called after
     the function and answers whether the effect is there. `deadline` and `estimate` are seconds, or a function of the
     arguments that gives them. `writes` names what the step writes to, from its arguments: a worker holds a lease on it.
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select, update
 from naru.messages import Text, load, message, say
 from naru.plan import schema
 from naru.plan.control import note
-from naru.plan.errors import PlanError, PlanInputError, RestedOn
+from naru.plan.errors import HasDependents, PlanError, PlanInputError
 from naru.plan.journal import CHUNK, Journal, about_of, chunks, insert_edges, insert_steps, to_json
 from naru.plan.kinds import KINDS, Kinds
 from naru.plan.leases import live_steps
@@ -99,13 +99,13 @@ def start(
 
     Undone is what began, whether it ended well or not: an undo kind finds nothing where nothing was made. Steps that
     never began become undone at once, those interrupted become failed, so that neither runs again. A rollback of
-    everything takes back a pause or cancel.
+    everything ends a pause or cancel.
 
-    What has begun in other units and rests on these is refused, or undone with them: all of it `with_dependents`, or
+    What has begun in other units and depends on these is refused, or undone with them: all of it `with_dependents`, or
     that of the units `along`. With `along`, what has not begun counts like what has: so nothing is left that would wait
-    for ever. Nobody rests on what comes before a barrier.
+    for ever. What comes after a barrier does not depend on what comes before it.
 
-    Raises `PlanError` when a commit step is among them or when some are running, `RestedOn` for what is refused,
+    Raises `PlanError` when a commit step is among them or when some are running, `HasDependents` for what is refused,
     `PlanInputError` for a unit that is not in the plan.
     """
     running = journal.is_running()
@@ -228,7 +228,7 @@ def _include_dependents(
     along: set[str],
     allowed: bool,
 ) -> None:
-    """Adds to `chosen` the steps of other units, among those that count, that rest on chosen ones, or refuses them."""
+    """Adds to `chosen` the steps of other units, among those that count, that depend on them, or refuses those."""
     others = []
     stack = list(chosen)
     while stack:
@@ -239,11 +239,11 @@ def _include_dependents(
                 if rows[after].unit not in along:
                     others.append(after)
     if others and not allowed:
-        resting: dict[str, list[str]] = {}
+        dependents: dict[str, list[str]] = {}
         for n in sorted(others):
-            resting.setdefault(rows[n].unit, []).append(say(_called(rows[n])))
-        raise RestedOn(
-            resting,
+            dependents.setdefault(rows[n].unit, []).append(say(_called(rows[n])))
+        raise HasDependents(
+            dependents,
             detail="\n".join(_some(f"{rows[n].id} of unit {rows[n].unit}" for n in sorted(others))),
             hint="roll those units back first, or with it: --with-dependents",
         )
@@ -254,9 +254,9 @@ def _refuse_commits(rows: list[Any], kinds: Kinds) -> None:
     commits = [f"{row.id}: {kinds.get(row.kind).commit}" for row in begun if kinds.get(row.kind).commit]
     if commits:
         raise PlanError(
-            "there is no way back: a commit step has begun",
+            "this can no longer be rolled back: a commit step has begun",
             detail="\n".join(_some(commits)),
-            hint="what is wrong has to be mended forwards",
+            hint="repair what is wrong, and go on",
         )
 
 
@@ -272,7 +272,7 @@ def _refuse_running(connection: Connection, rows: list[Any], executor_is_running
 
 
 def _undo_step(row: Any, rows: dict[int, Any], kinds: Kinds, befores: Iterable[int], earlier: int) -> Step:
-    """The step that takes back what `row` did; where nothing is to be taken back, a `noop` that keeps the order.
+    """The step that undoes what `row` did; where nothing is to be undone, a `noop` that keeps the order.
 
     One that has no result of its own to go by is given those of the steps it waited for. `earlier`: how often the step
     was undone before."""

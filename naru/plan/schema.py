@@ -64,7 +64,7 @@ steps = Table(
     Column("gate", Text, nullable=False),
     Column("title", Text, nullable=False),
     Column("estimate", Float, nullable=False),
-    # of an undo step: the n of the step whose effect it takes back
+    # of an undo step: the n of the step whose effect it undoes
     Column("undoes", Integer),
     Column("state", Text, nullable=False, default="waiting"),
     Column("attempt", Integer, nullable=False, default=0),

@@ -216,8 +216,8 @@ class Workers:
         return POLL
 
     def cancel(self, context: Context, why: str) -> None:
-        """What no worker has begun is taken back. Workers see for themselves that the plan is cancelled; when the
-        executor ends they go on."""
+        """What no worker has begun is withdrawn from the queue. Workers see for themselves that the plan is cancelled;
+        when the executor ends they go on."""
         context.cancel(why)
         job = self._jobs.get(context.n)
         if job is not None and self._withdraw(context.n):

@@ -40,7 +40,7 @@ def before(clouds: dict[str, Rest], company: Cloud) -> dict[str, Read]:
 
 @pytest.fixture
 def move(pair: Lab, tmp_path: Path, before: dict[str, Read]) -> Iterator[Move]:
-    """Of the company, taken back at the end."""
+    """Of the company, rolled back at the end."""
     with moving(Move(pair, tmp_path / "work")) as made:
         yield made
 

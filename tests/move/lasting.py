@@ -1,4 +1,4 @@
-"""A step kind after which there is no way back, for plans of a move's shape."""
+"""A step kind that cannot be rolled back, for plans of a move's shape."""
 
 from naru.plan.context import Context
 from naru.plan.kinds import step

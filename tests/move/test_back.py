@@ -91,7 +91,7 @@ def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Move]:
     monkeypatch.setattr(transport, "PAUSE", 0.01)
     monkeypatch.setattr(clouds, "_clouds", {})
     at_once = (Retry(on=(Exception,), tries=2, pause=0.01),)
-    monkeypatch.setitem(KINDS.by_name, storage.BACK, replaced(at_once))
+    monkeypatch.setitem(KINDS.by_name, storage.UNDO_CONTENT, replaced(at_once))
     with serving() as service:
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", stage(tmp_path, service))
         made = Move(tmp_path / "work", tmp_path / "old" / "volume-v", tmp_path / "new" / "volume-w", service)
@@ -101,7 +101,7 @@ def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Move]:
 
 
 def replaced(retry: tuple[Retry, ...]) -> Any:
-    return dataclasses.replace(KINDS.get(storage.BACK), retry=retry)
+    return dataclasses.replace(KINDS.get(storage.UNDO_CONTENT), retry=retry)
 
 
 def cut_over(work: Path, directory: Path) -> None:
@@ -214,8 +214,8 @@ def test_a_rollback_that_was_begun_without_can_still_be_told(move: Move) -> None
     naru("move", "rollback", move.work, "--carry-back")
     assert move.old.read_bytes() == content
     with Journal.open(move.work) as journal:
-        assert rollback.change(journal, storage.BACK, storage.CARRY) == []
-        assert rollback.change(journal, storage.BACK, {"carry": "otherwise"}) == ["content volume/v"]
+        assert rollback.change(journal, storage.UNDO_CONTENT, storage.CARRY) == []
+        assert rollback.change(journal, storage.UNDO_CONTENT, {"carry": "otherwise"}) == ["content volume/v"]
 
 
 def test_volumes_that_go_by_images_cannot(tmp_path: Path, move: Move) -> None:

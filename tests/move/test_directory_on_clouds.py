@@ -151,4 +151,4 @@ def test_somebody_who_is_not_there_yet_is_an_error_before_anything_is_done(
     process = move.start("plan", "--from", "old", "--to", "new", "--project", PROJECT, "--work", str(move.work))
     out, error = process.communicate(timeout=600)
     assert process.returncode == 1, error
-    assert "user mina is not moved: it comes from a directory, and is not there yet" in out + error
+    assert "user mina is not moved: it comes from a directory, and is not on the new cloud yet" in out + error

@@ -90,7 +90,7 @@ def test_measured_is_from_the_first_attempt_of_the_stop_to_the_end_of_the_start(
     assert db.stopped_at == datetime.datetime.fromtimestamp(BEGAN, datetime.UTC).isoformat(timespec="milliseconds")
 
 
-def test_what_a_rollback_took_back_is_not_measured(work: Path) -> None:
+def test_what_was_rolled_back_is_not_measured(work: Path) -> None:
     happened(work, "stop server/db", ("started", 0.0), ("undone", 50.0), state="undone", ended=1.0)
     happened(work, "start server/db", ("started", 20.0), ("undone", 40.0), state="undone", ended=21.0)
     assert downtime.downtimes(Work(work))[1].stopped_at == ""
@@ -139,7 +139,7 @@ class _Row:
 
 def test_the_plans_reader_is_told_of_each_project_with_servers_that_run() -> None:
     draft = Draft(_Facts(), {}, window(), Options(key=""))  # type: ignore[arg-type]
-    downtime.tell(draft)
+    downtime.findings(draft)
     [finding] = draft.plan.findings
     assert finding.severity == "info" and "project project p" in finding.summary
     assert "2, the longest for about 1 min 20 s" in finding.summary

@@ -51,7 +51,7 @@ def move(pair: Lab, before: dict[str, Read], faults: Faults, tmp_path: Path) -> 
             made.clouds_yaml.touch(mode=0o600)
             made.clouds_yaml.write_text(yaml.safe_dump(said))
             yield made
-        made.clouds_yaml = pair.clouds_yaml  # what a test that failed left is taken back without faults
+        made.clouds_yaml = pair.clouds_yaml  # what a test that failed left is rolled back without faults
 
 
 def test_every_tenth_request_goes_wrong(

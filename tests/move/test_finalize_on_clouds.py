@@ -65,7 +65,7 @@ def move(pair: Lab, crossing: Cloud, tmp_path: Path) -> Iterator[Move]:
 def test_content_by_images_and_back_from_the_end(
     pair: Lab, crossing: Cloud, move: Move, clouds: dict[str, Rest], rewrite: Callable[[Cloud, dict[str, Any]], None]
 ) -> None:
-    """As it is done where the storage cannot be reached: no --storage. Taken back before the last step of all."""
+    """As it is done where the storage cannot be reached: no --storage. Rolled back before the last step of all."""
     quota = OwnQuota(pair, clouds)
     quota.call("old", "PUT", {"quota_set": {"instances": 3, "cores": -1, "force": True}})
     before = snapshots(clouds)
@@ -94,7 +94,7 @@ def test_content_by_images_and_back_from_the_end(
 
     assert quota.read("new") == {"instances": -1, "cores": -1, "ram": -1}
     new_id, _ = quota.ids("new")
-    # all of the end but the last step, after which there is no way back
+    # all of the end but the last step, after which it cannot be rolled back
     assert main(["plan", "limit", "network@old", "0", "--work", str(move.work)]) == 0
     state = move.phase("finalize")
     assert state["state"] == "held" and not state["failed"], state
@@ -150,7 +150,7 @@ def test_moved_for_good(pair: Lab, crossing: Cloud, move: Move, clouds: dict[str
     all_told(wrong)
     assert quota.read("new") == quota.read("old") and quota.read("new")["instances"] == 3
     refused = move.start("rollback", str(move.work))
-    assert "way back" in refused.communicate(timeout=60)[1] and refused.returncode == 1
+    assert "finalized and cannot be rolled back" in refused.communicate(timeout=60)[1] and refused.returncode == 1
     quota.call("old", "DELETE")
     remove_crossing(pair)
     assert leftovers(clouds["new"], before["new"]) == {}

@@ -104,7 +104,7 @@ def test_guests_moved_while_they_run(lab: Lab, user: Rest, tmp_path: Path) -> No
             # back: the old guests go on with what they had
             began = time.monotonic()
             move.phase("rollback")
-            print(f"\ntaken back in {time.monotonic() - began:.1f} s")
+            print(f"\nrolled back in {time.monotonic() - began:.1f} s")
             assert leftovers(clouds["new"], before["new"]) == {}
             for server, root in guests.values():
                 ready(user, server, 2)

@@ -115,16 +115,16 @@ def chosen(found: Facts, written: mapfile.Map = mapfile.EMPTY) -> dict[tuple[str
 def test_every_need_is_matched_or_left_open_with_the_reason() -> None:
     assert chosen(facts()) == {
         ("domains", "Default"): ("Default", "same name"),
-        ("domains", "corp"): ("create", "not there"),
+        ("domains", "corp"): ("create", "not on the new cloud"),
         ("roles", "_member_"): ("member", "what _member_ became"),
-        ("roles", "auditor"): ("create", "not there"),
+        ("roles", "auditor"): ("create", "not on the new cloud"),
         ("flavors", "small"): ("small", "same name and size"),
         ("images", "debian"): ("debian", "same name and content"),
-        ("volume_types", "fast"): (None, "not there; new has ceph, nfs"),
+        ("volume_types", "fast"): (None, "not on the new cloud; new has ceph, nfs"),
         ("compute_zones", "zone-a"): ("nova", "the only one"),
         ("volume_zones", "nova"): ("nova", "same name"),
         ("networks", "public"): ("internet", "same CIDR"),
-        ("physical_networks", "phys"): (None, "no network there is on one of that name"),
+        ("physical_networks", "phys"): (None, "no network on the new cloud uses one of that name"),
     }
 
 

@@ -1,5 +1,5 @@
-"""The demo company in one work directory: two projects cut over, one of them taken back while the other stays, then the
-rest; judged by snapshots of both clouds."""
+"""The demo company in one work directory: two projects cut over, one of them rolled back while the other stays, then
+the rest; judged by snapshots of both clouds."""
 
 import json
 from typing import Any

@@ -9,12 +9,18 @@ from naru.actions.arguments import password, resolve, url
 from naru.actions.clouds import matches
 from naru.errors import InputError
 from naru.inventory.rows import Row
-from naru.move.kinds import network
+from naru.move.decisions import Decision
+from naru.move.kind import OWN, Kind
+from naru.move.kinds import BY_NAME, network, port
 from naru.move.kinds.security_group import rule_key
+from naru.move.verify import Verifier
 from naru.plan.arguments import references
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
+from naru.plan.kinds import KINDS
 from naru.work import keys
+
+from .test_mapping import Given
 
 pytestmark = pytest.mark.unit
 
@@ -104,3 +110,30 @@ def test_a_field_that_nobody_thought_of_is_told() -> None:
     body = {"id": "1", "name": "n", "mtu": 0, "x:new": "value", "x:none": None, "x:false": False, "shared": True}
     row = Row("network", "1", "n", "p", "ACTIVE", body)
     assert [change.field for change in network.KIND.unknown(row)] == ["x:new", "x:false"]
+
+
+def test_the_step_kinds_of_older_journals_are_known() -> None:
+    """What a journal has that was written before a kind was renamed, can still be run and rolled back."""
+    assert KINDS.get("move.content.settle") is KINDS.get("move.content.flatten")
+    assert KINDS.get("move.content.back") is KINDS.get(KINDS.get("move.content").undo)
+
+
+@pytest.mark.parametrize("kind", BY_NAME.values(), ids=BY_NAME)
+def test_what_is_derived_is_neither_sent_nor_said_to_be_lost_for_another_reason(kind: Kind) -> None:
+    assert not kind.derived & {*kind.sent, *kind.handled, *kind.not_kept, *OWN}
+    assert not kind.derived & kind.not_compared
+
+
+@pytest.mark.parametrize(
+    ("field", "lost", "differs"),
+    [("device_id", False, False), ("binding:profile", True, False), ("x:new", True, True), ("name", False, True)],
+    ids=["derived", "not compared", "unknown", "sent"],
+)
+def test_what_is_reported_as_lost_and_what_is_compared_are_two_things(field: str, lost: bool, differs: bool) -> None:
+    body = {"id": "o", "name": "n", "mac_address": "fa:16:3e:00:00:01", "project_id": "p", field: "old"}
+    changes = port.KIND.unknown(Row("port", "o", "n", "p", "ACTIVE", body))
+    assert [change.field for change in changes] == [field] * lost
+    old, new = Given("old", {"port": [body]}), Given("new", {"port": [{**body, "id": "n", field: "new"}]})
+    decision = Decision("port", "o", "n", "p", "create", "", step="port/o")
+    found = Verifier(old, new, {"port o": "n"}, set(), set()).differences(decision)
+    assert [difference.field for difference in found] == [field] * differs

@@ -105,8 +105,8 @@ def test_addresses_change_over_in_the_order_that_neutron_wants(plan: Plan) -> No
 def test_no_cut_over_waits_for_what_is_another_projects_alone(plan: Plan) -> None:
     waits = before(plan, "cutover q")
     assert not {step for step in waits if step.endswith((" p", "/p", "/po", "/f"))}
-    assert f"switch off user/{MINA}" not in before(plan, "finalize p", "finalize q")
-    assert "switch off project/p" in before(plan, "cutover p")
+    assert f"disable user/{MINA}" not in before(plan, "finalize p", "finalize q")
+    assert "disable project/p" in before(plan, "cutover p")
 
 
 def test_nobody_but_those_who_need_a_project_rests_on_it(plan: Plan) -> None:
@@ -118,7 +118,7 @@ def test_nobody_but_those_who_need_a_project_rests_on_it(plan: Plan) -> None:
     assert units[joining] == CLOUD and units[f"user/{MINA} default project"] == "project shop"
     # no port while the network is not shared, and so no sharing that ends before its ports
     assert joining in before(plan, "port/po") and joining not in before(plan, "cutover q")
-    assert before(plan, f"switch off user/{MINA}") >= {"prepared p", "prepared q", joining}
+    assert before(plan, f"disable user/{MINA}") >= {"prepared p", "prepared q", joining}
 
 
 def test_dhcp_waits_for_the_ports_of_guests_and_does_not_rest_on_them() -> None:

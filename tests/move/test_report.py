@@ -58,7 +58,7 @@ def test_page_of_a_project(report: Path, language: str) -> None:
     for said in (AS_WRITTEN(), image.EXISTS(), volume_group.NOT_MOVED()):
         assert say(said, language) in page
     assert words(project.PROVISIONAL) not in page
-    assert say(tables.duration(90), language) in page
+    assert say(tables.DURATION(seconds=90), language) in page
     for said in (
         "20.0 GiB",
         "3.0 MiB",
@@ -86,12 +86,12 @@ def test_page_before_the_end_says_so(tmp_path: Path) -> None:
 
 def test_page_of_a_project_that_was_rolled_back_says_so(tmp_path: Path) -> None:
     outcome = outcomes.company()
-    projects = tuple(dataclasses.replace(one, back=one.old_id == SHOP) for one in outcome.projects)
+    projects = tuple(dataclasses.replace(one, rolled_back=one.old_id == SHOP) for one in outcome.projects)
     directory = tmp_path / "report"
     write(dataclasses.replace(outcome, projects=projects), directory, ("en",))
     note = say(project.ROLLED_BACK_NOTE())
     assert [page.name for page in directory.glob("*.md") if note in page.read_text()] == ["shop.en.md"]
-    assert "Taken back: shop." in (directory / "overview.en.md").read_text()
+    assert "Rolled back: shop." in (directory / "overview.en.md").read_text()
 
 
 def test_overview_names_every_project_and_what_is_wrong(report: Path) -> None:

@@ -1,5 +1,5 @@
 """`naru move rollback --project` and cutting over what goes together, on a plan of a move's shape whose steps are
-programs that write what they do and what they take back."""
+programs that write what they do and what they undo."""
 
 import datetime
 import os
@@ -143,7 +143,7 @@ def test_one_project_comes_back_and_the_others_go_on(work: Path) -> None:
     with Journal.open(work) as journal:
         assert finalized(journal, PROJECTS) == set("23456") and rolled_back(journal, PROJECTS) == {"1"}
     progress = result.Reached.of(Work(work))
-    assert (progress.phase, progress.back, progress.undone) == ("finalize", {"1"}, {"share 4 with 1"})
+    assert (progress.phase, progress.rolled_back, progress.undone) == ("finalize", {"1"}, {"share 4 with 1"})
 
 
 def test_the_rest_comes_back_afterwards(work: Path) -> None:
@@ -186,11 +186,11 @@ def test_who_is_needed_by_others_is_not_rolled_back_alone(work: Path) -> None:
     naru("-q", "move", "prepare", work)
     before = states(work)
     told = naru("move", "rollback", work, "--project", "office", code=1).stderr
-    assert "office cannot be rolled back alone: shop rests on it" in told and "shop: make 1" in told
+    assert "office cannot be rolled back alone: shop depends on it" in told and "shop: make 1" in told
     assert f"naru move rollback {work} --project office --project shop" in told
     # also what has not begun: it would wait for ever
     told = naru("move", "rollback", work, "--project", "guild [x]", code=1).stderr
-    assert "lab rests on it" in told and "--project 'guild [x]' --project lab" in told
+    assert "lab depends on it" in told and "--project 'guild [x]' --project lab" in told
     assert states(work) == before
     naru("-q", "move", "rollback", work, "--project", "office", "--project", "1")
     assert things(work) == {*SHARED, *of(*"2356")}
@@ -201,7 +201,7 @@ def test_finalized_projects_are_named_and_the_others_can_come_back(work: Path) -
     naru("-q", "move", "cutover", work, "--project", "office", "--project", "shop", "--project", "5")
     naru("-q", "move", "finalize", work, "--project", "office")
     told = naru("move", "rollback", work, code=1).stderr
-    assert "there is no way back: office is finalized" in told
+    assert "office is finalized and cannot be rolled back" in told
     assert "--project 5 --project 6 --project 'guild [x]' --project lab --project shop" in told
     told = naru("move", "rollback", work, "--project", "office", "--project", "shop", code=1).stderr
     assert "office is finalized" in told and f"naru move rollback {work} --project shop" in told
@@ -212,7 +212,7 @@ def test_finalized_projects_are_named_and_the_others_can_come_back(work: Path) -
     assert "guild [x], lab are not cut over yet" in told and f"naru move finalize {work} --project 5" in told
     naru("-q", "move", "cutover", work, *both)
     naru("-q", "move", "finalize", work, *both, "--project", "5")
-    assert "mended" not in naru("move", "rollback", work, code=1).stderr  # 6 waits, not cut over
+    assert "repaired" not in naru("move", "rollback", work, code=1).stderr  # 6 waits, not cut over
 
 
 def test_who_goes_together_is_not_cut_over_alone(work: Path) -> None:

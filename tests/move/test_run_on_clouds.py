@@ -1,4 +1,4 @@
-"""The demo company moved by a schedule of two waves, by runs of which some were killed, and taken back; judged by
+"""The demo company moved by a schedule of two waves, by runs of which some were killed, and rolled back; judged by
 snapshots of both clouds."""
 
 import datetime

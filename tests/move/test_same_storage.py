@@ -61,12 +61,12 @@ def befores(plan: Plan, step: str) -> set[str]:
 @pytest.mark.parametrize(("state", "started"), [("ACTIVE", True), ("SHUTOFF", False)])
 def test_clones_become_independent_after_the_window_and_before_the_end(state: str, started: bool) -> None:
     plan = drafted(state).plan
-    settle = f"settle volume/{VOLUME}"
-    before = befores(plan, settle)
+    flatten = f"flatten volume/{VOLUME}"
+    before = befores(plan, flatten)
     assert f"content volume/{VOLUME}" in before and ("start server/s" in before) == started
     assert not any(name.startswith("finalize") for name in before)
     # the window is over without it, the way back is not given up without it
-    assert settle not in befores(plan, "finalize p")
-    assert settle in befores(plan, "no way back p") and settle in befores(plan, f"clean volume/{VOLUME}")
+    assert flatten not in befores(plan, "finalize p")
+    assert flatten in befores(plan, "no way back p") and flatten in befores(plan, f"clean volume/{VOLUME}")
     limits = {step.id: step.limits for step in plan.steps}
-    assert limits[settle] == (FLATTENS,) and limits[f"content volume/{VOLUME}"] == (COPIES,)
+    assert limits[flatten] == (FLATTENS,) and limits[f"content volume/{VOLUME}"] == (COPIES,)

@@ -1,4 +1,4 @@
-"""A small project moved between clouds whose volumes are on one Ceph cluster: taken back, then moved for good."""
+"""A small project moved between clouds whose volumes are on one Ceph cluster: rolled back, then moved for good."""
 
 import json
 import time
@@ -86,7 +86,7 @@ def without_snapshots(old: Rest) -> None:
 
 @pytest.fixture
 def moves(pair: Lab, shared: Cloud, tmp_path: Path) -> Iterator[list[Move]]:
-    """There and back, and for good; what is not final is taken back while the new cloud still knows its volumes."""
+    """There and back, and for good; what is not final is rolled back while the new cloud still knows its volumes."""
     back, final = (Move(pair, tmp_path / name, ("crossing",), map_file=None) for name in ("back", "work"))
     with moving(back), moving(final):
         yield [back, final]

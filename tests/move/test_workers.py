@@ -231,7 +231,7 @@ def test_a_work_directory_that_is_not_this_moves(tmp_path: Path, there: bool) ->
     if there:
         work.mkdir()
         (work / POINTER).write_text("postgresql://db/moves?options=-csearch_path%3Dnaru_other\n")
-    for kind in (storage.content, storage.place, storage.content_back, storage.content_forget, storage.content_settle):
+    for kind in (storage.content, storage.place, storage.content_undo, storage.content_forget, storage.content_flatten):
         with pytest.raises(NaruError, match="is not on") as raised:
             kind(given(work, "postgresql://db/moves?options=-csearch_path%3Dnaru_this\n"))
         assert ("another one" if there else "no ") in raised.value.detail
@@ -253,7 +253,7 @@ def test_what_touches_content_is_at_the_place_of_the_old_backend(tmp_path: Path)
     draft = drafted("ACTIVE", files, **{"os-vol-host-attr:host": "h@ceph#p"})
     places = {step.id: step.queue for step in draft.plan.steps if step.queue}
     assert places == dict.fromkeys(
-        (f"content volume/{VOLUME}", f"settle volume/{VOLUME}", f"clean volume/{VOLUME}"), "rbd@old"
+        (f"content volume/{VOLUME}", f"flatten volume/{VOLUME}", f"clean volume/{VOLUME}"), "rbd@old"
     )
     check.unused_places(draft)
     found = [finding for finding in draft.plan.findings if "is not used" in say(finding.summary)]

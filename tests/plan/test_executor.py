@@ -1,4 +1,4 @@
-"""What the executor does with one plan: retries, deadlines, the operator's deeds while it runs, interrupts, secrets."""
+"""What the executor does with one plan: retries, deadlines, changes while it runs, interrupts, secrets."""
 
 import asyncio
 import contextlib
@@ -561,9 +561,9 @@ def test_newer_schema_is_refused_and_a_second_journal_too(journal_of: Create, tm
 def test_events_are_append_only(journal_of: Create) -> None:
     with journal_of(Step("a", "noop")) as journal:
         kit.run(journal.where)
-        for deed in (schema.events.delete(), schema.events.update().values(what="nothing")):
+        for change in (schema.events.delete(), schema.events.update().values(what="nothing")):
             with pytest.raises(DBAPIError, match="append-only"), journal.engine.begin() as connection:
-                connection.execute(deed)
+                connection.execute(change)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_rollback_of_some_units_killed_at_any_instant_leaves_the_others(tmp_path
     while kills < times // 4:
         work, made = tmp_path / f"work-{rounds}", tmp_path / f"made-{rounds}"
         plan = kit.things_plan(made, UNITS, EACH, undo_nap=0.02)
-        # a unit rests on the one before it
+        # a unit depends on the one before it
         back = {f"unit-{number}" for number in range(UNITS // 2, UNITS)}
         Journal.create(work, plan).close()
         kit.run(work)

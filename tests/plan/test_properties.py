@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from naru.plan import rollback
 from naru.plan.context import Context
-from naru.plan.errors import RestedOn
+from naru.plan.errors import HasDependents
 from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
@@ -197,9 +197,9 @@ def test_units_rolled_back_one_by_one_over_random_graphs(graph: Any, data: st.Da
             resting = {i for i in resting if i in began}
         allowed = {i for i in resting if f"u{i % 3}" in (along or ())}
         if resting - allowed:
-            with pytest.raises(RestedOn) as caught:
+            with pytest.raises(HasDependents) as caught:
                 rollback.start(journal, units=units, along=along, kinds=world.kinds)
-            assert set(caught.value.resting) == {f"u{i % 3}" for i in resting - allowed}
+            assert set(caught.value.dependents) == {f"u{i % 3}" for i in resting - allowed}
             assert kit.states(journal) == before
             return
         chosen |= resting

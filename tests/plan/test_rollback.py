@@ -1,4 +1,4 @@
-"""Rollback: what is taken back, in which order, and when it is refused."""
+"""Rollback: what is undone, in which order, and when it is refused."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 from naru.plan import control, rollback, schema
 from naru.plan.context import Context
-from naru.plan.errors import PlanError, PlanInputError, RestedOn
+from naru.plan.errors import HasDependents, PlanError, PlanInputError
 from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
@@ -113,7 +113,7 @@ def test_unit_that_others_rest_on_is_refused_or_takes_them_along(
     journal: Journal, kinds: Kinds, made: set[str]
 ) -> None:
     Executor(journal, kinds).run()
-    with pytest.raises(PlanError, match="other units rest on") as caught:
+    with pytest.raises(PlanError, match="other units depend on") as caught:
         rollback.start(journal, units=["network"], kinds=kinds)
     assert "a1 of unit a" in caught.value.detail and "b1 of unit b" in caught.value.detail
     rollback.start(journal, units=["network"], with_dependents=True, kinds=kinds)
@@ -133,7 +133,7 @@ def test_commit_step_that_has_begun_is_the_end_of_the_way_back(tmp_path: Path, k
         control.retry(journal, steps=["old"])
         control.release(journal, "finalize")
         Executor(journal, kinds).run()
-        with pytest.raises(PlanError, match="no way back") as caught:
+        with pytest.raises(PlanError, match="can no longer be rolled back") as caught:
             rollback.start(journal, kinds=kinds)
         assert caught.value.detail == "old: the old volume is gone"
         assert kit.states(journal) == {"a": "done", "old": "done"}
@@ -228,9 +228,9 @@ def test_units_go_along_and_nothing_is_left_to_wait_for_ever(tmp_path: Path, kin
         Executor(journal, kinds).run()
         # what has not begun is no hindrance, unless somebody asks that nothing is left
         assert rollback.preview(journal, units=["a"], kinds=kinds).steps
-        with pytest.raises(RestedOn) as caught:
+        with pytest.raises(HasDependents) as caught:
             rollback.start(journal, units=["a"], along=["both"], kinds=kinds)
-        assert caught.value.resting == {"b": ["Make b"]}
+        assert caught.value.dependents == {"b": ["Make b"]}
         rollback.start(journal, units=["b", "a"], along=["both"], kinds=kinds)
         Executor(journal, kinds).run()
         assert made == set() and kit.states(journal)["share"] == "undone"

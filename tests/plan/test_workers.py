@@ -199,7 +199,7 @@ def test_what_is_done_around_a_step_is_done_in_the_executor(database: str) -> No
             assert found["late"] == 4 and kit.events(journal, "late") == ["started", "retry", "started", "done"]
             assert journal.running(["divided"]) == 0
             rollback.start(journal)
-            assert journal.queues() == []  # no worker is needed to take it back
+            assert journal.queues() == []  # no worker is needed to undo it
         end(worker)
         assert kit.run(database) is RunOutcome.DONE
         with Journal.open(database) as journal:

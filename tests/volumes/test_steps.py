@@ -63,11 +63,11 @@ def test_nothing_is_copied(run: Any) -> None:
     done = run("move.content")
     assert done["way"] == "clone" and done["read"] == done["written"] == 0 and done["shared"] == SIZE
     assert identical(source, target) and points(source) == [f"{done['point']}"] == ["move4b1ce5b2-final"]
-    settled = run("move.content.settle")
-    assert settled["flattened"] and settled["digest"] == checksum(source).digest
+    flattened = run("move.content.flatten")
+    assert flattened["flattened"] and flattened["digest"] == checksum(source).digest
     assert points(source) == points(target) == []
     undo = {"args": run.args}
-    run("move.content.back", result=done, **undo)
+    run("move.content.undo", result=done, **undo)
     assert identical(source, target)
 
 
@@ -77,10 +77,10 @@ def test_rolled_back(run: Any) -> None:
     done = run("move.content")
     undo = {"args": run.args}
     for result in (done, None, {"way": "copy", "to": "n"}):
-        run("move.content.back", result=result, **undo)
+        run("move.content.undo", result=result, **undo)
         assert points(source) == points(target) == [] and not checksum(target).read
     run.places[1] = None  # Cinder has it no more
-    run("move.content.back", result=None, **undo)
+    run("move.content.undo", result=None, **undo)
 
 
 def test_copied_where_it_cannot_be_a_clone(run: Any, clusters: Clusters) -> None:
@@ -91,4 +91,4 @@ def test_copied_where_it_cannot_be_a_clone(run: Any, clusters: Clusters) -> None
     done = run("move.content")
     assert done["way"] == "copy" and "deep-flatten" in done["why"] and done["written"]
     assert identical(source, target)
-    assert run("move.content.settle") == {"flattened": False, "compared": 0, "digest": ""}
+    assert run("move.content.flatten") == {"flattened": False, "compared": 0, "digest": ""}

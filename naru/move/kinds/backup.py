@@ -35,7 +35,7 @@ KIND = Kind(
             *("volume_id", "snapshot_id", "is_incremental", "data_timestamp"),
         )
     ),
-    follows=frozenset(
+    derived=frozenset(
         (
             *("os-backup-project-attr:project_id", "object_count", "has_dependent_backups", "fail_reason"),
             "encryption_key_id",
@@ -47,7 +47,7 @@ KIND = Kind(
 
 ALL_IN_ONE = message(
     "move.backup.all_in_one",
-    en="{cloud} puts all of them there; {other} has its own",
+    en="{cloud} keeps all backups in it; {other} has its own",
     ko="{cloud} 클라우드는 모든 백업을 이곳에 넣습니다. {other} 클라우드에서는 그 클라우드가 정한 곳에 넣습니다",
 )
 USERS_OWN = message("move.backup.users_own", en="as its users called it", ko="사용자가 정한 이름입니다")

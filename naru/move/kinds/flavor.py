@@ -31,7 +31,7 @@ KIND = Kind(
         "description",
     ),
     handled=frozenset(("name", "swap", "extra_specs")),
-    follows=frozenset(("OS-FLV-DISABLED:disabled",)),
+    derived=frozenset(("OS-FLV-DISABLED:disabled",)),
     compared=_compared,
 )
 ACCESS = Kind("flavor access", relation=True)
@@ -44,7 +44,7 @@ DIFFERENT = message(
 )
 NAME_TAKEN = message(
     "move.flavor.name_taken",
-    en="another flavor there has this name",
+    en="another flavor on the new cloud has this name",
     ko="새 클라우드에 이름이 같은 다른 Flavor가 있습니다",
 )
 OWN_ID = message("move.flavor.own_id", en="the new cloud gives its own", ko="새 클라우드가 새로 부여합니다")

@@ -29,7 +29,7 @@ KIND = Kind(
     sent=("description", "dns_name", "dns_domain", "qos_policy_id"),
     extensions={"dns_name": "dns-integration", "dns_domain": "dns-integration", "qos_policy_id": "qos"},
     handled=frozenset(("floating_network_id", "floating_ip_address", "tags")),
-    follows=frozenset(
+    derived=frozenset(
         ("port_details", "router_id", "port_forwardings", "fixed_ip_address", "port_id", "qos_network_policy_id")
     ),
     after_cutover=_after_cutover,
@@ -51,19 +51,19 @@ NOT_MAPPED = message(
 NAME_IT = message("move.floating_ip.name_it", en="Name it in the map.", ko="map.yaml에 적어 주십시오.")
 NO_PORT = message("move.floating_ip.no_port", en="that port is not moved", ko="그 포트를 이전하지 않습니다")
 RESERVE = message("move.title.reserve", en="reserve floating IP {address}", ko="유동 IP {address} 확보")
-ANSWERS_NO_MORE = message(
+DISASSOCIATED = message(
     "move.title.floating_ip_released",
-    en="old cloud: floating IP {address} answers no more",
+    en="old cloud: disassociate floating IP {address}",
     ko="기존 클라우드: 유동 IP {address} 연결 해제",
 )
-ANSWERS = message(
+ASSOCIATED = message(
     "move.title.floating_ip_taken",
-    en="floating IP {address} answers on the new cloud",
+    en="associate floating IP {address} on the new cloud",
     ko="유동 IP {address}: 새 클라우드에서 연결",
 )
 FORWARDING_ENDS = message(
     "move.title.forwarding_released",
-    en="old cloud: port forwarding {name} ends",
+    en="old cloud: remove port forwarding {name}",
     ko="기존 클라우드: 포트 포워딩 {name} 해제",
 )
 FORWARDED = message("move.title.forwarding", en="port forwarding {address}:{port}", ko="포트 포워딩 {address}:{port}")
@@ -165,7 +165,7 @@ def _release(draft: Draft, row: Row, after: list[str]) -> list[str]:
                 _release_step(row),
                 SERVICE,
                 [{"method": "PUT", "path": path, "body": {"floatingip": {"port_id": None}}}],
-                ANSWERS_NO_MORE(address=address),
+                DISASSOCIATED(address=address),
                 undo=[{"method": "PUT", "path": path, "body": {"floatingip": was}}],
                 cloud=draft.old,
                 about=row,
@@ -225,7 +225,7 @@ def _take(draft: Draft, row: Row, port: str, after: list[str]) -> str:
         f"take {row.kind}/{row.id}",
         SERVICE,
         [{"method": "PUT", "path": path, "body": {"floatingip": body}}],
-        ANSWERS(address=row.body["floating_ip_address"]),
+        ASSOCIATED(address=row.body["floating_ip_address"]),
         undo=[{"method": "PUT", "path": path, "body": {"floatingip": {"port_id": None}}}],
         about=row,
         project=row.project,

@@ -23,12 +23,13 @@ KIND = Kind(
     path="/images",
     sent=("name", "visibility", "container_format", "disk_format", "min_disk", "min_ram", "tags", "os_hidden"),
     handled=frozenset(("protected",)),
-    follows=frozenset(
+    derived=frozenset(
         (
             *("checksum", "os_hash_algo", "os_hash_value", "size", "virtual_size", "locations", "direct_url", "stores"),
-            *("owner_specified.openstack.md5", "name"),
+            "owner_specified.openstack.md5",
         )
     ),
+    not_compared=frozenset(("name",)),
     owned=True,
     terraform="openstack_images_image_v2",
 )

@@ -38,7 +38,7 @@ NO_USER = message("move.key_pair.no_user", en="its user is not moved", ko="소�
 SAME_KEY = message("move.key_pair.same", en="same name and key", ko="이름과 키가 같습니다")
 OTHER_KEY = message(
     "move.key_pair.other",
-    en="the user has another key of this name there",
+    en="the user has another key of this name on the new cloud",
     ko="사용자에게 이름이 같은 다른 키가 새 클라우드에 있습니다",
 )
 IN_DISK = message(

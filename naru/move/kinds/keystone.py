@@ -34,7 +34,7 @@ LEFT_AS_IT_IS = message(
 )
 DIRECTORY = message(
     "move.keystone.directory",
-    en="it comes from a directory, and is not there yet",
+    en="it comes from a directory, and is not on the new cloud yet",
     ko="디렉터리 서비스에 속한 것이며 새 클라우드에는 아직 없습니다",
 )
 CONNECT_DIRECTORY = message(

@@ -42,7 +42,7 @@ KIND = Kind(
             ko="네트워크 에이전트의 가용 영역이 서로 다릅니다",
         )(),
     },
-    follows=frozenset(
+    derived=frozenset(
         (
             *("subnets", "router:external", "ipv4_address_scope", "ipv6_address_scope", "availability_zones"),
             *("provider:network_type", "provider:physical_network", "shared", "is_default", "qinq"),
@@ -79,12 +79,12 @@ SAME_NAME_WITHOUT = message(
 )
 SAME_PHYSICAL = message(
     "move.network.same_physical",
-    en="a network there has the same",
+    en="a network on the new cloud uses the same",
     ko="새 클라우드의 다른 네트워크가 같은 물리 네트워크를 사용합니다",
 )
 NO_PHYSICAL = message(
     "move.network.no_physical",
-    en="no network there is on one of that name",
+    en="no network on the new cloud uses one of that name",
     ko="새 클라우드에 그 이름의 물리 네트워크를 사용하는 네트워크가 없습니다",
 )
 

@@ -56,13 +56,14 @@ KIND = Kind(
             "move.port.ip_allocation", en="follows from the subnet", ko="서브넷에 따라 정해집니다"
         )(),
     },
-    follows=frozenset(
+    derived=frozenset(
         (
-            *("binding:host_id", "binding:vif_type", "binding:vif_details", "binding:profile", "trunk_details"),
-            *("resource_request", "ip_allocation", "dns_assignment", "network_id", "port_security_enabled"),
-            *("qos_network_policy_id", "hardware_offload_type", "device_id", "device_owner", "data_plane_status"),
+            *("binding:host_id", "binding:vif_type", "binding:vif_details", "trunk_details", "dns_assignment"),
+            *("network_id", "qos_network_policy_id", "hardware_offload_type", "device_id", "device_owner"),
+            "data_plane_status",
         )
     ),
+    not_compared=frozenset(("binding:profile", "resource_request", "ip_allocation", "port_security_enabled")),
     compared=_compared,
     owned=True,
     terraform="openstack_networking_port_v2",
@@ -74,16 +75,16 @@ NO_SUBNET = message(
     "move.port.no_subnet", en="the subnet is not on the new cloud", ko="그 서브넷이 새 클라우드에 없습니다"
 )
 NO_GROUP = message("move.port.no_group", en="that security group is not moved", ko="그 보안 그룹을 이전하지 않습니다")
-COMES_UP = message(
+ACTIVATE = message(
     "move.title.port_up",
-    en="{thing} comes up on the shared network",
+    en="activate {thing} on the shared network",
     ko="{thing}: 공유 네트워크에서 활성화",
 )
 
 
 @dataclass
 class Down:
-    """Old ids of the ports that are made down, and come up at the cut-over."""
+    """Old ids of the ports that are made down, and activated at the cut-over."""
 
     ports: set[str] = field(default_factory=set)
 
@@ -144,8 +145,8 @@ def _addresses(draft: Draft, row: Row, owner: str, rules: list[FieldChange]) -> 
     return found
 
 
-def come_up(draft: Draft, project: str, after: list[str]) -> None:
-    """At the cut-over: the ports that were made down come up."""
+def activate(draft: Draft, project: str, after: list[str]) -> None:
+    """At the cut-over: the ports that were made down are activated."""
     for row in draft.facts.owned(KIND.name, project):
         if row.id not in draft.note(Down).ports:
             continue
@@ -155,10 +156,10 @@ def come_up(draft: Draft, project: str, after: list[str]) -> None:
             return {"method": "PUT", "path": path, "body": {"port": {"admin_state_up": up}}, **more}
 
         draft.call(
-            f"light port/{row.id}",
+            f"activate port/{row.id}",
             SERVICE,
             [request(True)],
-            COMES_UP(thing=thing(row)),
+            ACTIVATE(thing=thing(row)),
             undo=[request(False, ok=[404])],
             about=row,
             project=row.project,

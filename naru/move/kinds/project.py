@@ -20,7 +20,7 @@ KIND = Kind(
             ko="도메인 역할을 하는 프로젝트는 만들 수 없습니다",
         )()
     },
-    follows=frozenset(("is_domain",)),
+    not_compared=frozenset(("is_domain",)),
 )
 NOT_EMPTY = message(
     "move.project.not_empty",
@@ -29,7 +29,7 @@ NOT_EMPTY = message(
 )
 BESIDE = message(
     "move.project.beside",
-    en="What is moved comes beside that. Names may be there twice.",
+    en="What is moved is added to that. Names may then exist twice.",
     ko="이전하는 리소스는 그 리소스와 함께 놓입니다. 같은 이름이 둘씩 있을 수 있습니다.",
 )
 USE_EMPTY = message(

@@ -33,7 +33,7 @@ COMPUTE = Kind(
     "compute quota",
     path="/os-quota-sets",
     wrap="quota_set",
-    follows=NO_QUOTA,
+    not_compared=NO_QUOTA,
     at_end=True,
     counterpart=_of_project,
 )

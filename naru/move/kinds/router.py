@@ -51,12 +51,13 @@ KIND = Kind(
         )(),
         "service_type_id": message("move.router.service_type", en="is the cloud's", ko="클라우드가 정하는 값입니다")(),
     },
-    follows=frozenset(
+    derived=frozenset(
         (
-            *("external_gateways", "availability_zones", "routes", "flavor_id", "service_type_id"),
-            *("external_gateway_info", "enable_default_route_bfd", "enable_default_route_ecmp"),
+            *("external_gateways", "availability_zones", "routes", "external_gateway_info"),
+            *("enable_default_route_bfd", "enable_default_route_ecmp"),
         )
     ),
+    not_compared=frozenset(("flavor_id", "service_type_id")),
     compared=_compared,
     after_cutover=_after_cutover,
     owned=True,
@@ -71,19 +72,19 @@ INTERFACE = message(
     "move.title.router_interface", en="{thing}: interface {address}", ko="{thing}: 인터페이스 {address}"
 )
 ROUTES = message("move.title.router_routes", en="{thing}: {count} routes", ko="{thing}: 경로 {count}개")
-GIVES_UP = message(
+GATEWAY_REMOVED = message(
     "move.title.gateway_given_up",
-    en="old cloud: {thing} gives up its gateway",
+    en="old cloud: remove the gateway of {thing}",
     ko="기존 클라우드: {thing}의 게이트웨이 해제",
 )
-IS_HELD = message(
+GATEWAY_HELD = message(
     "move.title.gateway_held",
-    en="old cloud: the gateway address of {thing} is held for a rollback",
+    en="old cloud: reserve the gateway address of {thing} for a rollback",
     ko="기존 클라우드: 롤백에 대비해 {thing}의 게이트웨이 주소 확보",
 )
-TAKES = message(
+GATEWAY_SET = message(
     "move.title.gateway_taken",
-    en="{thing} takes its gateway address {addresses}",
+    en="{thing}: set the gateway address {addresses}",
     ko="{thing}: 게이트웨이 주소 {addresses} 연결",
 )
 
@@ -205,7 +206,7 @@ def release(draft: Draft, row: Row, after: Iterable[str]) -> str:
         f"release gateway/{row.id}",
         SERVICE,
         [request({})],
-        GIVES_UP(thing=thing(row)),
+        GATEWAY_REMOVED(thing=thing(row)),
         undo=[request(_exact(info))],
         cloud=draft.old,
         about=row,
@@ -227,7 +228,9 @@ def release(draft: Draft, row: Row, after: Iterable[str]) -> str:
             where={"fixed_ips.*.ip_address": address, "name": HELD},
         ),
     )
-    return draft.step(_held(row), action, IS_HELD(thing=thing(row)), about=row, project=row.project, after=[cleared])
+    return draft.step(
+        _held(row), action, GATEWAY_HELD(thing=thing(row)), about=row, project=row.project, after=[cleared]
+    )
 
 
 def _exact(info: dict[str, Any]) -> dict[str, Any]:
@@ -252,7 +255,7 @@ def take(draft: Draft, row: Row, after: list[str]) -> str:
         take_step(row),
         SERVICE,
         [_router(step, "", {"router": {"external_gateway_info": exact}})],
-        TAKES(thing=thing(row), addresses=", ".join(item["ip_address"] for item in info["external_fixed_ips"])),
+        GATEWAY_SET(thing=thing(row), addresses=", ".join(item["ip_address"] for item in info["external_fixed_ips"])),
         undo=[_router(step, "", {"router": {"external_gateway_info": {}}}, ok=[404], busy=True)],
         about=row,
         project=row.project,

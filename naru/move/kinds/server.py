@@ -92,10 +92,10 @@ KIND = Kind(
             ko="인증서는 사용자만 읽을 수 있는 Barbican에 있습니다",
         )(),
         "personality": message(
-            "move.server.personality", en="no cloud gives it back", ko="어느 클라우드에서도 다시 읽을 수 없습니다"
+            "move.server.personality", en="no cloud's API returns it", ko="어느 클라우드에서도 다시 읽을 수 없습니다"
         )(),
     },
-    follows=frozenset(
+    derived=frozenset(
         (
             *("hostId", "host_status", "progress", "key_name", "flavor", "flavor_link", "image", "addresses", "fault"),
             *("security_groups", "OS-EXT-STS:task_state", "OS-EXT-STS:vm_state", "OS-EXT-STS:power_state"),
@@ -103,9 +103,10 @@ KIND = Kind(
             *("OS-SRV-USG:launched_at", "OS-SRV-USG:terminated_at", "os-extended-volumes:volumes_attached"),
             *("OS-EXT-SRV-ATTR:reservation_id", "OS-EXT-SRV-ATTR:launch_index", "OS-EXT-SRV-ATTR:root_device_name"),
             *("OS-EXT-AZ:availability_zone", "pinned_availability_zone", "server_groups", "scheduler_hints"),
-            *("locked", "locked_reason", "OS-EXT-SRV-ATTR:kernel_id", "OS-EXT-SRV-ATTR:ramdisk_id"),
+            "locked_reason",
         )
     ),
+    not_compared=frozenset(("locked", "OS-EXT-SRV-ATTR:kernel_id", "OS-EXT-SRV-ATTR:ramdisk_id")),
     compared=_compared,
     after_cutover=_after_cutover,
     arrives=_arrives,
@@ -142,7 +143,7 @@ END_RESCUE = message(
 )
 MEND = message(
     "move.server.mend",
-    en="Delete or mend it on the old cloud, then plan again.",
+    en="Delete or repair it on the old cloud, then plan again.",
     ko="기존 클라우드에서 삭제하거나 복구한 뒤 계획을 다시 세워 주십시오.",
 )
 NO_SERVER = message("move.server.not_moved", en="its server is not moved", ko="연결된 서버를 이전하지 않습니다")

@@ -28,7 +28,7 @@ KIND = Kind(
     sent=("name", "description"),
     handled=frozenset(("metadata", "size", "volume_id")),
     not_kept={"group_snapshot_id": GROUPS_NOT_MOVED()},
-    follows=frozenset(
+    derived=frozenset(
         (
             *("os-extended-snapshot-attributes:project_id", "os-extended-snapshot-attributes:progress"),
             "consumes_quota",

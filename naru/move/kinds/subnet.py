@@ -27,7 +27,8 @@ KIND = Kind(
     extensions={"service_types": "subnet-service-types", "dns_publish_fixed_ip": "subnet-dns-publish-fixed-ip"},
     handled=frozenset(("network_id", "subnetpool_id", "tags")),
     not_kept={"segment_id": message("move.subnet.segment", en="segments differ", ko="세그먼트가 서로 다릅니다")()},
-    follows=frozenset(("router:external", "ip_version")),
+    derived=frozenset(("router:external",)),
+    not_compared=frozenset(("ip_version",)),
     compared=_compared,
     owned=True,
     terraform="openstack_networking_subnet_v2",
@@ -36,7 +37,7 @@ NO_NETWORK = message("move.subnet.no_network", en="its network is not moved", ko
 NO_POOL = message("move.subnet.no_pool", en="that subnet pool is not moved", ko="그 서브넷 풀을 이전하지 않습니다")
 OTHERS_PORTS = message(
     "move.title.others_ports",
-    en="{thing}: the ports of others are there, or were taken back",
+    en="{thing}: the ports of other projects are made, or were rolled back",
     ko="{thing}: 다른 프로젝트의 포트를 모두 만들었거나 되돌림",
 )
 DHCP = message("move.title.dhcp", en="DHCP on {thing}", ko="{thing}의 DHCP 켜기")

@@ -35,7 +35,7 @@ KIND = Kind(
             ko="사용자가 처음 로그인하면 다시 생깁니다",
         )(),
     },
-    follows=frozenset(("name", "password_expires_at")),
+    not_compared=frozenset(("name", "password_expires_at")),
 )
 NOT_MOVED = message("move.user.not_moved", en="its user is not moved", ko="소유한 사용자를 이전하지 않습니다")
 NO_PROJECT = message(
@@ -50,10 +50,10 @@ DEFAULT_PROJECT = message(
 )
 EVERYTHING_MADE = message(
     "move.title.everything_made",
-    en="all of all projects is made, or was taken back",
+    en="everything of all projects is made, or was rolled back",
     ko="모든 프로젝트의 리소스를 다 만들었거나 되돌림",
 )
-DISABLE = message("move.title.disable", en="{thing} is switched off, as it was", ko="{thing}: 기존과 같이 비활성화")
+DISABLE = message("move.title.disable", en="disable {thing}, as it was", ko="{thing}: 기존과 같이 비활성화")
 
 
 def users(draft: Draft) -> None:
@@ -111,7 +111,7 @@ def disabled(draft: Draft) -> None:
                 barrier = draft.barrier(EVERYTHING, EVERYTHING_MADE(), "", everything)
             path = [f"{kind.path}/", ref(decision.step)]
             draft.call(
-                f"switch off {kind.name}/{row.id}",
+                f"disable {kind.name}/{row.id}",
                 SERVICE,
                 [{"method": "PATCH", "path": path, "body": {kind.wrap: {"enabled": False}}}],
                 DISABLE(thing=thing(row)),

@@ -63,14 +63,15 @@ KIND = Kind(
             "move.volume.replication", en="is the backend's", ko="스토리지 백엔드가 정하는 값입니다"
         )(),
     },
-    follows=frozenset(
+    derived=frozenset(
         (
             *("os-vol-host-attr:host", "os-vol-mig-status-attr:migstat", "os-vol-mig-status-attr:name_id"),
             *("os-vol-tenant-attr:tenant_id", "attachments", "snapshot_id", "source_volid", "migration_status"),
-            *("replication_status", "service_uuid", "shared_targets", "provider_id", "cluster_name", "group_id"),
-            *("volume_type_id", "encrypted", "consumes_quota", "encryption_key_id"),
+            *("service_uuid", "shared_targets", "provider_id", "cluster_name", "group_id", "volume_type_id"),
+            *("encrypted", "consumes_quota", "encryption_key_id"),
         )
     ),
+    not_compared=frozenset(("replication_status",)),
     compared=_compared,
     origins=frozenset(("snapshot_id", "source_volid", "volume_image_metadata.image_id")),
     owned=True,
@@ -128,7 +129,7 @@ PROPERTIES = message(
 )
 PLACED = message(
     "move.title.placed",
-    en="the content of {thing} can be reached on both sides",
+    en="check that the content of {thing} can be reached on both sides",
     ko="{thing}: 양쪽 클라우드에서 내용에 접근할 수 있는지 확인",
 )
 

@@ -35,7 +35,8 @@ def as_json(
     content was compared."""
     of_all = ("old_cloud", "new_cloud", "old_auth_url", "new_auth_url", "old_region", "new_region", "made_at", "phase")
     body: dict[str, Any] = {"naru_report": FORMAT, **{name: getattr(outcome, name) for name in of_all}}
-    body["projects"] = [asdict(project) for project in projects]
+    # `back` is what `rolled_back` was called before
+    body["projects"] = [{**asdict(project), "back": project.rolled_back} for project in projects]
     known = {project.old_id for project in projects}  # one project's users are not to know of the others
     body["items"] = [_item(item, known) for item in items]
     body["downtimes"] = [{name: getattr(downtime, name) for name in DOWNTIMES} for downtime in downtimes]

@@ -42,9 +42,9 @@ IN_SHORT = message(
     ),
 )
 PROJECTS_TITLE = message("move.pages.overview.projects_title", en="Projects", ko="프로젝트")
-BACK = message(
-    "move.pages.overview.back",
-    en="Taken back: {projects}. They are in use on the old cloud, as before.",
+ROLLED_BACK = message(
+    "move.pages.overview.rolled_back",
+    en="Rolled back: {projects}. They are in use on the old cloud, as before.",
     ko="이전을 되돌린 프로젝트: {projects}. 이전과 같이 기존 클라우드에서 사용 중입니다.",
 )
 FINDINGS_TITLE = message("move.pages.overview.findings_title", en="Findings", ko="확인된 사항")
@@ -107,8 +107,8 @@ def blocks(
         Heading(2, PROJECTS_TITLE()),
         _projects(parts, reports),
     ]
-    if back := [part.project.name or part.project.old_id for part in parts if part.project.back]:
-        result.append(Paragraph(BACK(projects=", ".join(back))))
+    if back := [part.project.name or part.project.old_id for part in parts if part.project.rolled_back]:
+        result.append(Paragraph(ROLLED_BACK(projects=", ".join(back))))
     if outcome.tasks:
         result += [Heading(2, TASKS_TITLE()), Paragraph(TASKS()), _tasks(outcome, parts)]
     if outcome.downtimes:

@@ -58,7 +58,7 @@ def _grouped(things: Iterable[_T], key: Callable[[_T], str]) -> dict[str, list[_
 
 def phase_of(outcome: Outcome, project: Project) -> str:
     """The last phase that was done of the project."""
-    return ROLLED_BACK if project.back else outcome.phase
+    return ROLLED_BACK if project.rolled_back else outcome.phase
 
 
 def differing(items: Iterable[Item]) -> Iterator[tuple[Item, Difference]]:

@@ -43,7 +43,7 @@ PROVISIONAL = message(
 ROLLED_BACK_NOTE = message(
     "move.pages.project.rolled_back",
     en=(
-        "This move was taken back. Your project is in use on the old cloud, as before. There is nothing for you to "
+        "This move was rolled back. Your project is in use on the old cloud, as before. There is nothing for you to "
         "do; what follows is a record."
     ),
     ko=(

@@ -95,7 +95,7 @@ PHASES: Mapping[str, Template] = {
     "finalize": message("move.pages.phase.finalize", en="finished", ko="이전이 모두 끝났습니다"),
     "rollback": message(
         "move.pages.phase.rollback",
-        en="taken back; the old cloud is in use",
+        en="rolled back; the old cloud is in use",
         ko="이전을 되돌려 기존 클라우드를 사용 중입니다",
     ),
 }
@@ -106,13 +106,7 @@ SHORTENED = message(
     en="{text} … ({count:number} characters in all, whole in the map)",
     ko="{text} … (전체 {count:number}자, 전문은 매핑 파일 참고)",
 )
-HOURS = message(
-    "move.pages.hours", en="{hours:number} h {minutes:number} min", ko="{hours:number}시간 {minutes:number}분"
-)
-MINUTES = message(
-    "move.pages.minutes", en="{minutes:number} min {seconds:number} s", ko="{minutes:number}분 {seconds:number}초"
-)
-SECONDS = message("move.pages.seconds", en="{seconds:number} s", ko="{seconds:number}초")
+DURATION = message("move.pages.duration", en="{seconds:duration}", ko="{seconds:duration}")
 
 # those of `Item.kind` that are not `naru.inventory.kinds`
 word("kind", "security group rule", ko="보안 그룹 규칙")
@@ -161,11 +155,11 @@ def downtime_table(downtimes: Iterable[Downtime]) -> Table:
         rows.append(
             (
                 code(downtime.server_name) or code(downtime.server_old_id),
-                duration(downtime.expected_s),
-                "" if measured is None else duration(measured),
+                DURATION(seconds=downtime.expected_s),
+                "" if measured is None else DURATION(seconds=measured),
                 code(downtime.stopped_at),
                 code(downtime.started_at),
-                *("" if part is None else duration(part) for part in downtime.parts),
+                *("" if part is None else DURATION(seconds=part) for part in downtime.parts),
             )
         )
     heads = ("server", "expected", "measured", "stopped", "started", "stop", "content", "wait", "start")
@@ -211,14 +205,6 @@ def finding_table(findings: Iterable[Finding]) -> Table:
 def label(names: Mapping[str, Template], name: str) -> Text:
     """What a severity, way or phase is called; its own name when it has no other."""
     return names[name]() if name in names else name
-
-
-def duration(seconds: float) -> Text:
-    """Seconds as a person says them."""
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes >= 60:
-        return HOURS(hours=minutes // 60, minutes=minutes % 60)
-    return MINUTES(minutes=minutes, seconds=rest) if minutes else SECONDS(seconds=rest)
 
 
 def thing(item: Item) -> tuple[Text, Text]:

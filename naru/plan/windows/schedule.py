@@ -329,7 +329,7 @@ def text(phases: Phases, waves: Sequence[Sequence[str]], names: Mapping[str, str
         ]
     lines += [
         f"# Each wave may also have `{phases.prepare}: TIME` (the same in all: not before it; else at once) and",
-        f"# `{phases.end}: TIME` (no way back after it; else nothing is {phases.ended}).",
+        f"# `{phases.end}: TIME` (no rollback after it; else nothing is {phases.ended}).",
     ]
     return "\n".join(lines) + "\n"
 

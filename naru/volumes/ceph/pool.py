@@ -123,7 +123,7 @@ class Pool:
             if identity and list(ids.values()).count(identity) > 1 and self._name(identity) != name:
                 code = rados.remove(self._handle, f"rbd_id.{name}".encode())
                 if code != -errno.ENOENT:
-                    check(code, f"a rename of {name} that was killed cannot be mended")
+                    check(code, f"a rename of {name} that was killed cannot be repaired")
 
     def _name(self, identity: str) -> str:
         """The name under which the pool's directory has the image."""
