@@ -23,13 +23,13 @@ RULE = (
     *("remote_group_id", "remote_address_group_id"),
 )
 # fields of a rule: the kind of thing that they name
-_NAMED = {"remote_group_id": "security group", "remote_address_group_id": "address group"}
+NAMED = {"remote_group_id": "security group", "remote_address_group_id": "address group"}
 
 
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     rules = []
     for rule in row.body.get("security_group_rules", []):
-        named = {name: mapped(kind, rule[name]) for name, kind in _NAMED.items() if rule.get(name)}
+        named = {name: mapped(kind, rule[name]) for name, kind in NAMED.items() if rule.get(name)}
         rules.append([*rule_key({**rule, **named}), rule.get("description") or ""])
     return {"rules": sorted(map(str, rules))}
 
@@ -144,7 +144,7 @@ def rules(draft: Draft) -> None:
 
 def _map(draft: Draft, rule: dict[str, Any]) -> str:
     """Puts counterparts into the rule; the kind of the thing that has none, "" when all have."""
-    for name, kind in _NAMED.items():
+    for name, kind in NAMED.items():
         if rule.get(name):
             found = draft.ref(kind, rule[name])
             if found is None:
