@@ -15,6 +15,7 @@ from naru.move.draft import Draft
 from naru.move.kind import Kind
 from naru.move.kinds.keystone import SERVICE
 from naru.move.kinds.user import NOT_MOVED
+from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
 
@@ -97,7 +98,7 @@ def ec2(context: Context) -> dict[str, Any]:
     return {"id": key}
 
 
-@step("move.ec2.delete", no_undo="it is an undo itself", retry=RETRY, deadline=600)
+@step("move.ec2.delete", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=600)
 def ec2_delete(context: Context) -> None:
     """Deletes the credential that a `move.ec2` made."""
     args = context.args["args"]

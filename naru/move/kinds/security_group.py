@@ -15,6 +15,7 @@ from naru.move.draft import Draft
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
 from naru.move.kinds.neutron import SERVICE, make, tags
+from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
 
@@ -187,7 +188,7 @@ def default_group(context: Context) -> dict[str, Any]:
     return {"id": found[0]}
 
 
-@step("move.default_group.delete", no_undo="it is an undo itself", retry=RETRY, deadline=600)
+@step("move.default_group.delete", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=600)
 def default_group_delete(context: Context) -> None:
     """Deletes the default group if there was none before, which only an administrator may."""
     args, done = context.args["args"], context.args["result"]
