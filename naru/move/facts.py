@@ -83,6 +83,12 @@ class Side:
         row = self.all("flavor extra specs").get(flavor)
         return {name: value for name, value in row.body.items() if name != "flavor_id"} if row else {}
 
+    @cached_property
+    def unread(self) -> Mapping[str, str]:
+        """What could not be read, by kind, and why: what is not known is another thing than what is not there."""
+        (whole,) = [found for found in self._archive.snapshots() if found.number == self.snapshot]
+        return {reading.kind: reading.problem for reading in whole.readings if reading.failed}
+
     def named(self, kind: str, text: str) -> Sequence[Row]:
         """The thing with the id `text`, else those with that name."""
         rows = self.all(kind)
