@@ -268,16 +268,18 @@ def bound(draft: Draft) -> None:
 
 
 def capacity(draft: Draft) -> None:
-    """Whether the new cloud has a host for each flavor: by Placement's own candidates, of what it was asked."""
+    """Whether the new cloud has a host for each flavor that servers will have there, the old one or what the map makes
+    of it: by Placement's own candidates, of what it was asked."""
     room = draft.facts.new.all("allocation candidates")
-    for decision in list(draft.decisions.values()):
-        row = draft.facts.old.all("flavor").get(decision.id) if decision.kind == "flavor" else None
+    for decision in [decision for decision in draft.decisions.values() if decision.kind == "flavor"]:
+        side, identity = (draft.facts.new, decision.new) if decision.new else (draft.facts.old, decision.id)
+        row = side.all("flavor").get(identity)
         if row is None:
             continue
         wanted = resources(row)
         if wanted in room and not room[wanted].body["candidates"]:
             summary = NO_ROOM(cloud=draft.new, flavor=row.name)
-            draft.find("error", summary, detail=wanted, about=row.id, hint=ADD_HOSTS())
+            draft.find("error", summary, detail=wanted, about=decision.id, hint=ADD_HOSTS())
 
 
 def disabled(draft: Draft) -> None:

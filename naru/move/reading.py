@@ -41,7 +41,9 @@ def read(
         same = {row.id for row in facts.new.all("project").values() if row.name in called}
         flavors = [need.row for need in mapfile.needs(facts) if need.section == "flavors" and need.row]
         known = facts.old.all("flavor")
-        room = {resources(row) for row in flavors if row.id in known}
+        # the map may make any flavor of the new cloud of one: which, is not known yet
+        there = facts.new.all("flavor").values()
+        room = {resources(row) for row in (*there, *(row for row in flavors if row.id in known))}
         list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), ((), room)))
     return facts
 
