@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from naru.actions.arguments import available, resolve
 from naru.actions.clouds import DEADLINE, RETRY, client, cloud, deadline, send
 from naru.actions.request import Action, Actor, Request
+from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
 
@@ -44,7 +45,7 @@ def call(context: Context) -> dict[str, Any]:
     return {"undo": args.get("undo", [])}
 
 
-@step("cloud.undo_call", no_undo="it is an undo itself", retry=RETRY, deadline=DEADLINE)
+@step("cloud.undo_call", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=DEADLINE)
 def uncall(context: Context) -> None:
     """Sends the requests that undo a `cloud.call`."""
     args, done = context.args["args"], context.args["result"]

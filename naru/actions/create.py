@@ -12,6 +12,7 @@ from naru.actions.arguments import Id, UrlPath, resolve, url
 from naru.actions.clouds import DEADLINE, RETRY, SETTLE, client, cloud, deadline, get, looks, matches, remove, send
 from naru.actions.request import Action, Actor, Part, Request
 from naru.cloud.client import CloudError
+from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, Transient
 from naru.plan.kinds import step
@@ -203,7 +204,7 @@ def is_made(context: Context) -> bool:
     return _Thing(context, context.args, context.results()).there() is not None
 
 
-@step("cloud.delete", no_undo="it is an undo itself", retry=RETRY, deadline=DEADLINE, here=True)
+@step("cloud.delete", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=DEADLINE, here=True)
 def delete(context: Context) -> dict[str, Any]:
     """Deletes what a `cloud.create` made; where that did not come to an end, what it left."""
     done, args = context.args["result"], context.args["args"]

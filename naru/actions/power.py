@@ -8,6 +8,7 @@ from naru.actions.clouds import RETRY, cloud, get, wait_for
 from naru.actions.request import Action
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
+from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import Transient
 from naru.plan.kinds import step
@@ -38,7 +39,7 @@ def power(context: Context) -> dict[str, Any]:
     }
 
 
-@step("cloud.power.undo", no_undo="it is an undo itself", retry=RETRY, deadline=LIMIT + 60)
+@step("cloud.power.undo", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=LIMIT + 60)
 def undo_power(context: Context) -> None:
     """Brings a server back to where it was before a `cloud.power`."""
     args, done = context.args["args"], context.args["result"]

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from naru.cloud.client import Cloud
 from naru.inventory.archive import Archive
 from naru.inventory.database import Database
+from naru.inventory.kinds import KINDS
 from naru.inventory.read import Reading, Sink, read
 from naru.inventory.room import read_room
 from naru.inventory.rows import Row
@@ -13,13 +14,19 @@ from naru.inventory.user_quotas import read_user_quotas
 
 class CloudReading:
     """Reads the lists of `cloud` at once into a new snapshot; key pairs from `database`, if one is given. Of which
-    projects and flavors more is to be asked follows from the lists. `progress` receives the rows as they come.
+    projects and flavors more is to be asked follows from the lists. `progress` receives the rows as they come; the
+    kinds `without` are not asked for.
 
     Whoever reads ends it, be it with what could not be read: a snapshot without an end was interrupted.
     """
 
     def __init__(
-        self, archive: Archive, cloud: Cloud, database: Database | None = None, progress: Sink | None = None
+        self,
+        archive: Archive,
+        cloud: Cloud,
+        database: Database | None = None,
+        progress: Sink | None = None,
+        without: Collection[str] = (),
     ) -> None:
         self.cloud = cloud
         self.archive = archive
@@ -30,7 +37,8 @@ class CloudReading:
             if progress:
                 progress(rows)
 
-        self._readings = {reading.kind: reading for reading in read(cloud, keep, database=database)}
+        kinds = [kind for kind in KINDS if kind.name not in without]
+        self._readings = {reading.kind: reading for reading in read(cloud, keep, kinds, database)}
 
     @property
     def readings(self) -> list[Reading]:

@@ -2,7 +2,7 @@
 
 import heapq
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
@@ -24,14 +24,17 @@ _RESTLESS_OF = {
     "volume pool": frozenset(("capabilities",)),  # mostly what is free and allocated
     "network agent": frozenset(("heartbeat_timestamp", "configurations")),
 }
-# lists that a service gives in any order, another each time
-_UNORDERED = frozenset(
+UNORDERED = frozenset(
     (
         *("subnets", "tags", "routes", "security_groups", "security_group_rules", "allowed_address_pairs", "rules"),
         *("availability_zones", "attachments", "members", "os-extended-volumes:volumes_attached", "sub_ports", "hosts"),
-        *("addresses", "volumes", "volume_types", "extra_dhcp_opts", "external_fixed_ips"),
+        *("addresses", "volumes", "volume_types", "extra_dhcp_opts", "external_fixed_ips", "host_routes"),
+        *("allocation_pools", "service_types"),
     )
 )
+"""Fields with lists that a service gives in any order, another each time."""
+# fields that hold such lists
+_HOLDING = frozenset(("external_gateway_info",))
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,28 @@ def _changed(before: Row, after: Row) -> Iterator[Difference]:
             yield Difference(after.kind, after.id, after.name, "changed", field, old, new)
 
 
+def ordered(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A thing's answer with every list without order sorted: however often a cloud is read, it is the same."""
+    return {
+        name: _sorted(value)
+        if name in UNORDERED and isinstance(value, list)
+        else ordered(value)
+        if name in _HOLDING and value
+        else value
+        for name, value in body.items()
+    }
+
+
+def _sorted(items: list[Any]) -> list[Any]:
+    return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
+
+
 def calm(field: str, value: Any) -> Any:
     """The value as it is compared: a list without order sorted, an inner `updated_at` left out."""
     if isinstance(value, dict):
         return {key: calm(key, inner) for key, inner in value.items() if key not in _RESTLESS}
     if isinstance(value, list):
         items = [calm("", item) for item in value]
-        return sorted(items, key=lambda item: json.dumps(item, sort_keys=True)) if field in _UNORDERED else items
+        return _sorted(items) if field in UNORDERED else items
     # True and 1 are equal for Python, and not for anybody else
     return (type(value).__name__, value) if isinstance(value, bool) else value

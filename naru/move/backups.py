@@ -23,6 +23,7 @@ from naru.errors import NaruError
 from naru.files import write_whole
 from naru.move import content, storage
 from naru.move.draft import COPIES
+from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
 from naru.volumes.engine.points import clean
@@ -88,6 +89,7 @@ def backup(context: Context) -> dict[str, Any]:
 
 @step(
     "move.backup.forget",
+    args=Undo,
     no_undo="it is an undo itself",
     retry=RETRY,
     deadline=lambda args: _limit(args["args"]),

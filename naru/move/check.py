@@ -22,6 +22,16 @@ WRITE_IT = message(
     en="Write it into the map: naru move map --suggest makes one.",
     ko="map.yaml에 적어 주십시오. naru move map --suggest 명령이 초안을 만들어 줍니다.",
 )
+UNREAD = message(
+    "move.check.unread",
+    en="{kind:kind} of {cloud}: cannot be read, and is taken for unknown",
+    ko="{cloud} 클라우드: 읽을 수 없어 알 수 없는 것으로 간주합니다({kind:kind})",
+)
+MEND = message(
+    "move.check.mend_and_plan",
+    en="Mend that service, then plan again.",
+    ko="해당 서비스를 복구한 뒤 계획을 다시 세워 주십시오.",
+)
 PLACE_UNUSED = message(
     "move.check.place_unused",
     en="the place of the backend {name} of {cloud} is not used",
@@ -123,6 +133,13 @@ def undecided(draft: Draft) -> None:
                 about=f"map {choice.need.section}",
                 hint=WRITE_IT(),
             )
+
+
+def unread(draft: Draft) -> None:
+    """What could not be read, where a plan can be made without it: see `naru.move.reading`."""
+    for side in (draft.facts.old, draft.facts.new):
+        for kind, problem in side.unread.items():
+            draft.find("warning", UNREAD(kind=kind, cloud=side.cloud), detail=problem, hint=MEND())
 
 
 def unused_places(draft: Draft) -> None:
@@ -251,16 +268,18 @@ def bound(draft: Draft) -> None:
 
 
 def capacity(draft: Draft) -> None:
-    """Whether the new cloud has a host for each flavor: by Placement's own candidates, of what it was asked."""
+    """Whether the new cloud has a host for each flavor that servers will have there, the old one or what the map makes
+    of it: by Placement's own candidates, of what it was asked."""
     room = draft.facts.new.all("allocation candidates")
-    for decision in list(draft.decisions.values()):
-        row = draft.facts.old.all("flavor").get(decision.id) if decision.kind == "flavor" else None
+    for decision in [decision for decision in draft.decisions.values() if decision.kind == "flavor"]:
+        side, identity = (draft.facts.new, decision.new) if decision.new else (draft.facts.old, decision.id)
+        row = side.all("flavor").get(identity)
         if row is None:
             continue
         wanted = resources(row)
         if wanted in room and not room[wanted].body["candidates"]:
             summary = NO_ROOM(cloud=draft.new, flavor=row.name)
-            draft.find("error", summary, detail=wanted, about=row.id, hint=ADD_HOSTS())
+            draft.find("error", summary, detail=wanted, about=decision.id, hint=ADD_HOSTS())
 
 
 def disabled(draft: Draft) -> None:

@@ -15,6 +15,7 @@ from naru.actions.image import image_at, limit, named, scratch_image, seconds, s
 from naru.actions.request import Action, Request
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
+from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import Transient
 from naru.plan.kinds import step
@@ -72,7 +73,7 @@ def by_image(
     return streamed
 
 
-@step("move.volume_image.forget", no_undo="it is an undo itself", retry=RETRY, deadline=1800.0)
+@step("move.volume_image.forget", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=1800.0)
 def volume_image_forget(context: Context) -> None:
     """Deletes what a `move.volume_image` left on the way; the content goes with the volume."""
     args = context.args["args"]
@@ -275,7 +276,7 @@ def _shelved(old: Cloud, server: str) -> dict[str, Any]:
     raise NaruError(f"server {server} is shelved, and its image is not there", hint="Unshelve it, then plan again.")
 
 
-@step("move.root_content.forget", no_undo="it is an undo itself", retry=RETRY, deadline=1800.0)
+@step("move.root_content.forget", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=1800.0)
 def root_content_forget(context: Context) -> None:
     """Deletes the images that a `move.root_content` made on both clouds."""
     args = context.args["args"]

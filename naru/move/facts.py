@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from naru.cloud.client import parse
 from naru.errors import InputError
 from naru.inventory.archive import Archive
+from naru.inventory.compare import ordered
 from naru.inventory.kinds import values
 from naru.inventory.rows import Row
 
@@ -26,9 +28,10 @@ class Side:
         self._indexes: dict[tuple[str, str], dict[Any, list[Row]]] = {}
 
     def all(self, kind: str) -> dict[str, Row]:
-        """Every thing of the kind, by id."""
+        """Every thing of the kind, by id; lists without order in one order, so that two readings make one plan."""
         if kind not in self._kinds:
-            self._kinds[kind] = {row.id: row for row in self._archive.rows(self.snapshot, kind=kind)}
+            rows = self._archive.rows(self.snapshot, kind=kind)
+            self._kinds[kind] = {row.id: replace(row, body=ordered(row.body)) for row in rows}
         return self._kinds[kind]
 
     def by(self, kind: str, path: str, value: str) -> Sequence[Row]:
@@ -82,6 +85,12 @@ class Side:
         """A flavor's extra specs."""
         row = self.all("flavor extra specs").get(flavor)
         return {name: value for name, value in row.body.items() if name != "flavor_id"} if row else {}
+
+    @cached_property
+    def unread(self) -> Mapping[str, str]:
+        """What could not be read, by kind, and why: what is not known is another thing than what is not there."""
+        (whole,) = [found for found in self._archive.snapshots() if found.number == self.snapshot]
+        return {reading.kind: reading.problem for reading in whole.readings if reading.failed}
 
     def named(self, kind: str, text: str) -> Sequence[Row]:
         """The thing with the id `text`, else those with that name."""

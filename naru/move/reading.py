@@ -18,6 +18,15 @@ from naru.move.facts import Facts, Side
 from naru.move.outcome import Outcome
 from naru.move.work import ARCHIVE, Work
 
+OF_THE_NEW = frozenset(("volume pool",))
+"""What is asked of the new cloud alone: where its volumes may come to."""
+DISPENSABLE = OF_THE_NEW | {
+    *("allocation candidates", "aggregate", "hypervisor", "compute service", "network agent"),
+    *("network availability zone", "QoS specification", "volume type access"),
+}
+"""What a plan is made without where it cannot be read. Rules take it for unknown, and the plan says so; a scheduler or
+agent that is down keeps nobody from planning."""
+
 # is told what is being read, as a text
 Progress = Callable[[str], None]
 
@@ -59,13 +68,16 @@ def read(
     pairs from `database`, if one is given. Raises InputError for a cloud that cannot be read whole."""
     progress(f"reading {old.name} and {new.name}")
     with ThreadPoolExecutor(2) as pool:
-        ours, theirs = pool.map(_SideReading, (archive, archive), (old, new), (database, None))
+        sides = (archive, archive), (old, new), (database, None), (OF_THE_NEW, ())
+        ours, theirs = pool.map(_SideReading, *sides)
         facts = Facts(ours.side, theirs.side, projects)
         called = {row.name for row in facts.projects.values()}
         same = {row.id for row in facts.new.all("project").values() if row.name in called}
         flavors = [need.row for need in mapfile.needs(facts) if need.section == "flavors" and need.row]
         known = facts.old.all("flavor")
-        room = {resources(row) for row in flavors if row.id in known}
+        # the map may make any flavor of the new cloud of one: which, is not known yet
+        there = facts.new.all("flavor").values()
+        room = {resources(row) for row in (*there, *(row for row in flavors if row.id in known))}
         list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), ((), room)))
     return facts
 
@@ -87,8 +99,10 @@ class _SideReading:
     """A cloud as it is now, as a new snapshot in the archive. Its lists are read at once, key pairs from `database` if
     one is given; `finish` reads what is asked for projects and flavors, since which they are follows from the lists."""
 
-    def __init__(self, archive: Archive, cloud: Cloud, database: Database | None = None) -> None:
-        self._reading = CloudReading(archive, cloud, database)
+    def __init__(
+        self, archive: Archive, cloud: Cloud, database: Database | None = None, without: Collection[str] = ()
+    ) -> None:
+        self._reading = CloudReading(archive, cloud, database, without=without)
         self.side = Side(archive, self._reading.snapshot, cloud.name)
         self._check()
 
@@ -101,8 +115,13 @@ class _SideReading:
         self._reading.end()
 
     def _check(self) -> None:
-        """Raises InputError when something could not be read."""
-        if failed := [f"{reading.kind}: {reading.problem}" for reading in self._reading.readings if reading.failed]:
+        """Raises InputError when something could not be read that is needed."""
+        failed = [
+            f"{reading.kind}: {reading.problem}"
+            for reading in self._reading.readings
+            if reading.failed and reading.kind not in DISPENSABLE
+        ]
+        if failed:
             self._reading.end()
             raise InputError(
                 f"{self.side.cloud} cannot be read whole",

@@ -29,6 +29,7 @@ from naru.files import write_whole
 from naru.inventory.archive import Archive
 from naru.move.draft import COPIES, FLATTENS
 from naru.move.reach import arguments, ask, asked, existing, locations, sides
+from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import Retry, step
 from naru.volumes.control import Control
@@ -338,8 +339,15 @@ def ask_undo(context: Context) -> dict[str, Any]:
     return {**given, "carry": carry, "cloned": cloned}
 
 
+class ContentUndo(Undo):
+    """With `carry`, what was written on the new volume since is copied to the old one first."""
+
+    carry: bool = False
+
+
 @step(
     UNDO_CONTENT,
+    args=ContentUndo,
     no_undo="it is an undo itself",
     retry=AGAIN,
     deadline=_limit_undo,
@@ -471,7 +479,7 @@ def ask_old(context: Context) -> dict[str, Any]:
     return asked(context, kept, [(args["old"], args["from"], described)])
 
 
-@step("move.content.forget", no_undo="it is an undo itself", retry=RETRY, deadline=600, before=ask_old)
+@step("move.content.forget", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=600, before=ask_old)
 def content_forget(context: Context) -> None:
     """Removes the points that copies made on the old volume, and what they remember; the new volume goes."""
     content_end(context)

@@ -215,11 +215,8 @@ def create(directory: Path, draft: Draft, snapshots: Mapping[str, int], written_
         "decisions": [decision.dump() for decision in draft.decisions.values()],
     }
     KINDS.check_arguments(draft.plan)
-    work = work_directory(directory)
-    if Journal.exists(directory):
-        work.check_unbegun()
     try:
-        work.create(draft.plan, database)
+        work_directory(directory).create(draft.plan, database)
         write_whole(directory / MAP, written_map)
         write_whole(directory / DECISIONS, json.dumps(fields, ensure_ascii=False))
     except (OSError, PlanError) as error:

@@ -33,6 +33,17 @@ class Arguments(pydantic.BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class Undo(Arguments):
+    """What a rollback gives the undo of a step: the step's id, its arguments and its result. One that did not come to
+    its end has none: it is given the `results` of the steps that it waited for. A kind that takes more derives from
+    this."""
+
+    step: str
+    args: dict[str, Any]
+    result: Any = None
+    results: dict[str, Any] = Field(default_factory=dict)
+
+
 class Reference(Arguments):
     """`{"$ref": STEP, "field": NAME}`: a field of the result of a step that this one waits for."""
 

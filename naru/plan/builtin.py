@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from naru.plan import supervisor
-from naru.plan.arguments import Arguments
+from naru.plan.arguments import Arguments, Undo
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, PlanInputError
 from naru.plan.kinds import Retry, step
@@ -89,7 +89,7 @@ def command(context: Context) -> dict[str, Any]:
     return _demand(context, context.args["argv"])
 
 
-@step("command.undo", no_undo="it is an undo itself", deadline=_deadline, retry=Retry(tries=1))
+@step("command.undo", args=Undo, no_undo="it is an undo itself", deadline=_deadline, retry=Retry(tries=1))
 def command_undo(context: Context) -> dict[str, Any] | None:
     """Runs the program `undo` of a command step; a step without one is left as it is."""
     # a rollback gives the step's own arguments and result

@@ -8,7 +8,6 @@ room for many.
 import fcntl
 import json
 import os
-import re
 import sqlite3
 import time
 import uuid
@@ -19,26 +18,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    URL,
-    Connection,
-    Engine,
-    RowMapping,
-    and_,
-    create_engine,
-    event,
-    func,
-    make_url,
-    or_,
-    select,
-    text,
-)
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoResultFound, NoSuchModuleError
+from sqlalchemy import URL, Connection, RowMapping, and_, func, or_, select, text
+from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from naru.files import write_whole
 from naru.messages import dump, load
 from naru.plan import schema
+from naru.plan.engine import SCHEMA, in_schema, make_engine, parse_url, schema_of
 from naru.plan.errors import PlanError, PlanInputError
 from naru.plan.model import LIVE, About, Edge, Finding, Plan, Step
 
@@ -47,9 +34,6 @@ POINTER = "journal.url"
 """The file in a work directory whose journal is on PostgreSQL: its URL, with the schema and without a password."""
 LOCK = "executor.lock"
 CHUNK = 5000
-SCHEMA = "naru_"
-"""What the schemas of journals on PostgreSQL begin with."""
-_SEARCH = re.compile(rf"-csearch_path=({SCHEMA}\w+)")
 
 
 class Journal:
@@ -63,7 +47,7 @@ class Journal:
         url = address(where)
         # of a journal that is a file in it
         self.directory = Path(where) if url is None else None
-        self.engine = _engine(url or URL.create("sqlite", database=str(Path(where) / DATABASE)))
+        self.engine = make_engine(url or URL.create("sqlite", database=str(Path(where) / DATABASE)))
         self._writing = self.engine.execution_options(naru_write=True)
 
     @classmethod
@@ -94,7 +78,7 @@ class Journal:
         if cls.exists(directory):
             raise cls(directory)._present()
         name = f"{SCHEMA}{uuid.uuid4().hex[:12]}"
-        url = in_schema(_url(database), name)
+        url = in_schema(parse_url(database), name)
         with cls(url.render_as_string(hide_password=False)) as journal, journal.write() as connection:
             connection.execute(CreateSchema(name))
             schema.create(connection)
@@ -524,65 +508,4 @@ def address(where: str | Path) -> URL | None:
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise PlanInputError(f"{Path(where) / POINTER} cannot be read", detail=str(error)) from error
-    return _url(said)
-
-
-def in_schema(url: URL, name: str) -> URL:
-    """The same database's URL with that schema; "" for none, the one that the database's user has by itself."""
-    words = [_SEARCH.sub("", _options(url)).strip(), f"-csearch_path={name}" if name else ""]
-    url = url.difference_update_query(["options"])
-    return url.update_query_dict({"options": " ".join(filter(None, words))}) if any(words) else url
-
-
-def schema_of(url: URL) -> str:
-    """The schema of a journal that a URL names, "" for none."""
-    found = _SEARCH.search(_options(url))
-    return found[1] if found else ""
-
-
-def _options(url: URL) -> str:
-    """What the server is told at the beginning of a connection."""
-    said = url.query.get("options", "")
-    return said if isinstance(said, str) else " ".join(said)
-
-
-def _url(said: str) -> URL:
-    try:
-        return make_url(said)
-    except ArgumentError as error:
-        raise _no_database(error) from None
-
-
-def _no_database(error: Exception) -> PlanInputError:
-    return PlanInputError(
-        "the journal's URL is not one of a database that is installed",
-        detail=str(error),
-        hint="postgresql://HOST/DATABASE needs the extra: pip install naru-openstack[workers]",
-    )
-
-
-def _engine(url: URL) -> Engine:
-    try:
-        if url.drivername == "postgresql":
-            url = url.set(drivername="postgresql+psycopg")
-        engine = create_engine(url, pool_pre_ping=url.drivername != "sqlite")
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-        raise _no_database(error) from None
-    if engine.dialect.name == "sqlite":
-        _configure_sqlite(engine)
-    return engine
-
-
-def _configure_sqlite(engine: Engine) -> None:
-    @event.listens_for(engine, "connect")
-    def connect(connection: Any, _: object) -> None:
-        # BEGIN is ours to say, below
-        connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        # a writer takes the lock at once: one that first reads and then wants to write could not wait for it
-        write = connection.get_execution_options().get("naru_write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+    return parse_url(said)

@@ -3,7 +3,7 @@
 import importlib
 import inspect
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,11 +57,12 @@ class StepKind:
     holds no secret; `after` takes the function's result and returns the step's. Both may be called again, as the
     function. With `here` a kind runs in the executor, even as the undo of a step that has a queue.
 
-    `arguments` checks a step's arguments when a plan is made; None: they are not checked.
+    `arguments` checks a step's arguments when a plan is made.
     """
 
     name: str
     run: Run
+    arguments: Checker
     undo: str = ""
     no_undo: str = ""
     commit: str = ""
@@ -73,7 +74,6 @@ class StepKind:
     before: Run | None = None
     after: Callable[[Context, Any], Any] | None = None
     here: bool = False
-    arguments: Checker | None = None
 
     @property
     def is_async(self) -> bool:
@@ -119,6 +119,7 @@ class Kinds:
         self,
         name: str,
         *,
+        args: type,
         undo: str = "",
         no_undo: str = "",
         commit: str = "",
@@ -130,19 +131,18 @@ class Kinds:
         before: Run | None = None,
         after: Callable[[Context, Any], Any] | None = None,
         here: bool = False,
-        args: type | None = None,
         was: Iterable[str] = (),
     ) -> Callable[[Run], Run]:
         """Registers the decorated function, sync (run in a thread) or async, as the step kind `name`; see `StepKind`.
 
         The function takes the step's `Context` and returns its result, as JSON. It may be called again after a crash
-        at any point, so it finds before it creates. Exactly one of undo, no_undo and commit is given. Only sync ones
-        have a `before` or an `after`. `args` is the model of the arguments; see `naru.plan.arguments`. `was` are names
-        that the kind had before.
+        at any point, so it finds before it creates. `args` is the model of the arguments; see `naru.plan.arguments`:
+        that of an undo is `Undo`. Exactly one of undo, no_undo and commit is given. Only sync ones have a `before` or
+        an `after`. `was` are names that the kind had before.
         """
         if sum(map(bool, (undo, no_undo, commit))) != 1:
             raise ValueError(f"step kind {name}: give exactly one of undo, no_undo and commit")
-        checker = None if args is None else Checker(args)
+        checker = Checker(args)
 
         def register(run: Run) -> Run:
             known = self.by_name.get(name)
@@ -152,8 +152,8 @@ class Kinds:
             ):
                 raise ValueError(f"step kind {name} is registered by {known.run.__module__} and by {run.__module__}")
             policies = retry if isinstance(retry, tuple) else (retry,)
-            more = (policies, deadline, estimate, writes, before, after, here, checker)
-            kind = StepKind(name, run, undo, no_undo, commit, verify, *more)
+            more = (policies, deadline, estimate, writes, before, after, here)
+            kind = StepKind(name, run, checker, undo, no_undo, commit, verify, *more)
             if kind.is_async and (before or after):
                 raise ValueError(f"step kind {name}: only sync kinds have a before or an after")
             self.by_name[name] = kind
@@ -190,16 +190,11 @@ class Kinds:
                 if name not in befores.get(step.id, ()):
                     problems.append(f"{step.id}: refers to the step {name}, for which it does not wait")
         if problems:
-            raise PlanInputError(
-                f"the arguments of the plan's steps have {len(problems)} problem{'s' if len(problems) > 1 else ''}",
-                detail="\n".join(problems),
-                hint="the rule or file that made the plan has to be corrected",
-            )
+            raise bad_arguments(problems)
 
     def problems(self, kind: str, args: Mapping[str, Any]) -> list[str]:
         """What is wrong with the arguments of a step of this kind, field by field."""
-        checker = self.get(kind).arguments
-        return [] if checker is None else [f"{kind}: {problem}" for problem in checker.problems(args)]
+        return [f"{kind}: {problem}" for problem in self.get(kind).arguments.problems(args)]
 
     def unknown(self, names: Iterable[str]) -> PlanInputError:
         return PlanInputError(
@@ -207,6 +202,15 @@ class Kinds:
             detail="known: " + ", ".join(sorted(self.by_name)),
             hint="name the module that registers it under modules in the plan",
         )
+
+
+def bad_arguments(problems: Sequence[str]) -> PlanInputError:
+    """The error that lists them."""
+    return PlanInputError(
+        f"the arguments of the plan's steps have {len(problems)} problem{'s' if len(problems) > 1 else ''}",
+        detail="\n".join(problems),
+        hint="the rule or file that made the plan has to be corrected",
+    )
 
 
 KINDS = Kinds()

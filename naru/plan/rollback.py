@@ -19,7 +19,7 @@ from naru.plan import schema
 from naru.plan.control import note
 from naru.plan.errors import HasDependents, PlanError, PlanInputError
 from naru.plan.journal import CHUNK, Journal, about_of, chunks, insert_edges, insert_steps, to_json
-from naru.plan.kinds import KINDS, Kinds
+from naru.plan.kinds import KINDS, Kinds, bad_arguments
 from naru.plan.leases import live_steps
 from naru.plan.model import BARRIER, LIVE, OVER, Edge, Plan, Step
 
@@ -106,7 +106,7 @@ def start(
     for ever. What comes after a barrier does not depend on what comes before it.
 
     Raises `PlanError` when a commit step is among them or when some are running, `HasDependents` for what is refused,
-    `PlanInputError` for a unit that is not in the plan.
+    `PlanInputError` for a unit that is not in the plan, and for arguments that an undo kind does not take.
     """
     running = journal.is_running()
     with journal.write() as connection:
@@ -118,6 +118,8 @@ def start(
         steps = [
             (dataclasses.replace(step, args={**step.args, **args.get(step.kind, {})}), of) for step, of in undo.steps
         ]
+        if problems := [f"{step.id}: {bad}" for step, _ in steps for bad in kinds.problems(step.kind, step.args)]:
+            raise bad_arguments(problems)
         insert_steps(connection, undo.first, steps)
         insert_edges(connection, undo.edges)
         for part in chunks(undo.untouched, CHUNK):

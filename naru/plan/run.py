@@ -16,7 +16,6 @@ from naru.plan.ready import Scope
 from naru.plan.runner import Runner
 from naru.plan.status import Status, status
 
-
 COMMANDS = "commands"
 """The setting of a plan that is run by commands of its own alone: how they begin, like `naru move`."""
 

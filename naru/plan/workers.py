@@ -27,8 +27,9 @@ from sqlalchemy import URL, select
 
 from naru.plan import leases, schema
 from naru.plan.context import Context
+from naru.plan.engine import in_schema, schema_of
 from naru.plan.errors import LeaseLost, PlanError, PlanInputError
-from naru.plan.journal import Journal, address, in_schema, schema_of
+from naru.plan.journal import Journal, address
 from naru.plan.kinds import KINDS, Kinds, StepKind, load
 from naru.plan.record import StartedStep, said, started
 from naru.plan.runner import AttemptResult, Ended, Job, call, failed, given, written

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from naru.errors import InputError
 from naru.files import write_whole
-from naru.plan.journal import DATABASE, POINTER, Journal, address, in_schema
+from naru.plan.engine import in_schema
+from naru.plan.journal import DATABASE, POINTER, Journal, address
 from naru.plan.model import Plan
 from naru.plan.queries import reading
 

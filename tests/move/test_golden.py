@@ -11,12 +11,15 @@ import json
 import lzma
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from naru.inventory.archive import Archive
+from naru.inventory.compare import UNORDERED
+from naru.inventory.kinds import BY_NAME
 from naru.move import mapfile, planner
 from naru.move.draft import Draft, Options
 from naru.move.facts import Facts, Side
@@ -67,6 +70,36 @@ def test_the_plan_is_the_golden_one(sides: tuple[Side, Side], case: Case, monkey
     decisions = "".join(json.dumps(one.dump(), ensure_ascii=False) + "\n" for one in draft.decisions.values())
     check(GOLDEN / f"{case.name}-plan.txt.xz", text(draft.plan))
     check(GOLDEN / f"{case.name}-decisions.jsonl.xz", decisions)
+
+
+def test_lists_without_order_make_the_same_plan_in_any(
+    sides: tuple[Side, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(GOLDEN)
+    with Archive(tmp_path / "archive.db") as archive:
+
+        def turned(side: Side) -> Side:
+            """The same cloud, read when it gave all of them the other way round."""
+            number = archive.begin(side.cloud)
+            archive.add(
+                number, [replace(row, body=_turned(row.body)) for kind in BY_NAME for row in side.all(kind).values()]
+            )
+            archive.end(number, [])
+            return Side(archive, number, side.cloud)
+
+        case = next(case for case in CASES if case.name == "wide")
+        assert text(planned((turned(sides[0]), turned(sides[1])), case).plan) == text(planned(sides, case).plan)
+
+
+def _turned(body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value[::-1]
+        if name in UNORDERED and isinstance(value, list)
+        else _turned(value)
+        if name == "external_gateway_info" and value
+        else value
+        for name, value in body.items()
+    }
 
 
 def planned(sides: tuple[Side, Side], case: Case) -> Draft:

@@ -28,6 +28,7 @@ class Given(Side):
     def __init__(self, cloud: str, things: dict[str, list[dict[str, Any]]]) -> None:
         self.cloud = cloud
         self._indexes = {}
+        self.unread = {}
         things = {"cloud": [{"name": cloud, **NEWEST}], "role": [{"id": "member", "name": "member"}], **things}
         self._kinds = {
             kind: {row.id: row for row in (Row.of(BY_NAME[kind], body) for body in things.get(kind, []))}

@@ -12,6 +12,8 @@ import pytest
 from naru.cli.main import main
 from naru.inventory.archive import Archive
 from naru.inventory.kinds import KINDS
+from naru.messages import say
+from naru.plan.journal import Journal
 
 from ..cloud.service import Handler, Service, clouds_yaml, serving, usual
 
@@ -110,6 +112,25 @@ def test_key_pairs_come_from_the_database_and_quotas_of_the_projects_users(
     assert main(["archive", "list", "--work", "w", "-f", "json"]) == 0
     remarks = {row["cloud"]: row["remark"] for row in json.loads(capsys.readouterr().out)}
     assert remarks == {"old": "key pair from Nova's database", "new": ""}
+
+
+def test_a_scheduler_that_is_down_is_no_reason_to_refuse(
+    server: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def down(request: Handler) -> None:
+        if "get_pools" in request.path:
+            request.answer(400, {"badRequest": {"message": "no scheduler answers"}})
+        elif "os-keypairs" in request.path:
+            request.answer(200, {"keypairs": []})
+        else:
+            answer(request)
+
+    server.usual = down
+    assert main(["move", "plan", *MAP[2:]]) in (0, 1), capsys.readouterr().err
+    assert [path for _, path in server.asked].count("/volume/v3/scheduler-stats/get_pools") == 1  # the new cloud's
+    with Journal.open(tmp_path / "w") as journal:
+        told = {say(found.summary): say(found.detail) for found in journal.findings()}
+    assert "get_pools" in told["volume pool of new: cannot be read, and is taken for unknown"]
 
 
 @pytest.mark.parametrize(("options", "count", "remark"), [(("--project", "other"), 1, ""), ((), None, "--project")])

@@ -9,9 +9,11 @@ import time
 import uuid
 from pathlib import Path
 
+from pydantic import ConfigDict
 from sqlalchemy import select
 
 from naru.plan import schema
+from naru.plan.arguments import Arguments
 from naru.plan.context import Context
 from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
@@ -29,6 +31,12 @@ def _nap(context: Context) -> float:
     return random.random() * context.args.get("nap", 0.0)
 
 
+class Free(Arguments):
+    """Whatever a test gives."""
+
+    model_config = ConfigDict(extra="allow")
+
+
 def _find_or_make(context: Context) -> dict[str, str]:
     directory = Path(context.args["directory"])
     for id, result in context.results().items():
@@ -40,7 +48,7 @@ def _find_or_make(context: Context) -> dict[str, str]:
     return {"path": str(found[0])}
 
 
-@step("thing", undo="thing.undo", verify=lambda c: len(things(Path(c.args["directory"]), c.unit, c.id)) == 1)
+@step("thing", args=Free, undo="thing.undo", verify=lambda c: len(things(Path(c.args["directory"]), c.unit, c.id)) == 1)
 def thing(context: Context) -> dict[str, str]:
     time.sleep(_nap(context))
     result = _find_or_make(context)
@@ -49,7 +57,7 @@ def thing(context: Context) -> dict[str, str]:
     return result
 
 
-@step("thing.async", undo="thing.undo")
+@step("thing.async", args=Free, undo="thing.undo")
 async def thing_async(context: Context) -> dict[str, str]:
     await asyncio.sleep(_nap(context))
     result = _find_or_make(context)
@@ -57,7 +65,7 @@ async def thing_async(context: Context) -> dict[str, str]:
     return result
 
 
-@step("thing.undo", no_undo="it is an undo itself")
+@step("thing.undo", args=Free, no_undo="it is an undo itself")
 def thing_undo(context: Context) -> None:
     args = context.args["args"]
     directory = Path(args["directory"])

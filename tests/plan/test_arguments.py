@@ -18,6 +18,8 @@ from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, Kinds, load
 from naru.plan.model import Plan, Step
 
+from . import kit
+
 pytestmark = pytest.mark.unit
 
 
@@ -44,7 +46,7 @@ def kinds() -> Kinds:
     kinds = Kinds()
     kinds.step("server", no_undo="a test", args=Server)(lambda context: None)
     kinds.step("volume", no_undo="a test", args=Volume)(lambda context: None)
-    kinds.step("free", no_undo="a test")(lambda context: None)
+    kinds.step("free", args=kit.Free, no_undo="a test")(lambda context: None)
     return kinds
 
 

@@ -192,8 +192,11 @@ def test_bad_input_is_2_and_one_message(
 
 def test_module_of_the_plan_registers_its_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "naru_test_kinds.py").write_text(
+        "from naru.plan.arguments import Arguments\n"
         "from naru.plan.kinds import step\n\n"
-        "@step('mine.greet', no_undo='words are free')\n"
+        "class Greet(Arguments):\n"
+        "    name: str\n\n"
+        "@step('mine.greet', args=Greet, no_undo='words are free')\n"
         "def greet(context):\n"
         "    return {'said': f\"hello {context.args['name']}\"}\n"
     )

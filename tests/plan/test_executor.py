@@ -82,11 +82,11 @@ Create = Callable[..., Journal]
 def test_step_knows_arguments_results_before_and_its_earlier_result(journal_of: Create, kinds: Kinds) -> None:
     seen: list[Any] = []
 
-    @kinds.step("first", no_undo="a test's")
+    @kinds.step("first", args=kit.Free, no_undo="a test's")
     def first(context: Context) -> dict[str, int]:
         return {"id": 7}
 
-    @kinds.step("second", no_undo="a test's", retry=Retry(pause=0))
+    @kinds.step("second", args=kit.Free, no_undo="a test's", retry=Retry(pause=0))
     async def second(context: Context) -> None:
         seen.append((context.attempt, context.args, context.unit, context.results(), context.earlier))
         context.save({"half": "done"})
@@ -105,7 +105,7 @@ def test_errors_are_retried_by_class(journal_of: Create, kinds: Kinds) -> None:
     policies = (Retry(on=(ConnectionError,), tries=3, pause=0.001), Retry(on=(Transient,), tries=2, pause=0))
     for name, error in (("refused", ConnectionError("x")), ("busy", Transient("x")), ("wrong", ValueError("x"))):
 
-        @kinds.step(name, no_undo="a test's", retry=policies)
+        @kinds.step(name, args=kit.Free, no_undo="a test's", retry=policies)
         def fail(context: Context, error: Exception = error) -> None:
             raise error
 
@@ -128,7 +128,7 @@ def test_pauses_between_tries_grow_to_a_bound_and_respect_what_was_asked() -> No
 def test_step_waiting_for_its_next_try_takes_no_place_in_its_group(journal_of: Create, kinds: Kinds) -> None:
     order: list[str] = []
 
-    @kinds.step("t", no_undo="a test's", retry=Retry(pause=0.2, jitter=0))
+    @kinds.step("t", args=kit.Free, no_undo="a test's", retry=Retry(pause=0.2, jitter=0))
     def t(context: Context) -> None:
         order.append(context.id)
         if context.id == "a" and context.attempt == 1:
@@ -146,12 +146,12 @@ def test_deadline_by_size_ends_a_step(journal_of: Create, kinds: Kinds, form: st
 
     if form == "sync":
 
-        @kinds.step("slow", no_undo="a test's", deadline=deadline, retry=())
+        @kinds.step("slow", args=kit.Free, no_undo="a test's", deadline=deadline, retry=())
         def slow(context: Context) -> None:
             context.sleep(30)
     else:
 
-        @kinds.step("slow", no_undo="a test's", deadline=deadline, retry=())
+        @kinds.step("slow", args=kit.Free, no_undo="a test's", deadline=deadline, retry=())
         async def slow_async(context: Context) -> None:
             await asyncio.sleep(30)
 
@@ -163,7 +163,9 @@ def test_deadline_by_size_ends_a_step(journal_of: Create, kinds: Kinds, form: st
 
 
 def test_kind_that_cannot_read_its_arguments_fails_its_step_alone(journal_of: Create, kinds: Kinds) -> None:
-    kinds.step("t", no_undo="a test's", deadline=lambda args: float(args["seconds"]))(lambda context: None)
+    kinds.step("t", args=kit.Free, no_undo="a test's", deadline=lambda args: float(args["seconds"]))(
+        lambda context: None
+    )
     with journal_of(Step("a", "t"), Step("b", "t", {"seconds": 9})) as journal:
         assert Executor(journal, kinds).run() is RunOutcome.FAILED
         assert kit.states(journal) == {"a": "failed", "b": "done"}
@@ -174,9 +176,9 @@ def test_verify_decides_whether_a_step_is_done(journal_of: Create, kinds: Kinds)
     async def absent(context: Context) -> bool:
         return False
 
-    kinds.step("sync", no_undo="a test's", verify=lambda context: False)(lambda context: None)
+    kinds.step("sync", args=kit.Free, no_undo="a test's", verify=lambda context: False)(lambda context: None)
 
-    @kinds.step("async", no_undo="a test's", verify=absent)
+    @kinds.step("async", args=kit.Free, no_undo="a test's", verify=absent)
     async def nothing(context: Context) -> None:
         return
 
@@ -186,18 +188,18 @@ def test_verify_decides_whether_a_step_is_done(journal_of: Create, kinds: Kinds)
 
 
 def test_result_that_is_not_json_fails_the_step(journal_of: Create, kinds: Kinds) -> None:
-    kinds.step("t", no_undo="a test's")(lambda context: {1, 2})
+    kinds.step("t", args=kit.Free, no_undo="a test's")(lambda context: {1, 2})
     with journal_of(Step("a", "t")) as journal:
         assert Executor(journal, kinds).run() is RunOutcome.FAILED
         assert "what is not JSON" in error_of(journal, "a")["summary"]
 
 
 def test_step_that_exits_or_interrupts_fails_alone(journal_of: Create, kinds: Kinds) -> None:
-    @kinds.step("exit", no_undo="a test's")
+    @kinds.step("exit", args=kit.Free, no_undo="a test's")
     def leave(context: Context) -> None:
         raise SystemExit(3)
 
-    kinds.step("fine", no_undo="a test's")(lambda context: None)
+    kinds.step("fine", args=kit.Free, no_undo="a test's")(lambda context: None)
     with journal_of(Step("a", "exit"), Step("b", "fine")) as journal:
         assert Executor(journal, kinds).run() is RunOutcome.FAILED
         assert kit.states(journal) == {"a": "failed", "b": "done"}
@@ -206,13 +208,13 @@ def test_step_that_exits_or_interrupts_fails_alone(journal_of: Create, kinds: Ki
 def test_a_thousand_short_steps_share_few_threads_and_long_ones_run_together(journal_of: Create, kinds: Kinds) -> None:
     names: set[str] = set()
 
-    @kinds.step("short", no_undo="a test's")
+    @kinds.step("short", args=kit.Free, no_undo="a test's")
     def short(context: Context) -> None:
         names.add(threading.current_thread().name)
 
     together = threading.Barrier(20)
 
-    @kinds.step("long", no_undo="a test's")
+    @kinds.step("long", args=kit.Free, no_undo="a test's")
     def long(context: Context) -> None:
         together.wait(timeout=10)
 
@@ -231,7 +233,7 @@ def test_limit_can_be_raised_and_lowered_while_it_runs(journal_of: Create, kinds
     free = threading.Semaphore(0)
     under_way: set[str] = set()
 
-    @kinds.step("t", no_undo="a test's")
+    @kinds.step("t", args=kit.Free, no_undo="a test's")
     def t(context: Context) -> None:
         under_way.add(context.id)
         free.acquire()
@@ -262,7 +264,7 @@ def test_limit_can_be_raised_and_lowered_while_it_runs(journal_of: Create, kinds
 def test_pause_ends_the_run_unless_it_waits(journal_of: Create, kinds: Kinds) -> None:
     go = threading.Event()
 
-    @kinds.step("t", no_undo="a test's")
+    @kinds.step("t", args=kit.Free, no_undo="a test's")
     def t(context: Context) -> None:
         go.wait(10)
 
@@ -285,7 +287,7 @@ def test_pause_ends_the_run_unless_it_waits(journal_of: Create, kinds: Kinds) ->
 
 
 def test_gate_holds_until_released(journal_of: Create, kinds: Kinds) -> None:
-    kinds.step("t", no_undo="a test's")(lambda context: None)
+    kinds.step("t", args=kit.Free, no_undo="a test's")(lambda context: None)
     steps = (Step("a", "t"), Step("b", "t", gate="cutover/1"), Step("c", "t"), Step("d", "t", gate="cutover/2"))
     with journal_of(*steps, after={"b": ["a"], "c": ["b"]}, gates=["cutover/1", "cutover/2"]) as journal:
         assert Executor(journal, kinds).run() is RunOutcome.HELD
@@ -305,13 +307,13 @@ def test_gate_holds_until_released(journal_of: Create, kinds: Kinds) -> None:
 def test_failure_can_be_retried_with_other_arguments_or_skipped_while_it_runs(journal_of: Create, kinds: Kinds) -> None:
     go = threading.Event()
 
-    @kinds.step("t", no_undo="a test's")
+    @kinds.step("t", args=kit.Free, no_undo="a test's")
     def t(context: Context) -> int:
         if not context.args["good"]:
             raise ValueError("bad")
         return int(context.args["more"])
 
-    @kinds.step("wait", no_undo="a test's")
+    @kinds.step("wait", args=kit.Free, no_undo="a test's")
     def wait(context: Context) -> None:
         go.wait(10)
 
@@ -338,11 +340,11 @@ def test_failure_can_be_retried_with_other_arguments_or_skipped_while_it_runs(jo
 
 
 def test_cancel_stops_steps_that_look_and_they_wait_again(journal_of: Create, kinds: Kinds) -> None:
-    @kinds.step("sync", no_undo="a test's")
+    @kinds.step("sync", args=kit.Free, no_undo="a test's")
     def sync(context: Context) -> None:
         context.sleep(30)
 
-    @kinds.step("async", no_undo="a test's")
+    @kinds.step("async", args=kit.Free, no_undo="a test's")
     async def later(context: Context) -> None:
         await asyncio.sleep(30)
 
@@ -359,7 +361,7 @@ def test_cancel_stops_steps_that_look_and_they_wait_again(journal_of: Create, ki
 def test_first_interrupt_lets_steps_finish_second_does_not(journal_of: Create, kinds: Kinds) -> None:
     go = threading.Event()
 
-    @kinds.step("deaf", no_undo="a test's")
+    @kinds.step("deaf", args=kit.Free, no_undo="a test's")
     def deaf(context: Context) -> None:
         go.wait(30)
 
@@ -385,7 +387,7 @@ def test_first_interrupt_lets_steps_finish_second_does_not(journal_of: Create, k
 def test_two_executors_exclude_each_other(journal_of: Create, kinds: Kinds) -> None:
     go = threading.Event()
 
-    @kinds.step("t", no_undo="a test's")
+    @kinds.step("t", args=kit.Free, no_undo="a test's")
     def t(context: Context) -> None:
         go.wait(10)
 
@@ -402,7 +404,7 @@ def test_two_executors_exclude_each_other(journal_of: Create, kinds: Kinds) -> N
 def test_run_that_was_taken_over_writes_no_more(journal_of: Create, kinds: Kinds) -> None:
     go = threading.Event()
 
-    @kinds.step("t", no_undo="a test's")
+    @kinds.step("t", args=kit.Free, no_undo="a test's")
     def t(context: Context) -> None:
         go.wait(10)
 
@@ -429,7 +431,7 @@ def test_run_that_was_taken_over_writes_no_more(journal_of: Create, kinds: Kinds
 def test_progress_and_requests_are_seen_while_the_step_runs(journal_of: Create, kinds: Kinds) -> None:
     go = threading.Event()
 
-    @kinds.step("copy", no_undo="a test's")
+    @kinds.step("copy", args=kit.Free, no_undo="a test's")
     def copy(context: Context) -> None:
         context.log("POST /v3/volumes", "req-1")
         context.progress(512, 2048)
@@ -454,7 +456,7 @@ def test_secrets_do_not_reach_the_journal(
 ) -> None:
     monkeypatch.setenv("OLD_PASSWORD", 'pä"ss-w0rd')
 
-    @kinds.step("t", no_undo="a test's", retry=())
+    @kinds.step("t", args=kit.Free, no_undo="a test's", retry=())
     def t(context: Context) -> Any:
         secret = context.secret(context.args["password"])
         context.log(f"login --password {secret}")
@@ -535,7 +537,7 @@ def test_kind_with_a_new_name_runs_journals_that_have_the_old_one(journal_of: Cr
     kinds = Kinds()
     seen = []
 
-    @kinds.step("cloud.make", no_undo="it does nothing", was=["move.make"])
+    @kinds.step("cloud.make", args=kit.Free, no_undo="it does nothing", was=["move.make"])
     def make(context: Context) -> None:
         seen.append((context.kind, context.running(["cloud.make"])))
 
@@ -585,13 +587,15 @@ def test_plan_that_cannot_be_run_here_is_refused_before_it_begins(
 
 def test_kind_is_registered_once_and_says_whether_it_can_be_undone() -> None:
     kinds = Kinds()
+    with pytest.raises(TypeError, match="args"):
+        kinds.step("t", no_undo="a test's")  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="exactly one of"):
-        kinds.step("t")(lambda context: None)
+        kinds.step("t", args=kit.Free)(lambda context: None)
     with pytest.raises(ValueError, match="exactly one of"):
-        kinds.step("t", undo="u", commit="no way back")
-    kinds.step("t", no_undo="a test's")(lambda context: None)
+        kinds.step("t", args=kit.Free, undo="u", commit="no way back")
+    kinds.step("t", args=kit.Free, no_undo="a test's")(lambda context: None)
     with pytest.raises(ValueError, match="registered by"):
-        kinds.step("t", no_undo="a test's")(kit.thing)
+        kinds.step("t", args=kit.Free, no_undo="a test's")(kit.thing)
     with pytest.raises(PlanInputError, match="step kind u"):
-        kinds.step("v", undo="u")(lambda context: None)
+        kinds.step("v", args=kit.Free, undo="u")(lambda context: None)
         kinds.check(["v"])

@@ -116,9 +116,9 @@ class World:
         self.running: Counter[str] = Counter()
         self.most: Counter[str] = Counter()
         self.failing = failing
-        self.kinds.step("make", undo="unmake", retry=())(self.make)
-        self.kinds.step("unmake", no_undo="it is an undo")(self.unmake)
-        self.kinds.step("noop", no_undo="it does nothing")(lambda context: None)
+        self.kinds.step("make", args=kit.Free, undo="unmake", retry=())(self.make)
+        self.kinds.step("unmake", args=kit.Free, no_undo="it is an undo")(self.unmake)
+        self.kinds.step("noop", args=kit.Free, no_undo="it does nothing")(lambda context: None)
         self.plan = Plan()
         for i, group in enumerate(groups):
             self.plan.add(Step(f"s{i}", "make", {"i": i, "groups": list(group)}, unit=f"u{i % 3}", limits=group))

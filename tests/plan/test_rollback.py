@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from naru.plan import control, rollback, schema
+from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import HasDependents, PlanError, PlanInputError
 from naru.plan.executor import Executor, RunOutcome
@@ -29,21 +30,21 @@ def made() -> set[str]:
 def kinds(made: set[str]) -> Kinds:
     kinds = Kinds()
     for name in ("noop", BARRIER):
-        kinds.step(name, no_undo="it does nothing")(lambda context: None)
+        kinds.step(name, args=kit.Free, no_undo="it does nothing")(lambda context: None)
 
-    @kinds.step("make", undo="unmake", retry=())
+    @kinds.step("make", args=kit.Free, undo="unmake", retry=())
     def make(context: Context) -> str:
         if context.args.get("fails"):
             raise ValueError("as told")
         made.add(context.id)
         return f"id-of-{context.id}"
 
-    @kinds.step("unmake", no_undo="it is an undo")
+    @kinds.step("unmake", args=Undo, no_undo="it is an undo")
     def unmake(context: Context) -> None:
         assert context.args["result"] in (f"id-of-{context.args['step']}", None)
         made.discard(context.args["step"])
 
-    @kinds.step("delete", commit="the old volume is gone")
+    @kinds.step("delete", args=kit.Free, commit="the old volume is gone")
     def delete(context: Context) -> None:
         return
 
@@ -99,6 +100,14 @@ def test_everything_comes_back_and_can_go_forwards_again(journal: Journal, kinds
     assert "undo/net#2" in kit.states(journal)
 
 
+def test_arguments_that_an_undo_does_not_take_are_refused(journal: Journal, kinds: Kinds, made: set[str]) -> None:
+    Executor(journal, kinds).run()
+    with pytest.raises(PlanInputError, match="4 problems") as caught:
+        rollback.start(journal, args={"unmake": {"cary": True}}, kinds=kinds)
+    assert "undo/a1: unmake: cary: Extra inputs are not permitted" in caught.value.detail
+    assert len(made) == 2 + 1 and rollback.start(journal, kinds=kinds) == 5
+
+
 def test_one_unit_comes_back_and_the_others_stay(journal: Journal, kinds: Kinds, made: set[str]) -> None:
     Executor(journal, kinds).run()
     rollback.start(journal, units=["a"], kinds=kinds)
@@ -141,7 +150,7 @@ def test_commit_step_that_has_begun_is_the_end_of_the_way_back(tmp_path: Path, k
 
 def test_rollback_of_a_unit_while_the_rest_goes_on(tmp_path: Path, kinds: Kinds, made: set[str]) -> None:
     go = threading.Event()
-    kinds.step("wait", no_undo="a test's")(lambda context: go.wait(10) and None)
+    kinds.step("wait", args=kit.Free, no_undo="a test's")(lambda context: go.wait(10) and None)
     plan = Plan(steps=[Step("a", "make", unit="a"), Step("b", "wait", unit="b"), Step("c", "make", unit="b")])
     plan.order("b", "c")
     with Journal.create(tmp_path / "work", plan) as journal:

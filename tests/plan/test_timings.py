@@ -9,6 +9,8 @@ from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
 from naru.plan.model import Plan, Step
 
+from . import kit
+
 pytestmark = pytest.mark.unit
 
 
@@ -62,7 +64,9 @@ def test_p95_is_a_value_that_was_there() -> None:
 
 def test_estimates_come_from_rehearsals_before_plan_before_kind(tmp_path: Path) -> None:
     kinds = Kinds()
-    kinds.step("copy", no_undo="a test's", estimate=lambda args: args["gib"] * 10.0)(lambda context: None)
+    kinds.step("copy", args=kit.Free, no_undo="a test's", estimate=lambda args: args["gib"] * 10.0)(
+        lambda context: None
+    )
     runs = [rehearsal(tmp_path / str(n), {"a": float(n)}, wall=1) for n in (4, 5, 9)]
     plan = Plan(
         steps=[

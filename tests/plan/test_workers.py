@@ -31,7 +31,7 @@ LEASE = 1.0
 KILLS = 40
 
 
-@step("pieces", no_undo="a test's", writes=lambda args: str(args["file"]))
+@step("pieces", args=kit.Free, no_undo="a test's", writes=lambda args: str(args["file"]))
 def pieces(context: Context) -> int:
     """Writes many small pieces into a file, each after a look at the lease."""
     for piece in range(context.args["pieces"]):
@@ -45,6 +45,7 @@ def pieces(context: Context) -> int:
 
 @step(
     "divided",
+    args=kit.Free,
     undo="divided.undo",
     before=lambda context: {"by": os.getpid(), "attempt": context.attempt},
     after=lambda context, result: [*result, os.getpid(), context.given["by"]],
@@ -54,7 +55,7 @@ def divided(context: Context) -> list[int]:
     return [context.given["by"], os.getpid()]
 
 
-@step("divided.undo", no_undo="it is an undo itself", here=True)
+@step("divided.undo", args=kit.Free, no_undo="it is an undo itself", here=True)
 def divided_undo(context: Context) -> int:
     return os.getpid()
 
@@ -65,7 +66,13 @@ def _not_at_first(context: Context) -> int:
     return context.attempt
 
 
-@step("late", no_undo="a test's", before=_not_at_first, after=lambda context, result: _not_at_first(context) + result)
+@step(
+    "late",
+    args=kit.Free,
+    no_undo="a test's",
+    before=_not_at_first,
+    after=lambda context, result: _not_at_first(context) + result,
+)
 def late(context: Context) -> int:
     return int(context.given)
 
@@ -249,7 +256,7 @@ def queued(database: str) -> list[Any]:
 
 def test_a_kind_that_a_worker_does_not_have_fails_its_step(database: str) -> None:
     known = Kinds(dict(KINDS.by_name))
-    known.step("own", no_undo="a test's")(lambda context: 1)
+    known.step("own", args=kit.Free, no_undo="a test's")(lambda context: 1)
     Journal.create(database, Plan(steps=[Step("a", "own", queue="here")])).close()
     worker = start_worker(database)
     try:

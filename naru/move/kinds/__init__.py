@@ -1,11 +1,13 @@
 """What becomes of each kind of thing: a module each, with all that a move has to know of it. This is the list of them.
 
-A module declares its `KIND` (see `naru.move.kind`), what the map says of it (`SECTION`, see `naru.move.mapping`), and
-the rules that make its decisions and steps; `naru.move.rules` has those in their order.
+A module declares its `KIND` (see `naru.move.kind`), what the map says of it (a `Section`, see `naru.move.mapping`), and
+the rules that make its decisions and steps. All of these stand in `LIST`; whatever else knows the kinds takes them from
+there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from naru.move.draft import Draft
 from naru.move.kind import Kind
 from naru.move.kinds import (
     address_group,
@@ -43,58 +45,52 @@ from naru.move.kinds import (
 )
 from naru.move.mapping import Section
 
-KINDS: tuple[Kind, ...] = (
-    domain.KIND,
-    project.KIND,
-    *quota.KINDS,
-    role.KIND,
-    role.ASSIGNMENT,
-    user.KIND,
-    quota.USER,
-    group.KIND,
-    group.MEMBERSHIP,
-    credential.KIND,
-    application_credential.KIND,
-    flavor.KIND,
-    flavor.ACCESS,
-    key_pair.KIND,
-    image.KIND,
-    image.MEMBER,
-    address_scope.KIND,
-    subnet_pool.KIND,
-    address_group.KIND,
-    qos_policy.KIND,
-    security_group.KIND,
-    network.KIND,
-    segment.KIND,
-    subnet.KIND,
-    port.KIND,
-    trunk.KIND,
-    rbac_policy.KIND,
-    router.KIND,
-    floating_ip.KIND,
-    floating_ip.FORWARDING,
-    volume_type.KIND,
-    volume.KIND,
-    volume_group.KIND,
-    volume_transfer.KIND,
-    server_group.KIND,
-    server.KIND,
-    snapshot.KIND,
-    backup.KIND,
-)
-BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
+Rule = Callable[[Draft], None]
+"""Makes decisions and steps of what is known, and of what the rules before it have decided. Its docstring says why."""
 
-SECTIONS: tuple[Section, ...] = (
-    domain.SECTION,
-    role.SECTION,
-    flavor.SECTION,
-    image.SECTION,
-    volume_type.SECTION,
-    server.ZONES,
-    volume.ZONES,
-    backup.CONTAINERS,
-    network.SECTION,
-    network.PHYSICAL,
+LIST: tuple[Kind | Section | Rule, ...] = (
+    # whose things are: all else is made in a project, as a user
+    *(domain.KIND, domain.SECTION, domain.domains),
+    *(project.KIND, project.projects),
+    *(*quota.KINDS, quota.quotas),  # first of a project's own: room for all that comes
+    *(role.KIND, role.ASSIGNMENT, role.SECTION, role.roles),
+    *(user.KIND, user.users, quota.USER, quota.user_quotas),
+    *(group.KIND, group.MEMBERSHIP, group.groups),
+    *(role.assignments, role.domain_assignments),  # to users and groups
+    *(credential.KIND, credential.credentials),
+    *(application_credential.KIND, application_credential.application_credentials),
+    # what servers are booted from
+    *(flavor.KIND, flavor.ACCESS, flavor.SECTION, flavor.flavors),
+    *(key_pair.KIND, key_pair.key_pairs),
+    *(image.KIND, image.MEMBER, image.SECTION, image.images),
+    # networks, before what lies on them; networks of others, which are there, before all
+    *(network.SECTION, network.PHYSICAL, network.mapped),
+    *(address_scope.KIND, address_scope.address_scopes),
+    *(subnet_pool.KIND, subnet_pool.subnet_pools),
+    *(address_group.KIND, address_group.address_groups),
+    *(qos_policy.KIND, qos_policy.qos_policies),
+    *(security_group.KIND, security_group.groups, security_group.rules),
+    *(network.KIND, network.networks, segment.KIND),
+    *(subnet.KIND, subnet.subnets),
+    *(port.KIND, port.ports, subnet.dhcp),  # DHCP would take addresses of ports
+    *(trunk.KIND, trunk.trunks),
+    *(rbac_policy.KIND, rbac_policy.sharing),
+    *(router.KIND, router.routers),
+    *(floating_ip.KIND, floating_ip.FORWARDING, floating_ip.floating_ips),
+    # volumes before the servers that have them; snapshots and backups after both
+    *(volume_type.KIND, volume_type.SECTION, volume_type.types),
+    *(volume.KIND, volume.ZONES, volume.volumes),
+    *(volume_group.KIND, volume_group.groups),
+    *(volume_transfer.KIND, volume_transfer.transfers),
+    *(server_group.KIND, server_group.server_groups),
+    *(server.KIND, server.ZONES, server.servers, server.stranded),
+    *(snapshot.KIND, snapshot.snapshots),
+    *(backup.KIND, backup.CONTAINERS, backup.backups),
 )
-"""The sections of the map, in the order in which the file has them."""
+"""All kinds, sections of the map and rules. The order is that in which the rules run, since each may look at what the
+earlier ones have decided. Reports have the kinds, and the map its sections, in the same order."""
+
+KINDS: tuple[Kind, ...] = tuple(item for item in LIST if isinstance(item, Kind))
+BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
+SECTIONS: tuple[Section, ...] = tuple(item for item in LIST if isinstance(item, Section))
+RULES: tuple[Rule, ...] = tuple(item for item in LIST if not isinstance(item, Kind | Section))

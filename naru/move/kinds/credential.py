@@ -3,6 +3,7 @@ others are their users' own."""
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from naru.actions.arguments import Id, resolve
@@ -15,6 +16,7 @@ from naru.move.draft import Draft
 from naru.move.kind import Kind
 from naru.move.kinds.keystone import SERVICE
 from naru.move.kinds.user import NOT_MOVED
+from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
 
@@ -81,7 +83,7 @@ def ec2(context: Context) -> dict[str, Any]:
     """Gives `user` in `project` the credential `id` of the cloud `old`, with the same access key and secret. These are
     held in memory alone."""
     args = resolve(context.args, context.results(), context)
-    found = get(cloud(context, args["old"]), SERVICE, f"{KIND.path}/{args['id']}", KIND.wrap)
+    found = _found(context, args)
     if found is None:
         raise NaruError(f"credential {args['id']} is gone from {args['old']}", hint="Skip this step: naru plan skip.")
     blob = json.loads(found["blob"])
@@ -97,9 +99,17 @@ def ec2(context: Context) -> dict[str, Any]:
     return {"id": key}
 
 
-@step("move.ec2.delete", no_undo="it is an undo itself", retry=RETRY, deadline=600)
+@step("move.ec2.delete", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=600)
 def ec2_delete(context: Context) -> None:
-    """Deletes the credential that a `move.ec2` made."""
-    args = context.args["args"]
-    # Keystone's id of an EC2 credential follows from the access key, and so is the same on every cloud
-    remove(context, cloud(context, args["cloud"]), SERVICE, f"{KIND.path}/{args['id']}")
+    """Deletes the credential that a `move.ec2` made. Of one that did not come to its end, the access key says which;
+    without that nothing is known that could be deleted."""
+    args, done = context.args["args"], context.args["result"]
+    found = None if done else _found(context, args)
+    made = done["id"] if done else found and identity(json.loads(found["blob"])["access"])
+    if made:
+        remove(context, cloud(context, args["cloud"]), SERVICE, f"{KIND.path}/{made}")
+
+
+def _found(context: Context, args: Mapping[str, Any]) -> Any:
+    """The credential of the old cloud, None when it is gone."""
+    return get(cloud(context, args["old"]), SERVICE, f"{KIND.path}/{args['id']}", KIND.wrap)

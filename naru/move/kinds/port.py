@@ -32,7 +32,7 @@ KIND = Kind(
     sent=(
         *("name", "description", "admin_state_up", "mac_address", "fixed_ips", "security_groups"),
         *("allowed_address_pairs", "port_security_enabled", "extra_dhcp_opts", "qos_policy_id", "binding:vnic_type"),
-        *("dns_domain", "propagate_uplink_status", "numa_affinity_policy"),
+        *("dns_domain", "propagate_uplink_status", "numa_affinity_policy", "hardware_offload_type"),
     ),
     extensions={
         "port_security_enabled": "port-security",
@@ -42,6 +42,7 @@ KIND = Kind(
         "extra_dhcp_opts": "extra_dhcp_opt",
         "propagate_uplink_status": "uplink-status-propagation",
         "numa_affinity_policy": "port-numa-affinity-policy",
+        "hardware_offload_type": "port-hardware-offload-type",
     },
     harmless={"port_security_enabled": (True,), "propagate_uplink_status": (True, False)},
     handled=frozenset(("dns_name", "tags")),
@@ -59,7 +60,7 @@ KIND = Kind(
     derived=frozenset(
         (
             *("binding:host_id", "binding:vif_type", "binding:vif_details", "trunk_details", "dns_assignment"),
-            *("network_id", "qos_network_policy_id", "hardware_offload_type", "device_id", "device_owner"),
+            *("network_id", "qos_network_policy_id", "device_id", "device_owner"),
             "data_plane_status",
         )
     ),
@@ -109,6 +110,8 @@ def _port(draft: Draft, row: Row) -> None:
     body, rules = draft.sent(KIND, row)
     policy(draft, body, rules)
     owner = str(row.body.get("device_owner") or "")
+    if body.get("hardware_offload_type") is None:  # it is told as null, and refused so
+        body.pop("hardware_offload_type", None)
     body["network_id"] = network
     body["fixed_ips"] = _addresses(draft, row, owner, rules)
     groups = [(group, draft.ref("security group", group)) for group in row.body.get("security_groups", [])]

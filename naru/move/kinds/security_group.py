@@ -15,6 +15,7 @@ from naru.move.draft import Draft
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
 from naru.move.kinds.neutron import SERVICE, make, tags
+from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
 
@@ -23,13 +24,13 @@ RULE = (
     *("remote_group_id", "remote_address_group_id"),
 )
 # fields of a rule: the kind of thing that they name
-_NAMED = {"remote_group_id": "security group", "remote_address_group_id": "address group"}
+NAMED = {"remote_group_id": "security group", "remote_address_group_id": "address group"}
 
 
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     rules = []
     for rule in row.body.get("security_group_rules", []):
-        named = {name: mapped(kind, rule[name]) for name, kind in _NAMED.items() if rule.get(name)}
+        named = {name: mapped(kind, rule[name]) for name, kind in NAMED.items() if rule.get(name)}
         rules.append([*rule_key({**rule, **named}), rule.get("description") or ""])
     return {"rules": sorted(map(str, rules))}
 
@@ -42,7 +43,7 @@ KIND = Kind(
     extensions={"stateful": "stateful-security-group"},
     harmless={"stateful": (True,)},
     handled=frozenset(("tags",)),
-    derived=frozenset(("security_group_rules",)),
+    derived=frozenset(("security_group_rules", "shared")),  # sharing is an RBAC policy's
     compared=_compared,
     owned=True,
     terraform="openstack_networking_secgroup_v2",
@@ -144,7 +145,7 @@ def rules(draft: Draft) -> None:
 
 def _map(draft: Draft, rule: dict[str, Any]) -> str:
     """Puts counterparts into the rule; the kind of the thing that has none, "" when all have."""
-    for name, kind in _NAMED.items():
+    for name, kind in NAMED.items():
         if rule.get(name):
             found = draft.ref(kind, rule[name])
             if found is None:
@@ -187,7 +188,7 @@ def default_group(context: Context) -> dict[str, Any]:
     return {"id": found[0]}
 
 
-@step("move.default_group.delete", no_undo="it is an undo itself", retry=RETRY, deadline=600)
+@step("move.default_group.delete", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=600)
 def default_group_delete(context: Context) -> None:
     """Deletes the default group if there was none before, which only an administrator may."""
     args, done = context.args["args"], context.args["result"]

@@ -1,20 +1,12 @@
 """Subnets: made without DHCP at first, since its ports would take addresses that servers have."""
 
-from typing import Any
-
 from naru.actions.arguments import ref
 from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
-from naru.move.facts import Side
-from naru.move.kind import Kind, Mapped
+from naru.move.kind import Kind
 from naru.move.kinds.neutron import SERVICE, make
-
-
-def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
-    return {"allocation_pools": sorted(row.body.get("allocation_pools", []), key=str)}
-
 
 KIND = Kind(
     "subnet",
@@ -29,7 +21,6 @@ KIND = Kind(
     not_kept={"segment_id": message("move.subnet.segment", en="segments differ", ko="세그먼트가 서로 다릅니다")()},
     derived=frozenset(("router:external",)),
     not_compared=frozenset(("ip_version",)),
-    compared=_compared,
     owned=True,
     terraform="openstack_networking_subnet_v2",
 )
