@@ -33,9 +33,9 @@ class World:
     def __init__(self) -> None:
         self.lock, self.made, self.failing = threading.Lock(), [], set[str]()
         self.kinds = Kinds()
-        self.kinds.step("make", undo="unmake")(self.make)
-        self.kinds.step("unmake", no_undo="it is an undo")(lambda context: None)
-        self.kinds.step("noop", no_undo="it does nothing")(lambda context: None)
+        self.kinds.step("make", args=kit.Free, undo="unmake")(self.make)
+        self.kinds.step("unmake", args=kit.Free, no_undo="it is an undo")(lambda context: None)
+        self.kinds.step("noop", args=kit.Free, no_undo="it does nothing")(lambda context: None)
 
     def make(self, context: Context) -> None:
         with self.lock:
@@ -135,7 +135,7 @@ def test_a_gate_is_opened_for_a_run_and_held_again_while_it_goes_on(tmp_path: Pa
             world.made.append(context.id)
 
         kinds = Kinds()
-        kinds.step("make", no_undo="it is a test's")(opens)
+        kinds.step("make", args=kit.Free, no_undo="it is a test's")(opens)
         assert Executor(journal, kinds, scope=Scope()).run() is RunOutcome.HELD
         assert world.made == ["s0", "s1", "s2"]
         with reading(journal) as now:
