@@ -363,6 +363,11 @@ KINDS: tuple[Kind, ...] = (
         security_group_rules__remote_address_group_id="address group",
         ko="보안 그룹",
     ),
+    _network(
+        *("default security group rule", "/default-security-group-rules", "security-groups-default-rules"),
+        remote_address_group_id="address group",  # a remote group is PARENT, whatever group it is in, but for a few
+        ko="보안 그룹 기본 규칙",
+    ),
     _network("network", "/networks", qos_policy_id="QoS policy", ko="네트워크"),
     _network("segment", "/segments", "segment", network_id="network", ko="세그먼트"),
     _network(

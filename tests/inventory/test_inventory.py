@@ -107,6 +107,7 @@ def test_what_pike_tells_only_in_older_or_newer_versions_is_there(pair: Lab, tak
     assert problems == {
         "application credential": "no application_credentials in its identity service",
         "address group": "no address-group in its network service",
+        "default security group rule": "no security-groups-default-rules in its network service",
         "port forwarding": "no floating-ip-port-forwarding in its network service",
         "user compute quota": NOT_ASKED,
         "allocation candidates": NO_FLAVOR,

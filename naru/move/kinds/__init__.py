@@ -15,6 +15,7 @@ from naru.move.kinds import (
     application_credential,
     backup,
     credential,
+    default_security_group_rule,
     domain,
     flavor,
     floating_ip,
@@ -70,6 +71,7 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(address_group.KIND, address_group.address_groups),
     *(qos_policy.KIND, qos_policy.qos_policies),
     *(security_group.KIND, security_group.groups, security_group.rules),
+    *(default_security_group_rule.KIND, default_security_group_rule.differences),
     *(network.KIND, network.networks, segment.KIND),
     *(subnet.KIND, subnet.subnets),
     *(port.KIND, port.ports, subnet.dhcp),  # DHCP would take addresses of ports
