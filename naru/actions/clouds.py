@@ -1,12 +1,15 @@
 """The clouds that steps talk to: one client of each for the whole process; looking, waiting, deleting there."""
 
+import math
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from naru.actions.arguments import url
 from naru.cloud.client import Call, Cloud, CloudError, Unavailable
+from naru.cloud.transport import GaveUp
 from naru.errors import NaruError
 from naru.inventory.kinds import values
 from naru.plan.context import Context
@@ -35,7 +38,7 @@ def cloud(context: Context, name: str) -> Cloud:
     _running.context = context
     with _lock:
         if name not in _clouds:
-            _clouds[name] = Cloud(name, record=_record)
+            _clouds[name] = Cloud(name, record=_record, patience=_patience)
         return _clouds[name]
 
 
@@ -43,6 +46,33 @@ def _record(call: Call) -> None:
     context: Context | None = getattr(_running, "context", None)
     if context is not None:
         context.log(f"{call.method} {call.service} {call.url} {call.status}", call.request_id)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Of what this thread asks a cloud, nothing is waited for longer than so many seconds in all: then it is
+    Unavailable."""
+    _running.until = time.monotonic() + seconds
+    try:
+        yield
+    finally:
+        _running.until = None
+
+
+def _patience() -> float:
+    """The seconds that the step of this thread is ready to wait. Raises what ends it when it is to stop."""
+    context: Context | None = getattr(_running, "context", None)
+    left = math.inf
+    if context is not None:
+        context.check()
+        if context.deadline is not None:
+            left = context.started + context.deadline - time.monotonic()
+    until: float | None = getattr(_running, "until", None)
+    if until is not None:
+        left = min(left, until - time.monotonic())
+        if left <= 0:
+            raise GaveUp("no answer in time")
+    return left
 
 
 def client(context: Context, args: Mapping[str, Any]) -> Cloud:

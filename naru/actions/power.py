@@ -1,12 +1,13 @@
 """Servers that are switched on and off."""
 
+import math
 import time
 from typing import Any, ClassVar, Literal
 
 from naru.actions.arguments import Id, resolve
-from naru.actions.clouds import RETRY, cloud, get, wait_for
+from naru.actions.clouds import RETRY, cloud, get, wait_for, within
 from naru.actions.request import Action
-from naru.cloud.client import Cloud, CloudError
+from naru.cloud.client import Cloud, CloudError, Unavailable
 from naru.errors import NaruError
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
@@ -14,6 +15,8 @@ from naru.plan.errors import Transient
 from naru.plan.kinds import step
 
 ACTIONS = {"SHUTOFF": "os-stop", "ACTIVE": "os-start"}
+OFF_PATIENCE = 20.0
+"""Seconds that a rollback waits for an answer about a server that is to be off, before it asks the operator."""
 LIMIT = 900.0
 """Seconds that a server may take to stop or start: a guest that ignores ACPI is switched off by Nova after its own."""
 
@@ -47,14 +50,30 @@ def undo_power(context: Context) -> None:
         return
     resolved = args if done else resolve(args, context.args.get("results") or {}, context)
     server = done["server"] if done else resolved["server"]
-    _bring(context, cloud(context, args["cloud"]), server, args["back"], gone=True)
+    client = cloud(context, args["cloud"])
+    if args["back"] == "ACTIVE":
+        _bring(context, client, server, args["back"], gone=True)
+        return
+    try:
+        _bring(context, client, server, args["back"], gone=True, patience=OFF_PATIENCE)
+    except Unavailable as error:
+        raise NaruError(
+            f"{client.name} does not say that server {server} is off",
+            detail=str(error),
+            hint="Others wait for that, since two of it must not run. If you know that it is off, say so.",
+        ) from error
 
 
-def _bring(context: Context, client: Cloud, server: str, state: str, *, gone: bool = False) -> float:
+def _bring(
+    context: Context, client: Cloud, server: str, state: str, *, gone: bool = False, patience: float = math.inf
+) -> float:
+    """Brings the server to the state; the seconds that it took. Where no answer comes within `patience` seconds it is
+    Unavailable; a server that takes longer, of which the cloud says so, is waited for."""
     path = f"/servers/{server}"
 
     def look() -> Any:
-        return get(client, "compute", path, "server")
+        with within(patience):
+            return get(client, "compute", path, "server")
 
     found = look()
     if found is None:
@@ -65,7 +84,8 @@ def _bring(context: Context, client: Cloud, server: str, state: str, *, gone: bo
     if found["status"] != state:
         if not found.get("OS-EXT-STS:task_state"):
             try:
-                client("compute", "POST", f"{path}/action", {ACTIONS[state]: None})
+                with within(patience):
+                    client("compute", "POST", f"{path}/action", {ACTIONS[state]: None})
             except CloudError as error:
                 if error.status == 409:
                     raise Transient(error.summary, detail=error.detail) from error

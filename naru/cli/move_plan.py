@@ -196,14 +196,19 @@ class Rollback(ShowOne):
     while the servers of both clouds are off: all data of both sides is read, what differs is copied and read again.
     With --project the other projects stay as they are, and so does what belongs to no project until all is rolled back;
     refused when others rest on it. A project that was rolled back is moved again by another plan, in another work
-    directory. May be interrupted and run again; a rollback that was begun can still be told to carry back
-    what is left. Exit codes as of prepare.
+    directory.
+
+    Old servers are started first, each as soon as the new one is off; then addresses return; then what was made is
+    removed. What cannot be undone holds up nothing that does not need it; when the new cloud does not say that a server
+    is off, say so with --off. May be interrupted and run again; a rollback that was begun can still be told to carry
+    back what is left. Exit codes as of prepare.
     """
 
     examples = """
 naru move rollback work/hanok
 naru move rollback work/all --project hanok
 naru move rollback work/hanok --carry-back
+naru move rollback work/hanok --off web-1
 naru plan show work/hanok --rollback
 """
 
@@ -214,12 +219,19 @@ naru plan show work/hanok --rollback
         parser.add_argument(
             "--carry-back", action="store_true", help="carry what was written to the new volumes back to the old ones"
         )
+        parser.add_argument(
+            "--off",
+            action="append",
+            default=[],
+            metavar="SERVER",
+            help="a server (name or old id, or all) that is off on the new cloud, whatever that says or does not say",
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         move = work.Work(arguments.work)
         terminal = Terminal.of(self.app.options)
-        state = phases.roll_back(move, arguments.project, terminal, carry_back=arguments.carry_back)
+        state = phases.roll_back(move, arguments.project, terminal, carry_back=arguments.carry_back, off=arguments.off)
         self.exit_code = state.exit_code
         return move_fields(move, state)
 

@@ -77,7 +77,8 @@ class Unavailable(CloudError):
 class Cloud:
     """The cloud `name` of clouds.yaml, as the identity written there. May be used by many threads.
 
-    `record` receives every call that may change something, after its answer. Raises InputError for a name that
+    `record` receives every call that may change something, after its answer; `patience` says how long its caller is
+    ready to wait (see `Transport`). Raises InputError for a name that
     clouds.yaml does not have, or for a clouds.yaml that is not right.
     """
 
@@ -88,10 +89,11 @@ class Cloud:
         config_files: list[str] | None = None,
         connections: int = CONNECTIONS,
         record: Callable[[Call], None] | None = None,
+        patience: Callable[[], float] | None = None,
     ) -> None:
         self.name = name
         self._record = record
-        self._http = Transport()
+        self._http = Transport(patience)
         pool = requests.adapters.HTTPAdapter(pool_connections=16, pool_maxsize=connections, pool_block=True)
         for scheme in ("http://", "https://"):
             self._http.mount(scheme, pool)

@@ -8,9 +8,10 @@ import datetime
 import email.utils
 import json
 import logging
+import math
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import requests
@@ -28,6 +29,8 @@ PAUSE = 0.5
 LONGEST_PAUSE = 10.0
 # a service that asks for a longer wait is not waited for here: whoever asked can do something else meanwhile
 LONGEST_ASKED = 300.0
+# seconds between two looks, in a pause, at whether whoever waits is to stop
+LOOK = 0.2
 FAULTS = (
     requests.ConnectionError,
     requests.Timeout,
@@ -56,6 +59,18 @@ class Transport(requests.Session):
     again only when the service surely did not begin them.
     """
 
+    def __init__(self, patience: Callable[[], float] | None = None) -> None:
+        """`patience` says how many seconds whoever asks is ready to wait still (infinity for however long), and raises
+        what is to end the waiting: it is asked before each try, and while there is a pause."""
+        super().__init__()
+        self._patience = patience or (lambda: math.inf)
+
+    def _pause(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._patience()
+            time.sleep(min(left, LOOK))
+
     # the base class names two dozen parameters, all of which go through
     def request(self, method: str, url: str, *, again: bool = False, **options: Any) -> requests.Response:  # type: ignore[override]
         """The answer. Raises GaveUp for a request that was asked again in vain, what `requests` raises for others."""
@@ -63,7 +78,9 @@ class Transport(requests.Session):
         again = not streams and (again or method != "POST" or url.partition("?")[0].endswith("/auth/tokens"))
         if options.get("timeout") is None:
             options["timeout"] = STREAM_TIMEOUT if streams else TIMEOUT
+        longest = options["timeout"]
         for pause in _pauses():
+            options["timeout"] = _within(longest, self._patience())
             try:
                 answer = super().request(method, url, **options)
                 if not answer.ok:
@@ -81,8 +98,16 @@ class Transport(requests.Session):
             if pause is None or asked > LONGEST_ASKED:
                 raise GaveUp(f"{method} {url}: {fault}", status=status, after=asked)
             _log.debug("%s %s again: %s", method, url, fault)
-            time.sleep(max(asked, pause))
+            self._pause(max(asked, pause))
         raise AssertionError("the last pause is None")
+
+
+def _within(timeout: Any, patience: float) -> Any:
+    """The seconds to connect, and to wait for each piece of the answer, within what is left of somebody's patience."""
+    if patience == math.inf:
+        return timeout
+    connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+    return min(connect, max(0.1, patience)), min(read, max(0.1, patience))
 
 
 def _fault(method: str, answer: requests.Response, options: Mapping[str, Any]) -> str:

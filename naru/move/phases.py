@@ -126,8 +126,16 @@ def hold_cut_over(
     return 0
 
 
-def roll_back(move: work.Work, projects: Sequence[str], terminal: Terminal, *, carry_back: bool = False) -> Status:
-    """Rolls these projects (names or ids) back, or the whole move: the old servers run as before."""
+def roll_back(
+    move: work.Work,
+    projects: Sequence[str],
+    terminal: Terminal,
+    *,
+    carry_back: bool = False,
+    off: Sequence[str] = (),
+) -> Status:
+    """Rolls these projects (names or ids) back, or the whole move: the old servers run as before. `off` are servers
+    (names or old ids, or `all`) of which the operator knows that they are off on the new cloud."""
     with move.journal() as journal:
         load(journal.modules())
         if carry_back:
@@ -137,7 +145,15 @@ def roll_back(move: work.Work, projects: Sequence[str], terminal: Terminal, *, c
             terminal.warn(line)
         for step in rollback.start(move, journal, chosen, carry_back=carry_back):
             terminal.warn(f"too late for {step}: not carried back")
-        return run(journal, terminal, undoing=True)
+        for server in rollback.take_for_off(move, journal, off):
+            terminal.say(f"{server} is taken for off on the new cloud")
+        state = run(journal, terminal, undoing=True)
+        for server in rollback.not_off(move, journal):
+            terminal.warn(
+                f"the old server {server} waits until {move.new} says that the new one is off; if you know that it is:"
+                f" naru move rollback {move.directory} --off {server}"
+            )
+        return state
 
 
 def agenda(move: work.Work, file: Path, until: str = PHASES.end) -> list[AgendaRow]:

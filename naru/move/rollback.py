@@ -6,15 +6,19 @@ goes with either of them.
 
 from collections.abc import Collection, Mapping
 
-from naru.errors import NaruError
+from naru.errors import InputError, NaruError
 from naru.move.draft import CLOUD
-from naru.move.purposes import END
+from naru.move.purposes import CONTENT, END, MAKE, RELEASE, ROOT_CONTENT, START, STOP, TAKE
 from naru.move.storage import CARRY, UNDO_CONTENT
 from naru.move.work import Work
-from naru.plan import rollback
+from naru.plan import control, rollback
 from naru.plan.errors import HasDependents
 from naru.plan.journal import Journal
-from naru.plan.queries import reading
+from naru.plan.queries import StepRow, reading
+
+WAITS = {STOP: (START,), START: (), RELEASE: (RELEASE, TAKE, MAKE), TAKE: (TAKE, MAKE)}
+"""Users get their service back first. An old server is started as soon as the new one is off, and for its data, when
+that is carried back; an address returns as soon as the new cloud does not answer at it. Nothing else is waited for."""
 
 ANEW = "What was rolled back is planned anew, into another work directory: naru move plan ... --work DIR"
 
@@ -60,14 +64,47 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
     if gone := final & (set(projects) or work.projects.keys()):
         raise _finalized(work, gone, set(projects or work.projects) - final - rolled_back(journal, work.projects))
     args = {UNDO_CONTENT: CARRY} if carry_back else {}
+    waits = {**WAITS, STOP: (START, CONTENT, ROOT_CONTENT)} if carry_back else WAITS
     every = units(work, journal)
     chosen = {unit for project in projects for unit in every[project]} if projects else None
     try:
-        made = rollback.start(journal, units=chosen, along=[CLOUD] if projects else None, args=args)
+        made = rollback.start(journal, units=chosen, along=[CLOUD] if projects else None, args=args, waits=waits)
     except HasDependents as error:
         raise _dependents(work, every, error, projects, final) from error
     late = rollback.change(journal, UNDO_CONTENT, CARRY) if carry_back else []
     return [] if made else late
+
+
+def take_for_off(work: Work, journal: Journal, servers: Collection[str]) -> list[str]:
+    """Takes new servers (names or ids of the old ones, or `all`) for off, as the operator knows them to be although
+    their cloud does not say so: a rollback does not wait for them any more. The names of those that it waited for.
+    Raises InputError for what is not a server of the move."""
+    known = {item.id: item.name or item.id for item in work.decisions if item.kind == "server" and item.step}
+    chosen: set[str] = set()
+    for text in servers:
+        ids = [id for id, name in known.items() if text in (id, name, "all")]
+        if not ids:
+            raise InputError(f"--off {text}: {work.directory} does not move such a server")
+        if len(ids) > 1 and text != "all":
+            raise InputError(f"--off {text}: several servers are called that", hint=f"Give the id: {', '.join(ids)}")
+        chosen.update(ids)
+    waiting = {step.id: step.about_id for step in _undo_starts(journal) if step.about_id in chosen}
+    if waiting:
+        control.skip(journal, "the operator says that the new server is off", steps=sorted(waiting))
+    return sorted(known[server] for server in waiting.values())
+
+
+def not_off(work: Work, journal: Journal) -> list[str]:
+    """The old ids of the servers that could not be switched off on the new cloud: the old ones wait for that."""
+    return [step.about_id for step in _undo_starts(journal) if step.state == "failed"]
+
+
+def _undo_starts(journal: Journal) -> list[StepRow]:
+    """The steps of rollbacks that switch new servers off and have not ended."""
+    with reading(journal) as now:
+        starts = {step.n for step in now.steps(purpose=START)}
+        left = now.steps(purpose=rollback.UNDO, states=("waiting", "held", "failed"), rollbacks=True)
+    return [step for step in left if step.undoes in starts]
 
 
 def _finalized(work: Work, gone: Collection[str], left: Collection[str]) -> NaruError:

@@ -99,7 +99,8 @@ def retry(
 def skip(journal: Journal, reason: str, *, steps: Sequence[str] = (), unit: str | None = None) -> list[str]:
     """Takes steps as done without running them: waiting, held and failed ones, those named or all of a unit.
 
-    What waits for them goes on. Returns the ids.
+    What waits for them goes on. A rollback's step that is skipped leaves the step that it was to undo as undone: a
+    rollback that is begun again does not come back to it. Returns the ids.
     """
     if not reason.strip():
         raise PlanInputError("a skip needs a reason: it is what the next reader of the journal will ask for")
@@ -174,6 +175,9 @@ def _change(
                 )
         for row in rows:
             connection.execute(update(_steps).where(_steps.c.n == row.n).values(change(connection, row)))
+            if what == "skipped" and row.undoes is not None:
+                undone = update(_steps).where(_steps.c.n == row.undoes)
+                connection.execute(undone.values(state="undone", result=None))
         if rows:
             note(connection, what, detail, [(row.n, row.attempt) for row in rows])
     return [row.id for row in rows]

@@ -29,7 +29,8 @@ _steps, _edges, _events, _requests = schema.steps, schema.edges, schema.events, 
 @dataclass(frozen=True)
 class StepRow:
     """A step as the journal has it. `kind` is the name that its kind has now. Times are seconds since 1970; `ended` is
-    that of the last attempt. `args` and `result` are there when they were asked for."""
+    that of the last attempt. `undoes` is the number of the step that a rollback's step undoes. `args` and `result` are
+    there when they were asked for."""
 
     n: int
     id: str
@@ -44,6 +45,7 @@ class StepRow:
     attempt: int
     started: float | None
     ended: float | None
+    undoes: int | None
     raw: Mapping[str, str | None]
 
     @cached_property
@@ -259,7 +261,7 @@ def behind(states: Collection[str]) -> CTE:
 
 _COLUMNS = (
     *("n", "id", "kind", "unit", "about_kind", "about_id", "about_name", "purpose", "queue", "gate", "estimate"),
-    *("state", "attempt", "started", "ended", "title", "error"),
+    *("state", "attempt", "started", "ended", "undoes", "title", "error"),
 )
 
 
@@ -284,5 +286,6 @@ def _row(row: Any) -> StepRow:
         attempt=row.attempt,
         started=row.started,
         ended=row.ended,
+        undoes=row.undoes,
         raw={name: fields[name] for name in ("title", "error", "args", "result") if name in fields},
     )

@@ -25,6 +25,7 @@ from naru.plan.model import BARRIER, LIVE, OVER, Edge, Plan, Step
 
 _steps = schema.steps
 _NO_ARGS: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+_NO_WAITS: Mapping[str, Collection[str]] = MappingProxyType({})
 _NAMES = 20
 """How many things an error names before it says how many more there are."""
 _CALLED = 3
@@ -61,13 +62,14 @@ def preview(
     units: Collection[str] | None = None,
     with_dependents: bool = False,
     along: Collection[str] | None = None,
+    waits: Mapping[str, Collection[str]] = _NO_WAITS,
     kinds: Kinds = KINDS,
 ) -> Plan:
     """The rollback as a plan to be read, without changing anything. Raises what `start` raises, and `PlanInputError`
     when there is nothing to undo, or all of it was planned by an earlier one."""
     running = journal.is_running()
     with journal.read() as connection:
-        undo = _make(journal, connection, units, with_dependents, along, kinds, running)
+        undo = _make(journal, connection, units, with_dependents, along, kinds, running, waits)
         if not undo.steps and not undo.untouched:
             where = "" if units is None else f" in unit {', '.join(_some(sorted(units)))}"
             hint = "a rollback that was begun goes on with naru plan rollback"
@@ -89,13 +91,16 @@ def start(
     with_dependents: bool = False,
     along: Collection[str] | None = None,
     args: Mapping[str, Mapping[str, Any]] = _NO_ARGS,
+    waits: Mapping[str, Collection[str]] = _NO_WAITS,
     kinds: Kinds = KINDS,
 ) -> int:
     """Adds the undo steps of some units, or of everything, to the journal, for an executor to run; returns how many: 0
     when all that is left was planned by an earlier rollback, which then goes on, or nothing is left: what was killed at
     its very end is asked for again by somebody who cannot know.
 
-    `args` are further arguments of the undo steps, by their kind: how the operator wants it.
+    `args` are further arguments of the undo steps, by their kind: how the operator wants it. Undo steps wait for those
+    of all that came after, but for purposes (of the steps that are undone) that `waits` has: theirs wait for those of
+    the purposes named there alone, so that one thing that cannot be undone does not hold up what people need first.
 
     Undone is what began, whether it ended well or not: an undo kind finds nothing where nothing was made. Steps that
     never began become undone at once, those interrupted become failed, so that neither runs again. A rollback of
@@ -112,7 +117,7 @@ def start(
     with journal.write() as connection:
         # PostgreSQL lets writers go side by side: this keeps the executor from starting what is being undone
         connection.execute(select(schema.control.c.owner).with_for_update())
-        undo = _make(journal, connection, units, with_dependents, along, kinds, running)
+        undo = _make(journal, connection, units, with_dependents, along, kinds, running, waits)
         if not undo.steps and not undo.untouched:
             return 0
         steps = [
@@ -170,6 +175,7 @@ def _make(
     along: Collection[str] | None,
     kinds: Kinds,
     running: bool,
+    waits: Mapping[str, Collection[str]] = _NO_WAITS,
 ) -> _Undo:
     rows = {row.n: row for row in connection.execute(select(_steps).order_by(_steps.c.n))}
     edges = [(row.after, row.before) for row in connection.execute(select(schema.edges))]
@@ -201,7 +207,12 @@ def _make(
         first=first,
         steps=[(_undo_step(rows[n], rows, kinds, befores.get(n, ()), earlier[n]), n) for n in undone],
         edges=sorted(
-            {(undo_of[before], undo_of[after]) for after, before in edges if before in number and after in undo_of}
+            {
+                (undo_of[before], undo_of[after])
+                for after, before in edges
+                if before in number and after in undo_of
+                if rows[after].purpose in waits.get(rows[before].purpose, (rows[after].purpose,))
+            }
         ),
         untouched=sorted(chosen - touched),
         unfinished=[n for n in undone if rows[n].state in LIVE],

@@ -7,6 +7,7 @@ from typing import Any
 from naru.actions.arguments import ref
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import purposes
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, kept
 from naru.move.facts import Side
@@ -154,6 +155,7 @@ def _release(draft: Draft, row: Row, after: list[str]) -> list[str]:
                 undo=[undo],
                 cloud=draft.old,
                 about=forwarding,
+                purpose=purposes.RELEASE,
                 project=row.project,
                 after=after,
             )
@@ -169,6 +171,7 @@ def _release(draft: Draft, row: Row, after: list[str]) -> list[str]:
                 undo=[{"method": "PUT", "path": path, "body": {"floatingip": was}}],
                 cloud=draft.old,
                 about=row,
+                purpose=purposes.RELEASE,
                 project=row.project,
                 after=after,
             )
@@ -228,6 +231,7 @@ def _take(draft: Draft, row: Row, port: str, after: list[str]) -> str:
         ASSOCIATED(address=row.body["floating_ip_address"]),
         undo=[{"method": "PUT", "path": path, "body": {"floatingip": {"port_id": None}}}],
         about=row,
+        purpose=purposes.TAKE,
         project=row.project,
         after=after,
     )

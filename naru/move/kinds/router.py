@@ -13,6 +13,7 @@ from naru.actions.arguments import ref
 from naru.actions.create import Create, Find
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import purposes
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import Side
@@ -156,7 +157,7 @@ def _connected(draft: Draft, row: Row) -> bool:
     return all(any(ipaddress.ip_address(hop["nexthop"]) in cidr for cidr in cidrs) for hop in row.body["routes"])
 
 
-def _routes(draft: Draft, row: Row, after: list[str]) -> str:
+def _routes(draft: Draft, row: Row, after: list[str], purpose: str = "") -> str:
     """The step that sets the router's extra routes."""
     step = draft.decisions[KIND.name, row.id].step
     clean = [{"destination": hop["destination"], "nexthop": hop["nexthop"]} for hop in row.body["routes"]]
@@ -167,6 +168,7 @@ def _routes(draft: Draft, row: Row, after: list[str]) -> str:
         ROUTES(thing=thing(row), count=len(clean)),
         undo=[_router(step, "", {"router": {"routes": []}}, ok=[404])],
         about=row,
+        purpose=purpose,
         project=row.project,
         after=after,
     )
@@ -210,6 +212,7 @@ def release(draft: Draft, row: Row, after: Iterable[str]) -> str:
         undo=[request(_exact(info))],
         cloud=draft.old,
         about=row,
+        purpose=purposes.RELEASE,
         project=row.project,
         after=after,
     )
@@ -229,7 +232,11 @@ def release(draft: Draft, row: Row, after: Iterable[str]) -> str:
         ),
     )
     return draft.step(
-        _held(row), action, GATEWAY_HELD(thing=thing(row)), about=row, project=row.project, after=[cleared]
+        *(_held(row), action, GATEWAY_HELD(thing=thing(row))),
+        about=row,
+        purpose=purposes.RELEASE,
+        project=row.project,
+        after=[cleared],
     )
 
 
@@ -258,9 +265,10 @@ def take(draft: Draft, row: Row, after: list[str]) -> str:
         GATEWAY_SET(thing=thing(row), addresses=", ".join(item["ip_address"] for item in info["external_fixed_ips"])),
         undo=[_router(step, "", {"router": {"external_gateway_info": {}}}, ok=[404], busy=True)],
         about=row,
+        purpose=purposes.TAKE,
         project=row.project,
         after=[*after, *draft.note(Interfaces).steps.get(row.id, [])],
     )
     if row.body.get("routes") and not _connected(draft, row):
-        return _routes(draft, row, [taken])
+        return _routes(draft, row, [taken], purposes.TAKE)
     return taken
