@@ -173,19 +173,28 @@ naru move prepare work/hanok -q -f json
 
 
 class Finalize(PhaseOfProjects):
-    """End the move: exact quotas; what the old cloud held for a rollback is given up. There is no way back after it.
+    """End the move: exact quotas; what the old cloud held for a rollback is given up. No rollback after that.
 
-    The old servers stay where they are, stopped. One that needs others is finalized after them or with them, for those
-    could not be rolled back any more. Exit codes as of prepare.
+    Projects that were not found to be right since their cut-over (naru move verify) are compared first, and refused
+    when something differs. The old servers stay where they are, stopped. One that needs others is finalized after them
+    or with them, for those could not be rolled back any more. Exit codes as of prepare.
     """
 
     examples = """
 naru move finalize work/hanok
 naru move finalize work/all --project hanok
+naru move finalize work/hanok --despite "the customer has changed the addresses since"
 """
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--despite", default="", metavar="REASON", help="although verify finds differences; the reason is recorded"
+        )
+        return parser
+
     def run_phase(self, move: work.Work, arguments: argparse.Namespace, terminal: Terminal) -> Status:
-        return phases.finalize(move, arguments.project, terminal, alone=arguments.alone)
+        return phases.finalize(move, arguments.project, terminal, alone=arguments.alone, despite=arguments.despite)
 
 
 class Rollback(ShowOne):

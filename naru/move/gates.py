@@ -39,6 +39,14 @@ def scope(phase: str, move: Work, journal: Journal, projects: Sequence[str], *, 
     return Scope(mine | passed(PHASES, progress), mine)
 
 
+def chosen(move: Work, journal: Journal, texts: Sequence[str]) -> list[str]:
+    """The ids of the projects that are meant by name or id, or of all that were not rolled back."""
+    if texts:
+        return move.chosen(texts)
+    states = ProgressReader(journal, move.projects).read()
+    return [project for project in move.projects if not states[project].rolled_back]
+
+
 def _check_reached(phase: str, move: Work, projects: Sequence[str], states: Mapping[str, UnitProgress]) -> None:
     """Raises InputError when the phase before is not done of all these projects: each would only wait for it, in the
     middle of the window."""

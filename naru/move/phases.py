@@ -8,7 +8,21 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from naru.move import back, gates, handover, hold, mapfile, pages, planner, reading, rollback, sync, waves, work
+from naru.move import (
+    back,
+    gates,
+    handover,
+    hold,
+    mapfile,
+    pages,
+    planner,
+    reading,
+    rollback,
+    sync,
+    verified,
+    waves,
+    work,
+)
 from naru.move.downtime import ahead
 from naru.move.draft import Draft, Options
 from naru.move.mapping import Choice
@@ -16,7 +30,7 @@ from naru.move.outcome import Outcome
 from naru.move.progress import ProgressReader
 from naru.move.reading import Clouds
 from naru.move.windows import PHASES
-from naru.plan import timings
+from naru.plan import control, timings
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.run import COMMANDS, Terminal, run
@@ -95,9 +109,24 @@ def cut_over(move: work.Work, projects: Sequence[str], terminal: Terminal, *, al
     return _run(PHASES.window, move, projects, terminal, alone=alone)
 
 
-def finalize(move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool = False) -> Status:
-    """The end: exact quotas; what the old cloud held for a rollback is given up."""
-    return _run(PHASES.end, move, projects, terminal, alone=alone)
+def finalize(
+    move: work.Work,
+    projects: Sequence[str],
+    terminal: Terminal,
+    *,
+    alone: bool = False,
+    despite: str = "",
+) -> Status:
+    """The end: exact quotas; what the old cloud held for a rollback is given up. Refused for projects that were never
+    found to be right since their cut-over, unless the operator says why they are finalized `despite` that."""
+    with move.journal() as journal:
+        chosen = gates.chosen(move, journal, projects)
+        scope = gates.scope(PHASES.end, move, journal, chosen, alone=alone)
+        if despite.strip():
+            control.remark(journal, "finalized despite", despite.strip())
+        else:
+            verified.check(move, journal, chosen, terminal.say)
+        return run(journal, terminal, scope=scope)
 
 
 def _run(phase: str, move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool) -> Status:
@@ -168,7 +197,8 @@ def scheduled(move: work.Work, file: Path, terminal: Terminal, until: str = PHAS
     with move.journal() as journal:
         conductor, schedule, progress = _conductor(move, journal, file, until)
         schedules.remember(journal, schedule)
-        return schedule_run.ScheduledRun(journal, progress, conductor, terminal).run()
+        may_end = verified.Watch(move, terminal).may_end
+        return schedule_run.ScheduledRun(journal, progress, conductor, terminal, may_end).run()
 
 
 def _conductor(
@@ -189,7 +219,9 @@ def _conductor(
 
 def verify(move: work.Work, progress: reading.Progress) -> Outcome:
     """Everything that was moved compared, field by field: the old cloud as it was, the new one read now."""
-    return reading.outcome(move, progress)
+    outcome = reading.outcome(move, progress)
+    verified.remember(move, outcome)
+    return outcome
 
 
 def report(move: work.Work, directory: Path, languages: Sequence[str], progress: reading.Progress) -> list[Path]:

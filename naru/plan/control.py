@@ -109,6 +109,12 @@ def skip(journal: Journal, reason: str, *, steps: Sequence[str] = (), unit: str 
     )
 
 
+def remark(journal: Journal, what: str, detail: str) -> None:
+    """Records what an operator has decided, and why, as an event of the plan."""
+    with journal.write() as connection:
+        note(connection, what, detail)
+
+
 def note(connection: Connection, what: str, detail: str, steps: Sequence[tuple[int, int]] = ()) -> None:
     """Records an operator's action as events, one for each (n, attempt) or one for the plan, and wakes the executor."""
     now = time.time()

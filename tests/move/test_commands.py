@@ -27,7 +27,7 @@ from ..plan.test_properties import quick
 from .described import described
 from .test_run import decided
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("all_right")]
 
 # shop needs office
 PROJECTS = {"1": "shop", "2": "lab", "4": "office"}

@@ -31,7 +31,7 @@ from .described import described
 from .test_mapping import Given
 from .test_run import decided
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("all_right")]
 
 # shop needs office; lab and guild need each other; two are called twin
 PROJECTS = {"1": "shop", "2": "lab", "3": "guild [x]", "4": "office", "5": "twin", "6": "twin"}

@@ -30,7 +30,7 @@ from naru.plan.windows import run as schedule_run
 from ..plan.test_cli import naru, naru_json
 from .described import described
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("all_right")]
 
 # ids of the projects, with what they are called
 PROJECTS = {"1": "shop", "2": "lab", "3": "guild [x]", "4": "office"}
@@ -99,8 +99,10 @@ def work(tmp_path: Path) -> Path:
 
 NOON = datetime.datetime(2030, 1, 1, 12, tzinfo=datetime.UTC)
 DRIVER = """
-import datetime, pathlib, sys
+import datetime, pathlib, sys, types
 from naru.cli import main
+from naru.move import reading
+reading.outcome = lambda *_: types.SimpleNamespace(items=())
 from naru.plan.windows import run as schedule_run
 schedule_run.now = lambda: datetime.datetime.fromisoformat(pathlib.Path(sys.argv[1]).read_text())
 schedule_run.TICK = schedule_run.LOOK = 0.05

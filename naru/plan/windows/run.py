@@ -7,7 +7,7 @@ import datetime
 import glob
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Protocol, Self
@@ -59,11 +59,20 @@ def passed(phases: Phases, progress: ProgressReader) -> set[str]:
 class ScheduledRun:
     """A run of a schedule, by its conductor."""
 
-    def __init__(self, journal: Journal, progress: ProgressReader, conductor: Conductor, terminal: Terminal) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        progress: ProgressReader,
+        conductor: Conductor,
+        terminal: Terminal,
+        may_end: Callable[[Collection[str]], Collection[str]] = lambda units: units,
+    ) -> None:
+        """`may_end` says which units, for which the last phase is due, may go through it now."""
         self._journal = journal
         self._progress = progress
         self._conductor = conductor
         self._terminal = terminal
+        self._may_end = may_end
         # the gates that this run has opened, for as long as it goes on
         self._open: set[str] = set()
 
@@ -141,7 +150,13 @@ class ScheduledRun:
 
     def _conduct(self, journal: Journal, progress: ProgressReader, *, running: bool = False) -> None:
         """Opens and holds the gates that are due. They are open for this run alone: one that is killed leaves none."""
-        for change in self._conductor.due(progress.read(), now()):
+        due = self._conductor.due(progress.read(), now())
+        end = self._conductor.phases.end
+        ending = [one.unit for one in due if one.phase == end and progress.gates[end, one.unit] not in self._open]
+        ready = self._may_end(ending) if ending else ()
+        for change in due:
+            if change.unit in ending and change.phase == end and change.unit not in ready:
+                continue
             gate = progress.gates[change.phase, change.unit]
             if change.release and gate not in self._open:
                 self._open.add(gate)
