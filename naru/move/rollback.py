@@ -71,7 +71,7 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
         made = rollback.start(journal, units=chosen, along=[CLOUD] if projects else None, args=args, waits=waits)
     except HasDependents as error:
         raise _dependents(work, every, error, projects, final) from error
-    late = rollback.change(journal, UNDO_CONTENT, CARRY) if carry_back else []
+    late = rollback.change(journal, UNDO_CONTENT, CARRY, waits=waits) if carry_back else []
     return [] if made else late
 
 

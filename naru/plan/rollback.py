@@ -145,9 +145,17 @@ def _title(journal: Journal, units: Collection[str] | None) -> Text:
     return _UNITS(units=sorted(units), plan=plan) if len(units) <= _CALLED else _MANY(count=len(units), plan=plan)
 
 
-def change(journal: Journal, kind: str, args: Mapping[str, Any], kinds: Kinds = KINDS) -> list[str]:
-    """Changes arguments of the undo steps of a kind, of a rollback that was begun and that nobody runs. Returns the ids
-    of the steps that were undone without them: for those it is too late. `kind` is that of the undo steps."""
+def change(
+    journal: Journal,
+    kind: str,
+    args: Mapping[str, Any],
+    kinds: Kinds = KINDS,
+    *,
+    waits: Mapping[str, Collection[str]] = _NO_WAITS,
+) -> list[str]:
+    """Changes arguments of the undo steps of a kind, of a rollback that was begun and that nobody runs; with `waits`
+    undo steps that are left wait for more of the others, as in `start`. Returns the ids of the steps that were undone
+    without them: for those it is too late. `kind` is that of the undo steps."""
     if journal.is_running():
         raise PlanError(f"{journal.name}: the rollback is being run", hint="naru plan cancel ends that; then again")
     undone = _steps.alias()
@@ -162,9 +170,26 @@ def change(journal: Journal, kind: str, args: Mapping[str, Any], kinds: Kinds = 
         for row in left:
             new = to_json({**json.loads(row.args), **args})
             connection.execute(update(_steps).where(_steps.c.n == row.n).values(args=new))
+        _wait_for_more(connection, waits)
         if left:
             note(connection, "arguments changed", to_json(args), [(row.n, row.attempt) for row in left])
     return [row.id for row in differing if row not in left]
+
+
+def _wait_for_more(connection: Connection, waits: Mapping[str, Collection[str]]) -> None:
+    """Adds the order that `waits` asks for, between undo steps that are left."""
+    undo, done = _steps.alias(), _steps.alias()
+    query = select(undo.c.n, undo.c.undoes, done.c.purpose).join_from(undo, done, done.c.n == undo.c.undoes)
+    left = {row.undoes: row for row in connection.execute(query.where(undo.c.state.not_in(OVER)))}
+    edges = schema.edges.c
+    every = connection.execute(select(edges.after, edges.before)).all()
+    known = {(row.after, row.before) for row in every}
+    wanted = {
+        (left[before].n, left[after].n)
+        for after, before in every
+        if before in left and after in left and left[after].purpose in waits.get(left[before].purpose, ())
+    }
+    insert_edges(connection, sorted(wanted - known))
 
 
 def _make(

@@ -124,6 +124,19 @@ def test_data_that_is_carried_back_comes_before_the_old_server(journal: Journal)
     assert any(one.purpose == purposes.STOP for step in plan.of(purposes.CONTENT) for one in plan.held_up_by(step))
 
 
+def test_data_can_still_be_carried_back_when_a_rollback_has_begun(journal: Journal) -> None:
+    rollback.start(journal, waits=WAITS)
+    assert not any(
+        one.purpose == purposes.STOP
+        for step in Rollback(journal).of(purposes.CONTENT)
+        for one in Rollback(journal).held_up_by(step)
+    )
+    waits = {**WAITS, purposes.STOP: (purposes.START, purposes.CONTENT, purposes.ROOT_CONTENT)}
+    rollback.change(journal, UNDO_CONTENT, {"carry": True}, waits=waits)
+    plan = Rollback(journal)
+    assert any(one.purpose == purposes.STOP for step in plan.of(purposes.CONTENT) for one in plan.held_up_by(step))
+
+
 def test_an_undo_that_was_skipped_is_not_made_again(journal: Journal) -> None:
     rollback.start(journal, waits=WAITS)
     with reading(journal) as now:
