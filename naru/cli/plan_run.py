@@ -34,8 +34,21 @@ class _Running(_Rows):
     form = "{id}: {title}, {seconds:.0f} s"
 
 
-class _Failed(_Rows):
-    form = "{id}: {summary}"
+class _Failed(FormattableColumn[Any]):
+    """What each failed step was to do, why it failed, and what can be done; a traceback is left to JSON."""
+
+    def human_readable(self) -> str:
+        lines = []
+        for row in self._value:
+            lines.append(f"{row['title']} ({row['id']})" if row["title"] else row["id"])
+            trace = row["detail"].startswith("Traceback")
+            parts = (row["summary"], "" if trace else row["detail"], row["hint"])
+            lines += [f"  {line}" for part in parts for line in part.splitlines()[:DETAIL]]
+        return "\n".join(lines)
+
+
+DETAIL = 5
+"""Of each part of a failed step's error, so many lines are shown."""
 
 
 class _Counts(FormattableColumn[Any]):

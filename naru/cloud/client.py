@@ -1,6 +1,9 @@
 """REST calls to one cloud: its services found and asked in versions that it has itself, its lists whole."""
 
 import copy
+import html
+import json
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -340,9 +343,26 @@ def refused(cloud: str, service: str, method: str, path: str, error: exceptions.
         f"{cloud}: {service} refused {method} {path.partition('?')[0]} ({error.http_status})",
         status=error.http_status,
         request_id=error.request_id or "",
-        detail=told.strip(),
+        detail=words(told.strip()),
         after=0.0 if error.response is None else retry_after(error.response),
     )
+
+
+def words(answer: str) -> str:
+    """What a service says in the body of a refusal, in whichever of OpenStack's forms: `{"badRequest": {"message":
+    ...}}`, `{"error": {"message": ...}}`, Neutron's `{"NeutronError": {"message": ..., "detail": ...}}`, Placement's
+    and Ironic's `{"errors": [{"detail": ...}]}`, or a page, as of Glance and of proxies. Anything else is given as it
+    is."""
+    if answer.startswith("<"):
+        return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", answer)).split())
+    try:
+        body = json.loads(answer)
+    except ValueError:
+        return answer
+    found = list(body.values()) if isinstance(body, dict) else []
+    parts = [item for one in found for item in (one if isinstance(one, list) else [one]) if isinstance(item, dict)]
+    texts = [str(part[name]) for part in parts for name in ("message", "detail") if part.get(name)]
+    return "\n".join(texts) or answer
 
 
 def unreachable(cloud: str, service: str, error: Exception) -> CloudError:

@@ -132,7 +132,14 @@ def finalize(
 def _run(phase: str, move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool) -> Status:
     """Runs a phase and nothing else: its gates are open for this run alone."""
     with move.journal() as journal:
-        return run(journal, terminal, scope=gates.scope(phase, move, journal, move.chosen(projects), alone=alone))
+        state = run(journal, terminal, scope=gates.scope(phase, move, journal, move.chosen(projects), alone=alone))
+    if state.state == "failed":
+        again = f"naru move {phase} {move.arguments(move.chosen(projects))}"
+        terminal.say(
+            f"when the cause is fixed: naru plan retry STEP --work {move.directory}, then {again}\n"
+            f"to go on without a step: naru plan skip STEP --reason REASON --work {move.directory}"
+        )
+    return state
 
 
 def hold_cut_over(

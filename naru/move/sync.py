@@ -226,7 +226,7 @@ def run_rounds(
 def _warn_of_failed(state: Status, work: Work, terminal: Terminal) -> None:
     """Also to those who want it quiet: what failed is in no row of the answer."""
     for step in state.failed[:MOST]:
-        terminal.warn(f"{step.id}: {NaruError(step.summary, detail=step.detail, hint=step.hint)}")
+        terminal.warn(f"{step.title or step.id}: {NaruError(step.summary, detail=step.detail, hint=step.hint)}")
     if state.failed:
         more = f"and {len(state.failed) - MOST} more; " if len(state.failed) > MOST else ""
         terminal.warn(f"{more}the next round goes on with it: naru move sync {work.directory}")

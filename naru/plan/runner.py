@@ -88,8 +88,10 @@ def failed(kind: StepKind | None, context: Context, error: BaseException) -> Att
     summary = getattr(error, "summary", None)
     if isinstance(summary, str):
         parts |= {"summary": summary, "detail": getattr(error, "detail", ""), "hint": getattr(error, "hint", "")}
-    elif not isinstance(error, DeadlineExceeded):
+    elif not isinstance(error, DeadlineExceeded):  # what no function means to raise
+        parts["summary"] = f"{type(error).__name__}: {error}"
         parts["detail"] = "".join(traceback.format_exception(error))[-_TRACE_LENGTH:]
+        parts["hint"] = "This is a bug. Its traceback is in naru plan status -f json: please report it with that."
     asked = float(getattr(error, "after", 0.0))
     text = context.redact(json.dumps(parts, ensure_ascii=False))
     return AttemptResult("failed", error=text, policy=kind.policy(error) if kind else None, asked=asked)

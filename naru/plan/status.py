@@ -31,9 +31,10 @@ class RunningStep(NamedTuple):
 
 
 class FailedStep(NamedTuple):
-    """A failed step and the parts of its error."""
+    """A failed step: what it was to do, and the parts of its error."""
 
     id: str
+    title: str
     attempt: int
     summary: str
     detail: str
@@ -181,9 +182,10 @@ def _running(connection: Connection, now: float) -> list[RunningStep]:
 
 
 def _failed(connection: Connection) -> list[FailedStep]:
-    query = select(_steps.c.id, _steps.c.attempt, _steps.c.error).where(_steps.c.state == "failed")
+    query = select(_steps.c.id, _steps.c.title, _steps.c.attempt, _steps.c.error).where(_steps.c.state == "failed")
     failed = []
-    for id, attempt, text in connection.execute(query.order_by(_steps.c.n).limit(MOST)):
+    for id, title, attempt, text in connection.execute(query.order_by(_steps.c.n).limit(MOST)):
         error = json.loads(text) if text else {}
-        failed.append(FailedStep(id, attempt, error.get("summary", ""), error.get("detail", ""), error.get("hint", "")))
+        parts = (error.get(name, "") for name in ("summary", "detail", "hint"))
+        failed.append(FailedStep(id, say(load(json.loads(title))), attempt, *parts))
     return failed

@@ -63,7 +63,9 @@ def test_what_failed_is_told_to_those_too_who_want_it_quiet(
     plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1})
     plan.add(Step("content volume/v", sync.KIND, limits=(COPIES,)))
     Journal.create(work.directory / sync.DIRECTORY / "1", plan).close()
-    failed = [FailedStep(f"content volume/{n}", 5, "no room", "Disk quota exceeded", "Make room.") for n in range(13)]
+    failed = [
+        FailedStep(f"content volume/{n}", "", 5, "no room", "Disk quota exceeded", "Make room.") for n in range(13)
+    ]
 
     def run(journal: Journal, *_: object, **__: object) -> Status:
         return status(journal)._replace(state="failed", failed=failed)
