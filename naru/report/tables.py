@@ -4,7 +4,6 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
-
 FORMULAS = "=+-@\t\r"
 """What a cell begins with that spreadsheets take for a formula."""
 
