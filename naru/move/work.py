@@ -15,7 +15,6 @@ from naru.move.draft import Draft
 from naru.move.facts import names
 from naru.plan.errors import PlanError
 from naru.plan.journal import DATABASE, POINTER, Journal, address
-from naru.plan.kinds import KINDS
 from naru.plan.queries import reading
 from naru.plan.run import workers
 from naru.volumes import where
@@ -201,8 +200,8 @@ def prepare(directory: Path) -> None:
 
 
 def create(directory: Path, draft: Draft, snapshots: Mapping[str, int], written_map: str, database: str = "") -> None:
-    """Writes a plan into the work directory, in place of one that nothing was done of yet; its journal into the
-    PostgreSQL `database` (a URL), if one is given.
+    """Writes a plan, made by `naru.move.planner` and so checked, into the work directory, in place of one that nothing
+    was done of yet; its journal into the PostgreSQL `database` (a URL), if one is given.
 
     Raises InputError when a plan is there of which something was done.
     """
@@ -214,7 +213,6 @@ def create(directory: Path, draft: Draft, snapshots: Mapping[str, int], written_
         "projects": {row.id: row.name for row in draft.facts.projects.values()},
         "decisions": [decision.dump() for decision in draft.decisions.values()],
     }
-    KINDS.check_arguments(draft.plan)
     try:
         work_directory(directory).create(draft.plan, database)
         write_whole(directory / MAP, written_map)

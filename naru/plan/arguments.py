@@ -117,13 +117,14 @@ def _place(location: Iterable[int | str]) -> str:
 
 
 def references(value: Any) -> Iterator[str]:
-    """The steps that a value refers to, at any depth."""
-    if isinstance(value, Mapping):
-        if REF in value:
-            yield value[REF]
-        else:
-            for inner in value.values():
-                yield from references(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from references(inner)
+    """The steps that a value, which is JSON, refers to, at any depth and in its order."""
+    todo = [value]
+    while todo:
+        found = todo.pop()
+        if isinstance(found, dict):
+            if REF in found:
+                yield found[REF]
+            else:
+                todo += reversed(found.values())
+        elif isinstance(found, list):
+            todo += reversed(found)
