@@ -285,8 +285,8 @@ class Journal:
 
     @property
     def made_with(self) -> int:
-        """The schema version that the journal was made with. One of version 1 has no `about` and no `purpose`: a tenant
-        that needs them refuses it."""
+        """The schema version that the journal was made with. One of version 1 has no `about` and no `purpose`: a
+        capability that needs them refuses it."""
         return int(self.setup()["made_with"])
 
     def settings(self) -> dict[str, Any]:
@@ -303,7 +303,7 @@ class Journal:
         return [_finding(row) for row in json.loads(self.setup()["findings"])]
 
     def remember(self, key: str, value: Any) -> None:
-        """Keeps a value (JSON) under a tenant's own key, in place of what it had; an event says when."""
+        """Keeps a value (JSON) under a capability's own key, in place of what it had; an event says when."""
         with self.write() as connection:
             known = connection.execute(
                 schema.notes.update().where(schema.notes.c.key == key).values(value=to_json(value))

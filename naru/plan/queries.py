@@ -1,4 +1,4 @@
-"""What a journal says at a moment: the questions that tenants and commands ask of it, so that none of them knows its
+"""What a journal says at a moment: the questions that capabilities and commands ask, so that none of them knows its
 tables.
 
     with reading(journal) as now:
