@@ -1,6 +1,7 @@
 """Naru carries OpenStack clouds through change: plans that are read first, rehearsed, run, verified, reversible.
 
-Rooms, each of which imports only those below it (`docs/explanation/architecture.md`):
+Rooms, which are the packages here. Each imports only those below it (`docs/explanation/architecture.md`). What words
+such as gate, unit or round mean: `docs/reference/words.md`.
 
 `naru.cli`        the command line, the only place that prints and exits
 `naru.move`       a project from one cloud to another: its kinds, rules, phases

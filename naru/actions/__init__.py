@@ -1,4 +1,4 @@
-"""Step kinds that any tenant uses, and what a planner has to know of them: the requests that their steps are made with.
+"""Step kinds that any capability uses, and the typed requests that planners make their steps with.
 
 `arguments`   values that are not known yet: results of other steps, secrets
 `request`     the base of the typed requests, and the parts that they share
@@ -8,5 +8,5 @@
 `power`       servers switched on and off
 `image`       the data of an image, from one cloud into another
 
-A request is checked when a plan is made. What decides that something is to be done is a tenant's.
+A request is checked when a plan is made. What is to be done is decided by a capability.
 """

@@ -48,8 +48,8 @@ def call(context: Context) -> dict[str, Any]:
 @step("cloud.undo_call", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=DEADLINE)
 def uncall(context: Context) -> None:
     """Sends the requests that undo a `cloud.call`."""
-    args, done = context.args["args"], context.args["result"]
-    undo = done["undo"] if done else resolve(args.get("undo", []), context.args.get("results") or {}, context)
+    args, done = context.undone.args, context.undone.result
+    undo = done["undo"] if done else resolve(args.get("undo", []), context.undone.results, context)
     for request in undo:
         send(cloud(context, args["cloud"]), args["service"], request)
 

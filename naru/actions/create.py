@@ -207,8 +207,8 @@ def is_made(context: Context) -> bool:
 @step("cloud.delete", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=DEADLINE, here=True)
 def delete(context: Context) -> dict[str, Any]:
     """Deletes what a `cloud.create` made; where that did not come to an end, what it left."""
-    done, args = context.args["result"], context.args["args"]
-    thing = _Thing(context, args if done is None else _without_references(args), context.args.get("results") or {})
+    done, args = context.undone.result, context.undone.args
+    thing = _Thing(context, args if done is None else _without_references(args), context.undone.results)
     if done is not None:
         thing.remove(done["path"])
         return {"deleted": 1}

@@ -45,10 +45,10 @@ def power(context: Context) -> dict[str, Any]:
 @step("cloud.power.undo", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=LIMIT + 60)
 def undo_power(context: Context) -> None:
     """Brings a server back to where it was before a `cloud.power`."""
-    args, done = context.args["args"], context.args["result"]
+    args, done = context.undone.args, context.undone.result
     if args.get("back") is None:
         return
-    resolved = args if done else resolve(args, context.args.get("results") or {}, context)
+    resolved = args if done else resolve(args, context.undone.results, context)
     server = done["server"] if done else resolved["server"]
     client = cloud(context, args["cloud"])
     if args["back"] == "ACTIVE":

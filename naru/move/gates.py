@@ -7,7 +7,7 @@ from naru.errors import InputError
 from naru.move import waves
 from naru.move.progress import ProgressReader
 from naru.move.rollback import ANEW
-from naru.move.windows import PHASES
+from naru.move.windows import PHASES, WORDS
 from naru.move.work import Work
 from naru.plan import control
 from naru.plan.journal import Journal
@@ -16,7 +16,7 @@ from naru.plan.windows.needs import left_out, together
 from naru.plan.windows.phases import UnitProgress
 from naru.plan.windows.run import passed
 
-DONE = {PHASES.prepare: "prepared", PHASES.window: PHASES.passed, PHASES.end: PHASES.ended}
+DONE = {PHASES.prepare: "prepared", PHASES.window: WORDS.passed, PHASES.end: WORDS.ended}
 """What a project is after a phase."""
 
 

@@ -29,7 +29,7 @@ from naru.move.mapping import Choice
 from naru.move.outcome import Outcome
 from naru.move.progress import ProgressReader
 from naru.move.reading import Clouds
-from naru.move.windows import PHASES
+from naru.move.windows import PHASES, WORDS
 from naru.plan import control, timings
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
@@ -123,7 +123,7 @@ def finalize(
         chosen = gates.chosen(move, journal, projects)
         scope = gates.scope(PHASES.end, move, journal, chosen, alone=alone)
         if despite.strip():
-            control.remark(journal, "finalized despite", despite.strip())
+            control.remark(journal, f"finalized despite differences: {despite.strip()}")
         else:
             verified.check(move, journal, chosen, terminal.say)
         return run(journal, terminal, scope=scope)
@@ -211,17 +211,17 @@ def scheduled(move: work.Work, file: Path, terminal: Terminal, until: str = PHAS
 def _conductor(
     move: work.Work, journal: Journal, file: Path, until: str
 ) -> tuple[Conductor, schedules.Schedule, ProgressReader]:
-    schedule = schedules.load(PHASES, file)
+    schedule = schedules.load(WORDS, file)
     projects = waves.projects(move)
     progress = ProgressReader(journal, projects.names)
     progress.check()
     ids = schedules.check(
-        *(PHASES, file, schedule, projects.names, projects.dependencies),
+        *(WORDS, file, schedule, projects.names, projects.dependencies),
         now=schedule_run.now(),
-        before=schedules.last(PHASES, journal),
+        before=schedules.last(WORDS, journal),
         passed={project for project, state in progress.read().items() if PHASES.done(state, PHASES.window)},
     )
-    return Conductor(PHASES, schedule, ids, projects.needs, projects.names, until), schedule, progress
+    return Conductor(WORDS, schedule, ids, projects.needs, projects.names, until), schedule, progress
 
 
 def verify(move: work.Work, progress: reading.Progress) -> Outcome:

@@ -11,7 +11,7 @@ from naru.move.decisions import Decision
 from naru.move.dependencies import dependencies
 from naru.move.facts import Side
 from naru.move.rollback import rolled_back
-from naru.move.windows import PHASES
+from naru.move.windows import WORDS
 from naru.move.work import Work
 from naru.plan.windows import schedule
 from naru.plan.windows.needs import Need, needed
@@ -93,7 +93,7 @@ def waves(
     )
     why = [[need.text(known.names) for need in known.dependencies if need.unit in wave] for wave in units]
     if save_to:
-        mapfile.save(save_to, schedule.text(PHASES, units, known.names, why))
+        mapfile.save(save_to, schedule.text(WORDS, units, known.names, why))
 
     def wave(number: int | None, members: Iterable[str], why: list[str]) -> Wave:
         members = list(members)

@@ -18,10 +18,10 @@ from naru.plan.journal import DATABASE, POINTER, Journal, address
 from naru.plan.queries import reading
 from naru.plan.run import workers
 from naru.volumes import where
-from naru.work.directory import DAMAGED, WorkDirectory
+from naru.work.directory import HINT_DAMAGED, WorkDirectory
 from naru.work.keys import fingerprint
 
-TENANT = "move"
+CAPABILITY = "move"
 ARCHIVE = "archive.db"
 DECISIONS = "decisions.json"
 MAP = "map.yaml"
@@ -32,8 +32,8 @@ _FIELDS = {"from": str, "to": str, "snapshots": dict, "projects": dict, "decisio
 
 
 def work_directory(path: Path) -> WorkDirectory:
-    """The directory as any tenant's; see `Work`."""
-    return WorkDirectory(path, TENANT, "naru move prepare")
+    """The directory as any capability's; see `Work`."""
+    return WorkDirectory(path, CAPABILITY, "naru move prepare")
 
 
 class Work:
@@ -49,16 +49,18 @@ class Work:
             hint = "naru move plan --from OLD --to NEW --project P --work DIR makes one."
             raise InputError(f"{directory} is not the work directory of a move", hint=hint) from error
         except (OSError, ValueError) as error:
-            raise InputError(f"{file} cannot be read", detail=str(error), hint=DAMAGED) from error
+            raise InputError(f"{file} cannot be read", detail=str(error), hint=HINT_DAMAGED) from error
         if not isinstance(raw, dict) or type(raw.get("naru_decisions")) is not int:
-            raise InputError(f"{file} holds no decisions of a move", detail="naru_decisions is missing", hint=DAMAGED)
+            raise InputError(
+                f"{file} holds no decisions of a move", detail="naru_decisions is missing", hint=HINT_DAMAGED
+            )
         if raw["naru_decisions"] > FORMAT:
             raise InputError(f"{directory} was written by a newer Naru", hint="Use that one, or a newer one.")
         wrong = [name for name, kind in _FIELDS.items() if not isinstance(raw.get(name), kind)]
         if wrong or not {"old", "new"} <= raw["snapshots"].keys():
             fields = ", ".join(wrong) or "snapshots"
             raise InputError(
-                f"{file} is damaged", detail=f"missing, or not what they should be: {fields}", hint=DAMAGED
+                f"{file} is damaged", detail=f"missing, or not what they should be: {fields}", hint=HINT_DAMAGED
             )
         self.old: str = raw["from"]
         self.new: str = raw["to"]
@@ -68,7 +70,7 @@ class Work:
         try:
             self.decisions = [Decision.load(item) for item in raw["decisions"]]
         except (KeyError, TypeError) as error:
-            raise InputError(f"{file} is damaged", detail=f"decisions: {error!r}", hint=DAMAGED) from error
+            raise InputError(f"{file} is damaged", detail=f"decisions: {error!r}", hint=HINT_DAMAGED) from error
 
     @cached_property
     def called(self) -> dict[str, str]:
@@ -132,7 +134,7 @@ class Work:
         """Both clouds as they were. Raises InputError for an archive without the readings that the plan stands on."""
         file = self.directory / ARCHIVE
         if not file.exists():
-            raise InputError(f"{file} is missing", hint=DAMAGED)
+            raise InputError(f"{file} is missing", hint=HINT_DAMAGED)
         archive = Archive(file, create=False)
         known = {snapshot.number: snapshot.cloud for snapshot in archive.snapshots() if snapshot.ended}
         lacking = [
@@ -141,7 +143,7 @@ class Work:
         if lacking:
             archive.close()
             detail = f"no whole reading of {' and '.join(lacking)} from when it was planned"
-            raise InputError(f"{file} is not the archive of this move", detail=detail, hint=DAMAGED)
+            raise InputError(f"{file} is not the archive of this move", detail=detail, hint=HINT_DAMAGED)
         return archive
 
     def check_key(self, file: Path) -> None:

@@ -34,9 +34,11 @@ class Arguments(pydantic.BaseModel):
 
 
 class Undo(Arguments):
-    """What a rollback gives the undo of a step: the step's id, its arguments and its result. One that did not come to
-    its end has none: it is given the `results` of the steps that it waited for. A kind that takes more derives from
-    this."""
+    """The arguments of a step that undoes another one, as a rollback makes them; `Context.undone` has them typed.
+
+    `step` is the undone step's id, `args` its arguments, `result` its result. A step that did not come to its end has
+    no result: then `results` has those of the steps that it waited for, by their ids. A kind that takes more derives
+    from this."""
 
     step: str
     args: dict[str, Any]
@@ -85,7 +87,7 @@ class Checker:
         if dataclasses.is_dataclass(model):
             model = _of_dataclass(model)
         if not issubclass(model, Arguments):
-            raise TypeError(f"{model!r} is no model of arguments: derive it from Arguments, or make it a dataclass")
+            raise TypeError(f"{model!r} is not a model of arguments: derive it from Arguments, or make it a dataclass")
         self._validate = model.model_validate
 
     def problems(self, args: Mapping[str, Any]) -> list[str]:

@@ -84,30 +84,29 @@ def command(context: Context) -> dict[str, Any]:
     program ends all that it has started, also what it left in the background, and with a killed executor both do.
     """
     check = context.args.get("check")
-    if check is not None and _run(context, check)[0] == 0:
+    if check is not None and _run(context, context.args, check)[0] == 0:
         return {"found": True}
-    return _demand(context, context.args["argv"])
+    return _demand(context, context.args, context.args["argv"])
 
 
 @step("command.undo", args=Undo, no_undo="it is an undo itself", deadline=_deadline, retry=Retry(tries=1))
 def command_undo(context: Context) -> dict[str, Any] | None:
     """Runs the program `undo` of a command step; a step without one is left as it is."""
-    # a rollback gives the step's own arguments and result
-    args = context.args["args"]
-    return _demand(context, args["undo"]) if "undo" in args else None
+    args = context.undone.args
+    return _demand(context, args, args["undo"]) if "undo" in args else None
 
 
-def _demand(context: Context, argv: Any) -> dict[str, Any]:
-    code, output = _run(context, argv)
+def _demand(context: Context, args: Mapping[str, Any], argv: Any) -> dict[str, Any]:
+    code, output = _run(context, args, argv)
     if code != 0:
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with {code}"
         raise PlanError(f"{argv[0]} {how}", detail=output, hint="naru plan events shows every attempt")
     return {"output": output}
 
 
-def _run(context: Context, argv: Any) -> tuple[int, str]:
-    """Runs a program under a supervisor: its exit code (negative: the signal) and the end of its output."""
-    args = context.args.get("args", context.args)
+def _run(context: Context, args: Mapping[str, Any], argv: Any) -> tuple[int, str]:
+    """Runs a program under a supervisor: its exit code (negative: the signal) and the end of its output. `args` are
+    the command step's."""
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
         raise PlanInputError(f"step {context.id}: a command is a list of texts, not {argv!r}")
     environment = os.environ | {name: context.secret(source) for name, source in args.get("env", {}).items()}
@@ -152,7 +151,7 @@ def _wait(context: Context, process: "subprocess.Popen[bytes]", control: socket.
                 break
             said += more
     finally:
-        # at once when it has said all; when the step is to stop, it ends the program first
+        # immediately when it has said all; when the step is to stop, it ends the program first
         with contextlib.suppress(OSError):
             control.shutdown(socket.SHUT_WR)
         try:

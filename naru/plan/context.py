@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol
 
+from naru.plan.arguments import Undo
 from naru.plan.errors import DeadlineExceeded, PlanInputError, StepCancelled
 
 
@@ -110,6 +111,11 @@ class Context:
         self._secrets: list[str] = []
         self._cancel = ""
 
+    @property
+    def undone(self) -> Undo:
+        """In the undo of a step: that step's id, arguments and result, without what its kind takes beside those."""
+        return Undo(**{name: self.args[name] for name in Undo.model_fields if name in self.args})
+
     def results(self) -> dict[str, Any]:
         """The results of the steps this one waited for, by their ids. Read from the journal at every call."""
         return self._reader(self.n)
@@ -168,7 +174,7 @@ class Context:
         """Raises what ends the step when it is to stop or may not write any more: call it between pieces of work."""
         self.lease.check()
         if self.cancelled:
-            raise self.ended()
+            raise self.stop_error()
 
     def sleep(self, seconds: float) -> None:
         """Waits, and raises as `check` does when the step is to stop. For sync steps."""
@@ -182,8 +188,8 @@ class Context:
         """Asks the step to stop; `why` is `deadline` or who asked. For the executor."""
         self._cancel = self._cancel or why
 
-    def ended(self) -> Exception:
-        """The error that stands for the reason to stop."""
+    def stop_error(self) -> Exception:
+        """The error to raise when the step is to stop, by the reason for that."""
         if self._cancel == "deadline":
             return DeadlineExceeded(f"the deadline of {self.deadline:.0f} s has passed")
         return StepCancelled(self._cancel)

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, select, update
 
 from naru.plan import schema
 from naru.plan.errors import PlanInputError
-from naru.plan.journal import CHUNK, Journal, chunks, to_json
+from naru.plan.events import Event
+from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, Kinds
+from naru.plan.plan_rows import CHUNK, chunks, to_json
 
 _steps = schema.steps
 
@@ -49,7 +51,7 @@ def open_for_run(journal: Journal, gate: str) -> None:
         change = update(schema.gates).where(schema.gates.c.name == gate)
         if not connection.execute(change.values(run=run)).rowcount:
             raise PlanInputError(f"{journal.name}: no gate {gate}")
-        note(connection, "gate opened", f"{gate}, for run {run}")
+        record_action(connection, Event.GATE_OPENED, f"{gate}, for run {run}")
 
 
 def limit(journal: Journal, group: str, value: int) -> None:
@@ -61,7 +63,7 @@ def limit(journal: Journal, group: str, value: int) -> None:
         if not connection.execute(change).rowcount:
             known = connection.execute(select(schema.limits.c.name).order_by(schema.limits.c.name)).scalars()
             raise PlanInputError(f"{journal.name}: no limit group {group}", detail="groups: " + ", ".join(known))
-        note(connection, "limit", f"{group} {value}")
+        record_action(connection, Event.LIMIT, f"{group} {value}")
 
 
 def retry(
@@ -93,7 +95,7 @@ def retry(
 
     # a skipped step of a unit was skipped with a reason: to run it after all it has to be named
     states = ("failed", "skipped", "undone") if steps else ("failed", "undone")
-    return _change(journal, steps, unit, states, "retried", "" if args is None else to_json(args), change)
+    return _change(journal, steps, unit, states, Event.RETRIED, "" if args is None else to_json(args), change)
 
 
 def skip(journal: Journal, reason: str, *, steps: Sequence[str] = (), unit: str | None = None) -> list[str]:
@@ -105,24 +107,25 @@ def skip(journal: Journal, reason: str, *, steps: Sequence[str] = (), unit: str 
     if not reason.strip():
         raise PlanInputError("a skip needs a reason: it is what the next reader of the journal will ask for")
     return _change(
-        journal, steps, unit, ("waiting", "held", "failed"), "skipped", reason, lambda *_: {"state": "skipped"}
+        journal, steps, unit, ("waiting", "held", "failed"), Event.SKIPPED, reason, lambda *_: {"state": "skipped"}
     )
 
 
-def remark(journal: Journal, what: str, detail: str) -> None:
+def remark(journal: Journal, detail: str) -> None:
     """Records what an operator has decided, and why, as an event of the plan."""
     with journal.write() as connection:
-        note(connection, what, detail)
+        record_action(connection, Event.REMARK, detail)
 
 
-def note(connection: Connection, what: str, detail: str, steps: Sequence[tuple[int, int]] = ()) -> None:
+def record_action(connection: Connection, what: Event, detail: str, steps: Sequence[tuple[int, int]] = ()) -> None:
     """Records an operator's action as events, one for each (n, attempt) or one for the plan, and wakes the executor."""
     now = time.time()
     rows: list[dict[str, Any]] = [
-        {"at": now, "step": n, "attempt": attempt, "what": what, "detail": detail} for n, attempt in steps
+        {"at": now, "step": n, "attempt": attempt, "what": what.value, "detail": detail} for n, attempt in steps
     ]
     connection.execute(
-        schema.events.insert(), rows or [{"at": now, "step": None, "attempt": None, "what": what, "detail": detail}]
+        schema.events.insert(),
+        rows or [{"at": now, "step": None, "attempt": None, "what": what.value, "detail": detail}],
     )
     connection.execute(update(schema.control).values(revision=schema.control.c.revision + 1))
 
@@ -130,7 +133,7 @@ def note(connection: Connection, what: str, detail: str, steps: Sequence[tuple[i
 def _set_mode(journal: Journal, mode: str) -> None:
     with journal.write() as connection:
         connection.execute(update(schema.control).values(mode=mode))
-        note(connection, {"run": "resumed"}.get(mode, mode), "")
+        record_action(connection, Event.RESUMED if mode == "run" else Event(mode), "")
 
 
 def _set_gates(journal: Journal, pattern: str, *, held: bool) -> list[str]:
@@ -140,7 +143,7 @@ def _set_gates(journal: Journal, pattern: str, *, held: bool) -> list[str]:
         if not names:
             raise PlanInputError(f"{journal.name}: no gate {pattern}", detail="gates: " + (", ".join(known) or "none"))
         connection.execute(update(schema.gates).where(schema.gates.c.name.in_(names)).values(held=held, run=None))
-        note(connection, "gate held" if held else "gate released", ", ".join(names))
+        record_action(connection, Event.GATE_HELD if held else Event.GATE_RELEASED, ", ".join(names))
     return names
 
 
@@ -149,7 +152,7 @@ def _change(
     steps: Sequence[str],
     unit: str | None,
     states: Sequence[str],
-    what: str,
+    what: Event,
     detail: str,
     change: Callable[[Connection, Any], dict[str, Any]],
 ) -> list[str]:
@@ -181,9 +184,9 @@ def _change(
                 )
         for row in rows:
             connection.execute(update(_steps).where(_steps.c.n == row.n).values(change(connection, row)))
-            if what == "skipped" and row.undoes is not None:
+            if what == Event.SKIPPED and row.undoes is not None:
                 undone = update(_steps).where(_steps.c.n == row.undoes)
                 connection.execute(undone.values(state="undone", result=None))
         if rows:
-            note(connection, what, detail, [(row.n, row.attempt) for row in rows])
+            record_action(connection, what, detail, [(row.n, row.attempt) for row in rows])
     return [row.id for row in rows]

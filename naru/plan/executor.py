@@ -14,12 +14,13 @@ from queue import Empty, SimpleQueue
 from naru.messages import say
 from naru.plan.context import Context
 from naru.plan.errors import PlanInputError
+from naru.plan.events import Event
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, LOST_WORKER, Kinds, StepKind
 from naru.plan.model import STATES
 from naru.plan.ready import DONE, FAILED, HELD, PAUSING, RUNNING, UNDONE, WAITING, Scope
 from naru.plan.record import Batch, Ending, Record, StartedStep
-from naru.plan.runner import Ended, Inline, Job, Runner, failed
+from naru.plan.runner import LOST, Ended, Inline, Job, Runner, failure_result
 
 POLL = 0.2
 """Seconds between two looks at what the operator has changed; progress is written as often."""
@@ -30,7 +31,7 @@ GRACE = 2.0
 
 
 class RunOutcome(StrEnum):
-    """What a run came to; the value is what the journal records."""
+    """How a run ended; the value is what the journal records."""
 
     DONE = "done"
     FAILED = "failed"
@@ -70,7 +71,7 @@ class Executor:
         self._inline = Inline(self._ended.put)
         self._remote = remote
         self._record = Record(journal, undoing=undoing, scope=scope)
-        self._jobs: dict[int, tuple[Job, int | None]] = {}
+        self._jobs: dict[int, Job] = {}
         self._deadlines: list[tuple[float, int, int]] = []
         self._pauses: list[tuple[float, int]] = []
         self._failures: dict[int, int] = {}
@@ -81,7 +82,7 @@ class Executor:
         self._batch = Batch()
 
     def interrupt(self) -> None:
-        """The first call lets running steps finish and ends the run, the second ends it at once.
+        """The first call lets running steps finish and ends the run, the second ends it immediately.
 
         May be called from a signal handler or another thread.
         """
@@ -90,7 +91,7 @@ class Executor:
 
     @property
     def interrupted(self) -> bool:
-        """Whether it was asked to end, be it when there was nothing more to run anyway."""
+        """Whether it was asked to stop, even if nothing was left to run."""
         return self._interrupts > 0
 
     def run(self) -> RunOutcome:
@@ -171,23 +172,23 @@ class Executor:
             return
 
     def _collect(self, now: float) -> None:
-        """What time brings: endings the runners have to be asked for, deadlines, the ends of pauses."""
+        """Takes in what time brings: endings the runners have to be asked for, deadlines, the ends of pauses."""
         for runner in self._runners():
             for message in runner.poll():
                 self._take_in(message)
         while self._deadlines and self._deadlines[0][0] <= now:
             _, n, attempt = heapq.heappop(self._deadlines)
             job = self._jobs.get(n)
-            if job is None or job[0].context.attempt != attempt:
+            if job is None or job.context.attempt != attempt:
                 continue
-            context = job[0].context
+            context = job.context
             # it may have waited for a thread: the deadline counts from when its function began
             end = context.started + (context.deadline or 0.0)
             if end > now:
                 heapq.heappush(self._deadlines, (end, n, attempt))
                 continue
-            self._cancel(job[0], "deadline")
-            self._batch.events.append((n, attempt, "overdue", "its deadline has passed"))
+            self._cancel(job, "deadline")
+            self._batch.events.append((n, attempt, Event.OVERDUE, "its deadline has passed"))
         while self._pauses and self._pauses[0][0] <= now:
             _, n = heapq.heappop(self._pauses)
             if self._ready.state(n) == PAUSING:
@@ -196,22 +197,23 @@ class Executor:
     def _take_in(self, message: Ended) -> None:
         """Turns the end of an attempt into what the journal will say, and lets the schedule know."""
         n, attempt, result = message
-        held = self._jobs.get(n)
-        if held is None or held[0].context.attempt != attempt:
+        job = self._jobs.get(n)
+        if job is None or job.context.attempt != attempt:
             return
-        job, undoes = self._jobs.pop(n)
+        del self._jobs[n]
         if job.context.has_spoken:
             self._batch.contexts.append(job.context)
-        state, what, detail = result.state, result.state, ""
+        state, what, detail = result.state, Event.FAILED, ""
         if state == "done":
+            what = Event.DONE
             self._failures.pop(n, None)
             self._took += time.monotonic() - job.context.started
             self._estimated += self._ready.estimate(n)
             self._ready.set(n, DONE)
-            if undoes is not None:
-                self._ready.set(undoes, UNDONE)
+            if job.undoes is not None:
+                self._ready.set(job.undoes, UNDONE)
         elif state == "waiting":
-            what = "stopped"
+            what = Event.STOPPED
             self._ready.set(n, WAITING)
         else:
             detail = result.error or ""
@@ -219,12 +221,12 @@ class Executor:
             if pause is None:
                 self._ready.set(n, FAILED)
             else:
-                state, what = "waiting", "retry"
+                state, what = "waiting", Event.RETRY
                 self._ready.set(n, PAUSING)
                 heapq.heappush(self._pauses, (time.monotonic() + pause, n))
         error = result.error if state != "done" else None
         self._batch.endings.append(
-            Ending(n, attempt, state, result.result, error, what, detail, undoes, bool(job.queue))
+            Ending(n, attempt, state, result.result, error, what, detail, job.undoes, bool(job.queue))
         )
 
     def _pause(self, n: int, kind: StepKind, policy: int | None, asked: float) -> float | None:
@@ -232,7 +234,7 @@ class Executor:
         if policy is None:
             return None
         failures = self._failures[n] = self._failures.get(n, 0) + 1
-        pause = (LOST_WORKER if policy < 0 else kind.retry[policy]).seconds(failures, asked)
+        pause = (LOST_WORKER if policy == LOST else kind.retry[policy]).seconds(failures, asked)
         if pause is None:
             del self._failures[n]
         return pause
@@ -241,9 +243,9 @@ class Executor:
         """Adds to the batch the steps that start in it."""
         if self._interrupts or self._mode != "run":
             return
-        started, held = self._ready.take()
+        started, newly_held = self._ready.take()
         self._batch.starts += started
-        self._batch.holds += held
+        self._batch.holds += newly_held
 
     def _write(self) -> None:
         """Commits the batch, and only then lets the steps in it begin."""
@@ -268,8 +270,8 @@ class Executor:
                 reader=self.journal.results_before,
                 counter=lambda kinds: self.journal.running(self._kinds.names(kinds)),
             )
-            job = Job(kind, context, step.queue)
-            self._jobs[step.n] = (job, step.undoes)
+            job = Job(kind, context, step.queue, step.undoes)
+            self._jobs[step.n] = job
             if step.queue:
                 remote.append(job)
                 continue
@@ -277,7 +279,7 @@ class Executor:
                 context.deadline = kind.deadline_for(step.args)
             # a kind's function that cannot make anything of the arguments fails its step, not the run
             except Exception as error:  # noqa: BLE001
-                self._ended.put(Ended(step.n, step.attempt, failed(kind, context, error)))
+                self._ended.put(Ended(step.n, step.attempt, failure_result(kind, context, error)))
                 continue
             inline.append(job)
             if context.deadline is not None:
@@ -290,7 +292,7 @@ class Executor:
 
     def _look(self) -> bool:
         """Takes over what the operator has changed, and what running steps have said; whether there was a change."""
-        self._batch.contexts += [job.context for job, _ in self._jobs.values() if job.context.has_spoken]
+        self._batch.contexts += [job.context for job in self._jobs.values() if job.context.has_spoken]
         changes = self._record.changes()
         if changes is None:
             return False
@@ -303,14 +305,14 @@ class Executor:
                     self._ready.set(n, PAUSING)
         self._mode = changes.mode
         self._ready.limits = changes.limits
-        self._ready.held = changes.held
+        self._ready.closed_gates = changes.closed_gates
         for n, state in changes.steps:
             if n not in self._jobs:
                 self._failures.pop(n, None)
                 self._ready.set(n, STATES.index(state))
         self._batch.releases += self._ready.release()
         if changes.mode == "cancelled":
-            for job, _ in self._jobs.values():
+            for job in self._jobs.values():
                 self._cancel(job, "cancelled by the operator")
         return True
 
@@ -321,7 +323,7 @@ class Executor:
     def _seconds_left(self) -> float:
         """The estimates' lower bound, corrected by how long the steps took that have already ended in this run."""
         now = time.monotonic()
-        running = [(n, now - job.context.started) for n, (job, _) in self._jobs.items()]
+        running = [(n, now - job.context.started) for n, job in self._jobs.items()]
         pace = self._took / self._estimated if self._estimated else 1.0
         return self._ready.seconds_left(running) * pace
 
@@ -352,9 +354,9 @@ class Executor:
 
     def _give_up(self) -> None:
         """Asks every step to stop, and records those that do so in a moment."""
-        for job, _ in self._jobs.values():
+        for job in self._jobs.values():
             self._cancel(job, "interrupted")
         end = time.monotonic() + GRACE
-        while any(not job.queue for job, _ in self._jobs.values()) and (left := end - time.monotonic()) > 0:
+        while any(not job.queue for job in self._jobs.values()) and (left := end - time.monotonic()) > 0:
             self._receive(left)
         self._write()

@@ -30,18 +30,18 @@ def forecast(plan: Plan) -> Mapping[str, Span]:
     closed: set[str] = set()
     now = 0.0
     while True:
-        started, held = ready.take(len(plan.steps) or 1)
+        started, newly_held = ready.take(len(plan.steps) or 1)
         for n in started:
             end = now + ready.estimate(n)
             spans[plan.steps[n - 1].id] = Span(now, end)
             heapq.heappush(running, (end, n))
-        closed |= {ready.gate(n) for n in held}
+        closed |= {ready.gate(n) for n in newly_held}
         if running:
             now = running[0][0]
             while running and running[0][0] == now:
                 ready.set(heapq.heappop(running)[1], DONE)
         elif closed:
-            ready.held -= closed
+            ready.closed_gates -= closed
             closed = set()
             list(ready.release())
         else:

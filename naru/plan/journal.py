@@ -5,35 +5,31 @@ a work directory with a file that holds the URL. There each journal has a schema
 room for many.
 """
 
-import fcntl
 import json
 import os
 import sqlite3
 import time
 import uuid
-import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, RowMapping, and_, func, or_, select, text
+from sqlalchemy import URL, Connection, RowMapping, and_, func, or_, select
 from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.schema import CreateSchema, DropSchema
 
 from naru.files import write_whole
-from naru.messages import dump, load
-from naru.plan import schema
+from naru.messages import load
+from naru.plan import locks, schema
 from naru.plan.engine import SCHEMA, in_schema, make_engine, parse_url, schema_of
 from naru.plan.errors import PlanError, PlanInputError
-from naru.plan.model import LIVE, About, Edge, Finding, Plan, Step
+from naru.plan.model import LIVE, Edge, Finding, Plan
+from naru.plan.plan_rows import CHUNK, STEP_COLUMNS, chunks, finding_of, insert_plan, pairs, step_of, to_json
 
 DATABASE = "journal.db"
 POINTER = "journal.url"
 """The file in a work directory whose journal is on PostgreSQL: its URL, with the schema and without a password."""
-LOCK = "executor.lock"
-CHUNK = 5000
 
 
 class Journal:
@@ -70,7 +66,7 @@ class Journal:
             if schema.version(connection):
                 raise journal._present()
             schema.create(connection)
-            _insert_plan(connection, plan)
+            insert_plan(connection, plan)
         return journal
 
     @classmethod
@@ -82,7 +78,7 @@ class Journal:
         with cls(url.render_as_string(hide_password=False)) as journal, journal.write() as connection:
             connection.execute(CreateSchema(name))
             schema.create(connection)
-            _insert_plan(connection, plan)
+            insert_plan(connection, plan)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory.chmod(0o700)
         # last, and as a whole: what has the file has a journal
@@ -114,7 +110,7 @@ class Journal:
 
     @classmethod
     def exists(cls, directory: Path) -> bool:
-        """Whether the work directory has a journal. One whose making was killed is none."""
+        """Whether the work directory has a journal. One whose making was killed does not count."""
         if (directory / POINTER).is_file():
             return True
         if not (directory / DATABASE).is_file():
@@ -202,7 +198,7 @@ class Journal:
         return PlanInputError(
             f"{self.name}: the journal is damaged",
             detail=detail,
-            hint="bring the directory back from a copy; without it, begin anew in another one",
+            hint="restore the directory from a copy, or begin again in another one",
         )
 
     @contextmanager
@@ -212,7 +208,12 @@ class Journal:
         Raises `PlanError` when another one has it, after a second: a killed executor's connection takes the server a
         moment to notice, and `is_running` holds the file for a moment.
         """
-        with self._file_lock() if self.directory is not None else self._advisory_lock() as try_lock:
+        lock = (
+            locks.advisory_lock(self.engine, self.plan_id)
+            if self.directory is None
+            else locks.file_lock(self.directory)
+        )
+        with lock as try_lock:
             for attempt in range(20):
                 if try_lock():
                     break
@@ -220,34 +221,6 @@ class Journal:
                     raise self._busy()
                 time.sleep(0.05)
             yield
-
-    @contextmanager
-    def _file_lock(self, how: int = fcntl.LOCK_EX) -> Iterator[Callable[[], bool]]:
-        assert self.directory is not None
-        handle = os.open(self.directory / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-
-        def try_lock() -> bool:
-            try:
-                fcntl.flock(handle, how | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
-
-        try:
-            yield try_lock
-        finally:
-            os.close(handle)
-
-    @contextmanager
-    def _advisory_lock(self) -> Iterator[Callable[[], bool]]:
-        key = _lock_key(self.plan_id)
-        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            try:
-                yield lambda: bool(connection.execute(select(func.pg_try_advisory_lock(key))).scalar_one())
-            finally:
-                # the connection goes back to a pool, which does not free it; one that is lost has freed it
-                with suppress(DBAPIError):
-                    connection.execute(select(func.pg_advisory_unlock_all()))
 
     def _busy(self) -> PlanError:
         with self.read() as connection:
@@ -261,17 +234,13 @@ class Journal:
     def is_running(self) -> bool:
         """Whether an executor has this journal at this moment."""
         if self.directory is not None:
-            with self._file_lock(fcntl.LOCK_SH) as try_lock:
+            with locks.file_lock(self.directory, shared=True) as try_lock:
                 return not try_lock()
         return self._is_locked(self.plan_id)
 
     def _is_locked(self, plan_id: str) -> bool:
-        locks = text(
-            "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = CAST(:key AS oid) "
-            "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
         with self.read() as connection:
-            return connection.execute(locks, {"key": _lock_key(plan_id)}).first() is not None
+            return locks.has_advisory_lock(connection, plan_id)
 
     def setup(self) -> RowMapping:
         """The row that says what the plan is, as it is in the database; see `schema.setup`."""
@@ -280,13 +249,13 @@ class Journal:
 
     @property
     def plan_id(self) -> str:
-        """What tells this plan from every other."""
+        """A UUID that no other plan has."""
         return str(self.setup()["plan_id"])
 
     @property
     def made_with(self) -> int:
-        """The schema version that the journal was made with. One of version 1 has no `about` and no `purpose`: a tenant
-        that needs them refuses it."""
+        """The schema version that the journal was made with. One of version 1 has no `about` and no `purpose`: a
+        capability that needs them refuses it."""
         return int(self.setup()["made_with"])
 
     def settings(self) -> dict[str, Any]:
@@ -300,10 +269,10 @@ class Journal:
         return modules
 
     def findings(self) -> list[Finding]:
-        return [_finding(row) for row in json.loads(self.setup()["findings"])]
+        return [finding_of(row) for row in json.loads(self.setup()["findings"])]
 
     def remember(self, key: str, value: Any) -> None:
-        """Keeps a value (JSON) under a tenant's own key, in place of what it had; an event says when."""
+        """Keeps a value (JSON) under a capability's own key, in place of what it had; an event says when."""
         with self.write() as connection:
             known = connection.execute(
                 schema.notes.update().where(schema.notes.c.key == key).values(value=to_json(value))
@@ -345,10 +314,10 @@ class Journal:
         """The plan as it stands: with the operator's limits and changed arguments, and the steps of rollbacks."""
         setup = self.setup()
         with self.read() as connection:
-            query = select(*_OF_STEP).order_by(schema.steps.c.n)
+            query = select(*STEP_COLUMNS).order_by(schema.steps.c.n)
             if not rollbacks:
                 query = query.where(schema.steps.c.undoes.is_(None))
-            steps = [_step(row) for row in connection.execute(query)]
+            steps = [step_of(row) for row in connection.execute(query)]
             return Plan(
                 title=load(json.loads(setup["title"])),
                 steps=steps,
@@ -358,8 +327,8 @@ class Journal:
                     # the steps of rollbacks come after all others
                     if max(after, before) <= len(steps)
                 ],
-                findings=[_finding(row) for row in json.loads(setup["findings"])],
-                limits=dict(_pairs(connection.execute(select(schema.limits).order_by(schema.limits.c.name)))),
+                findings=[finding_of(row) for row in json.loads(setup["findings"])],
+                limits=dict(pairs(connection.execute(select(schema.limits).order_by(schema.limits.c.name)))),
                 gates=list(connection.execute(select(schema.gates.c.name).order_by(schema.gates.c.name)).scalars()),
                 modules=json.loads(setup["modules"]),
                 settings=json.loads(setup["settings"]),
@@ -372,7 +341,7 @@ class Journal:
         with self.read() as connection:
             for part in chunks(wanted, CHUNK):
                 query = select(schema.steps.c.id, schema.steps.c.n).where(schema.steps.c.id.in_(part))
-                found |= dict(_pairs(connection.execute(query)))
+                found |= dict(pairs(connection.execute(query)))
         missing = [step for step in wanted if step not in found]
         if missing:
             raise PlanInputError(f"{self.name}: no step {', '.join(missing)}", hint="naru plan show lists the steps")
@@ -387,115 +356,6 @@ class Journal:
         )
         with self.read() as connection:
             return {id: None if result is None else json.loads(result) for id, result in connection.execute(query)}
-
-
-_OF_STEP = [
-    schema.steps.c[name]
-    for name in (
-        *("id", "kind", "args", "unit", "limits", "queue", "gate", "title", "estimate"),
-        *("about_kind", "about_id", "about_name", "purpose"),
-    )
-]
-
-
-def _step(row: Any) -> Step:
-    """A step from these columns."""
-    id, kind, args, unit, limits, queue, gate, title, estimate, *about, purpose = row
-    return Step(
-        *(id, kind, json.loads(args), unit, tuple(json.loads(limits)), queue, gate, load(json.loads(title)), estimate),
-        about=about_of(*about),
-        purpose=purpose,
-    )
-
-
-def about_of(kind: str, id: str, name: str) -> About | None:
-    """What a step is about, from its columns."""
-    return About(kind, id, name) if kind else None
-
-
-def insert_steps(connection: Connection, first: int, steps: Iterable[tuple[Step, int | None]]) -> None:
-    """Adds steps, numbered from `first`; the second of each pair is the n of the step it undoes, or None."""
-    nothing = About("", "")
-    rows = (
-        {
-            "n": n,
-            "id": step.id,
-            "kind": step.kind,
-            "args": to_json(step.args),
-            "unit": step.unit,
-            "about_kind": (about := step.about or nothing).kind,
-            "about_id": about.id,
-            "about_name": about.name,
-            "purpose": step.purpose,
-            "limits": to_json(step.limits),
-            "queue": step.queue,
-            "gate": step.gate,
-            "title": to_json(dump(step.title)),
-            "estimate": step.estimate,
-            "undoes": undoes,
-        }
-        for n, (step, undoes) in enumerate(steps, first)
-    )
-    for part in chunks(rows, CHUNK):
-        connection.execute(schema.steps.insert(), part)
-
-
-def _finding(row: dict[str, Any]) -> Finding:
-    return Finding(**{name: load(value) for name, value in row.items()})
-
-
-def insert_edges(connection: Connection, edges: Iterable[tuple[int, int]]) -> None:
-    """Adds edges as pairs of (after, before), each pair once."""
-    rows = ({"after": after, "before": before} for after, before in edges)
-    for part in chunks(rows, CHUNK):
-        connection.execute(schema.edges.insert(), part)
-
-
-def _insert_plan(connection: Connection, plan: Plan) -> None:
-    connection.execute(
-        schema.setup.insert().values(
-            plan_id=str(uuid.uuid4()),
-            title=to_json(dump(plan.title)),
-            modules=to_json(plan.modules),
-            settings=to_json(plan.settings),
-            findings=to_json([dump_finding(finding) for finding in plan.findings]),
-            created=time.time(),
-            made_with=schema.VERSION,
-        )
-    )
-    connection.execute(schema.control.insert().values(id=1, mode="run", revision=0, owner=0))
-    insert_steps(connection, 1, ((step, None) for step in plan.steps))
-    number = {step.id: n for n, step in enumerate(plan.steps, 1)}
-    insert_edges(connection, sorted({(number[after], number[before]) for before, after in plan.edges}))
-    for part in chunks(({"name": name, "value": value} for name, value in plan.limits.items()), CHUNK):
-        connection.execute(schema.limits.insert(), part)
-    for part in chunks(({"name": name, "held": True} for name in plan.gates), CHUNK):
-        connection.execute(schema.gates.insert(), part)
-
-
-def dump_finding(finding: Finding) -> dict[str, Any]:
-    """A finding as JSON; its fields, texts as `naru.messages.dump` writes them."""
-    return {name: dump(getattr(finding, name)) for name in Finding.__dataclass_fields__}
-
-
-def _lock_key(plan_id: str) -> int:
-    return zlib.crc32(plan_id.encode())
-
-
-def to_json(value: Any) -> str:
-    """JSON as the journal keeps it: compact, keys sorted. Raises TypeError for what is not JSON."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def chunks(rows: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """The rows in lists of at most `size`, none empty."""
-    iterator = iter(rows)
-    while part := list(islice(iterator, size)):
-        yield part
-
-
-def _pairs(rows: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
-    return ((row[0], row[1]) for row in rows)
 
 
 def address(where: str | Path) -> URL | None:

@@ -108,7 +108,9 @@ class Kinds:
     def alias(self, old: str, new: str) -> None:
         """Lets `old` stand for the kind that is called `new` now. Raises ValueError when it stands for another one."""
         if old in self.by_name or self.renamed.setdefault(old, new) != new:
-            raise ValueError(f"step kind {old} is {self.renamed.get(old, old)} already, and cannot be {new}, too")
+            raise ValueError(
+                f"step kind {old} is registered as {self.renamed.get(old, old)} already, and cannot be {new} as well"
+            )
 
     def names(self, kinds: Iterable[str]) -> set[str]:
         """The names under which steps of these kinds may stand in a journal: their own and those they had before."""

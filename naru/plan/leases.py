@@ -43,7 +43,7 @@ def clock(journal: Journal) -> float:
         return float(connection.execute(select(_now(connection))).scalar_one())
 
 
-class HeldLease:
+class Lease:
     """A worker's lease, as a step sees it; see `context.Lease`."""
 
     def __init__(self, target: str, fence: int, holder: str, seconds: float, asked: float) -> None:
@@ -61,7 +61,7 @@ class HeldLease:
             raise LeaseLost(
                 f"the lease on {self.target} has ended: this worker was given up for dead",
                 detail=f"holder {self.holder}, fence {self.fence}",
-                hint="another worker goes on with the step; nothing is to be done",
+                hint="another worker goes on with the step; no action is needed",
             )
 
     def renewed(self, asked: float) -> None:
@@ -73,7 +73,7 @@ class HeldLease:
 
 def acquire(
     journal: Journal, target: str, step: int, attempt: int, holder: str, seconds: float = SECONDS
-) -> HeldLease | None:
+) -> Lease | None:
     """Takes the lease on `target` for an attempt; None while another one has it or this attempt has had it before.
 
     None for good when the attempt is not the step's current one: see `is_current`.
@@ -90,7 +90,7 @@ def acquire(
         if row is None:
             values = {"target": target, "step": step, "attempt": attempt, "holder": holder, "fence": 1}
             connection.execute(_leases.insert().values(**values, expires=now + seconds))
-            return HeldLease(target, 1, holder, seconds, asked)
+            return Lease(target, 1, holder, seconds, asked)
         change = (
             update(_leases)
             .where(_leases.c.target == target, _leases.c.fence == row.fence, _leases.c.holder == "")
@@ -98,7 +98,7 @@ def acquire(
         )
         if (row.step, row.attempt) == (step, attempt) or not connection.execute(change).rowcount:
             return None
-        return HeldLease(target, row.fence + 1, holder, seconds, asked)
+        return Lease(target, row.fence + 1, holder, seconds, asked)
 
 
 def is_current(journal: Journal, step: int, attempt: int) -> bool:
@@ -113,7 +113,7 @@ def is_current(journal: Journal, step: int, attempt: int) -> bool:
         return connection.execute(query).first() is not None
 
 
-def renew(connection: Connection, lease: HeldLease) -> bool:
+def renew(connection: Connection, lease: Lease) -> bool:
     """Prolongs a lease; False when it had ended already."""
     asked = _clock()
     change = update(_leases).where(_mine(connection, lease)).values(expires=_now(connection) + lease.seconds)
@@ -123,14 +123,14 @@ def renew(connection: Connection, lease: HeldLease) -> bool:
     return True
 
 
-def finish(connection: Connection, lease: HeldLease, outcome: str) -> None:
-    """Leaves what the attempt came to (JSON) for the executor. Raises `LeaseLost` when the lease has ended."""
+def finish(connection: Connection, lease: Lease, outcome: str) -> None:
+    """Leaves the result of the attempt (JSON) for the executor. Raises `LeaseLost` when the lease has ended."""
     if not connection.execute(update(_leases).where(_mine(connection, lease)).values(outcome=outcome)).rowcount:
         lease.lose()
         lease.check()
 
 
-def _mine(connection: Connection, lease: HeldLease) -> ColumnElement[bool]:
+def _mine(connection: Connection, lease: Lease) -> ColumnElement[bool]:
     return and_(
         _leases.c.target == lease.target,
         _leases.c.holder == lease.holder,
@@ -140,7 +140,7 @@ def _mine(connection: Connection, lease: HeldLease) -> ColumnElement[bool]:
     )
 
 
-class Held(NamedTuple):
+class LeaseView(NamedTuple):
     """A lease as the executor sees it: `outcome` is there when the attempt has ended, `lost`: its worker is gone."""
 
     step: int
@@ -150,9 +150,9 @@ class Held(NamedTuple):
     lost: bool
 
 
-def look(journal: Journal, steps: Sequence[int], seconds: float = SECONDS) -> list[Held]:
+def look(journal: Journal, steps: Sequence[int], seconds: float = SECONDS) -> list[LeaseView]:
     """The leases of these steps. Those whose time and grace are over are taken away here, for good."""
-    held = []
+    views = []
     with journal.write() as connection:
         gone = _leases.c.expires + seconds * GRACE < _now(connection)
         query = select(_leases, gone.label("gone")).where(_leases.c.step.in_(steps)).with_for_update()
@@ -160,8 +160,8 @@ def look(journal: Journal, steps: Sequence[int], seconds: float = SECONDS) -> li
             lost = row.outcome is None and (row.holder == "" or bool(row.gone))
             if lost:
                 connection.execute(update(_leases).where(_leases.c.target == row.target).values(holder=""))
-            held.append(Held(row.step, row.attempt, row.holder, row.outcome, lost))
-    return held
+            views.append(LeaseView(row.step, row.attempt, row.holder, row.outcome, lost))
+    return views
 
 
 def free(connection: Connection, attempts: Sequence[tuple[int, int]]) -> None:

@@ -11,13 +11,13 @@ from naru.text import plural
 STATES = ("waiting", "running", "done", "failed", "skipped", "undone", "held")
 """The states of a step in the journal."""
 OVER = ("done", "skipped")
-"""States in which nobody waits for a step any more."""
+"""States in which a step holds up nobody."""
 LIVE = ("waiting", "running", "held")
 """States from which a step can still go on by itself."""
 DEFAULT_LIMIT = "default"
 BARRIER = "barrier"
-"""The kind of step that others come before for order's sake alone. It waits until each of them is at its end, be it
-rolled back; and what comes after it does not depend on them."""
+"""The kind of a step that only orders others. It waits until each step before it has ended or was rolled back; steps
+after it do not depend on those."""
 
 
 class About(NamedTuple):

@@ -11,8 +11,8 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 from naru import messages
 from naru.messages import Message
 from naru.plan.errors import PlanInputError
-from naru.plan.journal import dump_finding
 from naru.plan.model import DEFAULT_LIMIT, About, Finding, Plan, Step
+from naru.plan.plan_rows import dump_finding
 
 FORMAT = 1
 

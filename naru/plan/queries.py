@@ -1,4 +1,4 @@
-"""What a journal says at a moment: the questions that tenants and commands ask of it, so that none of them knows its
+"""What a journal says at a moment: the questions that capabilities and commands ask, so that none of them knows its
 tables.
 
     with reading(journal) as now:
@@ -19,9 +19,11 @@ from sqlalchemy import CTE, ColumnElement, Connection, Select, func, select
 from naru.messages import Text, load
 from naru.plan import schema
 from naru.plan.errors import PlanInputError
-from naru.plan.journal import CHUNK, Journal, about_of, chunks
+from naru.plan.events import Event
+from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS
 from naru.plan.model import LIVE, OVER, About
+from naru.plan.plan_rows import CHUNK, about_of, chunks
 
 _steps, _edges, _events, _requests = schema.steps, schema.edges, schema.events, schema.requests
 
@@ -158,10 +160,10 @@ class Reading:
         counts from then on."""
         numbers = [step.n for step in steps]
         query = select(_events.c.step, _events.c.what, _events.c.at, _events.c.id)
-        query = query.where(_events.c.what.in_(("started", "undone")))
+        query = query.where(_events.c.what.in_((Event.STARTED.value, Event.UNDONE.value)))
         found: dict[int, float] = {}
         for step, what, at, _ in sorted(self._of(query, _events.c.step, numbers), key=lambda row: int(row[3])):
-            if what == "undone":
+            if what == Event.UNDONE:
                 found.pop(step, None)
             else:
                 found.setdefault(step, at)

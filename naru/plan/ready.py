@@ -15,21 +15,25 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from naru.plan.model import BARRIER, STATES, Plan
+from naru.plan.model import BARRIER, OVER, STATES, Plan
 
-# the last is no state of the journal, where such a step is waiting: it failed, and its pause before the next try runs
-WAITING, RUNNING, DONE, FAILED, SKIPPED, UNDONE, HELD, PAUSING = range(8)
-# states in which nobody waits for a step any more
-_OVER = (DONE, SKIPPED)
-_OVER_FOR_BARRIERS = (DONE, SKIPPED, UNDONE)
 _STATE_NUMBER = {name: number for number, name in enumerate(STATES)}
+# numbers, for arrays of states
+WAITING, RUNNING, DONE, FAILED, SKIPPED, UNDONE, HELD = (
+    _STATE_NUMBER[name] for name in ("waiting", "running", "done", "failed", "skipped", "undone", "held")
+)
+# not a state of the journal, where such a step is waiting: it failed, and its pause before the next try runs
+PAUSING = len(STATES)
+# states in which nobody waits for a step any more
+_OVER = tuple(_STATE_NUMBER[name] for name in OVER)
+_OVER_FOR_BARRIERS = (*_OVER, UNDONE)
 
 UNKNOWN_ESTIMATE = 1.0
 """Seconds that a step of unknown duration is taken for when ready steps are put in order."""
 
 
 class Node(NamedTuple):
-    """What the schedule has to know of a step."""
+    """A step as far as the schedule has to know it."""
 
     state: str
     limits: tuple[str, ...]
@@ -70,7 +74,7 @@ class ReadyQueue:
     """The ready queues. A step is ready when all it waits for is done or skipped (for a barrier: or undone); `take`
     gives the ones that may start.
 
-    `limits` and `held` (gates) may be changed at any time and count from the next `take` on.
+    `limits` and `closed_gates` may be changed at any time and count from the next `take` on.
 
     With a `scope`, steps out of it are never ready, and count in `outside` in place of `counts`: both are numbers of
     steps by state.
@@ -89,12 +93,12 @@ class ReadyQueue:
         nodes: Iterable[Node],
         edges: Iterable[tuple[int, int]],
         limits: Mapping[str, int],
-        held: Iterable[str] = (),
+        closed_gates: Iterable[str] = (),
         scope: Scope | None = None,
     ) -> None:
         """`nodes` are the steps from number 1 on, `edges` pairs of (after, before)."""
         self.limits = dict(limits)
-        self._held = set(held)
+        self._closed = set(closed_gates)
         self._scope = scope
         self.counts = [0] * (len(STATES) + 1)
         self.outside = [0] * (len(STATES) + 1)
@@ -134,14 +138,14 @@ class ReadyQueue:
                 heapq.heappush(combination.ready, (-self._path[n], n))
 
     @property
-    def held(self) -> set[str]:
+    def closed_gates(self) -> set[str]:
         """The gates that are closed."""
-        return self._held
+        return self._closed
 
-    @held.setter
-    def held(self, gates: Iterable[str]) -> None:
-        before, self._held = self._held, set(gates)
-        if self._scope is None or self._held == before:
+    @closed_gates.setter
+    def closed_gates(self, gates: Iterable[str]) -> None:
+        before, self._closed = self._closed, set(gates)
+        if self._scope is None or self._closed == before:
             return
         was, self._out = self._out, self._out_of_scope()
         for n in range(1, len(self._state)):
@@ -162,8 +166,8 @@ class ReadyQueue:
         out = bytearray(len(self._state))
         if self._scope is None:
             return out
-        held = {number for name, number in self._gates.items() if name in self._held}
-        behind = self._behind(held)
+        closed = {number for name, number in self._gates.items() if name in self._closed}
+        behind = self._behind(closed)
         after = self._scope.after
         if after is None:
             return behind
@@ -245,13 +249,13 @@ class ReadyQueue:
         Longest path first, as many as the limits of their groups leave room for, at most `most` in all.
         """
         started: list[int] = []
-        held: list[int] = []
-        closed = {number for name, number in self._gates.items() if name in self.held}
+        newly_held: list[int] = []
+        closed = {number for name, number in self._gates.items() if name in self.closed_gates}
         # the first ready step of each combination of groups with room; a combination that has none any more is
         # dropped: nothing of it can start before this is called again
         heads: list[tuple[tuple[float, int], int]] = []
         for number, combination in enumerate(self._combinations):
-            self._drop_unready(combination, closed, held)
+            self._drop_unready(combination, closed, newly_held)
             if combination.ready and self._room(combination) > 0:
                 heads.append((combination.ready[0], number))
         heapq.heapify(heads)
@@ -268,12 +272,12 @@ class ReadyQueue:
                 load.running += 1
             started.append(n)
             if room > 1:
-                self._drop_unready(combination, closed, held)
+                self._drop_unready(combination, closed, newly_held)
             if room > 1 and combination.ready:
                 heapq.heapreplace(heads, (combination.ready[0], number))
             else:
                 heapq.heappop(heads)
-        return started, held
+        return started, newly_held
 
     def _room(self, combination: _Combination) -> float:
         """How many more steps of the combination its groups leave room for."""
@@ -282,9 +286,9 @@ class ReadyQueue:
             room = min(room, self.limits.get(group, 0) - load.running)
         return room
 
-    def _drop_unready(self, combination: _Combination, closed: set[int], held: list[int]) -> None:
+    def _drop_unready(self, combination: _Combination, closed: set[int], newly_held: list[int]) -> None:
         """Leaves at the head of the queue a step that may start, if there is one. Those found held at a gate become
-        held and are added to `held`, while the combination has room."""
+        held and are added to `newly_held`, while the combination has room."""
         ready, state = combination.ready, self._state
         while ready and self._room(combination) > 0:
             n = ready[0][1]
@@ -294,7 +298,7 @@ class ReadyQueue:
                     return
                 if state[n] == WAITING:
                     self._count(n, HELD)
-                    held.append(n)
+                    newly_held.append(n)
             heapq.heappop(ready)
 
     def _count(self, n: int, state: int) -> None:
@@ -329,8 +333,10 @@ class ReadyQueue:
             heapq.heappush(combination.ready, (-self._path[n], n))
 
     def release(self) -> Iterator[int]:
-        """The held steps whose gate is open now become waiting, and ready. To be called after `held` has changed."""
-        open_again = [n for n, state in enumerate(self._state) if state == HELD and self.gate(n) not in self.held]
+        """Held steps whose gate is open now become waiting, and ready. To be called when `closed_gates` has changed."""
+        open_again = [
+            n for n, state in enumerate(self._state) if state == HELD and self.gate(n) not in self.closed_gates
+        ]
         for n in open_again:
             self.set(n, WAITING)
             yield n

@@ -14,8 +14,10 @@ from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, case,
 from naru.plan import leases, schema
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
-from naru.plan.journal import CHUNK, Journal, chunks
+from naru.plan.events import Event
+from naru.plan.journal import Journal
 from naru.plan.model import BARRIER, OVER
+from naru.plan.plan_rows import CHUNK, chunks
 from naru.plan.ready import Node, ReadyQueue, Scope
 
 _steps = schema.steps
@@ -43,7 +45,7 @@ class Ending(NamedTuple):
     state: str
     result: str | None
     error: str | None
-    what: str
+    what: Event
     detail: str
     undoes: int | None
     # it ran at a worker, whose lease ends with it
@@ -56,7 +58,7 @@ class Changes:
 
     mode: str
     limits: dict[str, int]
-    held: set[str]
+    closed_gates: set[str]
     # n and state of the steps that were retried or skipped
     steps: list[tuple[int, str]]
     # steps were added: the graph has to be read again
@@ -68,12 +70,12 @@ class Batch:
     """What is written to the journal in one transaction, and in this order."""
 
     endings: list[Ending] = field(default_factory=list)
-    # numbers of steps that begin, and of those found held at their gate
+    # numbers of steps that begin, and of those that wait at a closed gate from now on
     starts: list[int] = field(default_factory=list)
     holds: list[int] = field(default_factory=list)
     releases: list[int] = field(default_factory=list)
     contexts: list[Context] = field(default_factory=list)
-    events: list[tuple[int, int, str, str]] = field(default_factory=list)
+    events: list[tuple[int, int, Event, str]] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any((self.endings, self.starts, self.holds, self.releases, self.contexts, self.events))
@@ -144,8 +146,8 @@ class Record:
             if mine:
                 rows = [{"b_n": row.n, "b_from": "running", "b_to": "waiting"} for row in mine]
                 connection.execute(_SET, rows)
-                self._events(connection, now, [(row.n, row.attempt, "interrupted", "") for row in mine])
-            self._events(connection, now, [(None, None, "run started", f"run {self.run}")])
+                self._events(connection, now, [(row.n, row.attempt, Event.INTERRUPTED, "") for row in mine])
+            self._events(connection, now, [(None, None, Event.RUN_STARTED, f"run {self.run}")])
         return [_started(row) for row in left if row.queue]
 
     def end(self, outcome: str) -> None:
@@ -154,13 +156,13 @@ class Record:
         with self._owned() as connection:
             change = update(schema.runs).where(schema.runs.c.id == self.run)
             connection.execute(change.values(seen=now, eta=None, outcome=outcome))
-            self._events(connection, now, [(None, None, "run ended", f"run {self.run}: {outcome}")])
+            self._events(connection, now, [(None, None, Event.RUN_ENDED, f"run {self.run}: {outcome}")])
 
     def ready(self) -> ReadyQueue:
         """The whole graph with its states, read in one transaction."""
         with self.journal.read() as connection:
             limits = dict(_rows(connection, schema.limits.c.name, schema.limits.c.value))
-            held = self._held(connection)
+            closed_gates = self._closed_gates(connection)
             nodes = connection.execution_options(yield_per=CHUNK).execute(
                 select(
                     self._state(), _steps.c.limits, _steps.c.gate, _steps.c.estimate, _steps.c.kind == BARRIER
@@ -178,7 +180,7 @@ class Record:
                 (Node(state, parsed(text), *rest) for state, text, *rest in nodes),
                 ((after, before) for after, before in edges),
                 limits,
-                held,
+                closed_gates,
                 self._scope,
             )
 
@@ -193,7 +195,7 @@ class Record:
         undone = select(undo.c.undoes).where(undo.c.undoes.is_not(None), undo.c.state.not_in(OVER))
         return case((and_(left, _steps.c.undoes.is_not(None) | _steps.c.n.in_(undone)), "undone"), else_=_steps.c.state)
 
-    def _held(self, connection: Connection) -> set[str]:
+    def _closed_gates(self, connection: Connection) -> set[str]:
         """The gates that are closed for this run."""
         gates = schema.gates.c
         rows = connection.execute(select(gates.name, gates.held, gates.run))
@@ -217,16 +219,16 @@ class Record:
                 rows = connection.execute(
                     select(_steps.c.n, self._state().label("state"))
                     .join(schema.events, schema.events.c.step == _steps.c.n)
-                    .where(news, schema.events.c.what.in_(("retried", "skipped")))
+                    .where(news, schema.events.c.what.in_((Event.RETRIED.value, Event.SKIPPED.value)))
                     .distinct()
                 )
                 touched = [(row.n, row.state) for row in rows]
-                added = select(func.count()).where(news, schema.events.c.what == "rollback planned")
+                added = select(func.count()).where(news, schema.events.c.what == Event.ROLLBACK_PLANNED.value)
                 graph = connection.execute(added).scalar_one() > 0
             self._seen_event = last_event
             limits = dict(_rows(connection, schema.limits.c.name, schema.limits.c.value))
-            held = self._held(connection)
-        return Changes(mode, limits, held, touched, graph)
+            closed_gates = self._closed_gates(connection)
+        return Changes(mode, limits, closed_gates, touched, graph)
 
     def write(self, batch: Batch) -> list[StartedStep]:
         """Commits the batch. Returns the steps that have begun: their intent is on disk, and they may act.
@@ -234,14 +236,14 @@ class Record:
         A step to be started that the operator has skipped meanwhile is not among them.
         """
         now = time.time()
-        events: list[tuple[int | None, int | None, str, str]] = [*batch.events]
+        events: list[tuple[int | None, int | None, Event, str]] = [*batch.events]
         with self._owned() as connection:
             for context in batch.contexts:
-                said(connection, context)
+                write_spoken(connection, context)
             self._write_endings(connection, batch.endings, now, events)
             for numbers, old, new, what in (
-                (batch.holds, "waiting", "held", "held"),
-                (batch.releases, "held", "waiting", "released"),
+                (batch.holds, "waiting", "held", Event.HELD),
+                (batch.releases, "held", "waiting", Event.RELEASED),
             ):
                 if numbers:
                     connection.execute(_SET, [{"b_n": n, "b_from": old, "b_to": new} for n in numbers])
@@ -270,14 +272,14 @@ class Record:
         for part in chunks(plain, CHUNK):
             running = and_(_steps.c.n.in_(part), _steps.c.state == "running")
             connection.execute(update(_steps).where(running).values(state="done", ended=now, error=None, result=None))
-            self._same_event(connection, now, part, "done")
+            self._same_event(connection, now, part, Event.DONE)
         for statement, rows in ((_END, with_result), (_END_WITHOUT_RESULT, without)):
             if rows:
                 connection.execute(statement, rows)
         leases.free(connection, [(ending.n, ending.attempt) for ending in endings if ending.leased])
         if undone:
             connection.execute(_UNDO, [{"b_n": n} for n in undone])
-            events += [(n, None, "undone", "") for n in undone]
+            events += [(n, None, Event.UNDONE, "") for n in undone]
 
     def _write_starts(self, connection: Connection, starts: Sequence[int], now: float) -> list[StartedStep]:
         begun = []
@@ -286,15 +288,15 @@ class Record:
             attempt = _steps.c.attempt + 1
             change = update(_steps).where(ready)
             connection.execute(change.values(state="running", attempt=attempt, started=now, ended=None, error=None))
-            part_begun = started(connection, part)
-            self._same_event(connection, now, [step.n for step in part_begun], "started")
+            part_begun = read_running(connection, part)
+            self._same_event(connection, now, [step.n for step in part_begun], Event.STARTED)
             begun += part_begun
         return begun
 
-    def _same_event(self, connection: Connection, now: float, numbers: Sequence[int], what: str) -> None:
+    def _same_event(self, connection: Connection, now: float, numbers: Sequence[int], what: Event) -> None:
         """Records the same event for the current attempts of several steps."""
         table = schema.events
-        rows = select(literal(now), _steps.c.n, _steps.c.attempt, literal(what), _steps.c.queue)
+        rows = select(literal(now), _steps.c.n, _steps.c.attempt, literal(what.value), _steps.c.queue)
         names = [table.c.at, table.c.step, table.c.attempt, table.c.what, table.c.detail]
         connection.execute(table.insert().from_select(names, rows.where(_steps.c.n.in_(numbers)).order_by(_steps.c.n)))
 
@@ -306,10 +308,10 @@ class Record:
             connection.execute(update(schema.runs).where(schema.runs.c.id == self.run).values(seen=now, eta=eta))
 
     def _events(
-        self, connection: Connection, now: float, events: Iterable[tuple[int | None, int | None, str, str]]
+        self, connection: Connection, now: float, events: Iterable[tuple[int | None, int | None, Event, str]]
     ) -> None:
         rows = [
-            {"at": now, "step": step, "attempt": attempt, "what": what, "detail": detail}
+            {"at": now, "step": step, "attempt": attempt, "what": what.value, "detail": detail}
             for step, attempt, what, detail in events
         ]
         if rows:
@@ -323,13 +325,13 @@ class Record:
             if owner != self.run:
                 raise PlanError(
                     f"{self.journal.name}: run {owner} has taken over from this one, run {self.run}",
-                    hint="this happens when the connection to the database was lost for a while; nothing is to be done",
+                    hint="this happens when the connection to the database was lost for a while; no action is needed",
                 )
             yield connection
 
 
-def said(connection: Connection, context: Context) -> None:
-    """Writes what a step has said since the last call: progress, requests, and the result it saved."""
+def write_spoken(connection: Connection, context: Context) -> None:
+    """Writes to the journal what a step has reported since the last call: progress, requests, the result it saved."""
     rows = [
         {"step": context.n, "attempt": context.attempt, "at": at, "text": text, "request_id": request_id}
         for at, text, request_id in context.take_requests()
@@ -347,8 +349,8 @@ def said(connection: Connection, context: Context) -> None:
             connection.execute(table.insert().values(row | {"step": context.n}))
 
 
-def started(connection: Connection, numbers: Sequence[int]) -> list[StartedStep]:
-    """Those of these steps that are running."""
+def read_running(connection: Connection, numbers: Sequence[int]) -> list[StartedStep]:
+    """Reads those of these steps that are running."""
     rows = connection.execute(_STARTED.where(_steps.c.n.in_(numbers))).all()
     return [_started(row) for row in rows if row.state == "running"]
 

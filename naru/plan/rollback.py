@@ -16,12 +16,15 @@ from sqlalchemy import Connection, select, update
 
 from naru.messages import Text, load, message, say
 from naru.plan import schema
-from naru.plan.control import note
+from naru.plan.arguments import Undo
+from naru.plan.control import record_action
 from naru.plan.errors import HasDependents, PlanError, PlanInputError
-from naru.plan.journal import CHUNK, Journal, about_of, chunks, insert_edges, insert_steps, to_json
+from naru.plan.events import Event
+from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, Kinds, bad_arguments
 from naru.plan.leases import live_steps
 from naru.plan.model import BARRIER, LIVE, OVER, Edge, Plan, Step
+from naru.plan.plan_rows import CHUNK, about_of, chunks, insert_edges, insert_steps, to_json
 
 _steps = schema.steps
 _NO_ARGS: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
@@ -103,12 +106,12 @@ def start(
     the purposes named there alone, so that one thing that cannot be undone does not hold up what people need first.
 
     Undone is what began, whether it ended well or not: an undo kind finds nothing where nothing was made. Steps that
-    never began become undone at once, those interrupted become failed, so that neither runs again. A rollback of
+    never began become undone immediately, those interrupted become failed, so that neither runs again. A rollback of
     everything ends a pause or cancel.
 
     What has begun in other units and depends on these is refused, or undone with them: all of it `with_dependents`, or
     that of the units `along`. With `along`, what has not begun counts like what has: so nothing is left that would wait
-    for ever. What comes after a barrier does not depend on what comes before it.
+    forever. What comes after a barrier does not depend on what comes before it.
 
     Raises `PlanError` when a commit step is among them or when some are running, `HasDependents` for what is refused,
     `PlanInputError` for a unit that is not in the plan, and for arguments that an undo kind does not take.
@@ -134,7 +137,7 @@ def start(
             connection.execute(update(_steps).where(_steps.c.n.in_(part)).values(state="failed", error=error))
         if units is None:
             connection.execute(update(schema.control).values(mode="run"))
-        note(connection, "rollback planned", f"{say(_title(journal, units))}: {len(undo.steps)} steps")
+        record_action(connection, Event.ROLLBACK_PLANNED, f"{say(_title(journal, units))}: {len(undo.steps)} steps")
     return len(undo.steps)
 
 
@@ -172,7 +175,7 @@ def change(
             connection.execute(update(_steps).where(_steps.c.n == row.n).values(args=new))
         _wait_for_more(connection, waits)
         if left:
-            note(connection, "arguments changed", to_json(args), [(row.n, row.attempt) for row in left])
+            record_action(connection, Event.ARGUMENTS_CHANGED, to_json(args), [(row.n, row.attempt) for row in left])
     return [row.id for row in differing if row not in left]
 
 
@@ -294,7 +297,7 @@ def _refuse_commits(rows: list[Any], kinds: Kinds) -> None:
         raise PlanError(
             "this can no longer be rolled back: a commit step has begun",
             detail="\n".join(_some(commits)),
-            hint="repair what is wrong, and go on",
+            hint="fix the problem on the new side, and go on",
         )
 
 
@@ -318,10 +321,11 @@ def _undo_step(row: Any, rows: dict[int, Any], kinds: Kinds, befores: Iterable[i
     result = None if row.result is None else json.loads(row.result)
     undo = kind.undo if row.attempt else ""
     title = _called(row)
-    args = {"step": row.id, "args": json.loads(row.args), "result": result}
+    given = {"step": row.id, "args": json.loads(row.args), "result": result}
     if result is None:
         before = [rows[n] for n in befores]
-        args["results"] = {other.id: json.loads(other.result) for other in before if other.result is not None}
+        given["results"] = {other.id: json.loads(other.result) for other in before if other.result is not None}
+    args = Undo(**given).model_dump(exclude_unset=True)
     return Step(
         id=f"undo/{row.id}" + (f"#{earlier + 1}" if earlier else ""),
         kind=undo or "noop",

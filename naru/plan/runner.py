@@ -16,6 +16,8 @@ from naru.plan.errors import DeadlineExceeded, PlanError, StepCancelled, VerifyE
 from naru.plan.kinds import StepKind
 
 MOST_THREADS = 512
+LOST = -1
+"""The policy of an attempt whose worker was lost: it is retried as `kinds.LOST_WORKER` says."""
 _TRACE_LENGTH = 4000
 
 
@@ -24,7 +26,8 @@ class AttemptResult:
     """What an attempt came to, as data that can cross processes.
 
     `state` is `done`, `failed` or `waiting` (it was asked to stop). `policy` is the index of the kind's retry policy
-    for this error, -1 a worker lost, None no retry; `asked` the seconds the other side asked to wait.
+    for this error, LOST for a worker that was given up, None for no retry; `asked` the seconds the other side asked to
+    wait.
     """
 
     state: str
@@ -50,11 +53,12 @@ class Ended(NamedTuple):
 
 
 class Job(NamedTuple):
-    """An attempt with everything it needs in this process."""
+    """An attempt with everything it needs in this process. `undoes` is the number of the step that it undoes."""
 
     kind: StepKind
     context: Context
     queue: str
+    undoes: int | None = None
 
 
 class Runner(Protocol):
@@ -64,7 +68,7 @@ class Runner(Protocol):
         """Lets attempts begin. Idempotent: the same attempt may be given again after a crash."""
 
     def poll(self) -> Iterable[Ended]:
-        """What has ended or was lost since the last call, as far as it is not told otherwise."""
+        """The attempts that have ended or were lost since the last call, unless the runner reports them by itself."""
 
     @property
     def patience(self) -> float:
@@ -77,11 +81,11 @@ class Runner(Protocol):
         """Frees what the runner holds; attempts still running are not waited for."""
 
 
-def failed(kind: StepKind | None, context: Context, error: BaseException) -> AttemptResult:
+def failure_result(kind: StepKind | None, context: Context, error: BaseException) -> AttemptResult:
     """The result for an error that a step raised; without a kind it is not tried again. An error of the shape of
     `NaruError` keeps its parts, and one with `after`, as `Transient` has it, is not tried again sooner."""
     if isinstance(error, StepCancelled | asyncio.CancelledError) and context.cancelled:
-        error = context.ended()
+        error = context.stop_error()
         if isinstance(error, StepCancelled):
             return AttemptResult("waiting")
     parts = {"type": type(error).__name__, "summary": str(error) or type(error).__name__, "detail": "", "hint": ""}
@@ -97,7 +101,7 @@ def failed(kind: StepKind | None, context: Context, error: BaseException) -> Att
     return AttemptResult("failed", error=text, policy=kind.policy(error) if kind else None, asked=asked)
 
 
-def written(context: Context, result: Any) -> str | None:
+def result_json(context: Context, result: Any) -> str | None:
     """A step's result as the journal keeps it. Raises PlanError for what is not JSON."""
     if result is None:
         return None
@@ -109,8 +113,8 @@ def written(context: Context, result: Any) -> str | None:
         ) from None
 
 
-def given(kind: StepKind, context: Context) -> Any:
-    """What the kind's `before` gives its function, wherever that runs: as it comes out of JSON."""
+def run_before(kind: StepKind, context: Context) -> Any:
+    """Calls the kind's `before`: the value for its function, as that gets it, out of JSON."""
     assert kind.before is not None
     return json.loads(json.dumps(kind.before(context)))
 
@@ -128,16 +132,16 @@ def call(kind: StepKind, context: Context) -> AttemptResult:
         if kind.is_async:
             return asyncio.run(_call_watched(kind, context))
         if kind.before is not None:
-            context.given = given(kind, context)
+            context.given = run_before(kind, context)
         result = kind.run(context)
         if kind.verify is not None and not kind.verify(context):
             raise _unverified(context)
         if kind.after is not None:
             result = kind.after(context, result)
-        return AttemptResult("done", written(context, result))
+        return AttemptResult("done", result_json(context, result))
     # whatever a step raises is data; an exit or an interrupt inside a step's thread ends the step and not the program
     except BaseException as error:  # noqa: BLE001
-        return failed(kind, context, error)
+        return failure_result(kind, context, error)
 
 
 async def _call_watched(kind: StepKind, context: Context) -> AttemptResult:
@@ -160,12 +164,12 @@ async def call_async(kind: StepKind, context: Context) -> AttemptResult:
                     answer = await answer
                 if not answer:
                     raise _unverified(context)
-        return AttemptResult("done", written(context, result))
+        return AttemptResult("done", result_json(context, result))
     except BaseException as error:  # noqa: BLE001
         if isinstance(error, TimeoutError) and limit.expired():
             context.cancel("deadline")
-            error = context.ended()
-        return failed(kind, context, error)
+            error = context.stop_error()
+        return failure_result(kind, context, error)
 
 
 class Inline:

@@ -94,7 +94,7 @@ gates = Table(
     Column("run", Integer),
 )
 
-# what a tenant wants to be remembered of a plan: JSON by a key of its own
+# what a capability wants to be remembered of a plan: JSON by a key of its own
 notes = Table("notes", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False))
 
 control = Table(

@@ -31,8 +31,8 @@ from naru.plan.engine import in_schema, schema_of
 from naru.plan.errors import LeaseLost, PlanError, PlanInputError
 from naru.plan.journal import Journal, address
 from naru.plan.kinds import KINDS, Kinds, StepKind, load
-from naru.plan.record import StartedStep, said, started
-from naru.plan.runner import AttemptResult, Ended, Job, call, failed, given, written
+from naru.plan.record import StartedStep, read_running, write_spoken
+from naru.plan.runner import LOST, AttemptResult, Ended, Job, call, failure_result, result_json, run_before
 
 TASK = "naru.step"
 POLL = 0.2
@@ -43,7 +43,7 @@ logging.getLogger("procrastinate").setLevel(logging.WARNING)
 
 
 def _database(where: str) -> URL:
-    """The database of a journal, without its schema. Raises PlanInputError for one that is no PostgreSQL."""
+    """The database of a journal, without its schema. Raises PlanInputError for one that is not on PostgreSQL."""
     url = address(where)
     if url is None or url.get_backend_name() != "postgresql":
         raise PlanInputError(f"{where}: workers need a journal on PostgreSQL", hint="--work postgresql://HOST/DATABASE")
@@ -117,7 +117,7 @@ class Workers:
         else:
             # what is in the queue still would be given what was found out long ago
             self._withdraw(context.n)
-            self._phase(job, lambda: given(kind, context), self._announce)
+            self._phase(job, lambda: run_before(kind, context), self._announce)
 
     def _announce(self, job: Job, given: Any) -> AttemptResult | None:
         n, attempt = job.context.n, job.context.attempt
@@ -154,7 +154,7 @@ class Workers:
                 ended = _PhaseResult(job, run(), then, None)
             # whatever a step raises is data
             except BaseException as error:  # noqa: BLE001
-                ended = _PhaseResult(job, None, then, failed(job.kind, job.context, error))
+                ended = _PhaseResult(job, None, then, failure_result(job.kind, job.context, error))
             self._phases.put(ended)
 
         self._busy.add(job.context.n)
@@ -167,19 +167,19 @@ class Workers:
         self._next_look = time.monotonic() + POLL
         ended = self._take_in_phases()
         seen = set()
-        for held in leases.look(self._journal, list(self._jobs.keys() - self._busy), self._seconds):
-            job = self._jobs[held.step]
-            if job.context.attempt != held.attempt:
+        for view in leases.look(self._journal, list(self._jobs.keys() - self._busy), self._seconds):
+            job = self._jobs[view.step]
+            if job.context.attempt != view.attempt:
                 continue
-            seen.add(held.step)
-            outcome = _lost(held) if held.lost else None
-            if held.outcome is not None:
-                outcome = AttemptResult.from_json(held.outcome)
+            seen.add(view.step)
+            outcome = _lost(view) if view.lost else None
+            if view.outcome is not None:
+                outcome = AttemptResult.from_json(view.outcome)
                 if outcome.state == "done" and job.kind.after is not None:
                     self._end(job, outcome)
                     continue
             if outcome is not None:
-                ended.append(Ended(held.step, held.attempt, outcome))
+                ended.append(Ended(view.step, view.attempt, outcome))
         for n, _, _ in ended:
             self._jobs.pop(n, None)
             self._queued.pop(n, None)
@@ -198,7 +198,9 @@ class Workers:
         context.deadline = None if limit is None else time.monotonic() - context.started + limit
         assert kind.after is not None
         after = kind.after
-        self._phase(job, lambda: written(context, after(context, result)), lambda _, text: AttemptResult("done", text))
+        self._phase(
+            job, lambda: result_json(context, after(context, result)), lambda _, text: AttemptResult("done", text)
+        )
 
     def _take_in_phases(self) -> list[Ended]:
         ended: list[Ended] = []
@@ -228,14 +230,14 @@ class Workers:
         self._app.close()
 
 
-def _lost(held: leases.Held) -> AttemptResult:
+def _lost(lease: leases.LeaseView) -> AttemptResult:
     parts = {
         "type": LeaseLost.__name__,
-        "summary": f"worker {held.holder} has not renewed its lease and was given up",
+        "summary": f"worker {lease.holder} has not renewed its lease and was given up",
         "detail": "",
         "hint": "",
     }
-    return AttemptResult("failed", error=json.dumps(parts), policy=-1)
+    return AttemptResult("failed", error=json.dumps(parts), policy=LOST)
 
 
 class Worker:
@@ -249,7 +251,7 @@ class Worker:
         self._kinds = kinds
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._threads = ThreadPoolExecutor(concurrency, thread_name_prefix="step")
-        self._active: dict[leases.HeldLease, tuple[Journal, Context]] = {}
+        self._active: dict[leases.Lease, tuple[Journal, Context]] = {}
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -287,7 +289,7 @@ class Worker:
                 if journal.setup()["plan_id"] == plan and self._is_fresh(journal, given, at, seconds):
                     self._attempt(journal, step, attempt, seconds, given)
         except PlanError as error:
-            # the executor tells again what nobody has begun
+            # the executor announces again what nobody has begun
             _log.warning("step %s of plan %s: %s", step, plan, error)
 
     def _is_fresh(self, journal: Journal, given: Any, at: float, seconds: float) -> bool:
@@ -296,7 +298,7 @@ class Worker:
 
     def _attempt(self, journal: Journal, step: int, attempt: int, seconds: float, given: Any) -> None:
         with journal.read() as connection:
-            work = next(iter(started(connection, [step])), None)
+            work = next(iter(read_running(connection, [step])), None)
         if work is None or work.attempt != attempt:
             return
         kind, target, deadline = None, f"step {work.id}", None
@@ -333,14 +335,14 @@ class Worker:
                 assert kind is not None
                 outcome = call(kind, context)
             else:
-                outcome = failed(kind, context, problem)
+                outcome = failure_result(kind, context, problem)
         finally:
             del self._active[lease]
         try:
             with journal.write() as connection:
                 # first, and in the same transaction: what a worker without a lease says is not to be written
                 leases.finish(connection, lease, outcome.to_json())
-                said(connection, context)
+                write_spoken(connection, context)
         except LeaseLost as error:
             _log.warning("%s: %s", work.id, error.summary)
 
@@ -359,10 +361,10 @@ class Worker:
                     # the lease runs out by itself if this goes on
                     _log.warning("%s", error)
 
-    def _renew(self, journal: Journal, lease: leases.HeldLease, context: Context) -> None:
+    def _renew(self, journal: Journal, lease: leases.Lease, context: Context) -> None:
         with journal.write() as connection:
             if leases.renew(connection, lease):
-                said(connection, context)
+                write_spoken(connection, context)
                 if connection.execute(select(schema.control.c.mode)).scalar_one() == "cancelled":
                     context.cancel("cancelled by the operator")
             elif lease in self._active:

@@ -1,4 +1,4 @@
-"""Work directories: one for each plan of a tenant, with its journal, its rounds, and what the tenant keeps beside them.
+"""Work directories: one for each plan, with its journal, its rounds, and the other files of its capability.
 
 `directory` (WorkDirectory, Rounds), `keys` (the key that passwords are derived from, which lies elsewhere).
 """

@@ -1,6 +1,6 @@
 """One work directory: whose it is, its permissions, its journal, and its rounds.
 
-    DIRECTORY/work.json         the tenant that it belongs to
+    DIRECTORY/work.json         the capability that it belongs to
     DIRECTORY/journal.db        the journal, or journal.url when that is on PostgreSQL
     DIRECTORY/KIND/NUMBER/      a round: a small plan of its own, with a journal like any other
 
@@ -21,22 +21,22 @@ from naru.plan.queries import reading
 
 OWNER = "work.json"
 FORMAT = 1
-ANOTHER = "Name another directory."
-DAMAGED = "Bring back the work directory from a copy; without it, plan anew into another directory."
+HINT_ANOTHER = "Name another directory."
+HINT_DAMAGED = "Restore the work directory from a copy, or make a new plan in another directory."
 
 
 class WorkDirectory:
-    """The work directory of a tenant's plan, such as `move`. `first` is the command that begins such a plan. Nothing is
-    read before it is asked for."""
+    """The work directory of one plan of `capability`, such as `move`. `first` is the command that begins such a plan.
+    Nothing is read before it is asked for."""
 
-    def __init__(self, path: Path, tenant: str, first: str) -> None:
+    def __init__(self, path: Path, capability: str, first: str) -> None:
         self.path = path
-        self.tenant = tenant
+        self.capability = capability
         self.first = first
 
     def prepare(self, settings: Collection[str] = ()) -> None:
-        """Makes the directory. Raises InputError where there can be none, where another tenant's is, and where a plan
-        is of which something was done, or whose settings do not have those that this tenant's have."""
+        """Makes the directory. Raises InputError where there can be none, where one of another capability
+        is, and where a plan is that has begun, or that lacks settings which plans of this capability have."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -45,13 +45,14 @@ class WorkDirectory:
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise InputError(f"--work {self.path} cannot be written", hint="Name a directory of your own.")
         owner = self._owner()
-        if owner not in (None, self.tenant):
-            raise InputError(f"--work {self.path} belongs to naru {owner}", hint=ANOTHER)
+        if owner not in (None, self.capability):
+            raise InputError(f"--work {self.path} belongs to naru {owner}", hint=HINT_ANOTHER)
         if Journal.exists(self.path):
             with Journal.open(self.path) as journal:
                 ours = set(settings) <= journal.settings().keys()
             if not ours:
-                raise InputError(f"--work {self.path} holds a plan that is no {self.tenant}", hint=ANOTHER)
+                summary = f"--work {self.path} holds a plan that naru {self.capability} did not make"
+                raise InputError(summary, hint=HINT_ANOTHER)
             self.check_unbegun()
 
     def check_unbegun(self) -> None:
@@ -60,7 +61,7 @@ class WorkDirectory:
             begun = now.has_begun()
         if begun:
             raise InputError(
-                f"{self.path}: this {self.tenant} has begun",
+                f"{self.path}: this {self.capability} has begun",
                 hint=f"Go on with it ({self.first}), roll it back, or plan into another directory.",
             )
 
@@ -71,12 +72,12 @@ class WorkDirectory:
             self.check_unbegun()
             Journal.remove(self.path)
         Journal.create(self.path, plan, database).close()
-        write_whole(self.path / OWNER, json.dumps({"naru_work": FORMAT, "tenant": self.tenant}) + "\n")
+        write_whole(self.path / OWNER, json.dumps({"naru_work": FORMAT, "tenant": self.capability}) + "\n")
 
     def journal(self) -> Journal:
         """The plan with what has become of it. Raises InputError when the directory has none."""
         if not any((self.path / name).is_file() for name in (DATABASE, POINTER)):
-            raise InputError(f"{self.path / DATABASE} is missing", hint=DAMAGED)
+            raise InputError(f"{self.path / DATABASE} is missing", hint=HINT_DAMAGED)
         return Journal.open(self.path)
 
     def database(self) -> str:
@@ -97,7 +98,7 @@ class WorkDirectory:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{file} cannot be read", detail=repr(error), hint=DAMAGED) from error
+            raise InputError(f"{file} cannot be read", detail=repr(error), hint=HINT_DAMAGED) from error
 
 
 class Rounds:

@@ -194,7 +194,9 @@ DIRECTORIES = {
     "none": Case("move prepare nothing", ("nothing is not the work directory of a move", "naru move plan")),
     "a file": Case("move status key", ("key is not the work directory of a move", "naru move plan")),
     "plain plan": Case("move rollback plain", ("plain is not the work directory of a move", "naru move plan")),
-    "planned over a plan": Case(PLAN.replace("--work w", "--work plain"), ("plain holds a plan that is no move",)),
+    "planned over a plan": Case(
+        PLAN.replace("--work w", "--work plain"), ("plain holds a plan that naru move did not make",)
+    ),
     "begun": Case(
         PLAN.replace("--work w", "--work work"),
         ("this move has begun", "prepare"),

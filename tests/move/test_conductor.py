@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from naru.move.windows import PHASES
+from naru.move.windows import PHASES, WORDS
 from naru.plan.windows.conductor import Conductor, GateChange
 from naru.plan.windows.needs import together
 from naru.plan.windows.phases import ROLLED_BACK, UnitProgress
@@ -41,7 +41,7 @@ def conductor(ids: list[list[str]], needs: dict[str, set[str]], at_once: int = 1
         ],
     }
     names = {project: project for wave in ids for project in wave}
-    return Conductor(PHASES, form(PHASES).model_validate(schedule), ids, needs, names, until)
+    return Conductor(WORDS, form(WORDS).model_validate(schedule), ids, needs, names, until)
 
 
 PREPARED = UnitProgress(reached=1)

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from naru.errors import InputError
-from naru.move.windows import PHASES
+from naru.move.windows import WORDS
 from naru.plan.journal import Journal
 from naru.plan.model import Plan
 from naru.plan.windows import schedule
@@ -45,15 +45,13 @@ def checked(
     **more: Any,
 ) -> list[list[str]]:
     dependencies = [Need(*need, "port, network office", 1) for need in needs]
-    return schedule.check(
-        PHASES, file, schedule.load(PHASES, file), NAMES, dependencies, now=now, before=before, **more
-    )
+    return schedule.check(WORDS, file, schedule.load(WORDS, file), NAMES, dependencies, now=now, before=before, **more)
 
 
 def test_a_schedule_names_projects_by_name_or_id(tmp_path: Path) -> None:
     file = written(tmp_path / "s.yaml", FIRST, SECOND)
     assert checked(file, ("2", "1"), ("3", "2"), ("2", "3")) == [["1"], ["2", "3"]]
-    loaded = schedule.load(PHASES, file)
+    loaded = schedule.load(WORDS, file)
     assert loaded.waves[0].at_once == 1 and loaded.prepare is None
     assert loaded.waves[0].window.start == datetime.datetime(2030, 1, 2, 13, tzinfo=datetime.UTC)
 
@@ -91,16 +89,16 @@ def test_times_may_be_written_as_yaml_has_them(tmp_path: Path) -> None:
         ),
         (
             {"prepare": "2030-01-02"},
-            "waves.0.prepare: 2030-01-02 is no day with a time and a zone; write it like 2026-",
+            "waves.0.prepare: 2030-01-02 is not a day with a time and a zone; write it like 2026-",
         ),
-        ({"prepare": 1893456000}, "waves.0.prepare: 1893456000 is no day with a time"),
-        ({"finalize": "2030-13-02T10:00:00Z"}, "waves.0.finalize: '2030-13-02T10:00:00Z' is no time; write it like"),
+        ({"prepare": 1893456000}, "waves.0.prepare: 1893456000 is not a day with a time"),
+        ({"finalize": "2030-13-02T10:00:00Z"}, "waves.0.finalize: '2030-13-02T10:00:00Z' is not a time; write it like"),
     ],
 )
 def test_a_field_that_is_wrong_is_named(tmp_path: Path, change: dict[str, Any], expected: str) -> None:
     file = written(tmp_path / "s.yaml", {**FIRST, **change})
     with pytest.raises(InputError) as refused:
-        schedule.load(PHASES, file)
+        schedule.load(WORDS, file)
     assert expected in refused.value.detail and refused.value.detail.count("\n") == 0
     assert str(file) in refused.value.summary and refused.value.exit_code == 2
 
@@ -121,10 +119,10 @@ def test_a_file_that_is_no_schedule_is_one_clear_error(tmp_path: Path, content: 
     file = tmp_path / "s.yaml"
     file.write_text(content)
     with pytest.raises(InputError) as refused:
-        schedule.load(PHASES, file)
+        schedule.load(WORDS, file)
     assert expected in str(refused.value) and str(file) in refused.value.summary
     with pytest.raises(InputError, match="there is no schedule"):
-        schedule.load(PHASES, tmp_path / "none.yaml")
+        schedule.load(WORDS, tmp_path / "none.yaml")
 
 
 @pytest.mark.parametrize(
@@ -188,10 +186,10 @@ def test_the_same_schedule_goes_on_whatever_its_times_are(tmp_path: Path) -> Non
     file = written(tmp_path / "s.yaml", FIRST, SECOND)
     later = datetime.datetime(2030, 2, 1, tzinfo=datetime.UTC)
     with Journal.create(tmp_path / "work", Plan()) as journal:
-        assert schedule.last(PHASES, journal) is None
-        schedule.remember(journal, schedule.load(PHASES, file))
-        schedule.remember(journal, schedule.load(PHASES, file))
-        before = schedule.last(PHASES, journal)
+        assert schedule.last(WORDS, journal) is None
+        schedule.remember(journal, schedule.load(WORDS, file))
+        schedule.remember(journal, schedule.load(WORDS, file))
+        before = schedule.last(WORDS, journal)
     assert checked(file, before=before, now=later)
     moved = {**SECOND, "cutover": {**SECOND["cutover"], "latest": "2030-01-04T03:00:00Z"}}
     with pytest.raises(InputError, match=r"waves.1.cutover.latest: .* is over; give a time to come") as refused:
@@ -202,12 +200,12 @@ def test_the_same_schedule_goes_on_whatever_its_times_are(tmp_path: Path) -> Non
 def test_a_suggestion_lacks_its_times_alone(tmp_path: Path) -> None:
     names = {"1": "shop", "2": 'x: "#\x07\n', "3": "1"}
     file = tmp_path / "s.yaml"
-    file.write_text(schedule.text(PHASES, waves(names, {"3": {"2"}}, {}), names, [[], ['1 needs x: "#\x07\n: port']]))
+    file.write_text(schedule.text(WORDS, waves(names, {"3": {"2"}}, {}), names, [[], ['1 needs x: "#\x07\n: port']]))
     with pytest.raises(InputError) as refused:
-        schedule.load(PHASES, file)
+        schedule.load(WORDS, file)
     assert [line.split(":")[0] for line in refused.value.detail.splitlines()] == [
         f"waves.{number}.cutover.{field}" for number in (0, 1) for field in ("start", "latest")
     ]
     content = file.read_text().replace("start: null", "start: 2030-01-02T22:00:00Z")
     file.write_text(content.replace("latest: null", "latest: 2030-01-02T23:00:00Z"))
-    assert [wave.units for wave in schedule.load(PHASES, file).waves] == [("shop", names["2"]), ("1",)]
+    assert [wave.units for wave in schedule.load(WORDS, file).waves] == [("shop", names["2"]), ("1",)]

@@ -59,7 +59,9 @@ def test_what_differs_is_not_finalized(work: Path, verification: Verification) -
     naru("-q", "move", "finalize", work, code=2)
     naru("-q", "move", "finalize", work, "--despite", "seen by mina")
     with Journal.open(work) as journal, journal_reading(journal) as now:
-        assert ("finalized despite", "seen by mina") in [(event.what, event.detail) for event in now.events()]
+        assert ("remark", "finalized despite differences: seen by mina") in [
+            (event.what, event.detail) for event in now.events()
+        ]
     assert sorted(log(work))[4:8] == ["quota 1", "quota 2", "quota 3", "quota 4"]
 
 

@@ -67,7 +67,7 @@ async def thing_async(context: Context) -> dict[str, str]:
 
 @step("thing.undo", args=Free, no_undo="it is an undo itself")
 def thing_undo(context: Context) -> None:
-    args = context.args["args"]
+    args = context.undone.args
     directory = Path(args["directory"])
     unit = context.unit
     time.sleep(random.random() * args.get("undo_nap", 0.0))

@@ -99,7 +99,7 @@ def test_every_bad_step_of_a_plan_is_listed(kinds: Kinds) -> None:
 
 
 def test_a_model_that_is_none_is_refused(kinds: Kinds) -> None:
-    with pytest.raises(TypeError, match="is no model of arguments"):
+    with pytest.raises(TypeError, match="is not a model of arguments"):
         kinds.step("x", no_undo="a test", args=dict)
 
 

@@ -544,7 +544,7 @@ def test_kind_with_a_new_name_runs_journals_that_have_the_old_one(journal_of: Cr
     with journal_of(Step("a", "move.make"), Step("b", "cloud.make"), limits={"default": 1}) as journal:
         assert Executor(journal, kinds).run() is RunOutcome.DONE
         assert seen == [("cloud.make", 1)] * 2
-    with pytest.raises(ValueError, match=r"move\.make is cloud\.make already"):
+    with pytest.raises(ValueError, match=r"move\.make is registered as cloud\.make already"):
         kinds.alias("move.make", "other")
 
 

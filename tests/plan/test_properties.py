@@ -280,9 +280,9 @@ def test_step_of_several_groups_starts_when_each_has_room_and_counts_in_all() ->
 
 def test_gate_and_limit_count_from_the_next_take_on() -> None:
     some = (("a",), "cutover"), (("a",), ""), (("b",), "")
-    ready = ReadyQueue([Node("waiting", *one, 1.0) for one in some], [], {"a": 2, "b": 0}, held=["cutover"])
+    ready = ReadyQueue([Node("waiting", *one, 1.0) for one in some], [], {"a": 2, "b": 0}, closed_gates=["cutover"])
     assert ready.take() == ([2], [1])
-    ready.held.clear()
+    ready.closed_gates.clear()
     assert list(ready.release()) == [1]
     ready.limits["b"] = 1
     assert ready.take() == ([1, 3], [])

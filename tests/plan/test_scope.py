@@ -112,7 +112,7 @@ def test_a_run_that_was_killed_leaves_no_gate_open(tmp_path: Path) -> None:
     with Journal.create(tmp_path / "work", chain("", "x")) as journal:
         killed = Record(journal, scope=Scope({"x"}))
         killed.begin()
-        assert killed.ready().held == {"y"}
+        assert killed.ready().closed_gates == {"y"}
         assert world.run(journal, Scope()) is RunOutcome.HELD
         assert world.run(journal, None) is RunOutcome.HELD
         assert world.made == ["s0"]

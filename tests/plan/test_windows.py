@@ -1,4 +1,4 @@
-"""Waves and windows in the words of a tenant that is no move: hosts that are upgraded."""
+"""Waves and windows in the words of a capability that is not a move: hosts that are upgraded."""
 
 import datetime
 from pathlib import Path
@@ -12,16 +12,15 @@ from naru.plan.windows import schedule
 from naru.plan.windows.conductor import Conductor, GateChange
 from naru.plan.windows.needs import Need
 from naru.plan.windows.phases import Phases, UnitProgress
+from naru.plan.windows.vocabulary import Vocabulary
 
 pytestmark = pytest.mark.unit
 
-PHASES = Phases(
+WORDS = Vocabulary(
     plan="upgrade",
     unit="host",
     units="hosts",
-    prepare="download",
-    window="switch",
-    end="clean",
+    phases=Phases(prepare="download", window="switch", end="clean"),
     opening="switch",
     openings="switches",
     passed="switched",
@@ -44,18 +43,18 @@ waves:
 """
 
 
-def test_a_schedule_in_a_tenants_own_words(tmp_path: Path) -> None:
+def test_a_schedule_in_a_capabilitys_own_words(tmp_path: Path) -> None:
     file = tmp_path / "schedule.yaml"
     file.write_text(FILE)
-    loaded = schedule.load(PHASES, file)
+    loaded = schedule.load(WORDS, file)
     needs = [Need("1", "2", "its database", 1)]
-    ids = schedule.check(PHASES, file, loaded, NAMES, needs, now=NOW, before=None)
+    ids = schedule.check(WORDS, file, loaded, NAMES, needs, now=NOW, before=None)
     assert ids == [["2"], ["1"]]
     with Journal.create(tmp_path / "work", Plan()) as journal:
         schedule.remember(journal, loaded)
-        assert schedule.last(PHASES, journal) == loaded
+        assert schedule.last(WORDS, journal) == loaded
         assert journal.recall("schedule")["waves"][0]["hosts"] == ["db"]
-    conductor = Conductor(PHASES, loaded, ids, {"1": {"2"}}, NAMES, PHASES.end)
+    conductor = Conductor(WORDS, loaded, ids, {"1": {"2"}}, NAMES, WORDS.phases.end)
     ready, done = UnitProgress(reached=1), UnitProgress(reached=2, begun=True, open=frozenset({"switch"}))
     evening = loaded.waves[0].window.start
     assert conductor.due({"1": ready, "2": ready}, evening) == [GateChange("switch", "2", True)]
@@ -63,7 +62,7 @@ def test_a_schedule_in_a_tenants_own_words(tmp_path: Path) -> None:
     following = conductor.next({"1": ready, "2": ready}, NOW)
     assert following and following.what == "switch of wave one begins: db"
     db, web = conductor.states({"1": ready, "2": UnitProgress(rolled_back=True)}, evening)
-    assert (db.state, db.why) == ("rolled back", PHASES.again) and web.why == "needs db, rolled back"
+    assert (db.state, db.why) == ("rolled back", WORDS.again) and web.why == "needs db, rolled back"
 
 
 @pytest.mark.parametrize(
@@ -78,10 +77,10 @@ def test_what_is_wrong_is_said_in_them(tmp_path: Path, change: tuple[str, str], 
     file = tmp_path / "schedule.yaml"
     file.write_text(FILE.replace(*change))
     with pytest.raises(InputError) as refused:
-        schedule.check(PHASES, file, schedule.load(PHASES, file), NAMES, [], now=NOW, before=None)
+        schedule.check(WORDS, file, schedule.load(WORDS, file), NAMES, [], now=NOW, before=None)
     assert expected in refused.value.detail
 
 
 def test_a_suggestion_is_in_them_too() -> None:
-    suggested = schedule.text(PHASES, [["2"], ["1"]], NAMES, [[], ["web needs db: its database"]])
+    suggested = schedule.text(WORDS, [["2"], ["1"]], NAMES, [[], ["web needs db: its database"]])
     assert "    hosts:\n      - db\n    switch:\n      start: null  # switches begin\n" in suggested

@@ -14,11 +14,11 @@ from ..plan import kit
 pytestmark = pytest.mark.unit
 
 
-def work(path: Path, tenant: str = "upgrade") -> WorkDirectory:
-    return WorkDirectory(path, tenant, f"naru {tenant} start")
+def work(path: Path, capability: str = "upgrade") -> WorkDirectory:
+    return WorkDirectory(path, capability, f"naru {capability} start")
 
 
-def test_it_is_its_owners_alone_and_one_tenants(tmp_path: Path) -> None:
+def test_it_is_its_owners_alone_and_one_capabilitys(tmp_path: Path) -> None:
     mine = work(tmp_path / "a" / "w")
     mine.prepare()
     assert mine.path.stat().st_mode & 0o777 == 0o700
@@ -39,9 +39,9 @@ def test_it_is_its_owners_alone_and_one_tenants(tmp_path: Path) -> None:
         mine.prepare()
 
 
-def test_a_plan_without_a_tenants_settings_is_not_its(tmp_path: Path) -> None:
+def test_a_plan_without_a_capabilitys_settings_is_not_its(tmp_path: Path) -> None:
     Journal.create(tmp_path, Plan(title="something else")).close()
-    with pytest.raises(InputError, match="holds a plan that is no upgrade"):
+    with pytest.raises(InputError, match="holds a plan that naru upgrade did not make"):
         work(tmp_path).prepare(settings=["from"])
 
 

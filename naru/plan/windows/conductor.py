@@ -12,6 +12,7 @@ from typing import NamedTuple
 from naru.plan.windows.needs import together
 from naru.plan.windows.phases import ROLLED_BACK, Phases, UnitProgress
 from naru.plan.windows.schedule import Schedule, Wave
+from naru.plan.windows.vocabulary import Vocabulary
 
 
 class GateChange(NamedTuple):
@@ -54,15 +55,19 @@ class AgendaRow(NamedTuple):
 class Conductor:
     """`ids` are the units of each wave, `needs` the units that each needs, `until` the last phase that is run."""
 
-    phases: Phases
+    words: Vocabulary
     schedule: Schedule
     ids: Sequence[Sequence[str]]
     needs: Mapping[str, Collection[str]]
     names: Mapping[str, str]
     until: str
 
+    @property
+    def phases(self) -> Phases:
+        return self.words.phases
+
     def due(self, progress: Mapping[str, UnitProgress], now: datetime.datetime) -> list[GateChange]:
-        """What is to be done now."""
+        """The gates that are to be released or held again now."""
         changes: list[GateChange] = []
         for wave, units in self._waves(progress):
             if self._runs(self.phases.window):
@@ -88,7 +93,7 @@ class Conductor:
                 yield from (GateChange(self.phases.window, unit, False) for unit in group if unit not in closed)
             elif closed and now >= wave.window.start and not self._waits_for(group, progress):
                 count = under_way + len(closed)
-                # a group that is over the bound goes, too, but alone
+                # a group that is larger than the bound goes alone
                 if count <= wave.at_once or not under_way:
                     under_way = count
                     yield from (GateChange(self.phases.window, unit, True) for unit in closed)
@@ -110,7 +115,7 @@ class Conductor:
             ]
             if ahead and self._runs(self.phases.window):
                 called = self._called(ahead)
-                found.append(Next(window.start, f"{self.phases.opening} of wave {wave.name} begins: {called}"))
+                found.append(Next(window.start, f"{self.words.opening} of wave {wave.name} begins: {called}"))
                 found.append(Next(window.latest, f"the window of wave {wave.name} closes for {called}"))
             to_come = [
                 unit
@@ -119,10 +124,10 @@ class Conductor:
                 and (now <= window.latest or self._goes_through(progress[unit]))
             ]
             if to_come and wave.end and self._runs(self.phases.end):
-                found.append(Next(wave.end, f"wave {wave.name} is {self.phases.ended}: {self._called(to_come)}"))
+                found.append(Next(wave.end, f"wave {wave.name} is {self.words.ended}: {self._called(to_come)}"))
         return min((item for item in found if item.at > now), default=None)
 
-    def agenda(self, progress: Mapping[str, UnitProgress]) -> list["AgendaRow"]:
+    def agenda(self, progress: Mapping[str, UnitProgress]) -> list[AgendaRow]:
         """All that is to come, in the order of the times."""
         found: list[tuple[datetime.datetime | None, int, tuple[str, str, str, int | None]]] = []
         for number, (wave, units) in enumerate(self._waves(progress)):
@@ -137,7 +142,9 @@ class Conductor:
                 if groups and self._runs(phase) and (at or phase == self.phases.prepare):
                     many = wave.at_once if phase == self.phases.window else None
                     found.append((at, number, (phase, wave.name, ", ".join(groups), many)))
-        found.sort(key=lambda item: (item[0] is not None, item[0] or window.start, item[1]))
+        # what has no time begins immediately
+        earliest = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+        found.sort(key=lambda item: (item[0] or earliest, item[1]))
         return [AgendaRow(at.isoformat() if at else "at once", *rest) for at, _, rest in found]
 
     def states(self, progress: Mapping[str, UnitProgress], now: datetime.datetime) -> list[UnitState]:
@@ -151,7 +158,7 @@ class Conductor:
                 reached = self.phases.last(mine)
                 state, why = "held", ""
                 if mine.rolled_back:
-                    state, why = ROLLED_BACK, self.phases.again
+                    state, why = ROLLED_BACK, self.words.again
                 elif self._done(mine, target):
                     state = "done"
                 elif mine.stuck:
@@ -162,7 +169,7 @@ class Conductor:
         return found
 
     def _why(self, wave: Wave, unit: str, progress: Mapping[str, UnitProgress], now: datetime.datetime) -> str:
-        """What a unit waits for that has not failed."""
+        """The reason why a unit that has not failed waits."""
         mine = progress[unit]
         if mine.begun or not self._runs(self.phases.window):
             return "its steps wait: naru plan status shows for what"
@@ -177,7 +184,7 @@ class Conductor:
         return next(units for units in self.ids if unit in units)
 
     def _waits_for(self, group: Sequence[str], progress: Mapping[str, UnitProgress]) -> str:
-        """What keeps the group from its window; empty when nothing does."""
+        """The reason that keeps the group from its window; empty when there is none."""
         raw = [unit for unit in group if not self._done(progress[unit], self.phases.prepare)]
         others = {other for unit in group for other in self.needs.get(unit, ()) if other not in group}
         behind = sorted(other for other in others if not self._done(progress[other], self.phases.window))
@@ -185,7 +192,7 @@ class Conductor:
         behind = [other for other in behind if other not in gone]
         parts = [f"{self._called(raw)} {'is' if len(raw) == 1 else 'are'} not prepared"] if raw else []
         if behind:
-            parts.append(f"needs {self._called(behind)}, not {self.phases.passed} yet")
+            parts.append(f"needs {self._called(behind)}, not {self.words.passed} yet")
         if gone:
             parts.append(f"needs {self._called(gone)}, {ROLLED_BACK}")
         return "; ".join(parts)

@@ -95,7 +95,7 @@ class ScheduledRun:
                 return STOPPED[state], states
             if all(unit.state in ("done", ROLLED_BACK) for unit in states):
                 return 0, states
-            # what was opened or mended in the last instant of the run
+            # what was opened or fixed in the last instant of the run
             if self._progress.revision() != revision:
                 continue
             following = self._conductor.next(progress, at)

@@ -1,14 +1,15 @@
-"""The schedule of many units: which wave goes when. A file that an operator writes, from one that the tenant suggests.
+"""The schedule of many units: which wave goes when. A file that an operator writes, from a suggested one.
 
-The file calls units and phases what the tenant calls them (`Phases`). Its times carry their zone. The schedule that was
-run last is in the journal, so that the same one goes on whatever its times are by then, while new times have to be
-times to come.
+The file calls units and phases what the capability calls them (`Vocabulary`). Its times carry their zone. The schedule
+that was run last is in the journal. So the same schedule can be run again even when its times are over, while new times
+have to be in the future.
 """
 
 import datetime
 import functools
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -19,21 +20,21 @@ from naru import yamlfile
 from naru.errors import InputError
 from naru.plan.journal import Journal
 from naru.plan.windows.needs import Need, needed, together
-from naru.plan.windows.phases import Phases
+from naru.plan.windows.vocabulary import Vocabulary
 
 FORMAT = 1
 NOTE = "schedule"
-"""Under which the journal remembers the schedule."""
+"""The key under which the journal remembers the schedule."""
 EXAMPLE = "2026-12-01T22:00:00+09:00"
 DAY_AND_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d")
 
 
 def _moment(value: Any) -> Any:
-    """Refuses what pydantic would take for a time, such as a day alone, or a number of seconds."""
+    """Refuses values that pydantic would take for a time, such as a day alone, or a number of seconds."""
     if value is None:
         raise ValueError(f"no time yet; write one like {EXAMPLE}")
     if not isinstance(value, str) or not DAY_AND_TIME.match(value):
-        raise ValueError(f"{value} is no day with a time and a zone; write it like {EXAMPLE}")
+        raise ValueError(f"{value} is not a day with a time and a zone; write it like {EXAMPLE}")
     return value
 
 
@@ -51,7 +52,7 @@ class _Model(pydantic.BaseModel):
 
     @classmethod
     def written(cls, field: str) -> str:
-        """What the field is called in a file."""
+        """The name of the field in a file."""
         return cls.model_fields[field].alias or field
 
 
@@ -63,7 +64,8 @@ class Window(_Model):
 
 
 class Wave(_Model):
-    """Units (names or ids) that go in one window, `at_once` of them at a time; see `Phases` for the phases."""
+    """Units (names or ids) that go in one window, `at_once` of them at a time. In a file, the fields of the phases have
+    the names that the capability's `Vocabulary` gives them."""
 
     name: Annotated[str, pydantic.AfterValidator(_some)]
     units: Annotated[tuple[str, ...], pydantic.AfterValidator(_some)]
@@ -93,16 +95,17 @@ class Schedule(_Model):
 
     @property
     def prepare(self) -> datetime.datetime | None:
-        """When preparing begins; None: at once. All of a plan is prepared together."""
+        """When preparing begins; None: immediately. All of a plan is prepared together."""
         return next((wave.prepare for wave in self.waves if wave.prepare), None)
 
 
 @functools.cache
-def form(phases: Phases) -> type[Schedule]:
-    """A schedule in the words of a tenant."""
+def form(words: Vocabulary) -> type[Schedule]:
+    """The model of a schedule in the words of a capability."""
 
     def called(name: str, default: Any = ...) -> Any:
-        return (Wave.__annotations__[name], pydantic.Field(default, alias=getattr(phases, name)))
+        alias = words.units if name == "units" else getattr(words.phases, name)
+        return (Wave.__annotations__[name], pydantic.Field(default, alias=alias))
 
     wave: Any = pydantic.create_model(
         "Wave",
@@ -119,13 +122,13 @@ def form(phases: Phases) -> type[Schedule]:
 # -- reading
 
 
-def load(phases: Phases, file: Path) -> Schedule:
+def load(words: Vocabulary, file: Path) -> Schedule:
     """Reads a schedule. Raises InputError that names the file, every wrong field and what to write there."""
     try:
         raw = yamlfile.parse(file.read_text(), times=False)
     except FileNotFoundError as error:
         raise InputError(
-            f"there is no schedule {file}", hint=f"Write one with: {phases.listing} --suggest FILE"
+            f"there is no schedule {file}", hint=f"Write one with: {words.listing} --suggest FILE"
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{file} cannot be read", detail=str(error)) from error
@@ -134,19 +137,19 @@ def load(phases: Phases, file: Path) -> Schedule:
     if raw["naru_schedule"] > FORMAT:
         raise InputError(f"{file} was written for a newer Naru (naru_schedule: {raw['naru_schedule']})")
     try:
-        return form(phases).model_validate(raw)
+        return form(words).model_validate(raw)
     except pydantic.ValidationError as error:
-        lines = [f"{'.'.join(map(str, item['loc']))}: {_explain(phases, item)}" for item in error.errors()]
+        lines = [f"{'.'.join(map(str, item['loc']))}: {_explain(words, item)}" for item in error.errors()]
         raise InputError(
             f"{file} is not a valid schedule", detail="\n".join(lines[:20]), hint="Correct these fields."
         ) from error
 
 
-def _explain(phases: Phases, item: Any) -> str:
-    """What is wrong with a field, and what to write."""
+def _explain(words: Vocabulary, item: Any) -> str:
+    """The problem with a field, and what to write."""
     kind, message = item["type"], str(item["msg"])
     if kind == "extra_forbidden":
-        schedule = form(phases)
+        schedule = form(words)
         models: dict[int, type[_Model]] = {1: schedule, 3: _wave(schedule), 4: Window}
         model = models[len(item["loc"])]
         return f"there is no such field; there are: {', '.join(map(model.written, model.model_fields))}"
@@ -157,7 +160,7 @@ def _explain(phases: Phases, item: Any) -> str:
     if kind == "timezone_aware":
         return f"a time without a zone; write it like {EXAMPLE}"
     if kind.startswith("datetime"):
-        return f"{item['input']!r} is no time; write it like {EXAMPLE}"
+        return f"{item['input']!r} is not a time; write it like {EXAMPLE}"
     if kind == "string_type":
         return "give a name, in quotes when it looks like a number"
     return message.removeprefix("Value error, ")
@@ -173,7 +176,7 @@ def _wave(schedule: type[Schedule]) -> type[Wave]:
 
 
 def check(
-    phases: Phases,
+    words: Vocabulary,
     file: Path,
     schedule: Schedule,
     names: Mapping[str, str],
@@ -185,118 +188,118 @@ def check(
 ) -> list[list[str]]:
     """The ids of each wave's units. `names` are those of all units by id, `before` the schedule that was run last,
     `passed` the units that are through their window already. Raises InputError that lists every problem of the file."""
-    problems: list[str] = []
-    ids = _resolve(phases, schedule, names, problems)
-    _check_times(phases, schedule, now, before, problems)
-    _check_order(phases, schedule, ids, names, needs, passed, problems)
-    if problems:
+    checker = _Check(words, schedule, names, needs, now, before, passed)
+    if problems := list(checker.problems()):
         raise InputError(
-            f"{file} does not fit the {phases.plan}", detail="\n".join(problems), hint="Correct these fields."
+            f"{file} does not fit the {words.plan}", detail="\n".join(problems), hint="Correct these fields."
         )
-    return ids
+    return checker.ids
 
 
-def _resolve(phases: Phases, schedule: Schedule, names: Mapping[str, str], problems: list[str]) -> list[list[str]]:
-    """Units by id. `names` of twins are no names."""
-    known = {name: identity for identity, name in names.items()} | {identity: identity for identity in names}
-    hint = f"{phases.listing} shows the {phases.units} of the {phases.plan}."
-    waves: dict[str, str] = {}
-    seen: dict[str, str] = {}
-    found: list[list[str]] = []
-    for number, wave in enumerate(schedule.waves):
-        where = f"waves.{number}"
-        if wave.name in waves:
-            problems.append(f"{where}.name: {waves[wave.name]} is called {wave.name}, too; give another name")
-        waves.setdefault(wave.name, where)
-        found.append([])
-        for position, text in enumerate(wave.units):
-            field = f"{where}.{phases.units}.{position}"
-            identity = known.get(text)
-            if identity is None:
-                problems.append(f"{field}: the {phases.plan} has no {phases.unit} {text}; {hint}")
-            elif identity in seen:
-                problems.append(f"{field}: {text} is at {seen[identity]} already; leave one of them")
-            else:
-                seen[identity] = field
-                found[-1].append(identity)
-    return found
+@dataclass
+class _Check:
+    """One schedule with all that it is compared to. `ids` (of each wave's units) is filled by `problems`."""
 
+    words: Vocabulary
+    schedule: Schedule
+    names: Mapping[str, str]
+    needs: Sequence[Need]
+    now: datetime.datetime
+    before: Schedule | None
+    passed: Collection[str]
+    ids: list[list[str]] = field(default_factory=list)
 
-def _check_times(
-    phases: Phases, schedule: Schedule, now: datetime.datetime, before: Schedule | None, problems: list[str]
-) -> None:
-    prepare, start, latest = phases.prepare, f"{phases.window}.start", f"{phases.window}.latest"
-    known = {(wave.name, *item) for wave in before.waves for item in wave.times.items()} if before else set()
-    for number, wave in enumerate(schedule.waves):
-        where, window = f"waves.{number}", wave.window
-        for field, at in wave.times.items():
-            if at < now and (wave.name, field, at) not in known:
-                problems.append(f"{where}.{field}: {at.isoformat()} is over; give a time to come")
-        if window.latest < window.start:
-            problems.append(f"{where}.{latest}: is before {start}; give a later time")
-        if wave.prepare and wave.prepare > window.start:
-            problems.append(f"{where}.{prepare}: is later than {start}; give an earlier time")
-        if wave.prepare and wave.prepare != schedule.prepare:
-            assert schedule.prepare
-            problems.append(
-                f"{where}.{prepare}: the waves of one plan are prepared together;"
-                f" write {schedule.prepare.isoformat()} as in the wave before, or leave it out"
-            )
-        if wave.end and wave.end <= window.latest:
-            problems.append(f"{where}.{phases.end}: is not later than {latest}; give a later time")
-        if schedule.prepare and not wave.prepare and schedule.prepare > window.start:
-            begins = schedule.prepare.isoformat()
-            problems.append(f"{where}.{start}: is before {begins}, when preparing begins; give a later time")
+    def problems(self) -> Iterator[str]:
+        """Every problem, with the field that has it."""
+        yield from self._resolve()
+        yield from self._times()
+        wave_of = {identity: number for number, wave in enumerate(self.ids) for identity in wave}
+        yield from self._order(wave_of)
+        yield from self._together(wave_of)
 
+    def _resolve(self) -> Iterator[str]:
+        """Fills `ids`. A name that two units have is not in `names`."""
+        words = self.words
+        known = {name: identity for identity, name in self.names.items()} | {
+            identity: identity for identity in self.names
+        }
+        hint = f"{words.listing} shows the {words.units} of the {words.plan}."
+        waves: dict[str, str] = {}
+        seen: dict[str, str] = {}
+        for number, wave in enumerate(self.schedule.waves):
+            where = f"waves.{number}"
+            if wave.name in waves:
+                yield f"{where}.name: {waves[wave.name]} is called {wave.name}, too; give another name"
+            waves.setdefault(wave.name, where)
+            self.ids.append([])
+            for position, text in enumerate(wave.units):
+                place = f"{where}.{words.units}.{position}"
+                identity = known.get(text)
+                if identity is None:
+                    yield f"{place}: the {words.plan} has no {words.unit} {text}; {hint}"
+                elif identity in seen:
+                    yield f"{place}: {text} is at {seen[identity]} already; leave one of them"
+                else:
+                    seen[identity] = place
+                    self.ids[-1].append(identity)
 
-def _check_order(
-    phases: Phases,
-    schedule: Schedule,
-    ids: list[list[str]],
-    names: Mapping[str, str],
-    needs: Sequence[Need],
-    passed: Collection[str],
-    problems: list[str],
-) -> None:
-    wave_of = {identity: number for number, wave in enumerate(ids) for identity in wave}
-    seen: set[tuple[str, str]] = set()
-    for need in needs:
-        pair = (need.unit, need.needs)
-        if need.unit not in wave_of or need.needs in passed or pair in seen:
-            continue
-        seen.add(pair)
-        mine, theirs = wave_of[need.unit], wave_of.get(need.needs)
-        where = f"waves.{mine}.{phases.units}: {need.text(names)}"
-        if theirs is None:
-            problems.append(f"{where}; put {names[need.needs]} into this wave or an earlier one")
-        elif schedule.waves[theirs].window.start > schedule.waves[mine].window.start:
-            problems.append(f"{where}, and that is {phases.passed} later; put both into one wave, or change the order")
-    _check_together(phases, ids, names, needs, wave_of, problems)
+    def _times(self) -> Iterator[str]:
+        phases, schedule, before = self.words.phases, self.schedule, self.before
+        start, latest = f"{phases.window}.start", f"{phases.window}.latest"
+        known = {(wave.name, *item) for wave in before.waves for item in wave.times.items()} if before else set()
+        for number, wave in enumerate(schedule.waves):
+            where, window = f"waves.{number}", wave.window
+            for name, at in wave.times.items():
+                if at < self.now and (wave.name, name, at) not in known:
+                    yield f"{where}.{name}: {at.isoformat()} is over; give a time to come"
+            if window.latest < window.start:
+                yield f"{where}.{latest}: is before {start}; give a later time"
+            if wave.prepare and wave.prepare > window.start:
+                yield f"{where}.{phases.prepare}: is later than {start}; give an earlier time"
+            if wave.prepare and wave.prepare != schedule.prepare:
+                assert schedule.prepare
+                yield (
+                    f"{where}.{phases.prepare}: the waves of one plan are prepared together;"
+                    f" write {schedule.prepare.isoformat()} as in the wave before, or leave it out"
+                )
+            if wave.end and wave.end <= window.latest:
+                yield f"{where}.{phases.end}: is not later than {latest}; give a later time"
+            if schedule.prepare and not wave.prepare and schedule.prepare > window.start:
+                begins = schedule.prepare.isoformat()
+                yield f"{where}.{start}: is before {begins}, when preparing begins; give a later time"
 
+    def _order(self, wave_of: Mapping[str, int]) -> Iterator[str]:
+        """Needs whose unit comes too late, or not at all."""
+        waves, names = self.schedule.waves, self.names
+        seen: set[tuple[str, str]] = set()
+        for need in self.needs:
+            pair = (need.unit, need.needs)
+            if need.unit not in wave_of or need.needs in self.passed or pair in seen:
+                continue
+            seen.add(pair)
+            mine, theirs = wave_of[need.unit], wave_of.get(need.needs)
+            where = f"waves.{mine}.{self.words.units}: {need.text(names)}"
+            if theirs is None:
+                yield f"{where}; put {names[need.needs]} into this wave or an earlier one"
+            elif waves[theirs].window.start > waves[mine].window.start:
+                later = f"{where}, and that is {self.words.passed} later"
+                yield f"{later}; put both into one wave, or change the order"
 
-def _check_together(
-    phases: Phases,
-    ids: list[list[str]],
-    names: Mapping[str, str],
-    needs: Sequence[Need],
-    wave_of: Mapping[str, int],
-    problems: list[str],
-) -> None:
-    for group in together([unit for wave in ids for unit in wave], needed(needs)):
-        if len({wave_of[unit] for unit in group if unit in wave_of}) > 1:
-            called = ", ".join(names[unit] for unit in group)
-            problems.append(
-                f"waves: {called} need one another, and are {phases.passed} together; put them into one wave"
-            )
+    def _together(self, wave_of: Mapping[str, int]) -> Iterator[str]:
+        """Groups that go together and are in several waves."""
+        for group in together(wave_of, needed(self.needs)):
+            if len({wave_of[unit] for unit in group if unit in wave_of}) > 1:
+                called = ", ".join(self.names[unit] for unit in group)
+                yield f"waves: {called} need one another, and are {self.words.passed} together; put them into one wave"
 
 
 # -- what was run
 
 
-def last(phases: Phases, journal: Journal) -> Schedule | None:
+def last(words: Vocabulary, journal: Journal) -> Schedule | None:
     """The schedule that was run last."""
     found = journal.recall(NOTE)
-    return None if found is None else form(phases).model_validate(found)
+    return None if found is None else form(words).model_validate(found)
 
 
 def remember(journal: Journal, schedule: Schedule) -> None:
@@ -309,7 +312,9 @@ def remember(journal: Journal, schedule: Schedule) -> None:
 # -- writing
 
 
-def text(phases: Phases, waves: Sequence[Sequence[str]], names: Mapping[str, str], why: Sequence[Sequence[str]]) -> str:
+def text(
+    words: Vocabulary, waves: Sequence[Sequence[str]], names: Mapping[str, str], why: Sequence[Sequence[str]]
+) -> str:
     """A file with these waves (ids) and what binds them, whose times are still to be written."""
     lines = [
         f"naru_schedule: {FORMAT}",
@@ -318,18 +323,18 @@ def text(phases: Phases, waves: Sequence[Sequence[str]], names: Mapping[str, str
     ]
     for number, (wave, reasons) in enumerate(zip(waves, why, strict=True), 1):
         lines.append(f"  - name: wave-{number}")
-        lines.append(f"    {phases.units}:")
+        lines.append(f"    {words.units}:")
         lines += [f"      - {yamlfile.scalar(names[unit])}" for unit in wave]
         lines += [f"    # {_printable(reason)}" for reason in reasons]
         lines += [
-            f"    {phases.window}:",
-            f"      start: null  # {phases.openings} begin",
+            f"    {words.phases.window}:",
+            f"      start: null  # {words.openings} begin",
             "      latest: null  # and none begins after this",
-            f"    at_once: 1  # {phases.units} at a time",
+            f"    at_once: 1  # {words.units} at a time",
         ]
     lines += [
-        f"# Each wave may also have `{phases.prepare}: TIME` (the same in all: not before it; else at once) and",
-        f"# `{phases.end}: TIME` (no rollback after it; else nothing is {phases.ended}).",
+        f"# Each wave may also have `{words.phases.prepare}: TIME` (the same in all: not before it; else at once) and",
+        f"# `{words.phases.end}: TIME` (no rollback after it; else nothing is {words.ended}).",
     ]
     return "\n".join(lines) + "\n"
 
