@@ -274,17 +274,17 @@ class Draft:
         befores = sorted({*references(arguments), *(name for name in (first, *position.get("after", ())) if name)})
         joins = position.get("joins", False)
         step = Step(
-            identity,
-            action.step_kind,
-            arguments,
-            CLOUD if joins else position.get("unit") or self.unit(project),
-            (limit,),
-            position.get("queue", ""),
-            position.get("gate", ""),
-            title,
-            position.get("estimate", 0.0),
-            About(about.kind, about.id, about.name) if about else None,
-            position.get("purpose", ""),
+            id=identity,
+            kind=action.step_kind,
+            args=arguments,
+            unit=CLOUD if joins else position.get("unit") or self.unit(project),
+            limits=(limit,),
+            queue=position.get("queue", ""),
+            gate=position.get("gate", ""),
+            title=title,
+            estimate=position.get("estimate", 0.0),
+            about=About(about.kind, about.id, about.name) if about else None,
+            purpose=position.get("purpose", ""),
         )
         self.steps[identity] = step
         self.plan.add(step, after=befores)

@@ -38,10 +38,11 @@ def subnets(draft: Draft) -> None:
     """Subnets, without DHCP at first."""
     for row in draft.facts.owned(KIND.name):
         network = draft.ref("network", row.body["network_id"])
-        if network is None or (KIND.name, row.id) in draft.decisions:
-            if network is None:
-                draft.leave(row, NO_NETWORK())
+        if network is None:
+            draft.leave(row, NO_NETWORK())
             continue
+        if (KIND.name, row.id) in draft.decisions:
+            continue  # with its network, by the map
         body, changes = draft.sent(KIND, row)
         body["network_id"] = network
         for name in ("ipv6_address_mode", "ipv6_ra_mode"):
