@@ -1,8 +1,8 @@
 """The archive: everything of a cloud as its APIs told it at one time, compressed, and found again by id or name.
 
 One SQLite file holds any number of snapshots: of the old cloud and the new, before and after; and the proofs of what
-volumes hold that were moved (see `naru.volumes.proof`). No snapshot in it is ever changed. Readable by its owner alone,
-since user data and metadata may hold what users would not show.
+volumes hold that were moved (see `naru.volumes.engine.proof`). No snapshot in it is ever changed. Readable by its owner
+alone, since user data and metadata may hold what users would not show.
 """
 
 import datetime

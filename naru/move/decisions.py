@@ -9,7 +9,7 @@ from naru.messages import Text, dump, load
 
 @dataclass(frozen=True)
 class FieldChange:
-    """A field of a thing that is not on the new cloud what it was on the old, and the rule that says why."""
+    """A field of a thing that is not on the new cloud what it was on the old, and why."""
 
     field: str
     old: Any
@@ -30,15 +30,17 @@ class Decision:
     why: Text
     new: str = ""
     step: str = ""
-    rules: tuple[FieldChange, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
 
     def dump(self) -> dict[str, Any]:
-        """The decision as JSON."""
-        rules = [{**vars(rule), "why": dump(rule.why)} for rule in self.rules]
-        return {**vars(self), "why": dump(self.why), "rules": rules}
+        """The decision as JSON, which calls the changes `rules`."""
+        raw = {**vars(self), "why": dump(self.why)}
+        raw["rules"] = [{**vars(change), "why": dump(change.why)} for change in raw.pop("changes")]
+        return raw
 
     @classmethod
     def load(cls, raw: Mapping[str, Any]) -> "Decision":
         """What `dump` gave."""
-        rules = tuple(FieldChange(**{**rule, "why": load(rule["why"])}) for rule in raw["rules"])
-        return cls(**{**raw, "why": load(raw["why"]), "rules": rules})
+        fields = {**raw, "why": load(raw["why"])}
+        changes = tuple(FieldChange(**{**one, "why": load(one["why"])}) for one in fields.pop("rules"))
+        return cls(**fields, changes=changes)

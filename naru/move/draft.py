@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack
 
 from naru.actions.arguments import ref
 from naru.actions.call import Call
+from naru.actions.create import Create
 from naru.actions.request import Action
 from naru.inventory.rows import Row
 from naru.messages import Text, message
@@ -105,6 +106,7 @@ class Draft:
     choices: Mapping[tuple[str, str], Choice]
     plan: Plan
     options: Options
+    kinds: Mapping[str, Kind]
     decisions: dict[tuple[str, str], Decision] = field(default_factory=dict)
     # the steps so far, by id
     steps: dict[str, Step] = field(default_factory=dict)
@@ -198,9 +200,9 @@ class Draft:
 
     # -- deciding
 
-    def match(self, row: Row, new: str, why: Text, rules: Iterable[FieldChange] = ()) -> None:
+    def match(self, row: Row, new: str, why: Text, changes: Iterable[FieldChange] = ()) -> None:
         """The new cloud has it already."""
-        self._decide(row, "match", why, rules, new=new)
+        self._decide(row, "match", why, changes, new=new)
 
     def leave(self, row: Row, why: Text, *, hint: Text = "", severity: Severity = "warning") -> None:
         """It is not moved."""
@@ -210,39 +212,50 @@ class Draft:
     def create(
         self,
         row: Row,
-        action: Action,
+        action: Create,
         *,
         title: Text = "",
         why: Text = "",
-        rules: Iterable[FieldChange] = (),
+        changes: Iterable[FieldChange] = (),
         **position: Unpack[Position],
     ) -> str:
-        """A step makes it by the action, a `Create` or one that takes what that does. It belongs to the thing's project
-        unless another one is given. Returns the step's id."""
+        """A step makes it by the action. It belongs to the thing's project unless another one is given. Returns the
+        step's id."""
         first = self._first_creation.get((row.project, action.service), "")
         position["after"] = [*position.get("after", ()), first]
         position.setdefault("project", row.project)
         position.setdefault("purpose", MAKE)
         step = self.step(f"{row.kind}/{row.id}", action, title or CREATED(thing=thing(row)), about=row, **position)
-        self.made(row, step, why, rules)
+        self.made(row, step, why, changes, kept=action.body)
         return step
 
-    def made(self, row: Row, step: str, why: Text = "", rules: Iterable[FieldChange] = ()) -> None:
-        """The step makes it."""
-        self._decide(row, "create", why, rules, step=step)
+    def made(
+        self,
+        row: Row,
+        step: str,
+        why: Text = "",
+        changes: Iterable[FieldChange] = (),
+        *,
+        kept: Iterable[str] = (),
+    ) -> None:
+        """The step makes it. A field that is neither `kept`, nor named by the changes or by the declaration of its
+        kind, is told as one that is not kept: here, so that no rule can forget it."""
+        changes = list(changes)
+        changes += self.kinds[row.kind].unknown(row, {*kept, *(change.field for change in changes)})
+        self._decide(row, "create", why, changes, step=step)
 
     def _decide(
-        self, row: Row, what: Any, why: Text, rules: Iterable[FieldChange], *, new: str = "", step: str = ""
+        self, row: Row, what: Any, why: Text, changes: Iterable[FieldChange], *, new: str = "", step: str = ""
     ) -> None:
         key = (row.kind, row.id)
         if key in self.decisions:
             raise ValueError(f"{row.kind} {row.id} was decided already")
-        self.decisions[key] = Decision(row.kind, row.id, row.name, row.project, what, why, new, step, tuple(rules))
+        self.decisions[key] = Decision(row.kind, row.id, row.name, row.project, what, why, new, step, tuple(changes))
 
     def change(self, row: Row, *changes: FieldChange) -> None:
         """Adds changed fields to a decision made before."""
         decision = self.decisions[row.kind, row.id]
-        self.decisions[row.kind, row.id] = replace(decision, rules=(*decision.rules, *changes))
+        self.decisions[row.kind, row.id] = replace(decision, changes=(*decision.changes, *changes))
 
     # -- steps and findings
 
@@ -261,17 +274,17 @@ class Draft:
         befores = sorted({*references(arguments), *(name for name in (first, *position.get("after", ())) if name)})
         joins = position.get("joins", False)
         step = Step(
-            identity,
-            action.step_kind,
-            arguments,
-            CLOUD if joins else position.get("unit") or self.unit(project),
-            (limit,),
-            position.get("queue", ""),
-            position.get("gate", ""),
-            title,
-            position.get("estimate", 0.0),
-            About(about.kind, about.id, about.name) if about else None,
-            position.get("purpose", ""),
+            id=identity,
+            kind=action.step_kind,
+            args=arguments,
+            unit=CLOUD if joins else position.get("unit") or self.unit(project),
+            limits=(limit,),
+            queue=position.get("queue", ""),
+            gate=position.get("gate", ""),
+            title=title,
+            estimate=position.get("estimate", 0.0),
+            about=About(about.kind, about.id, about.name) if about else None,
+            purpose=position.get("purpose", ""),
         )
         self.steps[identity] = step
         self.plan.add(step, after=befores)

@@ -111,7 +111,7 @@ def _key(file: Path) -> Fernet:
         if file.stat().st_mode & 0o077:
             raise InputError(
                 f"the key {file} can be read by others than its owner",
-                hint=f"If nobody did so: chmod 600 {file}. Else make the passwords anew.",
+                hint=f"If nobody has read it: chmod 600 {file}. Else make the passwords anew.",
             )
         content = file.read_bytes()
     except OSError as error:

@@ -177,13 +177,8 @@ def text(facts: Facts, choices: list[Choice], written: Map) -> str:
         for choice in mine:
             named = choice.need.row.name if choice.need.row and choice.need.row.name != choice.need.key else ""
             remark = f"{say(choice.why)}; {say(choice.need.used_by)}" + (f"; called {named}" if named else "")
-            lines.append(
-                f"  {yamlfile.scalar(choice.need.key)}: {yamlfile.scalar(choice.target)}  # {' '.join(remark.split())}"
-            )
-        lines += [
-            f"  {yamlfile.scalar(key)}: {yamlfile.scalar(target)}  # not used by these"
-            for key, target in others.items()
-        ]
+            lines.append(_line(choice.need.key, choice.target, " ".join(remark.split())))
+        lines += [_line(key, target, "not used by these") for key, target in others.items()]
     return "\n".join(lines) + "\n"
 
 

@@ -68,6 +68,9 @@ class Task:
     - `object storage url`: `old_url`, `new_url`
     - `iac`: nothing
 
+    `naru.move.result` makes `iac`, `password`, `application credential` and `totp`. The others are for Barbican,
+    Octavia, Heat and Swift, whose things are not read yet; the pages of the report have their texts already.
+
     Any of these may be missing. Another kind is shown with its detail as it is. `project` is the old project's id.
     """
 
@@ -121,7 +124,7 @@ class Content:
     was found equal before), `image` (by the checksum of an image), `clone` or `reflink` (of the old volume itself, on
     one storage); `size` and `compared` are bytes; `digest` is of the whole content, `algorithm` says of what kind;
     `repaired` are ranges that differed and were copied again; `at` is ISO 8601. `chain` is that of the proofs (see
-    `naru.volumes.proof`), where there are any."""
+    `naru.volumes.engine.proof`), where there are any."""
 
     volume_old_id: str
     volume_name: str

@@ -7,6 +7,7 @@ from naru.inventory.kinds import BY_NAME
 from naru.move import acting, downtime
 from naru.move.draft import Draft, Options
 from naru.move.facts import Facts
+from naru.move.kinds import BY_NAME as OF_MOVE
 from naru.move.mapping import Choice
 from naru.move.rules import RULES
 from naru.plan import timings
@@ -47,7 +48,7 @@ def make(
     chosen = {
         (choice.need.section, choice.need.row.id if choice.need.row else choice.need.key): choice for choice in choices
     }
-    draft = Draft(facts, chosen, plan, options)
+    draft = Draft(facts, chosen, plan, options, OF_MOVE)
     for rule in RULES:
         rule(draft)
     _drop_idle(draft)

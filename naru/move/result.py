@@ -105,7 +105,7 @@ def _item(
     verifier: Verifier | None,
 ) -> Item:
     row = old.all(decision.kind).get(decision.id)
-    planned = [Difference(rule.field, rule.old, rule.new, rule.why) for rule in decision.rules]
+    planned = [Difference(change.field, change.old, change.new, change.why) for change in decision.changes]
     actual = [] if verifier is None else list(verifier.differences(decision))
     new_id = made.get(f"{decision.kind} {decision.id}", "")
     if decision.kind == "image" and decision.decision == "create" and new_id not in ("", decision.id):

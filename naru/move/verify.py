@@ -73,11 +73,11 @@ class Verifier:
             expected |= kind.after_cutover(self.old, row, self._map) | kind.arrives(row)
             actual |= kind.after_cutover(self.new, counterpart, _as_it_is)
         for field in sorted(expected):
-            if field not in actual and expected[field] in NOTHING:
+            if field not in actual and expected[field] in (*NOTHING, *kind.harmless.get(field, ())):
                 continue
             if calm(field, expected[field]) != calm(field, actual.get(field)):
                 old, new = expected[field], actual.get(field)
-                yield Difference(field, old, new, self._rule(decision, field))
+                yield Difference(field, old, new, self._why(decision, field))
 
     def _counterpart(self, kind: Kind, decision: Decision, row: Row) -> str:
         if kind.counterpart is not None:
@@ -92,9 +92,9 @@ class Verifier:
         """The id of the counterpart; what has none stands for itself."""
         return self.made.get(f"{kind} {identity}", identity)
 
-    def _rule(self, decision: Decision, field: str) -> Text:
+    def _why(self, decision: Decision, field: str) -> Text:
         """Why the field differs; "" when nothing explains it."""
-        planned = next((rule.why for rule in decision.rules if rule.field == field), "")
+        planned = next((change.why for change in decision.changes if change.field == field), "")
         if field == "default_project_id" and self.old.all("user")[decision.id].body[field] in self.rolled_back:
             return PROJECT_ROLLED_BACK()
         return planned or BY_NAME[decision.kind].not_kept.get(field, "")

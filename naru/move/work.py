@@ -151,7 +151,7 @@ class Work:
         with self.journal() as journal:
             planned = journal.settings()["key"]
         if fingerprint(file) != planned:
-            hint = "Give the key that this move was planned with; with another one nobody's password is right."
+            hint = "Give the key that this move was planned with; with another key every new password would be wrong."
             raise InputError(f"the key {file} is another one", hint=hint)
 
     def made(self) -> dict[str, str]:

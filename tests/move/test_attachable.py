@@ -35,7 +35,7 @@ def test_the_type_there_says_how_many_servers(
     errors = [say(found.summary) for found in draft.plan.findings if found.severity == "error"]
     assert any("2 servers have it attached" in text for text in errors) == error
     [decision] = [one for one in draft.decisions.values() if one.kind == "volume"]
-    found = [(one.old, one.new) for one in decision.rules if one.field == "multiattach"]
+    found = [(one.old, one.new) for one in decision.changes if one.field == "multiattach"]
     assert found == ([rule] if rule else [])
 
 

@@ -104,7 +104,7 @@ def test_what_stays_and_why(tmp_path: Path, said: str, backups: list[dict[str, A
 
 
 def rules(draft: Draft, identity: str) -> dict[str, tuple[Any, Any]]:
-    return {rule.field: (rule.old, rule.new) for rule in draft.decisions["backup", identity].rules}
+    return {rule.field: (rule.old, rule.new) for rule in draft.decisions["backup", identity].changes}
 
 
 def test_what_is_not_the_same_is_told(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from naru.actions import clouds
+from naru.cloud.client import CloudError
 from naru.move.kinds.credential import ec2, ec2_delete, identity
 from naru.plan.context import Context
 from tests.cloud.service import Deed, Service, clouds_yaml, serving
@@ -58,3 +59,18 @@ def test_what_a_killed_step_may_have_made_follows_from_the_access_key(
     service.deeds["DELETE", f"{PATH}/{MADE}"] = [says(204)]
     ec2_delete(undone(None))
     assert [call for call in service.asked if call[0] == "DELETE"] == [("DELETE", f"{PATH}/{MADE}")] * deleted
+
+
+@pytest.mark.parametrize(("user", "project", "taken"), [("u", "p", True), ("u", "other", False), ("v", "p", False)])
+def test_one_that_is_there_is_taken_when_it_is_the_same_users_in_the_same_project(
+    service: Service, user: str, project: str, taken: bool
+) -> None:
+    service.deeds["GET", f"{PATH}/odd"] = [says(200, {"credential": {"id": "odd", "blob": BLOB}})]
+    service.deeds["POST", PATH] = [says(409)]
+    there = {"id": MADE, "user_id": user, "project_id": project}
+    service.deeds["GET", f"{PATH}/{MADE}"] = [says(200, {"credential": there})]
+    if taken:
+        assert ec2(context("move.ec2", ARGS)) == {"id": MADE}
+    else:
+        with pytest.raises(CloudError):
+            ec2(context("move.ec2", ARGS))

@@ -8,6 +8,7 @@ from naru.messages import say
 from naru.move.decisions import Decision
 from naru.move.draft import Draft, Options
 from naru.move.facts import Facts
+from naru.move.kinds import BY_NAME
 from naru.move.kinds.default_security_group_rule import EXTENSION, KIND, differences
 from naru.plan.model import Plan
 
@@ -42,7 +43,7 @@ def drafted(old: list[dict[str, Any]] | None, new: list[dict[str, Any]] | None) 
         itself = {"name": cloud, **NEWEST, "extensions": extensions}
         return Given(cloud, {"project": OLD["project"], "cloud": [itself], KIND.name: rules or []})
 
-    draft = Draft(Facts(side("old", old), side("new", new), ["shop"]), {}, Plan(title=""), Options(key="/key"))
+    draft = Draft(Facts(side("old", old), side("new", new), ["shop"]), {}, Plan(title=""), Options(key="/key"), BY_NAME)
     offices = Decision("address group", "offices", "", "p", "match", "", new="offices there")
     draft.decisions["address group", "offices"] = offices
     differences(draft)

@@ -14,6 +14,7 @@ from naru.lab.lab import Lab
 from naru.messages import say
 from naru.move.draft import Draft, Options
 from naru.move.facts import Facts, Side
+from naru.move.kinds import BY_NAME as OF_MOVE
 from naru.move.kinds.default_security_group_rule import KIND, differences
 from naru.plan.model import Plan
 
@@ -44,7 +45,7 @@ def drafted(archive: Archive, old: str, new: str) -> Draft:
             assert not [found for found in read(cloud, lambda rows: archive.add(snapshot, rows), kinds) if found.failed]
         return Side(archive, snapshot, name)
 
-    draft = Draft(Facts(side(old), side(new), ["admin"]), {}, Plan(title=""), Options(key="/key"))
+    draft = Draft(Facts(side(old), side(new), ["admin"]), {}, Plan(title=""), Options(key="/key"), OF_MOVE)
     differences(draft)
     return draft
 

@@ -12,6 +12,7 @@ from naru.cli import main
 from naru.move import downtime
 from naru.move.decisions import Decision
 from naru.move.draft import Draft, Options
+from naru.move.kinds import BY_NAME
 from naru.move.pages import maps
 from naru.move.work import DECISIONS, Work
 from naru.plan import schema
@@ -138,7 +139,7 @@ class _Row:
 
 
 def test_the_plans_reader_is_told_of_each_project_with_servers_that_run() -> None:
-    draft = Draft(_Facts(), {}, window(), Options(key=""))  # type: ignore[arg-type]
+    draft = Draft(_Facts(), {}, window(), Options(key=""), BY_NAME)  # type: ignore[arg-type]
     downtime.findings(draft)
     [finding] = draft.plan.findings
     assert finding.severity == "info" and "project project p" in finding.summary

@@ -18,7 +18,7 @@ def asked(extension: str, **fields: Any) -> tuple[dict[str, Any], list[tuple[str
     """What is sent to make the port with these fields on a cloud with the extension, and what of it is told."""
     itself = {"name": "new", **NEWEST, "extensions": {"network": [extension]}}
     draft = planned(facts({**OLD, "port": [PORT | fields]}, {"cloud": [itself]}, "shop", "other"))
-    changes = draft.decisions["port", PORT["id"]].rules
+    changes = draft.decisions["port", PORT["id"]].changes
     body: dict[str, Any] = draft.steps[f"port/{PORT['id']}"].args["body"]
     return body, [(change.field, change.old, say(change.why)) for change in changes]
 

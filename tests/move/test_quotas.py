@@ -89,7 +89,7 @@ def test_what_the_new_cloud_does_not_have_is_told_as_a_rule() -> None:
     quotas = {**GENERAL, "parking": 3}
     old = {"compute quota": [project("p", **quotas)]}
     draft = plan(user("p", MINA, **{**quotas, "cores": 1, "parking": 0}), **old)
-    rules = draft.decisions["user compute quota", f"p/{MINA}"].rules
+    rules = draft.decisions["user compute quota", f"p/{MINA}"].changes
     assert [(rule.field, rule.old, say(rule.why)) for rule in rules] == [("parking", 0, "new has no such quota")]
     assert requests(draft, EXACT)[0][2] == {"cores": 1, "force": True}
     draft = plan(user("p", MINA, **{**quotas, "parking": 0}), **old)

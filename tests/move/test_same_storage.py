@@ -7,6 +7,7 @@ import pytest
 from naru.move import cutover
 from naru.move.draft import COPIES, FLATTENS, Draft, Options
 from naru.move.facts import Facts
+from naru.move.kinds import BY_NAME
 from naru.plan.model import Plan
 
 from .test_mapping import Given
@@ -34,7 +35,7 @@ def drafted(server: str, storage: tuple[str, str] = ("old.yaml", "new.yaml"), **
         ],
     }
     facts = Facts(Given("old", old), Given("new", {}), ["shop"])
-    draft = Draft(facts, {}, Plan(), Options("key", storage, "/work"))
+    draft = Draft(facts, {}, Plan(), Options("key", storage, "/work"), BY_NAME)
     for kind in ("project", "server", "volume"):
         for row in facts.old.all(kind).values():
             draft.made(row, draft.step(f"{kind}/{row.id}", NOTHING, "", project="p"))

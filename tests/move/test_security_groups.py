@@ -12,4 +12,4 @@ pytestmark = pytest.mark.unit
 def test_that_newer_clouds_say_who_shares_a_group_is_no_loss(shared: bool) -> None:
     group = {"id": "g", "name": "web", "project_id": "p", "security_group_rules": [], "shared": shared}
     draft = planned(facts({**OLD, "security group": [group]}))
-    assert draft.decisions["security group", "g"].rules == ()
+    assert draft.decisions["security group", "g"].changes == ()

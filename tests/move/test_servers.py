@@ -12,7 +12,7 @@ from naru.move import mapfile
 from naru.move.decisions import Decision
 from naru.move.draft import Draft, Options
 from naru.move.facts import Facts
-from naru.move.kinds import flavor, image, key_pair, server, server_group
+from naru.move.kinds import BY_NAME, flavor, image, key_pair, server, server_group
 from naru.move.kinds.disks import root_volumes
 from naru.plan.model import Plan, Step
 
@@ -44,7 +44,7 @@ def drafted(
     facts = Facts(Given("old", things | (old or {})), Given("new", {"flavor": [SMALL], **(new or {})}), ["P", "Q"])
     choices = mapfile.choose(facts, mapfile.EMPTY)
     chosen = {(one.need.section, one.need.row.id if one.need.row else one.need.key): one for one in choices}
-    draft = Draft(facts, chosen, Plan(settings={}), Options("key"))
+    draft = Draft(facts, chosen, Plan(settings={}), Options("key"), BY_NAME)
     for project in facts.projects.values():
         draft.match(project, f"new {project.id}", "")
     draft.match(facts.old.all("user")[MINA], "new mina", "")
@@ -121,7 +121,7 @@ def test_a_key_pair_that_nova_refuses_is_left(name: str, key: str, why: str) -> 
     draft = drafted([machine("v", key_name=name)], {"key pair": [pair]})
     left = decision(draft, "key pair", f"{MINA}/{name}")
     assert left.decision == "leave" and why in say(left.why)
-    assert "key_name" in [change.field for change in decision(draft, "server", "v").rules]
+    assert "key_name" in [change.field for change in decision(draft, "server", "v").changes]
 
 
 def test_a_key_pair_is_compared_with_that_of_the_new_user() -> None:

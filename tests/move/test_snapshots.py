@@ -18,6 +18,7 @@ from naru.move import mapfile, sync
 from naru.move.decisions import Decision
 from naru.move.draft import COPIES, Draft, Options
 from naru.move.facts import Facts
+from naru.move.kinds import BY_NAME as OF_MOVE
 from naru.move.kinds import backup, snapshot, volume, volume_group, volume_transfer, volume_type
 from naru.move.marks import Marks
 from naru.move.verify import Verifier
@@ -94,7 +95,7 @@ def drafted(
         for one in mapfile.choose(facts, written)
     }
     where = (str(directory / "old"), str(directory / "new")) if storage else None
-    draft = Draft(facts, chosen, Plan(settings={}), Options("key", where, str(directory)))
+    draft = Draft(facts, chosen, Plan(settings={}), Options("key", where, str(directory)), OF_MOVE)
     for kind in ("project", "server"):
         for row in facts.old.all(kind).values():
             draft.made(row, f"{kind}/{row.id}")
@@ -206,7 +207,7 @@ def test_one_that_stays_keeps_no_other_back(tmp_path: Path) -> None:
 def test_what_is_not_the_same_is_told(tmp_path: Path) -> None:
     draft = drafted(tmp_path, [disk("a", size=5)], [taken("s", "a", group_snapshot_id="g", novel=1)])
     decision = draft.decisions["snapshot", "s"]
-    rules = {rule.field: (rule.old, rule.new) for rule in decision.rules}
+    rules = {rule.field: (rule.old, rule.new) for rule in decision.changes}
     assert rules["size"] == (2, 5) and rules["group_snapshot_id"] == ("g", None) and rules["novel"] == (1, None)
     assert rules["created_at"][0] == "2020-01-01T00:00:00.000000"
 

@@ -9,6 +9,7 @@ KIND = Kind(
     path="/address-groups",
     wrap="address_group",
     sent=("name", "description", "addresses"),
+    derived=frozenset(("shared",)),  # that is an RBAC policy's
     owned=True,
     terraform="openstack_networking_address_group_v2",
 )
@@ -19,5 +20,5 @@ def address_groups(draft: Draft) -> None:
     if "address-group" not in draft.facts.new.extensions(SERVICE):
         return
     for row in draft.facts.owned(KIND.name):
-        body, rules = draft.sent(KIND, row)
-        make(draft, KIND, row, body, rules)
+        body, changes = draft.sent(KIND, row)
+        make(draft, KIND, row, body, changes)

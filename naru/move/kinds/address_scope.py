@@ -9,6 +9,7 @@ KIND = Kind(
     path="/address-scopes",
     wrap="address_scope",
     sent=("name", "ip_version"),
+    derived=frozenset(("shared",)),  # that is an RBAC policy's
     relation=True,
     owned=True,
     terraform="openstack_networking_addressscope_v2",
@@ -19,8 +20,8 @@ def address_scopes(draft: Draft) -> None:
     """One of the same name that another step makes, or that was there before, is not taken for it."""
     twins: list[str] = []
     for row in draft.facts.owned(KIND.name):
-        body, rules = draft.sent(KIND, row)
+        body, changes = draft.sent(KIND, row)
         body |= {"project_id": draft.ref("project", row.project)}
         ignore = [*draft.facts.new.all(KIND.name), *map(ref, twins)]
         where = {"name": row.name, "project_id": draft.ref("project", row.project)}
-        twins.append(draft.create(row, KIND.creation(draft.new, body, where=where, ignore=ignore), rules=rules))
+        twins.append(draft.create(row, KIND.creation(draft.new, body, where=where, ignore=ignore), changes=changes))

@@ -191,7 +191,7 @@ def _size(row: Row) -> int:
 
 def _backup(draft: Draft, row: Row, of: Row | None, before: str) -> str:
     """The step that makes the backup, after the step `before`."""
-    more, rules = _changes(draft, row)
+    more, changes = _changes(draft, row)
     body: dict[str, Any] = {**kept(row, KIND.sent), "description": mark(row), **more}
     listing = ["/backups/detail?all_tenants=1&project_id=", draft.ref("project", row.project)]
     after = [before, entered(draft, row)]
@@ -211,7 +211,7 @@ def _backup(draft: Draft, row: Row, of: Row | None, before: str) -> str:
                 directory=f"{draft.options.directory}/backups/{row.id}",
             ),
         ),
-        rules=rules,
+        changes=changes,
         title=WITH_CONTENT(thing=thing(row), size=_size(row)),
         after=after,
     )
@@ -243,29 +243,29 @@ def _new_volume(draft: Draft, row: Row, of: Row | None) -> dict[str, Any]:
 def _changes(draft: Draft, row: Row) -> tuple[dict[str, Any], list[FieldChange]]:
     """What else is asked for, and what is not the same."""
     body: dict[str, Any] = {}
-    rules = [FieldChange(name, row.body.get(name), None, MADE_ANEW()) for name in ("created_at", "data_timestamp")]
-    rules.append(FieldChange("volume_id", row.body.get("volume_id"), None, OF_A_TEMPORARY_VOLUME()))
+    changes = [FieldChange(name, row.body.get(name), None, MADE_ANEW()) for name in ("created_at", "data_timestamp")]
+    changes.append(FieldChange("volume_id", row.body.get("volume_id"), None, OF_A_TEMPORARY_VOLUME()))
     if row.body.get("user_id"):
-        rules += owner_changes(draft, row)
+        changes += owner_changes(draft, row)
     else:
-        rules.append(FieldChange("user_id", None, "the administrator", NO_USER()))
+        changes.append(FieldChange("user_id", None, "the administrator", NO_USER()))
     if row.body.get("is_incremental"):
-        rules.append(FieldChange("is_incremental", True, False, FULL()))
+        changes.append(FieldChange("is_incremental", True, False, FULL()))
     if row.body.get("snapshot_id"):
-        rules.append(FieldChange("snapshot_id", row.body["snapshot_id"], None, OF_A_VOLUME()))
+        changes.append(FieldChange("snapshot_id", row.body["snapshot_id"], None, OF_A_VOLUME()))
     if container := row.body.get("container"):
         choice = draft.choice(CONTAINERS.name, None, container)
         if own_container(row):
-            rules.append(FieldChange("container", container, None, OWN_CONTAINER()))
+            changes.append(FieldChange("container", container, None, OWN_CONTAINER()))
         elif choice and choice.target not in (None, DEFAULT):
             body["container"] = choice.target
             if choice.target != container:
-                rules.append(FieldChange("container", container, choice.target, choice.why))
+                changes.append(FieldChange("container", container, choice.target, choice.why))
         elif choice:
-            rules.append(FieldChange("container", container, None, choice.why))
+            changes.append(FieldChange("container", container, None, choice.why))
     place, where = _zone(draft, row)
     body |= {"availability_zone": place} if place else {}
-    return body, [*rules, *where, *KIND.unknown(row)]
+    return body, [*changes, *where]
 
 
 def _zone(draft: Draft, row: Row) -> tuple[str | None, list[FieldChange]]:

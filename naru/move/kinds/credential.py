@@ -20,7 +20,7 @@ from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
 
-KIND = Kind("credential", path="/credentials", wrap="credential", relation=True)
+KIND = Kind("credential", path="/credentials", wrap="credential", handled=frozenset(("type", "blob")), relation=True)
 USERS_OWN = message(
     "move.credential.users_own",
     en="a credential of type {type} is its user's own",
@@ -94,7 +94,7 @@ def ec2(context: Context) -> dict[str, Any]:
         new(SERVICE, "POST", KIND.path, {KIND.wrap: body})
     except CloudError as error:
         existing = get(new, SERVICE, f"{KIND.path}/{key}", KIND.wrap) if error.status == 409 else None
-        if existing is None or existing["user_id"] != args["user"]:
+        if existing is None or (existing["user_id"], existing.get("project_id")) != (args["user"], args["project"]):
             raise
     return {"id": key}
 

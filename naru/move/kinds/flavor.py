@@ -34,7 +34,7 @@ KIND = Kind(
     derived=frozenset(("OS-FLV-DISABLED:disabled",)),
     compared=_compared,
 )
-ACCESS = Kind("flavor access", relation=True)
+ACCESS = Kind("flavor access", handled=frozenset(("flavor_id", "tenant_id")), relation=True)
 
 SAME = message("move.flavor.same", en="same name and size", ko="이름과 크기가 같습니다")
 DIFFERENT = message(
@@ -124,8 +124,8 @@ def flavors(draft: Draft) -> None:
         if target := draft.target(SECTION.name, KIND.name, row):
             assert choice
             same = choice.target in (row.name, row.id)
-            rules = [] if same else [FieldChange("name", row.name, choice.target, choice.why)]
-            draft.match(row, target, choice.why, rules)
+            changes = [] if same else [FieldChange("name", row.name, choice.target, choice.why)]
+            draft.match(row, target, choice.why, changes)
             continue
         gone = row.id not in draft.facts.old.all(KIND.name)
         if not gone and not (choice and choice.target == CREATE):
@@ -135,20 +135,20 @@ def flavors(draft: Draft) -> None:
 
 def _create(draft: Draft, row: Row, gone: bool) -> None:
     """The steps that make it, whole; `gone`: the old cloud has it no more."""
-    body, rules = draft.sent(KIND, row)
+    body, changes = draft.sent(KIND, row)
     body = {name: value for name, value in body.items() if value is not None}
     body |= {"name": row.name, "swap": int(row.body.get("swap") or 0)}
     new = draft.facts.new.all(KIND.name)
     if row.name in {other.name for other in new.values()}:
         body["name"] = f"{row.name}-{row.id[:8]}"
-        rules.append(FieldChange("name", row.name, body["name"], NAME_TAKEN()))
+        changes.append(FieldChange("name", row.name, body["name"], NAME_TAKEN()))
     if row.id and row.id not in new and not gone:
         body["id"] = row.id
     else:
-        rules.append(FieldChange("id", row.id, None, OWN_ID()))
+        changes.append(FieldChange("id", row.id, None, OWN_ID()))
     where = {"name": body["name"]}
     creation = KIND.creation(draft.new, body, listing="/flavors/detail?is_public=None", where=where)
-    step = draft.create(row, creation, rules=rules, why=STAND_IN() if gone else "")
+    step = draft.create(row, creation, changes=changes, why=STAND_IN() if gone else "")
     _specs(draft, row, step)
     if gone:
         users = {server.project for server in draft.facts.owned("server") if _flavor_of(draft, server) == row.id}

@@ -28,7 +28,7 @@ KIND = Kind(
     path="/floatingips",
     wrap="floatingip",
     sent=("description", "dns_name", "dns_domain", "qos_policy_id"),
-    extensions={"dns_name": "dns-integration", "dns_domain": "dns-integration", "qos_policy_id": "qos"},
+    extensions={"dns_name": "dns-integration", "dns_domain": "dns-integration", "qos_policy_id": "qos-fip"},
     handled=frozenset(("floating_network_id", "floating_ip_address", "tags")),
     derived=frozenset(
         ("port_details", "router_id", "port_forwardings", "fixed_ip_address", "port_id", "qos_network_policy_id")
@@ -42,6 +42,7 @@ FORWARDING = Kind(
     "port forwarding",
     wrap="port_forwarding",
     sent=("protocol", "external_port", "internal_port", "internal_ip_address", "description"),
+    handled=frozenset(("floatingip_id", "internal_port_id", "external_port_range", "internal_port_range")),
     both_ways=frozenset(("internal_port_id",)),
     terraform="openstack_networking_portforwarding_v2",
     importable=False,
@@ -77,15 +78,14 @@ def floating_ips(draft: Draft) -> None:
         if network is None:
             draft.leave(row, NOT_MAPPED(), severity="error", hint=NAME_IT())
             continue
-        body, rules = draft.sent(KIND, row)
+        body, changes = draft.sent(KIND, row)
         if body.get("qos_policy_id"):
             body["qos_policy_id"] = draft.ref("QoS policy", body["qos_policy_id"])
         body = {name: value for name, value in body.items() if value is not None}
         address = row.body["floating_ip_address"]
         body |= {"floating_network_id": network, "floating_ip_address": address}
-        rules += KIND.unknown(row)
         where = {"floating_ip_address": address}
-        make(draft, KIND, row, body, rules, where=where, title=RESERVE(address=address))
+        make(draft, KIND, row, body, changes, where=where, title=RESERVE(address=address))
 
 
 # -- the cut-over

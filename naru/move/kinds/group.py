@@ -40,4 +40,4 @@ def groups(draft: Draft) -> None:
             draft.match(row, "/".join(path), IS_MEMBER())
         else:
             title = MEMBER(user=draft.facts.users[user].name, group=draft.facts.groups[group].name)
-            relation(draft, row, path, title, "")
+            relation(draft, row, path, title, "", kept=row.body)  # it is listed as the user

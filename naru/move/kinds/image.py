@@ -33,7 +33,7 @@ KIND = Kind(
     owned=True,
     terraform="openstack_images_image_v2",
 )
-MEMBER = Kind("image member", relation=True)
+MEMBER = Kind("image member", handled=frozenset(("image_id", "member_id")), relation=True)
 
 # what Glance says of an image that is no property of its own
 _NO_PROPERTY = frozenset(
@@ -147,23 +147,25 @@ def _copy(draft: Draft, row: Row) -> None:
         draft.match(row, existing.id, EXISTS())
         draft.note(Usable).ready[row.id] = ""
         return
-    body, rules = draft.sent(KIND, row)
+    body, changes = draft.sent(KIND, row)
     body = {name: value for name, value in body.items() if value is not None}
     for name, value in row.body.items():
         if name in _NO_PROPERTY:
             continue
         if name.startswith("os_glance_"):
-            rules.append(FieldChange(name, value, None, GLANCES()))
+            changes.append(FieldChange(name, value, None, GLANCES()))
         else:
             body[name] = value
             if name in _NAMES_OTHERS:
-                rules.append(FieldChange(name, value, value, NAMES_OTHER()))
+                changes.append(FieldChange(name, value, value, NAMES_OTHER()))
     if owner := draft.ref("project", row.project):
         body["owner"] = owner
     elif row.project:
-        rules.append(FieldChange("owner", row.project, "the administrator's project", NO_OWNER()))
+        changes.append(FieldChange("owner", row.project, "the administrator's project", NO_OWNER()))
     ids = [row.id, *(str(uuid.uuid5(uuid.UUID(row.id), str(number))) for number in range(1, _SPARE))]
-    step = draft.create(row, KIND.creation(draft.new, body, ids=ids, closing=Request(**_protected(False))), rules=rules)
+    step = draft.create(
+        row, KIND.creation(draft.new, body, ids=ids, closing=Request(**_protected(False))), changes=changes
+    )
     last = _data(draft, row, step)
     draft.note(Usable).ready[row.id] = last
     _members(draft, row, step, last)

@@ -6,6 +6,7 @@ The `sent` of a kind are those of which the plan says how an existing one differ
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from naru.inventory.rows import Row
@@ -75,8 +76,9 @@ def of_directory(draft: Draft, row: Row) -> bool:
     return True
 
 
-def relation(draft: Draft, row: Row, path: list[Any], title: Text, project: str) -> None:
-    """The step that makes a relation of two things: a PUT of the path, which a DELETE of it undoes."""
+def relation(draft: Draft, row: Row, path: list[Any], title: Text, project: str, *, kept: Iterable[str] = ()) -> None:
+    """The step that makes a relation of two things: a PUT of the path, which a DELETE of it undoes. `kept` are fields
+    that are not its own, but those of one of the two."""
     step = draft.call(
         f"{row.kind}/{row.id}",
         SERVICE,
@@ -86,4 +88,4 @@ def relation(draft: Draft, row: Row, path: list[Any], title: Text, project: str)
         about=row,
         project=project,
     )
-    draft.made(row, step)
+    draft.made(row, step, kept=kept)

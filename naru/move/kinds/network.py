@@ -21,14 +21,26 @@ KIND = Kind(
     "network",
     path="/networks",
     wrap="network",
-    sent=(*("name", "description", "admin_state_up", "mtu", "port_security_enabled", "dns_domain", "qos_policy_id"),),
+    sent=(
+        *(
+            "name",
+            "description",
+            "admin_state_up",
+            "mtu",
+            "port_security_enabled",
+            "dns_domain",
+            "qos_policy_id",
+            "qinq",
+        ),
+    ),
     extensions={
         "mtu": "net-mtu-writable",
         "port_security_enabled": "port-security",
         "dns_domain": "dns-integration",
         "qos_policy_id": "qos",
+        "qinq": "qinq",
     },
-    harmless={"port_security_enabled": (True,)},
+    harmless={"port_security_enabled": (True,), "qinq": (False,)},
     handled=frozenset(("tags",)),
     not_kept={
         "provider:segmentation_id": message(
@@ -45,7 +57,7 @@ KIND = Kind(
     derived=frozenset(
         (
             *("subnets", "router:external", "ipv4_address_scope", "ipv6_address_scope", "availability_zones"),
-            *("provider:network_type", "provider:physical_network", "shared", "is_default", "qinq"),
+            *("provider:network_type", "provider:physical_network", "shared", "is_default"),
         )
     ),
     owned=True,
@@ -167,8 +179,10 @@ def networks(draft: Draft) -> None:
         if row.body.get("router:external"):
             draft.leave(row, EXTERNAL(), severity="error", hint=MAKE_EXTERNAL())
             continue
-        body, rules = draft.sent(KIND, row)
-        policy(draft, body, rules)
+        body, changes = draft.sent(KIND, row)
+        policy(draft, body, changes)
+        if not body.get("qinq"):
+            body.pop("qinq", None)
         physical = row.body.get("provider:physical_network")
         if physical:
             choice = draft.choice(PHYSICAL.name, None, physical)
@@ -178,6 +192,5 @@ def networks(draft: Draft) -> None:
                 if row.body.get("provider:segmentation_id") is not None:
                     body["provider:segmentation_id"] = row.body["provider:segmentation_id"]
                 if choice.target != physical:
-                    rules.append(FieldChange("provider:physical_network", physical, choice.target, choice.why))
-        rules += KIND.unknown(row, kept=body)
-        make(draft, KIND, row, body, rules)
+                    changes.append(FieldChange("provider:physical_network", physical, choice.target, choice.why))
+        make(draft, KIND, row, body, changes)

@@ -24,7 +24,7 @@ def make(
     kind: Kind,
     row: Row,
     body: dict[str, Any],
-    rules: Iterable[FieldChange],
+    changes: Iterable[FieldChange],
     *,
     where: Mapping[str, Any] | None = None,
     title: Text = "",
@@ -36,7 +36,7 @@ def make(
     if where is None:
         body["description"] = mark(row)
     found = where or {"description": mark(row)}
-    step = draft.create(row, kind.creation(draft.new, body, where=found), title=title, rules=rules, **position)
+    step = draft.create(row, kind.creation(draft.new, body, where=found), title=title, changes=changes, **position)
     if where is None:
         unmark = {"method": "PUT", "body": {kind.wrap: {"description": final}}}
         marked(draft, kind, row, step, field="description", unmark=unmark)
@@ -52,12 +52,12 @@ def tags(draft: Draft, kind: Kind, row: Row, step: str) -> None:
         draft.call(f"{step} tags", SERVICE, [request], TAGS(thing=thing(row)), about=row, project=row.project)
 
 
-def policy(draft: Draft, body: dict[str, Any], rules: list[FieldChange]) -> None:
+def policy(draft: Draft, body: dict[str, Any], changes: list[FieldChange]) -> None:
     """Puts the counterpart of a thing's QoS policy into its body."""
     if body.get("qos_policy_id"):
         found = draft.ref("QoS policy", body["qos_policy_id"])
         if found is None:
-            rules.append(FieldChange("qos_policy_id", body.pop("qos_policy_id"), None, POLICY_NOT_MOVED()))
+            changes.append(FieldChange("qos_policy_id", body.pop("qos_policy_id"), None, POLICY_NOT_MOVED()))
         else:
             body["qos_policy_id"] = found
     else:

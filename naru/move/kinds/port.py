@@ -36,7 +36,7 @@ KIND = Kind(
     ),
     extensions={
         "port_security_enabled": "port-security",
-        "dns_domain": "dns-integration",
+        "dns_domain": "dns-domain-ports",
         "qos_policy_id": "qos",
         "allowed_address_pairs": "allowed-address-pairs",
         "extra_dhcp_opts": "extra_dhcp_opt",
@@ -107,16 +107,16 @@ def _port(draft: Draft, row: Row) -> None:
     if network is None:
         draft.leave(row, NO_NETWORK(), severity="error", hint=NAME_NETWORK())
         return
-    body, rules = draft.sent(KIND, row)
-    policy(draft, body, rules)
+    body, changes = draft.sent(KIND, row)
+    policy(draft, body, changes)
     owner = str(row.body.get("device_owner") or "")
     if body.get("hardware_offload_type") is None:  # it is told as null, and refused so
         body.pop("hardware_offload_type", None)
     body["network_id"] = network
-    body["fixed_ips"] = _addresses(draft, row, owner, rules)
+    body["fixed_ips"] = _addresses(draft, row, owner, changes)
     groups = [(group, draft.ref("security group", group)) for group in row.body.get("security_groups", [])]
     body["security_groups"] = [found for _, found in groups if found is not None]
-    rules += [FieldChange("security_groups", group, None, NO_GROUP()) for group, found in groups if found is None]
+    changes += [FieldChange("security_groups", group, None, NO_GROUP()) for group, found in groups if found is None]
     if owner and not owner.startswith(("compute:", "trunk:", "network:")):
         body |= {"device_owner": owner, "device_id": row.body.get("device_id") or ""}
     if owner in INTERFACES:
@@ -128,18 +128,17 @@ def _port(draft: Draft, row: Row) -> None:
     if row.body.get("port_security_enabled") is False:
         body["security_groups"] = []
         body.pop("allowed_address_pairs", None)
-    rules += KIND.unknown(row)
     where = {"network_id": network, "mac_address": row.body["mac_address"]}
-    make(draft, KIND, row, body, rules, where=where)
+    make(draft, KIND, row, body, changes, where=where)
 
 
-def _addresses(draft: Draft, row: Row, owner: str, rules: list[FieldChange]) -> list[dict[str, Any]]:
+def _addresses(draft: Draft, row: Row, owner: str, changes: list[FieldChange]) -> list[dict[str, Any]]:
     """The port's addresses; those that follow from its MAC address are left to Neutron."""
     found = []
     for address in row.body.get("fixed_ips", []):
         subnet = draft.ref("subnet", address["subnet_id"])
         if subnet is None:
-            rules.append(FieldChange("fixed_ips", address, None, NO_SUBNET()))
+            changes.append(FieldChange("fixed_ips", address, None, NO_SUBNET()))
             continue
         old = draft.facts.old.all("subnet").get(address["subnet_id"])
         automatic = old and old.body.get("ipv6_address_mode") in ("slaac", "dhcpv6-stateless")

@@ -13,6 +13,7 @@ KIND = Kind(
     wrap="project",
     sent=("name", "description", "tags", "options"),
     handled=frozenset(("domain_id", "parent_id", "enabled")),
+    harmless={"is_domain": (False,)},
     not_kept={
         "is_domain": message(
             "move.project.is_domain",
@@ -61,14 +62,14 @@ def projects(draft: Draft) -> None:
             continue
         body = {**given(row), "domain_id": domain, "enabled": True}
         parent = row.body.get("parent_id")
-        rules = []
+        changes = []
         if parent and parent != row.body.get("domain_id"):
             if draft.ref(KIND.name, parent) is not None:
                 body["parent_id"] = draft.ref(KIND.name, parent)
             else:
-                rules.append(FieldChange("parent_id", parent, None, NO_PARENT()))
+                changes.append(FieldChange("parent_id", parent, None, NO_PARENT()))
         where = {"name": row.name, "domain_id": domain}
-        draft.create(row, KIND.creation(draft.new, body, where=where), rules=rules)
+        draft.create(row, KIND.creation(draft.new, body, where=where), changes=changes)
 
 
 def _depth(draft: Draft, row: Row) -> tuple[int, str]:

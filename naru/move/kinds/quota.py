@@ -33,6 +33,7 @@ COMPUTE = Kind(
     "compute quota",
     path="/os-quota-sets",
     wrap="quota_set",
+    handled=NO_QUOTA,
     not_compared=NO_QUOTA,
     at_end=True,
     counterpart=_of_project,
@@ -109,7 +110,7 @@ def quotas(draft: Draft) -> None:
     """Quotas of projects, unlimited while things are made: what is made on the way counts, too."""
     for kind in KINDS:
         for row in draft.facts.owned(kind.name):
-            body, rules = _known(draft, kind, row.body)
+            body, changes = _known(draft, kind, row.body)
             unlimited = dict.fromkeys(body, -1)
             project = draft.ref("project", row.project)
             created = draft.decisions["project", row.project].decision == "create"
@@ -128,7 +129,7 @@ def quotas(draft: Draft) -> None:
                 about=row,
                 project=row.project,
             )
-            draft.made(row, step, SAME_AT_END(), rules)
+            draft.made(row, step, SAME_AT_END(), changes, kept=_counts(row))
             draft.first_creation(row.project, kind.service, step)
 
 
@@ -149,7 +150,7 @@ def user_quotas(draft: Draft) -> None:
         if draft.ref("user", user) is None:
             draft.leave(row, NOT_MOVED())
             continue
-        body, rules = _own(draft, row)
+        body, changes = _own(draft, row)
         whole = _whole(draft, row)
         if not body:
             draft.leave(row, ALL_UNKNOWN(cloud=draft.new, names=", ".join(sorted(own(row, whole)))))
@@ -161,7 +162,7 @@ def user_quotas(draft: Draft) -> None:
                 detail=PROJECTS_COUNTS(),
                 about=row.id,
             )
-        draft.made(row, _exact_step(row), SAME_AT_END(), rules)
+        draft.made(row, _exact_step(row), SAME_AT_END(), changes, kept=_counts(row))
     for project in draft.facts.projects:
         for existing in draft.existing(USER.name, project):
             if _existing_own(draft, existing):
@@ -192,8 +193,8 @@ def _existing_own(draft: Draft, existing: Row) -> dict[str, int]:
 def _own(draft: Draft, row: Row) -> tuple[dict[str, int], list[FieldChange]]:
     """What is set of a user's own, since all else follows the project's; changes for what the new cloud does not
     have."""
-    known, rules = _known(draft, COMPUTE, row.body)
-    return {name: known[name] for name in own(row, _whole(draft, row)) if name in known}, rules
+    known, changes = _known(draft, COMPUTE, row.body)
+    return {name: known[name] for name in own(row, _whole(draft, row)) if name in known}, changes
 
 
 def _whole(draft: Draft, row: Row) -> Row | None:
@@ -224,7 +225,7 @@ def _known(draft: Draft, kind: Kind, quotas: Mapping[str, Any]) -> tuple[dict[st
     """The quotas that the new cloud has, too, for a project's; changes for the others."""
     known = draft.note(Names).of(draft, kind)
     body: dict[str, int] = {}
-    rules = []
+    changes = []
     for name, value in quotas.items():
         if name in NO_QUOTA or not isinstance(value, int):
             continue
@@ -232,8 +233,13 @@ def _known(draft: Draft, kind: Kind, quotas: Mapping[str, Any]) -> tuple[dict[st
         if new in known:
             body[new] = value
         else:
-            rules.append(FieldChange(name, value, None, UNKNOWN(cloud=draft.new)))
-    return body, rules
+            changes.append(FieldChange(name, value, None, UNKNOWN(cloud=draft.new)))
+    return body, changes
+
+
+def _counts(row: Row) -> list[str]:
+    """The names of the row's quotas: each is set, or a change says why not."""
+    return [name for name, value in row.body.items() if isinstance(value, int)]
 
 
 def _per_type(draft: Draft, name: str) -> str:

@@ -30,6 +30,7 @@ KIND = Kind(
     path="/rbac-policies",
     wrap="rbac_policy",
     sent=("object_type", "action"),
+    handled=frozenset(("object_id", "target_tenant")),
     compared=_compared,
     owned=True,
     terraform="openstack_networking_rbac_policy_v2",

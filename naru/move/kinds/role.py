@@ -19,7 +19,7 @@ KIND = Kind(
     sent=("name", "description", "options"),
     handled=frozenset(("domain_id",)),
 )
-ASSIGNMENT = Kind("role assignment", relation=True, owned=True)
+ASSIGNMENT = Kind("role assignment", handled=frozenset(("role", "user", "group", "scope")), relation=True, owned=True)
 
 NO_ROLE = message("move.role.no_role", en="its role is not on the new cloud", ko="해당 역할이 새 클라우드에 없습니다")
 NO_NAMED_ROLE = message(

@@ -36,14 +36,22 @@ def _after_cutover(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     return {"gateway": addresses, "enable_snat": info.get("enable_snat"), "routes": row.body.get("routes", [])}
 
 
+FLAGS = {
+    "distributed": "dvr",
+    "ha": "l3-ha",
+    "enable_default_route_bfd": "enable-default-route-bfd",
+    "enable_default_route_ecmp": "enable-default-route-ecmp",
+}
+"""What is said of a router where it is so, and the extension that says it."""
+
 KIND = Kind(
     "router",
     path="/routers",
     wrap="router",
-    sent=("name", "description", "admin_state_up", "distributed", "ha"),
-    extensions={"distributed": "dvr", "ha": "l3-ha"},
-    harmless={"distributed": (False,), "ha": (False,)},
-    handled=frozenset(("tags",)),
+    sent=("name", "description", "admin_state_up", *FLAGS),
+    extensions=FLAGS,
+    harmless=dict.fromkeys(FLAGS, (False,)),
+    handled=frozenset(("tags", "external_gateways")),
     not_kept={
         "flavor_id": message(
             "move.router.flavor",
@@ -52,13 +60,8 @@ KIND = Kind(
         )(),
         "service_type_id": message("move.router.service_type", en="is the cloud's", ko="클라우드가 정하는 값입니다")(),
     },
-    derived=frozenset(
-        (
-            *("external_gateways", "availability_zones", "routes", "external_gateway_info"),
-            *("enable_default_route_bfd", "enable_default_route_ecmp"),
-        )
-    ),
-    not_compared=frozenset(("flavor_id", "service_type_id")),
+    derived=frozenset(("availability_zones", "routes", "external_gateway_info")),
+    not_compared=frozenset(("flavor_id", "service_type_id", "external_gateways")),
     compared=_compared,
     after_cutover=_after_cutover,
     owned=True,
@@ -68,6 +71,11 @@ PORT_OF_OTHERS = message(
     "move.router.port_of_others",
     en="the port belongs to a project that is not moved with it",
     ko="함께 이전하지 않는 프로젝트의 포트입니다",
+)
+FURTHER_GATEWAYS = message(
+    "move.router.further_gateways",
+    en="a router is given its first gateway alone; add the others by hand after the cut-over",
+    ko="첫 번째 게이트웨이만 연결합니다. 나머지는 전환한 뒤 직접 추가해야 합니다",
 )
 INTERFACE = message(
     "move.title.router_interface", en="{thing}: interface {address}", ko="{thing}: 인터페이스 {address}"
@@ -104,12 +112,13 @@ class Interfaces:
 def routers(draft: Draft) -> None:
     """Routers with their interfaces at the exact addresses, and the routes over these."""
     for row in draft.facts.owned(KIND.name):
-        body, rules = draft.sent(KIND, row)
-        for name in ("distributed", "ha"):
+        body, changes = draft.sent(KIND, row)
+        for name in FLAGS:
             if not body.get(name):
                 body.pop(name, None)
-        rules += KIND.unknown(row)
-        step = make(draft, KIND, row, body, rules)
+        if further := (row.body.get("external_gateways") or [])[1:]:
+            changes.append(FieldChange("external_gateways", further, None, FURTHER_GATEWAYS()))
+        step = make(draft, KIND, row, body, changes)
         interfaces = _interfaces(draft, row, step)
         draft.note(Interfaces).steps[row.id] = interfaces
         if row.body.get("routes") and _connected(draft, row):

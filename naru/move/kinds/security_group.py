@@ -109,7 +109,6 @@ def groups(draft: Draft) -> None:
             tags(draft, KIND, row, step)
             continue
         body, changes = draft.sent(KIND, row)
-        changes += KIND.unknown(row)
         make(draft, KIND, row, body, changes)
 
 

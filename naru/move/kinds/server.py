@@ -359,7 +359,6 @@ def _server(draft: Draft, row: Row) -> None:
         draft.leave(row, clauses(made.problems), severity="error", hint=CORRECT())
         return
     beside = {"os:scheduler_hints": {"group": group}} if (group := _group(draft, row)) else {}
-    changes = [*made.changes, *KIND.unknown(row)]
     who = actor(draft, row)
     newest = draft.facts.new.supports(KIND.service, VERSION)
     creation = KIND.creation(
@@ -375,7 +374,7 @@ def _server(draft: Draft, row: Row) -> None:
     )
     title = BOOT(thing=thing(row))
     after = [*made.after, entered(draft, row)]
-    step = draft.create(row, creation, title=title, rules=changes, after=after, unit=unit(row))
+    step = draft.create(row, creation, title=title, changes=made.changes, after=after, unit=unit(row))
     marked_in_metadata(draft, KIND, row, step)
     _afterwards(draft, row, step)
 

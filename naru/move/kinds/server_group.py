@@ -26,7 +26,7 @@ KIND = Kind(
     path="/os-server-groups",
     wrap="server_group",
     version="2.64",
-    handled=frozenset(("name", "policy", "rules")),
+    handled=frozenset(("name", "policy", "policies", "rules")),
     derived=frozenset(("members",)),
     not_compared=frozenset(("policies", "metadata")),
     compared=_compared,
@@ -55,7 +55,7 @@ def server_groups(draft: Draft) -> None:
             ignore=[*existing, *map(ref, twins)],
             actor=who,
         )
-        step = draft.create(row, creation, rules=owner_changes(draft, row), after=[entered(draft, row)])
+        changes = owner_changes(draft, row)
         if row.body.get("metadata"):
-            draft.change(row, FieldChange("metadata", row.body["metadata"], {}, NO_METADATA()))
-        twins.append(step)
+            changes.append(FieldChange("metadata", row.body["metadata"], {}, NO_METADATA()))
+        twins.append(draft.create(row, creation, changes=changes, after=[entered(draft, row)]))

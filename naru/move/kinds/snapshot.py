@@ -167,11 +167,10 @@ def _snapshot(draft: Draft, row: Row, of: Row, before: list[str]) -> str:
     # force: the new volume's server is there already, and stopped
     body: dict[str, Any] = {**kept(row, KIND.sent), "metadata": metadata, "force": True}
     body["volume_id"] = draft.ref(volume.KIND.name, of.id)
-    rules = owner_changes(draft, row)
-    rules.append(FieldChange("created_at", row.body.get("created_at"), None, MADE_ANEW()))
+    changes = owner_changes(draft, row)
+    changes.append(FieldChange("created_at", row.body.get("created_at"), None, MADE_ANEW()))
     if row.body["size"] != of.body["size"]:
-        rules.append(FieldChange("size", row.body["size"], of.body["size"], EXTENDED()))
-    rules += KIND.unknown(row)
+        changes.append(FieldChange("size", row.body["size"], of.body["size"], EXTENDED()))
     listing = ["/snapshots/detail?all_tenants=1&volume_id=", body["volume_id"]]
     after = [volume.placed(of), *before, entered(draft, row)]
     step = draft.create(
@@ -184,7 +183,7 @@ def _snapshot(draft: Draft, row: Row, of: Row, before: list[str]) -> str:
             carry=volume.way(draft, of, SnapshotCopy, snapshot=row.id),
         ),
         queue=draft.queue(of),
-        rules=rules,
+        changes=changes,
         title=WITH_CONTENT(thing=thing(row), volume=thing(of)),
         after=after,
     )

@@ -38,11 +38,12 @@ def subnets(draft: Draft) -> None:
     """Subnets, without DHCP at first."""
     for row in draft.facts.owned(KIND.name):
         network = draft.ref("network", row.body["network_id"])
-        if network is None or (KIND.name, row.id) in draft.decisions:
-            if network is None:
-                draft.leave(row, NO_NETWORK())
+        if network is None:
+            draft.leave(row, NO_NETWORK())
             continue
-        body, rules = draft.sent(KIND, row)
+        if (KIND.name, row.id) in draft.decisions:
+            continue  # with its network, by the map
+        body, changes = draft.sent(KIND, row)
         body["network_id"] = network
         for name in ("ipv6_address_mode", "ipv6_ra_mode"):
             if body.get(name) is None:
@@ -53,10 +54,9 @@ def subnets(draft: Draft) -> None:
             body["subnetpool_id"] = draft.ref("subnet pool", pool)
             if body["subnetpool_id"] is None:
                 del body["subnetpool_id"]
-                rules.append(FieldChange("subnetpool_id", pool, None, NO_POOL()))
-        rules += KIND.unknown(row)
+                changes.append(FieldChange("subnetpool_id", pool, None, NO_POOL()))
         where = {"network_id": network, "cidr": row.body["cidr"]}
-        make(draft, KIND, row, body, rules, where=where)
+        make(draft, KIND, row, body, changes, where=where)
 
 
 def _waits_for_dhcp(row: Row) -> bool:

@@ -11,6 +11,8 @@ KIND = Kind(
     path="/subnetpools",
     wrap="subnetpool",
     sent=("name", "description", "prefixes", "default_quota", "is_default"),
+    handled=frozenset(("address_scope_id", "default_prefixlen", "min_prefixlen", "max_prefixlen", "tags")),
+    derived=frozenset(("shared", "ip_version")),  # sharing is an RBAC policy's
     owned=True,
     terraform="openstack_networking_subnetpool_v2",
 )
@@ -22,11 +24,11 @@ NO_SCOPE = message(
 def subnet_pools(draft: Draft) -> None:
     """Subnet pools in their address scopes. Neutron tells prefix lengths as texts, and takes numbers."""
     for row in draft.facts.owned(KIND.name):
-        body, rules = draft.sent(KIND, row)
+        body, changes = draft.sent(KIND, row)
         body |= {name: int(row.body[name]) for name in ("default_prefixlen", "min_prefixlen", "max_prefixlen")}
         if scope := row.body.get("address_scope_id"):
             body["address_scope_id"] = draft.ref("address scope", scope)
             if body["address_scope_id"] is None:
                 del body["address_scope_id"]
-                rules.append(FieldChange("address_scope_id", scope, None, NO_SCOPE()))
-        make(draft, KIND, row, body, rules)
+                changes.append(FieldChange("address_scope_id", scope, None, NO_SCOPE()))
+        make(draft, KIND, row, body, changes)

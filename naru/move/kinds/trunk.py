@@ -21,6 +21,7 @@ KIND = Kind(
     path="/trunks",
     wrap="trunk",
     sent=("name", "description", "admin_state_up"),
+    handled=frozenset(("port_id", "sub_ports", "tags")),
     compared=_compared,
     owned=True,
     terraform="openstack_networking_trunk_v2",
@@ -37,12 +38,12 @@ def trunks(draft: Draft) -> None:
         if parent is None:
             draft.leave(row, NO_PARENT())
             continue
-        body, rules = draft.sent(KIND, row)
+        body, changes = draft.sent(KIND, row)
         body |= {"port_id": parent, "sub_ports": []}
         for sub in row.body.get("sub_ports", []):
             found = draft.ref("port", sub["port_id"])
             if found is None:
-                rules.append(FieldChange("sub_ports", sub, None, NO_SUBPORT()))
+                changes.append(FieldChange("sub_ports", sub, None, NO_SUBPORT()))
             else:
                 body["sub_ports"].append({**sub, "port_id": found})
-        make(draft, KIND, row, body, rules, where={"port_id": parent})
+        make(draft, KIND, row, body, changes, where={"port_id": parent})

@@ -190,11 +190,11 @@ def _attachable(draft: Draft, row: Row, kind: str | None) -> list[FieldChange]:
 def _volume(draft: Draft, row: Row) -> None:
     metadata = {key: value for key, value in (row.body.get("metadata") or {}).items() if key not in ADMIN_METADATA}
     body: dict[str, Any] = {**kept(row, KIND.sent), "metadata": {**metadata, MARK: mark(row)}}
-    rules = owner_changes(draft, row)
+    changes = owner_changes(draft, row)
     kind, why = type_name(draft, row)
     place, where = zone(draft, ZONES.name, ZONE, row.body.get("availability_zone"))
     body |= {name: value for name, value in (("volume_type", kind), ("availability_zone", place)) if value is not None}
-    rules += [*why, *where, *_attachable(draft, row, kind), *KIND.unknown(row)]
+    changes += [*why, *where, *_attachable(draft, row, kind)]
     after = [entered(draft, row)]
     step = draft.create(
         row,
@@ -206,7 +206,7 @@ def _volume(draft: Draft, row: Row) -> None:
             gone=True,
             actor=actor(draft, row),
         ),
-        rules=rules,
+        changes=changes,
         title=EMPTY(thing=thing(row), size=row.body["size"]),
         after=after,
     )
