@@ -65,12 +65,13 @@ def befores(unit: int, place: int) -> Iterator[tuple[int, int]]:
 
 
 def kinds(kill_at: int = 0, first: list[float] | None = None) -> Any:
+    from naru.plan.arguments import Arguments
     from naru.plan.kinds import Kinds
 
     registry = Kinds()
     count = 0
 
-    @registry.step("bench.trivial", no_undo="nothing is done")
+    @registry.step("bench.trivial", args=Arguments, no_undo="nothing is done")
     def trivial(context: Any) -> None:
         nonlocal count
         count += 1
