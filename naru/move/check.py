@@ -126,7 +126,7 @@ def undecided(draft: Draft) -> None:
     """Whatever the map leaves open."""
     for choice in draft.choices.values():
         if choice.target is None:
-            draft.find(
+            draft.report(
                 "error",
                 UNDECIDED(section=choice.need.section, key=choice.need.key, why=choice.why),
                 detail=USED_BY(users=dict(choice.need.users)),
@@ -139,14 +139,14 @@ def unread(draft: Draft) -> None:
     """What could not be read, where a plan can be made without it: see `naru.move.reading`."""
     for side in (draft.facts.old, draft.facts.new):
         for kind, problem in side.unread.items():
-            draft.find("warning", UNREAD(kind=kind, cloud=side.cloud), detail=problem, hint=MEND())
+            draft.report("warning", UNREAD(kind=kind, cloud=side.cloud), detail=problem, hint=MEND())
 
 
 def unused_places(draft: Draft) -> None:
     """Places that say nothing: where a new volume will be is not known yet, so the old one's backend decides."""
     for name, backend in sorted(draft.storages[1].backends.items()) if draft.options.storage else ():
         if backend.place:
-            draft.find(
+            draft.report(
                 "info",
                 PLACE_UNUSED(name=name, cloud=draft.new),
                 about=f"backend {name}",
@@ -165,7 +165,7 @@ def addresses(draft: Draft) -> None:
         macs[used.body["network_id"], str(used.body["mac_address"]).lower()] = used
     for row, network, address in _wanted(draft):
         if other := taken.get((network, address)):
-            draft.find(
+            draft.report(
                 "error",
                 ADDRESS_IN_USE(thing=thing(row), address=address, cloud=draft.new),
                 detail=_user(other),
@@ -176,7 +176,7 @@ def addresses(draft: Draft) -> None:
         network = draft.ref("network", row.body["network_id"])
         if isinstance(network, str) and (other := macs.get((network, row.body["mac_address"].lower()))):
             summary = MAC_IN_USE(thing=thing(row), cloud=draft.new)
-            draft.find("error", summary, detail=other.id, about=row.id)
+            draft.report("error", summary, detail=other.id, about=row.id)
     _pools(draft)
 
 
@@ -209,7 +209,7 @@ def _pools(draft: Draft) -> None:
         for ours in _ranges(old):
             for theirs in _ranges(new):
                 if ours[0] <= theirs[1] and theirs[0] <= ours[1]:
-                    draft.find(
+                    draft.report(
                         "warning",
                         POOLS_OVERLAP(
                             thing=thing(old), first=str(max(ours[0], theirs[0])), last=str(min(ours[1], theirs[1]))
@@ -244,7 +244,7 @@ def attachments(draft: Draft) -> None:
     for one, other, found in (("Nova", "Cinder", nova - cinder), ("Cinder", "Nova", cinder - nova)):
         for volume, server in sorted(found):
             row = draft.facts.old.all("volume").get(volume)
-            draft.find(
+            draft.report(
                 "warning",
                 ATTACHMENTS_DIFFER(
                     thing=thing(row) if row else THING(kind="volume", name=volume), one=one, server=server, other=other
@@ -260,7 +260,7 @@ def bound(draft: Draft) -> None:
     needs = needed(dependencies(draft.facts.old, draft.facts.projects))
     for group in together(draft.facts.projects, needs):
         if len(group) > 1:
-            draft.find(
+            draft.report(
                 "info",
                 BOUND(names=", ".join(draft.facts.projects[project].name for project in group)),
                 hint=TOGETHER(),
@@ -279,7 +279,7 @@ def capacity(draft: Draft) -> None:
         wanted = resources(row)
         if wanted in room and not room[wanted].body["candidates"]:
             summary = NO_ROOM(cloud=draft.new, flavor=row.name)
-            draft.find("error", summary, detail=wanted, about=decision.id, hint=ADD_HOSTS())
+            draft.report("error", summary, detail=wanted, about=decision.id, hint=ADD_HOSTS())
 
 
 def disabled(draft: Draft) -> None:
@@ -287,7 +287,7 @@ def disabled(draft: Draft) -> None:
     for rows in (draft.facts.projects, draft.facts.users):
         for row in rows.values():
             if not row.body.get("enabled", True):
-                draft.find(
+                draft.report(
                     "info",
                     DISABLED(thing=thing(row)),
                     detail=OPEN_MEANWHILE(),

@@ -52,7 +52,7 @@ def findings(draft: Draft) -> None:
             key=lambda pair: (-pair[0], pair[1]),
         )
         if own:
-            draft.find(
+            draft.report(
                 "info",
                 f"project {project.name}: servers that are to be off for a while: {len(own)}, the longest for about"
                 f" {duration(own[0][0])}",

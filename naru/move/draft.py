@@ -207,7 +207,7 @@ class Draft:
     def leave(self, row: Row, why: Text, *, hint: Text = "", severity: Severity = "warning") -> None:
         """It is not moved."""
         self._decide(row, "leave", why, ())
-        self.find(severity, NOT_MOVED(thing=thing(row), why=why), about=row.id, hint=hint)
+        self.report(severity, NOT_MOVED(thing=thing(row), why=why), about=row.id, hint=hint)
 
     def create(
         self,
@@ -349,7 +349,7 @@ class Draft:
         """Later barriers of the project wait for these steps in place of those so far."""
         self._since[project] = list(steps)
 
-    def find(self, severity: Severity, summary: Text, *, about: str = "", detail: Text = "", hint: Text = "") -> None:
+    def report(self, severity: Severity, summary: Text, *, about: str = "", detail: Text = "", hint: Text = "") -> None:
         """Something that the reader must know."""
         self.plan.findings.append(Finding(severity, summary, detail, hint, about))
 

@@ -43,54 +43,65 @@ def _nothing(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of thing. `name` is the inventory's, where it is declared how it is read.
-
-    Making: `path` is where it is made, `wrap` the key around its fields, `item` what its own path begins with where
-    that is not `path`, `version` the microversion. `sent` are the fields that are sent as they were, `extensions` names
-    the API extensions that some of them need on the new cloud, `harmless` the values that are as good as none: they
-    need no extension, and are not missed.
-
-    Keeping: `handled` are further fields that the module deals with by itself. `not_kept` are those that cannot be the
-    same, and why. `derived` are those that another thing or a later step brings about, or that the cloud sets for
-    itself: the plan does not report them as lost, and they are not compared.
-
-    Comparing: `not_compared` are further fields that are not compared as the API says them, whether they are sent,
-    handled or not kept. `compared` gives fields in a form in which both sides can be compared, in their place;
-    `after_cutover` those that are only the same after the cut-over, `arrives` what of these the new one is to have
-    whatever the old one had. Of a `relation` there is nothing to compare: that
-    it exists is all. What is set `at_end` is compared when the move is finalized. `counterpart` gives the id on the new
-    cloud where that does not follow from what its step made: of the row, by the new ids of things (kind, old id).
-
-    Needing: what a thing names it needs, but for `origins`, the references that only say where it once came from.
-    `both_ways` are those by which the thing that is named needs this one, too.
-
-    `owned`: it belongs to a project, and one that no rule has decided about is told to the reader of the plan.
-    `terraform` is the resource of terraform-provider-openstack; one that is not `importable` has no import there.
-    """
+    """A kind of thing: what a move knows of it, in five groups of fields."""
 
     name: str
+    """The inventory's name of the kind, like `port`; how it is read is declared there (`naru.inventory.kinds`)."""
+
+    # -- making
     path: str = ""
+    """Where one is made: `/ports`."""
     wrap: str = ""
+    """The key around its fields in requests and answers: `port`."""
     item: str = ""
+    """What the path of one begins with, where that is not `path` and a slash: `/servers/`."""
     version: str = ""
+    """The microversion in which it is made."""
     sent: tuple[str, ...] = ()
+    """The fields that are sent as they were."""
     extensions: Mapping[str, str] = field(default_factory=dict)
+    """By field: the API extension that it needs on the new cloud; without that it is not sent, and told."""
     harmless: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    """By field: the values that are as good as none: they need no extension, and nobody misses them."""
+
+    # -- keeping
     handled: frozenset[str] = frozenset()
+    """Further fields that the module keeps by itself, in another form or by another request."""
     not_kept: Mapping[str, Text] = field(default_factory=dict)
+    """By field: why it cannot be the same."""
     derived: frozenset[str] = frozenset()
+    """Fields that follow from another thing or a later step, or that the cloud sets for itself: they are not reported
+    as lost, and not compared. Of a port: `binding:vif_type`."""
+
+    # -- comparing
     not_compared: frozenset[str] = frozenset()
+    """Further fields that are not compared as the API says them, whether they are sent, handled or not kept."""
     compared: Comparable = _nothing
+    """Gives fields in a form that both sides can be compared in, such as names in place of ids."""
     after_cutover: Comparable = _nothing
+    """The same, of fields that are only equal after the cut-over."""
     arrives: Callable[[Row], dict[str, Any]] = lambda row: {}
+    """What of these the new one is to have after the cut-over whatever the old one says, which is stopped by then."""
     relation: bool = False
+    """It only says that two things belong together: there is nothing to compare but that it exists."""
     at_end: bool = False
+    """It is set, and so compared, when the move is finalized."""
     counterpart: Callable[[Row, Mapped], str] | None = None
+    """The id on the new cloud, where that is not what its step has made: of the row, by the new ids of other things."""
+
+    # -- needing
     origins: frozenset[str] = frozenset()
+    """References that only say where it once came from. What it names by any other, it needs."""
     both_ways: frozenset[str] = frozenset()
+    """References by which the thing that is named needs this one, too."""
+
+    # -- telling
     owned: bool = False
+    """It belongs to a project: one that no rule has decided about is an error of the plan."""
     terraform: str = ""
+    """The resource of terraform-provider-openstack; "" for none."""
     importable: bool = True
+    """Whether that provider can import one."""
 
     @property
     def service(self) -> str:

@@ -107,14 +107,17 @@ class Volume(Protocol):
 
     def ranges(self, start: int, end: int, since: str = "") -> list[Extent]:
         """What may have changed in [start, end) since the point `since`; without one, all that may hold data. In
-        order, apart from each other. What is not in a list without `since` is zero."""
+        order, apart from each other. What is not in a list without `since` is zero. It may have more than what changed.
+        It has all of it where nobody wrote while the point was made; else what was written in that moment may be
+        missing here or in `data`, so both are asked (see `naru.volumes.engine.changes`)."""
 
     def sure(self, since: str) -> bool:
         """Whether `ranges` since that point have everything even if the volume was in use then: whether a verification
         of them alone can stand for one of everything."""
 
     def data(self, start: int, end: int, since: str = "") -> list[Extent]:
-        """As `ranges`, cheaply: may be coarser."""
+        """The same sooner, in whole pieces of the storage (of Ceph's object map): it may have more, and of a volume in
+        use it may lack other changes than `ranges`."""
 
     def read(self, buffer: Buffer, at: int, offset: int, length: int) -> Pending:
         """Reads `length` bytes from `offset` into the buffer from `at`. Within the volume, at most CHUNK."""

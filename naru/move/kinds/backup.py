@@ -177,7 +177,7 @@ def _room(draft: Draft) -> None:
     for project in draft.facts.projects.values():
         made = [row for row in draft.facts.owned(KIND.name, project.id) if draft.ref(KIND.name, row.id)]
         if made:
-            draft.find(
+            draft.report(
                 "info",
                 ROOM(project=project.name, count=len(made), size=sum(map(_size, made))),
                 detail=EACH_TAKES(count=LIMITS[COPIES]),

@@ -70,10 +70,10 @@ def differences(draft: Draft) -> None:
         elif row:
             draft.leave(row, NOT_THERE(cloud=draft.new, rule=_text(rule)), hint=MAKE_ALIKE())
         else:
-            draft.find("warning", FEWER(new=draft.new, old=draft.old), detail=_text(rule), hint=MAKE_ALIKE())
+            draft.report("warning", FEWER(new=draft.new, old=draft.old), detail=_text(rule), hint=MAKE_ALIKE())
     for rule in new:
         if not set(_uses(rule)) <= before:
-            draft.find("warning", MORE(new=draft.new, old=draft.old), detail=_text(rule), hint=MAKE_ALIKE())
+            draft.report("warning", MORE(new=draft.new, old=draft.old), detail=_text(rule), hint=MAKE_ALIKE())
 
 
 def _rules(side: Side) -> Sequence[Mapping[str, Any]]:

@@ -52,7 +52,7 @@ def projects(draft: Draft) -> None:
         domain = draft.ref("domain", row.body.get("domain_id"))
         if found := matched(draft, KIND, row, domain):
             if counts := _content(draft, found):
-                draft.find(
+                draft.report(
                     "warning",
                     NOT_EMPTY(thing=thing(row), cloud=draft.new, things=counts),
                     detail=BESIDE(),

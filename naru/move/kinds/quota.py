@@ -156,7 +156,7 @@ def user_quotas(draft: Draft) -> None:
             draft.leave(row, ALL_UNKNOWN(cloud=draft.new, names=", ".join(sorted(own(row, whole)))))
             continue
         if whole and (above := [name for name, value in body.items() if _more(value, whole.body.get(name, -1))]):
-            draft.find(
+            draft.report(
                 "info",
                 MORE(quota=_of(draft, row), names=", ".join(above)),
                 detail=PROJECTS_COUNTS(),

@@ -120,7 +120,7 @@ def rules(draft: Draft) -> None:
         for rule in row.body.get("security_group_rules", []):
             body = {name: rule.get(name) for name in RULE if name in rule}
             if lost := _map(draft, body):
-                draft.find(
+                draft.report(
                     *("warning", RULE_NOT_MOVED(name=row.name, kind=lost)),
                     detail=_text(rule),
                     about=row.id,

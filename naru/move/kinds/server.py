@@ -216,7 +216,7 @@ def servers(draft: Draft) -> None:
             draft.leave(row, state.note, hint=MEND())
         else:
             if state.note:
-                draft.find("warning", STATE(thing=thing(row), state=state.note), about=row.id)
+                draft.report("warning", STATE(thing=thing(row), state=state.note), about=row.id)
             _server(draft, row)
 
 

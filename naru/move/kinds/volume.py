@@ -182,7 +182,7 @@ def _attachable(draft: Draft, row: Row, kind: str | None) -> list[FieldChange]:
     servers = len(row.body.get("attachments") or [])
     if servers > 1 and not may:
         said = ONE_SERVER(thing=thing(row), servers=servers, cloud=draft.new)
-        draft.find("error", said, about=row.id, hint=MULTIATTACH())
+        draft.report("error", said, about=row.id, hint=MULTIATTACH())
     was = bool(row.body.get("multiattach"))
     return [FieldChange("multiattach", was, may, TYPE_SAYS())] if was != may else []
 
