@@ -86,7 +86,7 @@ class Transport(requests.Session):
 
 
 def _fault(method: str, answer: requests.Response, options: Mapping[str, Any]) -> str:
-    """What is wrong with an answer that asking again may mend, in words; empty when nothing is."""
+    """What is wrong with an answer that asking again may fix, in words; empty when nothing is."""
     if answer.status_code in RETRIABLE:
         return f"{answer.status_code} {answer.text[:500].strip()}".strip()
     if not answer.ok or options.get("stream") or method == "HEAD":
