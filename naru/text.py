@@ -39,7 +39,7 @@ def parse_duration(text: str) -> float:
     """Seconds: a number with s, m, h or d, above 0 (`30s`, `1.5h`)."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", text)
     if not found or not float(found[1]):
-        raise ValueError(f"{text!r} is no duration; like 30s, 10m or 1h")
+        raise ValueError(f"{text!r} is not a duration; like 30s, 10m or 1h")
     return float(found[1]) * _SECONDS[found[2]]
 
 
@@ -56,7 +56,7 @@ def parse_rate(text: str) -> float:
     """Bytes a second: a number, above 0, with K, M or G for their binary multiples (`500K`, `1.5G`)."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)", text)
     if not found or not float(found[1]):
-        raise ValueError(f"{text!r} is no rate; like 500K, 80M or 1.5G, in bytes a second")
+        raise ValueError(f"{text!r} is not a rate; like 500K, 80M or 1.5G, in bytes a second")
     return float(found[1]) * _MULTIPLES[found[2]]
 
 

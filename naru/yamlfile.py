@@ -1,4 +1,4 @@
-"""YAML as people write it: a key that is twice in a mapping is an error, since the first would count for nothing."""
+"""YAML as people write it: a key that is twice in a mapping is an error, because the first one would be ignored."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -31,13 +31,13 @@ _Timeless.yaml_implicit_resolvers = {
 
 
 def parse(text: str, *, times: bool = True) -> Any:
-    """What the text says; without `times`, those are texts as they were written, for an error to show them so. Raises
-    yaml.YAMLError, for a key that is there twice, too."""
+    """The values in the text; without `times`, those are texts as they were written, for an error to show them so.
+    Raises yaml.YAMLError, also for a key that is there twice."""
     return yaml.load(text, _Loader if times else _Timeless)
 
 
 def where(error: yaml.YAMLError) -> str:
-    """What is wrong and in which line, without the line itself, which may hold a password."""
+    """The problem and its line, without the line itself, which may hold a password."""
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
     return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark and problem else type(error).__name__
 

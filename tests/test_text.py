@@ -51,7 +51,7 @@ def test_durations_are_read(text: str, expected: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "10", "0s", "0.0h", "-1s", "1 h", "1w", "h", "1e3s", "10M"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration; like 30s, 10m or 1h"):
+    with pytest.raises(ValueError, match="is not a duration; like 30s, 10m or 1h"):
         parse_duration(text)
 
 
@@ -64,7 +64,7 @@ def test_rates_are_read(text: str, expected: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "0", "0M", "-1", "80m", "80 M", "80MB", "fast", "nan"])
 def test_what_is_no_rate_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no rate; like 500K, 80M or 1\.5G, in bytes a second"):
+    with pytest.raises(ValueError, match=r"is not a rate; like 500K, 80M or 1\.5G, in bytes a second"):
         parse_rate(text)
 
 

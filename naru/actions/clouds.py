@@ -3,9 +3,9 @@
 import math
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from naru.actions.arguments import url
 from naru.cloud.client import Call, Cloud, CloudError, Unavailable
@@ -15,6 +15,8 @@ from naru.inventory.kinds import values
 from naru.plan.context import Context
 from naru.plan.errors import Transient
 from naru.plan.kinds import Retry
+
+T = TypeVar("T")
 
 SETTLE = 3.0
 """Seconds after which the request of a killed process has surely left its trace."""
@@ -35,6 +37,7 @@ _running = threading.local()
 
 def cloud(context: Context, name: str) -> Cloud:
     """The cloud of clouds.yaml, one client of it for all steps; what it is asked is logged with the calling step."""
+    # the step that asked last in this thread is the one whose log has the requests: a step runs in one thread
     _running.context = context
     with _lock:
         if name not in _clouds:
@@ -109,16 +112,17 @@ def get(client: Cloud, service: str, path: str, wrap: str, version: str = "") ->
     return found[wrap] if wrap and wrap in found else found
 
 
-def looks(context: Context) -> Iterator[Any]:
-    """Looks at what is under way: each turn gives a function that waits for the next."""
+def polling(context: Context) -> Iterator[None]:
+    """Turns at which to look at what is under way: the first one immediately, each further one after a pause."""
     pause = POLL[0]
     while True:
-        yield lambda pause=pause: context.sleep(pause)
+        yield
+        context.sleep(pause)
         pause = min(POLL[1], pause * 1.4)
 
 
 def remove(
-    context: Context, client: Cloud, service: str, path: str, wrap: str = "", version: str = "", gone: Any = False
+    context: Context, client: Cloud, service: str, path: str, wrap: str = "", version: str = "", gone: bool = False
 ) -> None:
     """Deletes what is at the path, if it is there. With `gone`, waits until it is not. Raises Transient while
     something else still holds it."""
@@ -130,13 +134,12 @@ def remove(
         if error.status != 404:
             raise
     if gone:
-        for wait in looks(context):
+        for _ in polling(context):
             item = get(client, service, path, wrap, version)
             if item is None:
                 return
             if str(item.get("status", "")).startswith("error"):
                 raise Transient(f"{path} could not be deleted: {item['status']}")
-            wait()
 
 
 def send(client: Cloud, service: str, request: Mapping[str, Any]) -> Any:
@@ -165,16 +168,17 @@ def _there(client: Cloud, service: str, request: Mapping[str, Any], error: Cloud
     return any(matches(item, there["where"]) for item in items)
 
 
-def wait_for(context: Context, look: Any, done: Any, what: str, limit: float) -> Any:
-    """What `look` gives as soon as `done` says so of it. Raises NaruError after `limit` seconds."""
+def wait_for(context: Context, look: Callable[[], T], done: Callable[[Any], bool], what: str, limit: float) -> T:
+    """Waits until `done` is true of what `look` gives, and returns that. Raises NaruError after `limit` seconds, which
+    begins with `what`."""
     end = time.monotonic() + limit
-    for wait in looks(context):
+    for _ in polling(context):
         found = look()
         if done(found):
             return found
         if time.monotonic() > end:
             raise NaruError(f"{what} after {limit:.0f} s", hint="See the cloud's own logs; then: naru plan retry.")
-        wait()
+    raise AssertionError
 
 
 def deadline(args: Mapping[str, Any]) -> float:

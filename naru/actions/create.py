@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from naru.actions.arguments import Id, UrlPath, resolve, url
-from naru.actions.clouds import DEADLINE, RETRY, SETTLE, client, cloud, deadline, get, looks, matches, remove, send
+from naru.actions.clouds import DEADLINE, RETRY, SETTLE, client, cloud, deadline, get, matches, polling, remove, send
 from naru.actions.request import Action, Actor, Part, Request
 from naru.cloud.client import CloudError
 from naru.plan.arguments import Undo
@@ -40,10 +40,10 @@ class Wait(Part):
 class Create(Action):
     """A thing that is made by POST of `body` under `wrap` to `path` of `service` on `cloud`.
 
-    `beside` is what the request has beside `wrap`; `actor` who makes it. `keep` are fields of the answer that other
-    steps need. `item` is what the thing's path begins with, if that is not `path`, and `key` the field that names it
-    there. For its deletion: with `gone` it takes a while, `closing` is a request to the thing's path that has to come
-    before. `deadline` is seconds.
+    `beside` is what the request has in addition to `wrap`; `actor` who makes it. `keep` are fields of the answer that
+    other steps need. `item` is what the thing's path begins with, if that is not `path`, and `key` the field that names
+    it there. For its deletion: with `gone` it takes a while, `closing` is a request to the thing's path that has to
+    come before. `deadline` is seconds.
     """
 
     step_kind: ClassVar[str] = "cloud.create"
@@ -65,7 +65,7 @@ class Create(Action):
 
 
 class _Thing:
-    """What a `cloud.create` makes, found by its natural key or mark."""
+    """The thing that a `cloud.create` makes, found by its natural key or mark."""
 
     def __init__(self, context: Context, args: Mapping[str, Any], results: Mapping[str, Any]) -> None:
         self.context = context
@@ -76,7 +76,7 @@ class _Thing:
         self.version = self.args.get("version", "")
 
     def search(self) -> list[dict[str, Any]]:
-        """Those that an earlier attempt made."""
+        """The things that an earlier attempt made."""
         find = self.args["find"]
         if "ids" in find:
             return [there for identity in find["ids"] if (there := self.item(identity))]
@@ -85,7 +85,7 @@ class _Thing:
         return [item for item in items if item.get("id") not in ignored and matches(item, find["where"])]
 
     def settle(self) -> list[dict[str, Any]]:
-        """`search`, until it finds something or nothing can appear any more."""
+        """`search`, until it finds something or nothing can appear anymore."""
         found = self.search()
         if not found:
             self.context.sleep(SETTLE)
@@ -93,7 +93,7 @@ class _Thing:
         return found
 
     def there(self) -> dict[str, Any] | None:
-        """What an earlier attempt made; what came to nothing is removed."""
+        """The thing that an earlier attempt made; a failed one is removed."""
         found = self.settle() if self.context.attempt > 1 else []
         for item in found:
             if self.failed(item):
@@ -121,7 +121,7 @@ class _Thing:
         return found
 
     def key(self, item: Mapping[str, Any]) -> str:
-        """What names the item in its path."""
+        """The name of the item in its path."""
         return str(item[self.args.get("key", "id")])
 
     def path_of(self, key: str) -> str:
@@ -133,7 +133,7 @@ class _Thing:
         return get(self.admin, self.service, self.path_of(key), self.args["wrap"], self.version)
 
     def failed(self, item: Mapping[str, Any]) -> bool:
-        """Whether it came to nothing."""
+        """Whether the service failed to make it."""
         wait = self.args.get("wait")
         return bool(wait) and item.get(wait["field"]) in wait["fail"]
 
@@ -141,7 +141,7 @@ class _Thing:
         """Waits until it can be used; the step's result."""
         wait, item, key = self.args.get("wait"), made, self.key(made)
         if wait:
-            for found in looks(self.context):
+            for _ in polling(self.context):
                 item = self.item(key)
                 if item is None:
                     raise PlanError(f"{self.args['wrap']} {key} is gone while it was waited for")
@@ -150,11 +150,10 @@ class _Thing:
                 if self.failed(item):
                     why = (item.get("fault") or {}).get("message") or item.get("fail_reason") or item[wait["field"]]
                     raise PlanError(
-                        f"{self.args['wrap']} {key} came to nothing",
+                        f"{self.args['wrap']} {key} failed",
                         detail=str(why),
-                        hint="When the cause is fixed: naru plan retry; the failed one is deleted first.",
+                        hint="Once the cause is fixed: naru plan retry; the failed one is deleted first.",
                     )
-                found()
         kept = {name: item.get(name) for name in self.args.get("keep", ())}
         return {"id": key, "path": self.path_of(key), **kept}
 
@@ -162,7 +161,9 @@ class _Thing:
         """Deletes what is at the path, and waits until it is gone where it takes its time."""
         if closing := self.args.get("closing"):
             send(self.admin, self.service, {"ok": [404], **closing, "path": path + closing.get("path", "")})
-        remove(self.context, self.admin, self.service, path, self.args["wrap"], self.version, self.args.get("gone"))
+        remove(
+            self.context, self.admin, self.service, path, self.args["wrap"], self.version, bool(self.args.get("gone"))
+        )
 
 
 @step("cloud.create", args=Create, undo="cloud.delete", retry=RETRY, deadline=deadline)
@@ -173,8 +174,8 @@ def create(context: Context) -> dict[str, Any]:
     `find`: `path` and `collection` of a list, `where` with the values (by path) that mark the thing and `ignore` with
     ids of others; or `ids`, of which it gets the first that is free. `wait`: `field`, `until` and `fail` (its values).
     `keep` are fields of the answer that other steps need. `actor`: who makes it. `beside` is what the request has
-    beside `wrap`; `item` what the thing's path begins with, if it is not `path`. For its deletion: `gone`, it takes a
-    while; `closing`, a request to the thing's path that has to come before.
+    in addition to `wrap`; `item` what the thing's path begins with, if it is not `path`. For its deletion: `gone`, it
+    takes a while; `closing`, a request to the thing's path that has to come before.
     """
     return make(context)
 
@@ -219,6 +220,6 @@ def delete(context: Context) -> dict[str, Any]:
 
 
 def _without_references(args: Mapping[str, Any]) -> dict[str, Any]:
-    """What deleting by the path needs; the steps referred to may be undone long since."""
+    """The arguments that deleting by the path needs; steps that others refer to may be undone long since."""
     wanted = ("cloud", "service", "wrap", "version", "gone", "closing")
     return {"path": "", **{name: args[name] for name in wanted if name in args}}

@@ -99,7 +99,10 @@ def stream(
         if scratch:
             remove(context, new, "image", f"/images/{target}")
             raise Transient(differs)
-        raise NaruError(differs, hint="Delete the image original, then: naru plan retry, of this step and its create.")
+        raise NaruError(
+            differs,
+            hint=f"Delete image {target} on {new.name}, then: naru plan retry, of this step and of its create.",
+        )
     return {"size": found.get("size"), "checksum": found.get("checksum")}
 
 

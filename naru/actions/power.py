@@ -97,7 +97,9 @@ def _bring(
             LIMIT,
         )
         if now is None and not gone:
-            raise NaruError(f"server {server} went from {client.name} meanwhile", hint="Skip the step, or roll back.")
+            raise NaruError(
+                f"server {server} disappeared from {client.name} meanwhile", hint="Skip the step, or roll back."
+            )
         if now is not None and now["status"] != state:
             raise NaruError(f"server {server} came to {now['status']}, not {state}", hint="See its fault in Nova.")
     return round(time.monotonic() - begun, 1)

@@ -1,4 +1,4 @@
-"""REST calls to one cloud: its services found and asked in versions that it has itself, its lists whole."""
+"""REST calls to one cloud: its services, found in its catalogue and asked in versions that it has; complete lists."""
 
 import copy
 import html
@@ -32,7 +32,7 @@ MAJORS = {
     "dns": "2",
     "key-manager": "1",
 }
-# an eventlet server of 2017 serves a hundred connections, users' included, and leaves the next one waiting for ever
+# an eventlet server of 2017 serves a hundred connections, users' included, and leaves the next one waiting forever
 CONNECTIONS = 16
 
 # whatever keystoneauth, the transport or, in the middle of a stream, requests raise for a service that does not answer
@@ -81,8 +81,8 @@ class Cloud:
     """The cloud `name` of clouds.yaml, as the identity written there. May be used by many threads.
 
     `record` receives every call that may change something, after its answer; `patience` says how long its caller is
-    ready to wait (see `Transport`). Raises InputError for a name that
-    clouds.yaml does not have, or for a clouds.yaml that is not right.
+    ready to wait (see `Transport`). Raises InputError for a name that clouds.yaml does not have, or for a clouds.yaml
+    that is not valid.
     """
 
     def __init__(

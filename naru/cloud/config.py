@@ -60,7 +60,7 @@ def region(
 
 
 def _wrong(file: Path | None, name: str, what: str) -> InputError:
-    return InputError(f"{file or 'clouds.yaml'}: clouds.{name} is not right", detail=what, hint="Correct it there.")
+    return InputError(f"{file or 'clouds.yaml'}: clouds.{name} is not valid", detail=what, hint="Correct it there.")
 
 
 def _file(files: list[str] | None) -> Path | None:
@@ -90,7 +90,7 @@ def _check(file: Path, name: str) -> None:
         return
     cloud = said["clouds"][name]
     if not isinstance(cloud, dict):
-        raise _wrong(file, name, "it is no mapping; give it at least auth: {auth_url: ...}")
+        raise _wrong(file, name, "it is not a mapping; give it at least auth: {auth_url: ...}")
     wrong = [f"{field}: {what}" for field, what in _problems(cloud)]
     if wrong:
         raise _wrong(file, name, "\n".join(wrong))

@@ -111,7 +111,7 @@ def _within(timeout: Any, patience: float) -> Any:
 
 
 def _fault(method: str, answer: requests.Response, options: Mapping[str, Any]) -> str:
-    """What is wrong with an answer that asking again may mend, in words; empty when nothing is."""
+    """What is wrong with an answer that asking again may fix, in words; empty when nothing is."""
     if answer.status_code in RETRIABLE:
         return f"{answer.status_code} {answer.text[:500].strip()}".strip()
     if not answer.ok or options.get("stream") or method == "HEAD":

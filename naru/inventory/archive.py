@@ -72,7 +72,7 @@ class Archive:
             if version > FORMAT:
                 raise InputError(f"{file} was written by a newer Naru", hint="Read it with that one, or a newer one.")
             if version == 0 and not create:
-                raise InputError(f"{file} is empty", hint="Bring it back from a copy, or read the cloud anew.")
+                raise InputError(f"{file} is empty", hint="Restore it from a copy, or read the cloud again.")
             if version == 0:
                 if self._database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     raise InputError(f"{file} is a database, but no archive of Naru's")
@@ -131,7 +131,7 @@ class Archive:
                 raise NaruError(f"the archive {self.file} cannot be written", detail=str(error)) from error
 
     def end(self, snapshot: int, readings: Sequence[Reading]) -> None:
-        """Says that the snapshot is whole."""
+        """Records that the snapshot is complete."""
         told = json.dumps([vars(reading) for reading in readings])
         with self._lock:
             self._database.execute(
@@ -139,8 +139,8 @@ class Archive:
             )
 
     def add_proofs(self, volume: str, target: str, proofs: Sequence[Mapping[str, Any]]) -> None:
-        """Keeps the proofs of the content of a volume that became `target`; those that were kept of the same begin so,
-        too."""
+        """Keeps the proofs of the content of a volume that became `target`, in place of those kept for the same
+        two volumes, with which `proofs` begins."""
         body = zlib.compress(json.dumps(proofs).encode())
         with self._lock:
             try:
@@ -191,7 +191,7 @@ class Archive:
         return list(self._select(query, (identity, snapshot)))
 
     def proofs(self, volume: str) -> list[dict[str, Any]]:
-        """What became of the content of a volume, or of the one that it became: both ids and the proofs of each."""
+        """The proofs of the content of a volume, named by its old or its new id: both ids, and the proofs."""
         if not self._select("SELECT 1 FROM sqlite_master WHERE name = 'proof'", ()):
             return []
         rows = self._select("SELECT volume, target, body FROM proof WHERE volume = ? OR target = ?", (volume, volume))

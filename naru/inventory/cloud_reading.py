@@ -4,10 +4,10 @@ from collections.abc import Collection
 
 from naru.cloud.client import Cloud
 from naru.inventory.archive import Archive
+from naru.inventory.capacity import read_room
 from naru.inventory.database import Database
 from naru.inventory.kinds import KINDS
 from naru.inventory.read import Reading, Sink, read
-from naru.inventory.room import read_room
 from naru.inventory.rows import Row
 from naru.inventory.user_quotas import read_user_quotas
 
@@ -50,7 +50,7 @@ class CloudReading:
         self._keep(read_user_quotas(self.cloud, self.archive, self.snapshot, projects))
 
     def room(self, resources: Collection[str]) -> None:
-        """Adds whether there is room for each of `resources` (see `naru.inventory.room`)."""
+        """Adds whether there is room for each of `resources` (see `naru.inventory.capacity`)."""
         self._keep(read_room(self.cloud, self.archive, self.snapshot, resources))
 
     def _keep(self, reading: Reading) -> None:

@@ -1,4 +1,4 @@
-"""What differs between two readings of one cloud: before and after, or now and a week ago."""
+"""The differences between two readings of one cloud: before and after, or now and a week ago."""
 
 import heapq
 import json
@@ -11,10 +11,10 @@ from naru.inventory.archive import Archive
 from naru.inventory.rows import Row
 
 # what changes by itself: times of reading and reporting, counters, links that say who asked
-_RESTLESS = frozenset(
+_VOLATILE = frozenset(
     ("updated_at", "updated", "links", "revision_number", "progress", "self", "file", "schema", "hypervisor_links")
 )
-_RESTLESS_OF = {
+_VOLATILE_OF = {
     "hypervisor": frozenset(
         (
             *("cpu_info", "current_workload", "disk_available_least", "free_disk_gb", "free_ram_mb", "uptime"),
@@ -73,11 +73,11 @@ def compare(archive: Archive, before: int, after: int, project: str | None = Non
 
 
 def _changed(before: Row, after: Row) -> Iterator[Difference]:
-    restless = _RESTLESS | _RESTLESS_OF.get(before.kind, frozenset())
-    for field in sorted((before.body.keys() | after.body.keys()) - restless):
+    volatile = _VOLATILE | _VOLATILE_OF.get(before.kind, frozenset())
+    for field in sorted((before.body.keys() | after.body.keys()) - volatile):
         old, new = before.body.get(field), after.body.get(field)
         # a field that is there with null is another thing than one that is not there
-        same = (field in before.body) == (field in after.body) and calm(field, old) == calm(field, new)
+        same = (field in before.body) == (field in after.body) and comparable(field, old) == comparable(field, new)
         if not same:
             yield Difference(after.kind, after.id, after.name, "changed", field, old, new)
 
@@ -98,12 +98,12 @@ def _sorted(items: list[Any]) -> list[Any]:
     return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
 
 
-def calm(field: str, value: Any) -> Any:
+def comparable(field: str, value: Any) -> Any:
     """The value as it is compared: a list without order sorted, an inner `updated_at` left out."""
     if isinstance(value, dict):
-        return {key: calm(key, inner) for key, inner in value.items() if key not in _RESTLESS}
+        return {key: comparable(key, inner) for key, inner in value.items() if key not in _VOLATILE}
     if isinstance(value, list):
-        items = [calm("", item) for item in value]
+        items = [comparable("", item) for item in value]
         return _sorted(items) if field in UNORDERED else items
     # True and 1 are equal for Python, and not for anybody else
     return (type(value).__name__, value) if isinstance(value, bool) else value

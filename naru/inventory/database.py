@@ -89,7 +89,7 @@ def _url(file: Path) -> URL:
             mode = os.fstat(opened.fileno()).st_mode
             said = opened.read().strip()
     except (OSError, UnicodeDecodeError) as error:
-        detail = str(error) if isinstance(error, OSError) else "it is no text"
+        detail = str(error) if isinstance(error, OSError) else "it is not a text"
         raise InputError(f"--nova-database {file} cannot be read", detail=detail, hint=f"As in: {FORMS}") from None
     if mode & 0o077:
         raise InputError(f"--nova-database {file} may be read by others", hint=f"chmod 600 {file}")

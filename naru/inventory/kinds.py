@@ -1,12 +1,12 @@
-"""What kinds of things there are, how each is listed, and which of its fields name other things.
+"""The kinds of things that clouds have, how each is listed, and which of its fields name other things.
 
 A kind is listed whole, over all projects, with as few requests as its service allows. `versions` are microversions
 from the newest to the oldest that are worth asking in; the newest that a cloud has is taken, and a cloud that has none
 of them is asked without. Where a service lets nobody list the things of all (key pairs, members of an image), `each`
 names the kind whose things are asked one by one, with `{id}` in the path. What is asked for each user of a project
 (MEMBER) is read of those projects alone that are asked for: see `naru.inventory.user_quotas`; whether there is room for
-resources (RESOURCES), of those alone that are asked for: see `naru.inventory.room`. What the cloud is and can do
-(ITSELF) is no list of any service: see `naru.inventory.read`.
+resources (RESOURCES), of those alone that are asked for: see `naru.inventory.capacity`. What the cloud is and can do
+(ITSELF) is not a list of any service: see `naru.inventory.read`.
 
 References are paths into the API's answer: `fixed_ips.*.subnet_id` is that field of every item of the list. A path
 that leads nowhere refers to nothing.
@@ -26,21 +26,25 @@ VOLUME = ("3.71", "3.70", "3.68", "3.66", "3.62", "3.59", "3.50", "3.43", "3.27"
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of thing. `name` is OpenStack's word; `references` maps paths to the kinds they name.
+    """A kind of thing. Of the fields:
 
-    `secret` are paths that are never written anywhere: they are replaced by SECRET when read.
-
-    `extension` must be among those of the service (`Cloud.extensions`). `more` are further paths for what the first
-    leaves out, each with the version that has it. `older` are fields that only an older version has: version, field,
-    and the name it is kept under; they are asked for once more. For an `each`, `only` are the parents that are asked
-    (field: value), and `parent` is the field that gets the parent's id.
-
-    `parts` is the field by which a service may list a part alone, without a word: Keystone with an identity backend for
-    each domain (`domain_specific_drivers_enabled`) lists users and groups of one domain. What none was listed of is
-    asked for by itself.
-
-    `least` is the microversion below which the answer is about something else, `instead` what an operator can do where
-    the list cannot be had. `ko` is what it is called in Korean.
+    - `name`: OpenStack's word, such as `floating IP`; `ko`: the Korean one
+    - `path`, `collection`: where its list is, and the key under which the answer has it: `/ports`, `ports`
+    - `versions`: the microversions to ask in, newest first
+    - `references`: the kinds that fields name, by path: `network_id: network`
+    - `extension`: what the service must have among its extensions (`Cloud.extensions`): `trunk`
+    - `more`: further paths for what the first leaves out, each with the version that has it
+    - `older`: fields that only an older version has: version, field, and the name it is kept under. They are asked for
+      once more
+    - `each`: the kind whose things are asked one by one for theirs (`project`, for quotas), or a constant below
+    - `only`: for an `each`, which parents are asked (field: value); `parent`: the field that gets the parent's id
+    - `key`: the fields that make the row's id: `group_id`, `id`; `title`: the field that makes its name
+    - `secret`: paths that are never written anywhere; SECRET takes their place when they are read
+    - `least`: the microversion below which the answer is about something else
+    - `instead`: what an operator can do where the list cannot be had
+    - `parts`: the field by which a service may list a part alone without saying so: Keystone with an identity backend
+      for each domain (`domain_specific_drivers_enabled`) lists users and groups of one domain. Values of
+      which nothing was listed are asked for one by one
     """
 
     name: str
@@ -176,7 +180,7 @@ KINDS: tuple[Kind, ...] = (
         "compute",
         "/flavors/detail?is_public=None",
         "flavors",
-        versions=("2.100", "2.75", "2.61", "2.53"),  # the version after these has no rxtx_factor any more,
+        versions=("2.100", "2.75", "2.61", "2.53"),  # versions after these have no rxtx_factor
         ko="Flavor",
     ),
     Kind(
@@ -487,6 +491,7 @@ KINDS: tuple[Kind, ...] = (
     ),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
+# every message may name a kind: this is what `{x:kind}` says
 for _kind in KINDS:
     word("kind", _kind.name, ko=_kind.ko)
 

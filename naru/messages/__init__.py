@@ -13,7 +13,7 @@ So a plan, a journal and a report hold ids and values, not sentences, and each r
 A value may be a message itself. A place `{name:format}` says how its value is written:
 
 - `kind`: an OpenStack kind of thing (`server`), by what `word` defines; `counts`: a mapping of kinds to numbers
-- `number`: one with its thousands apart; `duration`: seconds
+- `number`: a number with thousands separators; `duration`: seconds
 - `lines`, `clauses`: a list of texts, joined by line ends or semicolons; `list`: by commas
 
 `Text` is what may stand wherever people read something: a message, or a plain string, which is the same in every
@@ -88,7 +88,8 @@ def message(id: str, *, en: str, ko: str) -> Template:
 
 
 def word(kind: str, name: str, *, ko: str) -> None:
-    """Defines what `name`, an English word that values hold, is called: for places of the format `kind`."""
+    """Defines the Korean for `name`, an English word that values hold, for places of the format `kind`. The import of
+    `naru.inventory.kinds` does so for every kind of thing."""
     message(f"{kind}.{name}", en=name, ko=ko)
 
 
@@ -176,7 +177,7 @@ def dump(text: Any) -> Any:
 
 
 def load(raw: Any) -> Any:
-    """What `dump` gave."""
+    """The text or value of which `dump` made this."""
     if isinstance(raw, Mapping):
         if "message" in raw:
             return Message(raw["message"], {name: load(value) for name, value in raw["values"].items()}, raw["text"])

@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any
 
-from naru.inventory.room import resources
+from naru.inventory.capacity import resources
 from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.move.dependencies import dependencies

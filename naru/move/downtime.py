@@ -11,7 +11,7 @@ from naru.move.purposes import CONTENT, ROOT_CONTENT, START, STOP
 from naru.move.work import Work
 from naru.plan.forecast import forecast
 from naru.plan.model import Plan
-from naru.plan.queries import Reading, StepRow, reading
+from naru.plan.queries import JournalView, StepRow, reading
 from naru.text import duration
 
 LONGEST = 10
@@ -84,7 +84,7 @@ def downtimes(work: Work) -> list[Downtime]:
     ]
 
 
-def _parts(now: Reading, starts: Collection[StepRow], stopped: Mapping[str, float]) -> dict[str, dict[str, float]]:
+def _parts(now: JournalView, starts: Collection[StepRow], stopped: Mapping[str, float]) -> dict[str, dict[str, float]]:
     """By server that was stopped and runs again: see `Downtime`."""
     found: dict[str, dict[str, float]] = {}
     by_number = {step.n: step for step in starts}
@@ -104,7 +104,7 @@ def _parts(now: Reading, starts: Collection[StepRow], stopped: Mapping[str, floa
     return found
 
 
-def _stopped(now: Reading) -> dict[str, float]:
+def _stopped(now: JournalView) -> dict[str, float]:
     """By server: when its stop was begun (seconds since 1970), of those that came to stop. Its first attempt counts: a
     later one may have found it stopped. What a rollback has undone does not."""
     stops = now.steps(purpose=STOP, states=["done"])

@@ -8,7 +8,7 @@ from naru.move.windows import PHASES
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.model import OVER
-from naru.plan.queries import Open, StepRow, reading
+from naru.plan.queries import StepRow, Unfinished, reading
 from naru.plan.windows.phases import UnitProgress
 
 _POINTS = (CUTOVER, FINALIZE, END)
@@ -86,7 +86,7 @@ class ProgressReader:
     def _progress(
         self,
         behind: set[int],
-        left: Mapping[int, Open],
+        left: Mapping[int, Unfinished],
         released: frozenset[str],
         cutover: StepRow,
         finalize: StepRow,

@@ -10,9 +10,9 @@ from pathlib import Path
 from naru.cloud.client import Cloud
 from naru.errors import InputError
 from naru.inventory.archive import Archive
+from naru.inventory.capacity import resources
 from naru.inventory.cloud_reading import CloudReading
 from naru.inventory.database import Database
-from naru.inventory.room import resources
 from naru.move import mapfile, result
 from naru.move.facts import Facts, Side
 from naru.move.outcome import Outcome

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from naru.inventory import kinds as inventory
-from naru.inventory.compare import calm
+from naru.inventory.compare import comparable
 from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.move.decisions import Decision
@@ -75,7 +75,7 @@ class Verifier:
         for field in sorted(expected):
             if field not in actual and expected[field] in (*NOTHING, *kind.harmless.get(field, ())):
                 continue
-            if calm(field, expected[field]) != calm(field, actual.get(field)):
+            if comparable(field, expected[field]) != comparable(field, actual.get(field)):
                 old, new = expected[field], actual.get(field)
                 yield Difference(field, old, new, self._why(decision, field))
 

@@ -9,7 +9,7 @@
     def create(context: Context) -> dict[str, str]: ...
 
 A model is a subclass of `Arguments`, or a dataclass. Unknown fields are errors, and values are not converted: a text is
-no number. JSON has no tuples and no enumerations: use `list` and `Literal`.
+not a number. JSON has no tuples and no enumerations: use `list` and `Literal`.
 
 In a `Value[T]` may stand, instead of a `T`, what a step finds out when it runs: a field of another step's result, or a
 secret. `Any` takes all of that at any depth, for literal requests.
@@ -91,7 +91,7 @@ class Checker:
         self._validate = model.model_validate
 
     def problems(self, args: Mapping[str, Any]) -> list[str]:
-        """What is wrong with the arguments, each with the field that it is wrong with; none when nothing is."""
+        """The problems of the arguments, each with its field."""
         try:
             self._validate(args)
         except ValidationError as error:

@@ -137,7 +137,7 @@ def _run(context: Context, args: Mapping[str, Any], argv: Any) -> tuple[int, str
 
 
 def _wait(context: Context, process: "subprocess.Popen[bytes]", control: socket.socket) -> dict[str, Any]:
-    """What the supervisor says at its end. It, and all that it started, has ended when this returns or raises."""
+    """The supervisor's last words, as data. It, and all that it started, has ended when this returns or raises."""
     said = b""
     control.settimeout(0.1)
     try:

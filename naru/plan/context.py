@@ -1,4 +1,4 @@
-"""What a running step knows and can say: the only thing its function is given."""
+"""The context of a running step, which is all that its function is given: what it knows, what it can report."""
 
 import json
 import os
@@ -171,7 +171,7 @@ class Context:
         return bool(self._cancel)
 
     def check(self) -> None:
-        """Raises what ends the step when it is to stop or may not write any more: call it between pieces of work."""
+        """Raises the error that ends the step when it is to stop or may not write any more: call it between writes."""
         self.lease.check()
         if self.cancelled:
             raise self.stop_error()

@@ -1,4 +1,4 @@
-"""What an operator does to a plan, whether an executor runs it at the moment or not: all of it through the journal."""
+"""The operator's actions on a plan, whether an executor runs it at the moment or not: all through the journal."""
 
 import json
 import time

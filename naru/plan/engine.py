@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from naru.plan.errors import PlanInputError
 
 SCHEMA = "naru_"
-"""What the schemas of journals begin with."""
+"""The prefix of the schemas of journals."""
 _SEARCH = re.compile(rf"-csearch_path=({SCHEMA}\w+)")
 
 
@@ -30,13 +30,13 @@ def schema_of(url: URL) -> str:
 
 
 def _options(url: URL) -> str:
-    """What the server is told at the beginning of a connection."""
+    """The options that the server gets at the beginning of a connection."""
     said = url.query.get("options", "")
     return said if isinstance(said, str) else " ".join(said)
 
 
 def parse_url(said: str) -> URL:
-    """The URL of a database. Raises `PlanInputError` for what is none."""
+    """The URL of a database. Raises `PlanInputError` for anything else."""
     try:
         return make_url(said)
     except ArgumentError as error:
@@ -52,7 +52,7 @@ def _no_database(error: Exception) -> PlanInputError:
 
 
 def make_engine(url: URL) -> Engine:
-    """What opens connections to the database. Raises `PlanInputError` for one that is not installed."""
+    """An engine, which opens connections to the database. Raises `PlanInputError` for one that is not installed."""
     try:
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
@@ -74,6 +74,6 @@ def _configure_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        # a writer takes the lock at once: one that first reads and then wants to write could not wait for it
+        # a writer takes the lock immediately: one that first reads and then wants to write could not wait for it
         write = connection.get_execution_options().get("naru_write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

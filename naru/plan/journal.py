@@ -259,7 +259,7 @@ class Journal:
         return int(self.setup()["made_with"])
 
     def settings(self) -> dict[str, Any]:
-        """What the plan was made with; a later command must agree with it."""
+        """The settings that the plan was made with; a later command must agree with them."""
         settings: dict[str, Any] = json.loads(self.setup()["settings"])
         return settings
 
@@ -283,7 +283,7 @@ class Journal:
             connection.execute(schema.events.insert().values(row))
 
     def recall(self, key: str) -> Any:
-        """What was remembered last under this key; None: nothing."""
+        """The value that was remembered last under this key; None for none."""
         with self.read() as connection:
             query = select(schema.notes.c.value).where(schema.notes.c.key == key)
             found = connection.execute(query).scalar_one_or_none()

@@ -195,7 +195,7 @@ class Kinds:
             raise bad_arguments(problems)
 
     def problems(self, kind: str, args: Mapping[str, Any]) -> list[str]:
-        """What is wrong with the arguments of a step of this kind, field by field."""
+        """The problems of the arguments of a step of this kind, field by field."""
         return [f"{kind}: {problem}" for problem in self.get(kind).arguments.problems(args)]
 
     def unknown(self, names: Iterable[str]) -> PlanInputError:

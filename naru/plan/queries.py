@@ -1,10 +1,10 @@
-"""What a journal says at a moment: the questions that capabilities and commands ask, so that none of them knows its
+"""The state of a journal at a moment: the questions that capabilities and commands ask, so that none of them knows its
 tables.
 
     with reading(journal) as now:
         started = now.steps(purpose="start", states=["done"])
 
-All answers of one `Reading` are of the same moment.
+All answers of one `JournalView` are of the same moment.
 """
 
 import json
@@ -69,7 +69,7 @@ class StepRow:
 
     @property
     def error(self) -> str:
-        """What went wrong in the last attempt, in one line; "" when nothing did."""
+        """The error of the last attempt, in one line; "" for none."""
         text = self.raw["error"]
         return "" if text is None else str(json.loads(text)["summary"])
 
@@ -79,7 +79,7 @@ class StepRow:
         return self.about.id if self.about else ""
 
 
-class Open(NamedTuple):
+class Unfinished(NamedTuple):
     """Of the steps that a step waits for: how many are not over, and how many of those can still go on (which means
     that they wait for nothing that failed or was undone, however far back)."""
 
@@ -98,13 +98,13 @@ class EventRow(NamedTuple):
 
 
 @contextmanager
-def reading(journal: Journal) -> Iterator["Reading"]:
+def reading(journal: Journal) -> Iterator["JournalView"]:
     """The journal at this moment. It holds up nobody."""
     with journal.read() as connection:
-        yield Reading(connection)
+        yield JournalView(connection)
 
 
-class Reading:
+class JournalView:
     """The journal at one moment; see `reading`."""
 
     def __init__(self, connection: Connection) -> None:
@@ -176,7 +176,7 @@ class Reading:
             return set()
         return set(self._connection.execute(select(behind(states).c.n)).scalars())
 
-    def open_before(self, steps: Collection[StepRow], behind: Collection[int]) -> dict[int, Open]:
+    def open_before(self, steps: Collection[StepRow], behind: Collection[int]) -> dict[int, Unfinished]:
         """By each step's number: what it waits for still. `behind` is `everything_behind` what is broken."""
         left = {step.n: [0, 0] for step in steps}
         joined = _edges.join(_steps, _steps.c.n == _edges.c.before)
@@ -190,7 +190,7 @@ class Reading:
             waits = select(_edges.c.after, _edges.c.before).select_from(joined).where(_steps.c.state.in_(LIVE))
             for after, before in self._of(waits, _edges.c.after, left):
                 left[after][1] -= before in behind
-        return {n: Open(*numbers) for n, numbers in left.items()}
+        return {n: Unfinished(*numbers) for n, numbers in left.items()}
 
     def has_begun(self) -> bool:
         """Whether anything of the plan was ever begun."""
@@ -219,7 +219,7 @@ class Reading:
         return {name for name, held in gates(self._connection).items() if held}
 
     def events(self, *, step: str | None = None, last: int | None = None) -> list[EventRow]:
-        """What happened, oldest first: of one step (its id) or of all, all of it or the last so many."""
+        """The events, oldest first: of one step (its id) or of all, all of it or the last so many."""
         return self._happened(_events, [_events.c.what, _events.c.detail], step, last)
 
     def requests(self, *, step: str | None = None, last: int | None = None) -> list[EventRow]:

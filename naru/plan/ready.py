@@ -1,7 +1,7 @@
 """Which steps may start now: the graph in memory, without any I/O.
 
 Steps have the numbers of the journal, from 1 on, and everything about them is in arrays, so that a million of them fit
-in memory. The arrays have an entry 0 that is no step's.
+in memory. The arrays have an entry 0 that belongs to no step.
 
 A step counts against all groups in its `limits` while it runs, and starts only when each of them has room: it takes all
 of them at once or none, so no step holds one group while it waits for another. Steps with the same groups share a
@@ -24,7 +24,7 @@ WAITING, RUNNING, DONE, FAILED, SKIPPED, UNDONE, HELD = (
 )
 # not a state of the journal, where such a step is waiting: it failed, and its pause before the next try runs
 PAUSING = len(STATES)
-# states in which nobody waits for a step any more
+# states in which a step holds up nobody
 _OVER = tuple(_STATE_NUMBER[name] for name in OVER)
 _OVER_FOR_BARRIERS = (*_OVER, UNDONE)
 
@@ -44,9 +44,9 @@ class Node(NamedTuple):
 
 
 class Scope(NamedTuple):
-    """What of a plan a run is for: a phase of some units, between gates. It passes the gates that `passes` names, and
-    those that are opened for it while it runs (`control.open_for_run`); what is behind any other gate it leaves alone,
-    also when that was begun. With `after` it runs nothing but what is behind one of those gates."""
+    """The part of a plan that a run is for: a phase of some units, between gates. It passes the gates that `passes`
+    names, and those that are opened for it while it runs (`control.open_for_run`); what is behind any other gate it
+    leaves alone, also when that was begun. With `after` it runs nothing but what is behind one of those gates."""
 
     passes: Collection[str] = ()
     after: Collection[str] | None = None
@@ -82,7 +82,7 @@ class ReadyQueue:
 
     @classmethod
     def of(cls, plan: Plan) -> "ReadyQueue":
-        """That of a plan of which nothing was done, all gates held; steps are numbered as in its journal."""
+        """The queue of a plan of which nothing was done, all gates closed; steps are numbered as in its journal."""
         number = {step.id: n for n, step in enumerate(plan.steps, 1)}
         nodes = (Node("waiting", step.limits, step.gate, step.estimate, step.kind == BARRIER) for step in plan.steps)
         edges = ((number[edge.after], number[edge.before]) for edge in set(plan.edges))
@@ -106,7 +106,7 @@ class ReadyQueue:
         self._loads: dict[str, _Load] = {}
         self._combinations: list[_Combination] = []
         combinations: dict[tuple[str, ...], int] = {}
-        # entry 0 is no step's
+        # entry 0 belongs to no step
         self._state = bytearray([DONE])
         self._combination, self._gate = array("I", [0]), array("I", [0])
         self._estimate = array("f", [0.0])

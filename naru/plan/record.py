@@ -1,4 +1,4 @@
-"""What the executor writes to the journal and reads from it. All of one turn goes in one transaction."""
+"""The executor's writes to the journal and reads from it. All of one turn goes in one transaction."""
 
 import json
 import os
@@ -54,7 +54,7 @@ class Ending(NamedTuple):
 
 @dataclass
 class Changes:
-    """What the operator has changed since the last look."""
+    """The changes that the operator made since the last look."""
 
     mode: str
     limits: dict[str, int]
@@ -67,7 +67,7 @@ class Changes:
 
 @dataclass
 class Batch:
-    """What is written to the journal in one transaction, and in this order."""
+    """The writes of one transaction, in this order."""
 
     endings: list[Ending] = field(default_factory=list)
     # numbers of steps that begin, and of those that wait at a closed gate from now on
@@ -204,7 +204,7 @@ class Record:
         return {name for name, _, run in rows if run != self.run}
 
     def changes(self) -> Changes | None:
-        """What the operator has changed since the last call; None: nothing."""
+        """The changes that the operator made since the last call; None for none."""
         with self.journal.read() as connection:
             mode, revision = connection.execute(select(schema.control.c.mode, schema.control.c.revision)).one()
             if revision == self._revision:

@@ -33,10 +33,10 @@ class Terminal(Protocol):
     """Where a command was given."""
 
     def say(self, line: str) -> None:
-        """What happens, for whoever wants to know."""
+        """Reports progress, for whoever wants to know."""
 
     def warn(self, line: str) -> None:
-        """What somebody has to know."""
+        """Reports what the operator has to know."""
 
     def watching(self, journal: Journal) -> AbstractContextManager[None]:
         """Shows a plan that runs, for as long."""
@@ -53,7 +53,7 @@ def run(
 ) -> Status:
     """Runs a journal's plan, or with `undoing` its rollbacks alone, or with a `scope` a phase of it, shown on the
     terminal; the state it ended in. With `wait` it goes on while the plan is paused or held. When another thread sets
-    `stop` it ends at once, as by a second Ctrl-C."""
+    `stop` it ends immediately, as by a second Ctrl-C."""
     load(journal.modules())
     executor = Executor(journal, remote=_remote(journal), wait=wait, undoing=undoing, scope=scope)
     with _interrupts(executor, terminal), _stopped(executor, stop), terminal.watching(journal):
@@ -87,7 +87,7 @@ def workers() -> ModuleType:
 
 @contextmanager
 def _interrupts(executor: Executor, terminal: Terminal) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM lets running steps finish, the second ends at once."""
+    """The first Ctrl-C or SIGTERM lets running steps finish, the second ends immediately."""
     left = ["running steps finish, then it stops; once more stops at once", "stopping at once"]
 
     def interrupt(*_: object) -> None:

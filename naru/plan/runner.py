@@ -23,7 +23,7 @@ _TRACE_LENGTH = 4000
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """What an attempt came to, as data that can cross processes.
+    """The result of an attempt, as data that can cross processes.
 
     `state` is `done`, `failed` or `waiting` (it was asked to stop). `policy` is the index of the kind's retry policy
     for this error, LOST for a worker that was given up, None for no retry; `asked` the seconds the other side asked to

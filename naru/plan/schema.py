@@ -222,7 +222,7 @@ def _to_3(connection: Connection) -> None:
 
 
 MIGRATIONS: tuple[Callable[[Connection], None], ...] = (_to_2, _to_3)
-"""What makes a journal of a version into one of the next, from version 1 on."""
+"""The functions that bring a journal from one version to the next, from version 1 on."""
 VERSION = 1 + len(MIGRATIONS)
 """The version of new journals."""
 

@@ -1,4 +1,4 @@
-"""What a plan's state is at a moment, read from its journal by whoever wants to see it."""
+"""The state of a plan at a moment, read from its journal by whoever wants to see it."""
 
 import json
 import time

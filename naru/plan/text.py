@@ -81,7 +81,7 @@ class Change(NamedTuple):
 
 
 def diff(old: Plan, new: Plan) -> list[Change]:
-    """What differs between two plans: steps field by field, limits, gates, modules, settings, findings."""
+    """The differences between two plans: steps field by field, limits, gates, modules, settings, findings."""
     changes = []
     old_rows, new_rows = _rows(old), _rows(new)
     for what in dict.fromkeys([*old_rows, *new_rows]):

@@ -75,7 +75,7 @@ def _queue(database: URL) -> procrastinate.App:
 
 
 class _PhaseResult(NamedTuple):
-    """What a phase of a step here, around its function, came to: the value, or how the attempt has ended."""
+    """The result of a `before` or `after`, which run here: a value, or how the attempt has ended."""
 
     job: Job
     value: Any
@@ -219,7 +219,7 @@ class Workers:
         return POLL
 
     def cancel(self, context: Context, why: str) -> None:
-        """What no worker has begun is withdrawn from the queue. Workers see for themselves that the plan is cancelled;
+        """Withdraws from the queue what no worker has begun. Workers see for themselves that the plan is cancelled;
         when the executor ends they go on."""
         context.cancel(why)
         job = self._jobs.get(context.n)

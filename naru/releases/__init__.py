@@ -5,7 +5,7 @@
 `install`   builds a release's virtual environment from its lock, once for all who use it
 `bindings`  Python bindings of system libraries, which are in no lock
 `overview`  all releases in a table: what each needs and what of it this machine has
-`lock`      makes the locks anew
+`lock`      makes new locks
 
 Nothing here knows of running clouds: the lab, and whatever changes a real cloud's release, both build on it.
 """

@@ -35,7 +35,7 @@ def ensure(release: Release, library: str, packages: Mapping[str, str]) -> Path:
 
 def _installer(release: Release) -> list[str]:
     interpreter = str(install.venv_path(release) / "bin" / "python")
-    if release.python == "2.7":  # uv knows it no more
+    if release.python == "2.7":  # uv no longer supports it
         return [interpreter, "-m", "pip", "--disable-pip-version-check", "install"]
     return [uv.find_uv_bin(), "pip", "install", "--python", interpreter]
 

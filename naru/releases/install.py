@@ -5,7 +5,7 @@ shapes it (lock, edits, files of etc/, Python version), so that a changed lock m
 keeps its own. It is built where it will stay, because console scripts name their interpreter by absolute path: it
 counts only once the file `complete` lies in it, which is written last. A lock on `<environment>.lock` lets one
 process build at a time. The tools that do the work inherit that lock, so an installation whose Naru was killed
-still holds it until the last of them has ended; the next one then begins anew.
+still holds it until the last of them has ended; the next one then begins again.
 
 uv does all of it, except for Python 2.7, which uv cannot use: there uv runs the last virtualenv that could make 2.7
 environments in a tool environment of its own, and the old pip inside the new environment does the rest.

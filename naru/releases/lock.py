@@ -1,4 +1,4 @@
-"""Makes lock files anew: `python -m naru.releases.lock DIRECTORY [RELEASE ...]`.
+"""Makes new lock files: `python -m naru.releases.lock DIRECTORY [RELEASE ...]`.
 
 DIRECTORY holds the upper constraints that each release has published, as `<release>.txt`. They bound every package
 but the ones that the release's data file asks for. A release without such a file is resolved freely, and keeps

@@ -1,7 +1,7 @@
 """A page as data: blocks, whose words know what is code. HTML and Markdown are made of the same blocks.
 
 A page is the same in every language until it is written: its texts are messages (`naru.messages`), which
-`naru.report.words` says.
+`naru.report.words` says. The `type` of a block is what the HTML template knows it by.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Segment(NamedTuple):
 Words = tuple[Segment, ...]
 
 Said = Text | Words
-"""What stands in a block: a text, whose backticks mark code when it is a message, or words."""
+"""The content of a block: a text, whose backticks mark code when it is a message, or words."""
 
 
 def code(text: Text) -> Words:

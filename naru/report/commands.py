@@ -20,6 +20,6 @@ def option(name: str, value: str) -> str:
 
 
 def last(*texts: str) -> str:
-    """The last words of a command, that are no options whatever they begin with."""
+    """The last words of a command, that are not options, whatever they begin with."""
     words = " ".join(map(shell, texts))
     return f"-- {words}" if any(text.startswith("-") for text in texts) else words

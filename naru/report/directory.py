@@ -16,7 +16,7 @@ def write_directory(files: Iterable[tuple[str, str]], directory: Path, *, marker
     """
     directory = directory.absolute()
     if not directory.name:
-        raise InputError(f"{directory} is no place for a report", hint="Name a directory that is not there yet.")
+        raise InputError(f"a report cannot be written to {directory}", hint="Name a directory that is not there yet.")
     new, old = (directory.with_name(f".{directory.name}.{what}") for what in ("new", "old"))
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ class Run(NamedTuple):
 
 
 def words(said: Said, language: str) -> tuple[Run, ...]:
-    """What is said, in the language."""
+    """The text in the language."""
     if isinstance(said, str):
         return (Run(said),)
     if isinstance(said, Message):

@@ -111,7 +111,7 @@ class Rounds:
         self._directory = work.path / kind
 
     def numbers(self) -> list[int]:
-        """Those that were begun, in their order; one whose making was killed is none."""
+        """The numbers of the rounds that were begun, in order; one whose making was killed does not count."""
         found = [path for path in self._directory.glob("*") if path.name.isdigit()]
         return sorted(int(path.name) for path in found if Journal.exists(path))
 

@@ -1,6 +1,6 @@
 """Passwords of the users that a plan makes: derived from a key that lies outside of the work directory.
 
-The key is one of Fernet's (32 bytes in base64), so that the hand-over file is encrypted with the same. So no password
+The key is a Fernet key (32 bytes in base64), so that it also encrypts the hand-over file. So no password
 has to be stored: whoever resumes a plan with the same key knows the same passwords, and whoever has the work directory
 alone knows none.
 """
@@ -62,12 +62,12 @@ def read_key(file: Path) -> bytes:
 
 
 def fingerprint(file: Path) -> str:
-    """What tells one key from another without giving it away."""
+    """A fingerprint: it tells one key from another without giving it away."""
     return hashlib.sha256(b"naru fingerprint" + read_key(file)).hexdigest()[:16]
 
 
 def of_user(cloud: str, user: str) -> str:
-    """What the password is derived from of the user that is made for a user (id) of a cloud."""
+    """The name from which the password is derived of the user that is made for a user (id) of a cloud."""
     return f"{cloud}/{user}"
 
 

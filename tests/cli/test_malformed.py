@@ -187,7 +187,7 @@ OPTIONS = {
     "project": Case(f"{CUTOVER} --project nobody", ("does not move it", "Projects: hanok")),
     "snapshots": Case("archive diff 1 99 --work work", ("no whole snapshot 99", "naru archive list")),
     "one snapshot": Case("archive diff 1 --work work", ("one snapshot", "two numbers")),
-    "rate": Case("volume copy file:a file:b --rate=-5", ("--rate", "'-5' is no rate", "80M")),
+    "rate": Case("volume copy file:a file:b --rate=-5", ("--rate", "'-5' is not a rate", "80M")),
     "command": Case("move fly", ("move fly", "--help", "move finalize")),
 }
 DIRECTORIES = {

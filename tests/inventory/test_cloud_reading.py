@@ -8,9 +8,9 @@ import pytest
 
 from naru.cloud.client import Cloud
 from naru.inventory.archive import Archive
+from naru.inventory.capacity import KIND, read_room, resources
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.read import read
-from naru.inventory.room import KIND, read_room, resources
 from naru.inventory.rows import Row
 
 from ..cloud import service

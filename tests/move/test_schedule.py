@@ -89,9 +89,9 @@ def test_times_may_be_written_as_yaml_has_them(tmp_path: Path) -> None:
         ),
         (
             {"prepare": "2030-01-02"},
-            "waves.0.prepare: 2030-01-02 is not a day with a time and a zone; write it like 2026-",
+            "waves.0.prepare: 2030-01-02 is not a date and time with a time zone; write it like 2026-",
         ),
-        ({"prepare": 1893456000}, "waves.0.prepare: 1893456000 is not a day with a time"),
+        ({"prepare": 1893456000}, "waves.0.prepare: 1893456000 is not a date and time"),
         ({"finalize": "2030-13-02T10:00:00Z"}, "waves.0.finalize: '2030-13-02T10:00:00Z' is not a time; write it like"),
     ],
 )

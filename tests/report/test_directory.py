@@ -57,5 +57,5 @@ def test_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "mine")
     with pytest.raises(InputError, match="not a directory"):
         write(tmp_path / "link")
-    with pytest.raises(InputError, match="no place for a report"):
+    with pytest.raises(InputError, match="a report cannot be written to"):
         write(Path("/"))

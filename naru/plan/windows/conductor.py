@@ -1,6 +1,6 @@
-"""What a schedule has to be done at a moment: which gates are opened and which are held. It reads and writes nothing.
+"""Which gates a schedule opens and which it holds at a moment. It reads and writes nothing.
 
-What it says follows from the schedule, the time and how far the units are, and from nothing it remembers: so a run
+The answer follows from the schedule, the time and how far the units are, and from nothing it remembers: so a run
 that was killed at any instant goes on where it was.
 """
 
@@ -185,16 +185,18 @@ class Conductor:
 
     def _waits_for(self, group: Sequence[str], progress: Mapping[str, UnitProgress]) -> str:
         """The reason that keeps the group from its window; empty when there is none."""
-        raw = [unit for unit in group if not self._done(progress[unit], self.phases.prepare)]
+        unprepared = [unit for unit in group if not self._done(progress[unit], self.phases.prepare)]
         others = {other for unit in group for other in self.needs.get(unit, ()) if other not in group}
-        behind = sorted(other for other in others if not self._done(progress[other], self.phases.window))
-        gone = [other for other in behind if progress[other].rolled_back]
-        behind = [other for other in behind if other not in gone]
-        parts = [f"{self._called(raw)} {'is' if len(raw) == 1 else 'are'} not prepared"] if raw else []
-        if behind:
-            parts.append(f"needs {self._called(behind)}, not {self.words.passed} yet")
-        if gone:
-            parts.append(f"needs {self._called(gone)}, {ROLLED_BACK}")
+        not_passed = sorted(other for other in others if not self._done(progress[other], self.phases.window))
+        rolled_back = [other for other in not_passed if progress[other].rolled_back]
+        not_passed = [other for other in not_passed if other not in rolled_back]
+        parts = (
+            [f"{self._called(unprepared)} {'is' if len(unprepared) == 1 else 'are'} not prepared"] if unprepared else []
+        )
+        if not_passed:
+            parts.append(f"needs {self._called(not_passed)}, not {self.words.passed} yet")
+        if rolled_back:
+            parts.append(f"needs {self._called(rolled_back)}, {ROLLED_BACK}")
         return "; ".join(parts)
 
     def _groups(self, units: Sequence[str]) -> list[tuple[str, ...]]:

@@ -34,7 +34,7 @@ def _moment(value: Any) -> Any:
     if value is None:
         raise ValueError(f"no time yet; write one like {EXAMPLE}")
     if not isinstance(value, str) or not DAY_AND_TIME.match(value):
-        raise ValueError(f"{value} is not a day with a time and a zone; write it like {EXAMPLE}")
+        raise ValueError(f"{value} is not a date and time with a time zone; write it like {EXAMPLE}")
     return value
 
 
@@ -150,6 +150,7 @@ def _explain(words: Vocabulary, item: Any) -> str:
     kind, message = item["type"], str(item["msg"])
     if kind == "extra_forbidden":
         schedule = form(words)
+        # `loc` is where the field is: (field), (waves, number, field) or (waves, number, window, field)
         models: dict[int, type[_Model]] = {1: schedule, 3: _wave(schedule), 4: Window}
         model = models[len(item["loc"])]
         return f"there is no such field; there are: {', '.join(map(model.written, model.model_fields))}"

@@ -17,7 +17,7 @@ _CLASSES = {"VCPU": "vcpus", "MEMORY_MB": "ram", "DISK_GB": "disk"}
 
 
 def resources(flavor: Row) -> str:
-    """What a server of the flavor takes, as Placement writes it; the id of the row that has the answer."""
+    """The resources that a server of the flavor takes, as Placement writes them; the id of the row with the answer."""
     amounts = {name: flavor.body[field] for name, field in _CLASSES.items()}
     return ",".join(f"{name}:{amount}" for name, amount in amounts.items() if amount)
 
