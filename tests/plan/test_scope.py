@@ -2,6 +2,7 @@
 
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -132,11 +133,17 @@ def test_a_gate_is_opened_for_a_run_and_held_again_while_it_goes_on(tmp_path: Pa
                     control.hold(other, "y")
                     with reading(other) as now:
                         assert now.held_gates() == {"y"}
+                        revision = now.revision()
+                    # it looks at what was changed a few times a second
+                    until = time.monotonic() + 60
+                    while executor._record._revision != revision and time.monotonic() < until:
+                        time.sleep(0.01)
             world.made.append(context.id)
 
         kinds = Kinds()
         kinds.step("make", args=kit.Free, no_undo="it is a test's")(opens)
-        assert Executor(journal, kinds, scope=Scope()).run() is RunOutcome.HELD
+        executor = Executor(journal, kinds, scope=Scope())
+        assert executor.run() is RunOutcome.HELD
         assert world.made == ["s0", "s1", "s2"]
         with reading(journal) as now:
             assert now.held_gates() == set(GATES)
