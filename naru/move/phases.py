@@ -184,9 +184,9 @@ def roll_back(
         for server in rollback.take_for_off(move, journal, off):
             terminal.say(f"{server} is taken for off on the new cloud")
         state = run(journal, terminal, undoing=True)
-        for server in rollback.not_off(move, journal):
+        for server, name in rollback.not_off(move, journal).items():
             terminal.warn(
-                f"the old server {server} waits until {move.new} says that the new one is off; if you know that it is:"
+                f"the old server {name} waits until {move.new} says that the new one is off; if you know that it is:"
                 f" naru move rollback {move.directory} --off {server}"
             )
         return state

@@ -94,9 +94,12 @@ def take_for_off(work: Work, journal: Journal, servers: Collection[str]) -> list
     return sorted(known[server] for server in waiting.values())
 
 
-def not_off(work: Work, journal: Journal) -> list[str]:
-    """The old ids of the servers that could not be switched off on the new cloud: the old ones wait for that."""
-    return [step.about_id for step in _undo_starts(journal) if step.state == "failed"]
+def not_off(work: Work, journal: Journal) -> dict[str, str]:
+    """The servers that could not be switched off on the new cloud, for which the old ones wait: their names by their old
+    ids."""
+    names = {item.id: item.name for item in work.decisions if item.kind == "server"}
+    failed = [step.about_id for step in _undo_starts(journal) if step.state == "failed"]
+    return {server: names.get(server) or server for server in failed}
 
 
 def _undo_starts(journal: Journal) -> list[StepRow]:
