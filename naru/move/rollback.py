@@ -95,8 +95,8 @@ def take_for_off(work: Work, journal: Journal, servers: Collection[str]) -> list
 
 
 def not_off(work: Work, journal: Journal) -> dict[str, str]:
-    """The servers that could not be switched off on the new cloud, for which the old ones wait: their names by their old
-    ids."""
+    """The servers that could not be switched off on the new cloud, for which the old ones wait: their names by old
+    id."""
     names = {item.id: item.name for item in work.decisions if item.kind == "server"}
     failed = [step.about_id for step in _undo_starts(journal) if step.state == "failed"]
     return {server: names.get(server) or server for server in failed}
