@@ -13,7 +13,8 @@ class Part(Arguments):
 
 class Action(Part):
     """What a step does. `step_kind` is the name of the step kind that does it, `limit_group` that of the limit group
-    that it counts against where it is not its service's."""
+    that it counts against where it is not its service's. `service` is the OpenStack service that is asked on `cloud`;
+    of an action that asks none, the name of its limit group."""
 
     step_kind: ClassVar[str]
     limit_group: ClassVar[str] = ""

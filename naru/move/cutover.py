@@ -14,7 +14,7 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.kinds import floating_ip, port, quota, router, server, volume
 from naru.move.kinds.disks import from_volume
-from naru.move.storage import Compared, Content, End, Flatten, Kept
+from naru.move.storage import Compared, End, Flatten, Kept, VolumeContent
 from naru.move.work import ARCHIVE
 
 SHARED_MADE = message(
@@ -171,7 +171,7 @@ def _content(draft: Draft, row: Row, after: list[str]) -> str:
     title = CONTENT(thing=thing(row), size=row.body["size"])
     if draft.options.storage:
         return draft.step(
-            *(_content_step(row), volume.way(draft, row, Content), title),
+            *(_content_step(row), volume.copy_action(draft, row, VolumeContent), title),
             about=row,
             purpose=purposes.CONTENT,
             project=row.project,
@@ -230,14 +230,14 @@ def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
 def _kept(draft: Draft, project: str, begin: str) -> None:
     """The step that keeps in the archive what comparisons of volumes' content have found; no server waits for it."""
     if volumes := _carried(draft, project):
-        ways = [volume.way(draft, row, Content) for row in volumes]
+        copies = [volume.copy_action(draft, row, VolumeContent) for row in volumes]
         draft.step(
             f"kept {project}",
             Kept(
                 cloud=draft.old,
                 service=volume.SERVICE,
                 archive=f"{draft.options.directory}/{ARCHIVE}",
-                volumes=[Compared(source=one.source, to=one.to, directory=one.directory) for one in ways],
+                volumes=[Compared(source=one.source, to=one.to, directory=one.directory) for one in copies],
             ),
             PROOFS(count=len(volumes)),
             project=project,
@@ -282,7 +282,7 @@ def _flatten(draft: Draft, row: Row) -> str:
     started = [_start_step(one) for one in servers if one and _moved(draft, one) and server.runs(one)]
     return draft.step(
         f"flatten volume/{row.id}",
-        volume.way(draft, row, Flatten),
+        volume.copy_action(draft, row, Flatten),
         FLATTEN(thing=thing(row)),
         about=row,
         project=row.project,

@@ -119,7 +119,7 @@ class Downtime:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class ContentResult:
     """How the content of a volume was compared when it was cut over. `way` is `whole`, `changes` (what changed since it
     was found equal before), `image` (by the checksum of an image), `clone` or `reflink` (of the old volume itself, on
     one storage); `size` and `compared` are bytes; `digest` is of the whole content, `algorithm` says of what kind;
@@ -168,5 +168,5 @@ class Outcome:
     items: tuple[Item, ...] = ()
     tasks: tuple[Task, ...] = ()
     downtimes: tuple[Downtime, ...] = ()
-    contents: tuple[Content, ...] = ()
+    contents: tuple[ContentResult, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -11,7 +11,7 @@ from naru.move.decisions import Decision
 from naru.move.downtime import downtimes
 from naru.move.draft import CLOUD
 from naru.move.facts import Side
-from naru.move.outcome import Content, Difference, Item, Outcome, Project, Task
+from naru.move.outcome import ContentResult, Difference, Item, Outcome, Project, Task
 from naru.move.purposes import CUTOVER, END, FINALIZE
 from naru.move.rollback import rolled_back
 from naru.move.verify import Verifier
@@ -126,7 +126,7 @@ def _item(
     )
 
 
-def contents(work: Work) -> list[Content]:
+def contents(work: Work) -> list[ContentResult]:
     """What the comparisons of volumes' content found, of those that are cut over, in the order of the decisions."""
     with work.journal() as journal, reading(journal) as now:
         carried = now.steps(kind=("move.content", "move.volume_image"), states=["done"], result=True)
@@ -138,14 +138,14 @@ def contents(work: Work) -> list[Content]:
     ]
 
 
-def _content(decision: Decision, step: StepRow) -> Content:
+def _content(decision: Decision, step: StepRow) -> ContentResult:
     result = step.result
     at = datetime.datetime.fromtimestamp(step.ended or 0.0, datetime.UTC).isoformat(timespec="seconds")
     volume = (decision.id, decision.name)
     if step.kind == "move.volume_image":
         size = int(result["size"])
-        return Content(*volume, size, size, "image", "md5", str(result["checksum"] or ""), 0, at)
-    return Content(
+        return ContentResult(*volume, size, size, "image", "md5", str(result["checksum"] or ""), 0, at)
+    return ContentResult(
         *volume,
         size=result["size"],
         compared=result["compared"],

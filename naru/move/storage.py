@@ -135,7 +135,7 @@ OFF = ("SHUTOFF", "SHELVED", "SHELVED_OFFLOADED")
 AGAIN = (*RETRY, Retry(on=(NaruError,), tries=4, pause=3.0))
 
 
-class Content(VolumeCopy):
+class VolumeContent(VolumeCopy):
     """The old server may run with `ahead`; with `whole` all of it is compared."""
 
     step_kind: ClassVar[str] = "move.content"
@@ -144,7 +144,9 @@ class Content(VolumeCopy):
     whole: bool = False
 
 
-@step("move.content", args=Content, undo=UNDO_CONTENT, retry=AGAIN, deadline=_limit, estimate=_seconds, before=ask)
+@step(
+    "move.content", args=VolumeContent, undo=UNDO_CONTENT, retry=AGAIN, deadline=_limit, estimate=_seconds, before=ask
+)
 def content(context: Context) -> dict[str, Any]:
     """Copies what changed of the volume `from` on the cloud `old` since the last pass, or all, into the volume `to` on
     `cloud`, and compares the checksums of what changed since both were last found equal, or of everything; what differs

@@ -4,7 +4,7 @@ from typing import Any
 
 from naru.move.kinds import image, volume_group
 from naru.move.mapping import AS_WRITTEN
-from naru.move.outcome import Content, Difference, Downtime, Item, Outcome, Project, Task
+from naru.move.outcome import ContentResult, Difference, Downtime, Item, Outcome, Project, Task
 from naru.plan.model import Finding
 
 
@@ -103,11 +103,13 @@ def company() -> Outcome:
             Downtime(uuid(20), "gpu", 12.4),
         ),
         contents=(
-            Content(
+            ContentResult(
                 *(uuid(12), "data", 20 << 30, 3 << 20, "changes", "blake3", "ab" * 32, 2, "2026-11-21T01:00:50+00:00"),
                 chain="cd" * 32,
             ),
-            Content(uuid(13), "backup", 1 << 30, 1 << 30, "image", "md5", "ef" * 16, 0, "2026-11-21T01:00:40+00:00"),
+            ContentResult(
+                uuid(13), "backup", 1 << 30, 1 << 30, "image", "md5", "ef" * 16, 0, "2026-11-21T01:00:40+00:00"
+            ),
         ),
         findings=(
             Finding("info", "the volume is encrypted", about=uuid(12)),
@@ -181,7 +183,7 @@ def nasty() -> Outcome:
             tasks.append(Task(project, kind, name, f"{name}{number}", detail))
         tasks.append(Task(project, f"other {name}", name, name, {name: name}))
         downtimes.append(Downtime(uuid(number), name, 1.0))
-        contents.append(Content(f"{name}{number}", name, number, 0, "whole", name, name, 0, name, name))
+        contents.append(ContentResult(f"{name}{number}", name, number, 0, "whole", name, name, 0, name, name))
         findings.append(Finding("error", name, name, name, uuid(number)))
     return Outcome(
         old_cloud=NASTY[0],

@@ -385,11 +385,16 @@ def _group(draft: Draft, row: Row) -> Any:
     return draft.ref("server group", groups[0].id) if groups else None
 
 
+def stopped_step(row: Row) -> str:
+    """The step after which the new server is off, until the cut-over."""
+    return f"server/{row.id} stopped"
+
+
 def _afterwards(draft: Draft, row: Row, step: str) -> None:
     """What comes when the server has booted: stopped, its ports' DNS names, its lock."""
     name = thing(row)
     stopped = draft.step(
-        f"{step} stopped",
+        stopped_step(row),
         Power(cloud=draft.new, service=KIND.service, server=ref(step), to="SHUTOFF"),
         STOP(thing=name),
         about=row,

@@ -9,7 +9,7 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, kept, thing
 from naru.move.facts import Side, disks
 from naru.move.kind import Kind, Mapped
-from naru.move.kinds import volume, volume_type
+from naru.move.kinds import server, volume, volume_type
 from naru.move.kinds.volume_group import NOT_MOVED as GROUPS_NOT_MOVED
 from naru.move.marks import MARK, mark, marked_in_metadata
 from naru.move.storage import Snapshot, SnapshotCopy
@@ -114,10 +114,10 @@ def snapshots(draft: Draft) -> None:
 def _stopped(draft: Draft) -> dict[str, list[str]]:
     """By old volume: the steps after which no server of the new cloud writes to its counterpart any more."""
     found: dict[str, list[str]] = {}
-    for server in draft.facts.owned("server"):
-        if draft.ref("server", server.id) is not None:
-            for disk, _ in disks(draft.facts.old, server):
-                found.setdefault(disk.id, []).append(f"server/{server.id} stopped")
+    for row in draft.facts.owned(server.KIND.name):
+        if draft.ref(server.KIND.name, row.id) is not None:
+            for disk, _ in disks(draft.facts.old, row):
+                found.setdefault(disk.id, []).append(server.stopped_step(row))
     return found
 
 
@@ -180,7 +180,7 @@ def _snapshot(draft: Draft, row: Row, of: Row, before: list[str]) -> str:
             wait=volume.AVAILABLE,
             gone=True,
             actor=actor(draft, row),
-            carry=volume.way(draft, of, SnapshotCopy, snapshot=row.id),
+            carry=volume.copy_action(draft, of, SnapshotCopy, snapshot=row.id),
         ),
         queue=draft.queue(of),
         changes=changes,

@@ -214,7 +214,7 @@ def _volume(draft: Draft, row: Row) -> None:
     _properties(draft, row, step)
     if draft.options.storage:
         draft.step(
-            *(placed(row), way(draft, row, Place), PLACED(thing=thing(row))),
+            *(placed(row), copy_action(draft, row, Place), PLACED(thing=thing(row))),
             about=row,
             project=row.project,
             queue=draft.queue(row),
@@ -227,7 +227,7 @@ def placed(row: Row) -> str:
     return f"place volume/{row.id}"
 
 
-def way(draft: Draft, row: Row, action: type[Copy], **more: Any) -> Copy:
+def copy_action(draft: Draft, row: Row, action: type[Copy], **more: Any) -> Copy:
     """The action that carries the volume's content from storage to storage; `more` are its further fields."""
     assert draft.options.storage
     fields: dict[str, Any] = {

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from naru.messages import say
-from naru.move.outcome import PARTS, Content, Downtime, Item, Outcome, Project
+from naru.move.outcome import PARTS, ContentResult, Downtime, Item, Outcome, Project
 from naru.report import tables
 
 FORMAT = 1
@@ -29,7 +29,7 @@ def as_json(
     projects: Sequence[Project],
     items: Sequence[Item],
     downtimes: Sequence[Downtime],
-    contents: Sequence[Content],
+    contents: Sequence[ContentResult],
 ) -> str:
     """Everything about each thing, its differences too, whole; how long each server was off, and how each volume's
     content was compared."""

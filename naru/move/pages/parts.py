@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from naru.move.outcome import Content, Difference, Downtime, Item, Outcome, Project, Task
+from naru.move.outcome import ContentResult, Difference, Downtime, Item, Outcome, Project, Task
 from naru.plan.model import Finding
 
 LAST_PHASE = "finalize"
@@ -21,7 +21,7 @@ class Part:
     items: Sequence[Item]
     tasks: Sequence[Task]
     downtimes: Sequence[Downtime]
-    contents: Sequence[Content]
+    contents: Sequence[ContentResult]
     findings: Sequence[Finding]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from naru.messages import Template, Text, message, word
-from naru.move.outcome import Content, Difference, Downtime, Item
+from naru.move.outcome import ContentResult, Difference, Downtime, Item
 from naru.plan.model import Finding
 from naru.report.blocks import Said, Table, Words, code
 from naru.text import size
@@ -166,7 +166,7 @@ def downtime_table(downtimes: Iterable[Downtime]) -> Table:
     return table(heads, rows)
 
 
-def content_table(contents: Iterable[Content]) -> Table:
+def content_table(contents: Iterable[ContentResult]) -> Table:
     """By name."""
     rows = (
         (
