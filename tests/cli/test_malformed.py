@@ -227,7 +227,7 @@ DIRECTORIES = {
     "other decisions": Case(CUTOVER, ("work/decisions.json", "naru_decisions"), put("work/decisions.json", "[]")),
     "newer decisions": Case(CUTOVER, ("work was written by a newer Naru",), decided(naru_decisions=2)),
     "fields": Case(CUTOVER, ("decisions.json is damaged", "to, projects"), decided(to=None, projects=None)),
-    "one decision": Case(CUTOVER, ("decisions.json is damaged", "rules"), decided(decisions=[{"kind": "server"}])),
+    "one decision": Case(CUTOVER, ("decisions.json is damaged", "why"), decided(decisions=[{"kind": "server"}])),
 }
 VOLUMES = {
     "no location": Case("volume where sda", ("'sda' is no location", "rbd:POOL/IMAGE")),

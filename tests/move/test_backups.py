@@ -393,7 +393,7 @@ def test_what_came_to_nothing_is_made_anew(cinder: Cinder, args: dict[str, Any],
 
 
 def rolled_back(cinder: Cinder, args: dict[str, Any], result: Any) -> None:
-    until_done({"args": args, "result": result, "results": {}}, backups.backup_forget)
+    until_done({"step": "backup", "args": args, "result": result, "results": {}}, backups.backup_forget)
     assert cinder.backups.keys() == {"k"} and cinder.volumes == {}
     assert not Path(args["carry"]["directory"]).exists()
 
