@@ -4,12 +4,12 @@ only live as long as the step that needs them, and are found again by their name
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-import pydantic
 import requests
 
+from naru.actions import durations
 from naru.actions.arguments import Id, resolve
 from naru.actions.clouds import RETRY, cloud, get, remove, wait_for
-from naru.actions.request import Action
+from naru.actions.request import Action, From
 from naru.cloud.client import Cloud
 from naru.errors import NaruError
 from naru.plan.context import Context
@@ -27,19 +27,19 @@ class ImageData(Action):
     step_kind: ClassVar[str] = "cloud.image_data"
 
     old: str
-    source: str = pydantic.Field(validation_alias=pydantic.AliasChoices("from", "source"), serialization_alias="from")
+    source: From
     to: Id
     size: int | None
 
 
 def limit(args: Mapping[str, Any]) -> float:
     """Seconds that a stream of `size` bytes may take."""
-    return 1800.0 + float(args.get("size") or 0) / (5 << 20)
+    return durations.limit(float(args.get("size") or 0), more=1800.0)
 
 
 def seconds(args: Mapping[str, Any]) -> float:
     """Seconds that a stream of `size` bytes takes, about."""
-    return 5.0 + float(args.get("size") or 0) / (50 << 20)
+    return durations.expected(float(args.get("size") or 0), durations.STREAM, more=5.0)
 
 
 @step(

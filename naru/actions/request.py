@@ -1,10 +1,15 @@
 """The typed requests that steps are made with. A step's arguments are a request's fields as JSON, those alone that were
 given: so a plan shows what is asked, and nothing else."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AliasChoices, Field
 
 from naru.actions.arguments import Id, UrlPath
 from naru.plan.arguments import Arguments, Secret
+
+From = Annotated[str, Field(validation_alias=AliasChoices("from", "source"), serialization_alias="from")]
+"""The id of what something is made from, on the old cloud: `from` in the arguments, which is no name in Python."""
 
 
 class Part(Arguments):

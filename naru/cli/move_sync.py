@@ -8,7 +8,8 @@ from typing import Any
 from naru.cli.base import DURATION, Lister, ShowOne, argument
 from naru.cli.move_plan import add_chosen, add_work
 from naru.cli.terminal import Terminal
-from naru.move import storage, sync, work
+from naru.move import sync, work
+from naru.move.steps import rate
 from naru.text import parse_rate
 
 
@@ -79,8 +80,8 @@ naru move rate work/hanok
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         directory: Path = work.Work(arguments.work).directory
         if arguments.rate is not None:
-            storage.set_rate(directory, arguments.rate or None)
-        return ("bytes a second",), (storage.rate(directory),)
+            rate.set_rate(directory, arguments.rate or None)
+        return ("bytes a second",), (rate.rate(directory),)
 
 
 def _cap(text: str) -> float:

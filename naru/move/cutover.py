@@ -9,12 +9,12 @@ from naru.actions.request import Request
 from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move import acting, marks, purposes
-from naru.move.content import RootContent, VolumeImage
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.kinds import floating_ip, port, quota, router, server, volume
 from naru.move.kinds.disks import from_volume
-from naru.move.storage import Compared, End, Flatten, Kept, VolumeContent
+from naru.move.steps.by_image import RootContent, VolumeImage
+from naru.move.steps.volume_content import Compared, End, Flatten, Kept, VolumeContent
 from naru.move.work import ARCHIVE
 
 SHARED_MADE = message(
@@ -175,7 +175,7 @@ def _content(draft: Draft, row: Row, after: list[str]) -> str:
             about=row,
             purpose=purposes.CONTENT,
             project=row.project,
-            after=[*after, volume.placed(row)],
+            after=[*after, volume.access_step(row)],
             queue=draft.queue(row),
         )
     here = draft.ref(volume.KIND.name, row.id)

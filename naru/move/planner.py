@@ -20,8 +20,7 @@ MODULES = (
     "naru.actions.power",
     "naru.actions.image",
     "naru.move.marks",
-    "naru.move.content",
-    "naru.move.storage",
+    "naru.move.steps",
     "naru.move.kinds",
 )
 """The modules that register the step kinds of a move."""

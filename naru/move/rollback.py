@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from naru.errors import InputError, NaruError
 from naru.move.draft import CLOUD
 from naru.move.purposes import CONTENT, END, MAKE, RELEASE, ROOT_CONTENT, START, STOP, TAKE
-from naru.move.storage import CARRY, UNDO_CONTENT
+from naru.move.steps.volume_content import CARRY, UNDO_CONTENT
 from naru.move.work import Work
 from naru.plan import control, rollback
 from naru.plan.errors import HasDependents

@@ -1,7 +1,8 @@
 """Copying ahead of the window, while the old servers run: rounds over all volumes, each a small plan of its own.
 
 A round lies in the work directory's `sync/NUMBER`, a journal like any other: it can be watched, limited, resumed. What
-it leaves is in the copies' directories (see `storage`): a later round, and the cut-over, only carry what changed since.
+it leaves is in the copies' directories (see `naru.move.steps.volume_content`): a later round, and the cut-over, only
+carry what changed since.
 """
 
 import threading
@@ -13,7 +14,7 @@ from naru.actions.arguments import resolve
 from naru.errors import InputError, NaruError
 from naru.messages import say
 from naru.move.draft import COPIES, LIMITS
-from naru.move.purposes import PLACE
+from naru.move.purposes import ACCESS
 from naru.move.rollback import ANEW
 from naru.move.work import Work
 from naru.plan.journal import Journal
@@ -86,12 +87,12 @@ def _plan(work: Work, projects: Collection[str], number: int, whole: bool) -> Pl
     chosen = work.chosen(projects) or work.projects
     plan = Plan(
         title=f"Round {number} of copying ahead",
-        modules=["naru.move.storage"],
+        modules=["naru.move.steps"],
         limits={COPIES: LIMITS[COPIES]},
         settings={},
     )
     results = work.results()
-    placed = {step.about_id for step in _steps(work, purpose=PLACE) if step.state == "done"}
+    placed = {step.about_id for step in _steps(work, purpose=ACCESS) if step.state == "done"}
     owners = _owners(work)
     contents = _steps(work, kind=KIND)
     mine = [step for step in contents if owners.get(step.args["from"], "") in chosen]

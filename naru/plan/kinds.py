@@ -220,13 +220,24 @@ step = KINDS.step
 
 
 def load(modules: Iterable[str]) -> None:
-    """Imports the built-in kinds and the modules a plan names, which register theirs in `KINDS`."""
+    """Imports the built-in kinds and the modules a plan names, which register theirs in `KINDS`.
+
+    A package says by `FORMER_MODULES` which of its modules have another name now: plans that were made before name the
+    old one.
+    """
     for name in ("naru.plan.builtin", *modules):
         try:
-            importlib.import_module(name)
+            importlib.import_module(_present(name))
         except ImportError as error:
             raise PlanInputError(
                 f"module {name}, which the plan names, cannot be imported",
                 detail=str(error),
                 hint="install it, or set PYTHONPATH to the directory that holds it",
             ) from error
+
+
+def _present(name: str) -> str:
+    """The name that a module has now."""
+    package, _, last = name.rpartition(".")
+    former: Mapping[str, str] = getattr(importlib.import_module(package), "FORMER_MODULES", {}) if package else {}
+    return f"{package}.{former[last]}" if last in former else name

@@ -11,7 +11,7 @@ _IDS = {
     "start server/": ("server", purposes.START),
     "content server/": ("server", purposes.ROOT_CONTENT),
     "content volume/": ("volume", purposes.CONTENT),
-    "place volume/": ("volume", purposes.PLACE),
+    "access volume/": ("volume", purposes.ACCESS),
     "cutover ": ("project", purposes.CUTOVER),
     "finalize ": ("project", purposes.FINALIZE),
     "no way back ": ("project", purposes.END),

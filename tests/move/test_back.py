@@ -15,9 +15,9 @@ from sqlalchemy import update
 
 from naru.actions import clouds
 from naru.cloud import transport
-from naru.move import storage
 from naru.move.decisions import Decision
 from naru.move.draft import COPIES
+from naru.move.steps import rate, volume_content
 from naru.move.work import DECISIONS
 from naru.plan import rollback, schema
 from naru.plan.journal import Journal
@@ -91,7 +91,7 @@ def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Move]:
     monkeypatch.setattr(transport, "PAUSE", 0.01)
     monkeypatch.setattr(clouds, "_clouds", {})
     at_once = (Retry(on=(Exception,), tries=2, pause=0.01),)
-    monkeypatch.setitem(KINDS.by_name, storage.UNDO_CONTENT, replaced(at_once))
+    monkeypatch.setitem(KINDS.by_name, volume_content.UNDO_CONTENT, replaced(at_once))
     with serving() as service:
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", stage(tmp_path, service))
         made = Move(tmp_path / "work", tmp_path / "old" / "volume-v", tmp_path / "new" / "volume-w", service)
@@ -101,12 +101,12 @@ def move(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Move]:
 
 
 def replaced(retry: tuple[Retry, ...]) -> Any:
-    return dataclasses.replace(KINDS.get(storage.UNDO_CONTENT), retry=retry)
+    return dataclasses.replace(KINDS.get(volume_content.UNDO_CONTENT), retry=retry)
 
 
 def cut_over(work: Path, directory: Path) -> None:
     settings = {"from": "old", "to": "new", "projects": ["p"]}
-    plan = Plan(modules=["naru.move.storage"], settings=settings, limits={COPIES: 4, "default": 1})
+    plan = Plan(modules=["naru.move.steps"], settings=settings, limits={COPIES: 4, "default": 1})
     plan.add(Step("stop server/s", "noop"))
     plan.add(Step("content volume/v", "move.content", way(directory), limits=(COPIES,)), after=["stop server/s"])
     plan.add(Step("start server/s", "noop"), after=["content volume/v"])
@@ -214,8 +214,8 @@ def test_a_rollback_that_was_begun_without_can_still_be_told(move: Move) -> None
     naru("move", "rollback", move.work, "--carry-back")
     assert move.old.read_bytes() == content
     with Journal.open(move.work) as journal:
-        assert rollback.change(journal, storage.UNDO_CONTENT, storage.CARRY) == []
-        assert rollback.change(journal, storage.UNDO_CONTENT, {"carry": "otherwise"}) == ["content volume/v"]
+        assert rollback.change(journal, volume_content.UNDO_CONTENT, volume_content.CARRY) == []
+        assert rollback.change(journal, volume_content.UNDO_CONTENT, {"carry": "otherwise"}) == ["content volume/v"]
 
 
 def test_volumes_that_go_by_images_cannot(tmp_path: Path, move: Move) -> None:
@@ -229,7 +229,7 @@ def test_volumes_that_go_by_images_cannot(tmp_path: Path, move: Move) -> None:
 def test_killed_while_it_carries_back(move: Move) -> None:
     """Slowly, in a process of its own; then again, to its end."""
     content = written(move)
-    storage.set_rate(move.work, MIB // 4)
+    rate.set_rate(move.work, MIB // 4)
     argv = [sys.executable, "-m", "naru.cli.main", "-q", "move", "rollback", str(move.work), "--carry-back"]
     for seconds in (0.1, 1.0):
         process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -244,7 +244,7 @@ def test_killed_while_it_carries_back(move: Move) -> None:
             with Journal.open(move.work) as journal, journal.write() as connection:  # so that it is waited for again
                 chosen = update(schema.steps).where(schema.steps.c.state == "running")
                 connection.execute(chosen.values(state="waiting"))
-    storage.set_rate(move.work, None)
+    rate.set_rate(move.work, None)
     naru("move", "rollback", move.work)
     assert move.old.read_bytes() == content
     assert set(move.states().values()) == {"done", "undone"}

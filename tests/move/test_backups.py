@@ -16,11 +16,12 @@ from naru.errors import NaruError
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.rows import Row
 from naru.messages import say
-from naru.move import backups, mapfile
+from naru.move import mapfile
 from naru.move.decisions import Decision
 from naru.move.draft import COPIES, Draft
 from naru.move.facts import Facts
 from naru.move.marks import Marks
+from naru.move.steps import backup
 from naru.move.verify import Verifier
 from naru.plan.arguments import references
 from naru.plan.context import Context
@@ -338,7 +339,7 @@ def context(args: dict[str, Any], attempt: int = 1) -> Context:
     )
 
 
-def until_done(args: dict[str, Any], step: Any = backups.backup) -> tuple[Any, int]:
+def until_done(args: dict[str, Any], step: Any = backup.backup) -> tuple[Any, int]:
     """The step's result, and the attempts that it took."""
     for attempt in range(1, 6):
         try:
@@ -359,19 +360,19 @@ def whole(cinder: Cinder, args: dict[str, Any], found: dict[str, Any]) -> None:
 
 
 def test_the_new_one_is_what_the_old_one_was(cinder: Cinder, args: dict[str, Any]) -> None:
-    whole(cinder, args, backups.backup(context(args)))
+    whole(cinder, args, backup.backup(context(args)))
     assert cinder.restores == 1
 
 
 def test_a_volume_without_a_name(cinder: Cinder, args: dict[str, Any]) -> None:
     cinder.data["k"] = CONTENT, {**LIKE, "name": ""}
-    found = backups.backup(context(args))
+    found = backup.backup(context(args))
     assert cinder.data[found["id"]][1]["name"] == ""
 
 
 @pytest.mark.parametrize("before", [True, False])
 def test_whatever_answer_is_lost(cinder: Cinder, args: dict[str, Any], before: bool) -> None:
-    backups.backup(context(args))
+    backup.backup(context(args))
     requests = len(cinder.changes)
     assert requests >= 8
     for lost in range(1, requests + 1):
@@ -393,17 +394,17 @@ def test_what_came_to_nothing_is_made_anew(cinder: Cinder, args: dict[str, Any],
 
 
 def rolled_back(cinder: Cinder, args: dict[str, Any], result: Any) -> None:
-    until_done({"step": "backup", "args": args, "result": result, "results": {}}, backups.backup_forget)
+    until_done({"step": "backup", "args": args, "result": result, "results": {}}, backup.backup_forget)
     assert cinder.backups.keys() == {"k"} and cinder.volumes == {}
     assert not Path(args["carry"]["directory"]).exists()
 
 
 def test_rolled_back_from_wherever_it_was(cinder: Cinder, args: dict[str, Any]) -> None:
-    rolled_back(cinder, args, backups.backup(context(args)))
+    rolled_back(cinder, args, backup.backup(context(args)))
     for lost in range(1, 8):
         cinder.changes, cinder.lost = [], lost
         try:
-            result = backups.backup(context(args))
+            result = backup.backup(context(args))
         except (Unavailable, Transient):
             result = None
         rolled_back(cinder, args, result)
@@ -412,5 +413,5 @@ def test_rolled_back_from_wherever_it_was(cinder: Cinder, args: dict[str, Any]) 
 def test_one_that_is_gone_says_what_to_do(cinder: Cinder, args: dict[str, Any]) -> None:
     del cinder.backups["k"]
     with pytest.raises(NaruError, match="backup k is gone from c") as told:
-        backups.backup(context(args))
+        backup.backup(context(args))
     assert "naru plan skip" in told.value.hint

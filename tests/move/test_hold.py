@@ -18,9 +18,10 @@ from sqlalchemy import update
 
 from naru.actions import clouds
 from naru.errors import InputError, NaruError
-from naru.move import hold, storage
+from naru.move import hold
 from naru.move.decisions import Decision
 from naru.move.draft import COPIES
+from naru.move.steps import locate, rate, volume_content
 from naru.move.work import DECISIONS
 from naru.plan import schema
 from naru.plan.context import Context
@@ -88,14 +89,12 @@ def held(tmp_path: Path) -> Iterator[Held]:
 def prepared(work: Path, directory: Path, database: str = "", place: str = "") -> None:
     settings = {"from": "old", "to": "new", "projects": ["p"]}
     limits = {COPIES: 4, "default": 4}
-    plan = Plan(
-        modules=["naru.move.storage"], settings=settings, limits=limits, gates=["cutover shop", "finalize shop"]
-    )
+    plan = Plan(modules=["naru.move.steps"], settings=settings, limits=limits, gates=["cutover shop", "finalize shop"])
     plan.add(Step("volume v", "noop"))
-    plan.add(Step("place volume/v", "noop"), after=["volume v"])
-    plan.add(Step("cutover p", "noop", gate="cutover shop"), after=["place volume/v"])
+    plan.add(Step("access volume/v", "noop"), after=["volume v"])
+    plan.add(Step("cutover p", "noop", gate="cutover shop"), after=["access volume/v"])
     plan.add(Step("stop server/s", "sleep", {"seconds": 0.1}, estimate=10.0), after=["cutover p"])
-    after = ["stop server/s", "place volume/v", "volume v"]
+    after = ["stop server/s", "access volume/v", "volume v"]
     content = Step("content volume/v", "move.content", way(directory), limits=(COPIES,), queue=place, estimate=500.0)
     plan.add(content, after=after)
     plan.add(Step("start server/s", "noop", estimate=10.0), after=["content volume/v"])
@@ -108,7 +107,7 @@ def prepared(work: Path, directory: Path, database: str = "", place: str = "") -
     (work / DECISIONS).write_text(json.dumps({**told, "snapshots": {"old": 1, "new": 2}}))
     Path(way(directory)["directory"]).mkdir(parents=True)
     with Journal.open(work) as journal, journal.write() as connection:
-        for step, result in (("volume v", {"id": "w"}), ("place volume/v", {})):
+        for step, result in (("volume v", {"id": "w"}), ("access volume/v", {})):
             values = {"state": "done", "attempt": 1, "result": json.dumps(result)}
             connection.execute(update(schema.steps).where(schema.steps.c.id == step).values(values))
 
@@ -140,13 +139,13 @@ def test_it_copies_ahead_until_it_is_released(held: Held) -> None:
 
 
 def test_released_while_a_round_is_under_way(held: Held) -> None:
-    storage.set_rate(held.work, MIB // 2)
+    rate.set_rate(held.work, MIB // 2)
     process = held.start("--project", "shop")
     held.until(lambda: (held.work / "volumes" / "v" / "state.json").exists(), process)
     change(held.old, 3)
     naru("move", "release", held.work)
     held.until(lambda: "released; the window begins" in held.said.read_text(), process)
-    storage.set_rate(held.work, None)
+    rate.set_rate(held.work, None)
     process.communicate(timeout=60)
     assert process.returncode == 0, held.said.read_text()
     assert held.same()
@@ -162,7 +161,7 @@ def test_released_while_a_round_is_under_way(held: Held) -> None:
 @pytest.mark.parametrize("in_a_round", [True, False])
 def test_interrupted_or_killed_nothing_is_cut_over(held: Held, how: signal.Signals, in_a_round: bool) -> None:
     if in_a_round:
-        storage.set_rate(held.work, MIB)
+        rate.set_rate(held.work, MIB)
     process = held.start(every="1h")
     if in_a_round:
         held.until(lambda: (held.work / "volumes" / "v" / "state.json").exists(), process)
@@ -173,7 +172,7 @@ def test_interrupted_or_killed_nothing_is_cut_over(held: Held, how: signal.Signa
     assert process.returncode == (-9 if how == signal.SIGKILL else 130), held.said.read_text()
     assert {held.states()[step] for step in ("cutover p", "stop server/s")} == {"waiting"}
     assert "no cut-over is holding" in naru("move", "release", held.work, code=2).stderr
-    storage.set_rate(held.work, None)
+    rate.set_rate(held.work, None)
     again = held.start()
     held.until(lambda: held.rounds() >= 1, again)
     naru("move", "release", held.work)
@@ -215,22 +214,22 @@ def test_what_cannot_be_held(held: Held) -> None:
     assert "has begun" in naru(*command, code=2).stderr
     with Journal.open(held.work) as journal, journal.write() as connection:
         connection.execute(update(rows).where(rows.c.id == "cutover p").values(state="waiting"))
-        connection.execute(update(rows).where(rows.c.id == "place volume/v").values(state="waiting"))
+        connection.execute(update(rows).where(rows.c.id == "access volume/v").values(state="waiting"))
     assert "naru move prepare" in naru(*command, code=2).stderr
 
 
 def test_nothing_is_copied_ahead_of_what_has_begun(held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever round asks for it."""
     args = {**way(tmp_path), "to": "w", "ahead": True}
-    (Path(args["directory"]) / storage.FINAL).touch()
+    (Path(args["directory"]) / volume_content.FINAL).touch()
     before = held.new.read_bytes()
     change(held.old, 3)
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", held.env["OS_CLIENT_CONFIG_FILE"])
     monkeypatch.setattr(clouds, "_clouds", {})
     context = Context(n=1, id="s", kind="k", unit="", args=args, attempt=1, earlier=None, reader=lambda _: {})
-    context.given = storage.ask(context)
+    context.given = locate.locate(context)
     with pytest.raises(NaruError, match="has begun"):
-        storage.content(context)
+        volume_content.content(context)
     assert held.new.read_bytes() == before
 
 

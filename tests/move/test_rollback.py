@@ -43,7 +43,7 @@ def plan_of(directory: Path) -> Plan:
     plan = Plan(
         title="Move",
         settings={"from": "old", "to": "new", "projects": sorted(PROJECTS)},
-        modules=["tests.move.lasting", "naru.move.storage"],
+        modules=["tests.move.lasting", "naru.move.steps"],
         limits={"default": 4, COPIES: 1},
     )
     things = directory / "things"

@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from naru.move import purposes
 from naru.move.rollback import WAITS
-from naru.move.storage import UNDO_CONTENT
+from naru.move.steps.volume_content import UNDO_CONTENT
 from naru.plan import control, rollback, schema
 from naru.plan.journal import Journal
 from naru.plan.kinds import load

@@ -39,7 +39,7 @@ def drafted(server: str, storage: tuple[str, str] = ("old.yaml", "new.yaml"), **
     for kind in ("project", "server", "volume"):
         for row in facts.old.all(kind).values():
             draft.made(row, draft.step(f"{kind}/{row.id}", NOTHING, "", project="p"))
-    draft.step(f"place volume/{VOLUME}", NOTHING, "", project="p")
+    draft.step(f"access volume/{VOLUME}", NOTHING, "", project="p")
     cutover.cut_over(draft)
     cutover.finalize(draft)
     draft.plan.check()

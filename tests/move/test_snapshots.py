@@ -129,9 +129,9 @@ def test_one_after_the_other_oldest_first_on_volumes_that_nobody_writes(tmp_path
     draft = drafted(tmp_path, [disk("a"), disk("b")], snapshots, servers=(attached,))
     assert left(draft) == {}
     own = {f"snapshot/{name}": before(draft, f"snapshot/{name}") for name in ("s1", "s2", "s3", "other")}
-    assert {"place volume/a", "volume/a properties", "server/v stopped"} <= own["snapshot/s1"]
+    assert {"access volume/a", "volume/a properties", "server/v stopped"} <= own["snapshot/s1"]
     assert "snapshot/s1" in own["snapshot/s2"] and "snapshot/s2" in own["snapshot/s3"]
-    assert "place volume/b" in own["snapshot/other"] and not any(
+    assert "access volume/b" in own["snapshot/other"] and not any(
         step.startswith("snap") for step in own["snapshot/other"]
     )
     step = steps(draft)["snapshot/s1"]
@@ -234,13 +234,13 @@ def test_nothing_is_copied_ahead_of_the_history(tmp_path: Path, state: str) -> N
     told = {"naru_decisions": 1, "from": "old", "to": "new", "projects": {"p": "shop"}, "decisions": decisions}
     tmp_path.joinpath(DECISIONS).write_text(json.dumps({**told, "snapshots": {"old": 1, "new": 2}}))
     settings = {"from": "old", "to": "new", "projects": ["p"]}
-    plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1, "default": 1}, gates=["cutover"], settings=settings)
-    plan.add(Step("place volume/a", "noop", {}))
+    plan = Plan(modules=["naru.move.steps"], limits={COPIES: 1, "default": 1}, gates=["cutover"], settings=settings)
+    plan.add(Step("access volume/a", "noop", {}))
     plan.add(Step("snapshot/s", "move.snapshot", {"carry": way}, limits=(COPIES,)))
     plan.add(Step("content volume/a", "move.content", way, limits=(COPIES,), gate="cutover"))
     Journal.create(tmp_path, described(plan)).close()
     with Journal.open(tmp_path) as journal, journal.write() as connection:
-        for step, now in (("place volume/a", "done"), ("snapshot/s", state)):
+        for step, now in (("access volume/a", "done"), ("snapshot/s", state)):
             connection.execute(update(schema.steps).where(schema.steps.c.id == step).values(state=now, result="{}"))
     work = Work(tmp_path)
     if state in ("skipped", "done"):

@@ -32,7 +32,7 @@ def work(tmp_path: Path) -> Work:
 
 
 def test_a_round_whose_making_was_killed_is_none(work: Work) -> None:
-    plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1})
+    plan = Plan(modules=["naru.move.steps"], limits={COPIES: 1})
     plan.add(Step("content volume/v", sync.KIND, limits=(COPIES,)))
     for number in (1, 2):
         Journal.create(work.directory / sync.DIRECTORY / str(number), plan).close()
@@ -48,7 +48,7 @@ def test_a_round_whose_making_was_killed_is_none(work: Work) -> None:
 
 def test_a_round_is_not_gone_on_with_when_something_of_it_was_cut_over(work: Work) -> None:
     """What its new server has written since would be copied over."""
-    plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1})
+    plan = Plan(modules=["naru.move.steps"], limits={COPIES: 1})
     plan.add(Step("content volume/v", sync.KIND, limits=(COPIES,)))
     Journal.create(work.directory / sync.DIRECTORY / "1", plan).close()
     with work.journal() as journal, journal.write() as connection:
@@ -60,7 +60,7 @@ def test_a_round_is_not_gone_on_with_when_something_of_it_was_cut_over(work: Wor
 def test_what_failed_is_told_to_those_too_who_want_it_quiet(
     work: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = Plan(modules=["naru.move.storage"], limits={COPIES: 1})
+    plan = Plan(modules=["naru.move.steps"], limits={COPIES: 1})
     plan.add(Step("content volume/v", sync.KIND, limits=(COPIES,)))
     Journal.create(work.directory / sync.DIRECTORY / "1", plan).close()
     failed = [

@@ -18,7 +18,8 @@ from sqlalchemy import text
 from naru.cli.main import main
 from naru.errors import NaruError
 from naru.messages import say
-from naru.move import check, storage
+from naru.move import check
+from naru.move.steps import rate, volume_content
 from naru.move.work import Work
 from naru.plan import schema
 from naru.plan.context import Context
@@ -93,14 +94,14 @@ class Site:
     def go_on(self) -> tuple[Any, int]:
         """A round whose worker is killed inside the volume, ended by another one: what it answered, and how far the
         first one surely was."""
-        storage.set_rate(self.work, 4 * MIB)
+        rate.set_rate(self.work, 4 * MIB)
         first = self.worker(self.url)
         round_ = self.move("move", "sync", self.work)
         self.until(lambda: self.position() > 0)
         first.kill()
         first.wait()
         position = self.position()
-        storage.set_rate(self.work, None)
+        rate.set_rate(self.work, None)
         self.worker(self.url)
         (copied,) = self.ended(round_)
         return copied, position
@@ -134,7 +135,7 @@ def test_a_round_and_the_window_at_a_worker_that_knows_no_cloud(site: Site) -> N
     assert not list(site.work.glob(f"**/{DATABASE}"))
     change(site.old, 5)
     assert site.ended(site.move("move", "cutover", site.work))["state"] == "held"
-    assert site.same() and (site.work / "volumes" / "v" / storage.FINAL).exists()
+    assert site.same() and (site.work / "volumes" / "v" / volume_content.FINAL).exists()
     for directory in (site.work, site.work / "sync" / "1"):
         assert at_workers(directory) == {"content volume/v"}
         assert (directory / POINTER).stat().st_mode & 0o777 == 0o600
@@ -142,7 +143,7 @@ def test_a_round_and_the_window_at_a_worker_that_knows_no_cloud(site: Site) -> N
         assert any(one["detail"].startswith("copy and compare") for one in told)
     assert site.ended(site.move("move", "rollback", site.work))["state"] == "done"
     assert "undo/content volume/v" in at_workers(site.work)
-    assert not (site.work / "volumes" / "v" / storage.FINAL).exists()
+    assert not (site.work / "volumes" / "v" / volume_content.FINAL).exists()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=30) == 0, (site.directory / "worker.err").read_text()
 
@@ -231,7 +232,13 @@ def test_a_work_directory_that_is_not_this_moves(tmp_path: Path, there: bool) ->
     if there:
         work.mkdir()
         (work / POINTER).write_text("postgresql://db/moves?options=-csearch_path%3Dnaru_other\n")
-    for kind in (storage.content, storage.place, storage.content_undo, storage.content_forget, storage.content_flatten):
+    for kind in (
+        volume_content.content,
+        volume_content.check_access,
+        volume_content.content_undo,
+        volume_content.content_forget,
+        volume_content.content_flatten,
+    ):
         with pytest.raises(NaruError, match="is not on") as raised:
             kind(given(work, "postgresql://db/moves?options=-csearch_path%3Dnaru_this\n"))
         assert ("another one" if there else "no ") in raised.value.detail
@@ -267,7 +274,7 @@ def test_snapshots_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("naru.move.draft.Draft.queue", lambda _, row: f"place of {row.id}")
     draft = drafted_with_snapshots(tmp_path, [disk("a")], [taken("s", "a")])
     placed = {step.kind: step.queue for step in draft.plan.steps if step.queue}
-    assert placed == dict.fromkeys(("move.content.place", "move.snapshot"), "place of a")
+    assert placed == dict.fromkeys(("move.content.access", "move.snapshot"), "place of a")
 
 
 def plan(directory: Path, *more: str, code: int = 2) -> str:

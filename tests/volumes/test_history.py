@@ -244,7 +244,7 @@ def planned(work: Path, source: Rbd, target: Rbd, ids: list[str]) -> None:
     old, new = (where.image.removeprefix("volume-") for where in (source, target))
     way = {"cloud": "c", "old": "c", "from": old, "to": new, "size": LARGE, "storage": storages}
     way["directory"] = str(work / "volumes" / "old")
-    plan = Plan(title="history", modules=["naru.move.storage"], limits={"copies": 1}, settings={})
+    plan = Plan(title="history", modules=["naru.move.steps"], limits={"copies": 1}, settings={})
     before: list[str] = []
     for identity in ids:
         bears = f"naru:{identity}"

@@ -17,7 +17,7 @@ import pytest
 
 from naru.errors import NaruError
 from naru.lab.ceph import Ceph
-from naru.move.storage import carry
+from naru.move.steps.copying import copy_and_compare
 from naru.volumes.ceph.location import Rbd
 from naru.volumes.control import Control
 from naru.volumes.engine.copy import copy
@@ -168,9 +168,9 @@ def test_a_step_of_a_move_goes_on(clusters: Clusters, sides: tuple[Rbd, Rbd], tm
 
     control = Control(progress=progress)
     with pytest.raises(NaruError, match="did not answer in time"):
-        carry(source, target, tmp_path, job="mig", ahead=True, whole=False, control=control)
+        copy_and_compare(source, target, tmp_path, job="mig", ahead=True, whole=False, control=control)
     restored(clusters.new)
-    _, verdict = carry(source, target, tmp_path, job="mig", ahead=False, whole=False, control=control)
+    _, verdict = copy_and_compare(source, target, tmp_path, job="mig", ahead=False, whole=False, control=control)
     assert verdict.equal and identical(*sides)
 
 

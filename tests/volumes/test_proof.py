@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from naru.errors import InputError
-from naru.move.storage import carry
+from naru.move.steps.copying import copy_and_compare
 from naru.volumes.blocks import BLOCK, RECORD, ZERO
 from naru.volumes.ceph.location import Rbd
 from naru.volumes.control import Control
@@ -170,7 +170,7 @@ def test_rounds_ahead_and_the_window_leave_the_records_of_the_end(volume: Make, 
     for number in range(4):
         writer.change(30)
         ahead = number < 3
-        done, found = carry(source, target, state, job="m", ahead=ahead, whole=False, control=Control())
+        done, found = copy_and_compare(source, target, state, job="m", ahead=ahead, whole=False, control=Control())
         assert bool(found.since) == (kind == "rbd:old" and number > 0)
         assert check(target, proofs.records(state, done.point)).equal
     assert identical(source, target)
@@ -191,7 +191,7 @@ def test_a_pass_that_was_begun_ahead_is_not_the_last_one(volume: Make, tmp_path:
     writer, state = Writer(source, 96 * MIB), tmp_path / "state"
     writer.change(60)
     with pytest.raises(Killed):
-        carry(
+        copy_and_compare(
             source,
             target,
             state,
@@ -201,7 +201,7 @@ def test_a_pass_that_was_begun_ahead_is_not_the_last_one(volume: Make, tmp_path:
             control=Control(check=killed_after(40 if kind == "rbd:old" else 6)),
         )
     writer.change(60)
-    carry(source, target, state, job="m", ahead=False, whole=False, control=Control())
+    copy_and_compare(source, target, state, job="m", ahead=False, whole=False, control=Control())
     assert identical(source, target)
 
 
@@ -238,10 +238,10 @@ def test_carried_back_and_moved_again(volume: Make, tmp_path: Path, kind: str) -
     size = 96 * MIB
     old, new, newer = volume(kind, size), volume("rbd:new", size), volume("rbd:new", size)
     Writer(old, size).change(40)
-    carry(old, new, tmp_path / "state", job="m", ahead=False, whole=False, control=Control())
+    copy_and_compare(old, new, tmp_path / "state", job="m", ahead=False, whole=False, control=Control())
     Writer(new, size, 2).change(40)
     back = verify(new, old, repair=True)
     assert back.repaired and identical(new, old)
-    _, found = carry(old, newer, tmp_path / "again", job="m2", ahead=False, whole=False, control=Control())
+    _, found = copy_and_compare(old, newer, tmp_path / "again", job="m2", ahead=False, whole=False, control=Control())
     assert not found.since and identical(new, newer)
     assert found.source_digest == back.source_digest

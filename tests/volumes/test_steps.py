@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from naru.move import reach, storage
+from naru.move.steps import locate, snapshot_content, volume_content
 from naru.plan.context import Context
 from naru.plan.kinds import KINDS, load
 from naru.volumes.ceph.location import Rbd
@@ -26,12 +26,15 @@ Run = Callable[..., Any]
 @pytest.fixture
 def run(clusters: Clusters, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a step kind on two images of one cluster; Cinder is not asked where they are."""
-    load(["naru.move.storage"])
+    load(["naru.move.steps"])
     source, target = image(clusters.old, SIZE), image(clusters.old, SIZE)
     places: list[Location | None] = [source, target]
-    for module in (reach, storage):
-        monkeypatch.setattr(module, "existing", lambda context: places[: len(context.given["volumes"])])
-        monkeypatch.setattr(module, "asked", lambda _, args, sides: {"args": args, "volumes": list(sides), "work": ""})
+    for module in (locate, volume_content):
+        monkeypatch.setattr(module, "found_locations", lambda context: places[: len(context.given["volumes"])])
+    for module in (locate, volume_content, snapshot_content):
+        monkeypatch.setattr(
+            module, "located", lambda _, args, sides: {"args": args, "volumes": list(sides), "work": ""}
+        )
 
     def run(kind: str, **more: Any) -> Any:
         args = {**run.args, **more}  # type: ignore[attr-defined]
@@ -56,7 +59,7 @@ def points(where: Rbd) -> list[str]:
 def test_nothing_is_copied(run: Any) -> None:
     source, target = run.places
     Writer(source, SIZE).change(20)
-    assert run("move.content.place")["way"] == "clone"
+    assert run("move.content.access")["way"] == "clone"
     ahead = run("move.content", ahead=True, whole=True)
     assert ahead["way"] == "clone" and not (ahead["read"] or ahead["written"] or ahead["pass"])
     assert points(source) == [] and not checksum(target).read
@@ -87,7 +90,7 @@ def test_copied_where_it_cannot_be_a_clone(run: Any, clusters: Clusters) -> None
     source, _ = run.places
     Writer(source, SIZE).change(20)
     target = run.places[1] = image(clusters.old, SIZE, "--image-feature", "layering,exclusive-lock")
-    assert "deep-flatten" in run("move.content.place")["why"]
+    assert "deep-flatten" in run("move.content.access")["why"]
     done = run("move.content")
     assert done["way"] == "copy" and "deep-flatten" in done["why"] and done["written"]
     assert identical(source, target)

@@ -5,8 +5,8 @@ from typing import Any
 
 from naru.inventory.rows import Row
 from naru.messages import Text, message
+from naru.move import copies
 from naru.move.acting import actor, entered, owner_changes
-from naru.move.backups import Backup, BackupCopy, Volumes
 from naru.move.decisions import FieldChange
 from naru.move.draft import COPIES, LIMITS, Draft, kept, thing
 from naru.move.facts import Facts, Side
@@ -16,6 +16,7 @@ from naru.move.kinds.snapshot import MADE_ANEW, WAIT
 from naru.move.kinds.zones import zone
 from naru.move.mapping import Match, Need, Section, Use
 from naru.move.marks import mark, marked
+from naru.move.steps.backup import Backup, BackupCopy, Volumes
 
 DEFAULT = "default"
 """The container that the new cloud puts backups into by itself."""
@@ -208,7 +209,7 @@ def _backup(draft: Draft, row: Row, of: Row | None, before: str) -> str:
                 source=row.id,
                 volumes=Volumes(old=_old_volume(row, of), cloud=_new_volume(draft, row, of)),
                 storage=list(draft.options.storage) if draft.options.storage else None,
-                directory=f"{draft.options.directory}/backups/{row.id}",
+                directory=copies.of_backup(draft.options.directory, row.id),
             ),
         ),
         changes=changes,

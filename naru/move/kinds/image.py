@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from naru.actions import durations
 from naru.actions.arguments import ref
 from naru.actions.image import ImageData
 from naru.actions.request import Request
@@ -197,7 +198,7 @@ def _data(draft: Draft, row: Row, step: str) -> str:
         DATA(thing=thing(row)),
         about=row,
         project=_project(draft, row),
-        estimate=float(size or 0) / (100 << 20),
+        estimate=durations.expected(float(size or 0), durations.IMAGES, more=0.0),
     )
 
 

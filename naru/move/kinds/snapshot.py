@@ -12,7 +12,7 @@ from naru.move.kind import Kind, Mapped
 from naru.move.kinds import server, volume, volume_type
 from naru.move.kinds.volume_group import NOT_MOVED as GROUPS_NOT_MOVED
 from naru.move.marks import MARK, mark, marked_in_metadata
-from naru.move.storage import Snapshot, SnapshotCopy
+from naru.move.steps.snapshot_content import Snapshot, SnapshotCopy
 from naru.volumes.where import HOST, Backends, described
 
 
@@ -172,7 +172,7 @@ def _snapshot(draft: Draft, row: Row, of: Row, before: list[str]) -> str:
     if row.body["size"] != of.body["size"]:
         changes.append(FieldChange("size", row.body["size"], of.body["size"], EXTENDED()))
     listing = ["/snapshots/detail?all_tenants=1&volume_id=", body["volume_id"]]
-    after = [volume.placed(of), *before, entered(draft, row)]
+    after = [volume.access_step(of), *before, entered(draft, row)]
     step = draft.create(
         row,
         Snapshot(

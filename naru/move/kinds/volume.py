@@ -7,6 +7,7 @@ from naru.actions.arguments import ref
 from naru.actions.create import Wait
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import copies
 from naru.move.acting import actor, entered, owner_changes
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, kept, thing
@@ -17,8 +18,9 @@ from naru.move.kinds.disks import root_volumes
 from naru.move.kinds.zones import zone
 from naru.move.mapping import Section, Use, zone_match
 from naru.move.marks import MARK, mark, marked_in_metadata
-from naru.move.purposes import PLACE
-from naru.move.storage import Place, VolumeCopy
+from naru.move.purposes import ACCESS
+from naru.move.steps.copying import VolumeCopy
+from naru.move.steps.volume_content import CheckAccess
 
 SERVICE = "block-storage"
 # what Cinder shows an administrator among a volume's metadata
@@ -127,7 +129,7 @@ PROPERTIES = message(
     en="flags and image metadata of {thing}",
     ko="{thing}의 플래그와 이미지 메타데이터",
 )
-PLACED = message(
+ACCESS_TITLE = message(
     "move.title.placed",
     en="check that the content of {thing} can be reached on both sides",
     ko="{thing}: 양쪽 클라우드에서 내용에 접근할 수 있는지 확인",
@@ -214,17 +216,17 @@ def _volume(draft: Draft, row: Row) -> None:
     _properties(draft, row, step)
     if draft.options.storage:
         draft.step(
-            *(placed(row), copy_action(draft, row, Place), PLACED(thing=thing(row))),
+            *(access_step(row), copy_action(draft, row, CheckAccess), ACCESS_TITLE(thing=thing(row))),
             about=row,
             project=row.project,
             queue=draft.queue(row),
-            purpose=PLACE,
+            purpose=ACCESS,
         )
 
 
-def placed(row: Row) -> str:
+def access_step(row: Row) -> str:
     """The step after which the volume's content can be copied."""
-    return f"place volume/{row.id}"
+    return f"access volume/{row.id}"
 
 
 def copy_action(draft: Draft, row: Row, action: type[Copy], **more: Any) -> Copy:
@@ -238,7 +240,7 @@ def copy_action(draft: Draft, row: Row, action: type[Copy], **more: Any) -> Copy
         "to": draft.ref(KIND.name, row.id),
         "size": int(row.body["size"]) << 30,
         "storage": list(draft.options.storage),
-        "directory": f"{draft.options.directory}/volumes/{row.id}",
+        "directory": copies.of_volume(draft.options.directory, row.id),
     }
     return action(**fields, **more)
 

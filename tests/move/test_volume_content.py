@@ -10,8 +10,9 @@ from sqlalchemy import update
 from naru.inventory.archive import Archive
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.rows import Row
-from naru.move import result, storage
+from naru.move import result
 from naru.move.decisions import Decision
+from naru.move.steps import copying, volume_content
 from naru.move.work import DECISIONS, Work
 from naru.plan import schema
 from naru.plan.context import Context
@@ -37,7 +38,7 @@ def carried(directory: Path, rounds: int = 2) -> list[proof.Proof]:
         target.touch()
         with target.open("r+b") as file:
             file.truncate(MIB)
-        storage.carry(
+        copying.copy_and_compare(
             *(File(str(source)), File(str(target)), state),
             job="m",
             ahead=False,
@@ -61,7 +62,7 @@ def test_proofs_reach_the_archive_and_whoever_asks_it(tmp_path: Path) -> None:
     args = {"cloud": "old", "archive": str(tmp_path / "archive.db"), "volumes": volumes}
     context = Context(n=1, id="s", kind="k", unit="", args=args, attempt=1, earlier=None, reader=lambda _: results)
     for _ in range(2):  # killed and repeated
-        assert storage.content_kept(context) == {"volumes": 1}
+        assert volume_content.content_kept(context) == {"volumes": 1}
     [told] = json.loads(naru("archive", "show", "v", "--work", tmp_path).stdout)
     assert [one["target"] for one in told["content"]] == ["w"]
     assert [proof.load(one) for one in told["content"][0]["proofs"]] == proofs

@@ -12,17 +12,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pydantic
-
+from naru.actions import durations
 from naru.actions.arguments import resolve, url
 from naru.actions.clouds import RETRY, client, cloud, get, matches, remove, send, wait_for
 from naru.actions.create import Create, delete, make
-from naru.actions.request import Part
+from naru.actions.request import From, Part
 from naru.cloud.client import Cloud
 from naru.errors import NaruError
 from naru.files import write_whole
-from naru.move import content, storage
 from naru.move.draft import COPIES
+from naru.move.steps import by_image
+from naru.move.steps.copying import AGAIN, copy_and_compare, job_of
+from naru.move.steps.rate import controlled
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
@@ -39,11 +40,11 @@ CINDERS = ("readonly", "attached_mode", "src_backup_id")
 
 
 def _limit(args: Mapping[str, Any]) -> float:
-    return 3600.0 + 3 * float(args["size"]) / (5 << 20)
+    return durations.limit(float(args["size"]), times=3)
 
 
 def _seconds(args: Mapping[str, Any]) -> float:
-    return 20.0 + 3 * float(args["size"]) / (100 << 20)
+    return durations.expected(float(args["size"]), durations.IMAGES, times=3, more=20.0)
 
 
 class Volumes(Part):
@@ -57,7 +58,7 @@ class BackupCopy(Part):
     """What the backup `source` (`from` in the arguments) holds, by temporary `volumes`. `storage` are the files that
     describe the storage of both clouds; without, the content goes by an image. `directory` is the copy's own."""
 
-    source: str = pydantic.Field(validation_alias=pydantic.AliasChoices("from", "source"), serialization_alias="from")
+    source: From
     volumes: Volumes
     storage: list[str] | None
     directory: str
@@ -74,7 +75,7 @@ class Backup(Create):
     carry: BackupCopy
 
 
-@step("move.backup", args=Backup, undo="move.backup.forget", retry=storage.AGAIN, deadline=_limit, estimate=_seconds)
+@step("move.backup", args=Backup, undo="move.backup.forget", retry=AGAIN, deadline=_limit, estimate=_seconds)
 def backup(context: Context) -> dict[str, Any]:
     """Makes a backup as `cloud.create` does, of a volume with the content of the backup `carry.from` on `old`.
 
@@ -212,7 +213,7 @@ def _filled(context: Context, args: Mapping[str, Any]) -> str:
     target = _temporary(context, "cloud", client(context, args), carry)
     if _known(directory).get("carried") != target["id"]:
         _know(directory, carrying=source["id"])
-        _carry(context, carry, source, target)
+        _copy(context, carry, source, target)
         _know(directory, carried=target["id"])
     named = source["name"] != _name("old", carry["from"])
     fields = {
@@ -228,18 +229,18 @@ def _filled(context: Context, args: Mapping[str, Any]) -> str:
     return str(target["id"])
 
 
-def _carry(context: Context, carry: Mapping[str, Any], source: Mapping[str, Any], target: Mapping[str, Any]) -> None:
+def _copy(context: Context, carry: Mapping[str, Any], source: Mapping[str, Any], target: Mapping[str, Any]) -> None:
     """Copies the content from the one volume to the other, and compares it."""
     old, new = cloud(context, context.args["old"]), cloud(context, context.args["cloud"])
     if carry["storage"] is None:
-        content.by_image(context, old, new, source["id"], target["id"], [])
+        by_image.by_image(context, old, new, source["id"], target["id"], [])
         return
     directory = Path(carry["directory"])
     described = [load(Path(file)) for file in carry["storage"]]
     here, there = location(source, described[0]), location(target, described[1])
     context.log(f"copy and compare {here} {there}")
-    job, control = storage.job_of(source["id"]), storage.controlled(context, directory)
-    storage.carry(here, there, directory, job=job, ahead=False, whole=False, control=control)
+    job, control = job_of(source["id"]), controlled(context, directory)
+    copy_and_compare(here, there, directory, job=job, ahead=False, whole=False, control=control)
 
 
 def _forget(context: Context) -> None:
@@ -255,9 +256,9 @@ def _forget(context: Context) -> None:
                 continue
             if known.get("carrying") == identity:
                 if carry["storage"] is None:
-                    content.forget(context, admin, cloud(context, args["cloud"]), identity)
+                    by_image.forget(context, admin, cloud(context, args["cloud"]), identity)
                 else:
-                    clean(location(found, load(Path(carry["storage"][0]))), storage.job_of(identity))
+                    clean(location(found, load(Path(carry["storage"][0]))), job_of(identity))
             remove(context, admin, SERVICE, f"/volumes/{identity}", "volume", gone=True)
     if directory.exists():
         shutil.rmtree(directory)

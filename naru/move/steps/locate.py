@@ -1,5 +1,5 @@
 """Where the volumes are whose content a step carries: Cinder is asked in the executor, before the step's function,
-which may run at a worker that knows no cloud. What the function is given is JSON, see `asked`."""
+which may run at a worker that knows no cloud. What the function is given is JSON, see `located`."""
 
 import socket
 from collections.abc import Iterable, Mapping
@@ -9,41 +9,37 @@ from typing import Any
 from naru.actions.arguments import resolve
 from naru.actions.clouds import cloud, get
 from naru.errors import NaruError
+from naru.move.copies import work_of
 from naru.plan.context import Context
 from naru.plan.journal import POINTER
 from naru.volumes.volume import Location
 from naru.volumes.where import HOST, NAME_ID, Backends, load, location
 
-Side = tuple[str, str, str]
+VolumeAt = tuple[str, str, str]
 """A volume: its cloud, its id there, and the file that describes the cloud's storage."""
 
 
-def sides(args: Mapping[str, Any]) -> tuple[Side, Side]:
+def pair(args: Mapping[str, Any]) -> tuple[VolumeAt, VolumeAt]:
     """The old volume and the new one that a step's (resolved) arguments name."""
     return (args["old"], args["from"], args["storage"][0]), (args["cloud"], args["to"], args["storage"][1])
 
 
-def asked(context: Context, args: Mapping[str, Any], sides: Iterable[Side]) -> dict[str, Any]:
+def located(context: Context, args: Mapping[str, Any], volumes: Iterable[VolumeAt]) -> dict[str, Any]:
     """What a function is given: its (resolved) arguments; of each side what Cinder says of where the volume is, None
     when it is gone, and the description of the storage; and what the move's work directory is known by."""
-    volumes, backends = [], []
-    for name, volume, described in sides:
+    told_of, backends = [], []
+    for name, volume, described in volumes:
         told = get(cloud(context, name), "block-storage", f"/volumes/{volume}", "volume")
-        volumes.append(None if told is None else {key: told.get(key) for key in ("id", HOST, NAME_ID)})
+        told_of.append(None if told is None else {key: told.get(key) for key in ("id", HOST, NAME_ID)})
         backends.append(load(Path(described)).model_dump())
-    found = {"args": dict(args), "volumes": volumes, "backends": backends}
-    return {**found, "work": _known_by(_work(args))} if "directory" in args else found
+    found = {"args": dict(args), "volumes": told_of, "backends": backends}
+    return {**found, "work": _known_by(work_of(Path(args["directory"])))} if "directory" in args else found
 
 
-def ask(context: Context) -> dict[str, Any]:
-    """What the steps that carry content are given: see `asked`."""
+def locate(context: Context) -> dict[str, Any]:
+    """What the steps that carry content are given: see `located`."""
     args = resolve(context.args, context.results(), context)
-    return asked(context, args, sides(args))
-
-
-def _work(args: Mapping[str, Any]) -> Path:
-    """The move's work directory, from that of a copy."""
-    return Path(args["directory"]).parent.parent
+    return located(context, args, pair(args))
 
 
 def _known_by(work: Path) -> str:
@@ -65,8 +61,8 @@ def arguments(context: Context) -> dict[str, Any]:
     """The arguments that the step was given. Raises NaruError when the move's work directory is not here: a worker's
     copy would begin anew, and leave nothing to those that go on with it."""
     args: dict[str, Any] = context.given["args"]
-    if "directory" in args and _known_by(_work(args)) != context.given["work"]:
-        work = _work(args)
+    if "directory" in args and _known_by(work_of(Path(args["directory"]))) != context.given["work"]:
+        work = work_of(Path(args["directory"]))
         there = f"{work / POINTER} is another one there" if (work / POINTER).exists() else f"no {work / POINTER} there"
         raise NaruError(
             f"the work directory of this move is not on {_host()}",
@@ -78,8 +74,8 @@ def arguments(context: Context) -> dict[str, Any]:
 
 def locations(context: Context) -> tuple[Location, Location]:
     """Where the old volume's content is, and where the new one's."""
-    found = existing(context)
-    for place, (name, volume, _) in zip(found, sides(context.given["args"]), strict=True):
+    found = found_locations(context)
+    for place, (name, volume, _) in zip(found, pair(context.given["args"]), strict=True):
         if place is None:
             raise NaruError(f"volume {volume} is gone from {name}", hint="Skip the step: naru plan skip.")
     source, target = found
@@ -87,7 +83,7 @@ def locations(context: Context) -> tuple[Location, Location]:
     return source, target
 
 
-def existing(context: Context) -> list[Location | None]:
+def found_locations(context: Context) -> list[Location | None]:
     """Where the volumes are that Cinder was asked for; None for one that is gone."""
     return [
         None if told is None else location(told, Backends.model_validate(described))

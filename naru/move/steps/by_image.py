@@ -7,12 +7,10 @@ What is made on the way has a name of its own, by which it is found again, and i
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import pydantic
-
 from naru.actions.arguments import Id, resolve
 from naru.actions.clouds import RETRY, cloud, get, remove, send, wait_for
 from naru.actions.image import image_at, limit, named, scratch_image, seconds, stream
-from naru.actions.request import Action, Request
+from naru.actions.request import Action, From, Request
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
 from naru.plan.arguments import Undo
@@ -35,7 +33,7 @@ class VolumeImage(Action):
     step_kind: ClassVar[str] = "move.volume_image"
 
     old: str
-    source: str = pydantic.Field(validation_alias=pydantic.AliasChoices("from", "source"), serialization_alias="from")
+    source: From
     to: Id
     size: int
     properties: list[Request]
@@ -196,7 +194,7 @@ class RootContent(Action):
     step_kind: ClassVar[str] = "move.root_content"
 
     old: str
-    source: str = pydantic.Field(validation_alias=pydantic.AliasChoices("from", "source"), serialization_alias="from")
+    source: From
     to: Id
     project: Id
     image: dict[str, Any]
