@@ -1,15 +1,17 @@
 """What a new cloud needs before anybody can use it: catalogue, service users, roles, volume types, flavors, the
-external network, and one unprivileged identity."""
+external networks, and one unprivileged identity."""
 
+import ipaddress
 from concurrent.futures import ThreadPoolExecutor
 
 from naru.lab import services
 from naru.lab.api import Api
 from naru.lab.cloud import Cloud
 
-EXTERNAL_NETWORK = "public"
-EXTERNAL_CIDR = "198.18.0.0/20"  # RFC 2544's range: shared by all clouds of a lab, routed nowhere
-EXTERNAL_GATEWAY = "198.18.0.1"
+# RFC 2544's ranges: shared by all clouds of a lab, routed nowhere
+EXTERNAL_CIDR, PARTNER_CIDR = "198.18.0.0/20", "198.19.0.0/20"
+# the physical network and the range of each external network
+EXTERNAL_NETWORKS = {"public": ("external", EXTERNAL_CIDR), "partner": ("partner", PARTNER_CIDR)}
 VOLUME_TYPES = ("ceph", "nfs")
 ROLES = ("member", "reader", "service", "creator", "swiftoperator", "load-balancer_member")
 # name, MiB of memory, vcpus, GiB of disk
@@ -21,7 +23,7 @@ def resources(cloud: Cloud) -> None:
     """Makes volume types, flavors and the network; what is there already is left alone. Needs all APIs up."""
     api = Api(cloud)
     with ThreadPoolExecutor() as pool:
-        for job in [pool.submit(step, cloud, api) for step in (_volume_types, _flavors, _network)]:
+        for job in [pool.submit(step, cloud, api) for step in (_volume_types, _flavors, _networks)]:
             job.result()
 
 
@@ -83,29 +85,22 @@ def _flavors(cloud: Cloud, api: Api) -> None:
             api("nova", "POST", "/flavors", {"flavor": body})
 
 
-def _network(cloud: Cloud, api: Api) -> None:
-    network = api.ensure(
-        "neutron",
-        "/networks",
-        "network",
-        {
-            "name": EXTERNAL_NETWORK,
-            "router:external": True,
-            "provider:network_type": "flat",
-            "provider:physical_network": "external",
-        },
-    )
-    api.ensure(
-        "neutron",
-        "/subnets",
-        "subnet",
-        {
-            "name": f"{EXTERNAL_NETWORK}-v4",
+def _networks(cloud: Cloud, api: Api) -> None:
+    for name, (physical, cidr) in EXTERNAL_NETWORKS.items():
+        described = {"provider:network_type": "flat", "provider:physical_network": physical}
+        network = api.ensure("neutron", "/networks", "network", {"name": name, "router:external": True, **described})
+        base = ipaddress.IPv4Network(cidr)[0]
+        first, last = (
+            base + (int(ipaddress.IPv4Address(address)) - int(ipaddress.IPv4Network(EXTERNAL_CIDR)[0]))
+            for address in (cloud.first_address, cloud.last_address)
+        )
+        subnet = {
+            "name": f"{name}-v4",
             "network_id": network["id"],
             "ip_version": 4,
-            "cidr": EXTERNAL_CIDR,
-            "gateway_ip": EXTERNAL_GATEWAY,
+            "cidr": cidr,
+            "gateway_ip": str(base + 1),
             "enable_dhcp": False,
-            "allocation_pools": [{"start": cloud.first_address, "end": cloud.last_address}],
-        },
-    )
+            "allocation_pools": [{"start": str(first), "end": str(last)}],
+        }
+        api.ensure("neutron", "/subnets", "subnet", subnet)

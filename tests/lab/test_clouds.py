@@ -82,3 +82,19 @@ def test_both_external_networks_are_one_with_disjoint_pools(pair: Lab) -> None:
     first, second = (subnet["allocation_pools"][0] for subnet in subnets)
     assert tuple(map(int, first["end"].split("."))) < tuple(map(int, second["start"].split(".")))
     assert not any(subnet["enable_dhcp"] for subnet in subnets)
+
+
+@pytest.mark.parametrize("ha", [False, True])
+def test_a_router_is_scheduled(cloud: str, pair: Lab, ha: bool) -> None:
+    admin = connect(pair, cloud).network
+    agents = list(admin.agents(agent_type="L3 agent"))
+    assert len(agents) == 2 and all(agent.is_alive for agent in agents)
+    partner = admin.find_network("partner")
+    router = admin.create_router(name="scheduled", is_ha=ha, external_gateway_info={"network_id": partner.id})
+    try:
+        (address,) = router.external_gateway_info["external_fixed_ips"]
+        assert address["ip_address"].startswith("198.19.")
+        hosting = admin.get(f"/routers/{router.id}/l3-agents").json()["agents"]
+        assert len(hosting) == (2 if ha else 1)
+    finally:
+        admin.delete_router(router)

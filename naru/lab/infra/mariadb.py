@@ -3,8 +3,9 @@
 import os
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pymysql
 
@@ -111,6 +112,15 @@ def create_databases(port: int, password: str, names: Iterable[str]) -> None:
         for name in names:
             cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
             cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb3")
+
+
+def insert(port: int, password: str, database: str, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Adds rows to a table, by the names of its columns, or writes them anew where their keys are there already."""
+    with _connect(port, USER, password) as connection, connection.cursor() as cursor:
+        for row in rows:
+            columns = ", ".join(f"`{name}`" for name in row)
+            values = ", ".join(["%s"] * len(row))
+            cursor.execute(f"REPLACE INTO `{database}`.`{table}` ({columns}) VALUES ({values})", tuple(row.values()))
 
 
 def url(port: int, password: str, name: str) -> str:

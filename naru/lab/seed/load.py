@@ -10,7 +10,7 @@ import pydantic
 import yaml
 
 from naru.errors import InputError
-from naru.lab.bootstrap import EXTERNAL_NETWORK, FLAVORS, VOLUME_TYPES
+from naru.lab.bootstrap import EXTERNAL_NETWORKS, FLAVORS, VOLUME_TYPES
 from naru.lab.seed.model import Ref
 from naru.lab.seed.model_extra import Project, Sample
 
@@ -33,7 +33,7 @@ class Key(NamedTuple):
 
 # what the lab has made before any sample
 BUILT_IN = {
-    Key("network", "", EXTERNAL_NETWORK),
+    *(Key("network", "", name) for name in EXTERNAL_NETWORKS),
     *(Key("volume_type", "", name) for name in VOLUME_TYPES),
     *(Key("flavor", "", name) for name, *_ in FLAVORS),
 }
