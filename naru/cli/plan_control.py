@@ -11,6 +11,7 @@ from naru.plan import control
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
+from naru.plan.run import check_commands
 
 
 class _Action(Command):
@@ -80,7 +81,7 @@ class Hold(_Gate):
 
 
 class Release(_Gate):
-    """Release a gate: the steps behind it may start."""
+    """Release a gate: the steps behind it may start. Not of a move, whose commands open its gates."""
 
     examples = """
 naru plan release cutover --work work/demo
@@ -88,6 +89,7 @@ naru plan release 'cutover/web-*' --work work/demo
 """
 
     def act(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+        check_commands(journal)
         return f"released: {', '.join(control.release(journal, parsed_args.gate))}"
 
 

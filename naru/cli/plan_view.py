@@ -51,7 +51,7 @@ def picture(state: Status) -> Group:
     ]
     parts += [Text(f"failed: {step.id}: {step.summary}", style="red") for step in state.failed[:10]]
     held = [name for name, is_held in state.gates.items() if is_held]
-    if held and counts["held"]:
+    if held and counts["held"] and not state.commands:
         parts.append(Text(f"held at {', '.join(held)}: naru plan release GATE", style="yellow"))
     return Group(*parts)
 

@@ -7,7 +7,7 @@ A message is defined once, beside the code that has something to say, in all lan
         en="{thing}: its address {address} is in use on {cloud}",
         ko="{thing}: {cloud} 클라우드에서 이미 사용 중인 주소입니다({address})",
     )
-    plan.find("error", ADDRESS_IN_USE(thing=..., address="10.0.0.5", cloud="new"))
+    draft.report("error", ADDRESS_IN_USE(thing=..., address="10.0.0.5", cloud="new"))
 
 So a plan, a journal and a report hold ids and values, not sentences, and each reader gets them in their own language.
 A value may be a message itself. A place `{name:format}` says how its value is written:

@@ -36,7 +36,8 @@ _JOINS = "joins"
 
 # what of a cloud may be asked at a time; an operator changes them while the plan runs
 COPIES = "copies"
-"""The limit group of steps that carry content: they load what is between the clouds, not one cloud's service."""
+"""The limit group of steps that carry content from storage to storage, of snapshots and of backups: they load what is
+between the clouds. Content that goes by images loads Cinder or Glance, and counts against that service."""
 FLATTENS = "flattens"
 """The limit group of steps that make clones independent after a window: hours that no other window may wait for."""
 LIMITS = {"identity": 4, "compute": 6, "block-storage": 4, "image": 2, "network": 4, COPIES: 4, FLATTENS: 2}

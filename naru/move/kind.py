@@ -15,6 +15,7 @@ from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.move.decisions import FieldChange
 from naru.move.facts import Side
+from naru.move.showing import UsedBy, nobody
 
 # who made a thing, when, and how its service counts; made anew with the thing
 OWN = frozenset(
@@ -98,6 +99,9 @@ class Kind:
     # -- telling
     owned: bool = False
     """It belongs to a project: one that no rule has decided about is an error of the plan."""
+    used_by: UsedBy = nobody
+    """The projects in whose reports one stands that belongs to none of those that are moved (see
+    `naru.move.showing`): by default none, it stands in the operators' overview alone."""
     terraform: str = ""
     """The resource of terraform-provider-openstack; "" for none."""
     importable: bool = True

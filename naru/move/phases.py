@@ -33,7 +33,8 @@ from naru.move.windows import PHASES, WORDS
 from naru.plan import control, timings
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
-from naru.plan.run import COMMANDS, Terminal, run
+from naru.plan.model import COMMANDS
+from naru.plan.run import Terminal, run
 from naru.plan.status import Status
 from naru.plan.windows import run as schedule_run
 from naru.plan.windows import schedule as schedules

@@ -6,17 +6,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from naru.cloud.client import Cloud
-from naru.inventory.user_quotas import members
+from naru.messages import message
 from naru.move.decisions import Decision
 from naru.move.downtime import downtimes
 from naru.move.draft import CLOUD
 from naru.move.facts import Side
+from naru.move.kinds import BY_NAME
 from naru.move.outcome import ContentResult, Difference, Item, Outcome, Project, Task
 from naru.move.purposes import CUTOVER, END, FINALIZE
 from naru.move.rollback import rolled_back
+from naru.move.showing import Users
 from naru.move.verify import Verifier
 from naru.move.work import Work
 from naru.plan.queries import StepRow, reading
+
+ID_TAKEN = message(
+    "move.result.id_taken",
+    en="the new Glance has had an image of this id before, and gives no id a second time",
+    ko="새 Glance에 이 ID의 이미지가 있었던 적이 있고, 같은 ID는 다시 쓸 수 없습니다",
+)
 
 
 @dataclass(frozen=True)
@@ -63,8 +71,8 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
     made = {} if progress.phase == "rollback" else work.made()
     verifier = Verifier(old, new, made, progress.done, progress.final, progress.rolled_back, progress.undone)
     begun = progress.phase not in ("plan", "rollback")
-    members = _members(work, old)
-    items = [_item(work, old, decision, made, members, verifier if begun else None) for decision in work.decisions]
+    users = Users.of(old, work.projects)
+    items = [_item(work, old, decision, made, users, verifier if begun else None) for decision in work.decisions]
     with work.journal() as journal:
         findings = tuple(journal.findings())
     domains = old.all("domain")
@@ -89,7 +97,7 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
         phase=progress.phase,
         projects=tuple(projects),
         items=tuple(items),
-        tasks=tuple(task for task in _tasks(work, old, members) if task.project not in progress.rolled_back),
+        tasks=tuple(task for task in _tasks(work, old, users.of_user) if task.project not in progress.rolled_back),
         downtimes=tuple(downtimes(work)),
         contents=tuple(contents(work)),
         findings=findings,
@@ -101,7 +109,7 @@ def _item(
     old: Side,
     decision: Decision,
     made: Mapping[str, str],
-    members: Mapping[str, set[str]],
+    users: Users,
     verifier: Verifier | None,
 ) -> Item:
     row = old.all(decision.kind).get(decision.id)
@@ -109,8 +117,7 @@ def _item(
     actual = [] if verifier is None else list(verifier.differences(decision))
     new_id = made.get(f"{decision.kind} {decision.id}", "")
     if decision.kind == "image" and decision.decision == "create" and new_id not in ("", decision.id):
-        why = "the new Glance has had an image of this id before, and gives no id a second time"
-        planned.append(Difference("id", decision.id, new_id, why))
+        planned.append(Difference("id", decision.id, new_id, ID_TAKEN()))
     seen = {difference.field for difference in actual}
     return Item(
         kind=decision.kind,
@@ -121,7 +128,7 @@ def _item(
         decision=decision.decision,
         why=decision.why,
         differences=(*actual, *(difference for difference in planned if difference.field not in seen)),
-        used_by=_users_of(work, old, decision, members),
+        used_by=_users_of(work, users, decision),
         device_owner=str(row.body.get("device_owner") or "") if row else "",
     )
 
@@ -158,31 +165,15 @@ def _content(decision: Decision, step: StepRow) -> ContentResult:
     )
 
 
-def _users_of(work: Work, old: Side, decision: Decision, members: Mapping[str, set[str]]) -> tuple[str, ...]:
-    """The projects in whose report a thing of nobody's stands."""
-    if decision.project in work.projects:
+def _users_of(work: Work, users: Users, decision: Decision) -> tuple[str, ...]:
+    """The projects in whose report a thing stands that is not theirs."""
+    row = users.old.all(decision.kind).get(decision.id)
+    if row is None or decision.project in work.projects:
         return ()
-    if decision.kind == "user":
-        return tuple(sorted(members.get(decision.id, ())))
-    if decision.kind in ("key pair", "application credential", "credential"):
-        row = old.all(decision.kind)[decision.id]
-        return tuple(sorted(members.get(str(row.body.get("user_id")), ())))
-    if decision.kind == "flavor":
-        mine = {row.project for row in old.by("server", "flavor_link.id", decision.id)}
-        return tuple(sorted(mine & work.projects.keys()))
-    return tuple(sorted(work.projects))
+    return tuple(sorted(users.projects.intersection(BY_NAME[decision.kind].used_by(users, row))))
 
 
-def _members(work: Work, old: Side) -> dict[str, set[str]]:
-    """By user: the projects that they have a role on, by themselves or by a group."""
-    found: dict[str, set[str]] = {}
-    for project, user in members(old.all("role assignment").values(), old.all("group membership").values()):
-        if project in work.projects:
-            found.setdefault(user, set()).add(project)
-    return found
-
-
-def _tasks(work: Work, old: Side, members: Mapping[str, set[str]]) -> list[Task]:
+def _tasks(work: Work, old: Side, members: Mapping[str, frozenset[str]]) -> list[Task]:
     tasks = [Task(project, "iac", name) for project, name in work.projects.items()]
     domains, roles = old.all("domain"), old.all("role")
     for decision in work.decisions:

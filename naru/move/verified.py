@@ -28,11 +28,12 @@ def verified(journal: Journal) -> set[str]:
 
 
 def wrong(outcome: Outcome, project: str) -> list[str]:
-    """The differences that no rule explains, of what a project (id) has or uses; one in a line."""
+    """The differences that no rule explains, of what a project (id) has or uses, and of what is in no project's report;
+    one in a line."""
     return [
         f"{item.kind} {item.name or item.old_id}: {difference.field or 'missing on the new cloud'}"
         for item in outcome.items
-        if project == item.project or project in item.used_by
+        if project == item.project or project in item.used_by or not (item.project or item.used_by)
         for difference in item.differences
         if not difference.rule
     ]

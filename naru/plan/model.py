@@ -15,6 +15,8 @@ OVER = ("done", "skipped")
 LIVE = ("waiting", "running", "held")
 """States from which a step can still go on by itself."""
 DEFAULT_LIMIT = "default"
+COMMANDS = "commands"
+"""The setting of a plan that is run by commands of its own alone: how they begin, like `naru move`."""
 BARRIER = "barrier"
 """The kind of a step that only orders others. It waits until each step before it has ended or was rolled back; steps
 after it do not depend on those."""

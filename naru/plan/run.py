@@ -12,12 +12,10 @@ from naru.plan.errors import PlanInputError
 from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
+from naru.plan.model import COMMANDS
 from naru.plan.ready import Scope
 from naru.plan.runner import Runner
 from naru.plan.status import Status, status
-
-COMMANDS = "commands"
-"""The setting of a plan that is run by commands of its own alone: how they begin, like `naru move`."""
 
 
 def check_commands(journal: Journal) -> None:

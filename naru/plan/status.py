@@ -9,7 +9,7 @@ from sqlalchemy import Connection, case, func, select
 from naru.messages import load, say
 from naru.plan import schema
 from naru.plan.journal import Journal
-from naru.plan.model import STATES
+from naru.plan.model import COMMANDS, STATES
 from naru.plan.queries import behind, gates
 
 _steps = schema.steps
@@ -55,7 +55,8 @@ class Status(NamedTuple):
 
     `state` is one word for all: `new`, `running`, `paused`, `cancelled`, `held`, `failed`, `interrupted`, `done`.
     `blocked` counts the steps that wait behind failed ones; `eta` is seconds since 1970, None when there is none;
-    `bytes` and `bytes_total` sum over the steps that report bytes.
+    `bytes` and `bytes_total` sum over the steps that report bytes; `commands` is how the commands begin that run the
+    plan, "" for `naru plan`.
     """
 
     title: str
@@ -73,6 +74,7 @@ class Status(NamedTuple):
     eta: float | None
     bytes: float
     bytes_total: float
+    commands: str
 
     @property
     def steps(self) -> int:
@@ -114,6 +116,7 @@ def status(journal: Journal) -> Status:
             eta=run["eta"] if run and alive else None,
             bytes=moved or 0.0,
             bytes_total=to_move or 0.0,
+            commands=json.loads(setup["settings"]).get(COMMANDS, ""),
         )
 
 

@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from rich.console import Console
 
 from naru.cli.main import main
+from naru.cli.plan_view import picture
 from naru.plan import rollback
 from naru.plan.journal import Journal
+from naru.plan.model import COMMANDS, Plan, Step
+from naru.plan.status import status
 
 pytestmark = pytest.mark.unit
 PLAN = """
@@ -218,3 +222,20 @@ def test_command_hands_over_a_secret_and_does_not_record_it(tmp_path: Path, monk
     naru("plan", "run", work)
     for file in work.iterdir():
         assert b"s3cret-w0rd" not in file.read_bytes()
+
+
+def test_a_plan_with_commands_of_its_own(tmp_path: Path) -> None:
+    plan = Plan(title="theirs", settings={COMMANDS: "naru lift"}, gates=["window"])
+    plan.add(Step("step", "noop", gate="window"))
+    work = tmp_path / "work"
+    Journal.create(work, plan).close()
+    for command in (("run", work), ("rollback", work), ("release", "window", "--work", work)):
+        told = naru("plan", *command, code=2).stderr
+        assert "is run by naru lift" in told and "naru lift --help" in told
+    with Journal.open(work) as journal:
+        state = status(journal)
+    assert state.commands == "naru lift" and state.gates == {"window": True}
+    console = Console(record=True, width=200, file=io.StringIO())
+    console.print(picture(state._replace(counts={**state.counts, "held": 1})))
+    console.print(picture(state._replace(counts={**state.counts, "held": 1}, commands="")))
+    assert console.export_text().count("naru plan release GATE") == 1

@@ -1,5 +1,6 @@
 """Address groups, where the new cloud has them."""
 
+from naru.move import showing
 from naru.move.draft import Draft
 from naru.move.kind import Kind
 from naru.move.kinds.neutron import SERVICE, make
@@ -12,6 +13,7 @@ KIND = Kind(
     derived=frozenset(("shared",)),  # that is an RBAC policy's
     owned=True,
     terraform="openstack_networking_address_group_v2",
+    used_by=showing.shared_or("security group", "security_group_rules.*.remote_address_group_id"),
 )
 
 

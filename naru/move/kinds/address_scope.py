@@ -1,6 +1,7 @@
 """Address scopes. One has no description that could bear a mark: it is found again by its name."""
 
 from naru.actions.arguments import ref
+from naru.move import showing
 from naru.move.draft import Draft
 from naru.move.kind import Kind
 
@@ -13,6 +14,7 @@ KIND = Kind(
     relation=True,
     owned=True,
     terraform="openstack_networking_addressscope_v2",
+    used_by=showing.shared_or("subnet pool", "address_scope_id"),
 )
 
 

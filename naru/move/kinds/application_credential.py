@@ -1,10 +1,11 @@
 """Application credentials: tasks of their users."""
 
 from naru.messages import message
+from naru.move import showing
 from naru.move.draft import Draft
 from naru.move.kind import Kind
 
-KIND = Kind("application credential")
+KIND = Kind("application credential", used_by=showing.of_user)
 USERS_TASK = message(
     "move.application_credential.users_task",
     en="only its user can make it, with a new secret",

@@ -12,6 +12,7 @@ from naru.actions.request import Action
 from naru.cloud.client import CloudError
 from naru.errors import NaruError
 from naru.messages import message
+from naru.move import showing
 from naru.move.draft import Draft
 from naru.move.kind import Kind
 from naru.move.kinds.keystone import SERVICE
@@ -20,7 +21,14 @@ from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
 
-KIND = Kind("credential", path="/credentials", wrap="credential", handled=frozenset(("type", "blob")), relation=True)
+KIND = Kind(
+    "credential",
+    path="/credentials",
+    wrap="credential",
+    handled=frozenset(("type", "blob")),
+    relation=True,
+    used_by=showing.of_user,
+)
 USERS_OWN = message(
     "move.credential.users_own",
     en="a credential of type {type} is its user's own",

@@ -1,13 +1,23 @@
 """Domains: matched by the map, or made."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from naru.actions.request import Request
+from naru.inventory.rows import Row
+from naru.move import showing
 from naru.move.draft import Draft
 from naru.move.facts import Facts
 from naru.move.kind import Kind
 from naru.move.kinds.keystone import given
 from naru.move.mapping import ABSENT, CREATE, SAME_NAME, Match, Need, Section, Use, of_others, same_name
+
+
+def _used_by(users: showing.Users, row: Row) -> Iterable[str]:
+    """The projects in it, and those of its users."""
+    mine = {project.id for project in users.old.by("project", "domain_id", row.id)}
+    people = (users.of_user.get(user.id, ()) for user in users.old.by("user", "domain_id", row.id))
+    return mine.union(*people)
+
 
 KIND = Kind(
     "domain",
@@ -15,6 +25,7 @@ KIND = Kind(
     wrap="domain",
     sent=("name", "description", "options"),
     handled=frozenset(("enabled",)),
+    used_by=_used_by,
 )
 
 

@@ -1,12 +1,13 @@
 """Flavors of the servers: matched by the map, or made anew, with the projects that may use private ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from naru.actions.arguments import ref
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import showing
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import Facts, Side
@@ -18,6 +19,10 @@ from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_othe
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     names = ("swap", "OS-FLV-EXT-DATA:ephemeral")
     return {**{name: row.body.get(name) or 0 for name in names}, "extra_specs": side.extra_specs(row.id)}
+
+
+def _used_by(users: showing.Users, row: Row) -> Iterable[str]:
+    return users.having("server", "flavor_link.id", row.id)
 
 
 KIND = Kind(
@@ -33,6 +38,7 @@ KIND = Kind(
     handled=frozenset(("name", "swap", "extra_specs")),
     derived=frozenset(("OS-FLV-DISABLED:disabled",)),
     compared=_compared,
+    used_by=_used_by,
 )
 ACCESS = Kind("flavor access", handled=frozenset(("flavor_id", "tenant_id")), relation=True)
 

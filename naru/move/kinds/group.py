@@ -1,9 +1,22 @@
 """Groups with a role on the projects, and their members among the users."""
 
+from collections.abc import Iterable
+
+from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import showing
 from naru.move.draft import Draft
 from naru.move.kind import Kind
 from naru.move.kinds.keystone import given, matched, of_directory, relation
+
+
+def _used_by(users: showing.Users, row: Row) -> Iterable[str]:
+    return users.of_group.get(row.id, ())
+
+
+def _membership_used_by(users: showing.Users, row: Row) -> Iterable[str]:
+    return users.of_group.get(row.body["group_id"], ())
+
 
 KIND = Kind(
     "group",
@@ -11,8 +24,9 @@ KIND = Kind(
     wrap="group",
     sent=("name", "description"),
     handled=frozenset(("domain_id",)),
+    used_by=_used_by,
 )
-MEMBERSHIP = Kind("group membership", relation=True)
+MEMBERSHIP = Kind("group membership", relation=True, used_by=_membership_used_by)
 
 NO_USER = message("move.group.no_user", en="the user is not moved", ko="그 사용자를 이전하지 않습니다")
 IS_MEMBER = message("move.group.is_member", en="it is so already", ko="이미 그렇게 되어 있습니다")
@@ -37,7 +51,7 @@ def groups(draft: Draft) -> None:
             continue
         path = ["/groups/", new_group, "/users/", new_user]
         if isinstance(new_group, str) and isinstance(new_user, str) and f"{new_group}/{new_user}" in known:
-            draft.match(row, "/".join(path), IS_MEMBER())
+            draft.match(row, f"{new_group}/{new_user}", IS_MEMBER())
         else:
             title = MEMBER(user=draft.facts.users[user].name, group=draft.facts.groups[group].name)
             relation(draft, row, path, title, "", kept=row.body)  # it is listed as the user

@@ -1,7 +1,7 @@
 """Images: of the projects, with data, members and every property; and those of others that the map says to copy."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from naru.actions.image import ImageData
 from naru.actions.request import Request
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import showing
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import Facts
@@ -18,6 +19,13 @@ from naru.move.kind import Kind
 from naru.move.kinds.flavor import MAY_USE
 from naru.move.kinds.rbac_policy import NO_PROJECT
 from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_name
+
+
+def _member_used_by(users: showing.Users, row: Row) -> Iterable[str]:
+    """The project that shares the image, and the one that it is shared with."""
+    image = users.old.all("image").get(row.body["image_id"])
+    return {row.body["member_id"], *([image.project] if image else ())}
+
 
 KIND = Kind(
     "image",
@@ -33,8 +41,9 @@ KIND = Kind(
     not_compared=frozenset(("name",)),
     owned=True,
     terraform="openstack_images_image_v2",
+    used_by=showing.shared_or("server", "image.id"),
 )
-MEMBER = Kind("image member", handled=frozenset(("image_id", "member_id")), relation=True)
+MEMBER = Kind("image member", handled=frozenset(("image_id", "member_id")), relation=True, used_by=_member_used_by)
 
 # what Glance says of an image that is no property of its own
 _NO_PROPERTY = frozenset(

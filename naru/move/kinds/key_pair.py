@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from naru.inventory.rows import Row
 from naru.messages import Text, message
+from naru.move import showing
 from naru.move.draft import Draft
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
@@ -33,6 +34,7 @@ KIND = Kind(
     compared=_compared,
     counterpart=_counterpart,
     terraform="openstack_compute_keypair_v2",
+    used_by=showing.of_user,
 )
 NO_USER = message("move.key_pair.no_user", en="its user is not moved", ko="소유한 사용자를 이전하지 않습니다")
 SAME_KEY = message("move.key_pair.same", en="same name and key", ko="이름과 키가 같습니다")

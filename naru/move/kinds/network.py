@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import showing
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
 from naru.move.facts import Facts
@@ -62,6 +63,7 @@ KIND = Kind(
     ),
     owned=True,
     terraform="openstack_networking_network_v2",
+    used_by=showing.shared_or("port", "network_id"),
 )
 
 EXTERNAL = message(

@@ -5,6 +5,7 @@ from typing import Any
 from naru.actions.arguments import ref
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import showing
 from naru.move.draft import Draft, thing
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
@@ -28,6 +29,7 @@ KIND = Kind(
     compared=_compared,
     owned=True,
     terraform="openstack_networking_qos_policy_v2",
+    used_by=showing.shared_or("port", "qos_policy_id"),
 )
 RULES = message("move.title.qos_rules", en="rules of {thing}", ko="{thing}의 규칙")
 

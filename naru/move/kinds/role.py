@@ -1,10 +1,11 @@
 """Roles, and who has which on the projects and on domains that the move makes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import showing
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
 from naru.move.facts import Facts
@@ -12,14 +13,29 @@ from naru.move.kind import Kind
 from naru.move.kinds.keystone import given, relation
 from naru.move.mapping import ABSENT, CREATE, SAME_NAME, Match, Need, Section, Use, of_others, same_name
 
+
+def _used_by(users: showing.Users, row: Row) -> Iterable[str]:
+    """Of a role on a domain: the projects of who has it."""
+    if "user" in row.body:
+        return users.of_user.get(row.body["user"]["id"], ())
+    return users.of_group.get(row.body["group"]["id"], ())
+
+
 KIND = Kind(
     "role",
     path="/roles",
     wrap="role",
     sent=("name", "description", "options"),
     handled=frozenset(("domain_id",)),
+    used_by=showing.everybody,
 )
-ASSIGNMENT = Kind("role assignment", handled=frozenset(("role", "user", "group", "scope")), relation=True, owned=True)
+ASSIGNMENT = Kind(
+    "role assignment",
+    handled=frozenset(("role", "user", "group", "scope")),
+    relation=True,
+    owned=True,
+    used_by=_used_by,
+)
 
 NO_ROLE = message("move.role.no_role", en="its role is not on the new cloud", ko="해당 역할이 새 클라우드에 없습니다")
 NO_NAMED_ROLE = message(

@@ -1,12 +1,25 @@
 """Subnets: made without DHCP at first, since its ports would take addresses that servers have."""
 
+from collections.abc import Iterable
+
 from naru.actions.arguments import ref
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import showing
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.kind import Kind
 from naru.move.kinds.neutron import SERVICE, make
+
+_BY_PORTS = showing.shared_or("port", "fixed_ips.*.subnet_id")
+
+
+def _used_by(users: showing.Users, row: Row) -> Iterable[str]:
+    """As its network is, which says whether it is shared."""
+    network = users.old.all("network").get(row.body["network_id"])
+    shared = network is not None and any(network.body.get(name) for name in ("shared", "router:external"))
+    return users.projects if shared else _BY_PORTS(users, row)
+
 
 KIND = Kind(
     "subnet",
@@ -23,6 +36,7 @@ KIND = Kind(
     not_compared=frozenset(("ip_version",)),
     owned=True,
     terraform="openstack_networking_subnet_v2",
+    used_by=_used_by,
 )
 NO_NETWORK = message("move.subnet.no_network", en="its network is not moved", ko="연결된 네트워크를 이전하지 않습니다")
 NO_POOL = message("move.subnet.no_pool", en="that subnet pool is not moved", ko="그 서브넷 풀을 이전하지 않습니다")

@@ -1,6 +1,7 @@
 """Subnet pools."""
 
 from naru.messages import message
+from naru.move import showing
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
 from naru.move.kind import Kind
@@ -15,6 +16,7 @@ KIND = Kind(
     derived=frozenset(("shared", "ip_version")),  # sharing is an RBAC policy's
     owned=True,
     terraform="openstack_networking_subnetpool_v2",
+    used_by=showing.shared_or("subnet", "subnetpool_id"),
 )
 NO_SCOPE = message(
     "move.subnet_pool.no_scope", en="that address scope is not moved", ko="그 주소 범위를 이전하지 않습니다"

@@ -2,11 +2,13 @@
 others are made, with new passwords. Projects and users that are disabled on the old cloud are enabled during the move,
 for things are made in them and as them, and disabled again when that is done."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from naru.actions.arguments import password, ref
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import showing
 from naru.move.acting import whose
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
@@ -16,6 +18,11 @@ from naru.move.kinds.project import KIND as PROJECT
 
 EVERYTHING = "everything"
 """The barrier after which nothing of any project is made any more."""
+
+
+def _used_by(users: showing.Users, row: Row) -> Iterable[str]:
+    return users.of_user.get(row.id, ())
+
 
 KIND = Kind(
     "user",
@@ -36,6 +43,7 @@ KIND = Kind(
         )(),
     },
     not_compared=frozenset(("name", "password_expires_at")),
+    used_by=_used_by,
 )
 NOT_MOVED = message("move.user.not_moved", en="its user is not moved", ko="소유한 사용자를 이전하지 않습니다")
 NO_PROJECT = message(

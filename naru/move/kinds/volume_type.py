@@ -1,15 +1,22 @@
 """Volume types: the cloud's, and named in the map."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
+from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move import showing
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
 from naru.move.facts import Facts
 from naru.move.kind import Kind
 from naru.move.mapping import ABSENT_BUT, SAME_NAME, Match, Need, Section, Use, known, of_others, same_name
 
-KIND = Kind("volume type")
+
+def _used_by(users: showing.Users, row: Row) -> Iterable[str]:
+    return users.having("volume", "volume_type", row.name)
+
+
+KIND = Kind("volume type", used_by=_used_by)
 SAME_NAME_BUT = message(
     "move.volume_type.same_name_but",
     en="same name, but other {specs:list}",

@@ -92,9 +92,9 @@ def copy_and_compare(
     control: Control,
     at: str = "",
 ) -> tuple[PassResult, Comparison]:
-    """Copies what changed since the last pass, or all, up to the source's point `at` or a new one, and compares it; see
-    `content`. With `ahead` a pass that was begun is ended; without, one follows it: what was begun while the old server
-    ran ends at a point of then."""
+    """Copies what changed since the last pass, or all, up to the source's point `at` or a new one, and compares it, as
+    the step kind `move.content` says. With `ahead` a pass that was begun is ended; without, one follows it: what was
+    begun while the old server ran ends at a point of then."""
     settle = SETTLE if ahead and not at else 0.0
     done = copy(source, target, directory, job=job, at=at, settle=settle, idle=not ahead, control=control)
     if done.resumed and not ahead:

@@ -31,8 +31,8 @@ from naru.volumes.volume import OTHER, Location, Volume, VolumeError, stored_nam
 
 class PassResult(NamedTuple):
     """A whole pass, in bytes and seconds of the run that ended it, from when its point existed. `number` counts
-    passes from 1; `point` is the source's point that the target now is, "" where it has none, and then `stable` says
-    nothing of a moment in time."""
+    passes from 1; `point` is the source's point that the target now is, "" where it has none: then what was
+    read is of no one moment."""
 
     number: int
     point: str
