@@ -5,6 +5,7 @@ import datetime
 import itertools
 from collections.abc import Collection, Mapping
 
+from naru.messages import lines, message
 from naru.move.draft import Draft
 from naru.move.outcome import PARTS, Downtime
 from naru.move.purposes import CONTENT, ROOT_CONTENT, START, STOP
@@ -12,8 +13,18 @@ from naru.move.work import Work
 from naru.plan.forecast import forecast
 from naru.plan.model import Plan
 from naru.plan.queries import JournalView, StepRow, reading
-from naru.text import duration
 
+OFF = message(
+    "move.downtime.off",
+    en="project {project}: servers that are to be off for a while: {count}, the longest for about {longest:duration}",
+    ko="프로젝트 {project}: 잠시 중지될 서버 {count}대, 가장 긴 예상 시간은 약 {longest:duration}",
+)
+ONE_OFF = message("move.downtime.one_off", en="{name}: {seconds:duration}", ko="{name}: {seconds:duration}")
+ALL_OFF = message(
+    "move.downtime.all_off",
+    en="All of them, and afterwards the times that were measured: naru move downtime DIR",
+    ko="전체 목록과 이후 측정된 시간은 다음 명령으로 확인하십시오: naru move downtime DIR",
+)
 LONGEST = 10
 """How many servers are named in what is said of a plan."""
 
@@ -54,10 +65,9 @@ def findings(draft: Draft) -> None:
         if own:
             draft.report(
                 "info",
-                f"project {project.name}: servers that are to be off for a while: {len(own)}, the longest for about"
-                f" {duration(own[0][0])}",
-                detail="\n".join(f"{name}: {duration(time)}" for time, name in own[:LONGEST]),
-                hint="All of them, and afterwards the times that were measured: naru move downtime DIR",
+                OFF(project=project.name, count=len(own), longest=own[0][0]),
+                detail=lines(ONE_OFF(name=name, seconds=seconds) for seconds, name in own[:LONGEST]),
+                hint=ALL_OFF(),
             )
 
 

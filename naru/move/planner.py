@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from naru.inventory.kinds import BY_NAME
+from naru.messages import message
 from naru.move import acting, downtime
 from naru.move.draft import Draft, Options
 from naru.move.facts import Facts
@@ -14,6 +15,11 @@ from naru.plan import timings
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import Plan
 
+TITLE = message(
+    "move.plan.title",
+    en="Move {projects} from {old} to {new}",
+    ko="{projects} 이전: {old}에서 {new}(으)로",
+)
 MODULES = (
     "naru.actions.create",
     "naru.actions.call",
@@ -40,7 +46,7 @@ def make(
     acting.role(facts)
     names = ", ".join(row.name for row in facts.projects.values())
     plan = Plan(
-        title=f"Move {names} from {facts.old.cloud} to {facts.new.cloud}",
+        title=TITLE(projects=names, old=facts.old.cloud, new=facts.new.cloud),
         modules=list(MODULES),
         settings=dict(settings),
     )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from naru.actions.arguments import resolve
 from naru.errors import InputError, NaruError
-from naru.messages import say
+from naru.messages import message, say
 from naru.move.draft import COPIES, LIMITS
 from naru.move.purposes import ACCESS
 from naru.move.rollback import ANEW
@@ -24,6 +24,7 @@ from naru.plan.queries import StepRow, reading
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status, status
 
+TITLE = message("move.sync.title", en="Round {number} of copying ahead", ko="사전 복사 {number}회차")
 LOOK = 1.0
 """Seconds between two looks at whether a wait was interrupted."""
 MOST = 10
@@ -86,7 +87,7 @@ def _left(journal: Journal) -> set[str]:
 def _plan(work: Work, projects: Collection[str], number: int, whole: bool) -> Plan:
     chosen = work.chosen(projects) or work.projects
     plan = Plan(
-        title=f"Round {number} of copying ahead",
+        title=TITLE(number=number),
         modules=["naru.move.steps"],
         limits={COPIES: LIMITS[COPIES]},
         settings={},

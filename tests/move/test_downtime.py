@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from naru.cli import main
+from naru.messages import say
 from naru.move import downtime
 from naru.move.decisions import Decision
 from naru.move.draft import Draft, Options
@@ -142,9 +143,9 @@ def test_the_plans_reader_is_told_of_each_project_with_servers_that_run() -> Non
     draft = Draft(_Facts(), {}, window(), Options(key=""), BY_NAME)  # type: ignore[arg-type]
     downtime.findings(draft)
     [finding] = draft.plan.findings
-    assert finding.severity == "info" and "project project p" in finding.summary
-    assert "2, the longest for about 1 min 20 s" in finding.summary
-    assert finding.detail == "db: 1 min 20 s\nweb: 25 s"
+    assert finding.severity == "info" and "project project p" in say(finding.summary)
+    assert "2, the longest for about 1 min 20 s" in say(finding.summary)
+    assert say(finding.detail) == "db: 1 min 20 s\nweb: 25 s"
 
 
 def test_the_reports_maps_have_expected_beside_measured() -> None:
