@@ -5,14 +5,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from cliff.columns import FormattableColumn
+
 from naru.cli.base import Lines, Lister, ShowOne, print_finding
 from naru.cli.move import add_projects, clouds, progress
 from naru.cli.plan_run import fields
 from naru.cli.plan_view import watch
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
-from naru.move import mapfile, phases, planner, rollback, work
+from naru.move import mapfile, phases, planner, work
 from naru.move.downtime import downtimes
+from naru.move.status import ROLLED_BACK, next_commands, off_lines, projects
 from naru.plan.status import Status, status
 from naru.volumes import where
 from naru.work import keys
@@ -118,10 +121,29 @@ def _storage(arguments: argparse.Namespace) -> tuple[str, str] | None:
 
 def move_fields(move: work.Work, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
     """The state of a move as one thing's fields."""
-    names, values = fields(state)
+    shown = dict(zip(*fields(state), strict=True))
     with move.journal() as journal:
-        back = rollback.rolled_back(journal, move.projects)
-    return (*names, "rolled back"), (*values, Lines(sorted(move.called[project] for project in back)))
+        found = projects(move, journal)
+    first = {
+        "title": shown.pop("title"),
+        "projects": Projects({move.called[one.id]: one.at for one in found}),
+        "next": Lines(next_commands(move, found)),
+        "servers off": Lines(list(off_lines(move, found))),
+    }
+    shown = {**first, **shown}
+    del shown["gates"]  # the commands open them, and say by the projects where they are
+    shown["rolled back"] = Lines(sorted(move.called[one.id] for one in found if one.at == ROLLED_BACK))
+    return tuple(shown), tuple(shown.values())
+
+
+class Projects(FormattableColumn[Any]):
+    """Where each project is; JSON has a mapping, a table the projects of each word together."""
+
+    def human_readable(self) -> str:
+        at: dict[str, list[str]] = {}
+        for name, word in self._value.items():
+            at.setdefault(word, []).append(name)
+        return "\n".join(f"{word}: {', '.join(sorted(names))}" for word, names in at.items())
 
 
 class Phase(ShowOne):

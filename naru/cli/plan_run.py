@@ -8,7 +8,7 @@ from cliff.columns import FormattableColumn
 
 from naru.cli.base import ShowOne
 from naru.cli.plan import add_work, moment, where
-from naru.cli.plan_view import watch
+from naru.cli.plan_view import BETWEEN, watch
 from naru.cli.terminal import Terminal
 from naru.plan import rollback
 from naru.plan.journal import Journal
@@ -51,6 +51,18 @@ DETAIL = 5
 """Of each part of a failed step's error, so many lines are shown."""
 
 
+class _State(FormattableColumn[Any]):
+    """One word; that of a plan with commands of its own which waits for the next of them is not that of a plan that
+    somebody has to release."""
+
+    def human_readable(self) -> str:
+        word, commands = self._value
+        return BETWEEN if commands and word == "held" else str(word)
+
+    def machine_readable(self) -> str:
+        return str(self._value[0])
+
+
 class _Counts(FormattableColumn[Any]):
     def human_readable(self) -> str:
         return ", ".join(f"{name} {value}" for name, value in self._value.items() if value)
@@ -60,7 +72,7 @@ def fields(state: Status) -> tuple[Sequence[str], Iterable[Any]]:
     """A state as one thing's fields."""
     shown = {
         "title": state.title,
-        "state": state.state,
+        "state": _State((state.state, state.commands)),
         "steps": _Counts(state.counts),
         "blocked": state.blocked,
         "limits": _Groups([group._asdict() for group in state.groups]),

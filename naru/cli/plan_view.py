@@ -18,6 +18,8 @@ from naru.text import duration, size
 
 REFRESH = 0.5
 """Seconds between two pictures on a terminal."""
+BETWEEN = "between phases"
+"""What a plan with commands of its own is while it waits for the next of them."""
 LINE = 10.0
 """Seconds between two lines where there is no terminal."""
 
@@ -25,8 +27,17 @@ LINE = 10.0
 def line(state: Status) -> str:
     """The state in one line: `running: 120/400 done, 8 running, 1 failed, 1.5 GiB, about 3 min 05 s left`."""
     counts = state.counts
-    parts = [f"{state.state}: {counts['done']}/{state.steps} done"]
-    parts += [f"{counts[name]} {name}" for name in ("running", "held", "failed", "skipped", "undone") if counts[name]]
+    names = ["running", "held", "failed", "skipped", "undone"]
+    word, done = state.state, f"{counts['done']}/{state.steps} done"
+    if state.commands and word == "held":
+        word = BETWEEN
+    if state.commands:
+        names.remove("held")  # that is all of the later phases
+    if state.undoing:
+        done = f"{state.undoing[0]}/{state.undoing[1]} undone"
+        names.remove("undone")
+    parts = [f"{word}: {done}"]
+    parts += [f"{counts[name]} {name}" for name in names if counts[name]]
     if state.blocked:
         parts.append(f"{state.blocked} blocked")
     if state.bytes:
@@ -42,10 +53,12 @@ def picture(state: Status) -> Group:
     for step in state.running[:15]:
         table.add_row(Text(step.id), Text(step.title), _bar(step), _amount(step), duration(step.seconds))
     counts = state.counts
-    ended = counts["done"] + counts["skipped"] + counts["undone"]
+    ended, all_steps = counts["done"] + counts["skipped"] + counts["undone"], state.steps
+    if state.undoing:
+        ended, all_steps = state.undoing
     parts: list[Any] = [
         Text(state.title, style="bold"),
-        ProgressBar(total=max(1, state.steps), completed=ended, width=60),
+        ProgressBar(total=max(1, all_steps), completed=ended, width=60),
         Text(line(state)),
         table,
     ]

@@ -26,9 +26,11 @@ def scope(phase: str, move: Work, journal: Journal, projects: Sequence[str], *, 
     `alone` for some that need others which do not come with them."""
     progress = ProgressReader(journal, move.projects)
     progress.check()
+    states = progress.read()
+    if all(state.rolled_back for state in states.values()):
+        raise InputError(f"{move.directory}: everything was rolled back", hint=ANEW)
     if phase == PHASES.prepare:
         return Scope()
-    states = progress.read()
     chosen = projects or [project for project in move.projects if not states[project].rolled_back]
     if back := [project for project in chosen if states[project].rolled_back]:
         raise InputError(f"{move.listed(back)} {_was(back)} rolled back", hint=ANEW)
@@ -56,7 +58,8 @@ def _check_reached(phase: str, move: Work, projects: Sequence[str], states: Mapp
         behind = [project for project in projects if not PHASES.done(states[project], before)]
     if not behind:
         return
-    hint = f"naru move {before} {move.arguments(behind) if before != PHASES.prepare else move.directory}"
+    first = min((PHASES.names[states[project].reached] for project in behind), key=PHASES.number)
+    hint = f"naru move {first} {move.arguments(behind) if first != PHASES.prepare else move.directory}"
     if ready := [project for project in projects if project not in behind]:
         hint += f"\nThe others can go on: naru move {phase} {move.arguments(ready)}"
     raise InputError(f"{move.listed(behind)} {_is(behind)} not {DONE[before]} yet", hint=hint)

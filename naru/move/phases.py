@@ -18,6 +18,7 @@ from naru.move import (
     planner,
     reading,
     rollback,
+    status,
     sync,
     verified,
     waves,
@@ -140,7 +141,17 @@ def _run(phase: str, move: work.Work, projects: Sequence[str], terminal: Termina
             f"when the cause is fixed: naru plan retry STEP --work {move.directory}, then {again}\n"
             f"to go on without a step: naru plan skip STEP --reason REASON --work {move.directory}"
         )
+    _warn_of_off(move, terminal)
     return state
+
+
+def _warn_of_off(move: work.Work, terminal: Terminal) -> None:
+    """Also to those who want it quiet: servers that run on neither cloud when a command ends."""
+    with move.journal() as journal:
+        found = status.projects(move, journal)
+    lines = list(status.off_lines(move, found))
+    if lines:
+        terminal.warn("\n".join([*lines, *status.next_commands(move, found)]))
 
 
 def hold_cut_over(
@@ -190,7 +201,8 @@ def roll_back(
                 f"the old server {name} waits until {move.new} says that the new one is off; if you know that it is:"
                 f" naru move rollback {move.directory} --off {server}"
             )
-        return state
+    _warn_of_off(move, terminal)
+    return state
 
 
 def agenda(move: work.Work, file: Path, until: str = PHASES.end) -> list[AgendaRow]:

@@ -63,6 +63,7 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
     final = finalized(journal, work.projects)
     if gone := final & (set(projects) or work.projects.keys()):
         raise _finalized(work, gone, set(projects or work.projects) - final - rolled_back(journal, work.projects))
+    _check_begun(work, journal, projects)
     args = {UNDO_CONTENT: CARRY} if carry_back else {}
     waits = {**WAITS, STOP: (START, CONTENT, ROOT_CONTENT)} if carry_back else WAITS
     every = units(work, journal)
@@ -73,6 +74,22 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
         raise _dependents(work, every, error, projects, final) from error
     late = rollback.change(journal, UNDO_CONTENT, CARRY, waits=waits) if carry_back else []
     return [] if made else late
+
+
+def _check_begun(work: Work, journal: Journal, projects: Collection[str]) -> None:
+    """Raises InputError for projects of which nothing was begun: what rolls them back would only keep them from being
+    moved."""
+    every = units(work, journal)
+    with reading(journal) as now:
+        begun = {step.unit for step in now.steps() if step.attempt}
+    untouched = [
+        project for project in projects or work.projects if not every[project] & begun and (projects or not begun)
+    ]
+    if left := set(untouched) - rolled_back(journal, work.projects):
+        raise InputError(
+            f"nothing of {work.listed(left)} was begun: there is nothing to roll back",
+            hint="What was not begun can be planned again, with fewer projects, into the same directory.",
+        )
 
 
 def take_for_off(work: Work, journal: Journal, servers: Collection[str]) -> list[str]:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, case, func, select
 from naru.messages import load, say
 from naru.plan import schema
 from naru.plan.journal import Journal
-from naru.plan.model import COMMANDS, STATES
+from naru.plan.model import COMMANDS, LIVE, OVER, STATES
 from naru.plan.queries import behind, gates
 
 _steps = schema.steps
@@ -55,8 +55,9 @@ class Status(NamedTuple):
 
     `state` is one word for all: `new`, `running`, `paused`, `cancelled`, `held`, `failed`, `interrupted`, `done`.
     `blocked` counts the steps that wait behind failed ones; `eta` is seconds since 1970, None when there is none;
-    `bytes` and `bytes_total` sum over the steps that report bytes; `commands` is how the commands begin that run the
-    plan, "" for `naru plan`.
+    `bytes` and `bytes_total` sum over the steps that report bytes; `undoing` is how many steps of rollbacks are over,
+    and of how many, while that is what goes on or was the last that did; `commands` is how the commands begin that run
+    the plan, "" for `naru plan`.
     """
 
     title: str
@@ -74,6 +75,7 @@ class Status(NamedTuple):
     eta: float | None
     bytes: float
     bytes_total: float
+    undoing: tuple[int, int] | None
     commands: str
 
     @property
@@ -116,8 +118,21 @@ def status(journal: Journal) -> Status:
             eta=run["eta"] if run and alive else None,
             bytes=moved or 0.0,
             bytes_total=to_move or 0.0,
+            undoing=_undoing(connection),
             commands=json.loads(setup["settings"]).get(COMMANDS, ""),
         )
+
+
+def _undoing(connection: Connection) -> tuple[int, int] | None:
+    """None where no rollback is under way, and others go on."""
+    over = func.sum(case((_steps.c.state.in_(OVER), 1), else_=0))
+    undone, every = connection.execute(select(over, func.count()).where(_steps.c.undoes.is_not(None))).one()
+    if not every:
+        return None
+    left = select(_steps.c.n).where(_steps.c.undoes.is_(None), _steps.c.state.in_((*LIVE, "failed"))).limit(1)
+    if undone == every and connection.execute(left).first():
+        return None
+    return int(undone), int(every)
 
 
 def _word(alive: bool, mode: str, counts: dict[str, int], run: Any) -> str:

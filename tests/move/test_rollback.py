@@ -284,6 +284,7 @@ def test_the_units_of_a_project_are_its_own_and_its_servers(work: Path) -> None:
 
 
 def test_a_round_with_volumes_of_a_project_that_was_rolled_back_is_over(work: Path) -> None:
+    naru("-q", "move", "prepare", work)
     with Journal.open(work) as journal, journal.write() as connection:
         content = {"kind": sync.KIND, "args": '{"from": "v"}'}
         connection.execute(update(schema.steps).where(schema.steps.c.id == "switch 1").values(content))
@@ -294,6 +295,24 @@ def test_a_round_with_volumes_of_a_project_that_was_rolled_back_is_over(work: Pa
     naru("-q", "move", "rollback", work, "--project", "shop")
     assert "It was rolled back" in naru("move", "sync", work, "--project", "shop", code=2).stderr
     assert "There are no volumes" in naru("move", "sync", work, "--project", "office", code=2).stderr
+
+
+def test_nothing_was_begun(work: Path) -> None:
+    for words in ((), ("--project", "shop")):
+        told = naru("-q", "move", "rollback", work, *words, code=2).stderr
+        assert "nothing of " in told and "was begun" in told
+    assert set(naru_json("move", "status", work)["projects"].values()) == {"planned"}
+    naru("-q", "move", "prepare", work)
+    assert set(naru_json("move", "status", work)["projects"].values()) == {"prepared"}
+
+
+def test_everything_was_rolled_back(work: Path) -> None:
+    naru("-q", "move", "prepare", work)
+    answer = naru_json("-q", "move", "rollback", work)
+    assert set(answer["projects"].values()) == {"rolled back"} and "planned anew" in answer["next"][0]
+    for phase in ("prepare", "cutover", "finalize"):
+        assert "everything was rolled back" in naru("-q", "move", phase, work, code=2).stderr
+    assert naru_json("-q", "move", "rollback", work)["state"] == "done"
 
 
 @pytest.mark.parametrize("seed", range(3))
