@@ -1,13 +1,18 @@
 """What every command shares: help with examples, and one way for an error to reach a person."""
 
 import argparse
+import datetime
+import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from cliff import columns, command, lister, show
 
 from naru.errors import NaruError
+from naru.files import write_whole
 from naru.messages import Message, say
 from naru.plan.model import Finding
 from naru.text import parse_duration, parse_rate
@@ -45,6 +50,30 @@ def print_finding(finding: Finding) -> None:
             print(f"      {line}", file=sys.stderr)
 
 
+def _of_system(error: OSError) -> NaruError:
+    """What the system refused, and of which file, for a person."""
+    reason = error.strerror or str(error) or type(error).__name__
+    return NaruError(f"{error.filename}: {reason}" if error.filename else reason)
+
+
+def _bug(error: Exception) -> NaruError:
+    """What nobody thought of: its type, and where the traceback is."""
+    trace = "".join(traceback.format_exception(error))
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "naru" / "tracebacks"
+    file = state / f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(file, trace)
+        where = f"Its traceback is in {file}"
+    except OSError:
+        where = trace
+    return NaruError(
+        f"this is a bug of Naru: {type(error).__name__}: {error}",
+        detail=where,
+        hint="What was written to the journal is safe. Report the bug with the traceback and the command.",
+    )
+
+
 class Command(command.Command):
     """A command whose docstring's first paragraph is its summary and whose `examples` end its help.
 
@@ -71,6 +100,18 @@ class Command(command.Command):
                 raise
             print_error(error)
             return error.exit_code
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if getattr(self.app.options, "debug", False):
+                raise
+            print_error(_of_system(error))
+            return 1
+        except Exception as error:
+            if getattr(self.app.options, "debug", False):
+                raise
+            print_error(_bug(error))
+            return 1
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         raise NotImplementedError

@@ -108,15 +108,21 @@ class Retry(_Steps):
     examples = """
 naru plan retry volume/web-1-root --work work/demo
 naru plan retry --unit server/web-1 --work work/demo
+naru plan retry --failed --work work/demo
 naru plan retry volume/web-1-root --args '{"type": "ssd"}' --work work/demo
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("--args", metavar="JSON", help="arguments to be replaced, for one step")
+        parser.add_argument("--failed", action="store_true", help="instead of steps: all that have failed")
         return parser
 
     def act(self, journal: Journal, parsed_args: argparse.Namespace) -> str:
+        if parsed_args.failed:
+            if parsed_args.steps or parsed_args.unit or parsed_args.args is not None:
+                raise PlanInputError("--failed stands for the steps: it is given alone")
+            return _said("to be run again", control.retry_failed(journal))
         args = None if parsed_args.args is None else _object(parsed_args.args)
         if args is not None:
             load(journal.modules())  # they know what the step takes

@@ -138,7 +138,7 @@ def _run(phase: str, move: work.Work, projects: Sequence[str], terminal: Termina
     if state.state == "failed":
         again = f"naru move {phase} {move.arguments(move.chosen(projects))}"
         terminal.say(
-            f"when the cause is fixed: naru plan retry STEP --work {move.directory}, then {again}\n"
+            f"when the cause is fixed: naru plan retry --failed --work {move.directory}, then {again}\n"
             f"to go on without a step: naru plan skip STEP --reason REASON --work {move.directory}"
         )
     _warn_of_off(move, terminal)

@@ -14,6 +14,7 @@ from naru.plan.events import Event
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, Kinds
 from naru.plan.plan_rows import CHUNK, chunks, to_json
+from naru.plan.queries import reading
 
 _steps = schema.steps
 
@@ -96,6 +97,15 @@ def retry(
     # a skipped step of a unit was skipped with a reason: to run it after all it has to be named
     states = ("failed", "skipped", "undone") if steps else ("failed", "undone")
     return _change(journal, steps, unit, states, Event.RETRIED, "" if args is None else to_json(args), change)
+
+
+def retry_failed(journal: Journal) -> list[str]:
+    """Lets every step run again that failed, also of a rollback; their ids. Raises `PlanInputError` when none has."""
+    with reading(journal) as now:
+        failed = [step.id for step in now.steps(states=["failed"], rollbacks=True)]
+    if not failed:
+        raise PlanInputError(f"{journal.name}: no step has failed")
+    return retry(journal, steps=failed)
 
 
 def skip(journal: Journal, reason: str, *, steps: Sequence[str] = (), unit: str | None = None) -> list[str]:

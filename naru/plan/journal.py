@@ -188,10 +188,11 @@ class Journal:
         except DBAPIError as error:
             if type(error.orig) is sqlite3.DatabaseError:  # its kin are for locks, full disks and the like
                 raise self._damaged(str(error.orig)) from error
+            hint = "what was committed is safe: when the cause is fixed, give the command again"
+            if self.directory is not None and not os.access(self.directory, os.W_OK):
+                hint = f"{self.directory} cannot be written, which a journal needs also to be read"
             raise PlanError(
-                f"{self.name}: the journal cannot be {verb}",
-                detail=str(error.orig).strip(),
-                hint="what was committed is safe: when the cause is fixed, run the plan again",
+                f"{self.name}: the journal cannot be {verb}", detail=str(error.orig).strip(), hint=hint
             ) from error
 
     def _damaged(self, detail: str) -> PlanInputError:

@@ -239,3 +239,11 @@ def test_a_plan_with_commands_of_its_own(tmp_path: Path) -> None:
     console.print(picture(state._replace(counts={**state.counts, "held": 1})))
     console.print(picture(state._replace(counts={**state.counts, "held": 1}, commands="")))
     assert console.export_text().count("naru plan release GATE") == 1
+
+
+def test_all_that_failed_is_retried(work: Path) -> None:
+    assert "no step has failed" in naru("plan", "retry", "--failed", "--work", work, code=2).stderr
+    naru_json("plan", "run", work, code=1)
+    assert "is given alone" in naru("plan", "retry", "fails", "--failed", "--work", work, code=2).stderr
+    assert naru("plan", "retry", "--failed", "--work", work).stdout == "to be run again: fails\n"
+    assert naru_json("plan", "run", work, code=1)["failed"][0]["id"] == "fails"
