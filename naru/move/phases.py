@@ -195,12 +195,8 @@ def roll_back(
             terminal.warn(f"too late for {step}: not carried back")
         for server in rollback.take_for_off(move, journal, off):
             terminal.say(f"{server} is taken for off on the new cloud")
-        state = run(journal, terminal, undoing=True)
-        for server, name in rollback.not_off(move, journal).items():
-            terminal.warn(
-                f"the old server {name} waits until {move.new} says that the new one is off; if you know that it is:"
-                f" naru move rollback {move.directory} --off {server}"
-            )
+        with rollback.telling_who_waits(move, terminal):
+            state = run(journal, terminal, undoing=True)
     _warn_of_off(move, terminal)
     return state
 

@@ -4,7 +4,9 @@ What belongs to no project, and may be of use to others, stays until everything 
 goes with either of them.
 """
 
-from collections.abc import Collection, Mapping
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 
 from naru.errors import InputError, NaruError
 from naru.move.draft import CLOUD
@@ -12,14 +14,17 @@ from naru.move.purposes import CONTENT, END, MAKE, RELEASE, ROOT_CONTENT, START,
 from naru.move.steps.volume_content import CARRY, UNDO_CONTENT
 from naru.move.work import Work
 from naru.plan import control, rollback
-from naru.plan.errors import HasDependents
+from naru.plan.errors import HasDependents, PlanError
 from naru.plan.journal import Journal
 from naru.plan.queries import StepRow, reading
+from naru.plan.run import Terminal
 
 WAITS = {STOP: (START,), START: (), RELEASE: (RELEASE, TAKE, MAKE), TAKE: (TAKE, MAKE)}
 """Users get their service back first. An old server is started as soon as the new one is off, and for its data, when
 that is carried back; an address returns as soon as the new cloud does not answer at it. Nothing else is waited for."""
 
+LOOK = 2.0
+"""Seconds between two looks at who waits."""
 ANEW = "What was rolled back is planned anew, into another work directory: naru move plan ... --work DIR"
 
 
@@ -109,6 +114,40 @@ def take_for_off(work: Work, journal: Journal, servers: Collection[str]) -> list
     if waiting:
         control.skip(journal, "the operator says that the new server is off", steps=sorted(waiting))
     return sorted(known[server] for server in waiting.values())
+
+
+@contextmanager
+def telling_who_waits(work: Work, terminal: Terminal) -> Iterator[None]:
+    """Tells of old servers that wait for new ones to be off while the rollback runs, as soon as that is so: other steps
+    may take as long as the new cloud does not answer."""
+    told: set[str] = set()
+    over = threading.Event()
+
+    def tell() -> None:
+        with work.journal() as journal:
+            waiting = not_off(work, journal)
+        for server in waiting.keys() - told:
+            terminal.warn(
+                f"the old server {waiting[server]} waits until {work.new} says that the new one is off; if you know"
+                f" that it is, also from another terminal: naru move rollback {work.directory} --off {server}"
+            )
+        told.update(waiting)
+
+    def look() -> None:
+        while not over.wait(LOOK):
+            try:
+                tell()
+            except PlanError:  # the run itself meets the same, and says so
+                return
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+    tell()
 
 
 def not_off(work: Work, journal: Journal) -> dict[str, str]:
