@@ -1,8 +1,8 @@
 """The journal: one database that holds a plan and what has become of it, where operator and executor meet.
 
-A SQLite database (WAL, synchronous FULL) in a work directory of mode 0700, or a PostgreSQL database: by its URL, or by
-a work directory with a file that holds the URL. There each journal has a schema of its own, so that one database has
-room for many.
+A SQLite database (WAL, synchronous FULL) in a work directory, or a PostgreSQL database: by its URL, or by a work
+directory with a file that holds the URL. There each journal has a schema of its own, so that one database has room for
+many. Its files are their owner's alone (mode 0600), and so is a work directory that is made for it (0700).
 """
 
 import json
@@ -58,8 +58,8 @@ class Journal:
             return cls._create_elsewhere(Path(where), plan, database)
         journal = cls(where)
         if journal.directory is not None:
+            # one that is there keeps its mode: it may be somebody's home, or the current one
             journal.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            journal.directory.chmod(0o700)
             # made before SQLite does it, which would let others read it; its WAL takes the same mode
             os.close(os.open(journal.directory / DATABASE, os.O_CREAT | os.O_RDWR, 0o600))
         with journal.write() as connection:
@@ -80,7 +80,6 @@ class Journal:
             schema.create(connection)
             insert_plan(connection, plan)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory.chmod(0o700)
         # last, and as a whole: what has the file has a journal
         write_whole(directory / POINTER, url.set(password=None).render_as_string() + "\n")
         return cls(directory)

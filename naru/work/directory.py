@@ -4,7 +4,8 @@
     DIRECTORY/journal.db        the journal, or journal.url when that is on PostgreSQL
     DIRECTORY/KIND/NUMBER/      a round: a small plan of its own, with a journal like any other
 
-Everything in it is its owner's alone: readings hold addresses and names, and a journal holds literal requests.
+Every file in it is its owner's alone (mode 0600): readings hold addresses and names, and a journal holds literal
+requests. A directory that is made is so, too (0700); one that is there keeps its mode.
 """
 
 import json

@@ -1,5 +1,6 @@
 """Work directories: whose they are, who may read them, and their rounds."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,25 @@ def test_it_is_its_owners_alone_and_one_capabilitys(tmp_path: Path) -> None:
     assert "naru upgrade start" in refused.value.hint
     with pytest.raises(InputError, match="this upgrade has begun"):
         mine.prepare()
+
+
+def test_a_directory_that_is_there_keeps_its_mode_and_what_is_put_there_is_its_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        tmp_path.chmod(0o755)
+        mine = work(tmp_path)
+        mine.prepare()
+        mine.create(Plan(title="One", steps=[Step("a", "noop")]))
+        mine.rounds("check").begin(1, Plan()).close()
+        with mine.journal() as journal:
+            kit.run(journal.where)
+            assert tmp_path.stat().st_mode & 0o777 == 0o755
+            files = [file for file in tmp_path.rglob("*") if file.is_file()]
+            assert {"journal.db", "journal.db-wal", "work.json"} <= {file.name for file in files}
+            for file in files:
+                assert file.stat().st_mode & 0o777 == 0o600, file
+    finally:
+        os.umask(before)
 
 
 def test_a_plan_without_a_capabilitys_settings_is_not_its(tmp_path: Path) -> None:
