@@ -4,7 +4,6 @@ import copy
 import html
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from keystoneauth1.discover import EndpointData
 from keystoneauth1.identity.v3 import TokenMethod
 
 from naru.cloud.config import region
+from naru.cloud.locks import PatientLock, PatientLocks
 from naru.cloud.transport import RETRIABLE, GaveUp, Transport, decoded, retry_after
 from naru.errors import NaruError
 
@@ -96,12 +96,10 @@ class Cloud:
     ) -> None:
         self.name = name
         self._record = record
-        self._http = Transport(patience)
-        pool = requests.adapters.HTTPAdapter(pool_connections=16, pool_maxsize=connections, pool_block=True)
-        for scheme in ("http://", "https://"):
-            self._http.mount(scheme, pool)
+        self._http = Transport(patience, connections)
         self._region, self._session = region(name, config_files, self._http)
-        self._lock = threading.RLock()
+        self._authenticates(self._session)
+        self._locks = PatientLocks(self._http.patience)
         self._endpoints: dict[str, EndpointData | None] = {}
         self._extensions: dict[str, frozenset[str]] = {}
 
@@ -122,9 +120,16 @@ class Cloud:
         other._session = keystone_session.Session(
             auth=auth, session=self._http, verify=mine.verify, cert=mine.cert, timeout=mine.timeout
         )
+        other._authenticates(other._session)
         other._endpoints = {}  # some have the project in their path
-        other._lock = threading.RLock()
+        other._locks = PatientLocks(self._http.patience)
         return other
+
+    def _authenticates(self, session: keystone_session.Session) -> None:
+        """Whoever waits for a token that another thread is fetching does so with a patience of its own: keystoneauth
+        has a lock for that, which waits for however long."""
+        plugin: Any = session.auth
+        plugin._lock = PatientLock(self._http.patience)
 
     def __enter__(self) -> "Cloud":
         return self
@@ -157,21 +162,27 @@ class Cloud:
 
     def endpoint(self, service: str) -> EndpointData | None:
         """The service's endpoint of the major version that Naru speaks, None when the cloud has no such service."""
-        with self._lock:
-            if service not in self._endpoints:
-                self._endpoints[service] = self._discover(service)
-            return self._endpoints[service]
+        try:
+            with self._locks.of(service):
+                if service not in self._endpoints:
+                    self._endpoints[service] = self._discover(service)
+                return self._endpoints[service]
+        except GaveUp as error:  # while another thread was asking
+            raise unreachable(self.name, service, error) from error
 
     def _discover(self, service: str) -> EndpointData | None:
         major = MAJORS[service]
         client = self._adapter(service)
         client.min_version, client.max_version = f"{major}.0", f"{major}.latest"
         try:
-            return client.get_endpoint_data()
+            found = client.get_endpoint_data()
         except exceptions.EndpointNotFound:
             return None
         except FAILURES as error:
             raise unreachable(self.name, service, error) from error
+        if found is not None:
+            self._http.connect_apart(str(found.url))
+        return found
 
     def has(self, service: str) -> bool:
         """Whether the catalogue has the service, in the version that Naru speaks."""
@@ -192,10 +203,13 @@ class Cloud:
     def extensions(self, service: str) -> frozenset[str]:
         """What the service can beyond its core, by the names it has for it: Neutron's aliases of API extensions,
         Keystone's resources by their relation in its JSON home document. Empty for a service that has no such list."""
-        with self._lock:
-            if service not in self._extensions:
-                self._extensions[service] = frozenset(self._read_extensions(service))
-            return self._extensions[service]
+        try:
+            with self._locks.of(f"extensions of {service}"):
+                if service not in self._extensions:
+                    self._extensions[service] = frozenset(self._read_extensions(service))
+                return self._extensions[service]
+        except GaveUp as error:  # as in `endpoint`
+            raise unreachable(self.name, service, error) from error
 
     def _read_extensions(self, service: str) -> set[str]:
         if service == "network" and self.has(service):

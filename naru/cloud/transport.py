@@ -10,12 +10,17 @@ import json
 import logging
 import math
 import random
+import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 from urllib3.exceptions import NewConnectionError
+
+from naru.cloud.locks import LOOK
 
 # seconds to connect, and to wait for the next bytes of an answer: Neutron may take a minute over what agents do for it
 TIMEOUT = (20.0, 180.0)
@@ -29,8 +34,6 @@ PAUSE = 0.5
 LONGEST_PAUSE = 10.0
 # a service that asks for a longer wait is not waited for here: whoever asked can do something else meanwhile
 LONGEST_ASKED = 300.0
-# seconds between two looks, in a pause, at whether whoever waits is to stop
-LOOK = 0.2
 FAULTS = (
     requests.ConnectionError,
     requests.Timeout,
@@ -59,16 +62,37 @@ class Transport(requests.Session):
     again only when the service surely did not begin them.
     """
 
-    def __init__(self, patience: Callable[[], float] | None = None) -> None:
+    def __init__(self, patience: Callable[[], float] | None = None, connections: int = 10) -> None:
         """`patience` says how many seconds whoever asks is ready to wait still (infinity for however long), and raises
-        what is to end the waiting: it is asked before each try, and while there is a pause."""
+        what is to end the waiting: it is asked before each try, and while there is a pause. `connections` is how many
+        there may be to a service at a time."""
         super().__init__()
-        self._patience = patience or (lambda: math.inf)
+        self.patience = patience or (lambda: math.inf)
+        self._connections = connections
+        self._adding = threading.Lock()
+        pool = self._pool()
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, pool)
+
+    def _pool(self) -> requests.adapters.HTTPAdapter:
+        return requests.adapters.HTTPAdapter(pool_connections=16, pool_maxsize=self._connections, pool_block=True)
+
+    def connect_apart(self, url: str) -> None:
+        """Gives the service whose endpoint the URL is connections of its own: many services may be behind one host and
+        port, each under a path, and one that hangs would take all that there may be to it."""
+        parts = urlsplit(url)
+        # what follows may be a version, and a project
+        prefix = f"{parts.scheme}://{parts.netloc}/{parts.path.strip('/').partition('/')[0]}"
+        with self._adding:
+            if prefix not in self.adapters:
+                # as a whole, the longest first, as requests wants it: other threads may be looking for theirs
+                adapters = [*self.adapters.items(), (prefix, self._pool())]
+                self.adapters = OrderedDict(sorted(adapters, key=lambda item: -len(item[0])))
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
-            self._patience()
+            self.patience()
             time.sleep(min(left, LOOK))
 
     # the base class names two dozen parameters, all of which go through
@@ -80,7 +104,7 @@ class Transport(requests.Session):
             options["timeout"] = STREAM_TIMEOUT if streams else TIMEOUT
         longest = options["timeout"]
         for pause in _pauses():
-            options["timeout"] = _within(longest, self._patience())
+            options["timeout"] = _within(longest, self.patience())
             try:
                 answer = super().request(method, url, **options)
                 if not answer.ok:

@@ -1,6 +1,7 @@
 """How long steps wait for a cloud that does not answer: not past their deadline, nor after they are told to stop; and a
 rollback asks the operator soon."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from naru.actions import clouds, power
+from naru.cloud.client import Cloud, Unavailable
 from naru.errors import NaruError
 from naru.plan.context import Context
 from naru.plan.errors import DeadlineExceeded, StepCancelled
@@ -55,6 +57,73 @@ def test_a_step_that_is_to_stop_does_not_ask_again(service: Service) -> None:
     with pytest.raises(StepCancelled):
         clouds.cloud(step, "c")("compute", "GET", "/servers/s1")
     assert time.monotonic() - began < 10 and service.count("GET", SERVER) == 1
+
+
+def test_a_service_that_hangs_keeps_nobody_from_another(service: Service) -> None:
+    service.deeds["GET", "/volume/v3/"] = service.deeds["GET", "/volume/v3"] = [silence] * 20
+    hanging, step = context(), context()
+    hanging.deadline = 8.0
+    asked = threading.Thread(target=_asks, args=(hanging, "block-storage"), daemon=True)
+    asked.start()
+    _until(lambda: any(path.startswith("/volume") for _, path in service.asked))
+    began = time.monotonic()
+    clouds.cloud(step, "c")("compute", "GET", "/servers/s1")
+    assert time.monotonic() - began < 2 and asked.is_alive()
+    asked.join()
+
+
+@pytest.mark.parametrize("what", ["discovery", "a token"])
+def test_whoever_waits_for_what_another_step_is_asking_has_a_deadline_of_its_own(service: Service, what: str) -> None:
+    path = "/compute/v2.1" if what == "discovery" else "/identity/v3/auth/tokens"
+    for spelled in (path, f"{path}/"):
+        for method in ("GET", "POST"):
+            service.deeds[method, spelled] = [silence] * 20
+    first, second = context(), context()
+    first.deadline, second.deadline = 8.0, 1.0
+    asked = threading.Thread(target=_asks, args=(first, "compute"), daemon=True)
+    asked.start()
+    _until(lambda: any(found.rstrip("/") == path for _, found in service.asked))
+    began = time.monotonic()
+    with pytest.raises(DeadlineExceeded):
+        clouds.cloud(second, "c")("compute", "GET", "/servers/s1")
+    assert time.monotonic() - began < 4 and asked.is_alive()
+    with clouds.within(0.5), pytest.raises(Unavailable):
+        clouds.cloud(context(), "c")("compute", "GET", "/servers/s1")
+    asked.join()
+
+
+def test_a_service_that_hangs_does_not_take_the_connections_of_others(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Cloud("c", connections=2, patience=clouds._patience)
+    monkeypatch.setitem(clouds._clouds, "c", client)
+    for known in ("block-storage", "compute"):
+        client.endpoint(known)
+    service.deeds["GET", "/volume/v3/volumes"] = [silence] * 20
+    steps = [context() for _ in range(3)]
+    for step in steps:
+        step.deadline = 8.0
+    asked = [threading.Thread(target=_asks, args=(step, "block-storage", "/volumes"), daemon=True) for step in steps]
+    for thread in asked:
+        thread.start()
+    _until(lambda: service.count("GET", "/volume/v3/volumes") == 2)
+    began = time.monotonic()
+    clouds.cloud(context(), "c")("compute", "GET", "/servers/s1")
+    assert time.monotonic() - began < 2 and all(thread.is_alive() for thread in asked)
+    for step in steps:
+        step.cancel("the test is over")
+
+
+def _asks(step: Context, service: str, path: str = "/servers/s1") -> None:
+    with contextlib.suppress(NaruError, DeadlineExceeded, StepCancelled):
+        clouds.cloud(step, "c")(service, "GET", path)
+
+
+def _until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not done():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
