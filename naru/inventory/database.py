@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, Engine, bindparam, create_engine, make_u
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from naru.errors import InputError, NaruError
+from naru.plan.redaction import Redaction
 
 FORMS = "mysql+pymysql://USER:PASSWORD@HOST/nova_api or postgresql://USER:PASSWORD@HOST/nova_api"
 # users asked for at a time
@@ -44,7 +45,8 @@ class Database:
     def __init__(self, file: Path) -> None:
         self.file = file
         url = _url(file)
-        self._secrets = [url.password, *(value for value in url.query.values() if isinstance(value, str))]
+        told = [url.password, *(value for value in url.query.values() if isinstance(value, str))]
+        self._redaction = Redaction([secret for secret in told if secret])
         self._engine = _engine(file, url)
 
     @contextmanager
@@ -55,9 +57,7 @@ class Database:
                 connection.exec_driver_sql(READ_ONLY[self._engine.url.get_backend_name()])
                 yield connection
         except (SQLAlchemyError, TypeError, OSError) as error:
-            told = str(error.orig if isinstance(error, DBAPIError) else error)
-            for secret in filter(None, self._secrets):
-                told = told.replace(secret, "...")
+            told = self._redaction.text(str(error.orig if isinstance(error, DBAPIError) else error))
             raise NaruError(
                 f"the database that {self.file} names cannot be read",
                 detail=told,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from naru.plan.arguments import Undo
 from naru.plan.errors import DeadlineExceeded, PlanInputError, StepCancelled
+from naru.plan.redaction import SHORTEST, Redaction
 
 
 class Request(NamedTuple):
@@ -61,9 +62,9 @@ class Context:
         "_counter",
         "_progress",
         "_reader",
+        "_redaction",
         "_requests",
         "_saved",
-        "_secrets",
         "args",
         "attempt",
         "deadline",
@@ -108,7 +109,7 @@ class Context:
         self._progress: StepProgress | None = None
         self._requests: list[Request] = []
         self._saved: str | None = None
-        self._secrets: list[str] = []
+        self._redaction = Redaction()
         self._cancel = ""
 
     @property
@@ -131,37 +132,42 @@ class Context:
 
     def log(self, text: str, request_id: str = "") -> None:
         """Records a literal request or command, and the id the other side gave it, without secrets."""
-        self._requests.append(Request(time.time(), self.redact(text), request_id))
+        self._requests.append(Request(time.time(), self._redaction.text(text), request_id))
 
     def save(self, result: Any) -> None:
         """Records a result before the step has ended, for `earlier` of the next attempt.
 
         It reaches the disk within a moment, not before this returns: a step still has to find by its own mark.
         """
-        self._saved = self.redact(json.dumps(result))
+        self._saved = json.dumps(self.redact(result))
 
     def secret(self, name: str) -> str:
         """The value of an environment variable, which from now on is blotted out of what this step records.
 
-        The way for arguments to refer to a secret is to hold the variable's name.
+        The way for arguments to refer to a secret is to hold the variable's name. Raises PlanInputError for a variable
+        that is not set, and for a value so short that it would be found where it is none.
         """
         value = os.environ.get(name)
         if value is None:
             raise PlanInputError(f"step {self.id}: the environment variable {name} is not set")
-        if value:
-            self.hide(value)
+        if 0 < len(value) < SHORTEST:
+            raise PlanInputError(
+                f"step {self.id}: the secret in the environment variable {name} is too short",
+                detail=f"With fewer than {SHORTEST} characters it cannot be told from other words, and so not be kept out"
+                " of what is written down.",
+                hint="Set a longer one where it belongs, and then here.",
+            )
+        self.hide(value)
         return value
 
     def hide(self, value: str) -> None:
-        """From now on blots the secret out of what this step records."""
-        self._secrets.append(value)
+        """From now on blots the secret out of what this step records; a short one only where it stands alone (see
+        `Redaction`)."""
+        self._redaction.hide(value)
 
-    def redact(self, text: str) -> str:
-        """The text without the values of the secrets this step has asked for, plain or as JSON spells them."""
-        for value in self._secrets:
-            for spelled in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]):
-                text = text.replace(spelled, "***")
-        return text
+    def redact(self, value: Any) -> Any:
+        """The value, which is JSON, without the secrets of this step."""
+        return self._redaction.value(value)
 
     @property
     def cancelled(self) -> bool:

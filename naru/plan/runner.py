@@ -97,7 +97,7 @@ def failure_result(kind: StepKind | None, context: Context, error: BaseException
         parts["detail"] = "".join(traceback.format_exception(error))[-_TRACE_LENGTH:]
         parts["hint"] = "This is a bug. Its traceback is in naru plan status -f json: please report it with that."
     asked = float(getattr(error, "after", 0.0))
-    text = context.redact(json.dumps(parts, ensure_ascii=False))
+    text = json.dumps(context.redact(parts), ensure_ascii=False)
     return AttemptResult("failed", error=text, policy=kind.policy(error) if kind else None, asked=asked)
 
 
@@ -106,7 +106,9 @@ def result_json(context: Context, result: Any) -> str | None:
     if result is None:
         return None
     try:
-        return context.redact(json.dumps(result, separators=(",", ":"), ensure_ascii=False))
+        # what is no JSON is to be told as that
+        result = json.loads(json.dumps(result, ensure_ascii=False))
+        return json.dumps(context.redact(result), separators=(",", ":"), ensure_ascii=False)
     except (TypeError, ValueError) as error:
         raise PlanError(
             f"step kind {context.kind} returned what is not JSON", detail=str(error), hint="return dicts, lists, texts"

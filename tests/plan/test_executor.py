@@ -473,6 +473,46 @@ def test_secrets_do_not_reach_the_journal(
         assert b"ss-w0rd" not in file.read_bytes(), file
 
 
+@pytest.mark.parametrize("secret", ["true", "1", "null", "id", "e", '"', "***", "a{b"])
+def test_a_secret_that_looks_like_json_does_not_break_the_journal(
+    journal_of: Create, kinds: Kinds, secret: str
+) -> None:
+    @kinds.step("t", args=kit.Free, no_undo="a test's", retry=())
+    def t(context: Context) -> Any:
+        context.hide(secret)
+        context.save({"id": 1, "on": True, "off": None})
+        context.log(f"login {secret} {secret}more")
+        if context.args["fails"]:
+            raise ValueError(f"refused: {secret}")
+        return {"id": "v-11", "number": 11, "one": 1, "on": True, "off": None, "told": [f"it is {secret}"]}
+
+    steps = [Step(f"s{fails}", "t", {"fails": fails}) for fails in (False, True)]
+    with journal_of(*steps) as journal:
+        assert Executor(journal, kinds).run() is RunOutcome.FAILED
+        with journal.read() as connection:
+            result = json.loads(
+                connection.execute(select(schema.steps.c.result).where(schema.steps.c.id == "sFalse")).scalar_one()
+            )
+        told = result.pop("told")
+        assert result == {"id": "v-11", "number": 11, "one": 1, "on": True, "off": None}
+        assert told == ["it is ***"] and "refused: ***" in error_of(journal, "sTrue")["summary"]
+
+
+def test_a_secret_that_is_too_short_is_refused_where_it_comes_in(
+    journal_of: Create, kinds: Kinds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OLD_PASSWORD", "true")
+
+    @kinds.step("t", args=kit.Free, no_undo="a test's", retry=())
+    def t(context: Context) -> None:
+        context.secret("OLD_PASSWORD")
+
+    with journal_of(Step("a", "t")) as journal:
+        assert Executor(journal, kinds).run() is RunOutcome.FAILED
+        error = error_of(journal, "a")
+        assert "OLD_PASSWORD is too short" in error["summary"] and "longer" in error["hint"]
+
+
 def test_work_directory_is_its_owners_alone(journal_of: Create) -> None:
     old = os.umask(0)
     try:
