@@ -7,7 +7,7 @@ flush for as many steps as are under way, and a step's intent is on disk before 
 
 import heapq
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 
@@ -125,10 +125,17 @@ class Executor:
         self._kinds.check(self.journal.kinds())
         queues = self.journal.queues()
         if queues and self._remote is None:
-            raise PlanInputError(
-                f"{self.journal.name}: the plan has steps for the worker queues {', '.join(queues)}",
-                hint="workers need a journal on PostgreSQL, and the extra: pip install naru-openstack[workers]",
-            )
+            raise self._needs_workers(queues)
+
+    def _needs_workers(self, queues: Sequence[str]) -> PlanInputError:
+        """The error of a plan with steps for these queues, which this executor cannot give to anybody."""
+        return PlanInputError(
+            f"{self.journal.name}: the plan has steps for the worker queues {', '.join(queues)}",
+            detail="" if self.journal.directory is None else "The journal is a file, which workers cannot reach.",
+            hint="Workers need a journal on PostgreSQL (naru plan create FILE --work URL, naru move plan --journal URL)"
+            f" and to be there: naru worker --queue {queues[0]} --work URL. For both: pip install"
+            " naru-openstack[workers]. A plan whose journal is a file cannot be given to workers any more.",
+        )
 
     def _turns(self) -> RunOutcome:
         next_look = next_beat = 0.0
@@ -272,8 +279,13 @@ class Executor:
             )
             job = Job(kind, context, step.queue, step.undoes)
             self._jobs[step.n] = job
-            if step.queue:
+            if step.queue and self._remote is not None:
                 remote.append(job)
+                continue
+            if step.queue:
+                # an operator made it runnable since the plan was checked
+                unplaced = self._needs_workers([step.queue])
+                self._ended.put(Ended(step.n, step.attempt, failure_result(kind, context, unplaced)))
                 continue
             try:
                 context.deadline = kind.deadline_for(step.args)
@@ -286,8 +298,7 @@ class Executor:
                 heapq.heappush(self._deadlines, (now + context.deadline, step.n, step.attempt))
         if inline:
             self._inline.start(inline)
-        if remote:
-            assert self._remote is not None
+        if remote and self._remote is not None:
             self._remote.start(remote)
 
     def _look(self) -> bool:

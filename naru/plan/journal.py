@@ -294,9 +294,12 @@ class Journal:
         with self.read() as connection:
             return list(connection.execute(select(schema.steps.c.kind).distinct()).scalars())
 
-    def queues(self) -> list[str]:
-        """The worker queues from which steps are still to run."""
-        query = select(schema.steps.c.queue).where(schema.steps.c.queue != "", schema.steps.c.state.in_(LIVE))
+    def queues(self, *, ever: bool = False) -> list[str]:
+        """The worker queues from which steps are still to run; `ever`, also those of steps that are over: an operator
+        may have them tried again, or rolled back, while an executor is at work."""
+        query = select(schema.steps.c.queue).where(schema.steps.c.queue != "")
+        if not ever:
+            query = query.where(schema.steps.c.state.in_(LIVE))
         with self.read() as connection:
             return sorted(connection.execute(query.distinct()).scalars())
 

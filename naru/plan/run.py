@@ -64,7 +64,7 @@ def run(
 
 def _remote(journal: Journal) -> Runner | None:
     """The runner for steps at workers, when the plan has some and the journal is one that workers can reach."""
-    if journal.directory is not None or not journal.queues():
+    if journal.directory is not None or not journal.queues(ever=True):
         return None
     found: Runner = workers().Workers(journal)
     return found

@@ -588,6 +588,30 @@ def test_kind_with_a_new_name_runs_journals_that_have_the_old_one(journal_of: Cr
         kinds.alias("move.make", "other")
 
 
+def test_a_placed_step_that_becomes_runnable_without_workers_fails_and_says_what_to_do(
+    journal_of: Create, kinds: Kinds
+) -> None:
+    go = threading.Event()
+
+    @kinds.step("long", args=kit.Free, no_undo="a test's")
+    def long(context: Context) -> None:
+        go.wait(10)
+
+    kinds.step("placed", args=kit.Free, no_undo="a test's")(lambda context: None)
+    with journal_of(Step("a", "long"), Step("b", "placed", queue="storage")) as journal:
+        with journal.write() as connection:
+            connection.execute(schema.steps.update().where(schema.steps.c.id == "b").values(state="failed"))
+        with running(journal, kinds) as (_, outcomes):
+            until(lambda: kit.states(journal)["a"] == "running")
+            control.retry(journal, steps=["b"])
+            until(lambda: kit.states(journal)["b"] == "failed")
+            go.set()
+        assert outcomes == [RunOutcome.FAILED] and kit.states(journal)["a"] == "done"
+        error = error_of(journal, "b")
+        assert "worker queues storage" in error["summary"] and "a file" in error["detail"]
+        assert "naru worker --queue storage" in error["hint"]
+
+
 def test_newer_schema_is_refused_and_a_second_journal_too(journal_of: Create, tmp_path: Path) -> None:
     with journal_of(Step("a", "noop")) as journal:
         with pytest.raises(PlanInputError, match="there is a journal already"):

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from sqlalchemy import select
 
-from naru.plan import control, leases, rollback, schema
+from naru.plan import control, leases, rollback, run, schema
 from naru.plan.context import Context
 from naru.plan.errors import LeaseLost, PlanError, Transient
 from naru.plan.executor import Executor, RunOutcome
@@ -64,6 +64,13 @@ def _not_at_first(context: Context) -> int:
     if context.attempt == 1:
         raise Transient("not yet")
     return context.attempt
+
+
+@step("until", args=kit.Free, no_undo="a test's")
+def until(context: Context) -> None:
+    """Ends when its file is there."""
+    while not Path(context.args["file"]).exists():
+        context.sleep(0.05)
 
 
 @step(
@@ -189,6 +196,31 @@ def test_cancel_reaches_a_worker(database: str, tmp_path: Path) -> None:
             assert kit.states(journal) == {"copy": "waiting"}
     finally:
         end(worker)
+
+
+def test_a_placed_step_that_is_retried_later_runs_at_its_worker(database: str, tmp_path: Path) -> None:
+    file, go = tmp_path / "out", tmp_path / "go"
+    plan = Plan(steps=[Step("a", "until", {"file": str(go)})])
+    plan.add(Step("copy", "pieces", {"file": str(file), "pieces": 3}, queue="here"))
+    prepare(database, plan)
+    with Journal.open(database) as journal:
+        with journal.write() as connection:
+            connection.execute(schema.steps.update().where(schema.steps.c.id == "copy").values(state="failed"))
+        worker = start_worker(database)
+        outcomes: list[RunOutcome] = []
+        executor = Executor(journal, remote=run._remote(journal))
+        thread = threading.Thread(target=lambda: outcomes.append(executor.run()), daemon=True)
+        try:
+            thread.start()
+            while kit.states(journal)["a"] != "running":
+                time.sleep(0.05)
+            control.retry(journal, steps=["copy"])
+            wait_for(file, 3)
+            go.touch()
+            thread.join(30)
+            assert outcomes == [RunOutcome.DONE]
+        finally:
+            end(worker)
 
 
 def test_what_is_done_around_a_step_is_done_in_the_executor(database: str) -> None:
