@@ -1,14 +1,21 @@
-"""The work directory of a move: the journal, the archive of both clouds, the map and the decisions of its plan."""
+"""The work directory of a move: the journal, the archive of both clouds, the map and the decisions of its plan.
 
+Decisions and map are files beside the journal, and belong to the one plan whose id the decisions name. When a plan is
+made they are written into a directory of their own before the journal, and moved to their places after it, which
+whoever opens the work directory next completes: so those in place are the journal's, whenever the planner was killed.
+"""
+
+import contextlib
 import json
 import shlex
+import uuid
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError, NaruError
-from naru.files import write_whole
+from naru.files import sync_directory, write_whole
 from naru.inventory.archive import Archive
 from naru.move.decisions import Decision
 from naru.move.draft import Draft
@@ -25,6 +32,8 @@ CAPABILITY = "move"
 ARCHIVE = "archive.db"
 DECISIONS = "decisions.json"
 MAP = "map.yaml"
+NEXT = "next"
+"""The directory with map and decisions of a plan that is being made."""
 FORMAT = 1
 NEEDED = 2
 """The oldest schema version of a journal with all that is asked of a move's."""
@@ -42,6 +51,7 @@ class Work:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.work = work_directory(directory)
+        settle(directory)
         file = directory / DECISIONS
         try:
             raw = json.loads(file.read_text())
@@ -64,6 +74,8 @@ class Work:
             )
         self.old: str = raw["from"]
         self.new: str = raw["to"]
+        # "" in a directory that was planned before this was written
+        self.plan_id = str(raw.get("plan", ""))
         # the snapshots in the archive that the plan was made from
         self.snapshots: dict[str, int] = raw["snapshots"]
         self.projects: dict[str, str] = raw["projects"]
@@ -109,12 +121,15 @@ class Work:
         differing = [
             f"{name}: {settings.get(name)}, not {value}" for name, value in ours.items() if settings.get(name) != value
         ]
+        if self.plan_id not in ("", journal.plan_id):
+            differing.append(f"plan: {journal.plan_id}, not {self.plan_id}")
         if differing:
             journal.close()
             raise InputError(
                 f"{self.directory}: {DATABASE if journal.directory else POINTER} is of another move than {DECISIONS}",
                 detail="\n".join(differing),
-                hint="Each move has a directory of its own: bring back the files that belong together.",
+                hint="Each move has a directory of its own: bring back the files that belong together. One that was not"
+                " begun is planned again: naru move plan.",
             )
         if journal.made_with < NEEDED:
             journal.close()
@@ -201,23 +216,58 @@ def prepare(directory: Path) -> None:
     work_directory(directory).prepare(settings=("from", "to", "map"))
 
 
-def create(directory: Path, draft: Draft, snapshots: Mapping[str, int], written_map: str, database: str = "") -> None:
+def settle(directory: Path) -> None:
+    """Completes the making of a plan that was killed when its journal was there already. Raises InputError when what
+    is there cannot be read or moved."""
+    written = directory / NEXT / DECISIONS
+    try:
+        if not written.is_file():
+            return
+        plan_id = json.loads(written.read_text())["plan"]
+        if not Journal.exists(directory):
+            return
+        with Journal.open(directory) as journal:
+            if journal.plan_id != plan_id:
+                return
+        # the decisions last: while they are there, this is not complete
+        for name in (MAP, DECISIONS):
+            with contextlib.suppress(FileNotFoundError):  # moved already, or by another process at this moment
+                (directory / NEXT / name).replace(directory / name)
+                sync_directory(directory)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{written} cannot be read or moved", detail=repr(error), hint=HINT_DAMAGED) from error
+
+
+def create(
+    directory: Path,
+    draft: Draft,
+    snapshots: Mapping[str, int],
+    written_map: str,
+    database: str = "",
+    plan_id: str = "",
+) -> None:
     """Writes a plan, made by `naru.move.planner` and so checked, into the work directory, in place of one that nothing
-    was done of yet; its journal into the PostgreSQL `database` (a URL), if one is given.
+    was done of yet; its journal into the PostgreSQL `database` (a URL), if one is given. `plan_id` is the plan's
+    identity, if the caller chose one. Killed at any instant it leaves one plan or the other, whole.
 
     Raises InputError when a plan is there of which something was done.
     """
+    plan_id = plan_id or str(uuid.uuid4())
     fields = {
         "naru_decisions": FORMAT,
+        "plan": plan_id,
         "from": draft.old,
         "to": draft.new,
         "snapshots": dict(snapshots),
         "projects": {row.id: row.name for row in draft.facts.projects.values()},
         "decisions": [decision.dump() for decision in draft.decisions.values()],
     }
+    settle(directory)
     try:
-        work_directory(directory).create(draft.plan, database)
-        write_whole(directory / MAP, written_map)
-        write_whole(directory / DECISIONS, json.dumps(fields, ensure_ascii=False))
+        (directory / NEXT).mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(directory / NEXT / MAP, written_map)
+        write_whole(directory / NEXT / DECISIONS, json.dumps(fields, ensure_ascii=False))
+        work_directory(directory).create(draft.plan, database, plan_id)
     except (OSError, PlanError) as error:
         raise NaruError(f"the plan cannot be written to {directory}", detail=str(error)) from error
+    settle(directory)

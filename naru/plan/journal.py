@@ -19,7 +19,7 @@ from sqlalchemy import URL, Connection, RowMapping, and_, func, or_, select
 from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.schema import CreateSchema, DropSchema
 
-from naru.files import write_whole
+from naru.files import sync_directory, write_whole
 from naru.messages import load
 from naru.plan import locks, schema
 from naru.plan.engine import SCHEMA, in_schema, make_engine, parse_url, schema_of
@@ -47,42 +47,91 @@ class Journal:
         self._writing = self.engine.execution_options(naru_write=True)
 
     @classmethod
-    def create(cls, where: str | Path, plan: Plan, database: str = "") -> "Journal":
+    def create(cls, where: str | Path, plan: Plan, database: str = "", plan_id: str = "") -> "Journal":
         """Writes a plan into a new journal: `where` is a work directory, made if need be, or a database URL. With the
-        URL of a `database`, the work directory's journal is there, in a schema of its own.
+        URL of a `database`, the work directory's journal is there, in a schema of its own. `plan_id` is a UUID, where
+        the caller has to know it before.
 
         Raises `PlanInputError` when the plan does not hold together or a journal is there already.
         """
         plan.check()
         if database:
-            return cls._create_elsewhere(Path(where), plan, database)
+            if cls.exists(Path(where)):
+                raise cls(Path(where))._present()
+            return cls._create_elsewhere(Path(where), plan, database, plan_id)
         journal = cls(where)
         if journal.directory is not None:
-            # one that is there keeps its mode: it may be somebody's home, or the current one
-            journal.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # made before SQLite does it, which would let others read it; its WAL takes the same mode
-            os.close(os.open(journal.directory / DATABASE, os.O_CREAT | os.O_RDWR, 0o600))
+            journal._make_file()
         with journal.write() as connection:
             if schema.version(connection):
                 raise journal._present()
             schema.create(connection)
-            insert_plan(connection, plan)
+            insert_plan(connection, plan, plan_id)
         return journal
 
     @classmethod
-    def _create_elsewhere(cls, directory: Path, plan: Plan, database: str) -> "Journal":
-        if cls.exists(directory):
-            raise cls(directory)._present()
+    def replace(cls, directory: Path, plan: Plan, database: str = "", plan_id: str = "") -> "Journal":
+        """As `create` in a work directory, in place of the journal that is there. Killed at any instant it leaves the
+        one or the other, each whole."""
+        plan.check()
+        before = cls(directory)
+        try:
+            if database or before.directory is None:
+                # which of both counts, the file journal.url says: it is written, or removed, when all else is done
+                made = cls._create_elsewhere(directory, plan, database, plan_id) if database else None
+                if made is None:
+                    made = cls._create_beside(directory, plan, plan_id)
+                before._drop()
+                return made
+            with before.write() as connection:
+                schema.drop(connection)
+                schema.create(connection)
+                insert_plan(connection, plan, plan_id)
+        finally:
+            before.close()
+        return cls(directory)
+
+    def _make_file(self) -> None:
+        assert self.directory is not None
+        # one that is there keeps its mode: it may be somebody's home, or the current one
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # made before SQLite does it, which would let others read it; its WAL takes the same mode
+        os.close(os.open(self.directory / DATABASE, os.O_CREAT | os.O_RDWR, 0o600))
+
+    @classmethod
+    def _create_elsewhere(cls, directory: Path, plan: Plan, database: str, plan_id: str) -> "Journal":
         name = f"{SCHEMA}{uuid.uuid4().hex[:12]}"
         url = in_schema(parse_url(database), name)
         with cls(url.render_as_string(hide_password=False)) as journal, journal.write() as connection:
             connection.execute(CreateSchema(name))
             schema.create(connection)
-            insert_plan(connection, plan)
+            insert_plan(connection, plan, plan_id)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         # last, and as a whole: what has the file has a journal
         write_whole(directory / POINTER, url.set(password=None).render_as_string() + "\n")
         return cls(directory)
+
+    @classmethod
+    def _create_beside(cls, directory: Path, plan: Plan, plan_id: str) -> "Journal":
+        """A journal that is a file, in a work directory whose journal is on PostgreSQL."""
+        cls._unlink(directory)
+        os.close(os.open(directory / DATABASE, os.O_CREAT | os.O_RDWR, 0o600))
+        url = URL.create("sqlite", database=str(directory.absolute() / DATABASE))
+        with cls(url.render_as_string()) as journal, journal.write() as connection:
+            schema.create(connection)
+            insert_plan(connection, plan, plan_id)
+        (directory / POINTER).unlink()
+        sync_directory(directory)
+        return cls(directory)
+
+    def _drop(self) -> None:
+        """Removes what the journal was in, when another one is in its place."""
+        if self.directory is not None:
+            self.close()
+            self._unlink(self.directory)
+            return
+        with self.write() as connection:
+            connection.execute(DropSchema(schema_of(self.engine.url), cascade=True))
 
     @classmethod
     def open(cls, where: str | Path) -> "Journal":
@@ -126,6 +175,10 @@ class Journal:
                     connection.execute(DropSchema(schema_of(journal.engine.url), cascade=True))
                     (directory / POINTER).unlink()
                 return
+        cls._unlink(directory)
+
+    @staticmethod
+    def _unlink(directory: Path) -> None:
         for name in (DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"):
             (directory / name).unlink(missing_ok=True)
 

@@ -79,11 +79,11 @@ def insert_edges(connection: Connection, edges: Iterable[tuple[int, int]]) -> No
         connection.execute(schema.edges.insert(), part)
 
 
-def insert_plan(connection: Connection, plan: Plan) -> None:
-    """Writes a plan into the tables of a new journal."""
+def insert_plan(connection: Connection, plan: Plan, plan_id: str = "") -> None:
+    """Writes a plan into the tables of a new journal; with an id of its own, unless one is given."""
     connection.execute(
         schema.setup.insert().values(
-            plan_id=str(uuid.uuid4()),
+            plan_id=plan_id or str(uuid.uuid4()),
             title=to_json(dump(plan.title)),
             modules=to_json(plan.modules),
             settings=to_json(plan.settings),

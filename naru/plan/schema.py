@@ -234,6 +234,11 @@ def create(connection: Connection) -> None:
     connection.execute(schema_version.insert().values(version=VERSION))
 
 
+def drop(connection: Connection) -> None:
+    """Removes the tables of a journal."""
+    metadata.drop_all(connection)
+
+
 def version(connection: Connection) -> int:
     """The schema version found; 0 when there is no journal."""
     if not inspect(connection).has_table("schema_version"):

@@ -66,13 +66,17 @@ class WorkDirectory:
                 hint=f"Go on with it ({self.first}), roll it back, or plan into another directory.",
             )
 
-    def create(self, plan: Plan, database: str = "") -> None:
+    def create(self, plan: Plan, database: str = "", plan_id: str = "") -> None:
         """Writes the plan's journal, in place of one of which nothing was done yet; into the PostgreSQL `database` (a
-        URL), if one is given. Raises InputError when something was done of one that is there."""
+        URL), if one is given, and with a `plan_id` if the caller chose one. Raises InputError when something was done
+        of one that is there. Killed at any instant it leaves one plan or the other, whole."""
         if Journal.exists(self.path):
-            self.check_unbegun()
-            Journal.remove(self.path)
-        Journal.create(self.path, plan, database).close()
+            # nobody begins with it meanwhile
+            with Journal(self.path) as before, before.exclusive():
+                self.check_unbegun()
+                Journal.replace(self.path, plan, database, plan_id).close()
+        else:
+            Journal.create(self.path, plan, database, plan_id).close()
         write_whole(self.path / OWNER, json.dumps({"naru_work": FORMAT, "tenant": self.capability}) + "\n")
 
     def journal(self) -> Journal:
