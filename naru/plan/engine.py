@@ -13,6 +13,9 @@ from naru.plan.errors import PlanInputError
 
 SCHEMA = "naru_"
 """The prefix of the schemas of journals."""
+PATIENCE = {"connect_timeout": 10, "tcp_user_timeout": 20000}
+"""What of libpq's is not for ever here: seconds to connect, milliseconds until a network that lets nothing through is
+taken for broken. A URL may say otherwise."""
 _SEARCH = re.compile(rf"-csearch_path=({SCHEMA}\w+)")
 
 
@@ -56,7 +59,11 @@ def make_engine(url: URL) -> Engine:
     try:
         if url.drivername == "postgresql":
             url = url.set(drivername="postgresql+psycopg")
-        engine = create_engine(url, pool_pre_ping=url.drivername != "sqlite")
+        if url.get_backend_name() == "sqlite":
+            engine = create_engine(url)
+        else:
+            patience = {name: value for name, value in PATIENCE.items() if name not in url.query}
+            engine = create_engine(url, pool_pre_ping=True, connect_args=patience)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
         raise _no_database(error) from None
     if engine.dialect.name == "sqlite":

@@ -19,6 +19,8 @@ from naru.plan.journal import Journal
 
 SECONDS = 30.0
 """How long a lease lasts without renewal. A worker renews it at least three times in that time."""
+MARGIN = 0.2
+"""The part of a lease's length, before its end, in which a worker that could not renew it stops what it is doing."""
 GRACE = 0.5
 """The part of a lease's length that the executor waits beyond its end before it gives the worker up."""
 
@@ -63,6 +65,11 @@ class Lease:
                 detail=f"holder {self.holder}, fence {self.fence}",
                 hint="another worker goes on with the step; no action is needed",
             )
+
+    @property
+    def ending(self) -> bool:
+        """Whether it was not renewed for so long that the work has to stop, so that it has when the lease ends."""
+        return self._lost.is_set() or _clock() >= self._until - MARGIN * self.seconds
 
     def renewed(self, asked: float) -> None:
         self._until = asked + self.seconds

@@ -37,6 +37,8 @@ from naru.plan.runner import LOST, AttemptResult, Ended, Job, call, failure_resu
 TASK = "naru.step"
 POLL = 0.2
 """Seconds between two looks of the executor at the leases."""
+AGAIN = 3.0
+"""Seconds after which a worker asks a database again that was gone."""
 _log = logging.getLogger(__name__)
 # it logs each job with all that it is given
 logging.getLogger("procrastinate").setLevel(logging.WARNING)
@@ -240,6 +242,12 @@ def _lost(lease: leases.LeaseView) -> AttemptResult:
     return AttemptResult("failed", error=json.dumps(parts), policy=LOST)
 
 
+def _told(error: Exception) -> str:
+    """An error in one line."""
+    parts = (getattr(error, "summary", "") or repr(error), getattr(error, "detail", ""))
+    return " ".join(": ".join(part for part in parts if part).split())
+
+
 class Worker:
     """A process that runs the steps of some queues, `concurrency` at a time, until it is asked to stop: those of all
     journals in the database of the journal `where`."""
@@ -257,13 +265,32 @@ class Worker:
     def run(self) -> None:
         """Works until SIGINT or SIGTERM, which let running steps finish."""
         _queue(self._database).close()
-        beat = threading.Thread(target=self._beat, name="leases", daemon=True)
-        beat.start()
+        threads = [
+            threading.Thread(target=loop, name=name, daemon=True)
+            for name, loop in (("leases", self._beat), ("ends of leases", self._guard))
+        ]
+        for thread in threads:
+            thread.start()
         try:
-            asyncio.run(self._serve())
+            while not self._served():
+                time.sleep(AGAIN)
         finally:
             self._over.set()
-            beat.join()
+            for thread in threads:
+                thread.join(5.0)
+
+    def _served(self) -> bool:
+        """Takes jobs out of the queues until it is asked to stop; False when the database is gone before that. Steps
+        that run go on meanwhile, each for as long as its lease is valid."""
+        try:
+            asyncio.run(self._serve())
+        except (psycopg.Error, ConnectorException) as error:
+            _log.warning(
+                "the database does not answer; it is asked again every %.0f s: %s",
+                *(AGAIN, str(error.__cause__ or error).strip()),
+            )
+            return False
+        return True
 
     async def _serve(self) -> None:
         app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=_conninfo(self._database)))
@@ -336,15 +363,30 @@ class Worker:
                 outcome = call(kind, context)
             else:
                 outcome = failure_result(kind, context, problem)
+            self._finish(journal, lease, context, outcome.to_json())
         finally:
             del self._active[lease]
-        try:
-            with journal.write() as connection:
-                # first, and in the same transaction: what a worker without a lease says is not to be written
-                leases.finish(connection, lease, outcome.to_json())
-                write_spoken(connection, context)
-        except LeaseLost as error:
-            _log.warning("%s: %s", work.id, error.summary)
+
+    def _finish(self, journal: Journal, lease: leases.Lease, context: Context, outcome: str) -> None:
+        """Leaves the outcome (JSON) for the executor as soon as the database answers, if the lease lasts until then."""
+        while True:
+            try:
+                with journal.write() as connection:
+                    # first, and in the same transaction: what a worker without a lease says is not to be written
+                    leases.finish(connection, lease, outcome)
+                    write_spoken(connection, context)
+                return
+            except LeaseLost as error:
+                _log.warning("%s: %s", context.id, error.summary)
+                return
+            except PlanError as error:
+                _log.warning("%s has ended, which is not written yet: %s", context.id, _told(error))
+            try:
+                lease.check()
+            except LeaseLost as error:
+                _log.error("%s: it ended, but that could not be written in time: %s", context.id, error.summary)
+                return
+            time.sleep(min(AGAIN, lease.seconds / 10))
 
     def _kind(self, journal: Journal, work: StartedStep) -> StepKind:
         """The kind of a step, without what is done of it in the executor."""
@@ -357,9 +399,22 @@ class Worker:
             for lease, (journal, context) in list(self._active.items()):
                 try:
                     self._renew(journal, lease, context)
-                except PlanError as error:
-                    # the lease runs out by itself if this goes on
-                    _log.warning("%s", error)
+                # whatever it is, it is tried again at the next turn: if this goes on, `_guard` sees it
+                except Exception as error:  # noqa: BLE001
+                    _log.warning("%s: its lease is not renewed: %s", context.id, _told(error))
+
+    def _guard(self) -> None:
+        """Stops the steps whose leases are about to end. It asks nobody: what renews them may be waiting for a database
+        that does not answer."""
+        stopped: set[leases.Lease] = set()
+        while not self._over.wait(min([0.2, *(lease.seconds / 20 for lease in list(self._active))])):
+            active = list(self._active.items())
+            stopped &= {lease for lease, _ in active}
+            for lease, (_, context) in active:
+                if lease.ending and lease not in stopped:
+                    stopped.add(lease)
+                    _log.error("%s: its lease could not be renewed, and it is stopped before that ends", context.id)
+                    context.cancel("its lease could not be renewed")
 
     def _renew(self, journal: Journal, lease: leases.Lease, context: Context) -> None:
         with journal.write() as connection:

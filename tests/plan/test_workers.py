@@ -1,6 +1,7 @@
 """Steps at workers: the journal on PostgreSQL, leases, and workers that are killed or only stopped for a while."""
 
 import json
+import logging
 import multiprocessing
 import os
 import random
@@ -23,7 +24,7 @@ from naru.plan.kinds import KINDS, Kinds, step
 from naru.plan.model import Plan, Step
 from naru.plan.workers import Worker, Workers
 
-from . import kit
+from . import conftest, kit
 
 pytestmark = pytest.mark.postgresql
 fork = multiprocessing.get_context("fork")
@@ -103,9 +104,14 @@ def end(process: multiprocessing.process.BaseProcess) -> None:
         raise AssertionError("the worker did not end on SIGTERM")
 
 
-def coordinate(url: str) -> None:
+def serve_and_log(url: str, log: Path) -> None:
+    logging.basicConfig(filename=log, level=logging.WARNING)
+    serve(url)
+
+
+def coordinate(url: str, seconds: float = LEASE) -> None:
     with Journal.open(url) as journal:
-        Executor(journal, remote=Workers(journal, LEASE)).run()
+        Executor(journal, remote=Workers(journal, seconds)).run()
 
 
 def prepare(url: str, plan: Plan) -> None:
@@ -221,6 +227,96 @@ def test_a_placed_step_that_is_retried_later_runs_at_its_worker(database: str, t
             assert outcomes == [RunOutcome.DONE]
         finally:
             end(worker)
+
+
+def test_a_database_that_is_gone_for_a_while_is_waited_for(tmp_path: Path) -> None:
+    with conftest.serving() as server:
+        url, file, log = conftest.new_database(server.url), tmp_path / "out", tmp_path / "log"
+        pieces = 200
+        prepare(url, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": pieces}, queue="here")]))
+        worker = fork.Process(target=serve_and_log, args=(url, log))
+        worker.start()
+        executor = fork.Process(target=coordinate, args=(url, 20.0))
+        executor.start()
+        try:
+            wait_for(file, 20)
+            server.stop()
+            executor.join(30)  # it says that its journal cannot be written, and ends
+            wait_for(file, pieces)  # the lease is valid: the step goes on
+            time.sleep(1.0)
+            server.start()
+            executor = fork.Process(target=coordinate, args=(url, 20.0))
+            executor.start()
+            executor.join(40)
+            assert executor.exitcode == 0
+            with Journal.open(url) as journal:
+                assert kit.states(journal) == {"copy": "done"}
+            assert set(file.read_text().split()) == {"1"}, "it ran once"
+            # the worker is as good as before
+            another = conftest.new_database(server.url)
+            assert worker.is_alive() and another
+        finally:
+            executor.kill()
+            executor.join()
+            end(worker)
+        assert "its lease is not renewed" in log.read_text() and "Traceback" not in log.read_text()
+
+
+def test_work_whose_lease_cannot_be_renewed_is_stopped_before_it_ends_and_told(tmp_path: Path) -> None:
+    with conftest.serving() as server:
+        url, file, log = conftest.new_database(server.url), tmp_path / "out", tmp_path / "log"
+        prepare(url, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": 5000}, queue="here")]))
+        worker = fork.Process(target=serve_and_log, args=(url, log))
+        worker.start()
+        executor = fork.Process(target=coordinate, args=(url, 4.0))
+        executor.start()
+        try:
+            wait_for(file, 20)
+            began = time.monotonic()
+            server.stop()
+            while "it is stopped before that ends" not in (log.read_text() if log.exists() else ""):
+                assert time.monotonic() - began < 4.0, "its lease has ended"
+                time.sleep(0.05)
+            time.sleep(0.3)
+            written = file.read_text()
+            time.sleep(1.0)
+            assert file.read_text() == written, "it writes on"
+            server.start()
+            executor.join(30)
+            # what it is given next it does as before
+            executor = fork.Process(target=coordinate, args=(url, 4.0))
+            executor.start()
+            until_lines = len(written.splitlines()) + 20
+            wait_for(file, until_lines)
+        finally:
+            executor.kill()
+            executor.join()
+            worker.kill()
+            worker.join()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("a bug"), OSError("no more files")])
+def test_no_error_ends_the_renewing_of_leases(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    file, often = tmp_path / "out", iter(range(3))
+    renew = Worker._renew
+
+    def renews(self: Worker, *args: Any) -> None:
+        if next(often, None) is not None:
+            raise error
+        renew(self, *args)
+
+    monkeypatch.setattr(Worker, "_renew", renews)
+    prepare(database, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": 200}, queue="here")]))
+    worker = start_worker(database)
+    try:
+        with Journal.open(database) as journal:
+            # a lease of 2 s, which has to be renewed for the 4 s of the step
+            assert Executor(journal, remote=Workers(journal, 2.0)).run() is RunOutcome.DONE
+        assert set(file.read_text().split()) == {"1"}
+    finally:
+        end(worker)
 
 
 def test_what_is_done_around_a_step_is_done_in_the_executor(database: str) -> None:
