@@ -1,0 +1,51 @@
+"""Tests that are ended with SIGTERM tear down what they have made."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+TEST = """
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def cloud():
+    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    child.start()
+    child.terminate()
+    child.join()
+    (HERE / "up").write_text(str(child.exitcode))
+    yield
+    (HERE / "down").touch()
+
+
+def test_it(cloud):
+    time.sleep(60)
+"""
+
+
+def test_fixtures_are_torn_down_after_sigterm(tmp_path: Path) -> None:
+    (tmp_path / "test_long.py").write_text(TEST)
+    (tmp_path / "pytest.ini").write_text("[pytest]")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", str(tmp_path)]
+    root = Path(__file__).parent.parent
+    with subprocess.Popen([*command, "-c", str(tmp_path / "pytest.ini")], cwd=root) as process:
+        end = time.monotonic() + 60
+        while not (tmp_path / "up").exists():
+            assert process.poll() is None and time.monotonic() < end
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == pytest.ExitCode.INTERRUPTED
+    assert (tmp_path / "down").exists()
+    assert (tmp_path / "up").read_text() == str(-signal.SIGTERM), "what is forked ends as other processes do"
