@@ -1,7 +1,7 @@
 """Values in a step's arguments that are only known when it runs: what stands for them, and putting them in.
 
-{"$ref": step, "field": name} stands for a field of another step's result, {"$password": of, "key": file} for the
-password of a new user (see `naru.work.keys`).
+{"$ref": step, "field": name} stands for a field of another step's result, {"$password": of, "key": file, "plan": id}
+for the password of a new user (see `naru.work.keys`).
 """
 
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ def ref(step: str, field: str = "id") -> Any:
     return {REF: step, "field": field}
 
 
-def password(of: str, key: str) -> Any:
-    """The password that belongs to `of`, by the key file, in a step's arguments."""
-    return {PASSWORD: of, "key": key}
+def password(of: str, key: str, plan: str = "") -> Any:
+    """The password that belongs to `of` in a plan, by the key file, in a step's arguments. See `keys.password`."""
+    return {PASSWORD: of, "key": key} | ({"plan": plan} if plan else {})
 
 
 def resolve(value: Any, results: Mapping[str, Any], context: Context | None) -> Any:
@@ -37,7 +37,7 @@ def resolve(value: Any, results: Mapping[str, Any], context: Context | None) -> 
             return _result(results, value[REF], value.get("field", "id"))
         if PASSWORD in value:
             assert context
-            found = keys.password(Path(value["key"]), value[PASSWORD])
+            found = keys.password(Path(value["key"]), value[PASSWORD], value.get("plan", ""))
             context.hide(found)
             return found
         return {key: resolve(inner, results, context) for key, inner in value.items()}

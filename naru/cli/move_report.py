@@ -76,12 +76,14 @@ naru move report work/hanok --to /srv/reports/hanok --language ko
 class Handover(Lister):
     """Write the new users' passwords into an encrypted file, or show them with --show.
 
-    The key is the file that the move was planned with; it never lies in the work directory.
+    The key is the file that the move was planned with; it never lies in the work directory. --show-key shows the key
+    of this file alone, which is derived from that: for whoever is to open the file, and nothing else, elsewhere.
     """
 
     examples = """
 naru move handover work/hanok
 naru move handover work/hanok --show --project hanok
+naru move handover work/hanok --show-key
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -90,16 +92,21 @@ naru move handover work/hanok --show --project hanok
         parser.add_argument("--key", type=Path, metavar="FILE", help=f"the key ({keys.default_key()})")
         parser.add_argument("--to", type=Path, metavar="FILE", help=f"the encrypted file (DIR/{HANDOVER})")
         parser.add_argument("--show", action="store_true", help="show the passwords instead of writing a file")
+        parser.add_argument("--show-key", action="store_true", help="show the encrypted file's own key (Fernet's)")
         parser.add_argument("--project", metavar="PROJECT", help="only the users of this one")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         key = (arguments.key or keys.default_key()).absolute()
+        move = work.Work(arguments.work)
+        if arguments.show_key:
+            move.check_key(key)
+            return ("key",), [(keys.handover_key(key, move.identity()),)]
         with progress() as show:
-            rows = phases.passwords(work.Work(arguments.work), key, arguments.project, show)
+            rows = phases.passwords(move, key, arguments.project, show)
         if arguments.show:
             fields = ("project", "domain", "user", "user id", "password")
             return fields, [(row.project, row.domain, row.user_name, row.user_id, row.password) for row in rows]
         file = arguments.to or arguments.work / HANDOVER
-        handover.write(file, key, rows, work=arguments.work)
+        handover.write(file, key, rows, work=arguments.work, plan=move.identity())
         return ("file", "users", "key"), [(str(file), len({row.user_id for row in rows}), str(key))]

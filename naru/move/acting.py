@@ -51,9 +51,9 @@ def role(facts: Facts) -> str:
     return roles[0].id
 
 
-def whose(draft: Draft, user: str) -> str:
-    """What a new user's password is derived from."""
-    return keys.of_user(draft.old, user)
+def new_password(draft: Draft, user: str) -> Any:
+    """What stands for the password of the new user that is made for one of the old cloud."""
+    return password(keys.of_user(draft.old, user), draft.options.key, draft.options.identity)
 
 
 def _is_made(draft: Draft, user: str) -> bool:
@@ -73,9 +73,7 @@ def actor(draft: Draft, row: Row) -> Actor:
     project = draft.ref("project", row.project)
     if not own:
         return Actor(project=project)
-    return Actor(
-        project=project, user=draft.ref("user", user), password=password(whose(draft, user), draft.options.key)
-    )
+    return Actor(project=project, user=draft.ref("user", user), password=new_password(draft, user))
 
 
 def entered(draft: Draft, row: Row) -> str:

@@ -75,11 +75,12 @@ NO_EXTENSION = message(
 class Options:
     """How the operator wants the move: `key` is the file that the passwords of new users are derived from, `storage`
     the files that describe the storage of the old cloud and the new, if it can be reached; `directory` the work
-    directory."""
+    directory; `identity` the plan's, which the passwords are derived with, "" as for older plans."""
 
     key: str
     storage: tuple[str, str] | None = None
     directory: str = ""
+    identity: str = ""
 
 
 class Position(TypedDict, total=False):

@@ -1,7 +1,8 @@
 """The hand-over of new passwords: one encrypted file, and its key somewhere else.
 
-The file is a Fernet token (AES-128-CBC and HMAC-SHA256, as cryptography.io describes it) around JSON, the key file is
-Fernet's key in its base64 form: other programs can read both. Nothing here prints or logs a password.
+The file is a Fernet token (AES-128-CBC and HMAC-SHA256, as cryptography.io describes it) around JSON. Its key is
+derived from the key file, for this plan's hand-over alone (see `naru.work.keys`): given to somebody, it opens nothing
+else. Nothing here prints or logs a password.
 """
 
 import json
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from cryptography.fernet import Fernet, InvalidToken
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from naru.errors import InputError, NaruError
 from naru.files import sync_directory
@@ -32,8 +33,11 @@ class Password:
     password: str = field(repr=False)
 
 
-def passwords(outcome: Outcome, old_cloud: str, key: Path, project: str | None = None) -> list[Password]:
-    """The new users' passwords, of all projects or of one (name or id). Raises InputError for one that is not moved."""
+def passwords(
+    outcome: Outcome, old_cloud: str, key: Path, project: str | None = None, *, plan: str = ""
+) -> list[Password]:
+    """The new users' passwords, of all projects or of one (name or id); `plan` is the plan's identity. Raises
+    InputError for a project that is not moved."""
     names = {item.old_id: item.name for item in outcome.projects}
     if project is not None and project not in names and project not in names.values():
         raise InputError(f"--project {project!r} is not moved here", hint=f"It is one of: {', '.join(names.values())}.")
@@ -44,16 +48,18 @@ def passwords(outcome: Outcome, old_cloud: str, key: Path, project: str | None =
             str(task.detail.get("domain", "")),
             task.name,
             new[task.old_id],
-            keys.password(key, keys.of_user(old_cloud, task.old_id)),
+            keys.password(key, keys.of_user(old_cloud, task.old_id), plan),
         )
         for task in outcome.tasks
         if task.kind == "password" and new[task.old_id] and project in (None, task.project, names[task.project])
     ]
 
 
-def write(file: Path, key_file: Path, passwords: Iterable[Password], *, work: Path | None = None) -> None:
-    """Writes the passwords to `file`, in place of those that were in it. The key is taken from `key_file`, or made
-    there with mode 0600 when there is neither a key nor a hand-over yet.
+def write(
+    file: Path, key_file: Path, passwords: Iterable[Password], *, work: Path | None = None, plan: str = ""
+) -> None:
+    """Writes the passwords of the plan with the identity `plan` to `file`, in place of those that were in it. The key
+    is derived from `key_file`, which is made with mode 0600 when there is neither a key nor a hand-over yet.
 
     Raises InputError for a key inside `work` (the directory of `file`, if not given), a key that others may read, and
     one that does not fit the file that is there already: its passwords would be lost. Raises NaruError when something
@@ -67,10 +73,10 @@ def write(file: Path, key_file: Path, passwords: Iterable[Password], *, work: Pa
             hint="Name a file in another directory.",
         )
     if file.exists():
-        read(file, key_file)
-        key = _key(key_file)
-    else:
-        key = _key(key_file) if key_file.exists() else _make_key(key_file)
+        read(file, key_file, plan=plan)
+    elif not key_file.exists():
+        _make_key(key_file)
+    key = _key(key_file, plan)
     body = {"naru_handover": FORMAT, "passwords": [asdict(password) for password in passwords]}
     if (part := _part(key_file)).exists():  # of a run that was killed: it holds the key
         part.unlink()
@@ -80,9 +86,10 @@ def write(file: Path, key_file: Path, passwords: Iterable[Password], *, work: Pa
         raise NaruError(f"the hand-over {file} cannot be written", detail=str(error)) from error
 
 
-def read(file: Path, key_file: Path) -> list[Password]:
-    """The passwords in `file`. Raises InputError for a file or key that is missing, a wrong key, a damaged file."""
-    key = _key(key_file)
+def read(file: Path, key_file: Path, *, plan: str = "") -> list[Password]:
+    """The passwords in `file`, of the plan with the identity `plan`. Raises InputError for a file or key that is
+    missing, a wrong key, a damaged file."""
+    key = _key(key_file, plan)
     try:
         token = file.read_bytes()
     except OSError as error:
@@ -106,7 +113,8 @@ def read(file: Path, key_file: Path) -> list[Password]:
     return [Password(**row) for row in body["passwords"]]
 
 
-def _key(file: Path) -> Fernet:
+def _key(file: Path, plan: str) -> MultiFernet:
+    """What encrypts with the plan's key. It opens what was encrypted with the key file itself, too, as it was."""
     try:
         if file.stat().st_mode & 0o077:
             raise InputError(
@@ -121,18 +129,18 @@ def _key(file: Path) -> Fernet:
             hint="It was made with the hand-over. Without it nobody can open that; the passwords have to be made anew.",
         ) from error
     try:
-        return Fernet(content.strip())
+        itself = Fernet(content.strip())
     except ValueError as error:
         raise InputError(f"{file} is no key of a hand-over", detail=str(error)) from error
+    return MultiFernet([Fernet(keys.handover_key(file, plan)), itself])
 
 
-def _make_key(file: Path) -> Fernet:
+def _make_key(file: Path) -> None:
     key = Fernet.generate_key()
     try:
         _put(file, key + b"\n", new=True)
     except OSError as error:
         raise NaruError(f"the key {file} cannot be written", detail=str(error)) from error
-    return Fernet(key)
 
 
 def _part(file: Path) -> Path:

@@ -5,6 +5,7 @@ Each may be interrupted, or killed, and given again: it goes on where it was. Al
 """
 
 import hashlib
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -93,10 +94,12 @@ def plan(
             "projects": sorted(facts.projects),
             "map": hashlib.sha256(text.encode()).hexdigest(),
             "key": keys.fingerprint(key),
+            work.IDENTITY: (identity := str(uuid.uuid4())),
         }
-        options = Options(key=str(key), storage=storage, directory=str(directory.absolute()))
+        options = Options(key=str(key), storage=storage, directory=str(directory.absolute()), identity=identity)
         draft = planner.make(facts, made, options, settings=settings, rehearsals=times)
-        work.create(directory, draft, {"old": facts.old.snapshot, "new": facts.new.snapshot}, text, database)
+        snapshots = {"old": facts.old.snapshot, "new": facts.new.snapshot}
+        work.create(directory, draft, snapshots, text, database, identity)
     return draft
 
 
@@ -249,4 +252,4 @@ def report(move: work.Work, directory: Path, languages: Sequence[str], progress:
 def passwords(move: work.Work, key: Path, project: str | None, progress: reading.Progress) -> list[handover.Password]:
     """The new users' passwords, of all projects or of one (name or id), by the key that the move was planned with."""
     move.check_key(key)
-    return handover.passwords(verify(move, progress), move.old, key, project)
+    return handover.passwords(verify(move, progress), move.old, key, project, plan=move.identity())

@@ -35,6 +35,8 @@ MAP = "map.yaml"
 NEXT = "next"
 """The directory with map and decisions of a plan that is being made."""
 FORMAT = 1
+IDENTITY = "identity"
+"""The setting with the plan's identity, which its passwords and hand-over are derived with; older plans have none."""
 NEEDED = 2
 """The oldest schema version of a journal with all that is asked of a move's."""
 _FIELDS = {"from": str, "to": str, "snapshots": dict, "projects": dict, "decisions": list}
@@ -168,6 +170,11 @@ class Work:
         if fingerprint(file) != planned:
             hint = "Give the key that this move was planned with; with another key every new password would be wrong."
             raise InputError(f"the key {file} is another one", hint=hint)
+
+    def identity(self) -> str:
+        """The identity that its passwords and its hand-over are derived with; "" for those of before."""
+        with self.journal() as journal:
+            return str(journal.settings().get(IDENTITY, ""))
 
     def made(self) -> dict[str, str]:
         """By decision's kind and id joined by a blank: the id on the new cloud, of what was matched or made so far."""

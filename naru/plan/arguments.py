@@ -54,10 +54,12 @@ class Reference(Arguments):
 
 
 class Secret(Arguments):
-    """`{"$password": OF, "key": FILE}`: the password of what `OF` names, derived from the key in a file."""
+    """`{"$password": OF, "key": FILE, "plan": ID}`: the password of what `OF` names in that plan, derived from the key
+    in a file; without a plan, as older ones were."""
 
     of: str = Field(alias="$password")
     key: str
+    plan: str = ""
 
 
 def _which(value: Any) -> str:

@@ -1,17 +1,23 @@
 """Passwords of the users that a plan makes: derived from a key that lies outside of the work directory.
 
-The key is a Fernet key (32 bytes in base64), so that it also encrypts the hand-over file. So no password
-has to be stored: whoever resumes a plan with the same key knows the same passwords, and whoever has the work directory
-alone knows none.
+So no password has to be stored: whoever resumes a plan with the same key knows the same passwords, and whoever has the
+work directory alone knows none. One key serves many plans: what is used is derived from it for one purpose and one plan
+(HKDF, RFC 5869, with both as its info), so what is given away of one says nothing of any other.
+
+Plans of before were made without an identity: their passwords are an HMAC of the key alone, and their hand-over is
+encrypted with the key itself (32 bytes in base64, as Fernet wants it).
 """
 
 import base64
 import hashlib
 import hmac
+import json
 import os
 from pathlib import Path
 
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from naru.errors import InputError, NaruError
 
@@ -71,8 +77,20 @@ def of_user(cloud: str, user: str) -> str:
     return f"{cloud}/{user}"
 
 
-def password(file: Path, of: str) -> str:
-    """The password of the user whom `of` names: 32 characters with letters of both cases, digits and signs."""
-    digest = hmac.digest(read_key(file), of.encode(), "sha256")
+def password(file: Path, of: str, plan: str = "") -> str:
+    """The password of the user whom `of` names, in the plan with that identity ("" for one of before): 32 characters
+    with letters of both cases, digits and signs."""
+    digest = _derived(file, "password", plan, of) if plan else hmac.digest(read_key(file), of.encode(), "sha256")
     # the ending suits what a cloud may ask of every password
     return base64.urlsafe_b64encode(digest[:21]).decode() + "aA1-"
+
+
+def handover_key(file: Path, plan: str = "") -> str:
+    """The key (Fernet's) of the hand-over of the plan with that identity ("" for one of before)."""
+    return base64.urlsafe_b64encode(_derived(file, "hand-over", plan) if plan else read_key(file)).decode()
+
+
+def _derived(file: Path, purpose: str, *of: str) -> bytes:
+    """32 bytes for one purpose, and what it is of."""
+    info = json.dumps(["naru", purpose, *of]).encode()
+    return HKDF(algorithm=SHA256(), length=32, salt=None, info=info).derive(read_key(file))

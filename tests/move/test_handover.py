@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from cryptography.fernet import Fernet
+from cryptography.fernet import Fernet, InvalidToken
 
 from naru.errors import InputError, NaruError
 from naru.move.handover import Password, read, write
+from naru.work import keys
 
 pytestmark = pytest.mark.unit
 
@@ -47,6 +48,27 @@ def test_other_programs_can_read_it(paths: tuple[Path, Path]) -> None:
         "user_id": "u1",
         "password": SECRET,
     }
+
+
+def test_its_key_opens_no_other_plans_and_is_not_the_key_file(paths: tuple[Path, Path]) -> None:
+    file, key = paths
+    write(file, key, ROWS, plan="one")
+    assert read(file, key, plan="one") == ROWS
+    own = Fernet(keys.handover_key(key, "one"))
+    assert json.loads(own.decrypt(file.read_bytes()))["naru_handover"] == 1
+    for other in (Fernet(key.read_bytes().strip()), Fernet(keys.handover_key(key, "two"))):
+        with pytest.raises(InvalidToken):
+            other.decrypt(file.read_bytes())
+    with pytest.raises(InputError, match="does not open with the key"):
+        read(file, key, plan="two")
+
+
+def test_one_that_was_written_with_the_key_itself_is_still_read(paths: tuple[Path, Path]) -> None:
+    write(*paths, ROWS)
+    assert Fernet(paths[1].read_bytes().strip()).decrypt(paths[0].read_bytes())
+    assert read(*paths, plan="one") == ROWS
+    write(*paths, ROWS[:1], plan="one")
+    assert read(*paths, plan="one") == ROWS[:1]
 
 
 def test_written_again_with_the_same_key(paths: tuple[Path, Path]) -> None:

@@ -42,6 +42,23 @@ def test_a_password_follows_from_the_key_alone(tmp_path: Path) -> None:
     assert (tmp_path / "key").stat().st_mode & 0o077 == 0
 
 
+def test_a_key_is_used_for_each_plan_and_purpose_by_itself(tmp_path: Path) -> None:
+    key, work = tmp_path / "key", tmp_path / "work"
+    work.mkdir()
+    key.write_bytes(b"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")  # 0, 1, ... 31
+    key.chmod(0o600)
+    found = {keys.password(key, of, plan) for of in ("old/1", "old/2") for plan in ("", "one", "two")}
+    assert len(found) == 6 and all(len(one) == 32 for one in found)
+    # what a plan of before made users with, and what one of now does: neither may ever change
+    assert keys.password(key, "old/1") == "z76aZgLOjMa-qMsNIVyK3RUAXm-qaA1-"
+    assert keys.password(key, "old/1", "one") == "2E9kvCe_Qqh_-hOcD88G7Zm596HgaA1-"
+    derived = {keys.handover_key(key, plan) for plan in ("one", "two")}
+    assert len(derived) == 2 and keys.handover_key(key) == key.read_text() not in derived
+    plans = [resolve(password("old/1", str(key), plan), {}, context()) for plan in ("", "one")]
+    assert plans == ["z76aZgLOjMa-qMsNIVyK3RUAXm-qaA1-", "2E9kvCe_Qqh_-hOcD88G7Zm596HgaA1-"]
+    assert password("old/1", str(key)) == {"$password": "old/1", "key": str(key)}
+
+
 @pytest.mark.parametrize(("name", "spoil"), [("work/key", ""), ("key", "no key"), ("key", "open")])
 def test_a_key_that_gives_passwords_away_is_refused(tmp_path: Path, name: str, spoil: str) -> None:
     work = tmp_path / "work"

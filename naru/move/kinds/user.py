@@ -5,11 +5,11 @@ for things are made in them and as them, and disabled again when that is done.""
 from collections.abc import Iterable
 from typing import Any
 
-from naru.actions.arguments import password, ref
+from naru.actions.arguments import ref
 from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move import showing
-from naru.move.acting import whose
+from naru.move.acting import new_password
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.kind import Kind
@@ -74,7 +74,7 @@ def users(draft: Draft) -> None:
             **given(row),
             "domain_id": domain,
             "enabled": True,
-            "password": password(whose(draft, row.id), draft.options.key),
+            "password": new_password(draft, row.id),
         }
         where = {"name": row.name, "domain_id": domain}
         step = draft.create(row, KIND.creation(draft.new, body, where=where))
