@@ -117,7 +117,8 @@ class _Thing:
         made = client(self.context, args)(self.service, "POST", url(args["path"]), body, version=self.version)
         found = made.get(args["wrap"]) if args["wrap"] and isinstance(made, dict) else made
         if not isinstance(found, dict):
-            raise Transient(f"{self.service} answered POST {self.path} without what it made", detail=str(made)[:500])
+            told = ", ".join(made) if isinstance(made, dict) else type(made).__name__
+            raise Transient(f"{self.service} answered POST {self.path} without what it made", detail=told[:500])
         return found
 
     def key(self, item: Mapping[str, Any]) -> str:
@@ -209,7 +210,9 @@ def is_made(context: Context) -> bool:
 def delete(context: Context) -> dict[str, Any]:
     """Deletes what a `cloud.create` made; where that did not come to an end, what it left."""
     done, args = context.undone.result, context.undone.args
-    thing = _Thing(context, args if done is None else _without_references(args), context.undone.results)
+    # what it was made of is not needed to find it, and may be gone from where it is kept
+    known = {**args, "body": {}} if done is None else _without_references(args)
+    thing = _Thing(context, known, context.undone.results)
     if done is not None:
         thing.remove(done["path"])
         return {"deleted": 1}

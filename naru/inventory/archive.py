@@ -175,6 +175,12 @@ class Archive:
                     return
                 yield from map(_row, batch)
 
+    def row(self, snapshot: int, kind: str, identity: str) -> Row | None:
+        """One thing of a snapshot, None when it does not have it."""
+        query = f"SELECT {_COLUMNS} FROM thing WHERE snapshot = ? AND kind = ? AND id = ?"
+        found = self._select(query, (snapshot, kind, identity))
+        return _row(found[0]) if found else None
+
     def find(self, text: str, snapshot: int | None = None) -> list[tuple[int, Row]]:
         """(snapshot, row) of everything that has `text` as its id or name, the newest snapshot first."""
         where = "" if snapshot is None else f"AND snapshot = {snapshot:d} "

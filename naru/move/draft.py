@@ -7,13 +7,14 @@ reference stands (`naru.actions.arguments.ref`). The edges of the plan follow fr
 What rules tell later rules beside that is declared by the rule that writes it, as a small class of its own: see `note`.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack
 
-from naru.actions.arguments import ref
+from naru.actions.arguments import archived, ref
 from naru.actions.call import Call
 from naru.actions.create import Create
 from naru.actions.request import Action
@@ -30,6 +31,12 @@ from naru.volumes.where import HOST, Backends, described, load
 
 CLOUD = "cloud"
 """The unit of what belongs to no project, and of what joins two."""
+
+ARCHIVE = "archive.db"
+"""The file in the work directory with both clouds as they were read."""
+_OWN = re.compile(
+    r"passw|passphrase|secret|token|credential|(private|api|access|auth)[ _.-]?key|(_|\b)(pass|pwd)$", re.I
+)
 
 # the key of what joins two projects among the steps by project; no project has this id
 _JOINS = "joins"
@@ -200,6 +207,17 @@ class Draft:
                 changes.append(FieldChange(name, value, None, NO_EXTENSION(cloud=self.new, extension=extension)))
         return body, changes
 
+    def private(self, row: Row, *path: str) -> Any:
+        """What stands in a request for the value at the path of an old thing that is its users' own, and so in no plan:
+        the step that sends it reads it from the archive."""
+        file = str(Path(self.options.directory) / ARCHIVE)
+        return archived(file, self.facts.old.snapshot, row.kind, row.id, path)
+
+    def metadata(self, row: Row, field: str = "metadata") -> dict[str, Any]:
+        """The old thing's metadata as a request has it: see `own_text` for which values are `private`."""
+        found = row.body.get(field) or {}
+        return {name: self.private(row, field, name) if own_text(name) else value for name, value in found.items()}
+
     # -- deciding
 
     def match(self, row: Row, new: str, why: Text, changes: Iterable[FieldChange] = ()) -> None:
@@ -354,6 +372,11 @@ class Draft:
     def report(self, severity: Severity, summary: Text, *, about: str = "", detail: Text = "", hint: Text = "") -> None:
         """Something that the reader must know."""
         self.plan.findings.append(Finding(severity, summary, detail, hint, about))
+
+
+def own_text(name: str) -> bool:
+    """Whether users keep a secret of theirs in metadata of this name, as far as the name says: then no plan has it."""
+    return _OWN.search(name) is not None
 
 
 def thing(row: Row) -> Text:

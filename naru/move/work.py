@@ -18,6 +18,7 @@ from naru.errors import InputError, NaruError
 from naru.files import sync_directory, write_whole
 from naru.inventory.archive import Archive
 from naru.move.decisions import Decision
+from naru.move.draft import ARCHIVE as ARCHIVE
 from naru.move.draft import Draft
 from naru.move.facts import names
 from naru.plan.errors import PlanError
@@ -29,7 +30,6 @@ from naru.work.directory import HINT_DAMAGED, WorkDirectory
 from naru.work.keys import fingerprint
 
 CAPABILITY = "move"
-ARCHIVE = "archive.db"
 DECISIONS = "decisions.json"
 MAP = "map.yaml"
 NEXT = "next"

@@ -153,8 +153,8 @@ class Context:
         if 0 < len(value) < SHORTEST:
             raise PlanInputError(
                 f"step {self.id}: the secret in the environment variable {name} is too short",
-                detail=f"With fewer than {SHORTEST} characters it cannot be told from other words, and so not be kept out"
-                " of what is written down.",
+                detail=f"With fewer than {SHORTEST} characters it cannot be told from other words, and so not be kept"
+                " out of what is written down.",
                 hint="Set a longer one where it belongs, and then here.",
             )
         self.hide(value)

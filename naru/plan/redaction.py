@@ -12,8 +12,8 @@ from urllib.parse import quote, quote_plus
 
 BLOT = "***"
 SHORTEST = 8
-"""A secret of fewer characters may be part of any other word, or be one: it is found as a whole word alone, and never in
-the name of a field."""
+"""A secret of fewer characters may be part of any other word, or be one: it is found as a whole word alone, and never
+in the name of a field."""
 
 
 class Redaction:

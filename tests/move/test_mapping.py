@@ -25,6 +25,8 @@ NEWEST = {"user_id": "a", "versions": {"compute": "2.103", "block-storage": "3.7
 class Given(Side):
     """A side whose rows are given, of a release without extensions."""
 
+    snapshot = 1
+
     def __init__(self, cloud: str, things: dict[str, list[dict[str, Any]]]) -> None:
         self.cloud = cloud
         self._indexes = {}

@@ -1,5 +1,6 @@
 """Servers and what they need of Nova and Glance: which steps make them, and what is said of those that stay."""
 
+import json
 from typing import Any
 
 import pytest
@@ -53,6 +54,25 @@ def drafted(
     for rule in (flavor.flavors, key_pair.key_pairs, image.images, server_group.server_groups, server.servers):
         rule(draft)
     return draft
+
+
+def test_what_users_would_not_show_is_in_no_plan() -> None:
+    secret = "Z2VoZWltZXMgR2VoZWltbmlz"
+    own = {"admin_password": secret, "db.token": secret, "role": "web", "compass": "north", "passed": "1"}
+    webs = machine("w", metadata=own, **{"OS-EXT-SRV-ATTR:user_data": secret})
+    disk = {"id": "v", "name": "v", "os-vol-tenant-attr:tenant_id": "p", "metadata": own}
+    draft = drafted([webs], {"image": [DEBIAN | {"os_admin_secret": secret, "os_distro": "debian"}]})
+    planned = {step.id: step.args for step in draft.plan.steps}
+    assert secret not in json.dumps(planned)
+    body = planned["server/w"]["body"]
+    where = {"file": "archive.db", "snapshot": draft.facts.old.snapshot}
+    assert body["user_data"] == {"$archive": ["server", "w"], "path": ["OS-EXT-SRV-ATTR:user_data"], **where}
+    kept = {"role": "web", "compass": "north", "passed": "1"}
+    assert {name: value for name, value in body["metadata"].items() if isinstance(value, str)} == kept | {
+        "naru": body["metadata"]["naru"]
+    }
+    assert body["metadata"]["db.token"] == {"$archive": ["server", "w"], "path": ["metadata", "db.token"], **where}
+    assert draft.metadata(Row("volume", "v", "v", "p", "", disk))["admin_password"]["$archive"] == ["volume", "v"]
 
 
 def steps(draft: Draft) -> dict[str, Step]:

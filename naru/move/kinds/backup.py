@@ -194,6 +194,8 @@ def _backup(draft: Draft, row: Row, of: Row | None, before: str) -> str:
     """The step that makes the backup, after the step `before`."""
     more, changes = _changes(draft, row)
     body: dict[str, Any] = {**kept(row, KIND.sent), "description": mark(row), **more}
+    if body.get("metadata"):
+        body["metadata"] = draft.metadata(row)
     listing = ["/backups/detail?all_tenants=1&project_id=", draft.ref("project", row.project)]
     after = [before, entered(draft, row)]
     step = draft.create(

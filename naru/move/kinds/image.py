@@ -13,7 +13,7 @@ from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move import showing
 from naru.move.decisions import FieldChange
-from naru.move.draft import Draft, thing
+from naru.move.draft import Draft, own_text, thing
 from naru.move.facts import Facts
 from naru.move.kind import Kind
 from naru.move.kinds.flavor import MAY_USE
@@ -165,7 +165,7 @@ def _copy(draft: Draft, row: Row) -> None:
         if name.startswith("os_glance_"):
             changes.append(FieldChange(name, value, None, GLANCES()))
         else:
-            body[name] = value
+            body[name] = draft.private(row, name) if own_text(name) else value
             if name in _NAMES_OTHERS:
                 changes.append(FieldChange(name, value, value, NAMES_OTHER()))
     if owner := draft.ref("project", row.project):

@@ -261,7 +261,7 @@ class _Request:
     def add_fields(self) -> None:
         """What it says of itself."""
         row = self.row
-        self.body |= {"name": row.name, "metadata": {**row.body.get("metadata", {}), MARK: mark(row)}}
+        self.body |= {"name": row.name, "metadata": {**self.draft.metadata(row), MARK: mark(row)}}
         self.changes += owner_changes(self.draft, row)
         self.body |= {name: row.body[name] for name in KIND.sent if row.body.get(name)}
         if row.body.get("description") is not None:
@@ -269,7 +269,7 @@ class _Request:
         if row.body.get("tags"):
             self.body["tags"] = row.body["tags"]
         if row.body.get("OS-EXT-SRV-ATTR:user_data"):
-            self.body["user_data"] = row.body["OS-EXT-SRV-ATTR:user_data"]
+            self.body["user_data"] = self.draft.private(row, "OS-EXT-SRV-ATTR:user_data")
         if _config_drive(row):
             self.body["config_drive"] = True
         hostname = str(row.body.get("OS-EXT-SRV-ATTR:hostname") or "")

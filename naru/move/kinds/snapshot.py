@@ -163,7 +163,7 @@ def _keeps_history(host: str, backends: Backends) -> bool:
 
 def _snapshot(draft: Draft, row: Row, of: Row, before: list[str]) -> str:
     """The step that makes the snapshot of the new volume, after the steps `before`."""
-    metadata = {**(row.body.get("metadata") or {}), MARK: mark(row)}
+    metadata = {**draft.metadata(row), MARK: mark(row)}
     # force: the new volume's server is there already, and stopped
     body: dict[str, Any] = {**kept(row, KIND.sent), "metadata": metadata, "force": True}
     body["volume_id"] = draft.ref(volume.KIND.name, of.id)

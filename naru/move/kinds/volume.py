@@ -190,7 +190,7 @@ def _attachable(draft: Draft, row: Row, kind: str | None) -> list[FieldChange]:
 
 
 def _volume(draft: Draft, row: Row) -> None:
-    metadata = {key: value for key, value in (row.body.get("metadata") or {}).items() if key not in ADMIN_METADATA}
+    metadata = {key: value for key, value in draft.metadata(row).items() if key not in ADMIN_METADATA}
     body: dict[str, Any] = {**kept(row, KIND.sent), "metadata": {**metadata, MARK: mark(row)}}
     changes = owner_changes(draft, row)
     kind, why = type_name(draft, row)
@@ -264,7 +264,7 @@ def properties(draft: Draft, row: Row, volume: Any, *, bootable: bool | None = N
     path = ["/volumes/", volume, "/action"]
     flag = is_bootable(row) if bootable is None else bootable
     bodies: list[dict[str, Any]] = [{"os-set_bootable": {"bootable": flag}}]
-    if metadata := row.body.get("volume_image_metadata"):
+    if metadata := draft.metadata(row, "volume_image_metadata"):
         image = draft.ref("image", metadata.get("image_id"))
         metadata = {**metadata, "image_id": image} if image is not None else metadata
         bodies.append({"os-set_image_metadata": {"metadata": metadata}})
