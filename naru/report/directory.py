@@ -1,6 +1,7 @@
 """A directory of files, written beside its place, then put there in one piece."""
 
 import shutil
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from naru.errors import InputError, NaruError
 def write_directory(files: Iterable[tuple[str, str]], directory: Path, *, marker: str) -> Path:
     """Writes the report's files, (name, content) each, to `directory`, and returns that as an absolute path.
 
-    An earlier report there, which is known by its file `marker`, is replaced; at every instant the directory is a whole
-    report or is not there. When a file cannot be made or written, the earlier report stays. Raises InputError for a
-    directory with anything else in it, NaruError when it cannot be written.
+    An earlier report there, which is known by its file `marker`, is replaced, and its mode kept; a new directory is its
+    owner's alone. At every instant the directory is a whole report or is not there. When a file cannot be made or
+    written, the earlier report stays. Raises InputError for a directory with anything else in it, NaruError when it
+    cannot be written.
     """
     directory = directory.absolute()
     if not directory.name:
@@ -30,6 +32,8 @@ def write_directory(files: Iterable[tuple[str, str]], directory: Path, *, marker
                 # a lone surrogate is no character of UTF-8; in JSON its escape is what it was
                 (new / name).write_bytes(content.encode(errors="backslashreplace"))
             if directory.exists():
+                # who may read the earlier one, or an empty one, may read this one
+                new.chmod(stat.S_IMODE(directory.stat().st_mode))
                 directory.rename(old)
             new.rename(directory)
         except BaseException:

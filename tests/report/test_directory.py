@@ -20,6 +20,15 @@ def failing() -> Iterator[tuple[str, str]]:
     raise NaruError("what comes next cannot be made")
 
 
+def test_a_directory_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    directory = tmp_path / "report"
+    directory.mkdir()
+    for mode in (0o755, 0o750):
+        directory.chmod(mode)
+        write(directory, "a")
+        assert directory.stat().st_mode & 0o777 == mode
+
+
 def test_replaced_whole(tmp_path: Path) -> None:
     directory = write(tmp_path / "more" / "report", "a")
     assert (directory / "a").read_text() == "a\\ud800" and directory.stat().st_mode & 0o777 == 0o700
