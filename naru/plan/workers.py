@@ -10,7 +10,9 @@ import asyncio
 import dataclasses
 import json
 import logging
+import math
 import os
+import signal
 import socket
 import threading
 import time
@@ -37,11 +39,14 @@ from naru.plan.runner import LOST, AttemptResult, Ended, Job, call, failure_resu
 TASK = "naru.step"
 POLL = 0.2
 """Seconds between two looks of the executor at the leases."""
+SAY_AGAIN = 10.0
+"""Seconds after which a worker says again that a lease is not renewed."""
 AGAIN = 3.0
 """Seconds after which a worker asks a database again that was gone."""
 _log = logging.getLogger(__name__)
-# it logs each job with all that it is given
-logging.getLogger("procrastinate").setLevel(logging.WARNING)
+# it logs each job with all that it is given, and a database that is gone as a traceback for each of its tasks: what
+# people have to know is said here
+logging.getLogger("procrastinate").setLevel(logging.CRITICAL)
 
 
 def _database(where: str) -> URL:
@@ -274,6 +279,7 @@ class Worker:
         try:
             while not self._served():
                 time.sleep(AGAIN)
+            self._threads.shutdown()
         finally:
             self._over.set()
             for thread in threads:
@@ -282,31 +288,49 @@ class Worker:
     def _served(self) -> bool:
         """Takes jobs out of the queues until it is asked to stop; False when the database is gone before that. Steps
         that run go on meanwhile, each for as long as its lease is valid."""
+        told = "a connection was lost"
         try:
-            asyncio.run(self._serve())
+            if asyncio.run(self._serve()):
+                return True
         except (psycopg.Error, ConnectorException) as error:
-            _log.warning(
-                "the database does not answer; it is asked again every %.0f s: %s",
-                *(AGAIN, str(error.__cause__ or error).strip()),
-            )
-            return False
-        return True
+            told = " ".join(str(error.__cause__ or error).split())
+        _log.warning("the database does not answer; it is asked again every %.0f s: %s", AGAIN, told)
+        return False
 
-    async def _serve(self) -> None:
+    async def _serve(self) -> bool:
+        """Whether it ended because it was asked to: Procrastinate ends as well when its connections are lost."""
         app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=_conninfo(self._database)))
 
         @app.task(name=TASK)
         async def task(**job: Any) -> None:
             await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self._job(**job))
 
+        asked = asyncio.Event()
         async with app.open_async():
-            await app.run_worker_async(
-                queues=self._queues,
-                name=self._name,
-                concurrency=self._concurrency,
-                fetch_job_polling_interval=1.0,
-                delete_jobs="always",
+            working = asyncio.ensure_future(
+                app.run_worker_async(
+                    queues=self._queues,
+                    name=self._name,
+                    concurrency=self._concurrency,
+                    fetch_job_polling_interval=1.0,
+                    delete_jobs="always",
+                    install_signal_handlers=False,
+                )
             )
+
+            def stop() -> None:
+                if not asked.is_set():  # once: it waits for the steps that run
+                    asked.set()
+                    working.cancel()
+
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, stop)
+            try:
+                await working
+            except asyncio.CancelledError:
+                if not asked.is_set():
+                    raise
+        return asked.is_set()
 
     def _job(self, *, plan: str, schema: str, step: int, attempt: int, seconds: float, given: Any, at: float) -> None:
         """Runs one attempt under a lease, unless the word of it is out of date."""
@@ -317,7 +341,10 @@ class Worker:
                     self._attempt(journal, step, attempt, seconds, given)
         except PlanError as error:
             # the executor announces again what nobody has begun
-            _log.warning("step %s of plan %s: %s", step, plan, error)
+            _log.warning("step %s of plan %s: %s", step, plan, _told(error))
+        except Exception:
+            _log.exception("step %s of plan %s", step, plan)
+            raise
 
     def _is_fresh(self, journal: Journal, given: Any, at: float, seconds: float) -> bool:
         """Whether what the step is given was found out a moment ago. Without an executor, nobody renews it."""
@@ -395,13 +422,18 @@ class Worker:
 
     def _beat(self) -> None:
         """Renews the leases, writes what the steps say, and tells them when they are to stop."""
+        said: dict[leases.Lease, float] = {}
         while not self._over.wait(min([0.5, *(lease.seconds / 3 for lease in list(self._active))])):
             for lease, (journal, context) in list(self._active.items()):
                 try:
                     self._renew(journal, lease, context)
                 # whatever it is, it is tried again at the next turn: if this goes on, `_guard` sees it
                 except Exception as error:  # noqa: BLE001
-                    _log.warning("%s: its lease is not renewed: %s", context.id, _told(error))
+                    if time.monotonic() - said.get(lease, -math.inf) > SAY_AGAIN:
+                        said[lease] = time.monotonic()
+                        _log.warning("%s: its lease is not renewed: %s", context.id, _told(error))
+                else:
+                    said.pop(lease, None)
 
     def _guard(self) -> None:
         """Stops the steps whose leases are about to end. It asks nobody: what renews them may be waiting for a database
