@@ -28,9 +28,19 @@ hypothesis.settings.load_profile("same")
 
 # a shell that starts us in the background has us ignore Ctrl-C, which whatever we start would inherit
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# ended with SIGTERM, as `timeout` does it, fixtures are torn down as with Ctrl-C: else clouds would go on without us
-signal.signal(signal.SIGTERM, signal.default_int_handler)
-# what tests fork ends as other processes do
+_OURS = os.getpid()
+
+
+def _terminated(number: int, frame: Any) -> None:
+    """Ended with SIGTERM, as `timeout` does it, fixtures are torn down as with Ctrl-C: else clouds would go on without
+    us. What tests fork ends as other processes do."""
+    if os.getpid() == _OURS:
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+signal.signal(signal.SIGTERM, _terminated)
 os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
 
 PORT_BASE = 19000

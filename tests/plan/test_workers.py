@@ -238,7 +238,7 @@ def test_a_database_that_is_gone_for_a_while_is_waited_for(tmp_path: Path) -> No
         prepare(url, plan)
         worker = fork.Process(target=serve_and_log, args=(url, log))
         worker.start()
-        executor = fork.Process(target=coordinate, args=(url, 20.0))
+        executor = fork.Process(target=coordinate, args=(url, 40.0))
         executor.start()
         try:
             wait_for(file, 20)
@@ -247,7 +247,7 @@ def test_a_database_that_is_gone_for_a_while_is_waited_for(tmp_path: Path) -> No
             wait_for(file, pieces)  # the lease is valid: the step goes on
             time.sleep(1.0)
             server.start()
-            executor = fork.Process(target=coordinate, args=(url, 20.0))
+            executor = fork.Process(target=coordinate, args=(url, 40.0))
             executor.start()
             executor.join(40)
             assert executor.exitcode == 0
@@ -268,14 +268,14 @@ def test_work_whose_lease_cannot_be_renewed_is_stopped_before_it_ends_and_told(t
         prepare(url, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": 5000}, queue="here")]))
         worker = fork.Process(target=serve_and_log, args=(url, log))
         worker.start()
-        executor = fork.Process(target=coordinate, args=(url, 4.0))
+        executor = fork.Process(target=coordinate, args=(url, 10.0))
         executor.start()
         try:
             wait_for(file, 20)
             began = time.monotonic()
             server.stop()
             while "it is stopped before that ends" not in (log.read_text() if log.exists() else ""):
-                assert time.monotonic() - began < 4.0, "its lease has ended"
+                assert time.monotonic() - began < 10.0, "its lease has ended"
                 time.sleep(0.05)
             time.sleep(0.3)
             written = file.read_text()
@@ -284,7 +284,7 @@ def test_work_whose_lease_cannot_be_renewed_is_stopped_before_it_ends_and_told(t
             server.start()
             executor.join(30)
             # what it is given next it does as before
-            executor = fork.Process(target=coordinate, args=(url, 4.0))
+            executor = fork.Process(target=coordinate, args=(url, 10.0))
             executor.start()
             until_lines = len(written.splitlines()) + 20
             wait_for(file, until_lines)
@@ -299,7 +299,7 @@ def test_work_whose_lease_cannot_be_renewed_is_stopped_before_it_ends_and_told(t
 def test_no_error_ends_the_renewing_of_leases(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    file, often = tmp_path / "out", iter(range(3))
+    file, often = tmp_path / "out", iter(range(2))
     renew = Worker._renew
 
     def renews(self: Worker, *args: Any) -> None:
@@ -308,12 +308,12 @@ def test_no_error_ends_the_renewing_of_leases(
         renew(self, *args)
 
     monkeypatch.setattr(Worker, "_renew", renews)
-    prepare(database, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": 200}, queue="here")]))
+    prepare(database, Plan(steps=[Step("copy", "pieces", {"file": str(file), "pieces": 500}, queue="here")]))
     worker = start_worker(database)
     try:
         with Journal.open(database) as journal:
-            # a lease of 2 s, which has to be renewed for the 4 s of the step
-            assert Executor(journal, remote=Workers(journal, 2.0)).run() is RunOutcome.DONE
+            # a lease of 6 s, which has to be renewed for the 10 s of the step
+            assert Executor(journal, remote=Workers(journal, 6.0)).run() is RunOutcome.DONE
         assert set(file.read_text().split()) == {"1"}
     finally:
         end(worker)
