@@ -82,14 +82,14 @@ def _plan_again_and_again(directory: Path, urls: list[str], first: int) -> None:
             work.create(directory, draft, {"old": number, "new": number}, f"{number}", urls[number % len(urls)])
 
 
-def _killed(directory: Path, urls: list[str], times: int) -> None:
+def _killed(directory: Path, urls: list[str], times: int, longest: float = 0.4) -> None:
     fork = multiprocessing.get_context("fork")
     seen: set[int] = set()
     seed = random.Random(directory.name)
     for life in range(times):
         process = fork.Process(target=_plan_again_and_again, args=(directory, urls, life * 1000))
         process.start()
-        time.sleep(seed.uniform(0.02, 0.4))
+        time.sleep(seed.uniform(0.02, longest))
         process.kill()
         process.join()
         if not Journal.exists(directory):
@@ -101,7 +101,7 @@ def _killed(directory: Path, urls: list[str], times: int) -> None:
         number = found.snapshots["old"]
         assert title == f"plan {number}" and (directory / work.MAP).read_text() == str(number)
         seen.add(number)
-    assert len(seen) > times / 20
+    assert len(seen) > 2
 
 
 @pytest.mark.kill
@@ -116,4 +116,4 @@ def test_so_does_one_where_the_journal_goes_from_a_file_to_a_database_and_back(
     tmp_path: Path,
     database: str,  # noqa: F811
 ) -> None:
-    _killed(tmp_path, ["", database, database], 40)
+    _killed(tmp_path, ["", database, database], 20, longest=3.0)

@@ -105,7 +105,7 @@ def end(process: multiprocessing.process.BaseProcess) -> None:
 
 
 def serve_and_log(url: str, log: Path) -> None:
-    logging.basicConfig(filename=log, level=logging.WARNING)
+    logging.basicConfig(filename=log, level=logging.WARNING, force=True)
     serve(url)
 
 
