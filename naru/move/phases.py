@@ -13,6 +13,7 @@ from naru.move import (
     gates,
     handover,
     hold,
+    leave,
     mapfile,
     pages,
     planner,
@@ -35,6 +36,7 @@ from naru.plan import control, timings
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.model import COMMANDS
+from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status
 from naru.plan.windows import run as schedule_run
@@ -128,18 +130,20 @@ def finalize(
             control.remark(journal, f"finalized despite differences: {despite.strip()}")
         else:
             verified.check(move, journal, chosen, terminal.say)
-        return run(journal, terminal, scope=scope)
+        return _to_its_end(move, journal, terminal, scope)
 
 
 def _run(phase: str, move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool) -> Status:
     """Runs a phase and nothing else: its gates are open for this run alone."""
     with move.journal() as journal:
-        state = run(journal, terminal, scope=gates.scope(phase, move, journal, move.chosen(projects), alone=alone))
+        scope = gates.scope(phase, move, journal, move.chosen(projects), alone=alone)
+        state = _to_its_end(move, journal, terminal, scope)
     if state.state == "failed":
         again = f"naru move {phase} {move.arguments(move.chosen(projects))}"
         terminal.say(
             f"when the cause is fixed: naru plan retry --failed --work {move.directory}, then {again}\n"
-            f"to go on without a step: naru plan skip STEP --reason REASON --work {move.directory}"
+            f"to go on without a thing, which stays on {move.old}: naru move leave {move.directory} THING --reason"
+            f" REASON, then {again}"
         )
     _warn_of_off(move, terminal)
     return state
@@ -152,6 +156,14 @@ def _warn_of_off(move: work.Work, terminal: Terminal) -> None:
     lines = list(status.off_lines(move, found))
     if lines:
         terminal.warn("\n".join([*lines, *status.next_commands(move, found)]))
+
+
+def _to_its_end(move: work.Work, journal: Journal, terminal: Terminal, scope: Scope) -> Status:
+    """Runs a phase; afterwards, what of left things could not be undone while it ran is undone."""
+    state = run(journal, terminal, scope=scope)
+    if state.state not in ("interrupted", "cancelled", "paused"):
+        leave.tidy(move, journal, terminal)
+    return state
 
 
 def hold_cut_over(
@@ -199,6 +211,25 @@ def roll_back(
             state = run(journal, terminal, undoing=True)
     _warn_of_off(move, terminal)
     return state
+
+
+def leave_behind(move: work.Work, thing: str, reason: str, terminal: Terminal) -> tuple[list[leave.Row], int]:
+    """Leaves a thing of the move on the old cloud, with what exists only for it or cannot be without it, in all phases;
+    what of it is on the new cloud already is undone. What became of what, and the exit code."""
+    with move.journal() as journal:
+        return leave.leave(move, journal, thing, reason, terminal)
+
+
+def take_back(move: work.Work, thing: str, terminal: Terminal) -> tuple[list[leave.Row], int]:
+    """Moves a thing after all that was left."""
+    with move.journal() as journal:
+        return leave.leave(move, journal, thing, "", terminal, undo=True)
+
+
+def leaving(move: work.Work, thing: str, reason: str, *, undo: bool = False) -> list[leave.Row]:
+    """What `leave_behind`, or `take_back`, would do. Nothing is changed."""
+    with move.journal() as journal:
+        return leave.planned(move, journal, thing, reason, undo=undo).rows
 
 
 def agenda(move: work.Work, file: Path, until: str = PHASES.end) -> list[AgendaRow]:

@@ -16,6 +16,7 @@ from naru.move.work import Work
 from naru.plan import control, rollback
 from naru.plan.errors import HasDependents, PlanError
 from naru.plan.journal import Journal
+from naru.plan.model import UNDO_LEFT
 from naru.plan.queries import StepRow, reading
 from naru.plan.run import Terminal
 
@@ -162,7 +163,8 @@ def _undo_starts(journal: Journal) -> list[StepRow]:
     """The steps of rollbacks that switch new servers off and have not ended."""
     with reading(journal) as now:
         starts = {step.n for step in now.steps(purpose=START)}
-        left = now.steps(purpose=rollback.UNDO, states=("waiting", "held", "failed"), rollbacks=True)
+        undo = (rollback.UNDO, UNDO_LEFT)
+        left = now.steps(purpose=undo, states=("waiting", "held", "failed"), rollbacks=True)
     return [step for step in left if step.undoes in starts]
 
 
