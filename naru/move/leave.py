@@ -30,6 +30,7 @@ from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.model import UNDO_LEFT
 from naru.plan.queries import StepRow, reading
+from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
 from naru.plan.status import FailedStep, Status
 
@@ -62,6 +63,8 @@ class Change:
     found: Leaving
     kept: frozenset[Key]
     rows: list[Row]
+    # steps of what is left that are not skipped yet
+    open_steps: frozenset[str]
 
     @property
     def part(self) -> plan_leaving.Part:
@@ -99,7 +102,7 @@ class Things:
     def find(self, text: str) -> Key:
         """The thing that is meant by KIND/NAME, KIND/ID, or either alone. Raises InputError for none or several, with
         those there are."""
-        found = [key for key in self._decisions if text in _texts(key, self.name(key))]
+        found = [key for key in self._decisions if _means(text, key, self.name(key))]
         moved = [key for key in found if self._decisions[key].decision == "create"]
         if len(moved) == 1:
             return moved[0]
@@ -139,12 +142,9 @@ def _plain(text: str) -> str:
     return text.casefold().replace("-", " ").replace("_", " ")
 
 
-def _texts(key: Key, name: str) -> Iterator[str]:
-    for kind in {key.kind, key.kind.replace(" ", "-"), key.kind.casefold(), _plain(key.kind).replace(" ", "-")}:
-        yield f"{kind}/{key.id}"
-        yield f"{kind}/{name}"
-    yield key.id
-    yield name
+def _means(text: str, key: Key, name: str) -> bool:
+    kind, slash, rest = text.partition("/")
+    return text in (key.id, name) or (bool(slash) and _plain(kind) == _plain(key.kind) and rest in (key.id, name))
 
 
 # -- what a command would do
@@ -153,16 +153,23 @@ def _texts(key: Key, name: str) -> Iterator[str]:
 def planned(work: Work, journal: Journal, text: str, reason: str, *, undo: bool = False) -> Change:
     """What it means to leave the thing `text` for a reason, or with `undo` to move it after all. Nothing is changed.
     Raises InputError for what cannot be left, or is not."""
+    before = plan_leaving.left_out(journal)
+    left = Left.load(before.things)
     with work.archive() as archive:
         old = Side(archive, work.snapshots["old"], work.old)
         things = Things(work, {row.id: row.body["floating_ip_address"] for row in old.all("floating IP").values()})
-        before = plan_leaving.left_out(journal)
-        left = Left.load(before.things)
         key = things.find(text)
         asked = _take_back(work, left, key, things) if undo else _ask(left, key, reason)
-        plan = plan_leaving.whole(journal)
-        found = leaving(plan, work.planned, old, asked)
-    _check_projects(work, journal, {things.decision(one).project for one in found.things.keys() ^ left.things})
+        change = _change(work, journal, before, asked, old, things)
+    _check_projects(work, journal, {things.decision(one).project for one in change.found.things.keys() ^ left.things})
+    return change
+
+
+def _change(
+    work: Work, journal: Journal, before: plan_leaving.LeftOut, asked: Mapping[Key, Asked], old: Side, things: "Things"
+) -> Change:
+    """From what was left out `before` to what these things that are asked for mean now."""
+    found = leaving(plan_leaving.whole(journal), work.planned, old, asked)
     after = Left(asked, found.along(), found.without)
     with reading(journal) as now:
         steps = {step.id: step for step in now.steps()}
@@ -172,8 +179,14 @@ def planned(work: Work, journal: Journal, text: str, reason: str, *, undo: bool 
         if steps[id].attempt and steps[id].state != "undone" and steps[id].kind != KEPT
         for used in keys
     )
-    rows = _rows(work, things, left, after, found, kept, steps)
-    return Change(before, after, found, kept, rows)
+    rows = _rows(work, things, Left.load(before.things), after, found, kept, steps)
+    open_steps = frozenset(
+        id
+        for id, key in found.steps.items()
+        if steps[id].state in ("waiting", "held", "failed", "running")
+        or (steps[id].state == "done" and key not in kept)
+    )
+    return Change(before, after, found, kept, rows, open_steps)
 
 
 def _ask(left: Left, key: Key, reason: str) -> dict[Key, Asked]:
@@ -256,13 +269,14 @@ def leave(
     work: Work, journal: Journal, text: str, reason: str, terminal: Terminal, *, undo: bool = False
 ) -> tuple[list[Row], int]:
     """Leaves a thing, or with `undo` moves it after all, and says before what that means; what of it is on the new
-    cloud is undone. Returns what was done, and the exit code."""
+    cloud is undone. Returns what became of what, and the exit code."""
     load(journal.modules())
+    said = False
     for attempt in range(TRIES):
         change = planned(work, journal, text, reason, undo=undo)
-        if attempt == 0:
-            for line in told(work, change):
-                terminal.say(line)
+        for line in () if said else told(work, change):
+            terminal.say(line)
+        said = True
         try:
             _settle(journal, change, terminal, undo=undo)
             break
@@ -274,13 +288,12 @@ def leave(
 
 def _settle(journal: Journal, change: Change, terminal: Terminal, *, undo: bool) -> None:
     before = Left.load(change.before.things)
-    if before == change.after:
-        terminal.say("it is left already" if not undo else "it is not left any more")
+    if before == change.after and not change.open_steps:
+        terminal.say("it is left already")
         return
-    keys = [
-        key for key in (before if undo else change.after).asked if before.asked.get(key) != change.after.asked.get(key)
-    ]
-    detail = ", ".join(f"{key}: {(before if undo else change.after).reason(key)}" for key in keys)
+    with_it = before if undo else change.after
+    keys = [key for key in with_it.asked if before.asked.get(key) != change.after.asked.get(key)]
+    detail = ", ".join(f"{key}: {with_it.reason(key)}" for key in keys or with_it.asked)
     what = Event.TAKEN_BACK if undo else Event.LEFT
     settled = plan_leaving.settle(
         *(journal, change.before, change.after.dump(), change.part, what, f"{detail} ({_who()})"), waits=WAITS
@@ -288,8 +301,25 @@ def _settle(journal: Journal, change: Change, terminal: Terminal, *, undo: bool)
     terminal.say(
         f"{settled.waiting} steps wait again" if undo else f"{settled.skipped} steps are skipped, in all phases"
     )
+    for id in settled.running:
+        terminal.warn(f"{id} is running; what it does is undone when it has ended, or when this is given again")
     for id in settled.without:
         terminal.warn(f"{id} was done without it: naru plan retry {shlex.quote(id)} --work {journal.name}")
+
+
+def _settle_again(work: Work, journal: Journal, terminal: Terminal) -> bool:
+    """Leaves out steps of left things that were running when these were left; whether there were some."""
+    before = plan_leaving.left_out(journal)
+    if not before.things.get("asked"):
+        return False
+    with work.archive() as archive:
+        old = Side(archive, work.snapshots["old"], work.old)
+        change = _change(work, journal, before, Left.load(before.things).asked, old, Things(work, {}))
+    if not change.open_steps:
+        return False
+    load(journal.modules())
+    _settle(journal, change, terminal, undo=False)
+    return True
 
 
 def told(work: Work, change: Change) -> Iterator[str]:
@@ -308,6 +338,17 @@ def told(work: Work, change: Change) -> Iterator[str]:
                 f"what was written on the new cloud is lost with server {found.server_name}, which runs there since"
                 f" {found.started_at}; the old one is started again"
             )
+
+
+def to_its_end(work: Work, journal: Journal, terminal: Terminal, scope: Scope) -> Status:
+    """Runs a phase; afterwards, what could not be undone of left things while it ran is undone."""
+    state = run(journal, terminal, scope=scope)
+    if state.state in ("interrupted", "cancelled", "paused"):
+        return state
+    if _settle_again(work, journal, terminal) and state.exit_code:
+        state = run(journal, terminal, scope=scope)  # what failed may have been of what is left
+    tidy(work, journal, terminal)
+    return state
 
 
 def tidy(work: Work, journal: Journal, terminal: Terminal, *, again: bool = False) -> int:

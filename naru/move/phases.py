@@ -36,7 +36,6 @@ from naru.plan import control, timings
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.model import COMMANDS
-from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status
 from naru.plan.windows import run as schedule_run
@@ -130,14 +129,14 @@ def finalize(
             control.remark(journal, f"finalized despite differences: {despite.strip()}")
         else:
             verified.check(move, journal, chosen, terminal.say)
-        return _to_its_end(move, journal, terminal, scope)
+        return leave.to_its_end(move, journal, terminal, scope)
 
 
 def _run(phase: str, move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool) -> Status:
     """Runs a phase and nothing else: its gates are open for this run alone."""
     with move.journal() as journal:
         scope = gates.scope(phase, move, journal, move.chosen(projects), alone=alone)
-        state = _to_its_end(move, journal, terminal, scope)
+        state = leave.to_its_end(move, journal, terminal, scope)
     if state.state == "failed":
         again = f"naru move {phase} {move.arguments(move.chosen(projects))}"
         terminal.say(
@@ -156,14 +155,6 @@ def _warn_of_off(move: work.Work, terminal: Terminal) -> None:
     lines = list(status.off_lines(move, found))
     if lines:
         terminal.warn("\n".join([*lines, *status.next_commands(move, found)]))
-
-
-def _to_its_end(move: work.Work, journal: Journal, terminal: Terminal, scope: Scope) -> Status:
-    """Runs a phase; afterwards, what of left things could not be undone while it ran is undone."""
-    state = run(journal, terminal, scope=scope)
-    if state.state not in ("interrupted", "cancelled", "paused"):
-        leave.tidy(move, journal, terminal)
-    return state
 
 
 def hold_cut_over(

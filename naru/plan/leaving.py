@@ -54,12 +54,14 @@ class Part(NamedTuple):
 
 class Settled(NamedTuple):
     """What became of it: how many steps are `skipped` from now on, how many of those are to be undone, and how many are
-    `waiting` again; the steps that were done `without` something that is back."""
+    `waiting` again; the steps that were done `without` something that is back; and those that are `running`, of which
+    nothing becomes before they have ended and it is settled again."""
 
     skipped: int
     undone: int
     waiting: int
     without: list[str]
+    running: list[str]
 
 
 class Changed(PlanError):
@@ -95,8 +97,8 @@ def settle(
     says so. What was begun of it gets undo steps, for a run with their purpose (`UNDO_LEFT`), in an order that `waits`
     says as for a rollback. What was left out and is no more waits again. Nothing of it happens when it raises.
 
-    Raises `Changed` when other things are left out by now, `PlanError` when steps that are concerned are running, or
-    cannot be undone.
+    Raises `Changed` when other things are left out by now, `PlanError` when a step cannot be undone, or when one is
+    running that undoes what is to be done again.
     """
     running = journal.is_running()
     with journal.write() as connection:
@@ -144,12 +146,14 @@ class _Change:
             if row.state not in ("skipped", "undone") and row.n not in self._pending
             if not (row.state == "done" and id in part.kept)
         ]
+        running = [row.id for row in going if row.n in self._alive]
+        going = [row for row in going if row.n not in self._alive]
         coming = [self._by_id[id] for id in sorted(before.steps - part.steps.keys())]
         coming = [row for row in coming if row.state == "skipped"]
         args, without = self._arguments()
         undo = [row for row in going if row.attempt and row.id not in part.kept]
         obsolete = [self._pending[row.n] for row in coming if row.n in self._pending]
-        self._check_idle([*going, *obsolete, *(self._by_id[id] for id in args)])
+        self._check_idle(obsolete)
         refuse_commits(undo, self._kinds)
         for row in going:
             self._set(row, state="skipped", result=None if row in undo else row.result, error=None)
@@ -165,7 +169,7 @@ class _Change:
         steps = (before.steps & part.steps.keys()) | {row.id for row in going}
         known = {id: before.args[id] if id in before.args else json.loads(self._by_id[id].args) for id in part.args}
         _write(self._connection, LeftOut(things, frozenset(steps), known))
-        return Settled(len(going), len(undo), len(coming), without)
+        return Settled(len(going), len(undo), len(coming), without, running)
 
     def _arguments(self) -> tuple[dict[str, Any], list[str]]:
         """The arguments that are to be changed, by step; the steps that were done without what comes back."""
@@ -175,7 +179,7 @@ class _Change:
             row = self._by_id[id]
             now = json.loads(row.args)
             wanted = self._part.args.get(id, self._before.args.get(id))
-            if row.state == "done" and id in self._part.args:
+            if row.n in self._alive or (row.state == "done" and id in self._part.args):
                 continue  # it is done with all of it, or was before
             if row.state == "done" and now != wanted:
                 without.append(id)
@@ -188,9 +192,9 @@ class _Change:
             names = [f"{say(called(row))} ({row.id})" for row in busy[:_NAMES]]
             more = [f"and {len(busy) - _NAMES} more"] if len(busy) > _NAMES else []
             raise PlanError(
-                f"{len(busy)} of the steps that are concerned {'is' if len(busy) == 1 else 'are'} running",
+                f"{len(busy)} of the steps that undo it {'is' if len(busy) == 1 else 'are'} running",
                 detail="\n".join([*names, *more]),
-                hint="Wait until they have ended, or end the run (naru plan cancel); then again.",
+                hint="Wait until they have ended, then give it again.",
             )
 
     def _set(self, row: Any, **values: Any) -> None:
