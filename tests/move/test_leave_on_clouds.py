@@ -1,6 +1,6 @@
-"""`naru move leave` on real clouds: a server that is left in every phase, taken back, and rolled back with the rest; then
-the case that it is for: a volume that the new Cinder refuses stays behind by one command, and all else is moved for
-good."""
+"""`naru move leave` on real clouds: a server that is left in every phase, taken back, and rolled back with the rest;
+then the case that it is for: a volume that the new Cinder refuses stays behind by one command, and all else is moved
+for good."""
 
 import json
 import shlex
