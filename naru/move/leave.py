@@ -80,16 +80,16 @@ class Change:
 class Things:
     """What a move has decided about, by what people call it."""
 
-    def __init__(self, work: Work, addresses: Mapping[str, str]) -> None:
-        """`addresses` are those of floating IPs, by id."""
+    def __init__(self, work: Work, old: Side | None = None) -> None:
+        """Of the `old` cloud, what has no name is called by what people know it by."""
         self._work = work
         self._decisions = {Key(one.kind, one.id): one for one in work.planned}
-        self._addresses = addresses
+        self._old = old
 
     def name(self, key: Key) -> str:
-        """What it is called: its name, a floating IP's address, or its id."""
-        address = self._addresses.get(key.id, "") if key.kind == "floating IP" else ""
-        return self._decisions[key].name or address or key.id
+        """What it is called."""
+        row = self._old.all(key.kind).get(key.id) if self._old else None
+        return (row.called if row else "") or self._decisions[key].name or key.id
 
     def decision(self, key: Key) -> Decision:
         return self._decisions[key]
@@ -157,7 +157,7 @@ def planned(work: Work, journal: Journal, text: str, reason: str, *, undo: bool 
     left = Left.load(before.things)
     with work.archive() as archive:
         old = Side(archive, work.snapshots["old"], work.old)
-        things = Things(work, {row.id: row.body["floating_ip_address"] for row in old.all("floating IP").values()})
+        things = Things(work, old)
         key = things.find(text)
         asked = _take_back(work, left, key, things) if undo else _ask(left, key, reason)
         change = _change(work, journal, before, asked, old, things)
@@ -301,8 +301,10 @@ def _settle(journal: Journal, change: Change, terminal: Terminal, *, undo: bool)
     terminal.say(
         f"{settled.waiting} steps wait again" if undo else f"{settled.skipped} steps are skipped, in all phases"
     )
-    for id in settled.running:
-        terminal.warn(f"{id} is running; what it does is undone when it has ended, or when this is given again")
+    for title in settled.running:
+        terminal.warn(
+            f"{title}: that is running; what it does is undone when it has ended, or when this is given again"
+        )
     for id in settled.without:
         terminal.warn(f"{id} was done without it: naru plan retry {shlex.quote(id)} --work {journal.name}")
 
@@ -314,7 +316,7 @@ def _settle_again(work: Work, journal: Journal, terminal: Terminal) -> bool:
         return False
     with work.archive() as archive:
         old = Side(archive, work.snapshots["old"], work.old)
-        change = _change(work, journal, before, Left.load(before.things).asked, old, Things(work, {}))
+        change = _change(work, journal, before, Left.load(before.things).asked, old, Things(work))
     if not change.open_steps:
         return False
     load(journal.modules())
@@ -391,7 +393,7 @@ def offers(work: Work, journal: Journal, failed: Collection[FailedStep]) -> dict
     """By failed step: the command that leaves behind what it is about."""
     if not any(step.about for step in failed):
         return {}
-    things, left = Things(work, {}), Left.of(journal)
+    things, left = Things(work), Left.of(journal)
     makers = {one.step: Key(one.kind, one.id) for one in work.planned if one.decision == "create" and one.step}
     movable = set(makers.values())
     found = {}

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from naru.errors import InputError, NaruError
+from naru.messages import say
 from naru.move.draft import CLOUD
 from naru.move.purposes import CONTENT, END, MAKE, RELEASE, ROOT_CONTENT, START, STOP, TAKE
 from naru.move.steps.volume_content import CARRY, UNDO_CONTENT
@@ -62,7 +63,7 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
     """Plans the rollback of these projects (ids), or without any of the whole move; one that was begun goes on.
 
     With `carry_back` what the new volumes hold goes back to the old ones, also of a rollback that was begun without;
-    returns the steps of it for which that is too late.
+    returns what the steps of it are called for which that is too late.
 
     Raises NaruError past their finalizing, and when steps of other projects depend on theirs, with what to do.
     """
@@ -79,7 +80,10 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
     except HasDependents as error:
         raise _dependents(work, every, error, projects, final) from error
     late = rollback.change(journal, UNDO_CONTENT, CARRY, waits=waits) if carry_back else []
-    return [] if made else late
+    if made:
+        return []
+    with reading(journal) as now:
+        return [say(step.title) or step.id for step in now.steps(ids=late)]
 
 
 def _check_begun(work: Work, journal: Journal, projects: Collection[str]) -> None:

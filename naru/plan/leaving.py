@@ -54,8 +54,8 @@ class Part(NamedTuple):
 
 class Settled(NamedTuple):
     """What became of it: how many steps are `skipped` from now on, how many of those are to be undone, and how many are
-    `waiting` again; the steps that were done `without` something that is back; and those that are `running`, of which
-    nothing becomes before they have ended and it is settled again."""
+    `waiting` again; the steps (ids) that were done `without` something that is back; and what those are called that are
+    `running`, of which nothing becomes before they have ended and it is settled again."""
 
     skipped: int
     undone: int
@@ -146,7 +146,7 @@ class _Change:
             if row.state not in ("skipped", "undone") and row.n not in self._pending
             if not (row.state == "done" and id in part.kept)
         ]
-        running = [row.id for row in going if row.n in self._alive]
+        running = [say(called(row)) for row in going if row.n in self._alive]
         going = [row for row in going if row.n not in self._alive]
         coming = [self._by_id[id] for id in sorted(before.steps - part.steps.keys())]
         coming = [row for row in coming if row.state == "skipped"]

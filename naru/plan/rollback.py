@@ -293,7 +293,9 @@ def _include_dependents(
 
 def refuse_commits(rows: list[Any], kinds: Kinds) -> None:
     begun = [row for row in rows if row.attempt]
-    commits = [f"{row.id}: {kinds.get(row.kind).commit}" for row in begun if kinds.get(row.kind).commit]
+    commits = [
+        f"{say(called(row))} ({row.id}): {kinds.get(row.kind).commit}" for row in begun if kinds.get(row.kind).commit
+    ]
     if commits:
         raise PlanError(
             "this can no longer be rolled back: a commit step has begun",
@@ -304,7 +306,11 @@ def refuse_commits(rows: list[Any], kinds: Kinds) -> None:
 
 def _refuse_running(connection: Connection, rows: list[Any], executor_is_running: bool) -> None:
     alive = live_steps(connection)
-    running = [row.id for row in rows if row.state == "running" and (executor_is_running or row.n in alive)]
+    running = [
+        f"{say(called(row))} ({row.id})"
+        for row in rows
+        if row.state == "running" and (executor_is_running or row.n in alive)
+    ]
     if running:
         raise PlanError(
             f"{len(running)} of the steps to be rolled back are running",
