@@ -159,7 +159,7 @@ def planned(work: Work, journal: Journal, text: str, reason: str, *, undo: bool 
         old = Side(archive, work.snapshots["old"], work.old)
         things = Things(work, old)
         key = things.find(text)
-        asked = _take_back(work, left, key, things) if undo else _ask(left, key, reason)
+        asked = _take_back(work, left, key, things) if undo else _ask(left, key, things.name(key), reason)
         change = _change(work, journal, before, asked, old, things)
     _check_projects(work, journal, {things.decision(one).project for one in change.found.things.keys() ^ left.things})
     return change
@@ -189,13 +189,13 @@ def _change(
     return Change(before, after, found, kept, rows, open_steps)
 
 
-def _ask(left: Left, key: Key, reason: str) -> dict[Key, Asked]:
+def _ask(left: Left, key: Key, name: str, reason: str) -> dict[Key, Asked]:
     if not reason.strip():
         raise InputError("--reason is missing", hint="It is kept in the journal and told in the report.")
     known = left.asked.get(key)
     if known and known.reason == reason.strip():
         return dict(left.asked)
-    return {**left.asked, key: Asked(reason.strip(), _who(), round(time.time(), 3))}
+    return {**left.asked, key: Asked(name, reason.strip(), _who(), round(time.time(), 3))}
 
 
 def _take_back(work: Work, left: Left, key: Key, things: Things) -> dict[Key, Asked]:
@@ -351,6 +351,12 @@ def to_its_end(work: Work, journal: Journal, terminal: Terminal, scope: Scope) -
         state = run(journal, terminal, scope=scope)  # what failed may have been of what is left
     tidy(work, journal, terminal)
     return state
+
+
+def afterwards(work: Work, journal: Journal, terminal: Terminal) -> None:
+    """Undoes what could not be undone of left things while others ran the plan."""
+    _settle_again(work, journal, terminal)
+    tidy(work, journal, terminal)
 
 
 def tidy(work: Work, journal: Journal, terminal: Terminal, *, again: bool = False) -> int:

@@ -35,8 +35,9 @@ class Key(NamedTuple):
 
 @dataclass(frozen=True)
 class Asked:
-    """That an operator has left a thing: the reason, who it was, and when (seconds since 1970)."""
+    """That an operator has left a thing: what that is called, the reason, who it was, and when (seconds since 1970)."""
 
+    name: str
     reason: str
     who: str
     at: float
@@ -94,25 +95,24 @@ class Left:
         """The operator's reason for what is left."""
         return self.asked[self.root(key)].reason
 
-    def why(self, key: Key, names: Mapping[Key, str]) -> Text:
+    def why(self, key: Key) -> Text:
         """What is said of a thing that is left."""
         if key in self.asked:
             return LEFT(reason=self.asked[key].reason)
         root = self.root(key)
-        return LEFT_WITH(thing=THING(kind=root.kind, name=names.get(root) or root.id), reason=self.reason(key))
+        return LEFT_WITH(thing=THING(kind=root.kind, name=self.asked[root].name), reason=self.reason(key))
 
-    def why_without(self, other: Key, names: Mapping[Key, str]) -> Text:
-        """What is said of a field that is not as it was because `other` is left."""
-        return WITHOUT(thing=THING(kind=other.kind, name=names.get(other) or other.id), reason=self.reason(other))
+    def why_without(self, other: Key, name: str) -> Text:
+        """What is said of a field that is not as it was because `other`, which is called so, is left."""
+        return WITHOUT(thing=THING(kind=other.kind, name=name), reason=self.reason(other))
 
     def applied(self, decisions: Iterable[Decision]) -> list[Decision]:
         """The decisions, with those of what is left."""
         planned = list(decisions)
         if not self.asked:
             return planned
-        names = {Key(one.kind, one.id): one.name for one in planned}
         return [
-            replace(one, decision="leave", why=self.why(key, names)) if (key := Key(one.kind, one.id)) in self else one
+            replace(one, decision="leave", why=self.why(key)) if (key := Key(one.kind, one.id)) in self else one
             for one in planned
         ]
 

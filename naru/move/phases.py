@@ -236,7 +236,10 @@ def scheduled(move: work.Work, file: Path, terminal: Terminal, until: str = PHAS
         conductor, schedule, progress = _conductor(move, journal, file, until)
         schedules.remember(journal, schedule)
         may_end = verified.Watch(move, terminal).may_end
-        return schedule_run.ScheduledRun(journal, progress, conductor, terminal, may_end).run()
+        code, states = schedule_run.ScheduledRun(journal, progress, conductor, terminal, may_end).run()
+        if code in (0, 1):
+            leave.afterwards(move, journal, terminal)
+        return code, states
 
 
 def _conductor(

@@ -54,8 +54,8 @@ class Verifier:
         self.rolled_back = rolled_back
         self.undone = undone
         self._left = left
-        self._left_ids = {key.id: key for key in left.things}
-        self._names = {key: row.name for key in left.things if (row := old.all(key.kind).get(key.id))}
+        # what has no id of its own is named by nothing: a quota has its project's
+        self._left_ids = {key.id: key for key in left.things if inventory.BY_NAME[key.kind].key == ("id",)}
 
     def differences(self, decision: Decision) -> Iterator[Difference]:
         """How the thing's counterpart differs from it. What is not there at all differs in the field ""."""
@@ -105,7 +105,8 @@ class Verifier:
         if missing is None:
             missing = next((self._left_ids[one] for one in _texts(old) if one in self._left_ids), None)
         if missing is not None:
-            return self._left.why_without(missing, self._names)
+            row = self.old.all(missing.kind).get(missing.id)
+            return self._left.why_without(missing, (row and (row.called or row.name)) or missing.id)
         planned = next((change.why for change in decision.changes if change.field == field), "")
         if field == "default_project_id" and self.old.all("user")[decision.id].body[field] in self.rolled_back:
             return PROJECT_ROLLED_BACK()

@@ -141,7 +141,6 @@ class _Change:
         going = [
             row
             for id in part.steps
-            if id not in before.steps
             for row in [self._by_id[id]]
             if row.state not in ("skipped", "undone") and row.n not in self._pending
             if not (row.state == "done" and id in part.kept)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from sqlalchemy import select
 
 from naru.errors import InputError
 from naru.inventory.archive import Archive
+from naru.inventory.kinds import BY_NAME
 from naru.messages import say
 from naru.move import leave, phases, work
 from naru.move.facts import Side
 from naru.move.leaving import leaving
 from naru.move.left import Key, Left
+from naru.move.verify import Verifier
 from naru.plan import leaving as plan_leaving
 from naru.plan import schema
 from naru.plan.arguments import references
@@ -213,6 +216,49 @@ def _uses_it(move: work.Work, pair: str) -> bool:
     with move.archive() as archive:
         servers = Side(archive, move.snapshots["old"], move.old).by("server", "key_name", name)
         return any(one.body["user_id"] == user for one in servers)
+
+
+def test_verification_explains_what_is_made_without_it_and_nothing_else(directory: Path) -> None:
+    move = work.Work(directory)
+    group = next(one for one in move.planned if (one.kind, one.name) == ("security group", "db"))
+    with move.journal() as journal:
+        leave.leave(move, journal, f"security group/{group.id}", "made by hand", Quiet())
+        left = Left.of(journal)
+    with move.archive() as archive:
+        old = Side(archive, move.snapshots["old"], move.old)
+        # the new cloud is as the old one, but for the group and what named it, and one port that is switched off
+        number = archive.begin("as new")
+        wrong = next(row for row in old.all("port").values() if row.name == "probe")
+        for kind in BY_NAME:
+            rows = [row for row in old.all(kind).values() if row.id != group.id]
+            archive.add(number, [replace(row, body=_without(row.body, group.id)) for row in rows])
+        archive.add(number, [replace(wrong, body={**wrong.body, "admin_state_up": False})])
+        archive.end(number, [])
+        new = Side(archive, number, "as new")
+        made = {f"{one.kind} {one.id}": one.id for one in move.planned if one.id != group.id}
+        verifier = Verifier(old, new, made, set(), set(), left=left)
+        found = [
+            (decision.kind, difference.field, say(difference.rule))
+            for decision in left.applied(move.planned)
+            if decision.kind in ("port", "security group")
+            for difference in verifier.differences(decision)
+        ]
+    why = "made without security group db, left: made by hand"
+    assert {one for one in found if one[2] == why} == {
+        ("port", "security_groups", why),
+        ("security group", "rules", why),
+    }
+    assert [one for one in found if not one[2]] == [("port", "admin_state_up", "")]
+
+
+def _without(value: Any, identity: str) -> Any:
+    """The value without what names it."""
+    if isinstance(value, dict):
+        return {name: _without(one, identity) for name, one in value.items()}
+    if isinstance(value, list):
+        named = [one for one in value if one == identity or (isinstance(one, dict) and identity in one.values())]
+        return [_without(one, identity) for one in value if one not in named]
+    return value
 
 
 # -- which thing is meant
