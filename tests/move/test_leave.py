@@ -317,6 +317,7 @@ def test_twice_and_overlapping(directory: Path) -> None:
     with Journal.open(directory) as journal, reading(journal) as now:
         events = [event for event in now.events() if event.what == "left out"]
         assert len(events) == 1 and "db-wal" not in events[0].detail and ": x (" in events[0].detail
+    assert naru_json("move", "status", directory, code=0)["left"] == ["volume db-wal: x"]
     one = states(directory)
     naru("move", "leave", directory, "network/back", "--reason", "y")
     naru("move", "leave", directory, "volume/db-wal", "--undo")
