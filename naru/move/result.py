@@ -99,7 +99,9 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
         phase=progress.phase,
         projects=tuple(projects),
         items=tuple(items),
-        tasks=tuple(task for task in _tasks(work, old, users.of_user, left) if task.project not in progress.rolled_back),
+        tasks=tuple(
+            task for task in _tasks(work, old, users.of_user, left) if task.project not in progress.rolled_back
+        ),
         downtimes=tuple(downtimes(work)),
         contents=tuple(contents(work)),
         findings=findings,

@@ -28,9 +28,8 @@ from naru.plan import schema
 from naru.plan.arguments import references
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS
-from naru.plan.model import UNDO_LEFT
+from naru.plan.model import COMMANDS, UNDO_LEFT
 from naru.plan.queries import StepRow, reading
-from naru.plan.run import COMMANDS
 
 from ..plan.test_cli import naru, naru_json
 from . import readings
