@@ -20,15 +20,16 @@ from naru.inventory.kinds import BY_NAME
 from naru.messages import say
 from naru.move import leave, phases, work
 from naru.move.facts import Side
-from naru.move.leaving import leaving
+from naru.move.leaving import Leaving, leaving
 from naru.move.left import Key, Left
 from naru.move.verify import Verifier
 from naru.plan import leaving as plan_leaving
 from naru.plan import schema
 from naru.plan.arguments import references
+from naru.plan.events import Event
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS
-from naru.plan.model import COMMANDS, UNDO_LEFT
+from naru.plan.model import COMMANDS, UNDO_LEFT, Plan
 from naru.plan.queries import StepRow, reading
 
 from ..plan.test_cli import naru, naru_json
@@ -107,22 +108,30 @@ def states(directory: Path) -> dict[str, str]:
 # -- every thing in turn
 
 
-def check_end_of_all_phases(steps: list[StepRow], befores: dict[str, list[str]]) -> None:
-    """What is left reaches its end: each step gets all that it refers to from steps that are not skipped."""
-    over = {step.id for step in steps if step.state == "skipped"}
-    left = [step for step in steps if step.state != "skipped"]
-    assert all(step.state == "waiting" for step in left)
+def check_end_of_all_phases(plan: Plan, found: Leaving, befores: dict[str, list[str]]) -> None:
+    """What is not left reaches its end: each step gets all that it refers to from steps that are not skipped."""
+    over = set(found.steps)
+    left = [step for step in plan.steps if step.id not in over]
     done: set[str] = set()
     while left:
         ready = [step for step in left if set(befores.get(step.id, ())) <= over]
         assert ready, [step.id for step in left]
         for step in ready:
-            args = {name: value for name, value in step.args.items() if name != "made"}
+            args = {name: value for name, value in found.args.get(step.id, step.args).items() if name != "made"}
             args["requests"] = [one for one in args.get("requests", ()) if not one.get("optional")]
             assert set(references(args)) <= done, step.id
             done.add(step.id)
             over.add(step.id)
         left = [step for step in left if step.id not in over]
+
+
+def check_nothing_else(plan: Plan, found: Leaving, steps_of: dict[Key, set[str]]) -> None:
+    """All that is of what is left, and nothing that is not: each further step refers to something of it."""
+    mine = {id for key in found.things for id in steps_of.get(key, ())}
+    assert mine <= found.steps.keys()
+    for step in plan.steps:
+        if step.id in found.steps.keys() - mine:
+            assert any(name in found.steps for name in references(step.args)), step.id
 
 
 def test_every_thing_can_be_left_and_the_rest_goes_on(directory: Path) -> None:
@@ -131,37 +140,54 @@ def test_every_thing_can_be_left_and_the_rest_goes_on(directory: Path) -> None:
     with move.journal() as journal, move.archive() as archive:
         old = Side(archive, move.snapshots["old"], move.old)
         plan, before = plan_leaving.whole(journal), whole_journal(journal)
-        befores = plan.befores()
+        befores, empty = plan.befores(), plan_leaving.left_out(journal)
+        steps_of: dict[Key, set[str]] = {}
+        for one in move.planned:
+            steps_of.setdefault(Key(one.kind, one.id), set()).add(one.step)
+        for step in plan.steps:
+            if step.about:
+                steps_of.setdefault(Key(step.about.kind, step.about.id), set()).add(step.id)
         for decision in move.planned:
             key = Key(decision.kind, decision.id)
             if decision.decision != "create":
                 continue
             if decision.kind in ("project", "domain"):
                 with pytest.raises(InputError, match=r"whole project .* would be left"):
-                    leave.planned(move, journal, str(key), "not wanted")
+                    leaving(plan, move.planned, old, [key])
                 refused += 1
                 continue
-            rows, code = leave.leave(move, journal, str(key), "not wanted", Quiet())
-            assert code == 0
-            now = steps(journal)
-            check_end_of_all_phases(now, befores)
-            # all of it, and nothing that is not of it or of what goes with it
-            skipped = {step.id for step in now if step.state == "skipped"}
-            things = {Key(row.kind, row.id) for row in rows if row.becomes == "left"}
-            of_them = {step.id for step in now if step.about and Key(step.about.kind, step.about.id) in things}
-            of_them |= {one.step for one in move.planned if Key(one.kind, one.id) in things}
-            for step in now:
-                if step.id in skipped - of_them:
-                    needs = [name for name in references(step.args) if name in skipped]
-                    assert needs, f"{step.id} is skipped with {key}"
-            assert of_them <= skipped
-            # and what goes with it does so for what belongs together on the old cloud, or is referred to
             found = leaving(plan, move.planned, old, [key])
-            assert set(found.things) == things
+            assert found.things[key] == key
+            check_end_of_all_phases(plan, found, befores)
+            check_nothing_else(plan, found, steps_of)
+            part = plan_leaving.Part(dict.fromkeys(found.steps, "left"), (), found.args)
+            plan_leaving.settle(journal, empty, {"asked": str(key)}, part, Event.LEFT, "")
+            left = plan_leaving.left_out(journal)
+            assert left.steps == found.steps.keys() and left.args.keys() == found.args.keys()
+            plan_leaving.settle(journal, left, {}, plan_leaving.Part({}, (), {}), Event.TAKEN_BACK, "")
+            assert whole_journal(journal) == before
+    assert refused == 5
+
+
+def test_a_thing_of_every_kind_is_left_and_taken_back_by_the_command(directory: Path) -> None:
+    move = work.Work(directory)
+    kinds: set[str] = set()
+    with move.journal() as journal:
+        before = whole_journal(journal)
+        for decision in move.planned:
+            if decision.decision != "create" or decision.kind in {"project", "domain", *kinds}:
+                continue
+            kinds.add(decision.kind)
+            key = Key(decision.kind, decision.id)
+            rows, code = leave.leave(move, journal, str(key), "not wanted", Quiet())
+            things = {Key(row.kind, row.id) for row in rows if row.becomes == "left"}
+            assert code == 0 and key in things == Left.of(journal).things
+            why = {say(one.why) for one in move.decisions if Key(one.kind, one.id) in things}
+            assert why and all(text.endswith(": not wanted") for text in why)
             leave.leave(move, journal, str(key), "", Quiet(), undo=True)
             assert whole_journal(journal) == before
             assert not Left.of(journal).things
-    assert refused == 5
+    assert len(kinds) > 20
 
 
 def test_what_depends_on_a_thing(directory: Path) -> None:
