@@ -83,7 +83,8 @@ def _result(results: Mapping[str, Any], name: str, field: str) -> Any:
     result = results.get(name)
     if result is None:
         raise PlanError(
-            f"the step {name} has no result that could be used here", hint="It was skipped: skip this one, too."
+            f"the step {name} has no result that could be used here",
+            hint=f"It was skipped: skip this one, too, or let that one run: naru plan retry {name}",
         )
     found = next(values(result, field), None)
     if found is None:

@@ -13,8 +13,9 @@ from naru.cli.plan_run import fields
 from naru.cli.plan_view import watch
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
-from naru.move import mapfile, phases, planner, work
+from naru.move import leave, mapfile, phases, planner, work
 from naru.move.downtime import downtimes
+from naru.move.left import Left
 from naru.move.status import ROLLED_BACK, next_commands, off_lines, projects
 from naru.plan.status import Status, status
 from naru.volumes import where
@@ -121,9 +122,10 @@ def _storage(arguments: argparse.Namespace) -> tuple[str, str] | None:
 
 def move_fields(move: work.Work, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
     """The state of a move as one thing's fields."""
-    shown = dict(zip(*fields(state), strict=True))
     with move.journal() as journal:
         found = projects(move, journal)
+        shown = dict(zip(*fields(leave.with_offers(move, journal, state)), strict=True))
+        left = [f"{key.kind} {one.name}: {one.reason}" for key, one in Left.of(journal).asked.items()]
     first = {
         "title": shown.pop("title"),
         "projects": Projects({move.called[one.id]: one.at for one in found}),
@@ -133,6 +135,7 @@ def move_fields(move: work.Work, state: Status) -> tuple[Sequence[str], Iterable
     shown = {**first, **shown}
     del shown["gates"]  # the commands open them, and say by the projects where they are
     shown["rolled back"] = Lines(sorted(move.called[one.id] for one in found if one.at == ROLLED_BACK))
+    shown["left"] = Lines(left)
     return tuple(shown), tuple(shown.values())
 
 

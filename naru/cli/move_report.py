@@ -9,6 +9,7 @@ from naru.cli.base import Lister
 from naru.cli.move import progress
 from naru.cli.move_plan import add_work
 from naru.move import handover, phases, work
+from naru.move.left import by_operator
 from naru.work import keys
 
 REPORT = "report"
@@ -19,7 +20,8 @@ class Verify(Lister):
     """Compare everything that was moved, field by field: the old cloud as it was against the new one as it is.
 
     Each difference is explained by a rule of the plan, or it is an error. What comes at the cut-over, or at the end, is
-    compared after that. Exit code 0 when every difference is explained, 1 when one is not.
+    compared after that; what was left behind (naru move leave) is listed with the reason. Exit code 0 when every
+    difference is explained, 1 when one is not.
     """
 
     examples = """
@@ -42,6 +44,11 @@ naru move verify work/hanok -f json
             for item in outcome.items
             for difference in item.differences
             if arguments.all or not difference.rule
+        ]
+        rows += [
+            (item.kind, item.name, item.old_id, "", item.name or item.old_id, None, item.why)
+            for item in outcome.items
+            if by_operator(item.why)
         ]
         self.exit_code = 1 if any(not row[-1] for row in rows) else 0
         return ("kind", "name", "old id", "field", "old", "new", "why"), rows

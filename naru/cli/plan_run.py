@@ -14,7 +14,7 @@ from naru.plan import rollback
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.run import check_commands, run
-from naru.plan.status import Status, status
+from naru.plan.status import FailedStep, Status, status
 
 
 class _Rows(FormattableColumn[Any]):
@@ -78,13 +78,18 @@ def fields(state: Status) -> tuple[Sequence[str], Iterable[Any]]:
         "limits": _Groups([group._asdict() for group in state.groups]),
         "gates": _Counts({name: "held" if held else "open" for name, held in state.gates.items()}),
         "running": _Running([step._asdict() for step in state.running]),
-        "failed": _Failed([step._asdict() for step in state.failed]),
+        "failed": _Failed([_failed(step) for step in state.failed]),
         "bytes": int(state.bytes),
         "started": moment(state.started),
         "expected end": moment(state.eta),
         "executor": state.executor,
     }
     return tuple(shown), tuple(shown.values())
+
+
+def _failed(step: FailedStep) -> dict[str, Any]:
+    about = step.about._asdict() if step.about else None
+    return {**step._asdict(), "about": about}
 
 
 class _Runs(ShowOne):

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from naru.plan.journal import Journal
+from naru.plan.queries import in_one_line
 from naru.plan.status import RunningStep, Status, status
 from naru.text import duration, size
 
@@ -62,7 +63,10 @@ def picture(state: Status) -> Group:
         Text(line(state)),
         table,
     ]
-    parts += [Text(f"failed: {step.id}: {step.summary}", style="red") for step in state.failed[:10]]
+    parts += [
+        Text(f"failed: {step.title or step.id}: {in_one_line(step.summary, step.detail)}", style="red")
+        for step in state.failed[:10]
+    ]
     held = [name for name, is_held in state.gates.items() if is_held]
     if held and counts["held"] and not state.commands:
         parts.append(Text(f"held at {', '.join(held)}: naru plan release GATE", style="yellow"))

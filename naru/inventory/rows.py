@@ -1,7 +1,7 @@
 """A thing of a cloud as it was read: the API's whole answer, and the few fields that all kinds have."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from naru.inventory.kinds import BY_NAME, Kind, values
@@ -10,7 +10,8 @@ from naru.inventory.kinds import BY_NAME, Kind, values
 @dataclass(frozen=True)
 class Row:
     """One thing. `id` is its own, or for what has none (assignments, memberships) its identifying fields joined by
-    `/`. `project` is the id of its owner, empty for what belongs to no project. `body` is the API's answer."""
+    `/`. `project` is the id of its owner, empty for what belongs to no project. `body` is the API's answer. `called` is
+    what people know it by, where somebody has found that out for what has no name."""
 
     kind: str
     id: str
@@ -18,6 +19,7 @@ class Row:
     project: str
     status: str
     body: dict[str, Any]
+    called: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, kind: Kind, body: dict[str, Any]) -> "Row":

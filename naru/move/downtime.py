@@ -50,7 +50,8 @@ def ahead(work: Work, seconds: Mapping[str, float], projects: Collection[str]) -
         for step in plan.steps
     ]
     found = expected(dataclasses.replace(plan, steps=steps))
-    own = {one.id for one in work.decisions if one.kind == "server" and one.project in projects}
+    moved = [one for one in work.decisions if one.kind == "server" and one.decision == "create"]
+    own = {one.id for one in moved if one.project in projects}
     return max((found[server] for server in own & found.keys()), default=None)
 
 
@@ -90,7 +91,7 @@ def downtimes(work: Work) -> list[Downtime]:
             **parts.get(decision.id, {}),
         )
         for decision in work.decisions
-        if decision.kind == "server" and decision.id in seconds
+        if decision.kind == "server" and decision.decision == "create" and decision.id in seconds
     ]
 
 

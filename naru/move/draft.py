@@ -303,7 +303,7 @@ class Draft:
             gate=position.get("gate", ""),
             title=title,
             estimate=position.get("estimate", 0.0),
-            about=About(about.kind, about.id, about.name) if about else None,
+            about=About(about.kind, about.id, about.called or about.name) if about else None,
             purpose=position.get("purpose", ""),
         )
         self.steps[identity] = step
@@ -381,7 +381,7 @@ def own_text(name: str) -> bool:
 
 def thing(row: Row) -> Text:
     """How a thing is called in a title or finding."""
-    return THING(kind=row.kind, name=row.name or row.id)
+    return THING(kind=row.kind, name=row.called or row.name or row.id)
 
 
 def kept(row: Row, fields: Iterable[str]) -> dict[str, Any]:

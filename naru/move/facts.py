@@ -12,6 +12,7 @@ from naru.inventory.archive import Archive
 from naru.inventory.compare import ordered
 from naru.inventory.kinds import values
 from naru.inventory.rows import Row
+from naru.move.called import called
 
 # indexes by what every row has, beside those by paths in the answers
 OWNER, NAME = "row: project", "row: name"
@@ -31,7 +32,7 @@ class Side:
         """Every thing of the kind, by id; lists without order in one order, so that two readings make one plan."""
         if kind not in self._kinds:
             rows = self._archive.rows(self.snapshot, kind=kind)
-            self._kinds[kind] = {row.id: replace(row, body=ordered(row.body)) for row in rows}
+            self._kinds[kind] = {row.id: replace(row, body=ordered(row.body), called=called(self, row)) for row in rows}
         return self._kinds[kind]
 
     def by(self, kind: str, path: str, value: str) -> Sequence[Row]:

@@ -95,6 +95,9 @@ class Kind:
     """References that only say where it once came from. What it names by any other, it needs."""
     both_ways: frozenset[str] = frozenset()
     """References by which the thing that is named needs this one, too."""
+    dispensable: tuple[str, ...] = ()
+    """Where in the arguments of its steps something is named that they can do without, when that is left behind
+    (`naru.move.leaving`): `body.security_groups.*`."""
 
     # -- telling
     owned: bool = False

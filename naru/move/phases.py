@@ -14,6 +14,7 @@ from naru.move import (
     gates,
     handover,
     hold,
+    leave,
     mapfile,
     pages,
     planner,
@@ -131,18 +132,20 @@ def finalize(
             control.remark(journal, f"finalized despite differences: {despite.strip()}")
         else:
             verified.check(move, journal, chosen, terminal.say)
-        return run(journal, terminal, scope=scope)
+        return leave.to_its_end(move, journal, terminal, scope)
 
 
 def _run(phase: str, move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool) -> Status:
     """Runs a phase and nothing else: its gates are open for this run alone."""
     with move.journal() as journal:
-        state = run(journal, terminal, scope=gates.scope(phase, move, journal, move.chosen(projects), alone=alone))
+        scope = gates.scope(phase, move, journal, move.chosen(projects), alone=alone)
+        state = leave.to_its_end(move, journal, terminal, scope)
     if state.state == "failed":
         again = f"naru move {phase} {move.arguments(move.chosen(projects))}"
         terminal.say(
             f"when the cause is fixed: naru plan retry --failed --work {move.directory}, then {again}\n"
-            f"to go on without a step: naru plan skip STEP --reason REASON --work {move.directory}"
+            f"to go on without a thing, which stays on {move.old}: naru move leave {move.directory} THING --reason"
+            f" REASON, then {again}"
         )
     _warn_of_off(move, terminal)
     return state
@@ -204,6 +207,25 @@ def roll_back(
     return state
 
 
+def leave_behind(move: work.Work, thing: str, reason: str, terminal: Terminal) -> tuple[list[leave.Row], int]:
+    """Leaves a thing of the move on the old cloud, with what exists only for it or cannot be without it, in all phases;
+    what of it is on the new cloud already is undone. What became of what, and the exit code."""
+    with move.journal() as journal:
+        return leave.leave(move, journal, thing, reason, terminal)
+
+
+def take_back(move: work.Work, thing: str, terminal: Terminal) -> tuple[list[leave.Row], int]:
+    """Moves a thing after all that was left."""
+    with move.journal() as journal:
+        return leave.leave(move, journal, thing, "", terminal, undo=True)
+
+
+def leaving(move: work.Work, thing: str, reason: str, *, undo: bool = False) -> list[leave.Row]:
+    """What `leave_behind`, or `take_back`, would do. Nothing is changed."""
+    with move.journal() as journal:
+        return leave.planned(move, journal, thing, reason, undo=undo).rows
+
+
 def agenda(move: work.Work, file: Path, until: str = PHASES.end) -> list[AgendaRow]:
     """What a schedule (a file) does when; nothing is done."""
     with move.journal() as journal:
@@ -217,7 +239,10 @@ def scheduled(move: work.Work, file: Path, terminal: Terminal, until: str = PHAS
         conductor, schedule, progress = _conductor(move, journal, file, until)
         schedules.remember(journal, schedule)
         may_end = verified.Watch(move, terminal).may_end
-        return schedule_run.ScheduledRun(journal, progress, conductor, terminal, may_end).run()
+        code, states = schedule_run.ScheduledRun(journal, progress, conductor, terminal, may_end).run()
+        if code in (0, 1):
+            leave.afterwards(move, journal, terminal)
+        return code, states
 
 
 def _conductor(

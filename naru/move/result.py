@@ -12,6 +12,7 @@ from naru.move.downtime import downtimes
 from naru.move.draft import CLOUD
 from naru.move.facts import Side
 from naru.move.kinds import BY_NAME
+from naru.move.left import Key, Left
 from naru.move.outcome import ContentResult, Difference, Item, Outcome, Project, Task
 from naru.move.purposes import CUTOVER, END, FINALIZE
 from naru.move.rollback import rolled_back
@@ -69,12 +70,13 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
     """Everything compared: `new` as it is now."""
     progress = Reached.of(work)
     made = {} if progress.phase == "rollback" else work.made()
-    verifier = Verifier(old, new, made, progress.done, progress.final, progress.rolled_back, progress.undone)
+    with work.journal() as journal:
+        findings, left = tuple(journal.findings()), Left.of(journal)
+    verifier = Verifier(old, new, made, progress.done, progress.final, progress.rolled_back, progress.undone, left)
     begun = progress.phase not in ("plan", "rollback")
     users = Users.of(old, work.projects)
-    items = [_item(work, old, decision, made, users, verifier if begun else None) for decision in work.decisions]
-    with work.journal() as journal:
-        findings = tuple(journal.findings())
+    decisions = left.applied(work.planned)
+    items = [_item(work, old, decision, made, users, verifier if begun else None) for decision in decisions]
     domains = old.all("domain")
     projects = [
         Project(
@@ -97,7 +99,9 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
         phase=progress.phase,
         projects=tuple(projects),
         items=tuple(items),
-        tasks=tuple(task for task in _tasks(work, old, users.of_user) if task.project not in progress.rolled_back),
+        tasks=tuple(
+            task for task in _tasks(work, old, users.of_user, left) if task.project not in progress.rolled_back
+        ),
         downtimes=tuple(downtimes(work)),
         contents=tuple(contents(work)),
         findings=findings,
@@ -173,12 +177,12 @@ def _users_of(work: Work, users: Users, decision: Decision) -> tuple[str, ...]:
     return tuple(sorted(users.projects.intersection(BY_NAME[decision.kind].used_by(users, row))))
 
 
-def _tasks(work: Work, old: Side, members: Mapping[str, frozenset[str]]) -> list[Task]:
+def _tasks(work: Work, old: Side, members: Mapping[str, frozenset[str]], left: Left) -> list[Task]:
     tasks = [Task(project, "iac", name) for project, name in work.projects.items()]
     domains, roles = old.all("domain"), old.all("role")
-    for decision in work.decisions:
+    for decision in left.applied(work.planned):
         row = old.all(decision.kind).get(decision.id)
-        if row is None:
+        if row is None or Key("user", str(row.body.get("user_id"))) in left:
             continue
         if decision.kind == "user" and decision.decision == "create":
             detail: dict[str, Any] = {"domain": _name(domains, row.body.get("domain_id"))}

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from naru.errors import InputError, NaruError
+from naru.messages import say
 from naru.move.draft import CLOUD
 from naru.move.purposes import CONTENT, END, MAKE, RELEASE, ROOT_CONTENT, START, STOP, TAKE
 from naru.move.steps.volume_content import CARRY, UNDO_CONTENT
@@ -16,6 +17,7 @@ from naru.move.work import Work
 from naru.plan import control, rollback
 from naru.plan.errors import HasDependents, PlanError
 from naru.plan.journal import Journal
+from naru.plan.model import UNDO_LEFT
 from naru.plan.queries import StepRow, reading
 from naru.plan.run import Terminal
 
@@ -61,7 +63,7 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
     """Plans the rollback of these projects (ids), or without any of the whole move; one that was begun goes on.
 
     With `carry_back` what the new volumes hold goes back to the old ones, also of a rollback that was begun without;
-    returns the steps of it for which that is too late.
+    returns what the steps of it are called for which that is too late.
 
     Raises NaruError past their finalizing, and when steps of other projects depend on theirs, with what to do.
     """
@@ -78,7 +80,10 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
     except HasDependents as error:
         raise _dependents(work, every, error, projects, final) from error
     late = rollback.change(journal, UNDO_CONTENT, CARRY, waits=waits) if carry_back else []
-    return [] if made else late
+    if made:
+        return []
+    with reading(journal) as now:
+        return [say(step.title) or step.id for step in now.steps(ids=late)]
 
 
 def _check_begun(work: Work, journal: Journal, projects: Collection[str]) -> None:
@@ -162,7 +167,8 @@ def _undo_starts(journal: Journal) -> list[StepRow]:
     """The steps of rollbacks that switch new servers off and have not ended."""
     with reading(journal) as now:
         starts = {step.n for step in now.steps(purpose=START)}
-        left = now.steps(purpose=rollback.UNDO, states=("waiting", "held", "failed"), rollbacks=True)
+        undo = (rollback.UNDO, UNDO_LEFT)
+        left = now.steps(purpose=undo, states=("waiting", "held", "failed"), rollbacks=True)
     return [step for step in left if step.undoes in starts]
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from naru.actions.arguments import resolve
 from naru.errors import InputError, NaruError
 from naru.messages import message, say
+from naru.move import leave
 from naru.move.draft import COPIES, LIMITS
 from naru.move.purposes import ACCESS
 from naru.move.rollback import ANEW
@@ -227,7 +228,9 @@ def run_rounds(
 
 def _warn_of_failed(state: Status, work: Work, terminal: Terminal) -> None:
     """Also to those who want it quiet: what failed is in no row of the answer."""
-    for step in state.failed[:MOST]:
+    with work.journal() as journal:
+        failed = leave.with_offers(work, journal, state).failed
+    for step in failed[:MOST]:
         terminal.warn(f"{step.title or step.id}: {NaruError(step.summary, detail=step.detail, hint=step.hint)}")
     if state.failed:
         more = f"and {len(state.failed) - MOST} more; " if len(state.failed) > MOST else ""

@@ -15,6 +15,7 @@ from naru.move.decisions import Decision
 from naru.move.facts import Side
 from naru.move.kind import NOTHING, OWN, Kind, Mapped
 from naru.move.kinds import BY_NAME
+from naru.move.left import Key, Left
 from naru.move.outcome import Difference
 
 PROJECT_ROLLED_BACK = message(
@@ -26,11 +27,13 @@ JOINED_ROLLED_BACK = message(
     ko="함께 쓰던 프로젝트의 이전을 되돌렸습니다",
 )
 
+NOTHING_LEFT = Left()
+
 
 class Verifier:
     """Compares `old`, as it was, with `new`, as it is. `made` has the new id by kind and old id joined by a blank;
     `done` the projects (old ids) that are cut over, `final` those that are finalized, `rolled_back` those rolled back,
-    `undone` the steps that joined these to others."""
+    `undone` the steps that joined these to others; `left` is what was left behind."""
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Verifier:
         final: set[str],
         rolled_back: Collection[str] = (),
         undone: Collection[str] = (),
+        left: Left = NOTHING_LEFT,
     ) -> None:
         self.old = old
         self.new = new
@@ -49,6 +53,9 @@ class Verifier:
         self.final = final
         self.rolled_back = rolled_back
         self.undone = undone
+        self._left = left
+        # what has no id of its own is named by nothing: a quota has its project's
+        self._left_ids = {key.id: key for key in left.things if inventory.BY_NAME[key.kind].key == ("id",)}
 
     def differences(self, decision: Decision) -> Iterator[Difference]:
         """How the thing's counterpart differs from it. What is not there at all differs in the field ""."""
@@ -77,7 +84,7 @@ class Verifier:
                 continue
             if comparable(field, expected[field]) != comparable(field, actual.get(field)):
                 old, new = expected[field], actual.get(field)
-                yield Difference(field, old, new, self._why(decision, field))
+                yield Difference(field, old, new, self._why(decision, field, old))
 
     def _counterpart(self, kind: Kind, decision: Decision, row: Row) -> str:
         if kind.counterpart is not None:
@@ -92,12 +99,30 @@ class Verifier:
         """The id of the counterpart; what has none stands for itself."""
         return self.made.get(f"{kind} {identity}", identity)
 
-    def _why(self, decision: Decision, field: str) -> Text:
-        """Why the field differs; "" when nothing explains it."""
+    def _why(self, decision: Decision, field: str, old: Any) -> Text:
+        """Why the field differs from what was `old`; "" when nothing explains it."""
+        missing = self._left.without.get(Key(decision.kind, decision.id), {}).get(field)
+        if missing is None:
+            missing = next((self._left_ids[one] for one in _texts(old) if one in self._left_ids), None)
+        if missing is not None:
+            row = self.old.all(missing.kind).get(missing.id)
+            return self._left.why_without(missing, (row and (row.called or row.name)) or missing.id)
         planned = next((change.why for change in decision.changes if change.field == field), "")
         if field == "default_project_id" and self.old.all("user")[decision.id].body[field] in self.rolled_back:
             return PROJECT_ROLLED_BACK()
         return planned or BY_NAME[decision.kind].not_kept.get(field, "")
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in a value, at any depth."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _texts(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _texts(one)
 
 
 def _as_it_is(kind: str, identity: Any) -> Any:

@@ -21,6 +21,7 @@ from naru.move.decisions import Decision
 from naru.move.draft import ARCHIVE as ARCHIVE
 from naru.move.draft import Draft
 from naru.move.facts import names
+from naru.move.left import Left
 from naru.plan.errors import PlanError
 from naru.plan.journal import DATABASE, POINTER, Journal, address
 from naru.plan.queries import reading
@@ -82,9 +83,15 @@ class Work:
         self.snapshots: dict[str, int] = raw["snapshots"]
         self.projects: dict[str, str] = raw["projects"]
         try:
-            self.decisions = [Decision.load(item) for item in raw["decisions"]]
+            self.planned = [Decision.load(item) for item in raw["decisions"]]
         except (KeyError, TypeError) as error:
             raise InputError(f"{file} is damaged", detail=f"decisions: {error!r}", hint=HINT_DAMAGED) from error
+
+    @property
+    def decisions(self) -> list[Decision]:
+        """What becomes of every thing: as planned, but for what was left since."""
+        with self.journal() as journal:
+            return Left.of(journal).applied(self.planned)
 
     @cached_property
     def called(self) -> dict[str, str]:

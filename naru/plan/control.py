@@ -13,6 +13,7 @@ from naru.plan.errors import PlanInputError
 from naru.plan.events import Event
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, Kinds
+from naru.plan.model import UNDO_LEFT
 from naru.plan.plan_rows import CHUNK, chunks, to_json
 from naru.plan.queries import reading
 
@@ -171,7 +172,7 @@ def _change(
         raise PlanInputError("name either steps or one unit")
     with journal.write() as connection:
         query = select(
-            *(_steps.c[name] for name in ("n", "id", "kind", "undoes", "state", "attempt", "args"))
+            *(_steps.c[name] for name in ("n", "id", "kind", "undoes", "purpose", "state", "attempt", "args"))
         ).order_by(_steps.c.n)
         if unit is not None:
             rows = connection.execute(query.where(_steps.c.unit == unit)).all()
@@ -194,7 +195,7 @@ def _change(
                 )
         for row in rows:
             connection.execute(update(_steps).where(_steps.c.n == row.n).values(change(connection, row)))
-            if what == Event.SKIPPED and row.undoes is not None:
+            if what == Event.SKIPPED and row.undoes is not None and row.purpose != UNDO_LEFT:
                 undone = update(_steps).where(_steps.c.n == row.undoes)
                 connection.execute(undone.values(state="undone", result=None))
         if rows:

@@ -36,6 +36,8 @@ class Event(StrEnum):
     GATE_OPENED = "gate opened"
     ROLLBACK_PLANNED = "rollback planned"
     REMARK = "remark"
+    LEFT = "left out"
+    TAKEN_BACK = "taken back"
 
     RUN_STARTED = "run started"
     RUN_ENDED = "run ended"

@@ -51,7 +51,8 @@ class Executor:
 
     `remote` runs the steps that have a queue; without it such a plan is refused. With `wait`, `run` goes
     on while the plan is paused or held at a gate, until the operator resumes or releases it. With `undoing` it runs the
-    steps of rollbacks and leaves all others as they are; with a `scope` it runs what that says, and no rollback.
+    steps of rollbacks (with a `purpose`: those that have it) and leaves all others as they are; with a `scope` it runs
+    what that says, and no rollback.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Executor:
         remote: Runner | None = None,
         wait: bool = False,
         undoing: bool = False,
+        purpose: str = "",
         scope: Scope | None = None,
     ) -> None:
         self.journal = journal
@@ -70,7 +72,7 @@ class Executor:
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
         self._inline = Inline(self._ended.put)
         self._remote = remote
-        self._record = Record(journal, undoing=undoing, scope=scope)
+        self._record = Record(journal, undoing=undoing, purpose=purpose, scope=scope)
         self._jobs: dict[int, Job] = {}
         self._deadlines: list[tuple[float, int, int]] = []
         self._pauses: list[tuple[float, int]] = []

@@ -20,6 +20,8 @@ COMMANDS = "commands"
 BARRIER = "barrier"
 """The kind of a step that only orders others. It waits until each step before it has ended or was rolled back; steps
 after it do not depend on those."""
+UNDO_LEFT = "undo what is left out"
+"""The purpose of steps that undo what is left out of the plan (`naru.plan.leaving`): what they undo stays skipped."""
 
 
 class About(NamedTuple):

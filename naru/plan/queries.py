@@ -71,12 +71,19 @@ class StepRow:
     def error(self) -> str:
         """The error of the last attempt, in one line; "" for none."""
         text = self.raw["error"]
-        return "" if text is None else str(json.loads(text)["summary"])
+        error = {} if text is None else json.loads(text)
+        return in_one_line(str(error.get("summary", "")), str(error.get("detail", "")))
 
     @property
     def about_id(self) -> str:
         """The id of the thing that it concerns, "" for none."""
         return self.about.id if self.about else ""
+
+
+def in_one_line(summary: str, detail: str) -> str:
+    """Why a step failed, in one line: with the beginning of what the other side said."""
+    said = "" if detail.startswith("Traceback") else next(iter(detail.splitlines()), "")
+    return f"{summary}: {said}" if said else summary
 
 
 class Unfinished(NamedTuple):

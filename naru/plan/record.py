@@ -9,14 +9,27 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, ColumnElement, Connection, and_, bindparam, case, func, literal, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from naru.plan import leases, schema
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.plan.events import Event
 from naru.plan.journal import Journal
-from naru.plan.model import BARRIER, OVER
+from naru.plan.model import BARRIER, OVER, UNDO_LEFT
 from naru.plan.plan_rows import CHUNK, chunks
 from naru.plan.ready import Node, ReadyQueue, Scope
 
@@ -34,6 +47,7 @@ class StartedStep(NamedTuple):
     args: dict[str, Any]
     attempt: int
     earlier: Any
+    # the step that becomes undone with this one
     undoes: int | None
 
 
@@ -111,6 +125,7 @@ _STARTED = select(
     _steps.c.attempt,
     _steps.c.result,
     _steps.c.undoes,
+    _steps.c.purpose,
     _steps.c.state,
 )
 
@@ -118,12 +133,15 @@ _STARTED = select(
 class Record:
     """One run's hand in the journal. Every write first makes sure that no newer run has taken over.
 
-    With `undoing` it sees the steps of rollbacks alone as something to be run; with a `scope` all others, as far as
-    that goes."""
+    With `undoing` it sees the steps of rollbacks alone as something to be run, with a `purpose` those alone that have
+    it; with a `scope` all others, as far as that goes."""
 
-    def __init__(self, journal: Journal, *, undoing: bool = False, scope: Scope | None = None) -> None:
+    def __init__(
+        self, journal: Journal, *, undoing: bool = False, purpose: str = "", scope: Scope | None = None
+    ) -> None:
         self.journal = journal
         self._undoing = undoing
+        self._purpose = purpose
         self._scope = scope
         self.run = 0
         self._revision = -1
@@ -188,7 +206,10 @@ class Record:
         """A step's state, as far as this run is concerned with it."""
         left = _steps.c.state.in_(("waiting", "held", "failed"))
         if self._undoing:
-            return case((and_(_steps.c.undoes.is_(None), left), "undone"), else_=_steps.c.state)
+            mine: ColumnElement[bool] = _steps.c.undoes.is_not(None)
+            if self._purpose:
+                mine = and_(mine, _steps.c.purpose == self._purpose)
+            return case((and_(not_(mine), left), "undone"), else_=_steps.c.state)
         if self._scope is None:
             return _steps.c.state
         undo = _steps.alias()
@@ -358,7 +379,9 @@ def read_running(connection: Connection, numbers: Sequence[int]) -> list[Started
 def _started(row: Any) -> StartedStep:
     earlier = None if row.result is None else json.loads(row.result)
     args = json.loads(row.args)
-    return StartedStep(row.n, row.id, row.kind, row.unit, row.queue, args, row.attempt, earlier, row.undoes)
+    # what is left out stays skipped when it is undone
+    undoes = None if row.purpose == UNDO_LEFT else row.undoes
+    return StartedStep(row.n, row.id, row.kind, row.unit, row.queue, args, row.attempt, earlier, undoes)
 
 
 def _rows(connection: Connection, *columns: Column[Any]) -> Iterator[tuple[Any, Any]]:

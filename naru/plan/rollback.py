@@ -23,7 +23,7 @@ from naru.plan.events import Event
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, Kinds, bad_arguments
 from naru.plan.leases import live_steps
-from naru.plan.model import BARRIER, LIVE, OVER, Edge, Plan, Step
+from naru.plan.model import BARRIER, LIVE, OVER, UNDO_LEFT, Edge, Plan, Step
 from naru.plan.plan_rows import CHUNK, about_of, chunks, insert_edges, insert_steps, to_json
 
 _steps = schema.steps
@@ -222,7 +222,7 @@ def _make(
         counting = touched if along is None else set(forward)
         _include_dependents(chosen, counting, followers, rows, set(along or ()), with_dependents)
     undone = sorted(chosen & touched, reverse=True)
-    _refuse_commits([rows[n] for n in undone], kinds)
+    refuse_commits([rows[n] for n in undone], kinds)
     _refuse_running(connection, [rows[n] for n in undone], running)
     befores: dict[int, list[int]] = {}
     for after, before in edges:
@@ -230,10 +230,11 @@ def _make(
     earlier = Counter(row.undoes for row in rows.values())
     first = len(rows) + 1
     number = {n: first + place for place, n in enumerate(undone)}
+    left_out = _undone_left_out(rows)
     undo_of = pending | number
     return _Undo(
         first=first,
-        steps=[(_undo_step(rows[n], rows, kinds, befores.get(n, ()), earlier[n]), n) for n in undone],
+        steps=[(undo_step(rows[n], rows, kinds, befores.get(n, ()), earlier[n], n in left_out), n) for n in undone],
         edges=sorted(
             {
                 (undo_of[before], undo_of[after])
@@ -282,7 +283,7 @@ def _include_dependents(
     if others and not allowed:
         dependents: dict[str, list[str]] = {}
         for n in sorted(others):
-            dependents.setdefault(rows[n].unit, []).append(say(_called(rows[n])))
+            dependents.setdefault(rows[n].unit, []).append(say(called(rows[n])))
         raise HasDependents(
             dependents,
             detail="\n".join(_some(f"{rows[n].id} of unit {rows[n].unit}" for n in sorted(others))),
@@ -290,9 +291,11 @@ def _include_dependents(
         )
 
 
-def _refuse_commits(rows: list[Any], kinds: Kinds) -> None:
+def refuse_commits(rows: list[Any], kinds: Kinds) -> None:
     begun = [row for row in rows if row.attempt]
-    commits = [f"{row.id}: {kinds.get(row.kind).commit}" for row in begun if kinds.get(row.kind).commit]
+    commits = [
+        f"{say(called(row))} ({row.id}): {kinds.get(row.kind).commit}" for row in begun if kinds.get(row.kind).commit
+    ]
     if commits:
         raise PlanError(
             "this can no longer be rolled back: a commit step has begun",
@@ -303,7 +306,11 @@ def _refuse_commits(rows: list[Any], kinds: Kinds) -> None:
 
 def _refuse_running(connection: Connection, rows: list[Any], executor_is_running: bool) -> None:
     alive = live_steps(connection)
-    running = [row.id for row in rows if row.state == "running" and (executor_is_running or row.n in alive)]
+    running = [
+        f"{say(called(row))} ({row.id})"
+        for row in rows
+        if row.state == "running" and (executor_is_running or row.n in alive)
+    ]
     if running:
         raise PlanError(
             f"{len(running)} of the steps to be rolled back are running",
@@ -312,15 +319,17 @@ def _refuse_running(connection: Connection, rows: list[Any], executor_is_running
         )
 
 
-def _undo_step(row: Any, rows: dict[int, Any], kinds: Kinds, befores: Iterable[int], earlier: int) -> Step:
+def undo_step(
+    row: Any, rows: Mapping[int, Any], kinds: Kinds, befores: Iterable[int], earlier: int, undone: bool = False
+) -> Step:
     """The step that undoes what `row` did; where nothing is to be undone, a `noop` that keeps the order.
 
     One that has no result of its own to go by is given those of the steps it waited for. `earlier`: how often the step
-    was undone before."""
+    was undone before; `undone`: it is so already."""
     kind = kinds.get(row.kind)
     result = None if row.result is None else json.loads(row.result)
-    undo = kind.undo if row.attempt else ""
-    title = _called(row)
+    undo = kind.undo if row.attempt and not undone else ""
+    title = called(row)
     given = {"step": row.id, "args": json.loads(row.args), "result": result}
     if result is None:
         before = [rows[n] for n in befores]
@@ -340,7 +349,18 @@ def _undo_step(row: Any, rows: dict[int, Any], kinds: Kinds, befores: Iterable[i
     )
 
 
-def _called(row: Any) -> Text:
+def _undone_left_out(rows: Mapping[int, Any]) -> set[int]:
+    """The skipped steps whose effect was undone when they were left out of the plan, and that did not run since."""
+    found = set()
+    for undo in rows.values():
+        if undo.purpose == UNDO_LEFT and undo.state in OVER:
+            row = rows[undo.undoes]
+            if row.state == "skipped" and (undo.ended is None or row.started is None or undo.ended >= row.started):
+                found.add(row.n)
+    return found
+
+
+def called(row: Any) -> Text:
     """What a step is called: its title, or its id."""
     title: Text = load(json.loads(row.title))
     return title or str(row.id)

@@ -46,14 +46,15 @@ def run(
     *,
     wait: bool = False,
     undoing: bool = False,
+    purpose: str = "",
     scope: Scope | None = None,
     stop: threading.Event | None = None,
 ) -> Status:
-    """Runs a journal's plan, or with `undoing` its rollbacks alone, or with a `scope` a phase of it, shown on the
-    terminal; the state it ended in. With `wait` it goes on while the plan is paused or held. When another thread sets
-    `stop` it ends immediately, as by a second Ctrl-C."""
+    """Runs a journal's plan, or with `undoing` its rollbacks alone (with a `purpose`: those steps of them that have
+    it), or with a `scope` a phase of it, shown on the terminal; the state it ended in. With `wait` it goes on while the
+    plan is paused or held. When another thread sets `stop` it ends immediately, as by a second Ctrl-C."""
     load(journal.modules())
-    executor = Executor(journal, remote=_remote(journal), wait=wait, undoing=undoing, scope=scope)
+    executor = Executor(journal, remote=_remote(journal), wait=wait, undoing=undoing, purpose=purpose, scope=scope)
     with _interrupts(executor, terminal), _stopped(executor, stop), terminal.watching(journal):
         outcome = executor.run()
     # an interrupt may come when the run is over already: whoever goes on after it is to know

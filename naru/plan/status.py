@@ -9,7 +9,8 @@ from sqlalchemy import Connection, case, func, select
 from naru.messages import load, say
 from naru.plan import schema
 from naru.plan.journal import Journal
-from naru.plan.model import COMMANDS, LIVE, OVER, STATES
+from naru.plan.model import COMMANDS, LIVE, OVER, STATES, About
+from naru.plan.plan_rows import about_of
 from naru.plan.queries import behind, gates
 
 _steps = schema.steps
@@ -31,7 +32,7 @@ class RunningStep(NamedTuple):
 
 
 class FailedStep(NamedTuple):
-    """A failed step: what it was to do, and the parts of its error."""
+    """A failed step: what it was to do, the parts of its error, and the thing that it is about."""
 
     id: str
     title: str
@@ -39,6 +40,7 @@ class FailedStep(NamedTuple):
     summary: str
     detail: str
     hint: str
+    about: About | None = None
 
 
 class LimitGroup(NamedTuple):
@@ -200,10 +202,12 @@ def _running(connection: Connection, now: float) -> list[RunningStep]:
 
 
 def _failed(connection: Connection) -> list[FailedStep]:
-    query = select(_steps.c.id, _steps.c.title, _steps.c.attempt, _steps.c.error).where(_steps.c.state == "failed")
+    columns = (_steps.c[name] for name in ("id", "title", "attempt", "error", "about_kind", "about_id", "about_name"))
+    query = select(*columns).where(_steps.c.state == "failed").order_by(_steps.c.n).limit(MOST)
     failed = []
-    for id, title, attempt, text in connection.execute(query.order_by(_steps.c.n).limit(MOST)):
+    for id, title, attempt, text, *about in connection.execute(query):
         error = json.loads(text) if text else {}
-        parts = (error.get(name, "") for name in ("summary", "detail", "hint"))
-        failed.append(FailedStep(id, say(load(json.loads(title))), attempt, *parts))
+        summary, detail, hint = (error.get(name, "") for name in ("summary", "detail", "hint"))
+        words = say(load(json.loads(title)))
+        failed.append(FailedStep(id, words, attempt, summary, detail, hint, about_of(*about)))
     return failed

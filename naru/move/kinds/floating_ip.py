@@ -35,6 +35,7 @@ KIND = Kind(
     ),
     after_cutover=_after_cutover,
     both_ways=frozenset(("port_id", "router_id")),
+    dispensable=("body.qos_policy_id",),
     owned=True,
     terraform="openstack_networking_floatingip_v2",
 )

@@ -61,6 +61,7 @@ KIND = Kind(
             *("provider:network_type", "provider:physical_network", "shared", "is_default"),
         )
     ),
+    dispensable=("body.qos_policy_id",),
     owned=True,
     terraform="openstack_networking_network_v2",
     used_by=showing.shared_or("port", "network_id"),

@@ -65,6 +65,7 @@ KIND = Kind(
         )
     ),
     not_compared=frozenset(("binding:profile", "resource_request", "ip_allocation", "port_security_enabled")),
+    dispensable=("body.security_groups.*", "body.qos_policy_id"),
     compared=_compared,
     owned=True,
     terraform="openstack_networking_port_v2",

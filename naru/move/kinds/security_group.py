@@ -45,6 +45,7 @@ KIND = Kind(
     handled=frozenset(("tags",)),
     derived=frozenset(("security_group_rules", "shared")),  # sharing is an RBAC policy's
     compared=_compared,
+    dispensable=("rules.*",),
     owned=True,
     terraform="openstack_networking_secgroup_v2",
 )

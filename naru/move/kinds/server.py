@@ -110,6 +110,7 @@ KIND = Kind(
     compared=_compared,
     after_cutover=_after_cutover,
     arrives=_arrives,
+    dispensable=("beside.os:scheduler_hints.group",),
     owned=True,
     terraform="openstack_compute_instance_v2",
 )

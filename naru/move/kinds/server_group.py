@@ -30,6 +30,7 @@ KIND = Kind(
     derived=frozenset(("members",)),
     not_compared=frozenset(("policies", "metadata")),
     compared=_compared,
+    dispensable=("find.ignore.*",),
     owned=True,
     terraform="openstack_compute_servergroup_v2",
 )

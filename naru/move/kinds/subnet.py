@@ -34,6 +34,7 @@ KIND = Kind(
     not_kept={"segment_id": message("move.subnet.segment", en="segments differ", ko="세그먼트가 서로 다릅니다")()},
     derived=frozenset(("router:external",)),
     not_compared=frozenset(("ip_version",)),
+    dispensable=("body.subnetpool_id",),
     owned=True,
     terraform="openstack_networking_subnet_v2",
     used_by=_used_by,

@@ -14,6 +14,7 @@ KIND = Kind(
     sent=("name", "description", "prefixes", "default_quota", "is_default"),
     handled=frozenset(("address_scope_id", "default_prefixlen", "min_prefixlen", "max_prefixlen", "tags")),
     derived=frozenset(("shared", "ip_version")),  # sharing is an RBAC policy's
+    dispensable=("body.address_scope_id",),
     owned=True,
     terraform="openstack_networking_subnetpool_v2",
     used_by=showing.shared_or("subnet", "subnetpool_id"),

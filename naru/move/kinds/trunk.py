@@ -23,6 +23,7 @@ KIND = Kind(
     sent=("name", "description", "admin_state_up"),
     handled=frozenset(("port_id", "sub_ports", "tags")),
     compared=_compared,
+    dispensable=("body.sub_ports.*",),
     owned=True,
     terraform="openstack_networking_trunk_v2",
     importable=False,
