@@ -22,6 +22,7 @@ from .test_progress import OLD
 
 pytestmark = pytest.mark.unit
 
+IMAGE = "00000000-0000-4000-8000-000000000000"
 PUBLIC, INNER = OLD["network"]
 (PORT,) = OLD["port"]
 (SUBNET,) = OLD["subnet"]
@@ -467,9 +468,9 @@ def cards(*addresses: tuple[str, str]) -> list[str]:
         nic = {"id": mac, "network_id": "m", "device_id": "v", "device_owner": "compute:nova", "mac_address": mac}
         nics.append({**nic, "project_id": "p", "fixed_ips": [{"subnet_id": "sm", "ip_address": "10.0.0.1"}]})
     server = {"id": "v", "name": "web", "tenant_id": "p", "user_id": MINA, "status": "ACTIVE", "addresses": told}
-    server |= {"image": {"id": "i"}, "flavor_link": {"id": "f1"}}
+    server |= {"image": {"id": IMAGE}, "flavor_link": {"id": "f1"}}
     subnet = {"id": "sm", "name": "", "network_id": "m", "cidr": "10.0.0.0/24", "project_id": "q"}
-    image = {"id": "i", "name": "debian", "owner": "p", "checksum": "c1", "status": "active", "size": 1}
+    image = {"id": IMAGE, "name": "debian", "owner": "p", "checksum": "c1", "status": "active", "size": 1}
     draft = drafted({"server": [server], "port": nics, "subnet": [SUBNET, subnet], "image": [image]})
     return [text for text in said(draft, "warning") if "network cards" in text]
 
