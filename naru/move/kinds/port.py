@@ -25,6 +25,11 @@ def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     return {"mac_address": row.body["mac_address"].lower()}
 
 
+def _after_cutover(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    """On networks that were there it is down until then: see `Down`."""
+    return {"admin_state_up": row.body.get("admin_state_up")}
+
+
 KIND = Kind(
     "port",
     path="/ports",
@@ -64,8 +69,11 @@ KIND = Kind(
             "data_plane_status",
         )
     ),
-    not_compared=frozenset(("binding:profile", "resource_request", "ip_allocation", "port_security_enabled")),
+    not_compared=frozenset(
+        ("admin_state_up", "binding:profile", "resource_request", "ip_allocation", "port_security_enabled")
+    ),
     compared=_compared,
+    after_cutover=_after_cutover,
     owned=True,
     terraform="openstack_networking_port_v2",
 )

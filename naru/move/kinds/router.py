@@ -298,14 +298,15 @@ def release(draft: Draft, row: Row, after: Iterable[str]) -> str:
     fixed = _fixed(draft.facts.old, info)
     if not fixed:
         return cleared
-    # an address that nobody holds would go to the next who asks, and a rollback would not find it
+    # an address that nobody holds would go to the next who asks, and a rollback would not find it. The administrator
+    # holds it: the project may have no port left
     port = {"network_id": info["network_id"], "fixed_ips": fixed, "admin_state_up": False}
     action = Create(
         cloud=draft.old,
         service=SERVICE,
         path="/ports",
         wrap="port",
-        body={**port, "name": HELD, "project_id": row.project},
+        body={**port, "name": HELD},
         find=Find(
             path=f"/ports?network_id={info['network_id']}",
             collection="ports",
