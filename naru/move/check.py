@@ -9,6 +9,7 @@ from naru.messages import Text, message
 from naru.move.dependencies import dependencies
 from naru.move.draft import THING, Draft, thing
 from naru.move.kinds import KINDS, port
+from naru.move.kinds.neutron import is_services
 from naru.plan.windows.needs import needed, together
 
 UNDECIDED = message(
@@ -301,5 +302,5 @@ def forgotten(draft: Draft) -> None:
         if not kind.owned:
             continue
         for row in draft.facts.owned(kind.name):
-            if (kind.name, row.id) not in draft.decisions and not (kind is port.KIND and port.is_services(row)):
+            if (kind.name, row.id) not in draft.decisions and not (kind is port.KIND and is_services(row)):
                 draft.leave(row, NO_RULE())

@@ -23,7 +23,7 @@ from naru.messages import Text, message
 from naru.move.decisions import Decision, FieldChange
 from naru.move.facts import Facts, names
 from naru.move.kind import NOTHING, Kind
-from naru.move.mapping import CREATE, Choice
+from naru.move.mapping import CREATE, LEAVE, Choice
 from naru.move.purposes import MAKE
 from naru.plan.arguments import references
 from naru.plan.model import BARRIER, About, Finding, Plan, Step
@@ -167,7 +167,7 @@ class Draft:
     def target(self, section: str, kind: str, row: Row) -> str | None:
         """The id of the mapped counterpart on the new cloud, None when it is to be made or is not decided."""
         choice = self.choice(section, row)
-        if choice is None or choice.target in (None, CREATE):
+        if choice is None or choice.target in (None, CREATE, LEAVE):
             return None
         found = self.facts.new.named(kind, str(choice.target))
         return found[0].id if found else None

@@ -38,6 +38,10 @@ UNKNOWN_FIELD = message(
 )
 
 
+def _as_asked(field: str, old: Any, new: Any) -> Text:
+    return ""
+
+
 def _nothing(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     return {}
 
@@ -83,6 +87,9 @@ class Kind:
     """The same, of fields that are only equal after the cut-over."""
     arrives: Callable[[Row], dict[str, Any]] = lambda row: {}
     """What of these the new one is to have after the cut-over whatever the old one says, which is stopped by then."""
+    adjusted: Callable[[str, Any, Any], Text] = _as_asked
+    """Why a field has another value than it was asked for, where the new cloud may only tell when the thing is made:
+    of the field, the old value and the new one; "" where that is no reason."""
     relation: bool = False
     """It only says that two things belong together: there is nothing to compare but that it exists."""
     at_end: bool = False

@@ -111,7 +111,11 @@ def _check(facts: Facts, written: Map) -> None:
             where = f"{section.name}: {key}"
             if section.kind and not section.mentioned and not facts.old.named(section.kind, key):
                 problems.append(f"{where}: {facts.old.cloud} has no such {section.kind}")
-            if target == CREATE and not section.creatable:
+            if target in section.words:
+                continue
+            if section.only and target is not None:
+                problems.append(f"{where}: {target} is none of {', '.join(section.words)}")
+            elif target == CREATE and not section.creatable:
                 problems.append(f"{where}: a {section.name.rstrip('s')} cannot be created by a move; name one")
             elif target not in (None, CREATE) and section.kind:
                 found = facts.new.named(section.kind, str(target))

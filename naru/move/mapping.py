@@ -10,6 +10,8 @@ from naru.messages import Text, message
 from naru.move.facts import Facts
 
 CREATE = "create"
+LEAVE = "leave"
+"""Stands in a section for what has no counterpart and is done without: whatever names it loses that, and it is told."""
 
 AS_WRITTEN = message("move.map.as_written", en="as written", ko="map.yaml에서 지정했습니다")
 SAME_NAME = message("move.map.same_name", en="same name", ko="이름이 같습니다")
@@ -65,8 +67,8 @@ Match = tuple[str | None, Text]
 class Section:
     """A section of the file. `kind` is what its values name ("" for mere names); its keys name the same, or only
     something that things of the old cloud say, with `mentioned` (a zone may be gone whose name its servers still have).
-    `what` is its comment, `creatable` whether `create` may stand there. `uses` gives what the projects use of it,
-    `match` finds a counterpart."""
+    `what` is its comment, `creatable` whether `create` may stand there, `words` are further words that may, and
+    with `only` nothing else. `uses` gives what the projects use of it, `match` finds a counterpart."""
 
     name: str
     kind: str
@@ -75,6 +77,8 @@ class Section:
     match: Callable[[Facts, Need], Match]
     creatable: bool = False
     mentioned: bool = False
+    words: tuple[str, ...] = ()
+    only: bool = False
 
 
 def of_others(facts: Facts, kind: str, identity: Any, user: str) -> Iterator[Use]:

@@ -84,7 +84,7 @@ class Verifier:
                 continue
             if comparable(field, expected[field]) != comparable(field, actual.get(field)):
                 old, new = expected[field], actual.get(field)
-                yield Difference(field, old, new, self._why(decision, field, old))
+                yield Difference(field, old, new, self._why(decision, field, old) or kind.adjusted(field, old, new))
 
     def _counterpart(self, kind: Kind, decision: Decision, row: Row) -> str:
         if kind.counterpart is not None:

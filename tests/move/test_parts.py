@@ -12,7 +12,7 @@ from naru.inventory.rows import Row
 from naru.move.decisions import Decision
 from naru.move.kind import OWN, Kind
 from naru.move.kinds import BY_NAME, network, port
-from naru.move.kinds.security_group import rule_key
+from naru.move.kinds.neutron_limits import same_rule
 from naru.move.verify import Verifier
 from naru.plan.arguments import references
 from naru.plan.context import Context
@@ -114,13 +114,17 @@ def test_a_thing_is_found_by_every_value_and_not_by_fewer() -> None:
         ({"protocol": None}, {"protocol": ""}, True),
         ({"port_range_min": 1, "port_range_max": 65535}, {}, True),
         ({"port_range_min": 0, "port_range_max": 0}, {}, False),
-        ({"remote_ip_prefix": "0.0.0.0/0"}, {}, False),
+        ({"remote_ip_prefix": "0.0.0.0/0"}, {}, True),
+        ({"remote_ip_prefix": "10.0.0.7"}, {"remote_ip_prefix": "10.0.0.7/32"}, True),
+        ({"remote_ip_prefix": "10.0.0.0/8"}, {"remote_ip_prefix": "10.0.0.0/9"}, False),
+        ({"protocol": "icmp", "ethertype": "IPv6"}, {"protocol": "58", "ethertype": "IPv6"}, True),
+        ({"protocol": "icmp", "ethertype": "IPv4"}, {"protocol": "58", "ethertype": "IPv4"}, False),
         ({"direction": "ingress"}, {"direction": "egress"}, False),
         ({"remote_group_id": "a"}, {"remote_group_id": "b"}, False),
     ],
 )
 def test_rules_that_neutron_takes_for_the_same(one: dict[str, Any], other: dict[str, Any], equal: bool) -> None:
-    assert (rule_key(one) == rule_key(other)) is equal
+    assert (same_rule(one) == same_rule(other)) is equal
 
 
 def test_a_field_that_nobody_thought_of_is_told() -> None:

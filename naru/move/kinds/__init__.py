@@ -14,6 +14,7 @@ from naru.move.kinds import (
     address_scope,
     application_credential,
     backup,
+    cards,
     credential,
     default_security_group_rule,
     domain,
@@ -23,8 +24,10 @@ from naru.move.kinds import (
     image,
     key_pair,
     network,
+    operators,
     port,
     project,
+    public_addresses,
     qos_policy,
     quota,
     rbac_policy,
@@ -65,7 +68,8 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(key_pair.KIND, key_pair.key_pairs),
     *(image.KIND, image.MEMBER, image.SECTION, image.images),
     # networks, before what lies on them; networks of others, which are there, before all
-    *(network.SECTION, network.PHYSICAL, network.mapped),
+    *(network.SECTION, network.PHYSICAL, public_addresses.SECTION, network.mapped),
+    *(operators.SCOPES, operators.POOLS, operators.POLICIES, operators.mapped),
     *(address_scope.KIND, address_scope.address_scopes),
     *(subnet_pool.KIND, subnet_pool.subnet_pools),
     *(address_group.KIND, address_group.address_groups),
@@ -76,7 +80,7 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(subnet.KIND, subnet.subnets),
     *(port.KIND, port.ports, subnet.dhcp),  # DHCP would take addresses of ports
     *(trunk.KIND, trunk.trunks),
-    *(rbac_policy.KIND, rbac_policy.sharing),
+    *(rbac_policy.KIND, rbac_policy.sharing, operators.sharing),
     *(router.KIND, router.routers),
     *(floating_ip.KIND, floating_ip.FORWARDING, floating_ip.floating_ips),
     # volumes before the servers that have them; snapshots and backups after both
@@ -85,7 +89,7 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(volume_group.KIND, volume_group.groups),
     *(volume_transfer.KIND, volume_transfer.transfers),
     *(server_group.KIND, server_group.server_groups),
-    *(server.KIND, server.ZONES, server.servers, server.stranded),
+    *(server.KIND, server.ZONES, server.servers, server.stranded, cards.order),
     *(snapshot.KIND, snapshot.snapshots),
     *(backup.KIND, backup.CONTAINERS, backup.backups),
 )

@@ -12,6 +12,7 @@ from naru.move.facts import Side
 from naru.move.kind import Kind
 from naru.move.kinds import security_group
 from naru.move.kinds.neutron import SERVICE
+from naru.move.kinds.neutron_limits import same_rule
 
 KIND = Kind("default security group rule")
 EXTENSION = "security-groups-default-rules"
@@ -90,7 +91,7 @@ def _mapped(draft: Draft, rule: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _uses(rule: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """What the rule does, for the groups called default and for all others. Its description is in no group."""
-    return [(use, *security_group.rule_key(rule)) for use in _USES if rule.get(use)]
+    return [(use, *same_rule(rule)) for use in _USES if rule.get(use)]
 
 
 def _text(rule: Mapping[str, Any]) -> Text:

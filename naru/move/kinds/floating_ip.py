@@ -12,8 +12,8 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, kept
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
-from naru.move.kinds import router
-from naru.move.kinds.neutron import SERVICE, make
+from naru.move.kinds import public_addresses, router
+from naru.move.kinds.neutron import SERVICE, make, policy
 
 
 def _after_cutover(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
@@ -54,6 +54,11 @@ NOT_MAPPED = message(
 NAME_IT = message("move.floating_ip.name_it", en="Name it in the map.", ko="map.yaml에 적어 주십시오.")
 NO_PORT = message("move.floating_ip.no_port", en="that port is not moved", ko="그 포트를 이전하지 않습니다")
 RESERVE = message("move.title.reserve", en="reserve floating IP {address}", ko="유동 IP {address} 확보")
+RESERVE_ANOTHER = message(
+    "move.title.reserve_another",
+    en="reserve a floating IP in place of {address}",
+    ko="유동 IP {address}을(를) 대신할 주소 확보",
+)
 DISASSOCIATED = message(
     "move.title.floating_ip_released",
     en="old cloud: disassociate floating IP {address}",
@@ -79,14 +84,20 @@ def floating_ips(draft: Draft) -> None:
         if network is None:
             draft.leave(row, NOT_MAPPED(), severity="error", hint=NAME_IT())
             continue
+        if public_addresses.left(draft, row, row.body["floating_network_id"]):
+            continue
         body, changes = draft.sent(KIND, row)
-        if body.get("qos_policy_id"):
-            body["qos_policy_id"] = draft.ref("QoS policy", body["qos_policy_id"])
+        policy(draft, body, changes)
         body = {name: value for name, value in body.items() if value is not None}
+        body |= {"floating_network_id": network}
         address = row.body["floating_ip_address"]
-        body |= {"floating_network_id": network, "floating_ip_address": address}
-        where = {"floating_ip_address": address}
-        make(draft, KIND, row, body, changes, where=where, title=RESERVE(address=address))
+        if public_addresses.subnet_of(draft, row.body["floating_network_id"], {"ip_address": address}) is None:
+            why = public_addresses.lost(draft, row, row.body["floating_network_id"], address)
+            changes.append(FieldChange("floating_ip_address", address, None, why))
+            make(draft, KIND, row, body, changes, title=RESERVE_ANOTHER(address=address))
+        else:
+            where = {"floating_ip_address": address}
+            make(draft, KIND, row, body | where, changes, where=where, title=RESERVE(address=address))
 
 
 # -- the cut-over
@@ -102,7 +113,7 @@ def release(draft: Draft, project: str, after: list[str]) -> list[str]:
         for step in _release(draft, row, after)
     ]
     for row in draft.facts.owned(router.KIND.name, project):
-        if router.gateway(row):
+        if router.moved_gateway(draft, row):
             freed = [*freed, router.release(draft, row, [*after, *freed, *_released_by_others(draft, row)])]
     return freed
 
@@ -130,7 +141,7 @@ def _taken_by_others(draft: Draft, row: Row) -> list[str]:
     other = draft.facts.old.all(router.KIND.name).get(str(row.body.get("router_id")))
     if other is None or other.project == row.project or other.project not in draft.facts.projects:
         return []
-    return [router.take_step(other)] if router.gateway(other) else []
+    return [router.take_step(other)] if router.moved_gateway(draft, other) else []
 
 
 def _release(draft: Draft, row: Row, after: list[str]) -> list[str]:
@@ -203,7 +214,9 @@ def take_over(draft: Draft, project: str, after: list[str]) -> dict[str, str]:
     """Gives the addresses to the new cloud; the steps by the old port that they make reachable ("" for gateways)."""
     steps: dict[str, str] = {}
     gateways = [
-        router.take(draft, row, after) for row in draft.facts.owned(router.KIND.name, project) if router.gateway(row)
+        router.take(draft, row, after)
+        for row in draft.facts.owned(router.KIND.name, project)
+        if router.moved_gateway(draft, row)
     ]
     interfaces = draft.note(router.Interfaces).of_project(draft, project)
     for row in draft.facts.owned(KIND.name, project):

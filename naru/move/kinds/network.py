@@ -1,17 +1,33 @@
 """Networks: those of the projects are made anew, external and shared ones of others are matched by the map."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
+from naru.actions.clouds import RETRY, deadline
+from naru.actions.create import Create
+from naru.actions.create import make as made_as
+from naru.cloud.client import CloudError
 from naru.inventory.rows import Row
-from naru.messages import message
+from naru.messages import Text, message
 from naru.move import showing
 from naru.move.decisions import FieldChange
-from naru.move.draft import Draft
+from naru.move.draft import Draft, thing
 from naru.move.facts import Facts
 from naru.move.kind import Kind
 from naru.move.kinds.neutron import make, policy
 from naru.move.mapping import ABSENT_BUT, Match, Need, Section, Use, known, of_others, same_name
+from naru.plan.context import Context
+from naru.plan.kinds import step
+
+_TUNNELS = ("vxlan", "geneve", "gre")
+
+
+def _adjusted(field: str, old: Any, new: Any) -> Text:
+    return MTU_LIMITED() if field == "mtu" and new and old and new < old else ""
+
 
 OF_THE_NETWORK = message(
     "move.network.own_property",
@@ -62,20 +78,45 @@ KIND = Kind(
         )
     ),
     dispensable=("body.qos_policy_id",),
+    adjusted=_adjusted,
     owned=True,
     terraform="openstack_networking_network_v2",
     used_by=showing.shared_or("port", "network_id"),
 )
 
-EXTERNAL = message(
-    "move.network.external",
-    en="external networks are the cloud's, not a project's",
-    ko="외부 네트워크는 프로젝트가 아니라 클라우드에 속합니다",
+MTU_LARGEST = message(
+    "move.network.mtu_largest",
+    en="networks there have at most {largest}; it is made with the largest that is allowed",
+    ko="새 클라우드 네트워크의 MTU는 최대 {largest}입니다. 허용되는 가장 큰 값으로 만듭니다",
 )
-MAKE_EXTERNAL = message(
-    "move.network.make_external",
-    en="Make one on the new cloud, and name it in the map under networks.",
-    ko="새 클라우드에 외부 네트워크를 만들고 map.yaml의 networks 항목에 적어 주십시오.",
+MTU_LIMITED = message(
+    "move.network.mtu_limited",
+    en="the new cloud allows no larger one",
+    ko="새 클라우드에서 허용하는 가장 큰 값입니다",
+)
+MTU_UNKNOWN = message(
+    "move.network.mtu_unknown",
+    en="{cloud} has no network that would tell its largest MTU ({count} networks with up to {largest} are moved)",
+    ko="{cloud} 클라우드에 최대 MTU를 알 수 있는 네트워크가 없습니다(이전하는 네트워크 {count}개, 최대 {largest})",
+)
+MTU_TRIED = message(
+    "move.network.mtu_tried",
+    en="Each is made with its own, or with the largest that is allowed where that is less. To know before: make a"
+    " network there, and plan again.",
+    ko="각각 기존 값으로 만들고, 허용되지 않으면 허용되는 가장 큰 값으로 만듭니다. 미리 알고 싶으시면 새 클라우드에"
+    " 네트워크를 하나 만든 뒤 계획을 다시 세워 주십시오.",
+)
+MTU_LOWER = message(
+    "move.network.mtu_lower",
+    en="{thing}: its MTU of {mtu} is larger than the new cloud has: {why}",
+    ko="{thing}: MTU {mtu}이(가) 새 클라우드의 값보다 큽니다. {why}",
+)
+MTU_OF_GUESTS = message(
+    "move.network.mtu_of_guests",
+    en="Guests that have the MTU written down lose large packets: set it there to the new one, or raise the new cloud's"
+    " (global_physnet_mtu, path_mtu).",
+    ko="MTU를 직접 설정한 게스트에서는 큰 패킷이 유실됩니다. 게스트의 값을 새 값으로 바꾸거나 새 클라우드의 값을 올려"
+    " 주십시오(global_physnet_mtu, path_mtu).",
 )
 SAME_CIDR = message("move.network.same_cidr", en="same CIDR", ko="CIDR이 같습니다")
 NO_SUBNET = message(
@@ -108,11 +149,21 @@ NO_PHYSICAL = message(
 
 
 def _uses(facts: Facts) -> Iterator[Use]:
+    """External networks are the cloud's, whoever owns them."""
     for kind in ("router", "port", "floating IP"):
         for row in facts.owned(kind):
             for _, target, identity in row.references():
                 if target == "network":
                     yield from of_others(facts, "network", identity, kind)
+                    if (own := facts.old.all("network").get(identity)) and own.project in facts.projects:
+                        yield from _external(own, kind)
+    for row in facts.owned("network"):
+        yield from _external(row, "project")
+
+
+def _external(row: Row, user: str) -> Iterator[Use]:
+    if row.body.get("router:external"):
+        yield Use(user, row)
 
 
 def _match(facts: Facts, need: Need) -> Match:
@@ -180,8 +231,7 @@ def networks(draft: Draft) -> None:
     theirs where the map names the physical network."""
     for row in draft.facts.owned(KIND.name):
         if row.body.get("router:external"):
-            draft.leave(row, EXTERNAL(), severity="error", hint=MAKE_EXTERNAL())
-            continue
+            continue  # the cloud's, by the map
         body, changes = draft.sent(KIND, row)
         policy(draft, body, changes)
         if not body.get("qinq"):
@@ -196,4 +246,71 @@ def networks(draft: Draft) -> None:
                     body["provider:segmentation_id"] = row.body["provider:segmentation_id"]
                 if choice.target != physical:
                     changes.append(FieldChange("provider:physical_network", physical, choice.target, choice.why))
-        make(draft, KIND, row, body, changes)
+        make(draft, KIND, row, body, changes, action=_mtu(draft, row, body, changes))
+
+    if mtus := draft.note(Untold).mtus:
+        summary = MTU_UNKNOWN(cloud=draft.new, count=len(mtus), largest=max(mtus))
+        draft.report("info", summary, detail=MTU_TRIED())
+
+
+# -- MTU
+
+
+@dataclass
+class Untold:
+    """The MTUs of networks of which it is not known whether the new cloud allows them."""
+
+    mtus: list[int] = field(default_factory=list)
+
+
+_TOO_BIG = re.compile(r"MTU is too big, maximum is (\d+)")
+"""What Neutron has said of an MTU that it refuses since Pike."""
+
+
+class Largest(Create):
+    """A network that is made with the largest MTU that Neutron allows, where it refuses the one in `body`."""
+
+    step_kind: ClassVar[str] = "move.network"
+
+
+@step("move.network", args=Largest, undo="cloud.delete", retry=RETRY, deadline=deadline)
+def make_network(context: Context) -> dict[str, Any]:
+    """As `cloud.create`; an MTU that is too large becomes the largest."""
+    try:
+        return made_as(context)
+    except CloudError as error:
+        largest = _TOO_BIG.search(f"{error.summary} {error.detail}") if error.status == 400 else None
+        if largest is None:
+            raise
+        return made_as(context, lambda args: {"mtu": int(largest[1])})
+
+
+def _mtu(draft: Draft, row: Row, body: dict[str, Any], changes: list[FieldChange]) -> type[Create]:
+    """How the network is made, by its MTU: Neutron tells no limit, but networks that are there have it."""
+    mtu = body.get("mtu")
+    if not mtu:
+        return Create
+    largest = _largest(draft, body)
+    if largest is None:
+        draft.note(Untold).mtus.append(mtu)
+        return Largest
+    if mtu <= largest:
+        return Create
+    why = MTU_LARGEST(largest=largest)
+    changes.append(FieldChange("mtu", mtu, largest, why))
+    summary = MTU_LOWER(thing=thing(row), mtu=mtu, why=why)
+    draft.report("warning", summary, about=row.id, hint=MTU_OF_GUESTS())
+    return Largest
+
+
+def _largest(draft: Draft, body: Mapping[str, Any]) -> int | None:
+    """The largest MTU that networks of the new cloud have that are as this one will be: on the same physical network,
+    or else over tunnels, where it has such networks of projects; None where none tells."""
+    networks = [row.body for row in draft.facts.new.all(KIND.name).values() if row.body.get("mtu")]
+    if physical := body.get("provider:physical_network"):
+        alike = [one for one in networks if one.get("provider:physical_network") == physical]
+    else:
+        inner = [one for one in networks if not one.get("router:external")]
+        alike = [one for one in inner if one.get("provider:network_type") in _TUNNELS]
+        alike = alike or [one for one in inner if one.get("provider:network_type") == "vlan"]
+    return max((int(one["mtu"]) for one in alike), default=None)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Unpack
 
 from naru.actions.arguments import ref
+from naru.actions.create import Create
 from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.move.decisions import FieldChange
@@ -19,6 +20,15 @@ POLICY_NOT_MOVED = message(
 )
 
 
+# owners of ports that the cloud makes itself, or that come with what they belong to
+_SERVICES = ("network:", "Octavia", "neutron:LOADBALANCER", "octavia:")
+
+
+def is_services(port: Row) -> bool:
+    """Whether a service has made the port for itself."""
+    return str(port.body.get("device_owner") or "").startswith(_SERVICES)
+
+
 def make(
     draft: Draft,
     kind: Kind,
@@ -28,15 +38,18 @@ def make(
     *,
     where: Mapping[str, Any] | None = None,
     title: Text = "",
+    action: type[Create] = Create,
     **position: Unpack[Position],
 ) -> str:
-    """The step that makes a thing of a project; it is found by `where`, else by the mark in its description."""
+    """The step that makes a thing of a project, by the `action`; it is found by `where`, else by the mark in its
+    description."""
     body |= {"project_id": draft.ref("project", row.project)}
     final = body.get("description", "")
     if where is None:
         body["description"] = mark(row)
     found = where or {"description": mark(row)}
-    step = draft.create(row, kind.creation(draft.new, body, where=found), title=title, changes=changes, **position)
+    request = action(**kind.creation_fields(draft.new, body, found))
+    step = draft.create(row, request, title=title, changes=changes, **position)
     if where is None:
         unmark = {"method": "PUT", "body": {kind.wrap: {"description": final}}}
         marked(draft, kind, row, step, field="description", unmark=unmark)

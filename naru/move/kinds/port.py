@@ -7,22 +7,27 @@ from typing import Any
 from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move.decisions import FieldChange
-from naru.move.draft import Draft, thing
+from naru.move.draft import NO_EXTENSION, Draft, thing
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
-from naru.move.kinds.neutron import SERVICE, make, policy
+from naru.move.kinds import public_addresses, subnet
+from naru.move.kinds.neutron import SERVICE, is_services, make, policy
+from naru.move.kinds.neutron_limits import automatic, port_owner
 from naru.move.kinds.subnet import NO_NETWORK
 
 INTERFACES = (
     *("network:router_interface", "network:router_interface_distributed", "network:ha_router_replicated_interface"),
 )
 """The owners of a router's interfaces; a distributed or highly available router's have owners of their own."""
-# owners of ports that the cloud makes itself, or that come with what they belong to
-_SERVICES = ("network:", "Octavia", "neutron:LOADBALANCER", "octavia:")
 
 
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     return {"mac_address": row.body["mac_address"].lower()}
+
+
+def _after_cutover(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    """On networks that were there it is down until then: see `Down`."""
+    return {"admin_state_up": row.body.get("admin_state_up")}
 
 
 KIND = Kind(
@@ -64,9 +69,12 @@ KIND = Kind(
             "data_plane_status",
         )
     ),
-    not_compared=frozenset(("binding:profile", "resource_request", "ip_allocation", "port_security_enabled")),
+    not_compared=frozenset(
+        ("admin_state_up", "binding:profile", "resource_request", "ip_allocation", "port_security_enabled")
+    ),
     dispensable=("body.security_groups.*", "body.qos_policy_id"),
     compared=_compared,
+    after_cutover=_after_cutover,
     owned=True,
     terraform="openstack_networking_port_v2",
 )
@@ -76,7 +84,22 @@ NAME_NETWORK = message(
 NO_SUBNET = message(
     "move.port.no_subnet", en="the subnet is not on the new cloud", ko="그 서브넷이 새 클라우드에 없습니다"
 )
+FROM_MAC = message(
+    "move.port.from_mac",
+    en="the subnet of the new cloud makes addresses of the MAC address",
+    ko="새 클라우드의 서브넷은 MAC 주소로 주소를 만듭니다",
+)
+WANTED_OWNER = message(
+    "move.port.wanted_owner",
+    en="its subnet gives addresses to such ports alone, until a server has it",
+    ko="서브넷이 이 종류의 포트에만 주소를 주므로 서버에 연결되기 전까지 이 값으로 둡니다",
+)
 NO_GROUP = message("move.port.no_group", en="that security group is not moved", ko="그 보안 그룹을 이전하지 않습니다")
+NOT_FILTERED = message(
+    "move.port.not_filtered",
+    en="a router's interface is never filtered; the new Neutron refuses it security groups",
+    ko="라우터 인터페이스는 필터링 대상이 아니며, 새 Neutron은 여기에 보안 그룹을 받지 않습니다",
+)
 ACTIVATE = message(
     "move.title.port_up",
     en="activate {thing} on the shared network",
@@ -89,11 +112,6 @@ class Down:
     """Old ids of the ports that are made down, and activated at the cut-over."""
 
     ports: set[str] = field(default_factory=set)
-
-
-def is_services(row: Row) -> bool:
-    """Whether a service has made the port for itself."""
-    return str(row.body.get("device_owner") or "").startswith(_SERVICES)
 
 
 def ports(draft: Draft) -> None:
@@ -114,14 +132,26 @@ def _port(draft: Draft, row: Row) -> None:
     if body.get("hardware_offload_type") is None:  # it is told as null, and refused so
         body.pop("hardware_offload_type", None)
     body["network_id"] = network
+    if public_addresses.left(draft, row, row.body["network_id"]):
+        return
     body["fixed_ips"] = _addresses(draft, row, owner, changes)
+    if not body["fixed_ips"] and row.body.get("fixed_ips"):
+        del body["fixed_ips"]  # or it would have none at all
+    _dns_name(draft, row, body, changes)
     groups = [(group, draft.ref("security group", group)) for group in row.body.get("security_groups", [])]
     body["security_groups"] = [found for _, found in groups if found is not None]
     changes += [FieldChange("security_groups", group, None, NO_GROUP()) for group, found in groups if found is None]
     if owner and not owner.startswith(("compute:", "trunk:", "network:")):
         body |= {"device_owner": owner, "device_id": row.body.get("device_id") or ""}
     if owner in INTERFACES:
-        body["device_owner"] = INTERFACES[0]  # or Neutron would give it an address of every SLAAC subnet there is
+        if body["security_groups"]:
+            changes.append(FieldChange("security_groups", row.body["security_groups"], [], NOT_FILTERED()))
+        body |= {
+            "security_groups": [],
+            "device_owner": INTERFACES[0],
+        }  # or Neutron would give it an address of every SLAAC subnet there is
+    elif "device_owner" not in body:
+        _wanted_owner(draft, row, body, owner, changes)
     # two ports with one address on one wire disturb each other: this one comes up when the old one is down
     if draft.decisions["network", row.body["network_id"]].decision == "match" and body.get("admin_state_up"):
         body["admin_state_up"] = False
@@ -133,18 +163,41 @@ def _port(draft: Draft, row: Row) -> None:
     make(draft, KIND, row, body, changes, where=where)
 
 
+def _wanted_owner(draft: Draft, row: Row, body: dict[str, Any], owner: str, changes: list[FieldChange]) -> None:
+    """The device owner that the port's subnets want, where they have service types; Nova sets its own."""
+    types = [subnet.service_types(draft, address["subnet_id"]) for address in row.body.get("fixed_ips", [])]
+    if wanted := port_owner(types, owner):
+        body["device_owner"] = wanted
+        if wanted != owner:
+            changes.append(FieldChange("device_owner", owner, wanted, WANTED_OWNER()))
+
+
+def _dns_name(draft: Draft, row: Row, body: dict[str, Any], changes: list[FieldChange]) -> None:
+    """The DNS name of a port without a server. Nova refuses a server a port that has one; there it comes later."""
+    name = row.body.get("dns_name")
+    if not name:
+        return
+    if "dns-integration" not in draft.facts.new.extensions(SERVICE):
+        changes.append(FieldChange("dns_name", name, None, NO_EXTENSION(cloud=draft.new, extension="dns-integration")))
+    elif row.body.get("device_id") not in draft.facts.old.all("server"):
+        body["dns_name"] = name
+
+
 def _addresses(draft: Draft, row: Row, owner: str, changes: list[FieldChange]) -> list[dict[str, Any]]:
     """The port's addresses; those that follow from its MAC address are left to Neutron."""
     found = []
     for address in row.body.get("fixed_ips", []):
-        subnet = draft.ref("subnet", address["subnet_id"])
-        if subnet is None:
-            changes.append(FieldChange("fixed_ips", address, None, NO_SUBNET()))
+        here = public_addresses.subnet_of(draft, row.body["network_id"], address)
+        if here is None:
+            why = public_addresses.lost(draft, row, row.body["network_id"], address["ip_address"])
+            changes.append(FieldChange("fixed_ips", address, None, why or NO_SUBNET()))
             continue
-        old = draft.facts.old.all("subnet").get(address["subnet_id"])
-        automatic = old and old.body.get("ipv6_address_mode") in ("slaac", "dhcpv6-stateless")
-        automatic = automatic and owner not in INTERFACES
-        found.append({"subnet_id": subnet, **({} if automatic else {"ip_address": address["ip_address"]})})
+        if owner in INTERFACES or not automatic(subnet.there(draft, address["subnet_id"])):
+            found.append({"subnet_id": here, "ip_address": address["ip_address"]})
+            continue
+        found.append({"subnet_id": here})
+        if not automatic(draft.facts.old.all("subnet").get(address["subnet_id"])):
+            changes.append(FieldChange("fixed_ips", address, None, FROM_MAC()))
     return found
 
 

@@ -10,6 +10,7 @@ from naru.messages import Text, message
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.kind import Kind, Mapped
+from naru.move.kinds.neutron_limits import FORCE
 from naru.move.kinds.user import NOT_MOVED
 
 NO_QUOTA = frozenset(
@@ -119,11 +120,11 @@ def quotas(draft: Draft) -> None:
             undo: dict[str, Any] = {"method": "DELETE", "path": path, "ok": [404]}
             if not created and before is not None:
                 was = {name: before.body[name] for name in unlimited if name in before.body}
-                undo = _put(kind, path, was)
+                undo = _put(draft, kind, path, was)
             step = draft.call(
                 f"{row.kind}/{row.id} lifted",
                 kind.service,
-                [_put(kind, path, unlimited)],
+                [_put(draft, kind, path, unlimited)],
                 RAISE(quota=kind.name, project=draft.facts.projects[row.project].name),
                 undo=[undo],
                 about=row,
@@ -133,11 +134,11 @@ def quotas(draft: Draft) -> None:
             draft.first_creation(row.project, kind.service, step)
 
 
-def _put(kind: Kind, path: list[Any], body: Mapping[str, Any]) -> dict[str, Any]:
+def _put(draft: Draft, kind: Kind, path: list[Any], body: Mapping[str, Any]) -> dict[str, Any]:
     """The request that sets quotas. Without force, Nova of any release refuses what is in use already, or more than the
-    project's has left."""
-    forced = {**body, "force": True} if kind.service == "compute" else dict(body)
-    return {"method": "PUT", "path": path, "body": {kind.wrap: forced}}
+    project's has left, and so does a new Neutron; an older one takes everything, but not that word."""
+    forced = kind.service == "compute" or (kind is NETWORK and FORCE in draft.facts.new.extensions(kind.service))
+    return {"method": "PUT", "path": path, "body": {kind.wrap: {**body, "force": True} if forced else dict(body)}}
 
 
 def user_quotas(draft: Draft) -> None:
@@ -177,7 +178,7 @@ def _raise(draft: Draft, project: str, existing: Row) -> None:
         USER.service,
         [{"method": "DELETE", "path": path, "ok": [404]}],
         RAISE_USERS(quota=USER.name, user=existing.name, project=draft.facts.projects[project].name),
-        undo=[_put(USER, path, _existing_own(draft, existing))],
+        undo=[_put(draft, USER, path, _existing_own(draft, existing))],
         project=project,
         after=[draft.before_creations(project, USER.service)],
     )
@@ -268,7 +269,7 @@ def exact(draft: Draft, project: str, after: list[str]) -> list[str]:
                 draft.call(
                     _exact_step(row),
                     kind.service,
-                    [_put(kind, [f"{kind.path}/", draft.ref("project", project)], body)],
+                    [_put(draft, kind, [f"{kind.path}/", draft.ref("project", project)], body)],
                     AS_OLD(quota=thing(row)),
                     about=row,
                     project=project,
@@ -296,7 +297,7 @@ def _exact_users(draft: Draft, project: str, after: list[str]) -> list[str]:
         draft.call(
             step,
             USER.service,
-            [_put(USER, _path(new, user), body)],
+            [_put(draft, USER, _path(new, user), body)],
             title,
             undo=[{"method": "DELETE", "path": _path(new, user), "ok": [404]}],
             about=row,

@@ -41,11 +41,24 @@ NO_PROJECT = message(
     en="project {project} is not moved with it",
     ko="프로젝트를 함께 이전하지 않습니다(ID {project})",
 )
+SHARED_THERE = message(
+    "move.rbac_policy.there",
+    en="the new cloud shares it already",
+    ko="새 클라우드에서 이미 공유하고 있습니다",
+)
 SHARE_LATER = message(
     "move.rbac_policy.share_later",
     en="Move that project, too, or share it on the new cloud when that project is there.",
     ko="그 프로젝트도 함께 이전하거나, 그 프로젝트가 새 클라우드에 생긴 뒤 공유해 주십시오.",
 )
+
+
+def there(draft: Draft, identity: Any, project: Any, action: str) -> Row | None:
+    """The policy by which the new cloud shares a thing that it has with the project, or with all, already."""
+    for row in draft.facts.new.by(KIND.name, "object_id", identity) if isinstance(identity, str) else ():
+        if row.body["action"] == action and row.body["target_tenant"] in ("*", project):
+            return row
+    return None
 
 
 @dataclass
@@ -70,6 +83,8 @@ def sharing(draft: Draft) -> None:
             draft.leave(row, NO_OBJECT(kind=row.body["object_type"]))
         elif towards is None:
             draft.leave(row, NO_PROJECT(project=target), hint=SHARE_LATER())
+        elif existing := there(draft, thing, towards, row.body["action"]):
+            draft.match(row, existing.id, SHARED_THERE())
         else:
             body = {**kept(row, KIND.sent), "object_id": thing, "target_tenant": towards}
             where = {"object_id": thing, "target_tenant": towards, "action": row.body["action"]}

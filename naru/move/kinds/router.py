@@ -15,10 +15,12 @@ from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move import purposes
 from naru.move.decisions import FieldChange
-from naru.move.draft import Draft, thing
+from naru.move.draft import NO_EXTENSION, Draft, thing
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
-from naru.move.kinds.neutron import SERVICE, make
+from naru.move.kinds import public_addresses
+from naru.move.kinds.neutron import POLICY_NOT_MOVED, SERVICE, make
+from naru.move.kinds.neutron_limits import automatic
 from naru.move.kinds.port import INTERFACES
 
 HELD = "naru: held for a rollback"
@@ -32,8 +34,15 @@ def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
 
 def _after_cutover(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     info = gateway(row)
-    addresses = sorted(item["ip_address"] for item in info.get("external_fixed_ips", []))
+    addresses = sorted(item["ip_address"] for item in _fixed(side, info))
     return {"gateway": addresses, "enable_snat": info.get("enable_snat"), "routes": row.body.get("routes", [])}
+
+
+def _fixed(side: Side, info: dict[str, Any]) -> list[dict[str, Any]]:
+    """A gateway's addresses, without those that follow from the MAC address of its port, which is a new one each time
+    that the gateway is set."""
+    subnets = side.all("subnet")
+    return [item for item in info.get("external_fixed_ips", []) if not automatic(subnets.get(item["subnet_id"]))]
 
 
 FLAGS = {
@@ -42,7 +51,7 @@ FLAGS = {
     "enable_default_route_bfd": "enable-default-route-bfd",
     "enable_default_route_ecmp": "enable-default-route-ecmp",
 }
-"""What is said of a router where it is so, and the extension that says it."""
+"""What is said of a router, and the extension that says it."""
 
 KIND = Kind(
     "router",
@@ -96,6 +105,26 @@ GATEWAY_SET = message(
     en="{thing}: set the gateway address {addresses}",
     ko="{thing}: 게이트웨이 주소 {addresses} 연결",
 )
+GATEWAY_ANY = message("move.title.gateway_any", en="{thing}: set the gateway", ko="{thing}: 게이트웨이 연결")
+BARE = message(
+    "move.router.bare_gateway",
+    en="{thing}: its gateway has no address; it gets one where the new network has a subnet",
+    ko="{thing}: 게이트웨이에 주소가 없습니다. 새 네트워크에 서브넷이 있으면 주소를 받습니다",
+)
+BY_SUBNET = message(
+    "move.router.gateway_by_subnet",
+    en="follows from the MAC address of the gateway's port, which is made anew",
+    ko="새로 만드는 게이트웨이 포트의 MAC 주소에 따라 정해집니다",
+)
+CHANGES = message(
+    "move.router.gateway_changes",
+    en="{thing}: its gateway address {address} follows from a MAC address: it is another one on the new cloud, and"
+    " after a rollback, too",
+    ko="{thing}: 게이트웨이 주소 {address}은(는) MAC 주소에 따라 정해지므로 새 클라우드에서, 그리고 되돌린 뒤에도"
+    " 달라집니다",
+)
+QOS = "qos-gateway-ip"
+"""The extension that gives gateways a QoS policy."""
 
 
 @dataclass
@@ -114,10 +143,11 @@ def routers(draft: Draft) -> None:
     for row in draft.facts.owned(KIND.name):
         body, changes = draft.sent(KIND, row)
         for name in FLAGS:
-            if not body.get(name):
+            if body.get(name) is None:  # what it says is asked for, `false` too: the new cloud has defaults of its own
                 body.pop(name, None)
         if further := (row.body.get("external_gateways") or [])[1:]:
             changes.append(FieldChange("external_gateways", further, None, FURTHER_GATEWAYS()))
+        changes += _gateway_changes(draft, row)
         step = make(draft, KIND, row, body, changes)
         interfaces = _interfaces(draft, row, step)
         draft.note(Interfaces).steps[row.id] = interfaces
@@ -196,9 +226,49 @@ def take_step(row: Row) -> str:
     return f"take gateway/{row.id}"
 
 
+def moved_gateway(draft: Draft, row: Row) -> bool:
+    """Whether the router has a gateway that changes over: the map may leave it."""
+    network = str(gateway(row).get("network_id") or "")
+    return bool(network) and draft.ref("network", network) is not None and not public_addresses.stays(draft, network)
+
+
+def _gateway_changes(draft: Draft, row: Row) -> list[FieldChange]:
+    """What of the router's gateway will be another; told in the plan."""
+    info = gateway(row)
+    if not moved_gateway(draft, row):
+        why = public_addresses.LEFT() if info and public_addresses.stays(draft, info["network_id"]) else ""
+        lost = {"gateway": info, "enable_snat": info.get("enable_snat")}
+        if row.body.get("routes") and not _connected(draft, row):
+            lost["routes"] = row.body["routes"]
+        return [FieldChange(name, value, None, why) for name, value in lost.items() if why]
+    changes = []
+    addresses = info.get("external_fixed_ips", [])
+    if not addresses:
+        draft.report("info", BARE(thing=thing(row)), about=row.id)
+    fixed = _fixed(draft.facts.old, info)
+    for address in addresses:
+        if address not in fixed:
+            changes.append(FieldChange("external_gateway_info", address["ip_address"], None, BY_SUBNET()))
+            draft.report("warning", CHANGES(thing=thing(row), address=address["ip_address"]), about=row.id)
+        elif public_addresses.subnet_of(draft, info["network_id"], address) is None:
+            why = public_addresses.lost(draft, row, info["network_id"], address["ip_address"])
+            changes.append(FieldChange("gateway", address["ip_address"], None, why))
+    if policy := info.get("qos_policy_id"):
+        if QOS not in draft.facts.new.extensions(SERVICE):
+            why = NO_EXTENSION(cloud=draft.new, extension=QOS)
+            changes.append(FieldChange("external_gateway_info", policy, None, why))
+        elif draft.ref("QoS policy", policy) is None:
+            changes.append(FieldChange("external_gateway_info", policy, None, POLICY_NOT_MOVED()))
+    return changes
+
+
 def held(draft: Draft, project: str) -> list[str]:
     """The steps that hold the gateways' addresses on the old cloud for a rollback."""
-    return [_held(row) for row in draft.facts.owned(KIND.name, project) if gateway(row)]
+    return [
+        _held(row)
+        for row in draft.facts.owned(KIND.name, project)
+        if moved_gateway(draft, row) and _fixed(draft.facts.old, gateway(row))
+    ]
 
 
 def _held(row: Row) -> str:
@@ -218,26 +288,29 @@ def release(draft: Draft, row: Row, after: Iterable[str]) -> str:
         SERVICE,
         [request({})],
         GATEWAY_REMOVED(thing=thing(row)),
-        undo=[request(_exact(info))],
+        undo=[request(_as_it_was(draft, info))],
         cloud=draft.old,
         about=row,
         purpose=purposes.RELEASE,
         project=row.project,
         after=after,
     )
-    # an address that nobody holds would go to the next who asks, and a rollback would not find it
-    port = {"network_id": info["network_id"], "fixed_ips": info["external_fixed_ips"], "admin_state_up": False}
-    address = info["external_fixed_ips"][0]["ip_address"]
+    fixed = _fixed(draft.facts.old, info)
+    if not fixed:
+        return cleared
+    # an address that nobody holds would go to the next who asks, and a rollback would not find it. The administrator
+    # holds it: the project may have no port left
+    port = {"network_id": info["network_id"], "fixed_ips": fixed, "admin_state_up": False}
     action = Create(
         cloud=draft.old,
         service=SERVICE,
         path="/ports",
         wrap="port",
-        body={**port, "name": HELD, "project_id": row.project},
+        body={**port, "name": HELD},
         find=Find(
             path=f"/ports?network_id={info['network_id']}",
             collection="ports",
-            where={"fixed_ips.*.ip_address": address, "name": HELD},
+            where={"fixed_ips.*.ip_address": fixed[0]["ip_address"], "name": HELD},
         ),
     )
     return draft.step(
@@ -249,29 +322,47 @@ def release(draft: Draft, row: Row, after: Iterable[str]) -> str:
     )
 
 
-def _exact(info: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "network_id": info["network_id"],
-        "enable_snat": info.get("enable_snat", True),
-        "external_fixed_ips": info["external_fixed_ips"],
-    }
+def _as_it_was(draft: Draft, info: dict[str, Any]) -> dict[str, Any]:
+    """The gateway in a request to the old cloud."""
+    fixed = _fixed(draft.facts.old, info)
+    addresses = [
+        item if item in fixed else {"subnet_id": item["subnet_id"]} for item in info.get("external_fixed_ips", [])
+    ]
+    return _request(info, info["network_id"], addresses, info.get("qos_policy_id"))
+
+
+def _there(draft: Draft, info: dict[str, Any]) -> dict[str, Any]:
+    """The gateway in a request to the new cloud."""
+    network, addresses = info["network_id"], []
+    for item in info.get("external_fixed_ips", []):
+        here = public_addresses.subnet_of(draft, network, item)
+        if here is not None:
+            by_mac = automatic(draft.facts.new.all("subnet").get(str(here)))
+            addresses.append({"subnet_id": here} | ({} if by_mac else {"ip_address": item["ip_address"]}))
+    policy = info.get("qos_policy_id") if QOS in draft.facts.new.extensions(SERVICE) else None
+    return _request(info, draft.ref("network", network), addresses, policy and draft.ref("QoS policy", policy))
+
+
+def _request(info: dict[str, Any], network: Any, addresses: list[dict[str, Any]], policy: Any) -> dict[str, Any]:
+    """Without addresses Neutron gives what it has, or none. A policy that is not named is none."""
+    made: dict[str, Any] = {"network_id": network, "enable_snat": info.get("enable_snat", True)}
+    if addresses:
+        made["external_fixed_ips"] = addresses
+    if policy is not None:
+        made["qos_policy_id"] = policy
+    return made
 
 
 def take(draft: Draft, row: Row, after: list[str]) -> str:
     """The steps that give the new router its gateway, and the routes over it; the last of them."""
-    info = gateway(row)
     step = draft.decisions[KIND.name, row.id].step
-    exact = {**_exact(info), "network_id": draft.ref("network", info["network_id"])}
-    exact["external_fixed_ips"] = [
-        {"subnet_id": draft.ref("subnet", address["subnet_id"]), "ip_address": address["ip_address"]}
-        for address in info["external_fixed_ips"]
-        if draft.ref("subnet", address["subnet_id"]) is not None
-    ]
+    exact = _there(draft, gateway(row))
+    addresses = ", ".join(item["ip_address"] for item in exact.get("external_fixed_ips", []) if "ip_address" in item)
     taken = draft.call(
         take_step(row),
         SERVICE,
         [_router(step, "", {"router": {"external_gateway_info": exact}})],
-        GATEWAY_SET(thing=thing(row), addresses=", ".join(item["ip_address"] for item in info["external_fixed_ips"])),
+        GATEWAY_SET(thing=thing(row), addresses=addresses) if addresses else GATEWAY_ANY(thing=thing(row)),
         undo=[_router(step, "", {"router": {"external_gateway_info": {}}}, ok=[404], busy=True)],
         about=row,
         purpose=purposes.TAKE,

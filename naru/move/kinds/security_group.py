@@ -1,7 +1,7 @@
 """Security groups: all groups first, then all rules, so that rules that name groups find them. The group called
 default is there already in every project, and is made equal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 from naru.actions.arguments import Id, ref, resolve
@@ -10,13 +10,16 @@ from naru.actions.request import Action
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
 from naru.inventory.rows import Row
-from naru.messages import Text, message
+from naru.messages import Text, lines, message
+from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
 from naru.move.kinds.neutron import SERVICE, make, tags
+from naru.move.kinds.neutron_limits import same_rule, taken_rule
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
+from naru.plan.errors import PlanError
 from naru.plan.kinds import step
 
 RULE = (
@@ -28,11 +31,24 @@ NAMED = {"remote_group_id": "security group", "remote_address_group_id": "addres
 
 
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    """The rules as the new Neutron has them; those that name what is not moved are told by the plan."""
+    moved = mapped("security group", row.id) != row.id
     rules = []
-    for rule in row.body.get("security_group_rules", []):
+    for rule in _distinct(row):
         named = {name: mapped(kind, rule[name]) for name, kind in NAMED.items() if rule.get(name)}
-        rules.append([*rule_key({**rule, **named}), rule.get("description") or ""])
+        if not moved or all(named[name] != rule[name] for name in named):
+            rules.append([*same_rule({**rule, **named}), rule.get("description") or ""])
     return {"rules": sorted(map(str, rules))}
+
+
+def _distinct(row: Row) -> Iterator[dict[str, Any]]:
+    """The group's rules as the new Neutron takes them; of several that are one to it, the first."""
+    found: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for rule in row.body.get("security_group_rules", []):
+        taken, _ = taken_rule(rule)
+        if taken is not None:
+            found.setdefault(same_rule(taken), taken)
+    return iter(found.values())
 
 
 KIND = Kind(
@@ -63,6 +79,31 @@ MOVE_ITS_PROJECT = message(
     "move.security_group.move_its_project",
     en="Move the project of that group, too, or make the rule on the new cloud by hand.",
     ko="그 그룹의 프로젝트도 함께 이전하거나 새 클라우드에서 규칙을 직접 만들어 주십시오.",
+)
+NOT_TAKEN = message(
+    "move.security_group.rules_not_taken",
+    en="security group {name}: the new Neutron refuses a rule: {why}",
+    ko="보안 그룹 {name}: 새 Neutron이 거부하는 규칙이 있습니다. {why}",
+)
+WITHOUT = message(
+    "move.security_group.without_rule",
+    en="It is left out, all others are made. Where it is needed, write it as the new cloud takes it.",
+    ko="이 규칙만 빼고 나머지는 모두 만듭니다. 필요하면 새 클라우드가 받는 형식으로 다시 작성해 주십시오.",
+)
+RULE_DIFFERS = message(
+    "move.security_group.rule_differs",
+    en="security group {name}: a rule is not as it was: {why}",
+    ko="보안 그룹 {name}: 기존과 다르게 만드는 규칙이 있습니다. {why}",
+)
+ONE = message(
+    "move.security_group.one_rule",
+    en="security group {name}: rules that are one to the new Neutron; the first is made",
+    ko="보안 그룹 {name}: 새 Neutron에서는 같은 규칙입니다. 첫 번째 것만 만듭니다",
+)
+SAME_AS = message(
+    "move.security_group.same_as",
+    en="it is the same rule to the new Neutron as another one of the group",
+    ko="새 Neutron에서는 같은 그룹의 다른 규칙과 같은 규칙입니다",
 )
 DEFAULT = message("move.title.default_group", en="security group default", ko="기본 보안 그룹(default)")
 RULES = message(
@@ -117,18 +158,7 @@ def rules(draft: Draft) -> None:
     """Rules: just those of the old group, without what the new cloud puts into every new one."""
     for row in draft.facts.owned(KIND.name):
         step = draft.decisions[KIND.name, row.id].step
-        wanted: list[dict[str, Any]] = []
-        for rule in row.body.get("security_group_rules", []):
-            body = {name: rule.get(name) for name in RULE if name in rule}
-            if lost := _map(draft, body):
-                draft.report(
-                    *("warning", RULE_NOT_MOVED(name=row.name, kind=lost)),
-                    detail=_text(rule),
-                    about=row.id,
-                    hint=MOVE_ITS_PROJECT(),
-                )
-                continue
-            wanted.append(body)
+        wanted = _wanted(draft, row)
         project = draft.decisions["project", row.project]
         action = Rules(
             cloud=draft.new,
@@ -141,6 +171,30 @@ def rules(draft: Draft) -> None:
         )
         title = RULES(count=len(wanted), name=row.name)
         draft.step(f"{step} rules", action, title, about=row, project=row.project)
+
+
+def _wanted(draft: Draft, row: Row) -> list[dict[str, Any]]:
+    """The rules that are sent; what differs is told."""
+    wanted: dict[tuple[Any, ...], tuple[dict[str, Any], Text]] = {}
+    for rule in row.body.get("security_group_rules", []):
+        taken, why = taken_rule(rule)
+        if why:
+            summary, hint = (RULE_DIFFERS, "") if taken else (NOT_TAKEN, WITHOUT())
+            draft.report("warning", summary(name=row.name, why=why), detail=_text(rule), about=row.id, hint=hint)
+            draft.change(row, FieldChange("security_group_rules", _text(rule), taken and _text(taken), why))
+        if taken is None:
+            continue
+        body = {name: taken.get(name) for name in RULE if name in taken}
+        if lost := _map(draft, body):
+            left_out = RULE_NOT_MOVED(name=row.name, kind=lost)
+            draft.report("warning", left_out, detail=_text(rule), about=row.id, hint=MOVE_ITS_PROJECT())
+            draft.change(row, FieldChange("security_group_rules", _text(rule), None, left_out))
+            continue
+        body, first = wanted.setdefault(same_rule(taken), (body, _text(rule)))
+        if first != _text(rule):
+            draft.report("info", ONE(name=row.name), detail=lines([first, _text(rule)]), about=row.id)
+            draft.change(row, FieldChange("security_group_rules", _text(rule), first, SAME_AS()))
+    return [body for body, _ in wanted.values()]
 
 
 def _map(draft: Draft, rule: dict[str, Any]) -> str:
@@ -160,22 +214,6 @@ def _text(rule: Mapping[str, Any]) -> Text:
 
 
 # -- steps
-
-
-_FIELDS = (
-    *("direction", "ethertype", "port_range_min", "port_range_max", "remote_ip_prefix", "remote_group_id"),
-    "remote_address_group_id",
-)
-# numbers and older names of protocols, as Neutron takes them for the same
-_PROTOCOLS = {
-    "icmpv6": "ipv6-icmp",
-    "58": "ipv6-icmp",
-    "1": "icmp",
-    "6": "tcp",
-    "17": "udp",
-    "112": "vrrp",
-    "47": "gre",
-}
 
 
 @step("move.default_group", args=DefaultGroup, undo="move.default_group.delete", retry=RETRY, deadline=600)
@@ -206,10 +244,10 @@ def make_rules_equal(context: Context) -> dict[str, int]:
     """Gives the security group `group` the `rules`, and with `only` takes away all others."""
     args = resolve(context.args, context.results(), context)
     client, group = cloud(context, args["cloud"]), args["group"]
-    wanted = {rule_key(rule): rule for rule in args["rules"]}
+    wanted = {same_rule(rule): rule for rule in args["rules"]}
     there: dict[tuple[Any, ...], str] = {}
     for rule in client.items("network", f"/security-group-rules?security_group_id={group}", "security_group_rules"):
-        key = rule_key(rule)
+        key = same_rule(rule)
         description = (wanted.get(key) or {}).get("description")
         if key in wanted and (rule.get("description") or "") == (description or ""):
             there[key] = rule["id"]
@@ -226,25 +264,27 @@ def make_rules_equal(context: Context) -> dict[str, int]:
                 {"security_group_rules": [{**rule, **own} for rule in missing]},
             )
         except CloudError as error:
-            if error.status != 409:
+            if error.status not in (400, 409):
                 raise
-            # two that Neutron takes for the same: those one by one, the second stays out
-            for rule in missing:
-                _one(client, {**rule, **own})
+            _each(client, [{**rule, **own} for rule in missing])
     return {"rules": len(wanted)}
 
 
-def _one(client: Cloud, rule: Mapping[str, Any]) -> None:
-    try:
-        client("network", "POST", "/security-group-rules", {"security_group_rule": rule})
-    except CloudError as error:
-        if error.status != 409:
-            raise
-
-
-def rule_key(rule: Mapping[str, Any]) -> tuple[Any, ...]:
-    protocol = str(rule.get("protocol") or "").lower()
-    fields = {name: rule.get(name) for name in _FIELDS}
-    if (fields["port_range_min"], fields["port_range_max"]) == (1, 65535):  # newer releases write all ports as none
-        fields |= {"port_range_min": None, "port_range_max": None}
-    return (_PROTOCOLS.get(protocol, protocol), *fields.values())
+def _each(client: Cloud, rules: list[dict[str, Any]]) -> None:
+    """Makes the rules one by one: one that Neutron refuses takes no other with it. One that it calls the same as
+    another stays out."""
+    refused = []
+    for rule in rules:
+        try:
+            client("network", "POST", "/security-group-rules", {"security_group_rule": rule})
+        except CloudError as error:
+            if error.status == 400:
+                refused.append(f"{_text(rule)}: {error.detail or error.summary}")
+            elif error.status != 409:
+                raise
+    if refused:
+        raise PlanError(
+            f"Neutron refuses {len(refused)} of {len(rules)} rules; the others are made",
+            detail="\n".join(refused),
+            hint="Change them on the old cloud and plan again, or skip this step: then only these are missing.",
+        )

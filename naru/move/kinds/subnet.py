@@ -1,10 +1,12 @@
 """Subnets: made without DHCP at first, since its ports would take addresses that servers have."""
 
+import ipaddress
 from collections.abc import Iterable
+from typing import Any
 
 from naru.actions.arguments import ref
 from naru.inventory.rows import Row
-from naru.messages import message
+from naru.messages import Text, message
 from naru.move import showing
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
@@ -41,6 +43,21 @@ KIND = Kind(
 )
 NO_NETWORK = message("move.subnet.no_network", en="its network is not moved", ko="연결된 네트워크를 이전하지 않습니다")
 NO_POOL = message("move.subnet.no_pool", en="that subnet pool is not moved", ko="그 서브넷 풀을 이전하지 않습니다")
+NOT_HELD = message(
+    "move.subnet.not_in_pool",
+    en="the pool of that name does not hold it ({cidr})",
+    ko="그 이름의 풀에 이 범위가 없습니다({cidr})",
+)
+NOT_ALLOWED = message(
+    "move.subnet.prefix_not_allowed",
+    en="the pool of that name gives prefixes of {shortest} to {longest} bits alone",
+    ko="그 이름의 풀은 길이 {shortest}~{longest}비트의 범위만 할당합니다",
+)
+TAKEN = message(
+    "move.subnet.taken",
+    en="the pool of that name has given it to somebody else ({cidr})",
+    ko="그 이름의 풀이 이미 다른 곳에 할당한 범위입니다({cidr})",
+)
 OTHERS_PORTS = message(
     "move.title.others_ports",
     en="{thing}: the ports of other projects are made, or were rolled back",
@@ -66,12 +83,61 @@ def subnets(draft: Draft) -> None:
         if _waits_for_dhcp(row):
             body["enable_dhcp"] = False
         if pool := row.body.get("subnetpool_id"):
-            body["subnetpool_id"] = draft.ref("subnet pool", pool)
-            if body["subnetpool_id"] is None:
-                del body["subnetpool_id"]
-                changes.append(FieldChange("subnetpool_id", pool, None, NO_POOL()))
+            if why := _outside(draft, row):
+                changes.append(FieldChange("subnetpool_id", pool, None, why))
+            else:
+                body["subnetpool_id"] = draft.ref("subnet pool", pool)
         where = {"network_id": network, "cidr": row.body["cidr"]}
         make(draft, KIND, row, body, changes, where=where)
+
+
+def _outside(draft: Draft, row: Row) -> Text:
+    """Why the subnet cannot be of its pool on the new cloud, "" where it can. Neutron wants all subnets of a network
+    and IP version to be of one pool, or of none."""
+    alike = [
+        other
+        for other in draft.facts.old.by(KIND.name, "network_id", row.body["network_id"])
+        if other.body.get("ip_version") == row.body.get("ip_version")
+    ]
+    return next((why for other in alike if (why := _not_in_pool(draft, other))), "")
+
+
+def _not_in_pool(draft: Draft, row: Row) -> Text:
+    pool = draft.ref("subnet pool", row.body.get("subnetpool_id"))
+    if pool is None:
+        return NO_POOL()
+    there = draft.facts.new.all("subnet pool").get(str(pool))
+    if there is None:
+        return ""  # it is made with the prefixes that it had
+    cidr = ipaddress.ip_network(row.body["cidr"])
+    if not any(_within(cidr, prefix) for prefix in there.body["prefixes"]):
+        return NOT_HELD(cidr=str(cidr))
+    shortest, longest = int(there.body["min_prefixlen"]), int(there.body["max_prefixlen"])
+    if not shortest <= cidr.prefixlen <= longest:
+        return NOT_ALLOWED(shortest=shortest, longest=longest)
+    used = [other.body["cidr"] for other in draft.facts.new.by(KIND.name, "subnetpool_id", there.id)]
+    taken = next((other for other in used if ipaddress.ip_network(other).overlaps(cidr)), "")
+    return TAKEN(cidr=taken) if taken else ""
+
+
+def _within(cidr: Any, prefix: str) -> bool:
+    whole = ipaddress.ip_network(prefix)
+    return bool(cidr.version == whole.version and cidr.subnet_of(whole))
+
+
+def there(draft: Draft, identity: str) -> Row | None:
+    """The subnet as the new cloud will have it: what it is matched with, else the old one, as it is made there."""
+    decision = draft.decisions.get((KIND.name, identity))
+    if decision and decision.new:
+        return draft.facts.new.all(KIND.name).get(decision.new)
+    return draft.facts.old.all(KIND.name).get(identity)
+
+
+def service_types(draft: Draft, identity: str) -> list[str]:
+    """The kinds of ports that the subnet will give addresses to on the new cloud; none for all."""
+    found = there(draft, identity)
+    known = KIND.extensions["service_types"] in draft.facts.new.extensions(SERVICE)
+    return list(found.body.get("service_types") or []) if found and known else []
 
 
 def _waits_for_dhcp(row: Row) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from naru.messages import Template, message
 from naru.move.outcome import Outcome, Project
-from naru.move.pages import iac, tasks
+from naru.move.pages import addresses, iac, tasks
 from naru.move.pages.parts import LAST_PHASE, ROLLED_BACK, Part, count, differing, phase_of, unexplained
 from naru.move.pages.tables import (
     KIND,
@@ -158,6 +158,7 @@ def blocks(outcome: Outcome, part: Part, files: Sequence[tuple[str, str]], map_f
     result += tasks.blocks(outcome, part.tasks)
     if not part.tasks:
         result.append(Paragraph(TASKS_NONE()))
+    result += addresses.blocks(part)
     if part.downtimes:
         result += [Heading(2, DOWNTIME_TITLE()), Paragraph(DOWNTIME()), downtime_table(part.downtimes)]
     if part.contents:

@@ -1,0 +1,215 @@
+"""Traps of Neutron: what its newest release refuses of Pike's, and what belongs to the operator."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import openstack
+from openstack.connection import Connection
+
+from ...lab.scenario import IMAGE, Rest, flavor, wait
+from ..oracle import Mismatch
+from . import PROJECT, Site
+
+MAP: Mapping[str, Any] = {"addresses": {"elsewhere": "new"}}
+TOLD: Mapping[str, str] = {
+    "rules with ports on a protocol without": "protocol vrrp has no ports",
+    "two rules that are one": "rules that are one to the new Neutron",
+    "MTU": "its MTU of 1500 is larger than the new cloud has",
+    "another public range": "the new cloud has another range; by the map it gets a new address",
+    "a network that is shared with the project alone": "network provider is shared with project traps on new, too",
+    "an external network with a SLAAC subnet": "follows from a MAC address",
+    "a gateway without an address": "its gateway has no address",
+    "an operator's QoS policy": "QoS policy gone-gold is the operator's and has no counterpart on new",
+    "an operator's subnet pool": "subnet pool gone-pool is the operator's and has no counterpart on new",
+    "a range that is not in the pool of that name": "the pool of that name does not hold it",
+    "networks of one name": "several are on networks of the same name (twin)",
+}
+EXTERNAL = {"router:external": True}
+
+
+def member(site: Site) -> Rest:
+    """The project's user on the old cloud."""
+    config = openstack.config.OpenStackConfig(config_files=[str(site.lab.clouds_yaml)]).get_one("old")
+    auth = {"auth_url": config.config["auth"]["auth_url"], "username": "trapper", "password": "trapper-of-old"}
+    auth |= {"project_name": PROJECT, "user_domain_id": "default", "project_domain_id": "default"}
+    return Rest(Connection(auth=auth, region_name=config.region_name))
+
+
+def _make(rest: Rest, kind: str, **fields: Any) -> str:
+    wrap = kind.replace("-", "_")
+    return str(rest("network", "POST", f"/v2.0/{kind}s", {wrap: fields})[wrap]["id"])
+
+
+def _network(rest: Rest, name: str, *cidrs: str, **fields: Any) -> str:
+    made = _make(rest, "network", name=name, **fields)
+    for cidr in cidrs:
+        more: dict[str, Any] = {"ip_version": 4}
+        if ":" in cidr:
+            more = {"ip_version": 6, "ipv6_address_mode": "slaac", "ipv6_ra_mode": "slaac"}
+        else:
+            more["enable_dhcp"] = False
+        owner = {"project_id": fields["project_id"]} if "project_id" in fields else {}
+        _make(rest, "subnet", network_id=made, cidr=cidr, **more, **owner)
+    return made
+
+
+def _subnet(rest: Rest, network: str) -> str:
+    return str(rest("network", "GET", f"/v2.0/subnets?network_id={network}")["subnets"][0]["id"])
+
+
+def make(site: Site) -> None:
+    old, new, own = site.old, site.new, {"project_id": site.project}
+    # what the operator has, on both clouds or on one
+    for rest, ranges in ((old, "198.51.100.0/24"), (new, "192.0.2.0/24")):
+        _network(rest, "elsewhere", ranges, **EXTERNAL)
+        _network(rest, "six", "203.0.113.0/24", "2001:db8:6::/64", **EXTERNAL)
+        _network(rest, "bare", **EXTERNAL)
+        _network(rest, "owned", "100.64.9.0/24", **EXTERNAL, **(own if rest is old else {}))
+        _network(rest, "provider", "10.60.0.0/24")
+        _policy(rest, "gold")
+        _make(rest, "subnetpool", name="pool", prefixes=["10.70.0.0/16"], default_prefixlen=24)
+        prefix = "10.72.0.0/16" if rest is old else "10.73.0.0/16"
+        _make(rest, "subnetpool", name="other-pool", prefixes=[prefix], default_prefixlen=24)
+    _policy(old, "gone-gold")
+    _make(old, "subnetpool", name="gone-pool", prefixes=["10.71.0.0/16"], default_prefixlen=24)
+    _network(new, "teller", "10.62.0.0/24")  # of which the new cloud's largest MTU is known
+    ids = {item["name"]: item["id"] for item in old("network", "GET", "/v2.0/networks")["networks"]}
+    policies = {item["name"]: item["id"] for item in old("network", "GET", "/v2.0/qos/policies")["policies"]}
+    pools = {item["name"]: item["id"] for item in old("network", "GET", "/v2.0/subnetpools")["subnetpools"]}
+    share = {"object_type": "network", "object_id": ids["provider"], "action": "access_as_shared"}
+    rest = {**share, "target_tenant": site.project}
+    old("network", "POST", "/v2.0/rbac-policies", {"rbac_policy": rest})
+    # networks
+    _make(old, "network", name="big", **{"provider:network_type": "local"}, mtu=1500, **own)
+    _make(old, "network", name="small", mtu=1300, qos_policy_id=policies["gone-gold"], **own)
+    first = _network(old, "twin", "10.63.0.0/24", **own)
+    middle = _network(old, "middle", **own)
+    pooled = {"subnetpool_id": pools["pool"], "ip_version": 4, "cidr": "10.70.5.0/24"}
+    _make(old, "subnet", network_id=middle, **pooled, **own)
+    second = _network(old, "twin", **own)
+    typed = {"service_types": ["compute:nova"], "ip_version": 4, "cidr": "10.61.0.0/24"}
+    _make(old, "subnet", network_id=second, **typed, **own)
+    for pool, cidr in (("gone-pool", "10.71.5.0/24"), ("other-pool", "10.72.5.0/24")):
+        fields = {"subnetpool_id": pools[pool], "ip_version": 4, "cidr": cidr}
+        _make(old, "subnet", network_id=_network(old, f"of-{pool}", **own), **fields, **own)
+    # rules
+    odd = _make(old, "security-group", name="odd", **own)
+    for rule in (
+        {"protocol": "vrrp", "port_range_min": 1, "port_range_max": 1},
+        {"protocol": "esp"},
+        {"protocol": "udp"},
+        {"protocol": "udp", "port_range_min": 1, "port_range_max": 65535},
+        {"protocol": "tcp", "port_range_min": 80, "port_range_max": 80, "remote_ip_prefix": "10.0.0.0/8"},
+    ):
+        _make(old, "security-group-rule", security_group_id=odd, direction="ingress", ethertype="IPv4", **rule, **own)
+    # routers and addresses
+    for name, network, more in (
+        ("to-elsewhere", "elsewhere", {"distributed": True}),
+        ("to-six", "six", {}),
+        ("to-bare", "bare", {}),
+        ("to-owned", "owned", {}),
+    ):
+        _make(old, "router", name=name, external_gateway_info={"network_id": ids[network]}, **more, **own)
+    routers = {item["name"]: item["id"] for item in old("network", "GET", "/v2.0/routers")["routers"]}
+    port = _make(old, "port", network_id=middle, fixed_ips=[{"ip_address": "10.70.5.1"}], **own)
+    interface = {"port_id": port}
+    old("network", "PUT", f"/v2.0/routers/{routers['to-elsewhere']}/add_router_interface", interface)
+    _make(old, "port", name="lonely", network_id=middle, dns_name="lonely", **own)
+    # a server with a card on each
+    cards = [
+        _make(old, "port", network_id=first, **own),
+        _make(old, "port", network_id=middle, qos_policy_id=policies["gold"], security_groups=[odd], **own),
+        _make(old, "port", network_id=second, device_owner="compute:nova", **own),
+        _make(old, "port", network_id=ids["provider"], **own),
+    ]
+    _make(old, "floatingip", floating_network_id=ids["elsewhere"], port_id=cards[1], **own)
+    _server(member(site), cards)
+    old("network", "PUT", f"/v2.0/quotas/{site.project}", {"quota": {"port": 1, "network": 2, "router": 0}})
+
+
+def _policy(rest: Rest, name: str) -> str:
+    found = rest("network", "POST", "/v2.0/qos/policies", {"policy": {"name": name, "shared": True}})["policy"]
+    limit = {"bandwidth_limit_rule": {"max_kbps": 10000}}
+    rest("network", "POST", f"/v2.0/qos/policies/{found['id']}/bandwidth_limit_rules", limit)
+    return str(found["id"])
+
+
+def _server(rest: Rest, cards: list[str]) -> None:
+    fields = {"name": "carded", "disk_format": "raw", "container_format": "bare"}
+    image = str(rest("image", "POST", "/v2/images", fields)["id"])
+    rest.session.put(
+        f"/v2/images/{image}/file",
+        data=IMAGE,
+        headers={"Content-Type": "application/octet-stream"},
+        endpoint_filter={"service_type": "image", "interface": "public"},
+    )
+    networks = [{"port": card} for card in cards]
+    body = {"name": "carded", "flavorRef": flavor(rest), "imageRef": image, "networks": networks}
+    made = rest("compute", "POST", "/servers", {"server": body})["server"]["id"]
+    rest.wait_server(made, "ACTIVE")
+
+    def all_told() -> bool:
+        return len(rest("compute", "GET", f"/servers/{made}")["server"]["addresses"]) == len(cards) - 1
+
+    wait("Nova to tell the addresses", all_told)
+
+
+def remove(site: Site) -> None:
+    own = member(site)
+    for server in own("compute", "GET", "/servers")["servers"]:
+        own("compute", "DELETE", f"/servers/{server['id']}")
+        own.gone("compute", f"/servers/{server['id']}")
+    for image in own("image", "GET", "/v2/images?name=carded")["images"]:
+        own("image", "DELETE", f"/v2/images/{image['id']}")
+    _clear(site.old, site.project)
+    for rest in (site.old, site.new):
+        for path, names in (
+            ("networks", ("elsewhere", "six", "bare", "owned", "provider", "teller")),
+            ("subnetpools", ("pool", "gone-pool", "other-pool")),
+            ("qos/policies", ("gold", "gone-gold")),
+        ):
+            key = path.rpartition("/")[2]
+            for item in rest("network", "GET", f"/v2.0/{path}")[key]:
+                if item["name"] in names:
+                    rest("network", "DELETE", f"/v2.0/{path}/{item['id']}")
+
+
+def _clear(rest: Rest, project: str) -> None:
+    """Removes all that a project has in Neutron."""
+
+    def mine(path: str, key: str = "") -> list[dict[str, Any]]:
+        return list(rest("network", "GET", f"/v2.0/{path}?project_id={project}")[key or path.replace("-", "_")])
+
+    for address in mine("floatingips"):
+        rest("network", "DELETE", f"/v2.0/floatingips/{address['id']}")
+    for router in mine("routers"):
+        path = f"/v2.0/routers/{router['id']}"
+        rest("network", "PUT", path, {"router": {"external_gateway_info": {}, "routes": []}})
+        for port in rest("network", "GET", f"/v2.0/ports?device_id={router['id']}")["ports"]:
+            rest("network", "PUT", f"{path}/remove_router_interface", {"port_id": port["id"]})
+        rest("network", "DELETE", path)
+    for path in ("ports", "networks"):
+        for item in mine(path):
+            rest("network", "DELETE", f"/v2.0/{path}/{item['id']}")
+    for group in mine("security-groups"):
+        if group["name"] != "default":
+            rest("network", "DELETE", f"/v2.0/security-groups/{group['id']}")
+    rest(
+        "network", "PUT", f"/v2.0/quotas/{project}", {"quota": {"port": -1}}
+    )  # a project without one has none to delete
+    rest("network", "DELETE", f"/v2.0/quotas/{project}")
+
+
+def explained(found: Mismatch) -> str:
+    return ""
+
+
+def anew(what: str, fields: Mapping[str, tuple[Any, Any]]) -> bool:
+    """Whether it is but a router's address by the MAC address of its gateway's port, which a rollback makes anew."""
+    if set(fields) != {"external_gateway_info"}:
+        return False
+    before, after = (
+        [one for one in (info or {}).get("external_fixed_ips", []) if ":" not in one["ip_address"]]
+        for info in fields["external_gateway_info"]
+    )
+    return what.startswith("router ") and before == after
