@@ -5,16 +5,27 @@ from typing import Any
 
 from naru.inventory.capacity import resources
 from naru.inventory.rows import Row
-from naru.messages import Text, message
+from naru.messages import Message, Text, message
 from naru.move.dependencies import dependencies
 from naru.move.draft import THING, Draft, thing
 from naru.move.kinds import KINDS, port
+from naru.move.mapping import SAME_BUT_CASE
 from naru.plan.windows.needs import needed, together
 
 UNDECIDED = message(
     "move.check.undecided",
     en="{section}: {key} is not decided: {why}",
     ko="{section}: {key} 항목이 정해지지 않았습니다. {why}",
+)
+OTHER_CASE = message(
+    "move.check.other_case",
+    en="{section}: {key} is taken for {name} of {cloud}; only upper and lower case differ",
+    ko="{section}: {key} 항목은 {cloud} 클라우드의 {name}와(과) 대소문자만 다르므로 같은 것으로 봅니다",
+)
+IF_OTHERS = message(
+    "move.check.if_others",
+    en="If they are not the same, write another one into the map.",
+    ko="서로 다른 것이라면 map.yaml에 다른 것을 적어 주십시오.",
 )
 USED_BY = message("move.check.used_by", en="used by {users:counts}", ko="사용하는 곳: {users:counts}")
 WRITE_IT = message(
@@ -133,6 +144,14 @@ def undecided(draft: Draft) -> None:
                 about=f"map {choice.need.section}",
                 hint=WRITE_IT(),
             )
+
+
+def other_case(draft: Draft) -> None:
+    """What the map takes for the same although upper and lower case differ."""
+    for choice in draft.choices.values():
+        if choice.target and isinstance(choice.why, Message) and choice.why.id == SAME_BUT_CASE.id:
+            said = OTHER_CASE(section=choice.need.section, key=choice.need.key, name=choice.target, cloud=draft.new)
+            draft.report("warning", said, about=f"map {choice.need.section}", hint=IF_OTHERS())
 
 
 def unread(draft: Draft) -> None:

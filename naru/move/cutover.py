@@ -11,9 +11,9 @@ from naru.messages import message
 from naru.move import acting, marks, purposes
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
+from naru.move.facts import boots_from_volume
 from naru.move.kinds import floating_ip, port, quota, router, server, volume
-from naru.move.kinds.disks import from_volume
-from naru.move.steps.by_image import RootContent, VolumeImage
+from naru.move.steps.by_image import BOOT_IMAGES, RootContent, VolumeImage, disk_properties
 from naru.move.steps.volume_content import Compared, End, Flatten, Kept, VolumeContent
 from naru.move.work import ARCHIVE
 
@@ -158,7 +158,7 @@ def _contents(draft: Draft, project: str, begin: str, stopped: dict[str, str]) -
         for identity in servers:
             arrived[identity].append(step)
     for row in draft.facts.owned(server.KIND.name, project):
-        if row.id in stopped and not from_volume(row):
+        if row.id in stopped and not boots_from_volume(draft.facts.old, row):
             identity = row.body["image"]["id"]
             image = draft.facts.old.all("image").get(identity)
             arrived[row.id].append(_root(draft, row, stopped[row.id], image))
@@ -204,7 +204,8 @@ def _content_step(row: Row) -> str:
 def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
     """The step that carries a server's own disk, with what the image that it was booted from says of it."""
     body: dict[str, Any] = image.body if image else {}
-    kept = ("hw_", "os_distro", "os_type", "os_version")
+    kept = disk_properties(body)
+    kept |= {name: new for name in BOOT_IMAGES if (new := draft.ref("image", body.get(name))) is not None}
     return draft.step(
         f"content server/{row.id}",
         RootContent(
@@ -214,7 +215,7 @@ def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
             source=row.id,
             to=draft.ref(server.KIND.name, row.id),
             project=draft.ref("project", row.project),
-            image={key: value for key, value in body.items() if key.startswith(kept)},
+            image=kept,
             shelved=row.status.startswith("SHELVED"),
             size=int(body.get("size") or 0),
         ),

@@ -10,9 +10,16 @@ from naru.messages import Text, message
 from naru.move.facts import Facts
 
 CREATE = "create"
+LEAVE = "leave"
+"""The target of what is not moved, in sections where that may be said."""
 
 AS_WRITTEN = message("move.map.as_written", en="as written", ko="map.yaml에서 지정했습니다")
 SAME_NAME = message("move.map.same_name", en="same name", ko="이름이 같습니다")
+SAME_BUT_CASE = message(
+    "move.map.same_but_case",
+    en="same name, in other upper and lower case",
+    ko="대소문자만 다른 같은 이름입니다",
+)
 ABSENT = message("move.map.absent", en="not on the new cloud", ko="새 클라우드에 없습니다")
 ABSENT_BUT = message("move.map.absent_but", en="not on the new cloud; {known}", ko="새 클라우드에 없습니다({known})")
 HAS = message("move.map.has", en="{cloud} has {names}", ko="{cloud} 클라우드에 있는 것: {names}")
@@ -87,6 +94,13 @@ def of_others(facts: Facts, kind: str, identity: Any, user: str) -> Iterator[Use
 def same_name(facts: Facts, kind: str, need: Need) -> Sequence[Row]:
     """What the new cloud has of the kind with the name of what is needed."""
     return facts.new.named(kind, need.row.name if need.row else need.key)
+
+
+def same_but_case(facts: Facts, kind: str, need: Need) -> tuple[Sequence[Row], Text]:
+    """As `same_name`, of kinds whose names no database keeps twice, in whatever case; and why they are the same."""
+    name = need.row.name if need.row else need.key
+    found = facts.new.alike(kind, name)
+    return found, SAME_BUT_CASE() if found and found[0].name != name else SAME_NAME()
 
 
 def known(facts: Facts, kind: str) -> Text:

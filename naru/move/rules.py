@@ -8,6 +8,7 @@ from naru.move.kinds import Rule, user
 
 RULES: tuple[Rule, ...] = (
     check.undecided,
+    check.other_case,
     check.unread,
     check.unused_places,
     *OF_KINDS,

@@ -14,6 +14,7 @@ from naru.move.kinds import (
     address_scope,
     application_credential,
     backup,
+    boot_image,
     credential,
     default_security_group_rule,
     domain,
@@ -37,6 +38,7 @@ from naru.move.kinds import (
     snapshot,
     subnet,
     subnet_pool,
+    texts,
     trunk,
     user,
     volume,
@@ -63,7 +65,7 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     # what servers are booted from
     *(flavor.KIND, flavor.ACCESS, flavor.SECTION, flavor.flavors),
     *(key_pair.KIND, key_pair.key_pairs),
-    *(image.KIND, image.MEMBER, image.SECTION, image.images),
+    *(image.KIND, image.MEMBER, image.SECTION, image.images, boot_image.of_servers),
     # networks, before what lies on them; networks of others, which are there, before all
     *(network.SECTION, network.PHYSICAL, network.mapped),
     *(address_scope.KIND, address_scope.address_scopes),
@@ -81,12 +83,14 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(floating_ip.KIND, floating_ip.FORWARDING, floating_ip.floating_ips),
     # volumes before the servers that have them; snapshots and backups after both
     *(volume_type.KIND, volume_type.SECTION, volume_type.types),
+    texts.KEYS,  # of volumes, and of what is made of them
     *(volume.KIND, volume.ZONES, volume.volumes),
     *(volume_group.KIND, volume_group.groups),
     *(volume_transfer.KIND, volume_transfer.transfers),
     *(server_group.KIND, server_group.server_groups),
     *(server.KIND, server.ZONES, server.servers, server.stranded),
     *(snapshot.KIND, snapshot.snapshots),
+    image.of_servers_on_volumes,  # they name snapshots
     *(backup.KIND, backup.CONTAINERS, backup.backups),
 )
 """All kinds, sections of the map and rules. The order is that in which the rules run, since each may look at what the

@@ -6,12 +6,13 @@ from typing import Any
 from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.move import copies
+from naru.move.accepts import block_storage
 from naru.move.acting import actor, entered, owner_changes
 from naru.move.decisions import FieldChange
 from naru.move.draft import COPIES, LIMITS, Draft, kept, thing
 from naru.move.facts import Facts, Side
 from naru.move.kind import Kind
-from naru.move.kinds import volume
+from naru.move.kinds import texts, volume
 from naru.move.kinds.snapshot import MADE_ANEW, WAIT
 from naru.move.kinds.zones import zone
 from naru.move.mapping import Match, Need, Section, Use
@@ -193,6 +194,12 @@ def _size(row: Row) -> int:
 def _backup(draft: Draft, row: Row, of: Row | None, before: str) -> str:
     """The step that makes the backup, after the step `before`."""
     more, changes = _changes(draft, row)
+    metadata, refused = texts.pairs(draft, row, "metadata", row.body.get("metadata") or {})
+    if "metadata" in row.body:
+        more["metadata"] = metadata
+    described = {"description": row.body.get("description")}
+    if block_storage.checks(draft.facts.new):
+        changes += [*refused, *texts.mend(draft, row, described, {"description": block_storage.DESCRIPTION})]
     body: dict[str, Any] = {**kept(row, KIND.sent), "description": mark(row), **more}
     listing = ["/backups/detail?all_tenants=1&project_id=", draft.ref("project", row.project)]
     after = [before, entered(draft, row)]
@@ -218,7 +225,7 @@ def _backup(draft: Draft, row: Row, of: Row | None, before: str) -> str:
     )
     unmark = {
         "method": "PUT",
-        "body": {KIND.wrap: {"description": row.body.get("description")}},
+        "body": {KIND.wrap: described},
         "version": KIND.version,
     }
     marked(draft, KIND, row, step, field="description", unmark=unmark, version=KIND.version)

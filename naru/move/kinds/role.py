@@ -11,7 +11,7 @@ from naru.move.draft import Draft
 from naru.move.facts import Facts
 from naru.move.kind import Kind
 from naru.move.kinds.keystone import given, relation
-from naru.move.mapping import ABSENT, CREATE, SAME_NAME, Match, Need, Section, Use, of_others, same_name
+from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_but_case
 
 
 def _used_by(users: showing.Users, row: Row) -> Iterable[str]:
@@ -83,9 +83,10 @@ def _uses(facts: Facts) -> Iterator[Use]:
 
 
 def _match(facts: Facts, need: Need) -> Match:
-    found = [row for row in same_name(facts, KIND.name, need) if not row.body.get("domain_id")]
+    rows, why = same_but_case(facts, KIND.name, need)
+    found = [row for row in rows if not row.body.get("domain_id")]
     if found:
-        return found[0].name, SAME_NAME()
+        return found[0].name, why
     if need.key == "_member_" and facts.new.named(KIND.name, "member"):
         return "member", MEMBER()
     return CREATE, ABSENT()
@@ -164,5 +165,5 @@ def domain_assignments(draft: Draft) -> None:
 
 
 def _same_role(draft: Draft, role: Row) -> str | None:
-    found = [row.id for row in draft.facts.new.named(KIND.name, role.name) if not row.body.get("domain_id")]
+    found = [row.id for row in draft.facts.new.alike(KIND.name, role.name) if not row.body.get("domain_id")]
     return found[0] if found else None

@@ -13,7 +13,7 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, kept, thing
 from naru.move.facts import Facts, Side
 from naru.move.kind import Kind, Mapped
-from naru.move.kinds import volume_type
+from naru.move.kinds import texts, volume_type
 from naru.move.kinds.disks import root_volumes
 from naru.move.kinds.zones import zone
 from naru.move.mapping import Section, Use, zone_match
@@ -26,6 +26,8 @@ SERVICE = "block-storage"
 # what Cinder shows an administrator among a volume's metadata
 ADMIN_METADATA = ("readonly", "attached_mode")
 ZONE = "volume availability zone"
+IMAGE = "volume_image_metadata"
+"""What an image left with a volume."""
 AVAILABLE = Wait(field="status", until=["available"], fail=["error", "error_deleting"])
 """What Cinder's things are waited for."""
 
@@ -191,8 +193,9 @@ def _attachable(draft: Draft, row: Row, kind: str | None) -> list[FieldChange]:
 
 def _volume(draft: Draft, row: Row) -> None:
     metadata = {key: value for key, value in (row.body.get("metadata") or {}).items() if key not in ADMIN_METADATA}
+    metadata, refused = texts.pairs(draft, row, "metadata", metadata)
     body: dict[str, Any] = {**kept(row, KIND.sent), "metadata": {**metadata, MARK: mark(row)}}
-    changes = owner_changes(draft, row)
+    changes = [*owner_changes(draft, row), *refused]
     kind, why = type_name(draft, row)
     place, where = zone(draft, ZONES.name, ZONE, row.body.get("availability_zone"))
     body |= {name: value for name, value in (("volume_type", kind), ("availability_zone", place)) if value is not None}
@@ -253,6 +256,7 @@ def properties_step(row: Row) -> str:
 def _properties(draft: Draft, row: Row, step: str) -> None:
     """The bootable flag, what an image left with the volume, and the read-only flag: the administrator's."""
     bootable = True if row.id in root_volumes(draft) else None
+    draft.change(row, *texts.pairs(draft, row, IMAGE, row.body.get(IMAGE) or {})[1])
     requests = properties(draft, row, ref(step), bootable=bootable)
     title = PROPERTIES(thing=thing(row))
     draft.call(properties_step(row), SERVICE, requests, title, about=row, project=row.project)
@@ -264,7 +268,8 @@ def properties(draft: Draft, row: Row, volume: Any, *, bootable: bool | None = N
     path = ["/volumes/", volume, "/action"]
     flag = is_bootable(row) if bootable is None else bootable
     bodies: list[dict[str, Any]] = [{"os-set_bootable": {"bootable": flag}}]
-    if metadata := row.body.get("volume_image_metadata"):
+    metadata, _ = texts.pairs(draft, row, IMAGE, row.body.get(IMAGE) or {})
+    if metadata:
         image = draft.ref("image", metadata.get("image_id"))
         metadata = {**metadata, "image_id": image} if image is not None else metadata
         bodies.append({"os-set_image_metadata": {"metadata": metadata}})
