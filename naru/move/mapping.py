@@ -72,8 +72,8 @@ Match = tuple[str | None, Text]
 class Section:
     """A section of the file. `kind` is what its values name ("" for mere names); its keys name the same, or only
     something that things of the old cloud say, with `mentioned` (a zone may be gone whose name its servers still have).
-    `what` is its comment, `creatable` whether `create` may stand there. `uses` gives what the projects use of it,
-    `match` finds a counterpart."""
+    `what` is its comment, `creatable` whether `create` may stand there, `leavable` whether `leave` may. `uses` gives
+    what the projects use of it, `match` finds a counterpart."""
 
     name: str
     kind: str
@@ -81,6 +81,7 @@ class Section:
     uses: Callable[[Facts], Iterator[Use]]
     match: Callable[[Facts, Need], Match]
     creatable: bool = False
+    leavable: bool = False
     mentioned: bool = False
 
 

@@ -16,7 +16,7 @@ from naru.move.kind import Kind, Mapped
 from naru.move.kinds import texts, volume_type
 from naru.move.kinds.disks import root_volumes
 from naru.move.kinds.zones import zone
-from naru.move.mapping import Section, Use, zone_match
+from naru.move.mapping import LEAVE, Section, Use, zone_match
 from naru.move.marks import MARK, mark, marked_in_metadata
 from naru.move.purposes import ACCESS
 from naru.move.steps.copying import VolumeCopy
@@ -156,7 +156,7 @@ def type_name(draft: Draft, row: Row) -> tuple[str | None, list[FieldChange]]:
     name = row.body.get("volume_type")
     for old in draft.facts.old.named(volume_type.KIND.name, str(name)) if name else []:
         choice = draft.choice(volume_type.SECTION.name, old)
-        if choice and choice.target:
+        if choice and choice.target not in (None, LEAVE):
             new = draft.facts.new.named(volume_type.KIND.name, choice.target)[0].name
             return new, [FieldChange("volume_type", name, new, choice.why)] if new != name else []
     return None, [FieldChange("volume_type", name, None, NO_TYPE())] if not name else []
