@@ -8,7 +8,9 @@ from naru.inventory.rows import Row
 from naru.messages import Message, Text, message
 from naru.move.dependencies import dependencies
 from naru.move.draft import THING, Draft, thing
+from naru.move.facts import boots_from_volume
 from naru.move.kinds import KINDS, port
+from naru.move.kinds.flavor import flavor_id
 from naru.move.mapping import SAME_BUT_CASE
 from naru.plan.windows.needs import needed, together
 
@@ -258,7 +260,7 @@ def attachments(draft: Draft) -> None:
         (row.id, item["server_id"])
         for row in draft.facts.owned("volume")
         for item in row.body.get("attachments") or []
-        if item["server_id"] in draft.facts.old.all("server")
+        if item["server_id"]
     }
     for one, other, found in (("Nova", "Cinder", nova - cinder), ("Cinder", "Nova", cinder - nova)):
         for volume, server in sorted(found):
@@ -288,17 +290,25 @@ def bound(draft: Draft) -> None:
 
 def capacity(draft: Draft) -> None:
     """Whether the new cloud has a host for each flavor that servers will have there, the old one or what the map makes
-    of it: by Placement's own candidates, of what it was asked."""
+    of it: by Placement's own candidates, of what it was asked. A server that boots from a volume needs less."""
     room = draft.facts.new.all("allocation candidates")
-    for decision in [decision for decision in draft.decisions.values() if decision.kind == "flavor"]:
-        side, identity = (draft.facts.new, decision.new) if decision.new else (draft.facts.old, decision.id)
-        row = side.all("flavor").get(identity)
+    servers = list(draft.facts.owned("server"))
+    for identity, by_volume in sorted({(flavor_id(draft.facts.old, row), _by_volume(draft, row)) for row in servers}):
+        decision = draft.decisions.get(("flavor", identity))
+        if decision is None:
+            continue
+        side, named = (draft.facts.new, decision.new) if decision.new else (draft.facts.old, identity)
+        row = side.all("flavor").get(named)
         if row is None:
             continue
-        wanted = resources(row)
+        wanted = resources(row.body, side.extra_specs(named), from_volume=by_volume)
         if wanted in room and not room[wanted].body["candidates"]:
             summary = NO_ROOM(cloud=draft.new, flavor=row.name)
-            draft.report("error", summary, detail=wanted, about=decision.id, hint=ADD_HOSTS())
+            draft.report("error", summary, detail=wanted, about=identity, hint=ADD_HOSTS())
+
+
+def _by_volume(draft: Draft, server: Row) -> bool:
+    return boots_from_volume(draft.facts.old, server)
 
 
 def disabled(draft: Draft) -> None:

@@ -153,7 +153,7 @@ def _contents(draft: Draft, project: str, begin: str, stopped: dict[str, str]) -
     for row in draft.facts.owned(volume.KIND.name, project):
         if draft.ref(volume.KIND.name, row.id) is None:
             continue
-        servers = [item["server_id"] for item in row.body.get("attachments", []) if item["server_id"] in stopped]
+        servers = [identity for identity in volume.holders(draft.facts.old, row) if identity in stopped]
         step = _content(draft, row, [begin, *(stopped[identity] for identity in servers)])
         for identity in servers:
             arrived[identity].append(step)
@@ -279,7 +279,8 @@ def _flatten(draft: Draft, row: Row) -> str:
     """The step that makes a volume independent that became a clone, when its servers run again. It stands outside of
     the window: neither what is cut over next nor how far this project is waits for it, only the end of the move does.
     """
-    servers = [draft.facts.old.all(server.KIND.name).get(item["server_id"]) for item in row.body.get("attachments", [])]
+    holders = volume.holders(draft.facts.old, row)
+    servers = [draft.facts.old.all(server.KIND.name).get(identity) for identity in holders]
     started = [_start_step(one) for one in servers if one and _moved(draft, one) and server.runs(one)]
     return draft.step(
         f"flatten volume/{row.id}",

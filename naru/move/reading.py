@@ -14,7 +14,7 @@ from naru.inventory.capacity import resources
 from naru.inventory.cloud_reading import CloudReading
 from naru.inventory.database import Database
 from naru.move import mapfile, result
-from naru.move.facts import Facts, Side
+from naru.move.facts import Facts, Side, boots_from_volume
 from naru.move.outcome import Outcome
 from naru.move.work import ARCHIVE, Work
 
@@ -77,7 +77,9 @@ def read(
         known = facts.old.all("flavor")
         # the map may make any flavor of the new cloud of one: which, is not known yet
         there = facts.new.all("flavor").values()
-        room = {resources(row) for row in (*there, *(row for row in flavors if row.id in known))}
+        ways = {boots_from_volume(facts.old, row) for row in facts.owned("server")}
+        wanted = [(theirs.side, row) for row in there] + [(ours.side, row) for row in flavors if row.id in known]
+        room = {resources(row.body, side.extra_specs(row.id), from_volume=way) for side, row in wanted for way in ways}
         list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), ((), room)))
     return facts
 

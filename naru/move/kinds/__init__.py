@@ -87,8 +87,8 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(volume.KIND, volume.ZONES, volume.volumes),
     *(volume_group.KIND, volume_group.groups),
     *(volume_transfer.KIND, volume_transfer.transfers),
-    *(server_group.KIND, server_group.server_groups),
-    *(server.KIND, server.ZONES, server.servers, server.stranded),
+    *(server_group.KIND, server_group.SECTION, server_group.server_groups),
+    *(server.KIND, server.ZONES, server.servers, server.stranded, volume.left_behind),
     *(snapshot.KIND, snapshot.snapshots),
     image.of_servers_on_volumes,  # they name snapshots
     *(backup.KIND, backup.CONTAINERS, backup.backups),

@@ -248,7 +248,7 @@ def unit(row: Row) -> str:
 def sharing(draft: Draft, attached: Row) -> list[str]:
     """The steps that boot servers with the volume, of those planned so far. The next one comes after them: while Cinder
     is attaching a volume it refuses it to every other server, though its type allows several."""
-    return draft.makers(KIND.name, (item["server_id"] for item in attached.body.get("attachments") or []))
+    return draft.makers(KIND.name, volume.holders(draft.facts.old, attached))
 
 
 @dataclass

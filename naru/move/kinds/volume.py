@@ -39,8 +39,20 @@ def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     metadata.pop("attached_mode", None)
     # Cinder tells of the flag when it was ever set
     readonly = str(metadata.pop("readonly", False)).lower() == "true"
-    servers = [mapped("server", item["server_id"]) for item in row.body.get("attachments", [])]
+    servers = [mapped("server", one) for one in servers_of(side, row)]
     return {"metadata": metadata, "readonly": readonly, "servers": sorted(servers)}
+
+
+def servers_of(side: Side, row: Row) -> list[str]:
+    """The servers that have the volume, as Nova says: Cinder may remember some that Nova forgot, and forgets those of a
+    shelved server, for which it only reserves the volume."""
+    return [one.id for one in side.by("server", "os-extended-volumes:volumes_attached.*.id", row.id)]
+
+
+def holders(side: Side, row: Row) -> list[str]:
+    """The servers that have the volume by what either Nova or Cinder says: those that may read or write it."""
+    cinder = [str(item["server_id"]) for item in row.body.get("attachments") or [] if item["server_id"]]
+    return list(dict.fromkeys([*cinder, *servers_of(side, row)]))
 
 
 def unmarked(row: Row) -> dict[str, Any]:
@@ -115,6 +127,12 @@ COPY_INSIDE = message(
     en="Its user copies it inside a server to a new encrypted volume; the key is theirs alone.",
     ko="키는 사용자만 가지고 있으므로, 사용자가 서버 안에서 새 암호화 볼륨으로 직접 복사해야 합니다.",
 )
+NO_SERVER = message("move.volume.no_server", en="its server is not moved", ko="연결된 서버를 이전하지 않습니다")
+FREE = message(
+    "move.volume.free",
+    en="{thing} is moved, and its server is not: it arrives attached to none ({servers:list})",
+    ko="{thing}: 연결된 서버를 이전하지 않으므로 아무 서버에도 연결되지 않은 상태로 이전합니다({servers:list})",
+)
 MULTIATTACH = message(
     "move.volume.multiattach",
     en="Map its type to one with multiattach, or detach it from all but one; then plan again.",
@@ -171,7 +189,7 @@ def volumes(draft: Draft) -> None:
         status = row.status
         if status.startswith("error"):
             draft.leave(row, IN_ERROR(status=status), hint=RESET())
-        elif status not in ("available", "in-use"):
+        elif status not in ("available", "in-use") and not (status == "reserved" and _shelved(draft, row)):
             draft.leave(row, STATUS(status=status), severity="error", hint=WAIT())
         elif row.body.get("encrypted"):
             draft.leave(row, ENCRYPTED(), severity="error", hint=COPY_INSIDE())
@@ -179,11 +197,30 @@ def volumes(draft: Draft) -> None:
             _volume(draft, row)
 
 
+def _shelved(draft: Draft, row: Row) -> bool:
+    """Whether the volume is reserved for servers that are shelved."""
+    known = draft.facts.old.all("server")
+    servers = [known[identity].status for identity in servers_of(draft.facts.old, row)]
+    return bool(servers) and set(servers) == {"SHELVED_OFFLOADED"}
+
+
+def left_behind(draft: Draft) -> None:
+    """Volumes of servers that are not moved, and those that only Cinder takes for attached: nobody has them there."""
+    for row in draft.facts.owned(KIND.name):
+        decision = draft.decisions.get((KIND.name, row.id))
+        servers = servers_of(draft.facts.old, row)
+        gone = [one for one in servers if draft.ref("server", one) is None]
+        if decision and decision.decision == "create" and gone:
+            moved = [one for one in servers if one not in gone]
+            draft.change(row, FieldChange("servers", servers, moved, NO_SERVER()))
+            draft.report("info", FREE(thing=thing(row), servers=gone), about=row.id)
+
+
 def _attachable(draft: Draft, row: Row, kind: str | None) -> list[FieldChange]:
     """Whether several servers may have it attached is said by the new type; where several have, it must."""
     types = draft.facts.new.named(volume_type.KIND.name, kind) if kind else []
     may = any((one.body.get("extra_specs") or {}).get("multiattach") == "<is> True" for one in types)
-    servers = len(row.body.get("attachments") or [])
+    servers = len(holders(draft.facts.old, row))
     if servers > 1 and not may:
         said = ONE_SERVER(thing=thing(row), servers=servers, cloud=draft.new)
         draft.report("error", said, about=row.id, hint=MULTIATTACH())
