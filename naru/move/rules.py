@@ -13,6 +13,7 @@ RULES: tuple[Rule, ...] = (
     check.unused_places,
     *OF_KINDS,
     cutover.prepared,
+    user.options,
     user.disabled,
     cutover.cut_over,
     cutover.finalize,
