@@ -1,5 +1,6 @@
 """The window, the end of preparing before it, and the end of the move after it: steps behind gates, a set a project."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from naru.actions.arguments import ref
@@ -13,7 +14,7 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import boots_from_volume
 from naru.move.kinds import floating_ip, port, quota, router, server, volume
-from naru.move.steps.by_image import BOOT_IMAGES, RootContent, VolumeImage, disk_properties
+from naru.move.steps.by_image import BOOT_IMAGES, VOLUME, RootContent, VolumeImage, disk_properties
 from naru.move.steps.volume_content import Compared, End, Flatten, Kept, VolumeContent
 from naru.move.work import ARCHIVE
 
@@ -34,6 +35,16 @@ PROOFS = message(
     "move.title.proofs",
     en="keep the proofs of the content of {count} volumes in the archive",
     ko="볼륨 {count}개의 내용 비교 결과를 아카이브에 보관",
+)
+NO_REIMAGE = message(
+    "move.content.no_reimage",
+    en="the Cinder of {cloud} cannot write an image into a volume: that needs microversion {version}",
+    ko="{cloud} 클라우드의 Cinder는 볼륨에 이미지를 쓸 수 없습니다(마이크로버전 {version} 필요)",
+)
+WITH_STORAGE = message(
+    "move.content.with_storage",
+    en="Describe the storage of both clouds (--storage): then content goes from storage to storage.",
+    ko="두 클라우드의 스토리지를 알려 주십시오(--storage). 그러면 내용을 스토리지 사이에서 바로 복사합니다.",
 )
 FINAL = message("move.title.final", en="{project}: finalizing begins", ko="{project}: 마무리 시작")
 NO_ROLLBACK = message(
@@ -178,6 +189,7 @@ def _content(draft: Draft, row: Row, after: list[str]) -> str:
             after=[*after, volume.access_step(row)],
             queue=draft.queue(row),
         )
+    _check_reimage(draft)
     here = draft.ref(volume.KIND.name, row.id)
     by_image = VolumeImage(
         cloud=draft.new,
@@ -195,6 +207,21 @@ def _content(draft: Draft, row: Row, after: list[str]) -> str:
         project=row.project,
         after=after,
     )
+
+
+@dataclass
+class Reimage:
+    """Whether the reader was told that the new Cinder cannot write images into volumes."""
+
+    told: bool = False
+
+
+def _check_reimage(draft: Draft) -> None:
+    """Content by images needs a Cinder that writes an image into a volume that is there."""
+    note = draft.note(Reimage)
+    if not note.told and not draft.facts.new.supports(volume.SERVICE, VOLUME):
+        note.told = True
+        draft.report("error", NO_REIMAGE(cloud=draft.new, version=VOLUME), hint=WITH_STORAGE())
 
 
 def _content_step(row: Row) -> str:

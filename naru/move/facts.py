@@ -126,6 +126,8 @@ class Facts:
         rows = old.all("project").values()
         chosen = [self._project(text) for text in projects] if projects else [row for row in rows if _movable(row)]
         self.projects = {row.id: row for row in chosen}
+        self.whole = not projects
+        """Whether all of the cloud is moved."""
 
     def _project(self, text: str) -> Row:
         found = self.old.named("project", text)

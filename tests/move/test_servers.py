@@ -209,6 +209,8 @@ def test_disks_whose_content_no_api_reads_are_told(link: bool) -> None:
     draft = drafted([one], {"flavor": [large]}, {"flavor": [large]})
     (told,) = [found for found in draft.plan.findings if found.about == "v"]
     assert "ephemeral disk of 5 GiB, swap disk of 64 MiB arrives empty" in say(told.summary)
+    (change,) = [one for one in decision(draft, "server", "v").changes if one.field == "local disks"]
+    assert change.old == {"OS-FLV-EXT-DATA:ephemeral": 5, "swap": 64}
 
 
 def test_a_server_that_names_an_image_and_boots_from_its_volume_is_made_so() -> None:

@@ -16,6 +16,9 @@ IMAGE_METADATA = PairsRule(METADATA.key, 65535 // 4)
 DESCRIPTION = TextRule(255, printable)
 """Of snapshots and backups; a volume's may have line breaks."""
 
+BACKUP_FIELDS = {"metadata": "3.43", "availability_zone": "3.51"}
+"""The first microversion that has a field of a request for a backup, where not all that Naru speaks have it."""
+
 
 def checks(side: Side) -> bool:
     """Whether the cloud's Cinder checks by these rules."""

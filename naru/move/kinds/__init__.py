@@ -22,6 +22,7 @@ from naru.move.kinds import (
     floating_ip,
     group,
     image,
+    image_format,
     key_pair,
     network,
     port,
@@ -56,16 +57,16 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(domain.KIND, domain.SECTION, domain.domains),
     *(project.KIND, project.projects),
     *(*quota.KINDS, quota.quotas),  # first of a project's own: room for all that comes
-    *(role.KIND, role.ASSIGNMENT, role.SECTION, role.roles),
+    *(role.KIND, role.INFERENCE, role.ASSIGNMENT, role.SECTION, role.roles),
     *(user.KIND, user.users, quota.USER, quota.user_quotas),
     *(group.KIND, group.MEMBERSHIP, group.groups),
-    *(role.assignments, role.domain_assignments),  # to users and groups
+    *(role.assignments, role.domain_assignments, role.from_above),  # to users and groups
     *(credential.KIND, credential.credentials),
     *(application_credential.KIND, application_credential.application_credentials),
     # what servers are booted from
     *(flavor.KIND, flavor.ACCESS, flavor.SECTION, flavor.flavors),
     *(key_pair.KIND, key_pair.key_pairs),
-    *(image.KIND, image.MEMBER, image.SECTION, image.images, boot_image.of_servers),
+    *(image.KIND, image.MEMBER, image.SECTION, image_format.SECTION, image.images, boot_image.of_servers),
     # networks, before what lies on them; networks of others, which are there, before all
     *(network.SECTION, network.PHYSICAL, network.mapped),
     *(address_scope.KIND, address_scope.address_scopes),

@@ -100,6 +100,11 @@ OF_A_VOLUME = message(
     en="it is made of a volume with its content",
     ko="같은 내용을 담은 볼륨의 백업으로 만듭니다",
 )
+NO_FIELD = message(
+    "move.backup.no_field",
+    en="backups of {cloud} have no such field",
+    ko="{cloud} 클라우드의 백업에는 없는 항목입니다",
+)
 OWN_CONTAINER = message(
     "move.backup.own_container", en="is made of the backup's id", ko="백업 ID로 만들어지는 값입니다"
 )
@@ -201,12 +206,16 @@ def _backup(draft: Draft, row: Row, of: Row | None, before: str) -> str:
     if block_storage.checks(draft.facts.new):
         changes += [*refused, *texts.mend(draft, row, described, {"description": block_storage.DESCRIPTION})]
     body: dict[str, Any] = {**kept(row, KIND.sent), "description": mark(row), **more}
+    version = draft.facts.new.version(volume.SERVICE, KIND.version)
+    for name, since in block_storage.BACKUP_FIELDS.items():
+        if name in body and not draft.facts.new.supports(volume.SERVICE, since):
+            changes += [FieldChange(name, given, None, NO_FIELD(cloud=draft.new))] if (given := body.pop(name)) else []
     listing = ["/backups/detail?all_tenants=1&project_id=", draft.ref("project", row.project)]
     after = [before, entered(draft, row)]
     step = draft.create(
         row,
         Backup(
-            **KIND.creation_fields(draft.new, body, {"description": mark(row)}, listing),
+            **KIND.creation_fields(draft.new, body, {"description": mark(row)}, listing) | {"version": version},
             wait=volume.AVAILABLE,
             gone=True,
             actor=actor(draft, row),
@@ -226,9 +235,9 @@ def _backup(draft: Draft, row: Row, of: Row | None, before: str) -> str:
     unmark = {
         "method": "PUT",
         "body": {KIND.wrap: described},
-        "version": KIND.version,
+        "version": version,
     }
-    marked(draft, KIND, row, step, field="description", unmark=unmark, version=KIND.version)
+    marked(draft, KIND, row, step, field="description", unmark=unmark, version=version)
     return step
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from naru.actions.arguments import ref
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move.decisions import FieldChange
 from naru.move.draft import THING, Draft, thing
 from naru.move.facts import boots_from_volume
 from naru.move.kinds.flavor import MAY_USE
@@ -43,6 +44,11 @@ REACTIVATE = message(
     "move.image.reactivate",
     en="Reactivate it, or write another image into the map; then plan again.",
     ko="다시 활성화하거나 map.yaml에 다른 이미지를 적은 뒤 계획을 다시 세워 주십시오.",
+)
+FOR_SERVERS = message(
+    "move.boot_image.for_servers",
+    en="servers of other projects are booted from it",
+    ko="다른 프로젝트의 서버가 이 이미지로 부팅합니다",
 )
 SHARE = message("move.title.share_image", en="share {thing}", ko="{thing} 공유")
 EMPTY_DATA = message("move.title.empty_image", en="empty data of {thing}", ko="{thing}의 빈 데이터")
@@ -105,6 +111,8 @@ def _may_use(draft: Draft, server: Row, identity: str) -> None:
         requests = [{**_visible(one), "path": [f"{KIND.path}/", here]} for one in ("shared", "private")]
         done = [usable.ready.get(identity, "")]
         draft.call(shared, KIND.service, requests[:1], SHARE(thing=name), undo=requests[1:], after=done)
+        if called and not decision.new:
+            draft.change(called, FieldChange("visibility", visibility, "shared", FOR_SERVERS()))
     usable.access[project, identity] = draft.call(
         f"{KIND.name}/{identity} member {project}",
         KIND.service,

@@ -20,6 +20,11 @@ SAVE_CONTENT = message(
     ko="이 디스크의 내용은 어느 클라우드에서도 읽을 수 없습니다. 필요한 것은 전환 전에 사용자가 볼륨에 복사해 두어야"
     " 합니다.",
 )
+NOT_READ = message(
+    "move.server.disks_not_read",
+    en="no API reads the content of these disks: they are made anew, and empty",
+    ko="이 디스크의 내용을 읽을 수 있는 API가 없어 빈 상태로 새로 만듭니다",
+)
 EPHEMERAL = message("move.server.ephemeral", en="ephemeral disk of {size} GiB", ko="임시 디스크 {size} GiB")
 SWAP = message("move.server.swap", en="swap disk of {size} MiB", ko="스왑 디스크 {size} MiB")
 OTHER_HOSTNAME = message(
@@ -37,6 +42,7 @@ FIX_HOSTNAME = message(
     en="Where that matters, its user sets the host name inside (cloud-init: preserve_hostname).",
     ko="호스트 이름이 중요하다면 서버 안에서 고정해 두십시오(cloud-init의 preserve_hostname).",
 )
+_DISKS = {"OS-FLV-EXT-DATA:ephemeral": EPHEMERAL, "swap": SWAP}
 
 
 def hostname(draft: Draft, row: Row, body: dict[str, Any]) -> list[FieldChange]:
@@ -51,14 +57,12 @@ def hostname(draft: Draft, row: Row, body: dict[str, Any]) -> list[FieldChange]:
     return []
 
 
-def empty_disks(draft: Draft, row: Row) -> None:
+def empty_disks(draft: Draft, row: Row) -> list[FieldChange]:
     """Tells of the disks whose content no API reads: they are made by the flavor anew, and empty."""
-    sizes = flavor.of_server(draft.facts.old, row)
-    found = [
-        text(size=size)
-        for text, name in ((EPHEMERAL, "OS-FLV-EXT-DATA:ephemeral"), (SWAP, "swap"))
-        if (size := int(sizes.get(name) or 0))
-    ]
-    if found:
-        said = EMPTY_DISKS(thing=thing(row), disks=found)
-        draft.report("warning", said, about=row.id, hint=SAVE_CONTENT())
+    fields = flavor.of_server(draft.facts.old, row)
+    sizes = {name: size for name in _DISKS if (size := int(fields.get(name) or 0))}
+    found = [_DISKS[name](size=size) for name, size in sizes.items()]
+    if not found:
+        return []
+    draft.report("warning", EMPTY_DISKS(thing=thing(row), disks=found), about=row.id, hint=SAVE_CONTENT())
+    return [FieldChange("local disks", sizes, None, NOT_READ())]

@@ -18,9 +18,10 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import Facts
 from naru.move.kind import Kind
+from naru.move.kinds import image_format
 from naru.move.kinds.flavor import MAY_USE
 from naru.move.kinds.rbac_policy import NO_PROJECT
-from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_name
+from naru.move.mapping import ABSENT, CREATE, LEAVE, Match, Need, Section, Use, of_others, same_name
 from naru.move.steps.images import MappedImage
 
 
@@ -106,6 +107,19 @@ IDS_REWRITTEN = message(
     en="it names the snapshots of the new cloud",
     ko="새 클라우드의 스냅샷을 가리키도록 바꾸었습니다",
 )
+LEFT_BY_MAP = message("move.image.left_by_map", en="the map leaves it", ko="map.yaml에서 leave로 정했습니다")
+AS_DATA = message("move.image.as_data", en="it says what its data is", ko="실제 데이터 형식에 맞게 바꾸었습니다")
+ORPHANS = message(
+    "move.image.orphans",
+    en="images of projects that were deleted are not moved: {images:list}",
+    ko="삭제된 프로젝트의 이미지는 이전하지 않습니다({images:list})",
+)
+GIVE_AWAY = message(
+    "move.image.give_away",
+    en="To move one, give it to a project that is: openstack image set --project PROJECT IMAGE; then plan again.",
+    ko="이전하려면 이전하는 프로젝트로 소유자를 바꾼 뒤(openstack image set --project PROJECT IMAGE) 계획을 다시 세워"
+    " 주십시오.",
+)
 NO_DATA = message(
     "move.image.no_data",
     en="it has no data, and Glance takes such an image as raw alone",
@@ -131,6 +145,11 @@ class Usable:
 def of_snapshots(row: Row) -> bool:
     """Whether the image was made of a server that boots from a volume: it has no data, and names snapshots."""
     return not row.body.get("size") and bool(_mapping(row))
+
+
+def has_data(row: Row) -> bool:
+    """Whether the image has data that can be read."""
+    return row.status == "active" and bool(row.body.get("size"))
 
 
 def _mapping(row: Row) -> list[dict[str, Any]]:
@@ -190,6 +209,11 @@ def images(draft: Draft) -> None:
             draft.match(other, target, choice.why)
             draft.note(Usable).ready[other.id] = ""
     known = draft.facts.old.all(KIND.name)
+    projects = draft.facts.old.all("project")
+    orphans = [row for row in known.values() if row.project and row.project not in projects]
+    names = [row.name or row.id for row in orphans if (KIND.name, row.id) not in draft.decisions]
+    if draft.facts.whole and names:
+        draft.report("warning", ORPHANS(images=names), hint=GIVE_AWAY())
     draft.note(Usable).not_booted |= {row.id for row in known.values() if of_snapshots(row)}
 
 
@@ -236,8 +260,15 @@ def _copy(draft: Draft, row: Row, mapping: list[dict[str, Any]] | None = None) -
         draft.match(row, existing.id, EXISTS())
         draft.note(Usable).ready[row.id] = ""
         return
+    label = image_format.label(draft, row)
+    if label == LEAVE:
+        draft.leave(row, LEFT_BY_MAP())
+        return
     body, changes = draft.sent(KIND, row)
     body = {name: value for name, value in body.items() if value is not None}
+    if label:
+        changes.append(FieldChange("disk_format", body.get("disk_format"), label, AS_DATA()))
+        body["disk_format"] = label
     for name, value in row.body.items():
         if name in _NO_PROPERTY or value is None or (mapping and name == "block_device_mapping"):
             continue

@@ -371,6 +371,7 @@ def _server(draft: Draft, row: Row) -> None:
     if made.problems:
         draft.leave(row, clauses(made.problems), severity="error", hint=CORRECT())
         return
+    made.changes += guest.empty_disks(draft, row)
     beside = {"os:scheduler_hints": {"group": group}} if (group := _group(draft, row)) else {}
     who = actor(draft, row)
     creation = KIND.creation(
@@ -388,7 +389,6 @@ def _server(draft: Draft, row: Row) -> None:
     after = [*made.after, entered(draft, row)]
     step = draft.create(row, creation, title=title, changes=made.changes, after=after, unit=unit(row))
     marked_in_metadata(draft, KIND, row, step)
-    guest.empty_disks(draft, row)
     _afterwards(draft, row, step)
 
 

@@ -133,6 +133,17 @@ FREE = message(
     en="{thing} is moved, and its server is not: it arrives attached to none ({servers:list})",
     ko="{thing}: 연결된 서버를 이전하지 않으므로 아무 서버에도 연결되지 않은 상태로 이전합니다({servers:list})",
 )
+WOULD_ENCRYPT = message(
+    "move.volume.would_encrypt",
+    en="{thing}: the type {type} of {cloud} is encrypted, and content that goes from storage to storage is not",
+    ko="{thing}: {cloud} 클라우드의 {type} 유형은 암호화되는데, 스토리지 사이에서 복사하는 내용은 암호화되지 않습니다",
+)
+NO_STORAGE = message(
+    "move.volume.no_storage",
+    en="Map its type to one without encryption, or plan without --storage: by images Cinder encrypts it.",
+    ko="map.yaml에서 암호화하지 않는 유형을 지정하거나 --storage 없이 계획을 세워 주십시오. 이미지로 옮기면 Cinder가"
+    " 암호화합니다.",
+)
 MULTIATTACH = message(
     "move.volume.multiattach",
     en="Map its type to one with multiattach, or detach it from all but one; then plan again.",
@@ -228,6 +239,15 @@ def _attachable(draft: Draft, row: Row, kind: str | None) -> list[FieldChange]:
     return [FieldChange("multiattach", was, may, TYPE_SAYS())] if was != may else []
 
 
+def _encrypted(draft: Draft, row: Row, kind: str | None) -> None:
+    """A type with encryption on the new cloud puts a header before the content, which a copy past Cinder would
+    overwrite; through Glance Cinder encrypts it."""
+    types = draft.facts.new.named(volume_type.KIND.name, kind) if kind and draft.options.storage else []
+    if any((draft.facts.new.all("volume type encryption").get(one.id)) for one in types):
+        said = WOULD_ENCRYPT(thing=thing(row), type=kind, cloud=draft.new)
+        draft.report("error", said, about=row.id, hint=NO_STORAGE())
+
+
 def _volume(draft: Draft, row: Row) -> None:
     metadata = {key: value for key, value in (row.body.get("metadata") or {}).items() if key not in ADMIN_METADATA}
     metadata, refused = texts.pairs(draft, row, "metadata", metadata)
@@ -237,6 +257,7 @@ def _volume(draft: Draft, row: Row) -> None:
     place, where = zone(draft, ZONES.name, ZONE, row.body.get("availability_zone"))
     body |= {name: value for name, value in (("volume_type", kind), ("availability_zone", place)) if value is not None}
     changes += [*why, *where, *_attachable(draft, row, kind)]
+    _encrypted(draft, row, kind)
     after = [entered(draft, row)]
     step = draft.create(
         row,

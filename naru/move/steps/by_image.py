@@ -13,6 +13,7 @@ from naru.actions.image import image_at, limit, named, scratch_image, seconds, s
 from naru.actions.request import Action, From, Request
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
+from naru.inventory.image_data import beginning_of, formats, label_fits
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import Transient
@@ -247,14 +248,11 @@ def root_content(context: Context) -> dict[str, Any]:
     image = named(new, name)
     if image is None:
         fields = {key: source[key] for key in ("disk_format", "container_format", "min_disk", "min_ram")}
-        body = {
-            "name": name,
-            "visibility": "private",
-            "owner": args["project"],
-            **disk_properties(source),
-            **args["image"],
-            **fields,
-        }
+        found = formats(beginning_of(old, source["id"])) if fields["container_format"] == "bare" else []
+        if len(found) == 1 and not label_fits(fields["disk_format"], found):
+            fields["disk_format"] = found[0]  # a newer Glance refuses a label that does not fit
+        own = {"name": name, "visibility": "private", "owner": args["project"]}
+        body = {**own, **disk_properties(source), **args["image"], **fields}
         image = new("image", "POST", "/images", body)
     streamed = stream(context, old, source["id"], new, image["id"], scratch=True)
     path = f"/servers/{args['to']}"
