@@ -254,6 +254,7 @@ def attachments(draft: Draft) -> None:
     nova = {
         (entry["id"], row.id)
         for row in draft.facts.owned("server")
+        if row.status != "SHELVED_OFFLOADED"  # whose volumes Cinder only reserves
         for entry in row.body.get("os-extended-volumes:volumes_attached") or []
     }
     cinder = {

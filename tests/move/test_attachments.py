@@ -36,6 +36,7 @@ def test_a_shelved_server_is_moved_with_the_volumes_that_are_reserved_for_it() -
     draft = plan(SERVER, RESERVED, **{"volume attachment": DEVICES})
     assert {draft.decisions["volume", name].decision for name in ("data", "root")} == {"create"}
     (args,) = [step.args for step in draft.plan.steps if step.id == "server/v"]
+    assert not [one for one in draft.plan.findings if "Nova says" in say(one.summary)]
     found = [(one["uuid"]["$ref"], one["boot_index"]) for one in args["body"]["block_device_mapping_v2"]]
     assert found == [("volume/root", 0), ("volume/data", -1)]
 
