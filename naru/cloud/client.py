@@ -299,12 +299,14 @@ class Cloud:
 
     def items(self, service: str, path: str, collection: str, version: str = "") -> Iterator[dict[str, Any]]:
         """Every item of a collection, page after page, whatever the service's own limit of a page is; a thing that
-        stands alone (a project's quota) is its only item. Raises CloudError where a service cuts the list off."""
+        stands alone (a project's quota) is its only item, and so is a whole answer with anything in it where
+        `collection` is "". Raises CloudError where a service cuts the list off."""
         following: str | None = path
         while following:
             page = self(service, "GET", following, version=version)
-            found = page[collection]
-            yield from [found] if isinstance(found, dict) else found
+            found = page[collection] if collection else page
+            if found:
+                yield from [found] if isinstance(found, dict) else found
             following = next_page(page, collection, path)
             if not following and page.get("truncated"):
                 raise CloudError(

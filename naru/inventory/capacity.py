@@ -3,8 +3,9 @@
 Placement is asked for resources, not for flavors: two flavors of one size are one question.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from naru.cloud.client import Cloud, CloudError
 from naru.inventory.archive import Archive
@@ -13,13 +14,33 @@ from naru.inventory.read import WORKERS, Reading, explain
 from naru.inventory.rows import Row
 
 KIND = BY_NAME["allocation candidates"]
-_CLASSES = {"VCPU": "vcpus", "MEMORY_MB": "ram", "DISK_GB": "disk"}
+_OWN = "resources:"
+"""What extra specs begin with that ask for resources in place of a flavor's own."""
 
 
-def resources(flavor: Row) -> str:
-    """The resources that a server of the flavor takes, as Placement writes them; the id of the row with the answer."""
-    amounts = {name: flavor.body[field] for name, field in _CLASSES.items()}
-    return ",".join(f"{name}:{amount}" for name, amount in amounts.items() if amount)
+def resources(flavor: Mapping[str, Any], specs: Mapping[str, Any], *, from_volume: bool) -> str:
+    """The resources that a server of the flavor takes, as Nova asks Placement (`nova/scheduler/utils.py`); the id of
+    the row with the answer. `flavor` has the flavor's fields, `specs` its extra specs; the root disk of a server that
+    boots `from_volume` takes none of a host's.
+
+    How many of which CPUs Nova asks for a flavor with dedicated ones follows from the hosts, so that none are asked
+    for; neither are numbered groups, which may be had from different providers.
+    """
+    disk = _number(flavor.get("OS-FLV-EXT-DATA:ephemeral")) + -(-_number(flavor.get("swap")) // 1024)
+    disk += 0 if from_volume else _number(flavor.get("disk"))
+    amounts = {"VCPU": _number(flavor.get("vcpus")), "MEMORY_MB": _number(flavor.get("ram")), "DISK_GB": disk}
+    own = {name.removeprefix(_OWN): _number(value) for name, value in specs.items() if name.startswith(_OWN)}
+    if "PCPU" in own or specs.get("hw:cpu_policy") in ("dedicated", "mixed"):
+        del amounts["VCPU"]
+    return ",".join(f"{name}:{amount}" for name, amount in (amounts | own).items() if amount)
+
+
+def _number(value: Any) -> int:
+    """A size; Nova of 2017 writes no swap as an empty text, and extra specs are texts."""
+    try:
+        return int(value or 0)
+    except ValueError:
+        return 0
 
 
 def read_room(cloud: Cloud, archive: Archive, snapshot: int, wanted: Collection[str]) -> Reading:

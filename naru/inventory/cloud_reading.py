@@ -6,6 +6,7 @@ from naru.cloud.client import Cloud
 from naru.inventory.archive import Archive
 from naru.inventory.capacity import read_room
 from naru.inventory.database import Database
+from naru.inventory.image_data import read_image_data
 from naru.inventory.kinds import KINDS
 from naru.inventory.read import Reading, Sink, read
 from naru.inventory.rows import Row
@@ -52,6 +53,10 @@ class CloudReading:
     def room(self, resources: Collection[str]) -> None:
         """Adds whether there is room for each of `resources` (see `naru.inventory.capacity`)."""
         self._keep(read_room(self.cloud, self.archive, self.snapshot, resources))
+
+    def image_data(self, images: Collection[str]) -> None:
+        """Adds what the data of the images (ids) is (see `naru.inventory.image_data`)."""
+        self._keep(read_image_data(self.cloud, self.archive, self.snapshot, images))
 
     def _keep(self, reading: Reading) -> None:
         self._readings[reading.kind] = reading

@@ -5,7 +5,8 @@ from the newest to the oldest that are worth asking in; the newest that a cloud 
 of them is asked without. Where a service lets nobody list the things of all (key pairs, members of an image), `each`
 names the kind whose things are asked one by one, with `{id}` in the path. What is asked for each user of a project
 (MEMBER) is read of those projects alone that are asked for: see `naru.inventory.user_quotas`; whether there is room for
-resources (RESOURCES), of those alone that are asked for: see `naru.inventory.capacity`. What the cloud is and can do
+resources (RESOURCES), of those alone that are asked for: see `naru.inventory.capacity`; how the data of images begins
+(DATA), in the same way: see `naru.inventory.image_data`. What the cloud is and can do
 (ITSELF) is not a list of any service: see `naru.inventory.read`.
 
 References are paths into the API's answer: `fixed_ips.*.subnet_id` is that field of every item of the list. A path
@@ -43,8 +44,8 @@ class Kind:
     - `least`: the microversion below which the answer is about something else
     - `instead`: what an operator can do where the list cannot be had
     - `parts`: the field by which a service may list a part alone without saying so: Keystone with an identity backend
-      for each domain (`domain_specific_drivers_enabled`) lists users and groups of one domain. Values of
-      which nothing was listed are asked for one by one
+      for each domain (`domain_specific_drivers_enabled`) lists users and groups of one domain, and roles of single
+      domains never. Values of which nothing was listed are asked for one by one
     """
 
     name: str
@@ -71,6 +72,7 @@ class Kind:
 # the `each` of what no list of a service has
 MEMBER = "member of a project"  # what is asked for every user with a role on a project
 RESOURCES = "resources of a flavor"
+DATA = "data of an image"
 ITSELF = "the cloud itself"
 SECRET = "(not kept)"  # what stands in place of one
 
@@ -135,7 +137,18 @@ KINDS: tuple[Kind, ...] = (
         references={"group_id": "group", "id": "user"},
         ko="그룹 구성원",
     ),
-    Kind("role", "identity", "/roles", "roles", references={"domain_id": "domain"}, ko="역할"),
+    # those of single domains are in no list of all
+    Kind("role", "identity", "/roles", "roles", references={"domain_id": "domain"}, parts="domain_id", ko="역할"),
+    Kind(
+        "role inference",
+        "identity",
+        "/role_inferences",
+        "role_inferences",
+        key=("prior_role.id",),
+        title="prior_role.name",
+        references={"prior_role.id": "role", "implies.*.id": "role"},
+        ko="역할 포함 관계",
+    ),
     Kind(
         "role assignment",
         "identity",
@@ -248,6 +261,19 @@ KINDS: tuple[Kind, ...] = (
         },
         ko="서버",
     ),
+    Kind(  # Cinder has the devices of all others in its list of volumes
+        "volume attachment",
+        "compute",
+        "/servers/{id}/os-volume_attachments",
+        "volumeAttachments",
+        each="server",
+        parent="server_id",
+        only={"status": "SHELVED_OFFLOADED"},
+        key=("server_id", "volumeId"),
+        title="device",
+        references={"server_id": "server", "volumeId": "volume"},
+        ko="볼륨 연결",
+    ),
     Kind(
         "volume type",
         "block-storage",
@@ -256,6 +282,18 @@ KINDS: tuple[Kind, ...] = (
         versions=VOLUME,
         references={"qos_specs_id": "QoS specification"},
         ko="볼륨 타입",
+    ),
+    Kind(  # an answer for itself, which says nothing of a type without
+        "volume type encryption",
+        "block-storage",
+        "/types/{id}/encryption",
+        "",
+        each="volume type",
+        parent="volume_type_id",
+        key=("volume_type_id",),
+        title="volume_type_id",
+        references={"volume_type_id": "volume type"},
+        ko="볼륨 타입 암호화",
     ),
     Kind(
         "volume type access",
@@ -354,6 +392,14 @@ KINDS: tuple[Kind, ...] = (
         title="image_id",
         references={"image_id": "image", "member_id": "project"},
         ko="이미지 공유 대상",
+    ),
+    Kind(  # as which `formats` it begins, and what newer Glance refuses of its partitions
+        *("image data", "image", "/images/{image}/file", ""),
+        each=DATA,
+        key=("image_id",),
+        title="image_id",
+        references={"image_id": "image"},
+        ko="이미지 데이터",
     ),
     _network("address scope", "/address-scopes", "address-scope", ko="주소 범위"),
     _network("address group", "/address-groups", "address-group", ko="주소 그룹"),

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from naru.cloud.client import Cloud, CloudError
 from naru.inventory.database import Database
-from naru.inventory.kinds import BY_NAME, ITSELF, KINDS, MEMBER, RESOURCES, SECRET, Kind
+from naru.inventory.kinds import BY_NAME, DATA, ITSELF, KINDS, MEMBER, RESOURCES, SECRET, Kind
 from naru.inventory.rows import Row
 
 # lists and single things asked at a time; the client holds as many connections
@@ -21,7 +21,8 @@ NOT_ASKED = "read of single projects alone: --project"
 """Why the users of a whole cloud's projects are not asked for: they are many times as many as the projects."""
 
 NO_FLAVOR = "read for the flavors of a move alone"
-_LATER = {MEMBER: NOT_ASKED, RESOURCES: NO_FLAVOR}
+NO_IMAGE = "read for the images of a move alone"
+_LATER = {MEMBER: NOT_ASKED, RESOURCES: NO_FLAVOR, DATA: NO_IMAGE}
 
 # those whose versions are read. Not Placement's: an old cloud may have none, or one that nobody looks after
 SERVICES = tuple(dict.fromkeys(kind.service for kind in KINDS if kind.each != RESOURCES))

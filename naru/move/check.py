@@ -5,17 +5,30 @@ from typing import Any
 
 from naru.inventory.capacity import resources
 from naru.inventory.rows import Row
-from naru.messages import Text, message
+from naru.messages import Message, Text, message
 from naru.move.dependencies import dependencies
 from naru.move.draft import THING, Draft, thing
+from naru.move.facts import boots_from_volume
 from naru.move.kinds import KINDS, port
+from naru.move.kinds.flavor import flavor_id
 from naru.move.kinds.neutron import is_services
+from naru.move.mapping import SAME_BUT_CASE
 from naru.plan.windows.needs import needed, together
 
 UNDECIDED = message(
     "move.check.undecided",
     en="{section}: {key} is not decided: {why}",
     ko="{section}: {key} 항목이 정해지지 않았습니다. {why}",
+)
+OTHER_CASE = message(
+    "move.check.other_case",
+    en="{section}: {key} is taken for {name} of {cloud}; only upper and lower case differ",
+    ko="{section}: {key} 항목은 {cloud} 클라우드의 {name}와(과) 대소문자만 다르므로 같은 것으로 봅니다",
+)
+IF_OTHERS = message(
+    "move.check.if_others",
+    en="If they are not the same, write another one into the map.",
+    ko="서로 다른 것이라면 map.yaml에 다른 것을 적어 주십시오.",
 )
 USED_BY = message("move.check.used_by", en="used by {users:counts}", ko="사용하는 곳: {users:counts}")
 WRITE_IT = message(
@@ -136,6 +149,14 @@ def undecided(draft: Draft) -> None:
             )
 
 
+def other_case(draft: Draft) -> None:
+    """What the map takes for the same although upper and lower case differ."""
+    for choice in draft.choices.values():
+        if choice.target and isinstance(choice.why, Message) and choice.why.id == SAME_BUT_CASE.id:
+            said = OTHER_CASE(section=choice.need.section, key=choice.need.key, name=choice.target, cloud=draft.new)
+            draft.report("warning", said, about=f"map {choice.need.section}", hint=IF_OTHERS())
+
+
 def unread(draft: Draft) -> None:
     """What could not be read, where a plan can be made without it: see `naru.move.reading`."""
     for side in (draft.facts.old, draft.facts.new):
@@ -234,13 +255,14 @@ def attachments(draft: Draft) -> None:
     nova = {
         (entry["id"], row.id)
         for row in draft.facts.owned("server")
+        if row.status != "SHELVED_OFFLOADED"  # whose volumes Cinder only reserves
         for entry in row.body.get("os-extended-volumes:volumes_attached") or []
     }
     cinder = {
         (row.id, item["server_id"])
         for row in draft.facts.owned("volume")
         for item in row.body.get("attachments") or []
-        if item["server_id"] in draft.facts.old.all("server")
+        if item["server_id"]
     }
     for one, other, found in (("Nova", "Cinder", nova - cinder), ("Cinder", "Nova", cinder - nova)):
         for volume, server in sorted(found):
@@ -270,17 +292,25 @@ def bound(draft: Draft) -> None:
 
 def capacity(draft: Draft) -> None:
     """Whether the new cloud has a host for each flavor that servers will have there, the old one or what the map makes
-    of it: by Placement's own candidates, of what it was asked."""
+    of it: by Placement's own candidates, of what it was asked. A server that boots from a volume needs less."""
     room = draft.facts.new.all("allocation candidates")
-    for decision in [decision for decision in draft.decisions.values() if decision.kind == "flavor"]:
-        side, identity = (draft.facts.new, decision.new) if decision.new else (draft.facts.old, decision.id)
-        row = side.all("flavor").get(identity)
+    servers = list(draft.facts.owned("server"))
+    for identity, by_volume in sorted({(flavor_id(draft.facts.old, row), _by_volume(draft, row)) for row in servers}):
+        decision = draft.decisions.get(("flavor", identity))
+        if decision is None:
+            continue
+        side, named = (draft.facts.new, decision.new) if decision.new else (draft.facts.old, identity)
+        row = side.all("flavor").get(named)
         if row is None:
             continue
-        wanted = resources(row)
+        wanted = resources(row.body, side.extra_specs(named), from_volume=by_volume)
         if wanted in room and not room[wanted].body["candidates"]:
             summary = NO_ROOM(cloud=draft.new, flavor=row.name)
-            draft.report("error", summary, detail=wanted, about=decision.id, hint=ADD_HOSTS())
+            draft.report("error", summary, detail=wanted, about=identity, hint=ADD_HOSTS())
+
+
+def _by_volume(draft: Draft, server: Row) -> bool:
+    return boots_from_volume(draft.facts.old, server)
 
 
 def disabled(draft: Draft) -> None:

@@ -1,5 +1,6 @@
 """The window, the end of preparing before it, and the end of the move after it: steps behind gates, a set a project."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from naru.actions.arguments import ref
@@ -11,9 +12,9 @@ from naru.messages import message
 from naru.move import acting, marks, purposes
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
+from naru.move.facts import boots_from_volume
 from naru.move.kinds import floating_ip, port, quota, router, server, volume
-from naru.move.kinds.disks import from_volume
-from naru.move.steps.by_image import RootContent, VolumeImage
+from naru.move.steps.by_image import BOOT_IMAGES, VOLUME, RootContent, VolumeImage, disk_properties
 from naru.move.steps.volume_content import Compared, End, Flatten, Kept, VolumeContent
 from naru.move.work import ARCHIVE
 
@@ -34,6 +35,16 @@ PROOFS = message(
     "move.title.proofs",
     en="keep the proofs of the content of {count} volumes in the archive",
     ko="볼륨 {count}개의 내용 비교 결과를 아카이브에 보관",
+)
+NO_REIMAGE = message(
+    "move.content.no_reimage",
+    en="the Cinder of {cloud} cannot write an image into a volume: that needs microversion {version}",
+    ko="{cloud} 클라우드의 Cinder는 볼륨에 이미지를 쓸 수 없습니다(마이크로버전 {version} 필요)",
+)
+WITH_STORAGE = message(
+    "move.content.with_storage",
+    en="Describe the storage of both clouds (--storage): then content goes from storage to storage.",
+    ko="두 클라우드의 스토리지를 알려 주십시오(--storage). 그러면 내용을 스토리지 사이에서 바로 복사합니다.",
 )
 FINAL = message("move.title.final", en="{project}: finalizing begins", ko="{project}: 마무리 시작")
 NO_ROLLBACK = message(
@@ -153,12 +164,12 @@ def _contents(draft: Draft, project: str, begin: str, stopped: dict[str, str]) -
     for row in draft.facts.owned(volume.KIND.name, project):
         if draft.ref(volume.KIND.name, row.id) is None:
             continue
-        servers = [item["server_id"] for item in row.body.get("attachments", []) if item["server_id"] in stopped]
+        servers = [identity for identity in volume.holders(draft.facts.old, row) if identity in stopped]
         step = _content(draft, row, [begin, *(stopped[identity] for identity in servers)])
         for identity in servers:
             arrived[identity].append(step)
     for row in draft.facts.owned(server.KIND.name, project):
-        if row.id in stopped and not from_volume(row):
+        if row.id in stopped and not boots_from_volume(draft.facts.old, row):
             identity = row.body["image"]["id"]
             image = draft.facts.old.all("image").get(identity)
             arrived[row.id].append(_root(draft, row, stopped[row.id], image))
@@ -178,6 +189,7 @@ def _content(draft: Draft, row: Row, after: list[str]) -> str:
             after=[*after, volume.access_step(row)],
             queue=draft.queue(row),
         )
+    _check_reimage(draft)
     here = draft.ref(volume.KIND.name, row.id)
     by_image = VolumeImage(
         cloud=draft.new,
@@ -197,6 +209,21 @@ def _content(draft: Draft, row: Row, after: list[str]) -> str:
     )
 
 
+@dataclass
+class Reimage:
+    """Whether the reader was told that the new Cinder cannot write images into volumes."""
+
+    told: bool = False
+
+
+def _check_reimage(draft: Draft) -> None:
+    """Content by images needs a Cinder that writes an image into a volume that is there."""
+    note = draft.note(Reimage)
+    if not note.told and not draft.facts.new.supports(volume.SERVICE, VOLUME):
+        note.told = True
+        draft.report("error", NO_REIMAGE(cloud=draft.new, version=VOLUME), hint=WITH_STORAGE())
+
+
 def _content_step(row: Row) -> str:
     return f"content volume/{row.id}"
 
@@ -204,7 +231,8 @@ def _content_step(row: Row) -> str:
 def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
     """The step that carries a server's own disk, with what the image that it was booted from says of it."""
     body: dict[str, Any] = image.body if image else {}
-    kept = ("hw_", "os_distro", "os_type", "os_version")
+    kept = disk_properties(body)
+    kept |= {name: new for name in BOOT_IMAGES if (new := draft.ref("image", body.get(name))) is not None}
     return draft.step(
         f"content server/{row.id}",
         RootContent(
@@ -214,7 +242,7 @@ def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
             source=row.id,
             to=draft.ref(server.KIND.name, row.id),
             project=draft.ref("project", row.project),
-            image={key: value for key, value in body.items() if key.startswith(kept)},
+            image=kept,
             shelved=row.status.startswith("SHELVED"),
             size=int(body.get("size") or 0),
         ),
@@ -278,7 +306,8 @@ def _flatten(draft: Draft, row: Row) -> str:
     """The step that makes a volume independent that became a clone, when its servers run again. It stands outside of
     the window: neither what is cut over next nor how far this project is waits for it, only the end of the move does.
     """
-    servers = [draft.facts.old.all(server.KIND.name).get(item["server_id"]) for item in row.body.get("attachments", [])]
+    holders = volume.holders(draft.facts.old, row)
+    servers = [draft.facts.old.all(server.KIND.name).get(identity) for identity in holders]
     started = [_start_step(one) for one in servers if one and _moved(draft, one) and server.runs(one)]
     return draft.step(
         f"flatten volume/{row.id}",

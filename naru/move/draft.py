@@ -213,11 +213,6 @@ class Draft:
         file = str(Path(self.options.directory) / ARCHIVE)
         return archived(file, self.facts.old.snapshot, row.kind, row.id, path)
 
-    def metadata(self, row: Row, field: str = "metadata") -> dict[str, Any]:
-        """The old thing's metadata as a request has it: see `own_text` for which values are `private`."""
-        found = row.body.get(field) or {}
-        return {name: self.private(row, field, name) if own_text(name) else value for name, value in found.items()}
-
     # -- deciding
 
     def match(self, row: Row, new: str, why: Text, changes: Iterable[FieldChange] = ()) -> None:

@@ -15,7 +15,7 @@ from naru.inventory.rows import Row
 from naru.move.called import called
 
 # indexes by what every row has, beside those by paths in the answers
-OWNER, NAME = "row: project", "row: name"
+OWNER, NAME, FOLDED = "row: project", "row: name", "row: name in any case"
 
 
 class Side:
@@ -78,6 +78,10 @@ class Side:
         newest = self.itself["versions"].get(service)
         return newest is not None and parse(newest) >= parse(version)
 
+    def version(self, service: str, newest: str) -> str:
+        """The microversion to ask the service in: `newest`, or its own newest where it does not go up to that."""
+        return newest if self.supports(service, newest) else str(self.itself["versions"].get(service) or "")
+
     def extensions(self, service: str) -> frozenset[str]:
         """What the service can beyond its core: see `naru.cloud.client.Cloud.extensions`."""
         return frozenset(self.itself["extensions"].get(service, ()))
@@ -98,6 +102,12 @@ class Side:
         rows = self.all(kind)
         return [rows[text]] if text in rows else self._index(kind, NAME, lambda row: (row.name,)).get(text, [])
 
+    def alike(self, kind: str, name: str) -> Sequence[Row]:
+        """The things with that name; if there is none, those whose name differs from it in upper and lower case alone:
+        most clouds' databases take that for the same, and refuse to have both."""
+        same = self._index(kind, NAME, lambda row: (row.name,)).get(name)
+        return same or self._index(kind, FOLDED, lambda row: (row.name.casefold(),)).get(name.casefold(), [])
+
 
 def names(projects: Mapping[str, str]) -> dict[str, str]:
     """What each project is called: its name, or its id where two have one name. `projects` are names by id."""
@@ -117,6 +127,8 @@ class Facts:
         rows = old.all("project").values()
         chosen = [self._project(text) for text in projects] if projects else [row for row in rows if _movable(row)]
         self.projects = {row.id: row for row in chosen}
+        self.whole = not projects
+        """Whether all of the cloud is moved."""
 
     def _project(self, text: str) -> Row:
         found = self.old.named("project", text)
@@ -167,12 +179,36 @@ def _movable(row: Row) -> bool:
 def disks(side: Side, row: Row) -> list[tuple[Row, dict[str, Any]]]:
     """The server's volumes in device order, each with what Nova says of it."""
     attached = row.body.get("os-extended-volumes:volumes_attached") or []
-    known = side.all("volume")
+    known, devices, root = side.all("volume"), _devices(side, row), root_device(row)
 
-    def device(entry: dict[str, Any]) -> tuple[int, str]:
-        volume = known.get(entry["id"])
-        attachments = volume.body.get("attachments", []) if volume else []
-        name = next((item.get("device") or "" for item in attachments if item["server_id"] == row.id), "")
-        return len(name), name  # vdz comes before vdaa
+    def device(entry: dict[str, Any]) -> tuple[bool, int, str]:
+        name = devices.get(entry["id"], "")
+        return name != root, len(name), name  # vdz comes before vdaa
 
     return [(known[entry["id"]], entry) for entry in sorted(attached, key=device) if entry["id"] in known]
+
+
+def root_device(row: Row) -> str:
+    """What the server's root disk is called, "" where the cloud does not say."""
+    return str(row.body.get("OS-EXT-SRV-ATTR:root_device_name") or "")
+
+
+def boots_from_volume(side: Side, row: Row) -> bool:
+    """Whether the server's root disk is a volume. One that was asked for with an image and a volume to boot from still
+    says that it has the image: what is attached as its root disk counts."""
+    if not row.body.get("image"):
+        return True
+    root = root_device(row)
+    return bool(root) and root in _devices(side, row).values()
+
+
+def _devices(side: Side, row: Row) -> dict[str, str]:
+    """By volume: the device as which the server has it, as Cinder says. Cinder forgets that of a shelved server, whose
+    volumes it only reserves; Nova is asked for those."""
+    found = {one.body["volumeId"]: one.body for one in side.by("volume attachment", "server_id", row.id)}
+    for entry in row.body.get("os-extended-volumes:volumes_attached") or []:
+        volume = side.all("volume").get(entry["id"])
+        for item in (volume.body.get("attachments") or []) if volume else []:
+            if item["server_id"] == row.id:
+                found[entry["id"]] = item
+    return {volume: str(one.get("device") or "") for volume, one in found.items()}

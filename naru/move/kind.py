@@ -69,6 +69,9 @@ class Kind:
     harmless: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     """By field: the values that are as good as none: they need no extension, and nobody misses them."""
 
+    says_nothing: Callable[[str, Any], bool] = lambda name, value: False
+    """Whether a field with that value is as good as none: the same, of fields whose names are not known beforehand."""
+
     # -- keeping
     handled: frozenset[str] = frozenset()
     """Further fields that the module keeps by itself, in another form or by another request."""
@@ -172,6 +175,8 @@ class Kind:
         known = {*self.sent, *self.handled, *kept}
         for name, value in row.body.items():
             if name in OWN or name in known or value in (*NOTHING, *self.harmless.get(name, ())):
+                continue
+            if self.says_nothing(name, value):
                 continue
             if name in self.not_kept:
                 yield FieldChange(name, value, None, self.not_kept[name])

@@ -14,9 +14,8 @@ from naru.errors import InputError
 from naru.inventory.rows import Row
 from naru.messages import say
 from naru.move.decisions import Decision
-from naru.move.facts import Side, disks
+from naru.move.facts import Side, boots_from_volume, disks
 from naru.move.kinds import BY_NAME
-from naru.move.kinds.disks import from_volume
 from naru.move.kinds.flavor import flavor_id
 from naru.move.kinds.port import INTERFACES
 from naru.move.left import Key
@@ -320,7 +319,7 @@ def _of_trunk(old: Side, row: Row) -> Iterator[Row]:
 def _of_image_member(old: Side, row: Row) -> Iterator[Row]:
     """The servers of the project that were booted from the image."""
     for server in old.by("server", "image.id", row.body["image_id"]):
-        if server.project == row.body["member_id"] and not from_volume(server):
+        if server.project == row.body["member_id"] and not boots_from_volume(old, server):
             yield server
 
 

@@ -19,7 +19,7 @@ from naru.inventory.rows import Row
 from naru.messages import say
 from naru.move.facts import Facts
 from naru.move.kinds import SECTIONS
-from naru.move.mapping import AS_WRITTEN, CREATE, Choice, Need, Section, known
+from naru.move.mapping import AS_WRITTEN, CREATE, LEAVE, Choice, Need, Section, known
 
 FORMAT = 1
 SECTION_BY_NAME: Mapping[str, Section] = {section.name: section for section in SECTIONS}
@@ -117,6 +117,8 @@ def _check(facts: Facts, written: Map) -> None:
                 problems.append(f"{where}: {target} is none of {', '.join(section.words)}")
             elif target == CREATE and not section.creatable:
                 problems.append(f"{where}: a {section.name.rstrip('s')} cannot be created by a move; name one")
+            elif target == LEAVE and section.leavable:
+                continue
             elif target not in (None, CREATE) and section.kind:
                 found = facts.new.named(section.kind, str(target))
                 if len(found) > 1:

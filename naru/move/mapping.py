@@ -11,10 +11,16 @@ from naru.move.facts import Facts
 
 CREATE = "create"
 LEAVE = "leave"
-"""Stands in a section for what has no counterpart and is done without: whatever names it loses that, and it is told."""
+"""The target of what has no counterpart and is done without, or is not moved, in sections where that may be said: it
+is told."""
 
 AS_WRITTEN = message("move.map.as_written", en="as written", ko="map.yaml에서 지정했습니다")
 SAME_NAME = message("move.map.same_name", en="same name", ko="이름이 같습니다")
+SAME_BUT_CASE = message(
+    "move.map.same_but_case",
+    en="same name, in other upper and lower case",
+    ko="대소문자만 다른 같은 이름입니다",
+)
 ABSENT = message("move.map.absent", en="not on the new cloud", ko="새 클라우드에 없습니다")
 ABSENT_BUT = message("move.map.absent_but", en="not on the new cloud; {known}", ko="새 클라우드에 없습니다({known})")
 HAS = message("move.map.has", en="{cloud} has {names}", ko="{cloud} 클라우드에 있는 것: {names}")
@@ -67,8 +73,9 @@ Match = tuple[str | None, Text]
 class Section:
     """A section of the file. `kind` is what its values name ("" for mere names); its keys name the same, or only
     something that things of the old cloud say, with `mentioned` (a zone may be gone whose name its servers still have).
-    `what` is its comment, `creatable` whether `create` may stand there, `words` are further words that may, and
-    with `only` nothing else. `uses` gives what the projects use of it, `match` finds a counterpart."""
+    `what` is its comment, `creatable` whether `create` may stand there, `leavable` whether `leave` may,
+    `words` are further words that may, and with `only` nothing else. `uses` gives what the projects use of it, `match`
+    finds a counterpart."""
 
     name: str
     kind: str
@@ -76,6 +83,7 @@ class Section:
     uses: Callable[[Facts], Iterator[Use]]
     match: Callable[[Facts, Need], Match]
     creatable: bool = False
+    leavable: bool = False
     mentioned: bool = False
     words: tuple[str, ...] = ()
     only: bool = False
@@ -91,6 +99,13 @@ def of_others(facts: Facts, kind: str, identity: Any, user: str) -> Iterator[Use
 def same_name(facts: Facts, kind: str, need: Need) -> Sequence[Row]:
     """What the new cloud has of the kind with the name of what is needed."""
     return facts.new.named(kind, need.row.name if need.row else need.key)
+
+
+def same_but_case(facts: Facts, kind: str, need: Need) -> tuple[Sequence[Row], Text]:
+    """As `same_name`, of kinds whose names no database keeps twice, in whatever case; and why they are the same."""
+    name = need.row.name if need.row else need.key
+    found = facts.new.alike(kind, name)
+    return found, SAME_BUT_CASE() if found and found[0].name != name else SAME_NAME()
 
 
 def known(facts: Facts, kind: str) -> Text:

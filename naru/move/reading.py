@@ -14,7 +14,8 @@ from naru.inventory.capacity import resources
 from naru.inventory.cloud_reading import CloudReading
 from naru.inventory.database import Database
 from naru.move import mapfile, result
-from naru.move.facts import Facts, Side
+from naru.move.facts import Facts, Side, boots_from_volume
+from naru.move.kinds.image import has_data
 from naru.move.outcome import Outcome
 from naru.move.work import ARCHIVE, Work
 
@@ -22,7 +23,7 @@ OF_THE_NEW = frozenset(("volume pool",))
 """What is asked of the new cloud alone: where its volumes may come to."""
 DISPENSABLE = OF_THE_NEW | {
     *("allocation candidates", "aggregate", "hypervisor", "compute service", "network agent"),
-    *("network availability zone", "QoS specification", "volume type access"),
+    *("network availability zone", "QoS specification", "volume type access", "image data"),
 }
 """What a plan is made without where it cannot be read. Rules take it for unknown, and the plan says so; a scheduler or
 agent that is down keeps nobody from planning."""
@@ -77,8 +78,13 @@ def read(
         known = facts.old.all("flavor")
         # the map may make any flavor of the new cloud of one: which, is not known yet
         there = facts.new.all("flavor").values()
-        room = {resources(row) for row in (*there, *(row for row in flavors if row.id in known))}
-        list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), ((), room)))
+        ways = {boots_from_volume(facts.old, row) for row in facts.owned("server")}
+        wanted = [(theirs.side, row) for row in there] + [(ours.side, row) for row in flavors if row.id in known]
+        room = {resources(row.body, side.extra_specs(row.id), from_volume=way) for side, row in wanted for way in ways}
+        images = {need.row.id for need in mapfile.needs(facts) if need.section == "images" and need.row}
+        images |= {row.id for row in facts.owned("image")}
+        looked = {one for one in images if has_data(facts.old.all("image")[one])}
+        list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), ((), room), (looked, ())))
     return facts
 
 
@@ -106,11 +112,14 @@ class _SideReading:
         self.side = Side(archive, self._reading.snapshot, cloud.name)
         self._check()
 
-    def finish(self, projects: Collection[str], room: Collection[str] = ()) -> None:
-        """Reads the quotas of the users of `projects` (ids), and whether there is `room` for resources."""
+    def finish(self, projects: Collection[str], room: Collection[str] = (), images: Collection[str] = ()) -> None:
+        """Reads the quotas of the users of `projects` (ids), whether there is `room` for resources, and what the data
+        of `images` (ids) is."""
         self._reading.user_quotas(projects)
         if room:
             self._reading.room(room)
+        if images:
+            self._reading.image_data(images)
         self._check()
         self._reading.end()
 

@@ -8,10 +8,12 @@ from naru.move.kinds import Rule, user
 
 RULES: tuple[Rule, ...] = (
     check.undecided,
+    check.other_case,
     check.unread,
     check.unused_places,
     *OF_KINDS,
     cutover.prepared,
+    user.options,
     user.disabled,
     cutover.cut_over,
     cutover.finalize,

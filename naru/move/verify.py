@@ -80,7 +80,8 @@ class Verifier:
             expected |= kind.after_cutover(self.old, row, self._map) | kind.arrives(row)
             actual |= kind.after_cutover(self.new, counterpart, _as_it_is)
         for field in sorted(expected):
-            if field not in actual and expected[field] in (*NOTHING, *kind.harmless.get(field, ())):
+            nothing = expected[field] in (*NOTHING, *kind.harmless.get(field, ()))
+            if field not in actual and (nothing or kind.says_nothing(field, expected[field])):
                 continue
             if comparable(field, expected[field]) != comparable(field, actual.get(field)):
                 old, new = expected[field], actual.get(field)

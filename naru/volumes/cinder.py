@@ -1,11 +1,15 @@
 """What of Cinder's backends is the same for all storages: how a volume is named, and who reaches it."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import pydantic
 
 from naru.volumes.volume import Location
+
+NAME_ID = "os-vol-mig-status-attr:name_id"
+"""What of a volume's admin view names it at its backend, where that is not its id."""
 
 
 class CinderBackend(pydantic.BaseModel):
@@ -22,6 +26,11 @@ class CinderBackend(pydantic.BaseModel):
     @abstractmethod
     def location(self, name: str) -> Location:
         """Where the volume of this name is. Raises InputError when it cannot be found."""
+
+    def confirmed(self, location: Location, volume: Mapping[str, Any]) -> Location:
+        """The location, with what is said of this one `volume` (Cinder's answer). Raises InputError when what is there
+        is not what is said of it."""
+        return location
 
     @pydantic.field_validator("template")
     @classmethod

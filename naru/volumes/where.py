@@ -12,13 +12,12 @@ import yaml
 from naru import yamlfile
 from naru.errors import InputError
 from naru.volumes.ceph.cinder import RbdDriver
-from naru.volumes.cinder import CinderBackend
+from naru.volumes.cinder import NAME_ID, CinderBackend
 from naru.volumes.files.cinder import FileDriver
 from naru.volumes.volume import Location
 
 # what of a volume's admin view says where it is
 HOST = "os-vol-host-attr:host"
-NAME_ID = "os-vol-mig-status-attr:name_id"
 FORMAT = 1
 DRIVERS = (RbdDriver, FileDriver)
 """How Cinder's backends of each storage are described: the field `kind` says which one it is."""
@@ -88,7 +87,7 @@ def location(volume: Mapping[str, Any], backends: Backends) -> Location:
             detail="described: " + (", ".join(sorted(backends.backends)) or "none"),
         )
     name = backend.template.replace("%s", str(volume.get(NAME_ID) or volume["id"]))
-    return backend.location(name)
+    return backend.confirmed(backend.location(name), volume)
 
 
 def described(host: str, backends: Backends) -> CinderBackend | None:

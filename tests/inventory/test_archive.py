@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from naru.errors import InputError
 from naru.inventory.archive import Archive
 from naru.inventory.compare import compare
-from naru.inventory.kinds import BY_NAME, ITSELF, KINDS, MEMBER, RESOURCES, values
+from naru.inventory.kinds import BY_NAME, DATA, ITSELF, KINDS, MEMBER, RESOURCES, values
 from naru.inventory.read import Reading
 from naru.inventory.rows import Row
 
@@ -27,7 +27,7 @@ JSON = st.recursive(
 )
 
 # what stands in the path of a kind that is no list of a service
-OTHERS: dict[str, set[str]] = {MEMBER: {"project", "user"}, RESOURCES: {"resources"}, ITSELF: set()}
+OTHERS: dict[str, set[str]] = {MEMBER: {"project", "user"}, RESOURCES: {"resources"}, DATA: {"image"}, ITSELF: set()}
 
 
 def network(identity: str, **fields: Any) -> Row:

@@ -67,18 +67,26 @@ def test_what_a_cloud_can_do_is_a_row(server: Service, tmp_path: Path) -> None:
     }
 
 
-def flavor(**fields: Any) -> Row:
-    return Row.of(BY_NAME["flavor"], {"id": "f", "name": "f", "vcpus": 2, "ram": 512, "disk": 0, **fields})
+def flavor(specs: dict[str, str] | None = None, from_volume: bool = False, **fields: Any) -> str:
+    body = {"id": "f", "name": "f", "vcpus": 2, "ram": 512, "disk": 0, **fields}
+    return resources(body, specs or {}, from_volume=from_volume)
 
 
-def test_the_resources_of_a_flavor_are_those_that_it_has() -> None:
-    assert resources(flavor()) == "VCPU:2,MEMORY_MB:512"
-    assert resources(flavor(disk=3)) == "VCPU:2,MEMORY_MB:512,DISK_GB:3"
+def test_the_resources_of_a_flavor_are_those_that_nova_asks_for() -> None:
+    assert flavor() == "VCPU:2,MEMORY_MB:512"
+    assert flavor(disk=3, swap="") == "VCPU:2,MEMORY_MB:512,DISK_GB:3"
+    sizes: dict[str, Any] = {"disk": 3, "OS-FLV-EXT-DATA:ephemeral": 10, "swap": 1025}
+    assert flavor(**sizes) == "VCPU:2,MEMORY_MB:512,DISK_GB:15"
+    assert flavor(from_volume=True, **sizes) == "VCPU:2,MEMORY_MB:512,DISK_GB:12"
+    assert flavor(from_volume=True, disk=3) == "VCPU:2,MEMORY_MB:512"
+    own = {"resources:VCPU": "0", "resources:CUSTOM_GOLD": "1", "resources1:VGPU": "1", "trait:X": "required"}
+    assert flavor(own) == "MEMORY_MB:512,CUSTOM_GOLD:1"
+    assert flavor({"hw:cpu_policy": "dedicated"}) == "MEMORY_MB:512"
 
 
 def test_room_is_asked_for_once_each(server: Service, tmp_path: Path) -> None:
     server.usual = answer
-    wanted = {resources(flavor()), resources(flavor(ram=999))}
+    wanted = {flavor(), flavor(ram=999)}
     with Archive(tmp_path / "a.db") as archive, Cloud("c", config_files=[clouds_yaml(tmp_path, server)]) as cloud:
         reading = read_room(cloud, archive, archive.begin("c"), wanted)
         rows = {row.id: row.body for row in archive.rows(1, kind=KIND.name)}

@@ -40,7 +40,7 @@ NOT_MADE = {
     "volume type",
 }
 """Nothing of these kinds is ever made."""
-NOT_SEEN = {"address group", "port forwarding"}
+NOT_SEEN = {"role inference", "address group", "port forwarding"}
 """The clouds that the golden plans are of have none of these, or they are made without a decision in them."""
 NEW = "x:new"
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from naru.messages import say
-from naru.move.draft import Draft
+from naru.move import mapfile, planner
+from naru.move.draft import Draft, Options
 from naru.move.verify import Verifier
 
 from .test_mapping import MINA, Given, facts, planned
@@ -153,3 +154,57 @@ def test_it_is_compared_field_by_field_once_the_project_is_final(
     assert list(Verifier(draft.facts.old, new, made, {"p"}, set()).differences(decision)) == []
     found = Verifier(draft.facts.old, new, made, {"p"}, {"p"}).differences(decision)
     assert {one.field: (one.old, one.new) for one in found} == differing
+
+
+TYPES = [{"id": name, "name": name} for name in ("fast", "swift", "slow", "unused")]
+PER_TYPE = {
+    **{"volumes": 10, "gigabytes": -1, "volumes_fast": 3, "volumes_swift": 4, "gigabytes_fast": -1},
+    **{"gigabytes_swift": 50, "volumes_slow": 0, "volumes_unused": -1},
+}
+ON_NEW = {"volumes": 1, "gigabytes": 1, "volumes_nfs": -1, "gigabytes_nfs": -1}
+
+
+def of_types(target: str | None = "nfs") -> Draft:
+    """A plan in which both quick types become one, and nothing is of the slow one."""
+    old = {"volume type": TYPES, "volume quota": [project("p", **PER_TYPE)], "volume": []}
+    new = {"volume quota": [project("x", **ON_NEW)], "volume type": [{"id": "n", "name": "nfs"}]}
+    found = facts(OLD | old, new)
+    written = mapfile.EMPTY.model_copy(update={"volume_types": {"fast": target, "swift": "nfs"}})
+    return planner.make(found, mapfile.choose(found, written), Options(key="/key"), settings={})
+
+
+def test_quotas_of_volume_types_follow_the_map_and_are_added_up() -> None:
+    draft = of_types()
+    (_, _, exact), *_ = requests(draft, "volume quota/p exact")
+    assert exact == {"volumes": 10, "gigabytes": -1, "volumes_nfs": 7, "gigabytes_nfs": -1}
+    changes = {change.field: change.new for change in draft.decisions["volume quota", "p"].changes}
+    # no limit on a type that nobody uses is nothing that could be lost
+    assert changes == {
+        "volumes_fast": {"volumes_nfs": 3},
+        "volumes_swift": {"volumes_nfs": 4},
+        "gigabytes_swift": {"gigabytes_nfs": 50},
+        "volumes_slow": None,
+    }
+    (told,) = [found for found in draft.plan.findings if found.about == "p" and "cannot be kept" in say(found.summary)]
+    assert "volumes_slow" in say(told.summary) and "unused" not in say(told.summary)
+    assert draft.choices["volume_types", "slow"].target == "leave"
+
+
+def test_no_limit_of_a_type_that_the_new_cloud_does_not_have_is_no_difference() -> None:
+    draft = of_types()
+    new = Given(
+        "new", {"volume quota": [project("np", **{**ON_NEW, "volumes": 10, "gigabytes": -1, "volumes_nfs": 7})]}
+    )
+    verifier = Verifier(draft.facts.old, new, {"project p": "np"}, {"p"}, {"p"})
+    found = list(verifier.differences(draft.decisions["volume quota", "p"]))
+    assert {one.field: bool(one.rule) for one in found} == dict.fromkeys(
+        ("volumes_fast", "volumes_swift", "gigabytes_swift", "volumes_slow"), True
+    )
+
+
+def test_a_type_that_volumes_have_cannot_be_left() -> None:
+    volume = {"id": "w", "name": "w", "os-vol-tenant-attr:tenant_id": "p", "volume_type": "fast", "size": 1}
+    found = facts(OLD | {"volume type": TYPES, "volume": [{**volume, "status": "available"}]})
+    written = mapfile.EMPTY.model_copy(update={"volume_types": {"fast": "leave"}})
+    draft = planner.make(found, mapfile.choose(found, written), Options(key="/key"), settings={})
+    assert any("cannot be left" in say(one.summary) for one in draft.plan.findings if one.severity == "error")

@@ -13,8 +13,9 @@ from naru.move import mapfile
 from naru.move.decisions import Decision
 from naru.move.draft import Draft, Options
 from naru.move.facts import Facts
-from naru.move.kinds import BY_NAME, flavor, image, key_pair, server, server_group
+from naru.move.kinds import BY_NAME, boot_image, flavor, image, key_pair, server, server_group, texts
 from naru.move.kinds.disks import root_volumes
+from naru.move.steps.by_image import disk_properties
 from naru.plan.model import Plan, Step
 
 from .test_mapping import Given
@@ -51,7 +52,8 @@ def drafted(
     draft.match(facts.old.all("user")[MINA], "new mina", "")
     for volume in facts.old.all("volume").values():
         draft.match(volume, f"new {volume.id}", "")
-    for rule in (flavor.flavors, key_pair.key_pairs, image.images, server_group.server_groups, server.servers):
+    rules = (flavor.flavors, key_pair.key_pairs, image.images, boot_image.of_servers)
+    for rule in (*rules, server_group.server_groups, server.servers):
         rule(draft)
     return draft
 
@@ -72,7 +74,8 @@ def test_what_users_would_not_show_is_in_no_plan() -> None:
         "naru": body["metadata"]["naru"]
     }
     assert body["metadata"]["db.token"] == {"$archive": ["server", "w"], "path": ["metadata", "db.token"], **where}
-    assert draft.metadata(Row("volume", "v", "v", "p", "", disk))["admin_password"]["$archive"] == ["volume", "v"]
+    kept, _ = texts.pairs(draft, Row("volume", "v", "v", "p", "", disk), "metadata", own)
+    assert kept["admin_password"]["$archive"] == ["volume", "v"]
 
 
 def steps(draft: Draft) -> dict[str, Step]:
@@ -106,7 +109,7 @@ def test_what_becomes_of_a_server_follows_from_its_status(status: str, task: Any
 def test_all_that_is_in_the_way_of_a_server_is_said_at_once() -> None:
     nic = {"id": "o", "device_id": "v", "device_owner": "compute:nova", "mac_address": "fa:16:3e:00:00:01"}
     draft = drafted([machine("v", image={"id": "gone"})], {"port": [nic]})
-    assert say(decision(draft, "server", "v").why) == "its port o is not moved; its image gone is not on the new cloud"
+    assert say(decision(draft, "server", "v").why) == "its port o is not moved"
     draft = drafted([machine("v", image="")])
     assert say(decision(draft, "server", "v").why) == "it has neither an image nor a volume to boot from"
 
@@ -183,3 +186,154 @@ def test_only_what_is_given_is_among_the_arguments() -> None:
     assert data.arguments() == {
         **{"cloud": "c", "service": "image", "old": "o", "from": "i", "to": {"$ref": "image/i"}, "size": None}
     }
+
+
+def release(compute: str) -> dict[str, Any]:
+    """A new cloud whose Nova goes up to this microversion."""
+    versions = {"compute": compute, "block-storage": "3.71"}
+    return {"cloud": [{"name": "new", "user_id": "a", "versions": versions, "extensions": {}}]}
+
+
+@pytest.mark.parametrize(
+    ("newest", "asked", "fields"),
+    [
+        ("2.53", "2.53", {"description", "tags"}),
+        ("2.79", "2.79", {"description", "tags"}),
+        ("2.90", "2.90", {"description", "tags", "hostname"}),
+        ("2.103", "2.96", {"description", "tags", "hostname"}),
+    ],
+)
+def test_fields_are_asked_for_in_a_version_that_has_them(newest: str, asked: str, fields: set[str]) -> None:
+    texts = {"description": "d", "tags": ["t"], "OS-EXT-SRV-ATTR:hostname": "v1", "name": "v1"}
+    draft = drafted([machine("v", **texts)], new=release(newest))
+    args = steps(draft)["server/v"].args
+    assert args["version"] == asked
+    assert {"description", "tags", "hostname"} & args["body"].keys() == fields
+
+
+def test_a_host_name_that_cannot_be_kept_is_told() -> None:
+    named = machine("v", **{"OS-EXT-SRV-ATTR:hostname": "web.example.com", "name": "web.example.com"})
+    draft = drafted([named], new=release("2.90"))
+    assert "OS-EXT-SRV-ATTR:hostname" in [change.field for change in decision(draft, "server", "v").changes]
+    (told,) = [found for found in draft.plan.findings if found.about == "v"]
+    assert "host name than web.example.com" in say(told.summary)
+    kept = drafted([named], new=release("2.94"))
+    assert steps(kept)["server/v"].args["body"]["hostname"] == "web.example.com" and not kept.plan.findings
+
+
+@pytest.mark.parametrize("link", [True, False])
+def test_disks_whose_content_no_api_reads_are_told(link: bool) -> None:
+    large = {**SMALL, "OS-FLV-EXT-DATA:ephemeral": 5, "swap": 64}
+    remembered = {"original_name": "gone", "ram": 1, "vcpus": 1, "disk": 1, "ephemeral": 5, "swap": 64}
+    one = machine("v") if link else machine("v", flavor_link={}, flavor=remembered)
+    draft = drafted([one], {"flavor": [large]}, {"flavor": [large]})
+    (told,) = [found for found in draft.plan.findings if found.about == "v"]
+    assert "ephemeral disk of 5 GiB, swap disk of 64 MiB arrives empty" in say(told.summary)
+    (change,) = [one for one in decision(draft, "server", "v").changes if one.field == "local disks"]
+    assert change.old == {"OS-FLV-EXT-DATA:ephemeral": 5, "swap": 64}
+
+
+def test_a_server_that_names_an_image_and_boots_from_its_volume_is_made_so() -> None:
+    attachments = [{"server_id": "v", "device": "/dev/vda"}]
+    volume = {"id": "w", "name": "w", "os-vol-tenant-attr:tenant_id": "p", "attachments": attachments}
+    attached = {"os-extended-volumes:volumes_attached": [{"id": "w"}], "OS-EXT-SRV-ATTR:root_device_name": "/dev/vda"}
+    draft = drafted([machine("v", **attached)], {"volume": [volume]})
+    body = steps(draft)["server/v"].args["body"]
+    assert body["imageRef"] == {"$ref": f"image/{IMAGE}", "field": "id"}
+    assert [(disk["uuid"], disk["boot_index"]) for disk in body["block_device_mapping_v2"]] == [("new w", 0)]
+    assert root_volumes(draft) == {"w"}
+    gone = drafted([machine("v", image={"id": "gone"}, **attached)], {"volume": [volume]})
+    assert "imageRef" not in steps(gone)["server/v"].args["body"] and "image/gone" not in steps(gone)
+
+
+def test_an_empty_image_stands_in_for_one_that_was_deleted() -> None:
+    draft = drafted([machine("v", image={"id": "gone"}), machine("w", image={"id": "gone"})])
+    assert decision(draft, "image", "gone").decision == "create"
+    made = steps(draft)["image/gone data"]
+    assert made.kind == "move.empty_image" and ("image/gone data", "server/v") in draft.plan.edges
+    assert steps(draft)["server/w"].args["body"]["imageRef"] == {"$ref": "image/gone", "field": "id"}
+    told = [say(found.summary) for found in draft.plan.findings]
+    assert len([text for text in told if "its image gone was deleted" in text]) == 2
+
+
+ACCESS = {"flavor_id": "f", "tenant_id": "np"}
+
+
+@pytest.mark.parametrize(("access", "given"), [([], True), ([ACCESS], False)])
+def test_a_project_is_let_to_a_private_flavor_that_is_there(access: list[dict[str, Any]], given: bool) -> None:
+    private = {**SMALL, "os-flavor-access:is_public": False}
+    draft = drafted([machine("v")], new={"flavor": [private], "flavor access": access})
+    if given:
+        made = steps(draft)["flavor/f access p"].args
+        assert made["requests"][0]["body"] == {"addTenantAccess": {"tenant": "new p"}}
+        assert made["undo"][0]["body"] == {"removeTenantAccess": {"tenant": "new p"}}
+        assert ("flavor/f access p", "server/v") in draft.plan.edges
+        assert "private on new" in say(draft.plan.findings[0].summary)
+    draft = drafted([machine("v")], new={"flavor": [private], "flavor access": [{**ACCESS, "tenant_id": "new p"}]})
+    assert "flavor/f access p" not in steps(draft)
+
+
+OTHERS = {**DEBIAN, "owner": "x", "visibility": "private"}
+
+
+@pytest.mark.parametrize(
+    ("visibility", "member", "asked"),
+    [
+        ("public", "", []),
+        ("shared", "accepted", []),
+        ("shared", "pending", ["POST", "PUT"]),
+        ("shared", "", ["POST", "PUT"]),
+        ("private", "", ["POST", "PUT"]),
+    ],
+)
+def test_a_project_is_let_to_an_image_of_others_that_is_there(visibility: str, member: str, asked: list[str]) -> None:
+    there = {**DEBIAN, "owner": "theirs", "visibility": visibility}
+    members = [{"image_id": IMAGE, "member_id": "new p", "status": member}] if member else []
+    draft = drafted([machine("v")], {"image": [OTHERS]}, {"image": [there], "image member": members})
+    step = steps(draft).get(f"image/{IMAGE} member p")
+    assert ([one["method"] for one in step.args["requests"]] if step else []) == asked
+    if asked:
+        assert step and step.args["undo"][0]["method"] == "DELETE" and (step.id, "server/v") in draft.plan.edges
+    shared = steps(draft).get(f"image/{IMAGE} shared")
+    assert bool(shared) == (visibility == "private")
+    if shared and step:
+        assert [one["body"][0]["value"] for one in (*shared.args["requests"], *shared.args["undo"])] == [
+            "shared",
+            "private",
+        ]
+        assert (shared.id, step.id) in draft.plan.edges
+
+
+MAPPING = [{"source_type": "snapshot", "destination_type": "volume", "boot_index": 0, "snapshot_id": "s"}]
+OF_SNAPSHOTS = {
+    **{"id": IMAGE, "name": "golden", "owner": "p", "status": "active", "size": 0, "checksum": "d41d"},
+    **{
+        "disk_format": "qcow2",
+        "container_format": "bare",
+        "block_device_mapping": json.dumps(MAPPING),
+        "bdm_v2": "True",
+    },
+}
+SNAPSHOT = {"id": "s", "name": "s", "os-extended-snapshot-attributes:project_id": "p"}
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_an_image_of_snapshots_names_those_of_the_new_cloud(moved: bool) -> None:
+    draft = drafted([], {"image": [OF_SNAPSHOTS], "snapshot": [SNAPSHOT]})
+    if moved:
+        draft.match(draft.facts.old.all("snapshot")["s"], "new s", "")
+    image.of_servers_on_volumes(draft)
+    found = decision(draft, "image", IMAGE)
+    if not moved:
+        assert found.decision == "leave" and "snapshots that are not moved: s" in say(found.why)
+        return
+    made = steps(draft)[f"image/{IMAGE}"]
+    assert made.kind == "move.mapped_image" and made.args["mapping"] == [{**MAPPING[0], "snapshot_id": "new s"}]
+    assert made.args["body"]["disk_format"] == "raw" and "block_device_mapping" not in made.args["body"]
+    assert made.args["body"]["bdm_v2"] == "True" and f"image/{IMAGE} data" in steps(draft)
+
+
+def test_what_an_image_says_of_its_disk_is_kept_when_the_disk_goes_by_another_one() -> None:
+    said = {"os_secure_boot": "required", "hw_firmware_type": "uefi", "img_hide_hypervisor_id": "true", "mine": "x"}
+    other = {"trait:HW_CPU_X86_AVX2": "required", "base_image_ref": "b", "img_signature": "s", "os_glance_x": "y"}
+    assert disk_properties({**DEBIAN, **said, **other}) == {**said, "trait:HW_CPU_X86_AVX2": "required"}

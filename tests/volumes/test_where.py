@@ -1,6 +1,7 @@
 """Locations as text, and from what Cinder says of a volume."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,36 @@ def test_a_description_names_every_wrong_field(tmp_path: Path) -> None:
     assert load(file).backends["a"].template == "volume-%s"
     with pytest.raises(InputError, match="cannot be read"):
         load(tmp_path / "missing")
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("said", "own", "begins", "size", "taken", "problem"),
+    [
+        ("raw", None, b"\0\0\0\0", GIB, "raw", ""),
+        ("raw", None, b"QFI\xfb", GIB, "raw", ""),  # a guest's own
+        ("raw", None, b"QFI\xfb", 196608, "", "begins as qcow2, is said to be raw"),
+        ("raw", "qcow2", b"QFI\xfb", 196608, "qcow2", ""),
+        ("qcow2", None, b"QFI\xfb", 196608, "qcow2", ""),
+        ("qcow2", None, b"\0\0\0\0", GIB, "", "is said to be qcow2 and does not begin as one"),
+        ("qcow2", "raw", b"\0\0\0\0", GIB, "raw", ""),
+    ],
+)
+def test_the_format_of_a_file_is_said_and_has_to_fit(
+    tmp_path: Path, said: str, own: str | None, begins: bytes, size: int, taken: str, problem: str
+) -> None:
+    file = tmp_path / "volume-v"
+    file.write_bytes(begins)
+    os.truncate(file, size)
+    backend = {"kind": "file", "root": str(tmp_path), "format": said, "formats": {"v": own} if own else {}}
+    backends = Backends.model_validate({"backends": {"nfs": backend}})
+    volume = {"id": "v", "size": 1, "os-vol-host-attr:host": "h@nfs#pool"}
+    if problem:
+        with pytest.raises(InputError) as refused:
+            location(volume, backends)
+        assert problem in refused.value.summary and "volume v" in refused.value.summary
+        assert "formats: {v: " in refused.value.hint
+    else:
+        assert location(volume, backends) == File(str(file), taken)

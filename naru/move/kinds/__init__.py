@@ -14,6 +14,7 @@ from naru.move.kinds import (
     address_scope,
     application_credential,
     backup,
+    boot_image,
     cards,
     credential,
     default_security_group_rule,
@@ -22,6 +23,7 @@ from naru.move.kinds import (
     floating_ip,
     group,
     image,
+    image_format,
     key_pair,
     network,
     operators,
@@ -40,6 +42,7 @@ from naru.move.kinds import (
     snapshot,
     subnet,
     subnet_pool,
+    texts,
     trunk,
     user,
     volume,
@@ -57,16 +60,16 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(domain.KIND, domain.SECTION, domain.domains),
     *(project.KIND, project.projects),
     *(*quota.KINDS, quota.quotas),  # first of a project's own: room for all that comes
-    *(role.KIND, role.ASSIGNMENT, role.SECTION, role.roles),
+    *(role.KIND, role.INFERENCE, role.ASSIGNMENT, role.SECTION, role.roles),
     *(user.KIND, user.users, quota.USER, quota.user_quotas),
     *(group.KIND, group.MEMBERSHIP, group.groups),
-    *(role.assignments, role.domain_assignments),  # to users and groups
+    *(role.assignments, role.domain_assignments, role.from_above),  # to users and groups
     *(credential.KIND, credential.credentials),
     *(application_credential.KIND, application_credential.application_credentials),
     # what servers are booted from
     *(flavor.KIND, flavor.ACCESS, flavor.SECTION, flavor.flavors),
     *(key_pair.KIND, key_pair.key_pairs),
-    *(image.KIND, image.MEMBER, image.SECTION, image.images),
+    *(image.KIND, image.MEMBER, image.SECTION, image_format.SECTION, image.images, boot_image.of_servers),
     # networks, before what lies on them; networks of others, which are there, before all
     *(network.SECTION, network.PHYSICAL, public_addresses.SECTION, network.mapped),
     *(operators.SCOPES, operators.POOLS, operators.POLICIES, operators.mapped),
@@ -85,12 +88,14 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(floating_ip.KIND, floating_ip.FORWARDING, floating_ip.floating_ips),
     # volumes before the servers that have them; snapshots and backups after both
     *(volume_type.KIND, volume_type.SECTION, volume_type.types),
+    texts.KEYS,  # of volumes, and of what is made of them
     *(volume.KIND, volume.ZONES, volume.volumes),
     *(volume_group.KIND, volume_group.groups),
     *(volume_transfer.KIND, volume_transfer.transfers),
-    *(server_group.KIND, server_group.server_groups),
-    *(server.KIND, server.ZONES, server.servers, server.stranded, cards.order),
+    *(server_group.KIND, server_group.SECTION, server_group.server_groups),
+    *(server.KIND, server.ZONES, server.servers, server.stranded, volume.left_behind, cards.order),
     *(snapshot.KIND, snapshot.snapshots),
+    image.of_servers_on_volumes,  # they name snapshots
     *(backup.KIND, backup.CONTAINERS, backup.backups),
 )
 """All kinds, sections of the map and rules. The order is that in which the rules run, since each may look at what the

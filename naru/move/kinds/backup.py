@@ -6,12 +6,13 @@ from typing import Any
 from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.move import copies
+from naru.move.accepts import block_storage
 from naru.move.acting import actor, entered, owner_changes
 from naru.move.decisions import FieldChange
 from naru.move.draft import COPIES, LIMITS, Draft, kept, thing
 from naru.move.facts import Facts, Side
 from naru.move.kind import Kind
-from naru.move.kinds import volume
+from naru.move.kinds import texts, volume
 from naru.move.kinds.snapshot import MADE_ANEW, WAIT
 from naru.move.kinds.zones import zone
 from naru.move.mapping import Match, Need, Section, Use
@@ -98,6 +99,11 @@ OF_A_VOLUME = message(
     "move.backup.of_a_volume",
     en="it is made of a volume with its content",
     ko="같은 내용을 담은 볼륨의 백업으로 만듭니다",
+)
+NO_FIELD = message(
+    "move.backup.no_field",
+    en="backups of {cloud} have no such field",
+    ko="{cloud} 클라우드의 백업에는 없는 항목입니다",
 )
 OWN_CONTAINER = message(
     "move.backup.own_container", en="is made of the backup's id", ko="백업 ID로 만들어지는 값입니다"
@@ -193,15 +199,23 @@ def _size(row: Row) -> int:
 def _backup(draft: Draft, row: Row, of: Row | None, before: str) -> str:
     """The step that makes the backup, after the step `before`."""
     more, changes = _changes(draft, row)
+    metadata, refused = texts.pairs(draft, row, "metadata", row.body.get("metadata") or {})
+    if "metadata" in row.body:
+        more["metadata"] = metadata
+    described = {"description": row.body.get("description")}
+    if block_storage.checks(draft.facts.new):
+        changes += [*refused, *texts.mend(draft, row, described, {"description": block_storage.DESCRIPTION})]
     body: dict[str, Any] = {**kept(row, KIND.sent), "description": mark(row), **more}
-    if body.get("metadata"):
-        body["metadata"] = draft.metadata(row)
+    version = draft.facts.new.version(volume.SERVICE, KIND.version)
+    for name, since in block_storage.BACKUP_FIELDS.items():
+        if name in body and not draft.facts.new.supports(volume.SERVICE, since):
+            changes += [FieldChange(name, given, None, NO_FIELD(cloud=draft.new))] if (given := body.pop(name)) else []
     listing = ["/backups/detail?all_tenants=1&project_id=", draft.ref("project", row.project)]
     after = [before, entered(draft, row)]
     step = draft.create(
         row,
         Backup(
-            **KIND.creation_fields(draft.new, body, {"description": mark(row)}, listing),
+            **KIND.creation_fields(draft.new, body, {"description": mark(row)}, listing) | {"version": version},
             wait=volume.AVAILABLE,
             gone=True,
             actor=actor(draft, row),
@@ -220,10 +234,10 @@ def _backup(draft: Draft, row: Row, of: Row | None, before: str) -> str:
     )
     unmark = {
         "method": "PUT",
-        "body": {KIND.wrap: {"description": row.body.get("description")}},
-        "version": KIND.version,
+        "body": {KIND.wrap: described},
+        "version": version,
     }
-    marked(draft, KIND, row, step, field="description", unmark=unmark, version=KIND.version)
+    marked(draft, KIND, row, step, field="description", unmark=unmark, version=version)
     return step
 
 

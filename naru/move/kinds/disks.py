@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from naru.inventory.rows import Row
 from naru.move.draft import Draft
-from naru.move.facts import disks
+from naru.move.facts import boots_from_volume, disks
 
 
 @dataclass
@@ -14,15 +13,10 @@ class Roots:
     volumes: set[str] | None = None
 
 
-def from_volume(row: Row) -> bool:
-    """Whether the server's root disk is a volume."""
-    return not row.body.get("image")
-
-
 def root_volumes(draft: Draft) -> set[str]:
     """Old ids of the volumes that servers are booted from."""
     roots = draft.note(Roots)
     if roots.volumes is None:
-        servers = [row for row in draft.facts.owned("server") if from_volume(row)]
+        servers = [row for row in draft.facts.owned("server") if boots_from_volume(draft.facts.old, row)]
         roots.volumes = {found[0][0].id for row in servers if (found := disks(draft.facts.old, row))}
     return roots.volumes

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Iterator
 from naru.actions.request import Request
 from naru.inventory.rows import Row
 from naru.move import showing
+from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
 from naru.move.facts import Facts
 from naru.move.kind import Kind
 from naru.move.kinds.keystone import given
-from naru.move.mapping import ABSENT, CREATE, SAME_NAME, Match, Need, Section, Use, of_others, same_name
+from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_but_case
 
 
 def _used_by(users: showing.Users, row: Row) -> Iterable[str]:
@@ -39,8 +40,8 @@ def _uses(facts: Facts) -> Iterator[Use]:
 
 
 def _match(facts: Facts, need: Need) -> Match:
-    found = same_name(facts, KIND.name, need)
-    return (found[0].name, SAME_NAME()) if found else (CREATE, ABSENT())
+    found, why = same_but_case(facts, KIND.name, need)
+    return (found[0].name, why) if found else (CREATE, ABSENT())
 
 
 SECTION = Section("domains", "domain", "of the projects, their users and groups", _uses, _match, creatable=True)
@@ -59,7 +60,8 @@ def domains(draft: Draft) -> None:
             continue
         choice, target = draft.choice(SECTION.name, row), draft.target(SECTION.name, KIND.name, row)
         if choice and target:
-            draft.match(row, target, choice.why)
+            renamed = [FieldChange("name", row.name, choice.target, choice.why)] if choice.target != row.name else []
+            draft.match(row, target, choice.why, renamed)
             continue
         # Keystone keeps a domain's id where it is asked to: the ids of a directory's users are made of it
         body = {**given(row), "enabled": row.body.get("enabled", True), "explicit_domain_id": row.id}

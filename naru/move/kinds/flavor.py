@@ -8,12 +8,14 @@ from naru.actions.arguments import ref
 from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move import showing
+from naru.move.accepts import compute
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import Facts, Side
 from naru.move.kind import Kind, Mapped
+from naru.move.kinds import texts
 from naru.move.kinds.rbac_policy import NO_PROJECT
-from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_name
+from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_but_case
 
 
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
@@ -29,8 +31,6 @@ KIND = Kind(
     "flavor",
     path="/flavors",
     wrap="flavor",
-    # the last version that takes any extra spec: what a cloud has had for years may have a typing error in it
-    version="2.61",
     sent=(
         *("ram", "vcpus", "disk", "rxtx_factor", "OS-FLV-EXT-DATA:ephemeral", "os-flavor-access:is_public"),
         "description",
@@ -41,6 +41,9 @@ KIND = Kind(
     used_by=_used_by,
 )
 ACCESS = Kind("flavor access", handled=frozenset(("flavor_id", "tenant_id")), relation=True)
+
+VERSION = "2.61"
+"""The last microversion that takes any extra spec: what a cloud has had for years may have a typing error in it."""
 
 SAME = message("move.flavor.same", en="same name and size", ko="이름과 크기가 같습니다")
 DIFFERENT = message(
@@ -53,6 +56,11 @@ NAME_TAKEN = message(
     en="another flavor on the new cloud has this name",
     ko="새 클라우드에 이름이 같은 다른 Flavor가 있습니다",
 )
+NO_DESCRIPTION = message(
+    "move.flavor.no_description",
+    en="flavors of {cloud} have none",
+    ko="{cloud} 클라우드의 Flavor에는 설명이 없습니다",
+)
 OWN_ID = message("move.flavor.own_id", en="the new cloud gives its own", ko="새 클라우드가 새로 부여합니다")
 STAND_IN = message(
     "move.flavor.stand_in",
@@ -61,6 +69,13 @@ STAND_IN = message(
 )
 SPECS = message("move.title.extra_specs", en="extra specs of {thing}", ko="{thing}의 추가 사양")
 MAY_USE = message("move.title.may_use", en="{project} may use {thing}", ko="프로젝트 {project}에 {thing} 사용 허용")
+
+
+NOT_ALLOWED = message(
+    "move.flavor.not_allowed",
+    en="{thing} is private on {cloud}: {project} is given access, which a rollback takes back",
+    ko="{thing}: {cloud} 클라우드에서 비공개이므로 프로젝트 {project}에 사용을 허용합니다. 되돌리면 다시 회수합니다",
+)
 
 
 @dataclass
@@ -81,6 +96,13 @@ def flavor_id(side: Side, server: Row) -> str:
     return rows[0].id if rows else name
 
 
+def of_server(side: Side, server: Row) -> dict[str, Any]:
+    """The sizes of a server's flavor: the flavor's fields, or what the server remembers of one that was deleted."""
+    identity = flavor_id(side, server)
+    found = side.all(KIND.name).get(identity)
+    return dict((found or _stand_in(identity, server)).body)
+
+
 # -- the map
 
 
@@ -94,7 +116,7 @@ _SIZES = {"ram": 0, "vcpus": 0, "disk": 0, "OS-FLV-EXT-DATA:ephemeral": 0, "swap
 
 
 def _match(facts: Facts, need: Need) -> Match:
-    found = same_name(facts, KIND.name, need)
+    found, why = same_but_case(facts, KIND.name, need)
     if not found:
         return CREATE, ABSENT()
     assert need.row
@@ -107,7 +129,7 @@ def _match(facts: Facts, need: Need) -> Match:
     ]
     if differing:
         return None, DIFFERENT(fields=", ".join(differing))
-    return found[0].name, SAME()
+    return found[0].name, why if found[0].name != need.row.name else SAME()
 
 
 def _value(row: Row, name: str, missing: Any) -> Any:
@@ -137,6 +159,28 @@ def flavors(draft: Draft) -> None:
         if not gone and not (choice and choice.target == CREATE):
             continue  # not decided: the checks say so
         _create(draft, row, gone)
+    for server in draft.facts.owned("server"):
+        _may_use(draft, server)
+
+
+def _may_use(draft: Draft, server: Row) -> None:
+    """A server's project may use its flavor on the new cloud: one that is there already may be private to others, and
+    the old cloud's may have been taken away from the project since."""
+    identity = _flavor_of(draft, server)
+    decision = draft.decisions.get((KIND.name, identity))
+    if decision is None or (server.project, identity) in draft.note(Usable).access:
+        return
+    side, named = (draft.facts.new, decision.new) if decision.new else (draft.facts.old, identity)
+    row = side.all(KIND.name).get(named)
+    if row is None or row.body.get("os-flavor-access:is_public", True):
+        return
+    project = draft.ref("project", server.project)
+    if decision.new and any(one.body["tenant_id"] == project for one in side.by(ACCESS.name, "flavor_id", named)):
+        return
+    old = draft.facts.old.all(KIND.name)[identity]
+    _access(draft, old, draft.ref(KIND.name, identity), server.project)
+    said = NOT_ALLOWED(project=draft.facts.projects[server.project].name, thing=thing(old), cloud=draft.new)
+    draft.report("info", said, about=identity)
 
 
 def _create(draft: Draft, row: Row, gone: bool) -> None:
@@ -144,29 +188,38 @@ def _create(draft: Draft, row: Row, gone: bool) -> None:
     body, changes = draft.sent(KIND, row)
     body = {name: value for name, value in body.items() if value is not None}
     body |= {"name": row.name, "swap": int(row.body.get("swap") or 0)}
+    if not draft.facts.new.supports(KIND.service, compute.FLAVOR_DESCRIPTIONS) and body.pop("description", None):
+        changes.append(FieldChange("description", row.body["description"], None, NO_DESCRIPTION(cloud=draft.new)))
+    changes += texts.mend(draft, row, body, {"name": compute.NAME, "description": compute.FLAVOR_DESCRIPTION})
     new = draft.facts.new.all(KIND.name)
-    if row.name in {other.name for other in new.values()}:
+    if draft.facts.new.alike(KIND.name, body["name"]):
         body["name"] = f"{row.name}-{row.id[:8]}"
         changes.append(FieldChange("name", row.name, body["name"], NAME_TAKEN()))
-    if row.id and row.id not in new and not gone:
+    if compute.FLAVOR_ID.fullmatch(row.id) and row.id not in new and not gone:
         body["id"] = row.id
     else:
         changes.append(FieldChange("id", row.id, None, OWN_ID()))
     where = {"name": body["name"]}
-    creation = KIND.creation(draft.new, body, listing="/flavors/detail?is_public=None", where=where)
+    creation = KIND.creation(
+        draft.new, body, listing="/flavors/detail?is_public=None", where=where, version=_version(draft)
+    )
     step = draft.create(row, creation, changes=changes, why=STAND_IN() if gone else "")
     _specs(draft, row, step)
     if gone:
         users = {server.project for server in draft.facts.owned("server") if _flavor_of(draft, server) == row.id}
         for project in sorted(users):
-            _access(draft, row, step, project)
+            _access(draft, row, ref(step), project)
         return
     for access in draft.facts.old.by(ACCESS.name, "flavor_id", row.id):
         project = access.body["tenant_id"]
         if draft.ref("project", project) is not None:
-            draft.made(access, _access(draft, row, step, project))
+            draft.made(access, _access(draft, row, ref(step), project))
         else:
             draft.leave(access, NO_PROJECT(project=project), severity="info")
+
+
+def _version(draft: Draft) -> str:
+    return draft.facts.new.version(KIND.service, VERSION)
 
 
 def _specs(draft: Draft, row: Row, step: str) -> None:
@@ -174,20 +227,20 @@ def _specs(draft: Draft, row: Row, step: str) -> None:
     specs = row.body.get("extra_specs") or draft.facts.old.extra_specs(row.id)
     if specs:
         path = [f"{KIND.path}/", ref(step), "/os-extra_specs"]
-        request = {"method": "POST", "path": path, "body": {"extra_specs": specs}, "version": KIND.version}
+        request = {"method": "POST", "path": path, "body": {"extra_specs": specs}, "version": _version(draft)}
         title = SPECS(thing=thing(row))
         draft.note(Usable).ready[row.id] = draft.call(f"{step} specs", KIND.service, [request], title, about=row)
 
 
-def _access(draft: Draft, row: Row, step: str, project: str) -> str:
-    """The step, one of the project's own, that lets it use the flavor that `step` makes."""
+def _access(draft: Draft, row: Row, new: Any, project: str) -> str:
+    """The step, one of the project's own, that lets it use the flavor whose id on the new cloud is `new`."""
 
     def request(action: str, *done: int) -> dict[str, Any]:
         body = {action: {"tenant": draft.ref("project", project)}}
-        return {"method": "POST", "path": [f"{KIND.path}/", ref(step), "/action"], "body": body, "ok": list(done)}
+        return {"method": "POST", "path": [f"{KIND.path}/", new, "/action"], "body": body, "ok": list(done)}
 
     made = draft.call(
-        f"{step} access {project}",
+        f"{KIND.name}/{row.id} access {project}",
         KIND.service,
         [request("addTenantAccess", 409)],
         MAY_USE(project=draft.facts.projects[project].name, thing=thing(row)),

@@ -1,5 +1,6 @@
 """Images: of the projects, with data, members and every property; and those of others that the map says to copy."""
 
+import json
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from typing import Any
 
 from naru.actions import durations
 from naru.actions.arguments import ref
+from naru.actions.create import Create
 from naru.actions.image import ImageData
 from naru.actions.request import Request
 from naru.inventory.rows import Row
@@ -16,9 +18,11 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, own_text, thing
 from naru.move.facts import Facts
 from naru.move.kind import Kind
+from naru.move.kinds import image_format
 from naru.move.kinds.flavor import MAY_USE
 from naru.move.kinds.rbac_policy import NO_PROJECT
-from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_name
+from naru.move.mapping import ABSENT, CREATE, LEAVE, Match, Need, Section, Use, of_others, same_name
+from naru.move.steps.images import MappedImage
 
 
 def _member_used_by(users: showing.Users, row: Row) -> Iterable[str]:
@@ -57,7 +61,7 @@ _NO_PROPERTY = frozenset(
 _NAMES_OTHERS = ("base_image_ref", "instance_uuid", "owner_id", "user_id", "kernel_id", "ramdisk_id")
 _SPARE = 20
 """Ids that an image may get: one that Glance ever had, if only of an image that a rollback deleted, is not free."""
-_PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 
 SAME = message("move.image.same", en="same name and content", ko="이름과 내용이 같습니다")
 OTHER_CONTENT = message(
@@ -87,6 +91,40 @@ ADD_MEMBER = message(
     en="When that project is there: openstack image add project {image} PROJECT",
     ko="그 프로젝트가 새 클라우드에 생기면 다음 명령을 실행해 주십시오: openstack image add project {image} PROJECT",
 )
+NO_SNAPSHOTS = message(
+    "move.image.no_snapshots",
+    en="it was made of a server on volumes, and is made of snapshots that are not moved: {snapshots:list}",
+    ko="볼륨으로 부팅하는 서버의 이미지이며, 이미지를 이루는 스냅샷을 이전하지 않습니다({snapshots:list})",
+)
+MAKE_AN_IMAGE = message(
+    "move.image.make_an_image",
+    en="Its user makes an image with the content: a volume of the snapshot, then openstack image create --volume.",
+    ko="사용자가 그 스냅샷으로 볼륨을 만든 뒤 openstack image create --volume 명령으로 내용이 담긴 이미지를 만들 수"
+    " 있습니다.",
+)
+IDS_REWRITTEN = message(
+    "move.image.ids_rewritten",
+    en="it names the snapshots of the new cloud",
+    ko="새 클라우드의 스냅샷을 가리키도록 바꾸었습니다",
+)
+LEFT_BY_MAP = message("move.image.left_by_map", en="the map leaves it", ko="map.yaml에서 leave로 정했습니다")
+AS_DATA = message("move.image.as_data", en="it says what its data is", ko="실제 데이터 형식에 맞게 바꾸었습니다")
+ORPHANS = message(
+    "move.image.orphans",
+    en="images of projects that were deleted are not moved: {images:list}",
+    ko="삭제된 프로젝트의 이미지는 이전하지 않습니다({images:list})",
+)
+GIVE_AWAY = message(
+    "move.image.give_away",
+    en="To move one, give it to a project that is: openstack image set --project PROJECT IMAGE; then plan again.",
+    ko="이전하려면 이전하는 프로젝트로 소유자를 바꾼 뒤(openstack image set --project PROJECT IMAGE) 계획을 다시 세워"
+    " 주십시오.",
+)
+NO_DATA = message(
+    "move.image.no_data",
+    en="it has no data, and Glance takes such an image as raw alone",
+    ko="데이터가 없는 이미지이며 Glance는 이런 이미지를 raw로만 받습니다",
+)
 DATA = message("move.title.image_data", en="data of {thing}", ko="{thing}의 데이터")
 STATE = message("move.title.image_state", en="state of {thing}", ko="{thing}의 상태")
 
@@ -99,14 +137,39 @@ class Usable:
 
     ready: dict[str, str] = field(default_factory=dict)
     access: dict[tuple[str, str], str] = field(default_factory=dict)
+    not_booted: set[str] = field(default_factory=set)
+    """Images that no server is asked to be booted from: they only name snapshots of volumes, of which Nova would make
+    further volumes."""
+
+
+def of_snapshots(row: Row) -> bool:
+    """Whether the image was made of a server that boots from a volume: it has no data, and names snapshots."""
+    return not row.body.get("size") and bool(_mapping(row))
+
+
+def has_data(row: Row) -> bool:
+    """Whether the image has data that can be read."""
+    return row.status == "active" and bool(row.body.get("size"))
+
+
+def _mapping(row: Row) -> list[dict[str, Any]]:
+    """The block devices that an image names; empty for one that names none, or in a way that Nova does not read."""
+    try:
+        found = json.loads(row.body.get("block_device_mapping") or "[]")
+    except ValueError:
+        return []
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 # -- the map
 
 
 def _uses(facts: Facts) -> Iterator[Use]:
+    known = facts.old.all(KIND.name)
     for server in facts.owned("server"):
-        yield from of_others(facts, KIND.name, (server.body.get("image") or {}).get("id"), "server")
+        identity = (server.body.get("image") or {}).get("id")
+        if identity in known and not of_snapshots(known[identity]):
+            yield from of_others(facts, KIND.name, identity, "server")
 
 
 def _match(facts: Facts, need: Need) -> Match:
@@ -134,7 +197,8 @@ def images(draft: Draft) -> None:
         if row.body["status"] not in ("active", "queued", "deactivated"):
             draft.leave(row, STATUS(status=row.body["status"]))
             continue
-        _copy(draft, row)
+        if not of_snapshots(row):
+            _copy(draft, row)
     for (section, _), choice in draft.choices.items():
         other = choice.need.row
         if section != SECTION.name or other is None or choice.target is None:
@@ -144,10 +208,49 @@ def images(draft: Draft) -> None:
         elif target := draft.target(SECTION.name, KIND.name, other):
             draft.match(other, target, choice.why)
             draft.note(Usable).ready[other.id] = ""
+    known = draft.facts.old.all(KIND.name)
+    projects = draft.facts.old.all("project")
+    orphans = [row for row in known.values() if row.project and row.project not in projects]
+    names = [row.name or row.id for row in orphans if (KIND.name, row.id) not in draft.decisions]
+    if draft.facts.whole and names:
+        draft.report("warning", ORPHANS(images=names), hint=GIVE_AWAY())
+    draft.note(Usable).not_booted |= {row.id for row in known.values() if of_snapshots(row)}
 
 
-def _copy(draft: Draft, row: Row) -> None:
-    """The image made anew, unless the new cloud has it."""
+def of_servers_on_volumes(draft: Draft) -> None:
+    """Images that were made of servers which boot from volumes, after the snapshots that they name: with the ids that
+    these have on the new cloud. One whose snapshots are not all moved is left, since nothing could be made of it."""
+    for row in draft.facts.owned(KIND.name):
+        if (KIND.name, row.id) in draft.decisions or not of_snapshots(row):
+            continue
+        mapping, missing = [], []
+        for entry in _mapping(row):
+            snapshot = entry.get("snapshot_id")
+            new = draft.ref("snapshot", snapshot) if snapshot else None
+            mapping.append({**entry, "snapshot_id": new} if new is not None else entry)
+            missing += [snapshot] if snapshot and new is None else []
+        if missing:
+            draft.leave(row, NO_SNAPSHOTS(snapshots=missing), hint=MAKE_AN_IMAGE())
+        else:
+            _copy(draft, row, mapping)
+
+
+def accept(image: Any, project: Any, status: str) -> list[dict[str, Any]]:
+    """The requests that let a project use an image, as it has said itself that it will."""
+    path = [f"{KIND.path}/", image, "/members"]
+    requests: list[dict[str, Any]] = [{"method": "POST", "path": path, "body": {"member": project}, "ok": [409]}]
+    if status != "pending":
+        requests.append({"method": "PUT", "path": [*path, "/", project], "body": {"status": status}})
+    return requests
+
+
+def spare_ids(first: str) -> list[str]:
+    """Ids that an image may get, of which it gets the first that is free."""
+    return [first, *(str(uuid.uuid5(uuid.UUID(first), str(number))) for number in range(1, _SPARE))]
+
+
+def _copy(draft: Draft, row: Row, mapping: list[dict[str, Any]] | None = None) -> None:
+    """The image made anew, unless the new cloud has it; `mapping` are the block devices of one that names snapshots."""
     existing = draft.facts.new.all(KIND.name).get(row.id)
     if (
         existing is not None
@@ -157,10 +260,17 @@ def _copy(draft: Draft, row: Row) -> None:
         draft.match(row, existing.id, EXISTS())
         draft.note(Usable).ready[row.id] = ""
         return
+    label = image_format.label(draft, row)
+    if label == LEAVE:
+        draft.leave(row, LEFT_BY_MAP())
+        return
     body, changes = draft.sent(KIND, row)
     body = {name: value for name, value in body.items() if value is not None}
+    if label:
+        changes.append(FieldChange("disk_format", body.get("disk_format"), label, AS_DATA()))
+        body["disk_format"] = label
     for name, value in row.body.items():
-        if name in _NO_PROPERTY:
+        if name in _NO_PROPERTY or value is None or (mapping and name == "block_device_mapping"):
             continue
         if name.startswith("os_glance_"):
             changes.append(FieldChange(name, value, None, GLANCES()))
@@ -172,10 +282,17 @@ def _copy(draft: Draft, row: Row) -> None:
         body["owner"] = owner
     elif row.project:
         changes.append(FieldChange("owner", row.project, "the administrator's project", NO_OWNER()))
-    ids = [row.id, *(str(uuid.uuid5(uuid.UUID(row.id), str(number))) for number in range(1, _SPARE))]
-    step = draft.create(
-        row, KIND.creation(draft.new, body, ids=ids, closing=Request(**_protected(False))), changes=changes
-    )
+    closing = Request(**_protected(False))
+    if mapping:
+        if (label := body.get("disk_format")) != "raw":
+            body["disk_format"] = "raw"
+            changes.append(FieldChange("disk_format", label, "raw", NO_DATA()))
+        changes.append(FieldChange("block_device_mapping", row.body["block_device_mapping"], None, IDS_REWRITTEN()))
+        fields = KIND.creation_fields(draft.new, body, None, ids=spare_ids(row.id))
+        action: Create = MappedImage(**fields, closing=closing, mapping=mapping)
+    else:
+        action = KIND.creation(draft.new, body, ids=spare_ids(row.id), closing=closing)
+    step = draft.create(row, action, changes=changes)
     last = _data(draft, row, step)
     draft.note(Usable).ready[row.id] = last
     _members(draft, row, step, last)
@@ -187,7 +304,7 @@ def _protected(protected: bool) -> dict[str, Any]:
     return {
         "method": "PATCH",
         "body": [{"op": "replace", "path": "/protected", "value": protected}],
-        "headers": _PATCH,
+        "headers": PATCH,
     }
 
 
@@ -220,10 +337,7 @@ def _members(draft: Draft, row: Row, step: str, last: str) -> None:
             draft.leave(member, NO_PROJECT(project=other), hint=ADD_MEMBER(image=row.id))
             continue
         path = [f"{KIND.path}/", ref(step), "/members"]
-        requests: list[dict[str, Any]] = [{"method": "POST", "path": path, "body": {"member": found}, "ok": [409]}]
-        if member.body["status"] != "pending":
-            state = {"status": member.body["status"]}
-            requests.append({"method": "PUT", "path": [*path, "/", found], "body": state})
+        requests = accept(ref(step), found, member.body["status"])
         shared = draft.call(
             f"{step} member {other}",
             KIND.service,

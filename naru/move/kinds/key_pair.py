@@ -1,6 +1,5 @@
 """Key pairs: all of the users'. A key pair has no id: it is known by its user and its name."""
 
-import re
 from typing import Any
 from urllib.parse import quote
 
@@ -10,12 +9,10 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.move import showing
+from naru.move.accepts import compute
 from naru.move.draft import Draft
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
-
-_NAME = re.compile(r"[\w\- .@]{1,255}", re.ASCII)
-"""Names that Nova takes."""
 
 
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
@@ -83,7 +80,7 @@ def key_pairs(draft: Draft) -> None:
             else:
                 draft.leave(row, OTHER_KEY(), hint=IN_DISK())
             continue
-        if why := _refused(pair):
+        if why := _refused(draft.facts.new, pair):
             draft.leave(row, why, hint=ADD_NEWER())
             continue
         draft.made(row, _create(draft, row, owner))
@@ -105,9 +102,9 @@ def _create(draft: Draft, row: Row, owner: Any) -> str:
     )
 
 
-def _refused(pair: dict[str, Any]) -> Text:
-    """Why today's Nova would not take the key pair; empty when it would."""
-    if not _NAME.fullmatch(pair["name"]):
+def _refused(side: Side, pair: dict[str, Any]) -> Text:
+    """Why the new Nova would not take the key pair; empty when it would."""
+    if not compute.takes_key_pair(side, pair["name"]):
         return NAME_REFUSED()
     if pair.get("type", "ssh") == "ssh":
         try:

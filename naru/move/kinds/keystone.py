@@ -12,8 +12,9 @@ from typing import Any
 from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.move.decisions import FieldChange
-from naru.move.draft import Draft
+from naru.move.draft import Draft, thing
 from naru.move.kind import Kind
+from naru.move.mapping import SAME_BUT_CASE
 
 SERVICE = "identity"
 _ID = re.compile("[0-9a-f]{32}")
@@ -27,6 +28,16 @@ _OWN = frozenset(
 
 SAME_NAME = message(
     "move.keystone.same_name", en="same name in the same domain", ko="같은 도메인에 이름이 같은 것이 있습니다"
+)
+TAKEN_FOR = message(
+    "move.keystone.taken_for",
+    en="{thing}: {other} of {cloud} is taken for the same; only upper and lower case differ",
+    ko="{thing}: {cloud} 클라우드의 {other}와(과) 대소문자만 다르므로 같은 것으로 봅니다",
+)
+RENAME_ONE = message(
+    "move.keystone.rename_one",
+    en="If they are not the same, rename one of them, then plan again.",
+    ko="서로 다른 것이라면 둘 중 하나의 이름을 바꾼 뒤 계획을 다시 세워 주십시오.",
 )
 LEFT_AS_IT_IS = message(
     "move.keystone.left_as_it_is",
@@ -52,9 +63,13 @@ def given(row: Row) -> dict[str, Any]:
 
 def matched(draft: Draft, kind: Kind, row: Row, domain: Any) -> Row | None:
     """What the new cloud has of that kind and name in the domain is matched, and returned."""
-    for other in draft.facts.new.named(kind.name, row.name):
-        if other.name == row.name and other.body.get("domain_id") == domain:
-            draft.match(row, other.id, SAME_NAME(), _differences(row, other, kind.sent))
+    for other in draft.facts.new.alike(kind.name, row.name):
+        if other.body.get("domain_id") == domain:
+            why = SAME_NAME() if other.name == row.name else SAME_BUT_CASE()
+            draft.match(row, other.id, why, _differences(row, other, kind.sent))
+            if other.name != row.name:
+                said = TAKEN_FOR(thing=thing(row), other=other.name, cloud=draft.new)
+                draft.report("warning", said, about=row.id, hint=RENAME_ONE())
             return other
     return None
 

@@ -12,6 +12,7 @@ from naru.move.draft import Draft, thing
 from naru.move.kind import Kind, Mapped
 from naru.move.kinds.neutron_limits import FORCE
 from naru.move.kinds.user import NOT_MOVED
+from naru.move.mapping import LEAVE
 
 NO_QUOTA = frozenset(
     (
@@ -20,6 +21,12 @@ NO_QUOTA = frozenset(
     )
 )
 """Quotas of Nova that were Neutron's long since, or that nobody can set any more; and what is no quota."""
+
+
+def of_type(name: str) -> str:
+    """The volume type that a quota of Cinder is about, as in `gigabytes_fast`; "" for one of all volumes."""
+    what, _, kind = name.partition("_")
+    return kind if what in ("volumes", "gigabytes", "snapshots") else ""
 
 
 def _of_project(row: Row, mapped: Mapped) -> str:
@@ -39,13 +46,33 @@ COMPUTE = Kind(
     at_end=True,
     counterpart=_of_project,
 )
-VOLUME = replace(COMPUTE, name="volume quota")
+VOLUME = replace(COMPUTE, name="volume quota", says_nothing=lambda name, value: value == -1 and bool(of_type(name)))
 NETWORK = replace(COMPUTE, name="network quota", path="/quotas", wrap="quota")
 KINDS = (COMPUTE, VOLUME, NETWORK)
 USER = replace(COMPUTE, name="user compute quota", counterpart=_of_user)
 
 SAME_AT_END = message(
     "move.quota.same_at_end", en="set to the same at the end", ko="마지막에 기존과 같은 값으로 설정합니다"
+)
+TYPE_MAPPED = message(
+    "move.quota.type_mapped",
+    en="volumes of that type get the type {type}, and so does its quota",
+    ko="그 유형의 볼륨을 {type} 유형으로 만들므로 할당량도 따라갑니다",
+)
+TYPE_LEFT = message(
+    "move.quota.type_left",
+    en="the new cloud gets no volume type for {type}",
+    ko="새 클라우드에 {type}에 해당하는 볼륨 유형이 없습니다",
+)
+NOT_KEPT = message(
+    "move.quota.not_kept",
+    en="{quota:kind} of {project}: {names:list} cannot be kept; the new cloud has no such volume types",
+    ko="{quota:kind}({project}): 새 클라우드에 해당하는 볼륨 유형이 없어 옮길 수 없습니다({names:list})",
+)
+MAP_TYPES = message(
+    "move.quota.map_types",
+    en="Write counterparts of these types into the map, under volume_types, if the limits are wanted.",
+    ko="이 제한이 필요하면 map.yaml의 volume_types에 대응하는 유형을 적어 주십시오.",
 )
 UNKNOWN = message("move.quota.unknown", en="{cloud} has no such quota", ko="{cloud} 클라우드에 없는 할당량입니다")
 ALL_UNKNOWN = message(
@@ -112,6 +139,11 @@ def quotas(draft: Draft) -> None:
     for kind in KINDS:
         for row in draft.facts.owned(kind.name):
             body, changes = _known(draft, kind, row.body)
+            if lost := [
+                change.field for change in changes if change.new is None and kind is VOLUME and of_type(change.field)
+            ]:
+                said = NOT_KEPT(quota=kind.name, project=draft.facts.projects[row.project].name, names=lost)
+                draft.report("warning", said, about=row.id, hint=MAP_TYPES())
             unlimited = dict.fromkeys(body, -1)
             project = draft.ref("project", row.project)
             created = draft.decisions["project", row.project].decision == "create"
@@ -226,32 +258,42 @@ def _known(draft: Draft, kind: Kind, quotas: Mapping[str, Any]) -> tuple[dict[st
     """The quotas that the new cloud has, too, for a project's; changes for the others."""
     known = draft.note(Names).of(draft, kind)
     body: dict[str, int] = {}
-    changes = []
+    changes, typed = [], []
     for name, value in quotas.items():
         if name in NO_QUOTA or not isinstance(value, int):
             continue
-        new = _per_type(draft, name) if kind is VOLUME else name
-        if new in known:
-            body[new] = value
+        if kind is VOLUME and of_type(name):
+            typed.append((name, value))
+        elif name in known:
+            body[name] = value
         else:
             changes.append(FieldChange(name, value, None, UNKNOWN(cloud=draft.new)))
-    return body, changes
+    return body, [*changes, *_typed(draft, typed, known, body)]
+
+
+def _typed(draft: Draft, typed: list[tuple[str, int]], known: set[str], body: dict[str, int]) -> list[FieldChange]:
+    """Adds the quotas of volume types to the body, as their types are mapped; the changes. Those of types that become
+    one are added up. No limit is as good as none said, which the new cloud has by itself."""
+    changes = []
+    for name, value in typed:
+        kind = of_type(name)
+        choices = [draft.choice("volume_types", row) for row in draft.facts.old.named("volume type", kind)]
+        target = next((choice.target for choice in choices if choice), kind)
+        there = draft.facts.new.named("volume type", str(target)) if target not in (None, LEAVE) else ()
+        new = f"{name.removesuffix(kind)}{there[0].name}" if there else ""
+        if new in known:
+            before = body.get(new)
+            body[new] = value if before is None else -1 if -1 in (before, value) else before + value
+            if new != name and value != -1:
+                changes.append(FieldChange(name, value, {new: value}, TYPE_MAPPED(type=there[0].name)))
+        elif value != -1:
+            changes.append(FieldChange(name, value, None, TYPE_LEFT(type=kind)))
+    return changes
 
 
 def _counts(row: Row) -> list[str]:
     """The names of the row's quotas: each is set, or a change says why not."""
     return [name for name, value in row.body.items() if isinstance(value, int)]
-
-
-def _per_type(draft: Draft, name: str) -> str:
-    """`gigabytes_<type>` with the type's name on the new cloud."""
-    what, _, kind = name.partition("_")
-    if what in ("volumes", "gigabytes", "snapshots") and kind:
-        for row in draft.facts.old.named("volume type", kind):
-            choice = draft.choice("volume_types", row)
-            if choice and choice.target:
-                return f"{what}_{draft.facts.new.named('volume type', choice.target)[0].name}"
-    return name
 
 
 # -- at the end

@@ -8,10 +8,10 @@ from naru.messages import message
 from naru.move import showing
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
-from naru.move.facts import Facts
+from naru.move.facts import Facts, Side
 from naru.move.kind import Kind
-from naru.move.kinds.keystone import given, relation
-from naru.move.mapping import ABSENT, CREATE, SAME_NAME, Match, Need, Section, Use, of_others, same_name
+from naru.move.kinds.keystone import SERVICE, given, relation
+from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_but_case
 
 
 def _used_by(users: showing.Users, row: Row) -> Iterable[str]:
@@ -35,6 +35,9 @@ ASSIGNMENT = Kind(
     relation=True,
     owned=True,
     used_by=_used_by,
+)
+INFERENCE = Kind(
+    "role inference", handled=frozenset(("prior_role", "implies")), relation=True, used_by=showing.everybody
 )
 
 NO_ROLE = message("move.role.no_role", en="its role is not on the new cloud", ko="해당 역할이 새 클라우드에 없습니다")
@@ -71,6 +74,46 @@ GIVE_BY_HAND = message(
     en="Give it on the new cloud by hand, if it is wanted on all of that domain.",
     ko="그 도메인 전체에 필요한 역할이라면 새 클라우드에서 직접 할당해 주십시오.",
 )
+NO_DOMAIN = message(
+    "move.role.no_domain",
+    en="it is a role of a domain that is not moved",
+    ko="이전하지 않는 도메인에만 있는 역할입니다",
+)
+NOT_IMPLIED = message(
+    "move.role.not_implied",
+    en="role {role} implies {roles:list} on the old cloud, and not on {cloud}: {people:list} would lose that",
+    ko="역할 {role}: 기존 클라우드에서는 {roles:list} 역할을 포함하지만 {cloud} 클라우드에서는 그렇지 않습니다. 다음"
+    " 사용자와 그룹의 권한이 줄어듭니다: {people:list}",
+)
+IMPLY = message(
+    "move.role.imply",
+    en="If it may for everybody there: openstack implied role create {role} --implied-role {implied}",
+    ko="새 클라우드 전체에 적용해도 된다면 다음 명령을 실행해 주십시오:"
+    " openstack implied role create {role} --implied-role {implied}",
+)
+IMPLIES = message("move.title.implies", en="role {role} implies {implied}", ko="역할 {role}에 {implied} 포함")
+FROM_ABOVE = message(
+    "move.role.from_above",
+    en="{who:kind} {holder} is {role} on {projects:list} by what is above them, and is not moved with them",
+    ko="상위 도메인이나 프로젝트에서 물려받은 권한이며 새 클라우드에 대응하는 것이 없습니다({who:kind} {holder}, 역할"
+    " {role}, 프로젝트 {projects:list})",
+)
+GIVE_DIRECTLY = message(
+    "move.role.give_directly",
+    en="Give the role on the new cloud by hand, if it is wanted there.",
+    ko="새 클라우드에서도 필요한 권한이면 직접 할당해 주십시오.",
+)
+NOW_DIRECT = message(
+    "move.role.now_direct",
+    en="it came from above, which is not moved",
+    ko="상위에서 물려받은 권한인데 상위를 이전하지 않습니다",
+)
+MADE_DIRECT = message(
+    "move.role.made_direct",
+    en="{who:kind} {holder} is {role} on {projects:list} by what is above them: it is given on these themselves",
+    ko="상위에서 물려받은 권한을 프로젝트에 직접 부여합니다({who:kind} {holder}, 역할 {role}, 프로젝트"
+    " {projects:list})",
+)
 MEMBER = message("move.role.member", en="what _member_ became", ko="_member_ 역할의 새 이름입니다")
 
 
@@ -80,15 +123,42 @@ MEMBER = message("move.role.member", en="what _member_ became", ko="_member_ 역
 def _uses(facts: Facts) -> Iterator[Use]:
     for row in facts.assignments:
         yield from of_others(facts, KIND.name, row.body["role"]["id"], ASSIGNMENT.name)
+    for identity in sorted(_used(facts)):
+        for implied in _implied(facts.old, identity):
+            yield from of_others(facts, KIND.name, implied, INFERENCE.name)
+
+
+def _implied(side: Side, role: str) -> list[str]:
+    """The ids of the roles that a role gives by itself."""
+    row = side.all(INFERENCE.name).get(role)
+    return [str(one["id"]) for one in row.body["implies"]] if row else []
+
+
+def _used(facts: Facts) -> set[str]:
+    """The ids of the roles that somebody has on the projects, and of all that these imply."""
+    found: set[str] = set()
+    todo = {str(row.body["role"]["id"]) for row in facts.assignments}
+    while todo:
+        found |= todo
+        todo = {implied for role in todo for implied in _implied(facts.old, role)} - found
+    return found
 
 
 def _match(facts: Facts, need: Need) -> Match:
-    found = [row for row in same_name(facts, KIND.name, need) if not row.body.get("domain_id")]
+    rows, why = same_but_case(facts, KIND.name, need)
+    domain = _domain_name(facts.old, need.row) if need.row else ""
+    found = [row for row in rows if _domain_name(facts.new, row) == domain]
     if found:
-        return found[0].name, SAME_NAME()
+        return found[0].id if len(facts.new.named(KIND.name, found[0].name)) > 1 else found[0].name, why
     if need.key == "_member_" and facts.new.named(KIND.name, "member"):
         return "member", MEMBER()
     return CREATE, ABSENT()
+
+
+def _domain_name(side: Side, role: Row) -> str:
+    """The name of the domain that alone has the role, "" for a role of all; names say which domains correspond."""
+    domain = side.all("domain").get(str(role.body.get("domain_id")))
+    return domain.name.casefold() if domain else ""
 
 
 SECTION = Section("roles", "role", "that somebody has on the projects", _uses, _match, creatable=True)
@@ -100,15 +170,63 @@ SECTION = Section("roles", "role", "that somebody has on the projects", _uses, _
 def roles(draft: Draft) -> None:
     """Roles that somebody has on the projects: mapped, or made by name."""
     known = draft.facts.old.all(KIND.name)
-    for identity in sorted({row.body["role"]["id"] for row in draft.facts.assignments}):
-        row = known[identity]
+    for identity in sorted(_used(draft.facts)):
+        row = known.get(identity)
+        if row is None:
+            continue  # who has it is told that it is not there
         choice, target = draft.choice(SECTION.name, row), draft.target(SECTION.name, KIND.name, row)
         if choice and target:
             renamed = [FieldChange("name", row.name, choice.target, choice.why)] if choice.target != row.name else []
             draft.match(row, target, choice.why, renamed)
         elif choice and choice.target == CREATE:
-            where = {"name": row.name, "domain_id": None}
-            draft.create(row, KIND.creation(draft.new, given(row), where=where))
+            domain = row.body.get("domain_id")
+            if domain and draft.ref("domain", domain) is None:
+                draft.leave(row, NO_DOMAIN())
+                continue
+            new = draft.ref("domain", domain) if domain else None
+            body = {**given(row), **({"domain_id": new} if domain else {})}
+            listing = ["/roles?domain_id=", new] if domain else ""
+            where = {"name": row.name, "domain_id": new}
+            draft.create(row, KIND.creation(draft.new, body, where=where, listing=listing))
+    _inferences(draft)
+
+
+def _inferences(draft: Draft) -> None:
+    """What a role implies: given to roles that the move makes; of one that is there already nothing is changed, since
+    it is others', too, and who has it is told what is missing."""
+    known = draft.facts.old.all(KIND.name)
+    for row in draft.facts.old.all(INFERENCE.name).values():
+        prior = row.body["prior_role"]["id"]
+        decision = draft.decisions.get((KIND.name, prior))
+        if decision is None or decision.decision == "leave" or prior not in known:
+            continue
+        wanted = [(one, draft.ref(KIND.name, one)) for one in _implied(draft.facts.old, prior)]
+        if decision.decision == "match":
+            there = _implied(draft.facts.new, decision.new)
+            missing = [known[one].name if one in known else one for one, new in wanted if new not in there]
+            if missing:
+                people = _holders(draft, prior)
+                said = NOT_IMPLIED(role=known[prior].name, roles=missing, cloud=draft.new, people=people)
+                draft.report("warning", said, about=prior, hint=IMPLY(role=decision.name, implied=missing[0]))
+            continue
+        for one, new in wanted:
+            if new is not None and one in known:
+                path = [f"{KIND.path}/", draft.ref(KIND.name, prior), "/implies/", new]
+                title = IMPLIES(role=known[prior].name, implied=known[one].name)
+                undo = [{"method": "DELETE", "path": path, "ok": [404]}]
+                request = {"method": "PUT", "path": path, "ok": [409]}
+                draft.call(f"{row.kind}/{prior} {one}", SERVICE, [request], title, undo=undo, about=known[prior])
+
+
+def _holders(draft: Draft, role: str) -> list[str]:
+    """The names of the users and groups that have the role on the projects."""
+    found = set()
+    for row in draft.facts.assignments:
+        who = "user" if "user" in row.body else "group"
+        holder = draft.facts.old.all(who).get(row.body[who]["id"])
+        if row.body["role"]["id"] == role and holder:
+            found.add(holder.name)
+    return sorted(found)
 
 
 def assignments(draft: Draft) -> None:
@@ -134,8 +252,12 @@ def assignments(draft: Draft) -> None:
 
 def _path(row: Row, path: list[Any]) -> list[Any]:
     """The path of an assignment; inherited ones have another."""
-    inherited = row.body["scope"].get("OS-INHERIT:inherited_to")
-    return ["/OS-INHERIT", *path, "/inherited_to_projects"] if inherited else path
+    return ["/OS-INHERIT", *path, "/inherited_to_projects"] if _inherited(row) else path
+
+
+def _inherited(row: Row) -> bool:
+    """Whether it counts on the projects below, and not where it is given."""
+    return bool(row.body["scope"].get("OS-INHERIT:inherited_to"))
 
 
 def domain_assignments(draft: Draft) -> None:
@@ -148,7 +270,8 @@ def domain_assignments(draft: Draft) -> None:
         who = "user" if "user" in body else "group"
         holders = draft.facts.users if who == "user" else draft.facts.groups
         decision = draft.decisions.get(("domain", str(domain)))
-        if domain is None or decision is None or body[who]["id"] not in holders:
+        above = decision is not None and decision.decision != "create" and _inherited(row)
+        if domain is None or decision is None or body[who]["id"] not in holders or above:
             continue
         role, holder = known[body["role"]["id"]], draft.ref(who, body[who]["id"])
         names = {"who": who, "holder": holders[body[who]["id"]].name, "role": role.name, "domain": decision.name}
@@ -163,6 +286,62 @@ def domain_assignments(draft: Draft) -> None:
         relation(draft, row, path, ON_DOMAIN(**names), "")
 
 
+def from_above(draft: Draft) -> None:
+    """Access that a project has from a domain or a project above it, which is not made anew: given on the project
+    itself where the role and who has it are on the new cloud, else told."""
+    for row in draft.facts.old.all(ASSIGNMENT.name).values():
+        projects = _below(draft, row)
+        if not projects or (row.kind, row.id) in draft.decisions:
+            continue
+        who = "user" if "user" in row.body else "group"
+        holder = draft.facts.old.all(who).get(row.body[who]["id"])
+        role = draft.facts.old.all(KIND.name).get(row.body["role"]["id"])
+        if holder is None or role is None:
+            continue
+        names = {"who": who, "holder": holder.name, "role": role.name, "projects": [one.name for one in projects]}
+        new = draft.ref(KIND.name, role.id) or draft.target(SECTION.name, KIND.name, role) or _same_role(draft, role)
+        here = draft.ref(who, holder.id)
+        if new is None or here is None:
+            draft.leave(row, FROM_ABOVE(**names), hint=GIVE_DIRECTLY())
+            continue
+        for project in projects:
+            path = ["/projects/", draft.ref("project", project.id), f"/{who}s/", here, "/roles/", new]
+            step = draft.call(
+                f"{row.kind}/{row.id} {project.id}",
+                SERVICE,
+                [{"method": "PUT", "path": path, "ok": [409]}],
+                ON_PROJECT(who=who, holder=holder.name, role=role.name, project=project.name),
+                undo=[{"method": "DELETE", "path": path, "ok": [404]}],
+                about=row,
+                project=project.id,
+            )
+        draft.made(row, step, why=NOW_DIRECT())
+        draft.report("info", MADE_DIRECT(**names), about=row.id)
+
+
+def _below(draft: Draft, row: Row) -> list[Row]:
+    """The projects of the move that the assignment reaches from above: from their domain, or from a project above them
+    that is not moved."""
+    scope = row.body["scope"]
+    if not _inherited(row):
+        return []
+    if domain := (scope.get("domain") or {}).get("id"):
+        return [one for one in draft.facts.projects.values() if one.body.get("domain_id") == domain]
+    top = (scope.get("project") or {}).get("id")
+    return [one for one in draft.facts.projects.values() if top != one.id and top in _above(draft, one)]
+
+
+def _above(draft: Draft, project: Row) -> list[str]:
+    """The ids of the projects above one, up to the first that is moved: from there on access comes by that."""
+    found: list[str] = []
+    parent = str(project.body.get("parent_id") or "")
+    known = draft.facts.old.all("project")
+    while parent in known and parent not in found and parent not in draft.facts.projects:
+        found.append(parent)
+        parent = str(known[parent].body.get("parent_id") or "")
+    return found
+
+
 def _same_role(draft: Draft, role: Row) -> str | None:
-    found = [row.id for row in draft.facts.new.named(KIND.name, role.name) if not row.body.get("domain_id")]
+    found = [row.id for row in draft.facts.new.alike(KIND.name, role.name) if not row.body.get("domain_id")]
     return found[0] if found else None

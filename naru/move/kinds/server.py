@@ -1,6 +1,5 @@
 """Servers: made from their empty volumes on their ports, booted once, stopped; started at the cut-over."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +9,13 @@ from naru.actions.create import Wait
 from naru.actions.power import Power
 from naru.inventory.rows import Row
 from naru.messages import Text, clauses, message
+from naru.move.accepts import compute
 from naru.move.acting import actor, entered, owner_changes
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, kept, thing
-from naru.move.facts import Facts, Side, disks
+from naru.move.facts import Facts, Side, boots_from_volume, disks
 from naru.move.kind import Kind, Mapped
-from naru.move.kinds import flavor, image, neutron, volume
-from naru.move.kinds.disks import from_volume
+from naru.move.kinds import flavor, guest, image, neutron, texts, volume
 from naru.move.kinds.flavor import flavor_id
 from naru.move.kinds.rbac_policy import Shares
 from naru.move.kinds.server_state import STATES
@@ -114,10 +113,6 @@ KIND = Kind(
     owned=True,
     terraform="openstack_compute_instance_v2",
 )
-VERSION, OLDER = "2.96", "2.79"
-"""The versions of the compute API that servers are made in: where the new cloud has it, and elsewhere."""
-HOSTNAME = re.compile(r"(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
-"""Hostnames that the new Nova takes."""
 
 
 STATE = message("move.server.state", en="{thing}: {state}", ko="{thing}: {state}")
@@ -155,6 +150,16 @@ NO_IMAGE = message(
     "move.server.no_image",
     en="its image {image} is not on the new cloud",
     ko="이미지가 새 클라우드에 없습니다(ID {image})",
+)
+NOT_ASKED_FOR = message(
+    "move.server.not_asked_for",
+    en="it boots from its volume, and that image cannot be asked for on the new cloud",
+    ko="볼륨으로 부팅하는 서버이며, 그 이미지는 새 클라우드에서 지정할 수 없습니다",
+)
+NO_FIELD = message(
+    "move.server.no_field",
+    en="the Nova of {cloud} has no such field",
+    ko="{cloud} 클라우드의 Nova에 없는 항목입니다",
 )
 NO_PORT = message("move.server.no_port", en="its port {port} is not moved", ko="포트를 이전하지 않습니다(ID {port})")
 NO_VOLUME = message(
@@ -211,7 +216,7 @@ def servers(draft: Draft) -> None:
         if state is None or (task and row.status != "RESCUE"):
             why = STATUS_AND_TASK(status=row.status, task=task) if task else STATUS(status=row.status)
             draft.leave(row, why, severity="error", hint=WAIT())
-        elif row.status == "RESCUE" and not from_volume(row):
+        elif row.status == "RESCUE" and not boots_from_volume(draft.facts.old, row):
             draft.leave(row, RESCUED_IMAGE(), hint=END_RESCUE())
         elif not state.movable:
             draft.leave(row, state.note, hint=MEND())
@@ -244,7 +249,7 @@ def unit(row: Row) -> str:
 def sharing(draft: Draft, attached: Row) -> list[str]:
     """The steps that boot servers with the volume, of those planned so far. The next one comes after them: while Cinder
     is attaching a volume it refuses it to every other server, though its type allows several."""
-    return draft.makers(KIND.name, (item["server_id"] for item in attached.body.get("attachments") or []))
+    return draft.makers(KIND.name, volume.holders(draft.facts.old, attached))
 
 
 @dataclass
@@ -262,20 +267,23 @@ class _Request:
     def add_fields(self) -> None:
         """What it says of itself."""
         row = self.row
-        self.body |= {"name": row.name, "metadata": {**self.draft.metadata(row), MARK: mark(row)}}
+        metadata, refused = texts.pairs(self.draft, row, "metadata", row.body.get("metadata") or {})
+        self.body |= {"name": row.name, "metadata": {**metadata, MARK: mark(row)}}
+        self.changes += refused
         self.changes += owner_changes(self.draft, row)
         self.body |= {name: row.body[name] for name in KIND.sent if row.body.get(name)}
-        if row.body.get("description") is not None:
-            self.body["description"] = row.body["description"]
-        if row.body.get("tags"):
-            self.body["tags"] = row.body["tags"]
+        for name in ("description", "tags"):
+            if row.body.get(name) and not self.draft.facts.new.supports(KIND.service, compute.FIELDS[name]):
+                self.changes.append(FieldChange(name, row.body[name], None, NO_FIELD(cloud=self.draft.new)))
+            elif row.body.get(name) or (name == "description" and row.body.get(name) is not None):
+                self.body[name] = row.body[name]
+        rules = {"name": compute.NAME, "description": compute.DESCRIPTION}
+        self.changes += texts.mend(self.draft, row, self.body, rules)
         if row.body.get("OS-EXT-SRV-ATTR:user_data"):
             self.body["user_data"] = self.draft.private(row, "OS-EXT-SRV-ATTR:user_data")
         if _config_drive(row):
             self.body["config_drive"] = True
-        hostname = str(row.body.get("OS-EXT-SRV-ATTR:hostname") or "")
-        if HOSTNAME.fullmatch(hostname):
-            self.body["hostname"] = hostname
+        self.changes += guest.hostname(self.draft, row, self.body)
         place, changes = zone(self.draft, ZONES.name, ZONE, row.body.get("OS-EXT-AZ:availability_zone"))
         self.changes += changes
         if place:
@@ -322,9 +330,9 @@ class _Request:
     def add_disks(self) -> None:
         """Its image and its volumes, the one that it is booted from first."""
         mapping: list[dict[str, Any]] = []
-        root = from_volume(self.row)
-        if not root:
-            self._add_image(self.row.body["image"]["id"])
+        by_volume = root = boots_from_volume(self.draft.facts.old, self.row)
+        if identity := (self.row.body.get("image") or {}).get("id"):
+            self._add_image(identity, needed=not by_volume)
         for attached, entry in disks(self.draft.facts.old, self.row):
             new = self.draft.ref("volume", attached.id)
             if new is None:
@@ -335,19 +343,24 @@ class _Request:
             root = False
             self.after += [volume.properties_step(attached), *sharing(self.draft, attached)]
         if mapping:
-            if not from_volume(self.row):
+            if not by_volume:
                 image = self.body["imageRef"]
                 local = {"uuid": image, "source_type": "image", "destination_type": "local", "boot_index": 0}
                 mapping.insert(0, {**local, "delete_on_termination": True})
             self.body["block_device_mapping_v2"] = mapping
-        elif from_volume(self.row):
+        elif by_volume:
             self.problems.append(NO_DISK())
 
-    def _add_image(self, identity: str) -> None:
-        self.body["imageRef"] = self.draft.ref("image", identity)
-        if self.body["imageRef"] is None:
-            self.problems.append(NO_IMAGE(image=identity))
+    def _add_image(self, identity: str, *, needed: bool) -> None:
+        """The image that it was asked for with; a server that boots from a volume does without."""
         usable = self.draft.note(image.Usable)
+        found = None if identity in usable.not_booted else self.draft.ref("image", identity)
+        if found is None and not needed:
+            self.changes.append(FieldChange("image", identity, None, NOT_ASKED_FOR()))
+            return
+        self.body["imageRef"] = found
+        if found is None:
+            self.problems.append(NO_IMAGE(image=identity))
         self.after += [usable.ready.get(identity, ""), usable.access.get((self.row.project, identity), "")]
 
 
@@ -359,9 +372,9 @@ def _server(draft: Draft, row: Row) -> None:
     if made.problems:
         draft.leave(row, clauses(made.problems), severity="error", hint=CORRECT())
         return
+    made.changes += guest.empty_disks(draft, row)
     beside = {"os:scheduler_hints": {"group": group}} if (group := _group(draft, row)) else {}
     who = actor(draft, row)
-    newest = draft.facts.new.supports(KIND.service, VERSION)
     creation = KIND.creation(
         draft.new,
         made.body,
@@ -369,7 +382,7 @@ def _server(draft: Draft, row: Row) -> None:
         where={"metadata.naru": mark(row)},
         wait=Wait(field="status", until=["ACTIVE", "SHUTOFF"], fail=["ERROR"]),
         gone=True,
-        version=VERSION if newest else OLDER,
+        version=draft.facts.new.version(KIND.service, compute.NEWEST),
         beside=beside,
         actor=who,
     )
@@ -408,7 +421,7 @@ def _afterwards(draft: Draft, row: Row, step: str) -> None:
         draft.call(f"{step} {what}", service, requests, title, about=row, project=row.project, unit=own, after=after)
 
     volumes = disks(draft.facts.old, row)
-    if from_volume(row) and volumes and not volume.is_bootable(volumes[0][0]):
+    if boots_from_volume(draft.facts.old, row) and volumes and not volume.is_bootable(volumes[0][0]):
         path = ["/volumes/", draft.ref("volume", volumes[0][0].id), "/action"]
         flag = {"method": "POST", "path": path, "body": {"os-set_bootable": {"bootable": False}}}
         call("not bootable", volume.SERVICE, [flag], NOT_BOOTABLE(thing=name))
@@ -422,6 +435,6 @@ def _afterwards(draft: Draft, row: Row, step: str) -> None:
         call("DNS names", neutron.SERVICE, names, DNS_NAMES(thing=name))
     if row.body.get("locked"):
         lock: dict[str, Any] = {"method": "POST", "path": ["/servers/", ref(step), "/action"], "body": {"lock": None}}
-        if reason := row.body.get("locked_reason"):
-            lock |= {"body": {"lock": {"locked_reason": reason}}, "version": "2.73"}
+        if (reason := row.body.get("locked_reason")) and draft.facts.new.supports(KIND.service, compute.LOCK_REASON):
+            lock |= {"body": {"lock": {"locked_reason": reason}}, "version": compute.LOCK_REASON}
         call("locked", KIND.service, [lock], LOCK(thing=name))

@@ -4,12 +4,13 @@ from typing import Any
 
 from naru.inventory.rows import Row
 from naru.messages import Text, message
+from naru.move.accepts import block_storage
 from naru.move.acting import actor, entered, owner_changes
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, kept, thing
 from naru.move.facts import Side, disks
 from naru.move.kind import Kind, Mapped
-from naru.move.kinds import server, volume, volume_type
+from naru.move.kinds import server, texts, volume, volume_type
 from naru.move.kinds.volume_group import NOT_MOVED as GROUPS_NOT_MOVED
 from naru.move.marks import MARK, mark, marked_in_metadata
 from naru.move.steps.snapshot_content import Snapshot, SnapshotCopy
@@ -163,11 +164,13 @@ def _keeps_history(host: str, backends: Backends) -> bool:
 
 def _snapshot(draft: Draft, row: Row, of: Row, before: list[str]) -> str:
     """The step that makes the snapshot of the new volume, after the steps `before`."""
-    metadata = {**draft.metadata(row), MARK: mark(row)}
+    metadata, refused = texts.pairs(draft, row, "metadata", row.body.get("metadata") or {})
     # force: the new volume's server is there already, and stopped
-    body: dict[str, Any] = {**kept(row, KIND.sent), "metadata": metadata, "force": True}
+    body: dict[str, Any] = {**kept(row, KIND.sent), "metadata": {**metadata, MARK: mark(row)}, "force": True}
     body["volume_id"] = draft.ref(volume.KIND.name, of.id)
-    changes = owner_changes(draft, row)
+    changes = [*owner_changes(draft, row), *refused]
+    if block_storage.checks(draft.facts.new):
+        changes += texts.mend(draft, row, body, {"description": block_storage.DESCRIPTION})
     changes.append(FieldChange("created_at", row.body.get("created_at"), None, MADE_ANEW()))
     if row.body["size"] != of.body["size"]:
         changes.append(FieldChange("size", row.body["size"], of.body["size"], EXTENDED()))

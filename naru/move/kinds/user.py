@@ -2,7 +2,7 @@
 others are made, with new passwords. Projects and users that are disabled on the old cloud are enabled during the move,
 for things are made in them and as them, and disabled again when that is done."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from naru.actions.arguments import ref
@@ -61,17 +61,39 @@ EVERYTHING_MADE = message(
     en="everything of all projects is made, or was rolled back",
     ko="모든 프로젝트의 리소스를 다 만들었거나 되돌림",
 )
+MFA_LATER = message(
+    "move.user.mfa_later",
+    en="{thing} needs more than a password: so again when what is made as this user is made",
+    ko="{thing}: 다중 인증을 쓰는 사용자입니다. 이 사용자로 만드는 리소스를 다 만든 뒤 다시 설정합니다",
+)
+SECOND_FACTOR = message(
+    "move.user.second_factor",
+    en="A second factor (TOTP) is the user's own and is not moved: without a new one there is no login then.",
+    ko="두 번째 인증 수단(TOTP)은 사용자 본인의 것이라 옮기지 않습니다. 새로 등록하기 전에는 로그인할 수 없습니다.",
+)
+MADE_AS = message(
+    "move.title.made_as",
+    en="everything that is made as user {user} is made, or was rolled back",
+    ko="사용자 {user}(으)로 만드는 리소스를 다 만들었거나 되돌림",
+)
+OPTIONS = message(
+    "move.title.user_options",
+    en="options of user {user} as they were; a new password is to be changed where the cloud wants that",
+    ko="사용자 {user}의 옵션을 기존과 같이 설정(클라우드 설정에 따라 첫 로그인 때 비밀번호 변경)",
+)
 DISABLE = message("move.title.disable", en="disable {thing}, as it was", ko="{thing}: 기존과 같이 비활성화")
 
 
 def users(draft: Draft) -> None:
     """Users; those that are made are enabled, whatever they were. Their password follows from the key file."""
+    acted = _acted_as(draft)
     for row in draft.facts.users.values():
         domain = draft.ref("domain", row.body.get("domain_id"))
         if matched(draft, KIND, row, domain) or of_directory(draft, row):
             continue
         body: dict[str, Any] = {
             **given(row),
+            **_options(draft, row, acted),
             "domain_id": domain,
             "enabled": True,
             "password": new_password(draft, row.id),
@@ -83,6 +105,55 @@ def users(draft: Draft) -> None:
                 _default_project(draft, row, step, default)
             else:
                 draft.change(row, FieldChange("default_project_id", default, None, NO_PROJECT()))
+
+
+MFA = ("multi_factor_auth_enabled", "multi_factor_auth_rules")
+"""Options by which a password is not enough."""
+FIRST_USE = "ignore_change_password_upon_first_use"
+"""The option without which, on a cloud that wants it so, a new user can do nothing but change the password."""
+
+
+def _acted_as(draft: Draft) -> dict[str, set[str]]:
+    """By user (old id): the projects in which things are made as the user."""
+    found: dict[str, set[str]] = {}
+    for kind in ("server", "volume", "snapshot", "backup", "server group"):
+        for row in draft.facts.owned(kind):
+            found.setdefault(str(row.body.get("user_id")), set()).add(row.project)
+    return found
+
+
+def _options(draft: Draft, row: Row, acted: Container[str]) -> dict[str, Any]:
+    """The options of a user as whom things are made, until they are made: a password has to be enough."""
+    if row.id not in acted:
+        return {}
+    mine = row.body.get("options") or {}
+    if mine.get(MFA[0]):
+        draft.report("info", MFA_LATER(thing=thing(row)), about=row.id, hint=SECOND_FACTOR())
+    return {"options": {**{name: value for name, value in mine.items() if name not in MFA}, FIRST_USE: True}}
+
+
+def options(draft: Draft) -> None:
+    """Options of users as whom things are made are those of the old cloud again as soon as these are made, or were
+    rolled back. Their password is set again: a cloud that wants it changed at the first login says so by that."""
+    so_far = {identity: draft.so_far(identity) for identity in ("", *draft.facts.projects)}
+    made = _acted_as(draft)
+    for row in draft.facts.users.values():
+        decision = draft.decisions[KIND.name, row.id]
+        if decision.decision != "create" or row.id not in made:
+            continue
+        after = [step for project in sorted(made[row.id]) for step in so_far[project]]
+        barrier = draft.barrier(f"made as {row.id}", MADE_AS(user=row.name), "", after)
+        mine = {FIRST_USE: None, **(row.body.get("options") or {})}
+        body = {"options": mine, "password": new_password(draft, row.id)}
+        draft.call(
+            f"{decision.step} options",
+            SERVICE,
+            [{"method": "PATCH", "path": [f"{KIND.path}/", ref(decision.step)], "body": {KIND.wrap: body}}],
+            OPTIONS(user=row.name),
+            about=row,
+            after=[barrier],
+        )
+    draft.forget_since("", so_far[""])
 
 
 def _default_project(draft: Draft, user: Row, step: str, project: str) -> None:

@@ -13,10 +13,10 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, kept, thing
 from naru.move.facts import Facts, Side
 from naru.move.kind import Kind, Mapped
-from naru.move.kinds import volume_type
+from naru.move.kinds import texts, volume_type
 from naru.move.kinds.disks import root_volumes
 from naru.move.kinds.zones import zone
-from naru.move.mapping import Section, Use, zone_match
+from naru.move.mapping import LEAVE, Section, Use, zone_match
 from naru.move.marks import MARK, mark, marked_in_metadata
 from naru.move.purposes import ACCESS
 from naru.move.steps.copying import VolumeCopy
@@ -26,6 +26,8 @@ SERVICE = "block-storage"
 # what Cinder shows an administrator among a volume's metadata
 ADMIN_METADATA = ("readonly", "attached_mode")
 ZONE = "volume availability zone"
+IMAGE = "volume_image_metadata"
+"""What an image left with a volume."""
 AVAILABLE = Wait(field="status", until=["available"], fail=["error", "error_deleting"])
 """What Cinder's things are waited for."""
 
@@ -37,8 +39,20 @@ def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     metadata.pop("attached_mode", None)
     # Cinder tells of the flag when it was ever set
     readonly = str(metadata.pop("readonly", False)).lower() == "true"
-    servers = [mapped("server", item["server_id"]) for item in row.body.get("attachments", [])]
+    servers = [mapped("server", one) for one in servers_of(side, row)]
     return {"metadata": metadata, "readonly": readonly, "servers": sorted(servers)}
+
+
+def servers_of(side: Side, row: Row) -> list[str]:
+    """The servers that have the volume, as Nova says: Cinder may remember some that Nova forgot, and forgets those of a
+    shelved server, for which it only reserves the volume."""
+    return [one.id for one in side.by("server", "os-extended-volumes:volumes_attached.*.id", row.id)]
+
+
+def holders(side: Side, row: Row) -> list[str]:
+    """The servers that have the volume by what either Nova or Cinder says: those that may read or write it."""
+    cinder = [str(item["server_id"]) for item in row.body.get("attachments") or [] if item["server_id"]]
+    return list(dict.fromkeys([*cinder, *servers_of(side, row)]))
 
 
 def unmarked(row: Row) -> dict[str, Any]:
@@ -113,6 +127,23 @@ COPY_INSIDE = message(
     en="Its user copies it inside a server to a new encrypted volume; the key is theirs alone.",
     ko="키는 사용자만 가지고 있으므로, 사용자가 서버 안에서 새 암호화 볼륨으로 직접 복사해야 합니다.",
 )
+NO_SERVER = message("move.volume.no_server", en="its server is not moved", ko="연결된 서버를 이전하지 않습니다")
+FREE = message(
+    "move.volume.free",
+    en="{thing} is moved, and its server is not: it arrives attached to none ({servers:list})",
+    ko="{thing}: 연결된 서버를 이전하지 않으므로 아무 서버에도 연결되지 않은 상태로 이전합니다({servers:list})",
+)
+WOULD_ENCRYPT = message(
+    "move.volume.would_encrypt",
+    en="{thing}: the type {type} of {cloud} is encrypted, and content that goes from storage to storage is not",
+    ko="{thing}: {cloud} 클라우드의 {type} 유형은 암호화되는데, 스토리지 사이에서 복사하는 내용은 암호화되지 않습니다",
+)
+NO_STORAGE = message(
+    "move.volume.no_storage",
+    en="Map its type to one without encryption, or plan without --storage: by images Cinder encrypts it.",
+    ko="map.yaml에서 암호화하지 않는 유형을 지정하거나 --storage 없이 계획을 세워 주십시오. 이미지로 옮기면 Cinder가"
+    " 암호화합니다.",
+)
 MULTIATTACH = message(
     "move.volume.multiattach",
     en="Map its type to one with multiattach, or detach it from all but one; then plan again.",
@@ -154,7 +185,7 @@ def type_name(draft: Draft, row: Row) -> tuple[str | None, list[FieldChange]]:
     name = row.body.get("volume_type")
     for old in draft.facts.old.named(volume_type.KIND.name, str(name)) if name else []:
         choice = draft.choice(volume_type.SECTION.name, old)
-        if choice and choice.target:
+        if choice and choice.target not in (None, LEAVE):
             new = draft.facts.new.named(volume_type.KIND.name, choice.target)[0].name
             return new, [FieldChange("volume_type", name, new, choice.why)] if new != name else []
     return None, [FieldChange("volume_type", name, None, NO_TYPE())] if not name else []
@@ -169,7 +200,7 @@ def volumes(draft: Draft) -> None:
         status = row.status
         if status.startswith("error"):
             draft.leave(row, IN_ERROR(status=status), hint=RESET())
-        elif status not in ("available", "in-use"):
+        elif status not in ("available", "in-use") and not (status == "reserved" and _shelved(draft, row)):
             draft.leave(row, STATUS(status=status), severity="error", hint=WAIT())
         elif row.body.get("encrypted"):
             draft.leave(row, ENCRYPTED(), severity="error", hint=COPY_INSIDE())
@@ -177,11 +208,30 @@ def volumes(draft: Draft) -> None:
             _volume(draft, row)
 
 
+def _shelved(draft: Draft, row: Row) -> bool:
+    """Whether the volume is reserved for servers that are shelved."""
+    known = draft.facts.old.all("server")
+    servers = [known[identity].status for identity in servers_of(draft.facts.old, row)]
+    return bool(servers) and set(servers) == {"SHELVED_OFFLOADED"}
+
+
+def left_behind(draft: Draft) -> None:
+    """Volumes of servers that are not moved, and those that only Cinder takes for attached: nobody has them there."""
+    for row in draft.facts.owned(KIND.name):
+        decision = draft.decisions.get((KIND.name, row.id))
+        servers = servers_of(draft.facts.old, row)
+        gone = [one for one in servers if draft.ref("server", one) is None]
+        if decision and decision.decision == "create" and gone:
+            moved = [one for one in servers if one not in gone]
+            draft.change(row, FieldChange("servers", servers, moved, NO_SERVER()))
+            draft.report("info", FREE(thing=thing(row), servers=gone), about=row.id)
+
+
 def _attachable(draft: Draft, row: Row, kind: str | None) -> list[FieldChange]:
     """Whether several servers may have it attached is said by the new type; where several have, it must."""
     types = draft.facts.new.named(volume_type.KIND.name, kind) if kind else []
     may = any((one.body.get("extra_specs") or {}).get("multiattach") == "<is> True" for one in types)
-    servers = len(row.body.get("attachments") or [])
+    servers = len(holders(draft.facts.old, row))
     if servers > 1 and not may:
         said = ONE_SERVER(thing=thing(row), servers=servers, cloud=draft.new)
         draft.report("error", said, about=row.id, hint=MULTIATTACH())
@@ -189,14 +239,25 @@ def _attachable(draft: Draft, row: Row, kind: str | None) -> list[FieldChange]:
     return [FieldChange("multiattach", was, may, TYPE_SAYS())] if was != may else []
 
 
+def _encrypted(draft: Draft, row: Row, kind: str | None) -> None:
+    """A type with encryption on the new cloud puts a header before the content, which a copy past Cinder would
+    overwrite; through Glance Cinder encrypts it."""
+    types = draft.facts.new.named(volume_type.KIND.name, kind) if kind and draft.options.storage else []
+    if any((draft.facts.new.all("volume type encryption").get(one.id)) for one in types):
+        said = WOULD_ENCRYPT(thing=thing(row), type=kind, cloud=draft.new)
+        draft.report("error", said, about=row.id, hint=NO_STORAGE())
+
+
 def _volume(draft: Draft, row: Row) -> None:
-    metadata = {key: value for key, value in draft.metadata(row).items() if key not in ADMIN_METADATA}
+    metadata = {key: value for key, value in (row.body.get("metadata") or {}).items() if key not in ADMIN_METADATA}
+    metadata, refused = texts.pairs(draft, row, "metadata", metadata)
     body: dict[str, Any] = {**kept(row, KIND.sent), "metadata": {**metadata, MARK: mark(row)}}
-    changes = owner_changes(draft, row)
+    changes = [*owner_changes(draft, row), *refused]
     kind, why = type_name(draft, row)
     place, where = zone(draft, ZONES.name, ZONE, row.body.get("availability_zone"))
     body |= {name: value for name, value in (("volume_type", kind), ("availability_zone", place)) if value is not None}
     changes += [*why, *where, *_attachable(draft, row, kind)]
+    _encrypted(draft, row, kind)
     after = [entered(draft, row)]
     step = draft.create(
         row,
@@ -253,6 +314,7 @@ def properties_step(row: Row) -> str:
 def _properties(draft: Draft, row: Row, step: str) -> None:
     """The bootable flag, what an image left with the volume, and the read-only flag: the administrator's."""
     bootable = True if row.id in root_volumes(draft) else None
+    draft.change(row, *texts.pairs(draft, row, IMAGE, row.body.get(IMAGE) or {})[1])
     requests = properties(draft, row, ref(step), bootable=bootable)
     title = PROPERTIES(thing=thing(row))
     draft.call(properties_step(row), SERVICE, requests, title, about=row, project=row.project)
@@ -264,7 +326,8 @@ def properties(draft: Draft, row: Row, volume: Any, *, bootable: bool | None = N
     path = ["/volumes/", volume, "/action"]
     flag = is_bootable(row) if bootable is None else bootable
     bodies: list[dict[str, Any]] = [{"os-set_bootable": {"bootable": flag}}]
-    if metadata := draft.metadata(row, "volume_image_metadata"):
+    metadata, _ = texts.pairs(draft, row, IMAGE, row.body.get(IMAGE) or {})
+    if metadata:
         image = draft.ref("image", metadata.get("image_id"))
         metadata = {**metadata, "image_id": image} if image is not None else metadata
         bodies.append({"os-set_image_metadata": {"metadata": metadata}})

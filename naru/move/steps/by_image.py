@@ -13,6 +13,7 @@ from naru.actions.image import image_at, limit, named, scratch_image, seconds, s
 from naru.actions.request import Action, From, Request
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
+from naru.inventory.image_data import beginning_of, formats, label_fits
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import Transient
@@ -186,6 +187,32 @@ def forget(context: Context, old: Cloud, new: Cloud, volume: str) -> None:
 # -- servers' own disks
 
 
+BOOT_IMAGES = ("kernel_id", "ramdisk_id")
+"""Properties of an image that name others, which Nova boots it with."""
+_NOT_OF_A_DISK = frozenset(
+    (
+        # what Glance says of any image
+        *("id", "name", "owner", "status", "visibility", "protected", "os_hidden", "tags", "checksum", "os_hash_algo"),
+        *("os_hash_value", "size", "virtual_size", "created_at", "updated_at", "self", "file", "schema", "locations"),
+        *("direct_url", "stores", "disk_format", "container_format", "min_disk", "min_ram"),
+        # what Nova writes into an image that it makes of a server
+        *("base_image_ref", "instance_uuid", "user_id", "owner_id", "owner_user_name", "owner_project_name"),
+        *("image_type", "image_state", "image_location", "boot_roles", "block_device_mapping", "bdm_v2", "mappings"),
+        *("root_device_name", "cache_in_nova", "clean_attempts", "network_allocated", *BOOT_IMAGES),
+    )
+)
+
+
+def disk_properties(image: Mapping[str, Any]) -> dict[str, Any]:
+    """What an image says of the disk in it, for Nova and for people: all of its properties but those that are about the
+    image itself. A signature is one of its own bytes, which another image does not have."""
+    return {
+        name: value
+        for name, value in image.items()
+        if name not in _NOT_OF_A_DISK and not name.startswith(("os_glance_", "img_signature")) and value is not None
+    }
+
+
 class RootContent(Action):
     """The root disk of the server `source` (`from` in the arguments) on the cloud `old`, for the server `to` on
     `cloud`, by an image that `project` owns and that has the properties `image`. A server that is `shelved` has an
@@ -221,7 +248,11 @@ def root_content(context: Context) -> dict[str, Any]:
     image = named(new, name)
     if image is None:
         fields = {key: source[key] for key in ("disk_format", "container_format", "min_disk", "min_ram")}
-        body = {"name": name, "visibility": "private", "owner": args["project"], **args["image"], **fields}
+        found = formats(beginning_of(old, source["id"])) if fields["container_format"] == "bare" else []
+        if len(found) == 1 and not label_fits(fields["disk_format"], found):
+            fields["disk_format"] = found[0]  # a newer Glance refuses a label that does not fit
+        own = {"name": name, "visibility": "private", "owner": args["project"]}
+        body = {**own, **disk_properties(source), **args["image"], **fields}
         image = new("image", "POST", "/images", body)
     streamed = stream(context, old, source["id"], new, image["id"], scratch=True)
     path = f"/servers/{args['to']}"
@@ -231,7 +262,8 @@ def root_content(context: Context) -> dict[str, Any]:
 
     server = look()
     if server and server["image"]["id"] != image["id"] and server["status"] != "REBUILD":
-        new("compute", "POST", f"{path}/action", {"rebuild": {"imageRef": image["id"]}}, version=REBUILD)
+        rebuild = {"rebuild": {"imageRef": image["id"]}}
+        new("compute", "POST", f"{path}/action", rebuild, version=REBUILD if new.supports("compute", REBUILD) else "")
     now = wait_for(
         *(context, look),
         lambda now: now is None or (now["status"] in ("SHUTOFF", "ERROR") and not now.get("OS-EXT-STS:task_state")),

@@ -12,8 +12,9 @@ from naru.errors import NaruError
 from naru.move.copies import work_of
 from naru.plan.context import Context
 from naru.plan.journal import POINTER
+from naru.volumes.cinder import NAME_ID
 from naru.volumes.volume import Location
-from naru.volumes.where import HOST, NAME_ID, Backends, load, location
+from naru.volumes.where import HOST, Backends, load, location
 
 VolumeAt = tuple[str, str, str]
 """A volume: its cloud, its id there, and the file that describes the cloud's storage."""
@@ -30,7 +31,7 @@ def located(context: Context, args: Mapping[str, Any], volumes: Iterable[VolumeA
     told_of, backends = [], []
     for name, volume, described in volumes:
         told = get(cloud(context, name), "block-storage", f"/volumes/{volume}", "volume")
-        told_of.append(None if told is None else {key: told.get(key) for key in ("id", HOST, NAME_ID)})
+        told_of.append(None if told is None else {key: told.get(key) for key in ("id", "size", HOST, NAME_ID)})
         backends.append(load(Path(described)).model_dump())
     found = {"args": dict(args), "volumes": told_of, "backends": backends}
     return {**found, "work": _known_by(work_of(Path(args["directory"])))} if "directory" in args else found

@@ -1,0 +1,25 @@
+"""Cinder: `cinder/api/validation/parameter_types.py` and `cinder/api/schemas` of 2026.2. That of Pike checked lengths
+alone; the schemas came with Queens."""
+
+import re
+
+from naru.move.accepts import PairsRule, TextRule, printable
+from naru.move.facts import Side
+
+SERVICE = "block-storage"
+SCHEMAS = "3.44"
+"""A Cinder that goes up to this microversion checks by schemas."""
+METADATA = PairsRule(re.compile(r"[a-zA-Z0-9\-_:. /]{1,255}"), 255)
+"""Of volumes, snapshots and backups."""
+IMAGE_METADATA = PairsRule(METADATA.key, 65535 // 4)
+"""What an image left with a volume: 65,535 bytes a value, which so many characters never exceed."""
+DESCRIPTION = TextRule(255, printable)
+"""Of snapshots and backups; a volume's may have line breaks."""
+
+BACKUP_FIELDS = {"metadata": "3.43", "availability_zone": "3.51"}
+"""The first microversion that has a field of a request for a backup, where not all that Naru speaks have it."""
+
+
+def checks(side: Side) -> bool:
+    """Whether the cloud's Cinder checks by these rules."""
+    return side.supports(SERVICE, SCHEMAS)
