@@ -9,6 +9,7 @@ from naru.messages import Text, message
 from naru.move.dependencies import dependencies
 from naru.move.draft import THING, Draft, thing
 from naru.move.kinds import KINDS, port
+from naru.move.naming import name_of
 from naru.plan.windows.needs import needed, together
 
 UNDECIDED = message(
@@ -167,7 +168,7 @@ def addresses(draft: Draft) -> None:
         if other := taken.get((network, address)):
             draft.report(
                 "error",
-                ADDRESS_IN_USE(thing=thing(row), address=address, cloud=draft.new),
+                ADDRESS_IN_USE(thing=draft.called_thing(row), address=address, cloud=draft.new),
                 detail=_user(other),
                 about=row.id,
                 hint=FREE_IT(),
@@ -175,7 +176,7 @@ def addresses(draft: Draft) -> None:
     for row in draft.facts.owned("port"):
         network = draft.ref("network", row.body["network_id"])
         if isinstance(network, str) and (other := macs.get((network, row.body["mac_address"].lower()))):
-            summary = MAC_IN_USE(thing=thing(row), cloud=draft.new)
+            summary = MAC_IN_USE(thing=draft.called_thing(row), cloud=draft.new)
             draft.report("error", summary, detail=other.id, about=row.id)
     _pools(draft)
 
@@ -212,7 +213,9 @@ def _pools(draft: Draft) -> None:
                     draft.report(
                         "warning",
                         POOLS_OVERLAP(
-                            thing=thing(old), first=str(max(ours[0], theirs[0])), last=str(min(ours[1], theirs[1]))
+                            thing=draft.called_thing(old),
+                            first=str(max(ours[0], theirs[0])),
+                            last=str(min(ours[1], theirs[1])),
                         ),
                         detail=ON_BOTH(),
                         about=old.id,
@@ -247,7 +250,10 @@ def attachments(draft: Draft) -> None:
             draft.report(
                 "warning",
                 ATTACHMENTS_DIFFER(
-                    thing=thing(row) if row else THING(kind="volume", name=volume), one=one, server=server, other=other
+                    thing=thing(row) if row else THING(kind="volume", name=volume),
+                    one=one,
+                    server=name_of(draft.facts.old, "server", server),
+                    other=other,
                 ),
                 detail=AS_NOVA_SAYS(),
                 about=volume,

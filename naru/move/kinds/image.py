@@ -19,6 +19,7 @@ from naru.move.kind import Kind
 from naru.move.kinds.flavor import MAY_USE
 from naru.move.kinds.rbac_policy import NO_PROJECT
 from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_name
+from naru.move.naming import name_of
 
 
 def _member_used_by(users: showing.Users, row: Row) -> Iterable[str]:
@@ -217,7 +218,9 @@ def _members(draft: Draft, row: Row, step: str, last: str) -> None:
         other = member.body["member_id"]
         found = draft.ref("project", other)
         if found is None:
-            draft.leave(member, NO_PROJECT(project=other), hint=ADD_MEMBER(image=row.id))
+            draft.leave(
+                member, NO_PROJECT(project=name_of(draft.facts.old, "project", other)), hint=ADD_MEMBER(image=row.id)
+            )
             continue
         path = [f"{KIND.path}/", ref(step), "/members"]
         requests: list[dict[str, Any]] = [{"method": "POST", "path": path, "body": {"member": found}, "ok": [409]}]
