@@ -86,4 +86,7 @@ naru move rate work/hanok
 
 def _cap(text: str) -> float:
     """0.0 for none."""
-    return 0.0 if text == "none" else parse_rate(text)
+    try:
+        return 0.0 if text == "none" else parse_rate(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; none for no cap") from error
