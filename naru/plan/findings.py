@@ -13,10 +13,7 @@ from naru.plan.model import Finding
 
 ORDER = ("error", "warning", "info")
 """Of severities: what keeps a plan from running comes first."""
-NAMES = {
-    0: message("plan.findings.name", en="{name}", ko="{name}"),
-    1: message("plan.findings.name_with", en="{name} ({more:list})", ko="{name} ({more:list})"),
-}
+NAME = message("plan.findings.name", en="{name} ({more:list})", ko="{name} ({more:list})")
 _FORMATTED = {
     name: message(f"plan.findings.{name}", en=f"{{value:{name}}}", ko=f"{{value:{name}}}") for name in FORMATS
 }
@@ -117,7 +114,7 @@ def _common(texts: Sequence[Any]) -> Any:
 def _name(summary: Text, finding: Finding, called: Mapping[str, Text]) -> Text:
     """What stands in the places where findings differ: the first is what it is about."""
     found = list(_differing(summary, finding.summary)) or [called.get(finding.about, "")]
-    return NAMES[1](name=found[0], more=found[1:]) if found[1:] else found[0]
+    return NAME(name=found[0], more=found[1:]) if found[1:] else found[0]
 
 
 def _differing(common: Any, text: Any) -> Iterator[Text]:
