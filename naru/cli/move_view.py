@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from naru.cli.plan_view import amount, bar, line, picture
+from naru.cli.plan_view import amount, bar, line, picture, whole
 from naru.move.rollback import units
 from naru.move.status import (
     CUT_OVER,
@@ -69,7 +69,7 @@ class MoveView:
         ended, every = state.undoing or (sum(state.counts[name] for name in (*OVER, "undone")), state.steps)
         parts: list[RenderableType] = [
             Text(state.title, style="bold"),
-            ProgressBar(total=max(1, every), completed=ended, width=60),
+            whole(ended, every),
             Text(line(state)),
             *self._projects(found),
             *(Text(text, style="yellow") for text in off_lines(self._move, [one.at for one in found])),

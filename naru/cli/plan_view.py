@@ -67,7 +67,7 @@ def picture(state: Status) -> Group:
         ended, all_steps = state.undoing
     parts: list[Any] = [
         Text(state.title, style="bold"),
-        ProgressBar(total=max(1, all_steps), completed=ended, width=60),
+        whole(ended, all_steps),
         Text(line(state)),
         table,
     ]
@@ -76,6 +76,13 @@ def picture(state: Status) -> Group:
     if held and counts["held"] and not state.commands:
         parts.append(Text(f"held at {', '.join(held)}: naru plan release GATE", style="yellow"))
     return Group(*parts)
+
+
+def whole(ended: int, every: int) -> Table:
+    """How far all of it is: a line of its own, since a bar alone does not end one."""
+    table = Table.grid()
+    table.add_row(ProgressBar(total=max(1, every), completed=ended, width=60))
+    return table
 
 
 def bar(step: RunningStep) -> Any:

@@ -44,6 +44,7 @@ def test_projects_what_is_slow_and_what_failed_and_why(move: work.Work) -> None:
     told = drawn(move)
     for said in ("cutting over", "1 failed", "no host is free", "compute refused POST (409)", "add one"):
         assert said in told
+    assert any(text.startswith("new: ") for text in told.splitlines())  # below the bar
     assert "slow: about 10 s expected" in told and "off on both clouds" in told
     for step in starts[:2]:
         assert step.id not in told  # things have names
