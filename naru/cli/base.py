@@ -13,7 +13,8 @@ from cliff import columns, command, lister, show
 
 from naru.errors import NaruError
 from naru.files import write_whole
-from naru.messages import Message, say
+from naru.messages import Message, Text, say
+from naru.plan.findings import Group, grouped
 from naru.plan.model import Finding
 from naru.text import parse_duration, parse_rate
 
@@ -42,12 +43,40 @@ def print_error(error: NaruError) -> None:
             print(f"      {line}", file=sys.stderr)
 
 
-def print_finding(finding: Finding) -> None:
-    """Writes a plan's finding to standard error."""
-    print(f"{finding.severity}: {say(finding.summary)}", file=sys.stderr)
-    for part in (finding.detail, finding.hint):
-        for line in say(part).splitlines():
-            print(f"      {line}", file=sys.stderr)
+NAMED = 5
+"""How many of the things that a finding is about are named, unless all are asked for."""
+
+
+def print_findings(findings: Iterable[Finding], *, every: bool = False) -> None:
+    """Writes a plan's findings to standard error, those of one kind as one with their number; with `every` all that
+    they are about, and what each of them says."""
+    for group in grouped(findings):
+        number = f" ({len(group.findings)} times)" if len(group.findings) > 1 else ""
+        print(f"{group.severity}: {say(group.summary)}{number}", file=sys.stderr)
+        if number:
+            _print_names(group, every)
+        for part in (group.detail, group.hint):
+            _print_part(part)
+
+
+def _print_names(group: Group, every: bool) -> None:
+    if every:
+        for one in group.findings:
+            print(f"      - {say(one.name)}", file=sys.stderr)
+            for part in (one.detail, one.hint):
+                _print_part(part, "        ")
+        return
+    names = [say(name) for name in group.names]
+    more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
+    said = [name.replace("\n", " ") for name in names[:NAMED]] + more
+    hidden = bool(more) or any(one.detail or one.hint for one in group.findings)
+    parts = [", ".join(said), *(["-v says all of it"] if hidden else [])]
+    _print_part("; ".join(filter(None, parts)))
+
+
+def _print_part(part: Text, margin: str = "      ") -> None:
+    for line in say(part).splitlines():
+        print(f"{margin}{line}", file=sys.stderr)
 
 
 def _of_system(error: OSError) -> NaruError:

@@ -6,12 +6,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from cliff.columns import FormattableColumn
 from rich.console import Console
 
 from naru.cli.base import Lister
 from naru.cli.inventory import add_archive, archive_file
 from naru.errors import InputError
 from naru.inventory.database import Database
+from naru.messages import say
 from naru.move import mapfile, phases
 from naru.move.reading import Clouds
 
@@ -56,6 +58,16 @@ def progress() -> Iterator[Callable[[str], None]]:
         yield status.update
 
 
+class UsedBy(FormattableColumn[Any]):
+    """What uses something of the old cloud: as the map's file says it; JSON has the numbers."""
+
+    def human_readable(self) -> str:
+        return say(self._value.used_by)
+
+    def machine_readable(self) -> dict[str, int]:
+        return dict(self._value.users)
+
+
 class MapCommand(Lister):
     """Show what the projects need of the old cloud, and what it becomes on the new one.
 
@@ -89,5 +101,5 @@ naru move map --from old --to new --all --map map.yaml -f json
             )
         self.exit_code = 1 if any(choice.target is None for choice in choices) else 0
         return ("section", "old", "new", "why", "used_by"), [
-            (choice.need.section, choice.need.key, choice.target, choice.why, choice.need.users) for choice in choices
+            (choice.need.section, choice.need.key, choice.target, choice.why, UsedBy(choice.need)) for choice in choices
         ]

@@ -6,6 +6,7 @@ from typing import Any
 
 from naru.cli.base import DURATION, ShowOne
 from naru.cli.move_plan import PhaseOfProjects, add_work, move_fields
+from naru.cli.move_view import MoveView
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
 from naru.move import hold, phases, work
@@ -44,7 +45,8 @@ naru move cutover work/hanok --hold --every 5m
         if arguments.every and not arguments.hold:
             raise InputError("--every is for a cut-over that holds", hint="Give --hold as well.")
         if arguments.hold:
-            move, terminal = work.Work(arguments.work), Terminal.of(self.app.options)
+            move = work.Work(arguments.work)
+            terminal = Terminal.of(self.app.options, MoveView(move).draw)
             every = arguments.every or phases.HOLD_EVERY
             code = phases.hold_cut_over(move, arguments.project, terminal, alone=arguments.alone, every=every)
             if code:

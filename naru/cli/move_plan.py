@@ -7,15 +7,17 @@ from typing import Any
 
 from cliff.columns import FormattableColumn
 
-from naru.cli.base import Lines, Lister, ShowOne, print_finding
+from naru.cli.base import Lines, Lister, ShowOne, print_findings
 from naru.cli.move import add_projects, clouds, progress
+from naru.cli.move_view import MoveView
 from naru.cli.plan_run import fields
 from naru.cli.plan_view import watch
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
 from naru.move import leave, mapfile, phases, planner, work
-from naru.move.downtime import downtimes
+from naru.move.downtime import standing
 from naru.move.left import Left
+from naru.move.rollback import rolled_back
 from naru.move.status import ROLLED_BACK, next_commands, off_lines, projects
 from naru.plan.status import Status, status
 from naru.volumes import where
@@ -38,9 +40,9 @@ class PlanCommand(Lister):
     """Read both clouds and write the plan of a move: what is created, matched and left, and every problem at once.
 
     Nothing is changed on either cloud. The plan is text that can be read before anything happens: naru plan show DIR.
-    Findings go to standard error; one of severity error keeps the plan from being run. One of each project says how
-    long its servers are expected to be off: naru move downtime DIR lists them all. Planning again replaces a plan
-    of which nothing was done yet.
+    Findings go to standard error, those of one kind together, with -v each of them; one of severity error keeps the
+    plan from being run. One of them says how long the servers of each project are expected to be off: naru move
+    downtime DIR lists them all. Planning again replaces a plan of which nothing was done yet.
 
     Exit code 0, or 1 when a finding is an error.
     """
@@ -94,8 +96,7 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
                 key=arguments.key,
                 rehearsals=arguments.rehearsal,
             )
-        for finding in draft.plan.findings:
-            print_finding(finding)
+        print_findings(draft.plan.findings, every=self.app.options.verbose_level > 1)
         self.exit_code = 1 if any(finding.severity == "error" for finding in draft.plan.findings) else 0
         return ("kind", "create", "match", "leave"), planner.counts(draft)
 
@@ -159,7 +160,8 @@ class Phase(ShowOne):
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         move = work.Work(arguments.work)
-        state = self.run_phase(move, arguments, Terminal.of(self.app.options))
+        terminal = Terminal.of(self.app.options, MoveView(move).draw)
+        state = self.run_phase(move, arguments, terminal)
         # what waits at the gates of later phases is just where this phase ends
         self.exit_code = 0 if state.state == "held" else state.exit_code
         return move_fields(move, state)
@@ -264,7 +266,7 @@ naru plan show work/hanok --rollback
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         move = work.Work(arguments.work)
-        terminal = Terminal.of(self.app.options)
+        terminal = Terminal.of(self.app.options, MoveView(move).draw)
         state = phases.roll_back(move, arguments.project, terminal, carry_back=arguments.carry_back, off=arguments.off)
         self.exit_code = state.exit_code
         return move_fields(move, state)
@@ -287,7 +289,10 @@ naru move status work/hanok --watch
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         move = work.Work(arguments.work)
         with move.journal() as journal:
-            state = watch(journal, lambda state: not state.executor) if arguments.watch else status(journal)
+            if arguments.watch:
+                state = watch(journal, lambda state: not state.executor, MoveView(move).draw)
+            else:
+                state = status(journal)
         return move_fields(move, state)
 
 
@@ -314,6 +319,8 @@ naru move downtime work/hanok --sort-column expected
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         move = work.Work(arguments.work)
+        with move.journal() as journal:
+            back = rolled_back(journal, move.projects)
         projects = {decision.id: decision.project for decision in move.decisions if decision.kind == "server"}
         rows = [
             (
@@ -326,7 +333,7 @@ naru move downtime work/hanok --sort-column expected
                 found.started_at,
                 *found.parts,
             )
-            for found in downtimes(move)
+            for found in standing(move, back)
         ]
         shown = ("server", "old id", "project", "expected", "measured", "stopped", "started")
         return (*shown, "stop", "content", "wait", "start"), rows

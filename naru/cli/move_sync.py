@@ -5,12 +5,28 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from cliff.columns import FormattableColumn
+
 from naru.cli.base import DURATION, Lister, ShowOne, argument
 from naru.cli.move_plan import add_chosen, add_work
 from naru.cli.terminal import Terminal
 from naru.move import sync, work
 from naru.move.steps import rate
-from naru.text import parse_rate
+from naru.text import parse_rate, size
+
+BYTES = ("size", "read", "written", "compared")
+SHOWN = ("project", "title", "number", "read", "written", "compared", "repaired", "seconds", "way")
+"""What a table has of a volume, as far as a terminal is wide; all formats for programs have all of it."""
+
+
+class Bytes(FormattableColumn[int]):
+    """An amount as people read it, in JSON a number."""
+
+    def human_readable(self) -> str:
+        return size(self._value)
+
+    def machine_readable(self) -> int:
+        return self._value
 
 
 class Sync(Lister):
@@ -50,7 +66,12 @@ naru move sync work/hanok -q -f json
             every=arguments.every,
             until=arguments.until,
         )
-        return sync.Copied._fields, copied
+        if arguments.formatter == "table" and not arguments.columns:
+            arguments.columns = list(SHOWN)
+        rows = [one._asdict() for one in copied]
+        return sync.Copied._fields, [
+            tuple(Bytes(value) if name in BYTES else value for name, value in row.items()) for row in rows
+        ]
 
 
 class Rate(ShowOne):
@@ -86,4 +107,7 @@ naru move rate work/hanok
 
 def _cap(text: str) -> float:
     """0.0 for none."""
-    return 0.0 if text == "none" else parse_rate(text)
+    try:
+        return 0.0 if text == "none" else parse_rate(text)
+    except ValueError as error:
+        raise ValueError(f"{error}; none for no cap") from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -48,18 +48,27 @@ def line(state: Status) -> str:
     return ", ".join(parts)
 
 
+Draw = Callable[[Journal, Status], RenderableType]
+"""Makes the picture of a plan's state, of which the journal may be asked more."""
+
+
+def draw_plan(journal: Journal, state: Status) -> RenderableType:
+    """The picture of any plan."""
+    return picture(state)
+
+
 def picture(state: Status) -> Group:
     """The state as a picture some 30 lines high at most."""
     table = Table.grid(padding=(0, 2))
     for step in state.running[:15]:
-        table.add_row(Text(step.id), Text(step.title), _bar(step), _amount(step), duration(step.seconds))
+        table.add_row(Text(step.id), Text(step.title), bar(step), amount(step), duration(step.seconds))
     counts = state.counts
     ended, all_steps = counts["done"] + counts["skipped"] + counts["undone"], state.steps
     if state.undoing:
         ended, all_steps = state.undoing
     parts: list[Any] = [
         Text(state.title, style="bold"),
-        ProgressBar(total=max(1, all_steps), completed=ended, width=60),
+        whole(ended, all_steps),
         Text(line(state)),
         table,
     ]
@@ -73,31 +82,40 @@ def picture(state: Status) -> Group:
     return Group(*parts)
 
 
-def _bar(step: RunningStep) -> Any:
+def whole(ended: int, every: int) -> Table:
+    """How far all of it is: a line of its own, since a bar alone does not end one."""
+    table = Table.grid()
+    table.add_row(ProgressBar(total=max(1, every), completed=ended, width=60))
+    return table
+
+
+def bar(step: RunningStep) -> Any:
+    """How far it is, where it tells that."""
     if step.done is None or not step.total:
         return Text("")
     return ProgressBar(total=step.total, completed=step.done, width=20)
 
 
-def _amount(step: RunningStep) -> str:
+def amount(step: RunningStep) -> str:
+    """What it has done so far, and how long it has to go."""
     if step.done is None:
         return ""
     if step.counted != "bytes":
         return f"{step.done:.0f}" + (f"/{step.total:.0f}" if step.total else "")
-    amount = size(step.done) + (f" of {size(step.total)}" if step.total else "")
+    moved = size(step.done) + (f" of {size(step.total)}" if step.total else "")
     if not step.total or not step.done or not step.seconds:
-        return amount
-    return f"{amount}, {duration((step.total - step.done) * step.seconds / step.done)} left"
+        return moved
+    return f"{moved}, {duration((step.total - step.done) * step.seconds / step.done)} left"
 
 
-def watch(journal: Journal, until: Callable[[Status], bool]) -> Status:
+def watch(journal: Journal, until: Callable[[Status], bool], draw: Draw = draw_plan) -> Status:
     """Draws on standard error, a picture on a terminal and lines elsewhere, until `until` says so; the last state."""
     console = Console(stderr=True)
     if console.is_terminal:
         with Live(console=console, auto_refresh=False) as live:
             while True:
                 state = status(journal)
-                live.update(picture(state), refresh=True)
+                live.update(draw(journal, state), refresh=True)
                 if until(state):
                     return state
                 time.sleep(REFRESH)
@@ -115,12 +133,12 @@ def watch(journal: Journal, until: Callable[[Status], bool]) -> Status:
 
 
 @contextmanager
-def watching(journal: Journal) -> Iterator[None]:
+def watching(journal: Journal, draw: Draw = draw_plan) -> Iterator[None]:
     """Draws beside what the caller does, until that is over."""
     over = threading.Event()
     # a journal of its own: the thread must not share a connection pool with the executor's transactions
     with Journal.open(journal.where) as own:
-        thread = threading.Thread(target=watch, args=(own, lambda _: over.is_set()), name="view", daemon=True)
+        thread = threading.Thread(target=watch, args=(own, lambda _: over.is_set(), draw), name="view", daemon=True)
         thread.start()
         try:
             yield

@@ -4,20 +4,21 @@ import argparse
 import sys
 from contextlib import AbstractContextManager, nullcontext
 
-from naru.cli.plan_view import watching
+from naru.cli.plan_view import Draw, draw_plan, watching
 from naru.plan.journal import Journal
 
 
 class Terminal:
     """Standard error, as `naru.plan.run.Terminal` asks for it. A `quiet` one shows warnings alone."""
 
-    def __init__(self, quiet: bool) -> None:
+    def __init__(self, quiet: bool, draw: Draw = draw_plan) -> None:
         self._quiet = quiet
+        self._draw = draw
 
     @classmethod
-    def of(cls, options: argparse.Namespace) -> "Terminal":
+    def of(cls, options: argparse.Namespace, draw: Draw = draw_plan) -> "Terminal":
         """By the options of the whole program: quiet with -q."""
-        return cls(quiet=options.verbose_level == 0)
+        return cls(options.verbose_level == 0, draw)
 
     def say(self, line: str) -> None:
         """What happens, for whoever wants to know."""
@@ -30,4 +31,4 @@ class Terminal:
 
     def watching(self, journal: Journal) -> AbstractContextManager[None]:
         """Draws a plan that runs, for as long."""
-        return nullcontext() if self._quiet else watching(journal)
+        return nullcontext() if self._quiet else watching(journal, self._draw)

@@ -30,6 +30,8 @@ from naru.text import ENGLISH, Units, duration, plural
 
 LANGUAGES = ("en", "ko")
 """Languages that every message has; the first is that of the command line."""
+VARIES = "…"
+"""What stands in a place, whatever its format, of one sentence for several messages that differ there."""
 PLACE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
@@ -103,7 +105,7 @@ def say(text: Text, language: str = LANGUAGES[0]) -> str:
 
     def value(place: re.Match[str]) -> str:
         found = text.values[place[1]]
-        if place[2]:
+        if place[2] and found != VARIES:
             return FORMATS[place[2]](found, language)
         return say(found, language) if isinstance(found, Message) else str(found)
 

@@ -13,6 +13,7 @@ from naru.move.kinds import KINDS, port
 from naru.move.kinds.flavor import flavor_id
 from naru.move.kinds.neutron import is_services
 from naru.move.mapping import SAME_BUT_CASE
+from naru.move.naming import name_of
 from naru.plan.windows.needs import needed, together
 
 UNDECIDED = message(
@@ -189,7 +190,7 @@ def addresses(draft: Draft) -> None:
         if other := taken.get((network, address)):
             draft.report(
                 "error",
-                ADDRESS_IN_USE(thing=thing(row), address=address, cloud=draft.new),
+                ADDRESS_IN_USE(thing=draft.called_thing(row), address=address, cloud=draft.new),
                 detail=_user(other),
                 about=row.id,
                 hint=FREE_IT(),
@@ -197,7 +198,7 @@ def addresses(draft: Draft) -> None:
     for row in draft.facts.owned("port"):
         network = draft.ref("network", row.body["network_id"])
         if isinstance(network, str) and (other := macs.get((network, row.body["mac_address"].lower()))):
-            summary = MAC_IN_USE(thing=thing(row), cloud=draft.new)
+            summary = MAC_IN_USE(thing=draft.called_thing(row), cloud=draft.new)
             draft.report("error", summary, detail=other.id, about=row.id)
     _pools(draft)
 
@@ -234,7 +235,9 @@ def _pools(draft: Draft) -> None:
                     draft.report(
                         "warning",
                         POOLS_OVERLAP(
-                            thing=thing(old), first=str(max(ours[0], theirs[0])), last=str(min(ours[1], theirs[1]))
+                            thing=draft.called_thing(old),
+                            first=str(max(ours[0], theirs[0])),
+                            last=str(min(ours[1], theirs[1])),
                         ),
                         detail=ON_BOTH(),
                         about=old.id,
@@ -270,7 +273,10 @@ def attachments(draft: Draft) -> None:
             draft.report(
                 "warning",
                 ATTACHMENTS_DIFFER(
-                    thing=thing(row) if row else THING(kind="volume", name=volume), one=one, server=server, other=other
+                    thing=thing(row) if row else THING(kind="volume", name=volume),
+                    one=one,
+                    server=name_of(draft.facts.old, "server", server),
+                    other=other,
                 ),
                 detail=AS_NOVA_SAYS(),
                 about=volume,

@@ -72,6 +72,13 @@ def findings(draft: Draft) -> None:
             )
 
 
+def standing(work: Work, rolled_back: Collection[str]) -> list[Downtime]:
+    """Those of the servers whose projects (ids) were not rolled back: these run on the old cloud, and are not expected
+    to be off."""
+    back = {one.id for one in work.decisions if one.kind == "server" and one.project in rolled_back}
+    return [one for one in downtimes(work) if one.server_old_id not in back]
+
+
 def downtimes(work: Work) -> list[Downtime]:
     """Of every server that is stopped and started by the move, in the order of its decisions."""
     with work.journal() as journal:

@@ -139,6 +139,39 @@ class ContentResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Carried:
+    """What one pass carried of the content of a volume. `round` is the number of the round of copying ahead, 0 for the
+    window; `read` and `written` are bytes; `at` is when it ended (ISO 8601)."""
+
+    volume_old_id: str
+    volume_name: str
+    round: int
+    read: int
+    written: int
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A round of copying ahead: when it began, and when what it has done so far was at its end (ISO 8601)."""
+
+    number: int
+    began: str
+    ended: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddressChange:
+    """How a floating IP, a port forwarding or a router's gateway was changed over: from when it was taken off the old
+    cloud to when it was on the new one (ISO 8601). `kind` is that of `Item`."""
+
+    kind: str
+    name: str
+    began: str
+    ended: str
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A project that was moved. `domain` is the name of its domain; `new_id` is empty before it is made. One that was
     `rolled_back` is on the old cloud as before, whatever phase the others are in."""
@@ -153,7 +186,7 @@ class Project:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A whole move. The clouds are names in `clouds.yaml`; `made_at` is ISO 8601; `phase` is the last one that was done
-    (`plan`, `prepare`, `sync`, `cutover`, `verify`, `finalize`, `rollback`). A finding stands in the report of a
+    (`plan`, `prepare`, `cutover`, `finalize`, `rollback`). A finding stands in the report of a
     project when its `about` is the old id of the project or of a thing in it."""
 
     old_cloud: str
@@ -170,3 +203,6 @@ class Outcome:
     downtimes: tuple[Downtime, ...] = ()
     contents: tuple[ContentResult, ...] = ()
     findings: tuple[Finding, ...] = ()
+    rounds: tuple[Round, ...] = ()
+    carried: tuple[Carried, ...] = ()
+    addresses: tuple[AddressChange, ...] = ()

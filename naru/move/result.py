@@ -8,9 +8,10 @@ from typing import Any
 from naru.cloud.client import Cloud
 from naru.messages import message
 from naru.move.decisions import Decision
-from naru.move.downtime import downtimes
+from naru.move.downtime import standing
 from naru.move.draft import CLOUD
 from naru.move.facts import Side
+from naru.move.history import addresses, carried, rounds
 from naru.move.kinds import BY_NAME
 from naru.move.left import Key, Left
 from naru.move.outcome import ContentResult, Difference, Item, Outcome, Project, Task
@@ -102,9 +103,12 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
         tasks=tuple(
             task for task in _tasks(work, old, users.of_user, left) if task.project not in progress.rolled_back
         ),
-        downtimes=tuple(downtimes(work)),
+        downtimes=tuple(standing(work, progress.rolled_back)),
         contents=tuple(contents(work)),
         findings=findings,
+        rounds=tuple(rounds(work)),
+        carried=tuple(carried(work)),
+        addresses=tuple(addresses(work)),
     )
 
 

@@ -24,6 +24,7 @@ from naru.plan.model import OVER, Plan, Step
 from naru.plan.queries import StepRow, reading
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status, status
+from naru.text import count, size
 
 TITLE = message("move.sync.title", en="Round {number} of copying ahead", ko="사전 복사 {number}회차")
 LOOK = 1.0
@@ -216,7 +217,8 @@ def run_rounds(
             done = copied(work, journal)
             seconds = expected(journal, done)
         after = "the next will only carry what changes" if seconds is None else f"the next: about {seconds:.0f} s"
-        terminal.say(f"{journal.name} ended; {after}")
+        amount = f"{size(sum(one.written for one in done))} written of {count(len(done), 'volume')}"
+        terminal.say(f"{journal.name} ended: {amount}; {after}")
         yield Round(done, seconds, state.exit_code)
         if every:
             end = began + every

@@ -199,6 +199,15 @@ class JournalView:
                 left[after][1] -= before in behind
         return {n: Unfinished(*numbers) for n, numbers in left.items()}
 
+    def unit_counts(self, *, rollbacks: bool = False) -> dict[str, dict[str, int]]:
+        """By unit: how many of its steps are in each state; with `rollbacks` of the steps that undo others."""
+        query = select(_steps.c.unit, _steps.c.state, func.count()).group_by(_steps.c.unit, _steps.c.state)
+        query = query.where(_steps.c.undoes.is_not(None) if rollbacks else _steps.c.undoes.is_(None))
+        found: dict[str, dict[str, int]] = {}
+        for unit, state, number in self._connection.execute(query):
+            found.setdefault(unit, {})[state] = number
+        return found
+
     def has_begun(self) -> bool:
         """Whether anything of the plan was ever begun."""
         query = select(_steps.c.n).where(_steps.c.attempt > 0).limit(1)

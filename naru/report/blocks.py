@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from naru.messages import Text
+from naru.report.drawing import Drawing
 
 
 class Segment(NamedTuple):
@@ -81,7 +82,36 @@ class Table:
     type: str = "table"
 
 
-Block = Heading | Paragraph | Code | List | Table
+BAD = "⚠ "
+"""The sign before a figure that is to be looked at: a colour alone is not seen by everybody."""
+
+
+class Figure(NamedTuple):
+    """A number, with what it is of. `bad` ones are to be looked at."""
+
+    name: Text
+    value: Text
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The answer in one line of numbers."""
+
+    figures: tuple[Figure, ...]
+    type: str = "figures"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawing, and the numbers in it as a table: what Markdown has in its place."""
+
+    drawing: Drawing
+    table: Table
+    type: str = "picture"
+
+
+Block = Heading | Paragraph | Code | List | Table | Figures | Picture
 
 
 @dataclass(frozen=True)

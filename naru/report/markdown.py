@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import quote
 
-from naru.report.blocks import Block, Code, Heading, List, Page, Paragraph, Said, Table
+from naru.report.blocks import BAD, Block, Code, Figures, Heading, List, Page, Paragraph, Picture, Said, Table
 from naru.report.names import lines, visible
 from naru.report.words import Run, words
 
@@ -46,6 +46,12 @@ def _block(block: Block, spoken: str) -> str:
                 f"{f'{number}.' if first else '-'} {_words(said, spoken)}"
                 for number, said in enumerate(items, start=first)
             )
+        case Figures(figures=figures):
+            return " · ".join(
+                f"{BAD if one.bad else ''}{_words(one.name, spoken)}: {_words(one.value, spoken)}" for one in figures
+            )
+        case Picture(drawing=drawing, table=table):
+            return "\n\n".join((_words(drawing.says, spoken), "\n".join(_table(table, spoken))))
         case Table():
             return "\n".join(_table(block, spoken))
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-from naru.messages import FORMATS, PLACE, TEMPLATES, Message, say
+from naru.messages import FORMATS, PLACE, TEMPLATES, VARIES, Message, say
 from naru.report.blocks import Said, Segment
 
 
@@ -46,7 +46,7 @@ def _message(said: Message, language: str) -> Iterator[Run]:
             yield piece
             continue
         value = said.values[piece.name]
-        if piece.format:
+        if piece.format and value != VARIES:
             yield Run(FORMATS[piece.format](value, language), piece.code)
         elif isinstance(value, tuple) or (isinstance(value, Message) and not piece.code):
             yield from words(value, language)

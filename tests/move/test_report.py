@@ -218,10 +218,10 @@ def test_many_rows(tmp_path: Path) -> None:
     findings = tuple(Finding("info", "slow", about=uuid(number)) for number in range(3000))
     write(Outcome(**{**_fields(outcomes.company()), "items": items, "findings": findings}), tmp_path / "report")
     page = Html((tmp_path / "report" / "shop.ko.html").read_text())
-    assert page.count("tr") > 3000 * 4
+    assert 3000 * 3 < page.count("tr") < 3000 * 3 + 100  # what is the same of 3000 things is said once
     assert (tmp_path / "report" / "shop.imports.tf").read_text().count("\nimport {\n") == 3000
     searched = [attributes for tag, attributes in page.tags if attributes.get("class") == "search"]
-    assert len(searched) == 3 and all("{shown}" in str(attributes["data-found"]) for attributes in searched)
+    assert len(searched) == 2 and all("{shown}" in str(attributes["data-found"]) for attributes in searched)
 
 
 def _fields(outcome: Outcome) -> dict[str, object]:

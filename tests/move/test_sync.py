@@ -76,3 +76,16 @@ def test_what_failed_is_told_to_those_too_who_want_it_quiet(
     assert "naru: content volume/0: no room\nDisk quota exceeded\nMake room.\n" in said
     assert "volume/9" in said and "volume/10" not in said
     assert f"and 3 more; the next round goes on with it: naru move sync {work.directory}" in said
+
+
+def test_a_table_fits_a_terminal_and_programs_get_everything(
+    work: Work, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = sync.Copied("shop", "v" * 36, "copy volume data", 1 << 30, 1, 5 << 20, 3 << 20, 0, True, 0, 2.5, "copy", "")
+    monkeypatch.setattr("naru.move.sync.sync", lambda *_, **__: (0, [one]))
+    assert main(["move", "sync", str(work.directory)]) == 0
+    table = capsys.readouterr().out
+    assert "copy volume data" in table and "3.0 MiB" in table and "vvv" not in table
+    assert max(map(len, table.splitlines())) <= 120
+    assert main(["move", "sync", str(work.directory), "-f", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [one._asdict()]

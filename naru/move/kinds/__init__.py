@@ -99,8 +99,8 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(backup.KIND, backup.CONTAINERS, backup.backups),
 )
 """All kinds, sections of the map and rules. The order is that in which the rules run, since each may look at what the
-earlier ones have decided. Terraform's resources and the map's sections are in the same
-order."""
+earlier ones have decided. Terraform's resources and the map's sections are in the same order; tables of reports go by
+kinds' names."""
 
 KINDS: tuple[Kind, ...] = tuple(item for item in LIST if isinstance(item, Kind))
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}

@@ -16,6 +16,7 @@ from naru.move.kind import Kind, Mapped
 from naru.move.kinds import texts
 from naru.move.kinds.rbac_policy import NO_PROJECT
 from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_but_case
+from naru.move.naming import name_of
 
 
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
@@ -215,7 +216,7 @@ def _create(draft: Draft, row: Row, gone: bool) -> None:
         if draft.ref("project", project) is not None:
             draft.made(access, _access(draft, row, ref(step), project))
         else:
-            draft.leave(access, NO_PROJECT(project=project), severity="info")
+            draft.leave(access, NO_PROJECT(project=name_of(draft.facts.old, "project", project)), severity="info")
 
 
 def _version(draft: Draft) -> str:

@@ -22,6 +22,7 @@ from naru.move.kinds import image_format
 from naru.move.kinds.flavor import MAY_USE
 from naru.move.kinds.rbac_policy import NO_PROJECT
 from naru.move.mapping import ABSENT, CREATE, LEAVE, Match, Need, Section, Use, of_others, same_name
+from naru.move.naming import name_of
 from naru.move.steps.images import MappedImage
 
 
@@ -334,7 +335,9 @@ def _members(draft: Draft, row: Row, step: str, last: str) -> None:
         other = member.body["member_id"]
         found = draft.ref("project", other)
         if found is None:
-            draft.leave(member, NO_PROJECT(project=other), hint=ADD_MEMBER(image=row.id))
+            draft.leave(
+                member, NO_PROJECT(project=name_of(draft.facts.old, "project", other)), hint=ADD_MEMBER(image=row.id)
+            )
             continue
         path = [f"{KIND.path}/", ref(step), "/members"]
         requests = accept(ref(step), found, member.body["status"])

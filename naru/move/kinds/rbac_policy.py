@@ -9,6 +9,7 @@ from naru.move.draft import Draft, kept
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
 from naru.move.kinds.neutron import make
+from naru.move.naming import name_of
 
 # type of object in a policy: kind of thing
 SHARED = {
@@ -39,7 +40,7 @@ NO_OBJECT = message("move.rbac_policy.no_object", en="its {kind} is not moved", 
 NO_PROJECT = message(
     "move.project_not_moved",
     en="project {project} is not moved with it",
-    ko="프로젝트를 함께 이전하지 않습니다(ID {project})",
+    ko="프로젝트를 함께 이전하지 않습니다({project})",
 )
 SHARED_THERE = message(
     "move.rbac_policy.there",
@@ -82,7 +83,7 @@ def sharing(draft: Draft) -> None:
         if thing is None:
             draft.leave(row, NO_OBJECT(kind=row.body["object_type"]))
         elif towards is None:
-            draft.leave(row, NO_PROJECT(project=target), hint=SHARE_LATER())
+            draft.leave(row, NO_PROJECT(project=name_of(draft.facts.old, "project", target)), hint=SHARE_LATER())
         elif existing := there(draft, thing, towards, row.body["action"]):
             draft.match(row, existing.id, SHARED_THERE())
         else:

@@ -1,16 +1,20 @@
 """The page over all projects, for operators."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from naru.messages import Template, message
 from naru.move.outcome import Outcome
 from naru.move.pages import tasks
-from naru.move.pages.parts import Part, count, unexplained
+from naru.move.pages.parts import ROLLED_BACK, Part, count, missing, phase_of, standing, unexplained
+from naru.move.pages.pictures import data, interruptions
 from naru.move.pages.project import PHASE
 from naru.move.pages.tables import (
+    DURATION,
     NO_NAME,
+    NUMBER,
     PHASES,
+    STATES,
     content_table,
     difference_table,
     downtime_table,
@@ -19,8 +23,10 @@ from naru.move.pages.tables import (
     label,
     table,
 )
-from naru.report.blocks import Block, Heading, List, Paragraph, Said, Table, code, link
+from naru.move.pages.timeline import timelines, windows
+from naru.report.blocks import Block, Figure, Figures, Heading, List, Paragraph, Said, Table, code, link
 from naru.report.page import file_item
+from naru.text import size
 
 TITLE = message(
     "move.pages.overview.title",
@@ -28,21 +34,33 @@ TITLE = message(
     ko="전체 프로젝트 이전 보고서 ({old} → {new})",
 )
 STATE = message("move.pages.overview.state", en="{state}: {phase}, {at}", ko="{state}: {phase}, {at}")
-IN_SHORT = message(
-    "move.pages.overview.in_short",
-    en=(
-        "Projects: {projects:number}. Things: {items:number} (made anew {created:number}, already there "
-        "{matched:number}, left behind {left:number}). Fields that differ: {differences:number}, unexplained: "
-        "{unexplained:number}. Tasks for users: {tasks:number}."
-    ),
-    ko=(
-        "프로젝트 {projects:number}개, 리소스 {items:number}개입니다. 새로 생성 {created:number}개, 이미 있는 것 "
-        "사용 {matched:number}개, 이전하지 않음 {left:number}개입니다. 달라진 항목은 {differences:number}개이고 "
-        "그중 설명되지 않은 것은 {unexplained:number}개입니다. 사용자가 할 일은 {tasks:number}건입니다."
-    ),
+PROJECTS_FIGURE = message("move.pages.overview.figure.projects", en="Projects", ko="프로젝트")
+MOVED = message("move.pages.overview.figure.moved", en="Things moved", ko="이전한 리소스")
+TO_MOVE = message("move.pages.overview.figure.to_move", en="Things to be moved", ko="이전할 리소스")
+DIFFER = message("move.pages.overview.figure.differ", en="Unexplained differences", ko="설명되지 않은 차이")
+LEFT = message("move.pages.overview.figure.left", en="Left behind", ko="이전하지 않음")
+TASKS_FIGURE = message("move.pages.overview.figure.tasks", en="Tasks for users", ko="사용자가 할 일")
+LONGEST = message("move.pages.overview.figure.longest", en="Longest interruption", ko="가장 긴 중단")
+LONGEST_EXPECTED = message(
+    "move.pages.overview.figure.longest_expected", en="Longest interruption, expected", ko="가장 긴 예상 중단"
+)
+CARRIED = message("move.pages.overview.figure.carried", en="Data carried", ko="옮긴 데이터")
+PROOFS = message("move.pages.overview.figure.proofs", en="Volumes proven equal", ko="동일함을 확인한 볼륨")
+OF_ALL = message(
+    "move.pages.overview.figure.of_all", en="{count:number} of {all:number}", ko="{all:number}개 중 {count:number}개"
+)
+WINDOWS_TITLE = message("move.pages.overview.windows_title", en="The windows", ko="전환")
+WINDOWS_MORE = message(
+    "move.pages.overview.windows_more",
+    en="The {shown:number} longest of {all:number} windows. The table of interruptions below has all servers.",
+    ko="전환 {all:number}회 중 가장 긴 {shown:number}회입니다. 모든 서버는 아래 중단 시간 표에 있습니다.",
+)
+DATA_TITLE = message("move.pages.overview.data_title", en="Data", ko="데이터")
+DOWNTIME_EACH = message(
+    "move.pages.overview.downtime_each", en="Interruptions, server by server", ko="서버별 중단 시간"
 )
 PROJECTS_TITLE = message("move.pages.overview.projects_title", en="Projects", ko="프로젝트")
-ROLLED_BACK = message(
+BACK = message(
     "move.pages.overview.rolled_back",
     en="Rolled back: {projects}. They are in use on the old cloud, as before.",
     ko="이전을 되돌린 프로젝트: {projects}. 이전과 같이 기존 클라우드에서 사용 중입니다.",
@@ -92,27 +110,21 @@ def blocks(
     result: list[Block] = [
         Heading(1, TITLE(old=outcome.old_cloud, new=outcome.new_cloud)),
         Paragraph(STATE(state=PHASE(), phase=label(PHASES, outcome.phase), at=code(outcome.made_at))),
-        Paragraph(
-            IN_SHORT(
-                projects=len(parts),
-                unexplained=len(bad),
-                tasks=len(outcome.tasks),
-                **vars(count(outcome.items)),
-            )
-        ),
+        _figures(outcome),
+        *_pictures(outcome),
         Heading(2, BAD_TITLE()),
         difference_table(bad, explained=False) if bad else Paragraph(BAD_NONE()),
         Heading(2, FINDINGS_TITLE()),
-        finding_table(outcome.findings) if outcome.findings else Paragraph(FINDINGS_NONE()),
+        finding_table(outcome.findings, outcome.items) if outcome.findings else Paragraph(FINDINGS_NONE()),
         Heading(2, PROJECTS_TITLE()),
-        _projects(parts, reports),
+        _projects(outcome, parts, reports),
     ]
     if back := [part.project.name or part.project.old_id for part in parts if part.project.rolled_back]:
-        result.append(Paragraph(ROLLED_BACK(projects=", ".join(back))))
+        result.append(Paragraph(BACK(projects=", ".join(back))))
     if outcome.tasks:
         result += [Heading(2, TASKS_TITLE()), Paragraph(TASKS()), _tasks(outcome, parts)]
     if outcome.downtimes:
-        result += [Heading(2, DOWNTIME_TITLE()), downtime_table(outcome.downtimes)]
+        result += [Heading(2, DOWNTIME_EACH()), downtime_table(outcome.downtimes)]
     if outcome.contents:
         result += [Heading(2, CONTENT_TITLE()), content_table(outcome.contents)]
     if shared := [item for item in outcome.items if item.project not in reports]:
@@ -122,20 +134,62 @@ def blocks(
     return result
 
 
-def _projects(parts: Sequence[Part], reports: Mapping[str, str]) -> Table:
+def _figures(outcome: Outcome) -> Figures:
+    """The answer in one line."""
+    items = standing(outcome)
+    bad = len(unexplained(items))
+    moved = [item for item in items if item.decision != "leave" and not missing(item)]
+    known = [seconds for one in outcome.downtimes if (seconds := one.measured_s) is not None]
+    expected = max((one.expected_s for one in outcome.downtimes), default=0.0)
+    proven, volumes = len(outcome.contents), sum(item.kind == "volume" and item.decision == "create" for item in items)
+    back = sum(phase_of(outcome, project) == ROLLED_BACK for project in outcome.projects)
+    projects = len(outcome.projects)
+    return Figures(
+        (
+            Figure(PROJECTS_FIGURE(), OF_ALL(count=projects - back, all=projects) if back else NUMBER(number=projects)),
+            Figure(TO_MOVE() if outcome.phase == "plan" else MOVED(), NUMBER(number=len(moved))),
+            Figure(DIFFER(), NUMBER(number=bad), bad > 0),
+            Figure(LEFT(), NUMBER(number=sum(item.decision == "leave" for item in items))),
+            Figure(TASKS_FIGURE(), NUMBER(number=len(outcome.tasks))),
+            Figure(LONGEST(), DURATION(seconds=max(known)))
+            if known
+            else Figure(LONGEST_EXPECTED(), DURATION(seconds=expected)),
+            Figure(CARRIED(), size(sum(one.written for one in outcome.carried))),
+            Figure(PROOFS(), OF_ALL(count=proven, all=max(proven, volumes))),
+        )
+    )
+
+
+def _pictures(outcome: Outcome) -> Iterator[Block]:
+    """The windows, the interruptions, the data: as far as there is anything of them."""
+    if found := list(timelines(outcome)):
+        yield Heading(2, WINDOWS_TITLE())
+        yield from found
+        if len(found) < (all_windows := len(windows(outcome))):
+            yield Paragraph(WINDOWS_MORE(shown=len(found), all=all_windows))
+    if outcome.downtimes:
+        yield Heading(2, DOWNTIME_TITLE())
+        yield interruptions(outcome.downtimes)
+    if outcome.carried:
+        yield Heading(2, DATA_TITLE())
+        yield data(outcome.carried)
+
+
+def _projects(outcome: Outcome, parts: Sequence[Part], reports: Mapping[str, str]) -> Table:
     rows: list[tuple[Said, ...]] = []
     for part in parts:
-        project, counts = part.project, count(part.items)
+        project, phase = part.project, phase_of(outcome, part.project)
+        items = [] if phase == ROLLED_BACK else part.items  # nothing of it is there
+        counts = count(items)
         numbers = (
             *(counts.created, counts.matched, counts.left),
-            *(counts.differences, len(unexplained(part.items)), len(part.tasks)),
+            *(counts.differences, len(unexplained(items)), len(part.tasks)),
         )
         name = link(reports[project.old_id], project.name or NO_NAME())
-        rows.append(
-            (name, project.domain, code(project.old_id), code(project.new_id), *(f"{number:,}" for number in numbers))
-        )
-    heads = ("project", "domain", "old_id", "new_id", "created", "matched", "left", "differences", "unexplained")
-    return table((*heads, "tasks"), rows)
+        ids = (code(project.old_id), code(project.new_id))
+        rows.append((name, project.domain, label(STATES, phase), *(f"{number:,}" for number in numbers), *ids))
+    heads = ("project", "domain", "state", "created", "matched", "left", "differences", "unexplained", "tasks")
+    return table((*heads, "old_id", "new_id"), rows)
 
 
 def _tasks(outcome: Outcome, parts: Sequence[Part]) -> Table:

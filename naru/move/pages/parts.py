@@ -71,6 +71,19 @@ def unexplained(items: Iterable[Item]) -> list[tuple[Item, Difference]]:
     return [(item, difference) for item, difference in differing(items) if not difference.rule]
 
 
+def standing(outcome: Outcome) -> list[Item]:
+    """Things of what was not rolled back: they are on the new cloud, or will be."""
+    back = {project.old_id for project in outcome.projects if phase_of(outcome, project) == ROLLED_BACK}
+    shared = [] if outcome.phase == ROLLED_BACK else [""]
+    known = {*shared, *(project.old_id for project in outcome.projects)} - back
+    return [item for item in outcome.items if item.project in known]
+
+
+def missing(item: Item) -> bool:
+    """Whether it is not there although it should be, or is gone."""
+    return any(not difference.field for difference in item.differences)
+
+
 @dataclass(frozen=True)
 class Numbers:
     """How many items there are, how many were created, matched and left, and how many fields differ."""

@@ -151,7 +151,8 @@ def blocks(outcome: Outcome, part: Part, files: Sequence[tuple[str, str]], map_f
     ]
     if (phase := phase_of(outcome, part.project)) != LAST_PHASE:
         result.append(Paragraph((ROLLED_BACK_NOTE if phase == ROLLED_BACK else PROVISIONAL)(), tone="note"))
-    result.append(Paragraph(IN_SHORT(**vars(count(part.items)), tasks=len(part.tasks))))
+    if phase != ROLLED_BACK:
+        result.append(Paragraph(IN_SHORT(**vars(count(part.items)), tasks=len(part.tasks))))
     result += _bad(part)
     result += _access(outcome, part.project)
     result.append(Heading(2, TASKS_TITLE()))
@@ -170,7 +171,7 @@ def blocks(outcome: Outcome, part: Part, files: Sequence[tuple[str, str]], map_f
     result += [Heading(2, MAP_TITLE()), Paragraph(MAP()), item_table(part.items)]
     result += iac.blocks(map_file)
     if further := [finding for finding in part.findings if finding.severity != "error"]:
-        result += [Heading(2, FINDINGS_TITLE()), finding_table(further)]
+        result += [Heading(2, FINDINGS_TITLE()), finding_table(further, part.items)]
     result.append(Heading(2, FILES_TITLE()))
     result.append(List(tuple(file_item(file, FILES[key]()) for file, key in files)))
     return result
@@ -227,7 +228,7 @@ def _bad(part: Part) -> Iterator[Block]:
         yield difference_table(bad, explained=False)
     if errors:
         yield Paragraph(BAD_FINDINGS(), tone="bad")
-        yield finding_table(errors)
+        yield finding_table(errors, part.items)
 
 
 # -- how to reach the new cloud

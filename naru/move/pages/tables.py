@@ -1,11 +1,12 @@
 """The tables that several pages have, and what stands in them."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from naru.messages import Template, Text, message, word
+from naru.messages import Template, Text, clauses, message, word
 from naru.move.outcome import ContentResult, Difference, Downtime, Item
+from naru.plan.findings import Group, grouped
 from naru.plan.model import Finding
 from naru.report.blocks import Said, Table, Words, code
 from naru.text import size
@@ -55,6 +56,10 @@ COLUMNS: Mapping[str, Template] = {
     "user": message("move.pages.column.user", en="User", ko="사용자"),
     "old_url": message("move.pages.column.old_url", en="Old address", ko="기존 주소"),
     "new_url": message("move.pages.column.new_url", en="New address", ko="새 주소"),
+    "state": message("move.pages.column.state", en="State", ko="상태"),
+    "ahead": message("move.pages.column.ahead", en="Copied ahead", ko="사전 복사"),
+    "window": message("move.pages.column.window", en="In the window", ko="전환 중"),
+    "all": message("move.pages.column.all", en="Together", ko="합계"),
     "about": message("move.pages.column.about", en="About", ko="대상"),
 }
 DECISIONS: Mapping[str, Template] = {
@@ -85,13 +90,7 @@ PHASES: Mapping[str, Template] = {
         en="prepared; the old cloud is still in use",
         ko="준비 완료, 아직 기존 클라우드를 사용 중입니다",
     ),
-    "sync": message(
-        "move.pages.phase.sync",
-        en="data copied ahead; the old cloud is still in use",
-        ko="데이터 사전 복사 완료, 아직 기존 클라우드를 사용 중입니다",
-    ),
     "cutover": message("move.pages.phase.cutover", en="changed over to the new cloud", ko="새 클라우드로 전환했습니다"),
-    "verify": message("move.pages.phase.verify", en="changed over and verified", ko="전환과 검증을 마쳤습니다"),
     "finalize": message("move.pages.phase.finalize", en="finished", ko="이전이 모두 끝났습니다"),
     "rollback": message(
         "move.pages.phase.rollback",
@@ -99,6 +98,14 @@ PHASES: Mapping[str, Template] = {
         ko="이전을 되돌려 기존 클라우드를 사용 중입니다",
     ),
 }
+STATES: Mapping[str, Template] = {
+    "plan": message("move.pages.state.plan", en="planned", ko="계획됨"),
+    "prepare": message("move.pages.state.prepare", en="prepared", ko="준비됨"),
+    "cutover": message("move.pages.state.cutover", en="cut over", ko="전환됨"),
+    "finalize": message("move.pages.state.finalize", en="finished", ko="완료"),
+    "rollback": message("move.pages.state.rollback", en="rolled back", ko="되돌림"),
+}
+"""Phases in a word."""
 KIND = message("move.pages.kind", en="{kind:kind}", ko="{kind:kind}")
 NO_NAME = message("move.pages.no_name", en="(no name)", ko="(이름 없음)")
 SHORTENED = message(
@@ -106,6 +113,9 @@ SHORTENED = message(
     en="{text} … ({count:number} characters in all, whole in the map)",
     ko="{text} … (전체 {count:number}자, 전문은 매핑 파일 참고)",
 )
+NAMED = message("move.pages.named", en="{kind:kind} {name}", ko="{kind:kind} {name}")
+OF = message("move.pages.of", en="{name}: {said}", ko="{name}: {said}")
+NUMBER = message("move.pages.number", en="{number:number}", ko="{number:number}")
 DURATION = message("move.pages.duration", en="{seconds:duration}", ko="{seconds:duration}")
 
 # those of `Item.kind` that are not `naru.inventory.kinds`
@@ -183,20 +193,37 @@ def content_table(contents: Iterable[ContentResult]) -> Table:
     return table(("volume", "size", "compared", "way", "repaired", "digest", "compared_at"), rows)
 
 
-def finding_table(findings: Iterable[Finding]) -> Table:
-    """Errors first."""
-    order = ("error", "warning", "info")
+def finding_table(findings: Iterable[Finding], items: Iterable[Item]) -> Table:
+    """Those of one kind together, errors first. They are about things, whose names are those of the items."""
+    called = {item.old_id: NAMED(kind=item.kind, name=item.name) for item in items if item.name}
     rows = (
         (
-            label(SEVERITIES, finding.severity),
-            finding.summary,
-            finding.detail,
-            finding.hint,
-            code(finding.about),
+            label(SEVERITIES, group.severity),
+            f"{len(group.findings):,}",
+            group.summary,
+            clauses(group.names),
+            clauses(_details(group)),
+            clauses(_hints(group)),
         )
-        for finding in sorted(findings, key=lambda one: order.index(one.severity))
+        for group in grouped(findings, called)
     )
-    return table(("severity", "summary", "detail", "hint", "about"), rows)
+    return table(("severity", "count", "summary", "about", "detail", "hint"), rows)
+
+
+def _details(group: Group) -> Iterator[Text]:
+    if group.detail:
+        yield group.detail
+    yield from (_of(one.name, one.detail) for one in group.findings if one.detail)
+
+
+def _hints(group: Group) -> Iterator[Text]:
+    if group.hint:
+        yield group.hint
+    yield from (_of(one.name, one.hint) for one in group.findings if one.hint)
+
+
+def _of(name: Text, said: Text) -> Text:
+    return OF(name=name, said=said) if name else said
 
 
 # -- what stands in them

@@ -1,5 +1,8 @@
 """What users have to do, as blocks: what it is, why nobody else can, and the exact commands.
 
+No move makes the kinds `secret`, `certificate`, `trust` and `object storage url` yet: Barbican, Octavia, Heat and Swift
+are not read. Their pages are here already, for when they are.
+
 The commands are python-openstackclient's, with the plugins of python-barbicanclient and python-octaviaclient. Whatever
 users have named is quoted for a shell. No command has a secret among its arguments where the client takes it otherwise.
 """
