@@ -293,9 +293,7 @@ def _include_dependents(
 
 def refuse_commits(rows: list[Any], kinds: Kinds) -> None:
     begun = [row for row in rows if row.attempt]
-    commits = [
-        f"{say(called(row))} ({row.id}): {kinds.get(row.kind).commit}" for row in begun if kinds.get(row.kind).commit
-    ]
+    commits = [f"{named(row)}: {kinds.get(row.kind).commit}" for row in begun if kinds.get(row.kind).commit]
     if commits:
         raise PlanError(
             "this can no longer be rolled back: a commit step has begun",
@@ -306,11 +304,7 @@ def refuse_commits(rows: list[Any], kinds: Kinds) -> None:
 
 def _refuse_running(connection: Connection, rows: list[Any], executor_is_running: bool) -> None:
     alive = live_steps(connection)
-    running = [
-        f"{say(called(row))} ({row.id})"
-        for row in rows
-        if row.state == "running" and (executor_is_running or row.n in alive)
-    ]
+    running = [named(row) for row in rows if row.state == "running" and (executor_is_running or row.n in alive)]
     if running:
         raise PlanError(
             f"{len(running)} of the steps to be rolled back are running",
@@ -364,6 +358,12 @@ def called(row: Any) -> Text:
     """What a step is called: its title, or its id."""
     title: Text = load(json.loads(row.title))
     return title or str(row.id)
+
+
+def named(row: Any) -> str:
+    """A step by its title, with its id for commands; by its id alone where it has no title."""
+    title = say(called(row))
+    return row.id if title == row.id else f"{title} ({row.id})"
 
 
 def _some(lines: Any) -> Iterator[str]:
