@@ -8,8 +8,10 @@ from typing import Any
 from naru.cli.base import Lister
 from naru.cli.move import progress
 from naru.cli.move_plan import add_work
-from naru.move import handover, phases, work
-from naru.move.left import by_operator
+from naru.cli.terminal import Terminal
+from naru.messages import say
+from naru.move import handover, phases, verification, work
+from naru.move.outcome import STATES
 from naru.work import keys
 
 REPORT = "report"
@@ -19,39 +21,38 @@ HANDOVER = "handover.enc"
 class Verify(Lister):
     """Compare everything that was moved, field by field: the old cloud as it was against the new one as it is.
 
-    Each difference is explained by a rule of the plan, or it is an error. What comes at the cut-over, or at the end, is
-    compared after that; what was left behind (naru move leave) is listed with the reason. Exit code 0 when every
-    difference is explained, 1 when one is not.
+    At any time. The table has what is not as it should be by now: what differs and nothing explains it, what is
+    missing, what failed, what is not made although its phase was begun, and each such phase that is not at its end;
+    and, with the reason, what the operator has left behind (naru move leave). With --all also what the plan explains,
+    what a later phase makes, what the plan leaves and what was rolled back; with --counts how many things of each kind
+    are in which state. Exit code 0 when all is as it should be, 1 when it is not.
     """
 
     examples = """
 naru move verify work/hanok
 naru move verify work/hanok --all
+naru move verify work/hanok --counts
 naru move verify work/hanok -f json
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_work(parser)
-        parser.add_argument("--all", action="store_true", help="also the differences that a rule explains")
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--all", action="store_true", help="also what is explained, not due yet, left, rolled back")
+        which.add_argument("--counts", action="store_true", help="how many of each kind are in which state")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        move = work.Work(arguments.work)
         with progress() as show:
-            outcome = phases.verify(work.Work(arguments.work), show)
-        rows = [
-            (item.kind, item.name, item.old_id, difference.field, difference.old, difference.new, difference.rule)
-            for item in outcome.items
-            for difference in item.differences
-            if arguments.all or not difference.rule
-        ]
-        rows += [
-            (item.kind, item.name, item.old_id, "", item.name or item.old_id, None, item.why)
-            for item in outcome.items
-            if by_operator(item.why)
-        ]
-        self.exit_code = 1 if any(not row[-1] for row in rows) else 0
-        return ("kind", "name", "old id", "field", "old", "new", "why"), rows
+            outcome = phases.verify(move, show)
+        terminal = Terminal.of(self.app.options)
+        terminal.say(say(verification.summary(outcome)))
+        self.exit_code = 1 if outcome.is_wrong else 0
+        if arguments.counts:
+            return ("kind", *STATES), verification.counts(outcome)
+        return verification.COLUMNS, verification.rows(outcome, move.called, every=arguments.all)
 
 
 class Report(Lister):

@@ -2,7 +2,7 @@
 
 import heapq
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Literal
@@ -29,10 +29,12 @@ UNORDERED = frozenset(
         *("subnets", "tags", "routes", "security_groups", "security_group_rules", "allowed_address_pairs", "rules"),
         *("availability_zones", "attachments", "members", "os-extended-volumes:volumes_attached", "sub_ports", "hosts"),
         *("addresses", "volumes", "volume_types", "extra_dhcp_opts", "external_fixed_ips", "host_routes"),
-        *("allocation_pools", "service_types"),
+        *("allocation_pools", "service_types", "fixed_ips", "availability_zone_hints", "prefixes"),
+        *("multi_factor_auth_rules", "access_rules", "segments"),
     )
 )
-"""Fields with lists that a service gives in any order, another each time."""
+"""Fields with lists whose order means nothing: their service gives them in any order, some another each time. That of
+`dns_nameservers` does mean something, and so does that of a server's network cards and disks."""
 # fields that hold such lists
 _HOLDING = frozenset(("external_gateway_info",))
 
@@ -98,12 +100,13 @@ def _sorted(items: list[Any]) -> list[Any]:
     return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
 
 
-def comparable(field: str, value: Any) -> Any:
-    """The value as it is compared: a list without order sorted, an inner `updated_at` left out."""
+def comparable(field: str, value: Any, ordered: Container[str] = ()) -> Any:
+    """The value as it is compared: a list without order sorted, unless its field is among the `ordered`; an inner
+    `updated_at` left out."""
     if isinstance(value, dict):
         return {key: comparable(key, inner) for key, inner in value.items() if key not in _VOLATILE}
     if isinstance(value, list):
         items = [comparable("", item) for item in value]
-        return _sorted(items) if field in UNORDERED else items
+        return _sorted(items) if field in UNORDERED and field not in ordered else items
     # True and 1 are equal for Python, and not for anybody else
     return (type(value).__name__, value) if isinstance(value, bool) else value

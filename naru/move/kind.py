@@ -84,6 +84,9 @@ class Kind:
     # -- comparing
     not_compared: frozenset[str] = frozenset()
     """Further fields that are not compared as the API says them, whether they are sent, handled or not kept."""
+    ordered: frozenset[str] = frozenset()
+    """Fields of what is compared with lists whose order means something, though that of the same name means nothing
+    elsewhere."""
     compared: Comparable = _nothing
     """Gives fields in a form that both sides can be compared in, such as names in place of ids."""
     after_cutover: Comparable = _nothing

@@ -7,13 +7,17 @@ Everything here is JSON when it is written out, and nothing of it is a secret: n
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from naru.errors import NaruError
 from naru.messages import Text
 from naru.plan.model import Finding
 
 Decision = Literal["create", "match", "leave"]
+State = Literal["right", "explained", "differs", "not yet", "failed", "left", "rolled back"]
+"""What a thing is on the new cloud: as it was; different, as the plan or the operator says; different, or gone, and
+nothing explains it; not made yet, or not wholly; its making failed; left behind; rolled back."""
+STATES: tuple[State, ...] = get_args(State)
 PARTS = ("stop_s", "content_s", "wait_s", "start_s")
 """The fields of a `Downtime` that are its parts, in their order."""
 
@@ -39,6 +43,9 @@ class Item:
 
     `used_by` are further projects (old ids) in whose report the thing is to stand: of a flavor, an external network, a
     user's key pair. `device_owner` is the port's, since by that Terraform calls it a port or a router interface.
+
+    `state` says what it is now; `phase` in which phase it is made, where it is not made yet or failed; it is `due` when
+    that phase was begun, so that it should be there. `reason` is why it failed or was left.
     """
 
     kind: str
@@ -51,6 +58,39 @@ class Item:
     differences: tuple[Difference, ...] = ()
     used_by: tuple[str, ...] = ()
     device_owner: str = ""
+    state: State = "right"
+    phase: str = ""
+    due: bool = False
+    reason: Text = ""
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether it is not what it should be by now."""
+        return self.state in ("differs", "failed") or (self.state == "not yet" and self.due)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that failed: its id and title, the thing that it is about (empty for none), the project (old id, empty for
+    none) and the `phase` that it belongs to, and its error in one line."""
+
+    step: str
+    title: Text
+    kind: str
+    name: str
+    old_id: str
+    project: str
+    phase: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedPhase:
+    """A phase of a project (old id) that was begun and is not at its end: so many steps are left."""
+
+    project: str
+    phase: str
+    steps: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +246,10 @@ class Outcome:
     rounds: tuple[Round, ...] = ()
     carried: tuple[Carried, ...] = ()
     addresses: tuple[AddressChange, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    unfinished: tuple[UnfinishedPhase, ...] = ()
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether anything is not what it should be by the phases that were begun."""
+        return bool(self.failures or self.unfinished) or any(item.is_wrong for item in self.items)

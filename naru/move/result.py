@@ -2,11 +2,11 @@
 
 import datetime
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from naru.cloud.client import Cloud
-from naru.messages import message
+from naru.messages import Text, message
 from naru.move.decisions import Decision
 from naru.move.downtime import standing
 from naru.move.draft import CLOUD
@@ -14,11 +14,13 @@ from naru.move.facts import Side
 from naru.move.history import addresses, carried, rounds
 from naru.move.kinds import BY_NAME
 from naru.move.left import Key, Left
-from naru.move.outcome import ContentResult, Difference, Item, Outcome, Project, Task
-from naru.move.purposes import CUTOVER, END, FINALIZE
+from naru.move.outcome import ContentResult, Difference, Item, Outcome, Project, State, Task
+from naru.move.purposes import CUTOVER, END, FINALIZE, MAKE
 from naru.move.rollback import rolled_back
 from naru.move.showing import Users
+from naru.move.standing import Standings
 from naru.move.verify import Verifier
+from naru.move.windows import PHASES
 from naru.move.work import Work
 from naru.plan.queries import StepRow, reading
 
@@ -27,6 +29,8 @@ ID_TAKEN = message(
     en="the new Glance has had an image of this id before, and gives no id a second time",
     ko="새 Glance에 이 ID의 이미지가 있었던 적이 있고, 같은 ID는 다시 쓸 수 없습니다",
 )
+NOT_WHOLE = message("move.verify.not_whole", en="it is not wholly made yet", ko="아직 다 만들지 않았습니다")
+ALL_ROLLED_BACK = message("move.verify.rolled_back", en="the move was rolled back", ko="이전을 되돌렸습니다")
 
 
 @dataclass(frozen=True)
@@ -74,10 +78,10 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
     with work.journal() as journal:
         findings, left = tuple(journal.findings()), Left.of(journal)
     verifier = Verifier(old, new, made, progress.done, progress.final, progress.rolled_back, progress.undone, left)
-    begun = progress.phase not in ("plan", "rollback")
+    standings = Standings(work, progress.rolled_back)
+    states = States(verifier, standings, progress)
     users = Users.of(old, work.projects)
-    decisions = left.applied(work.planned)
-    items = [_item(work, old, decision, made, users, verifier if begun else None) for decision in decisions]
+    items = [_item(work, old, decision, made, users, states) for decision in left.applied(work.planned)]
     domains = old.all("domain")
     projects = [
         Project(
@@ -109,6 +113,8 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
         rounds=tuple(rounds(work)),
         carried=tuple(carried(work)),
         addresses=tuple(addresses(work)),
+        failures=standings.failures(),
+        unfinished=standings.unfinished(),
     )
 
 
@@ -118,15 +124,15 @@ def _item(
     decision: Decision,
     made: Mapping[str, str],
     users: Users,
-    verifier: Verifier | None,
+    states: "States",
 ) -> Item:
     row = old.all(decision.kind).get(decision.id)
     planned = [Difference(change.field, change.old, change.new, change.why) for change in decision.changes]
-    actual = [] if verifier is None else list(verifier.differences(decision))
+    now = states.of(decision)
     new_id = made.get(f"{decision.kind} {decision.id}", "")
     if decision.kind == "image" and decision.decision == "create" and new_id not in ("", decision.id):
         planned.append(Difference("id", decision.id, new_id, ID_TAKEN()))
-    seen = {difference.field for difference in actual}
+    seen = {difference.field for difference in now.differences}
     return Item(
         kind=decision.kind,
         old_id=decision.id,
@@ -135,10 +141,80 @@ def _item(
         project=decision.project if decision.project in work.projects else "",
         decision=decision.decision,
         why=decision.why,
-        differences=(*actual, *(difference for difference in planned if difference.field not in seen)),
+        differences=(*now.differences, *(difference for difference in planned if difference.field not in seen)),
         used_by=_users_of(work, users, decision),
         device_owner=str(row.body.get("device_owner") or "") if row else "",
+        state="explained" if now.state == "right" and planned else now.state,
+        phase=now.phase,
+        due=now.due,
+        reason=now.reason,
     )
+
+
+@dataclass(frozen=True)
+class Now:
+    """What a thing is now: see `Item`."""
+
+    state: State
+    differences: tuple[Difference, ...] = ()
+    phase: str = ""
+    due: bool = False
+    reason: Text = ""
+
+
+class States:
+    """What each thing is now, by the comparison and by the journal."""
+
+    def __init__(self, verifier: Verifier, standings: Standings, progress: Reached) -> None:
+        self._verifier = verifier
+        self._standings = standings
+        self._progress = progress
+        self._skipped = standings.skipped()
+
+    def of(self, decision: Decision) -> Now:
+        """What is made is compared; what is not made yet differs only when it should be there by now."""
+        if decision.decision == "leave":
+            return Now("left", reason=decision.why)
+        if self._progress.phase == "rollback" and decision.decision == "create":
+            return Now("rolled back", reason=ALL_ROLLED_BACK())
+        gone, found = Difference("", decision.name or decision.id, None, ""), self._compared(decision)
+        if decision.project in self._progress.rolled_back or decision.step in self._progress.undone:
+            return Now("rolled back", found)
+        if decision.decision == "match":
+            return _compared(found)
+        standing = self._standings.of(decision)
+        at = (standing.phase, standing.due, standing.why)
+        if standing.state == "undone":
+            return Now("rolled back", (replace(gone, rule=ALL_ROLLED_BACK()),))
+        if standing.state == "skipped":
+            return Now("left", (replace(gone, rule=standing.why),), reason=standing.why)
+        if standing.state == "failed":
+            return Now("failed", (gone,), *at)
+        if standing.state == "open":
+            return Now("not yet", (gone,) if standing.due else (), *at)
+        if BY_NAME[decision.kind].at_end and decision.project not in self._progress.final:
+            return Now("not yet", (), PHASES.end, self._standings.due(PHASES.end, decision.project))
+        bad = [difference for difference in found if not difference.rule]
+        if bad and not standing.whole and all(difference.field for difference in bad):
+            # what is still to be done to it is not told from what differs
+            kept = tuple(difference for difference in found if difference.rule)
+            return Now("not yet", kept, PHASES.prepare, True, NOT_WHOLE())
+        return _compared(found)
+
+    def _compared(self, decision: Decision) -> tuple[Difference, ...]:
+        """What differs, and what was not done because the operator said so."""
+        missing = [
+            Difference(field, "", None, reason)
+            for field, reason in self._skipped.get((decision.kind, decision.id), ())
+            if field != MAKE
+        ]
+        return (*self._verifier.differences(decision), *missing)
+
+
+def _compared(found: tuple[Difference, ...]) -> Now:
+    if any(not difference.rule for difference in found):
+        return Now("differs", found)
+    return Now("explained" if found else "right", found)
 
 
 def contents(work: Work) -> list[ContentResult]:

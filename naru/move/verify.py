@@ -61,7 +61,13 @@ class Verifier:
         """How the thing's counterpart differs from it. What is not there at all differs in the field ""."""
         row = self.old.all(decision.kind).get(decision.id)
         kind = BY_NAME[decision.kind]
-        if row is None or decision.decision != "create" or kind.relation:
+        if row is None or decision.decision == "leave":
+            return
+        if decision.decision == "match":
+            if decision.new not in self.new.all(kind.name):
+                yield Difference("", row.name or row.id, None, "")
+            return
+        if kind.relation:
             return
         if decision.project in self.rolled_back:
             yield Difference("", row.name or row.id, None, PROJECT_ROLLED_BACK())
@@ -83,7 +89,7 @@ class Verifier:
             nothing = expected[field] in (*NOTHING, *kind.harmless.get(field, ()))
             if field not in actual and (nothing or kind.says_nothing(field, expected[field])):
                 continue
-            if comparable(field, expected[field]) != comparable(field, actual.get(field)):
+            if comparable(field, expected[field], kind.ordered) != comparable(field, actual.get(field), kind.ordered):
                 old, new = expected[field], actual.get(field)
                 yield Difference(field, old, new, self._why(decision, field, old) or kind.adjusted(field, old, new))
 

@@ -183,6 +183,20 @@ class JournalView:
             return set()
         return set(self._connection.execute(select(behind(states).c.n)).scalars())
 
+    def everything_after(self, steps: Iterable[StepRow]) -> set[int]:
+        """The numbers of the steps that wait, however far, for one of these."""
+        found: set[int] = set()
+        for part in chunks([step.n for step in steps], CHUNK):
+            first = select(_edges.c.after.label("n")).where(_edges.c.before.in_(part))
+            found |= set(self._connection.execute(select(_with_all_after(first).c.n)).scalars())
+        return found
+
+    def skipped(self) -> dict[str, str]:
+        """The steps that are skipped, by id, each with the reason that was given last."""
+        query = select(_steps.c.id, _events.c.detail).join_from(_events, _steps, _steps.c.n == _events.c.step)
+        query = query.where(_steps.c.state == "skipped", _events.c.what == Event.SKIPPED.value)
+        return {row.id: row.detail for row in self._connection.execute(query.order_by(_events.c.id))}
+
     def open_before(self, steps: Collection[StepRow], behind: Collection[int]) -> dict[int, Unfinished]:
         """By each step's number: what it waits for still. `behind` is `everything_behind` what is broken."""
         left = {step.n: [0, 0] for step in steps}
@@ -273,7 +287,12 @@ def gates(connection: Connection) -> dict[str, bool]:
 def behind(states: Collection[str]) -> CTE:
     """The numbers `n` of the steps that wait, however far, for one in one of these states."""
     first = select(_edges.c.after.label("n")).join(_steps, _steps.c.n == _edges.c.before)
-    found = first.where(_steps.c.state.in_(list(states))).cte("behind", recursive=True)
+    return _with_all_after(first.where(_steps.c.state.in_(list(states))))
+
+
+def _with_all_after(first: Select[Any]) -> CTE:
+    """The numbers `n` that a query gives, with those of all steps that wait for them, however far."""
+    found = first.cte("behind", recursive=True)
     return found.union(select(_edges.c.after).join(found, found.c.n == _edges.c.before))
 
 

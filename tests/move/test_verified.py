@@ -30,7 +30,10 @@ class Verification:
             items=[
                 Item("network", "n", "m", "lan", project, "create", "", (Difference("mtu", 1500, 1400, rule),))
                 for project, rule in self.wrong.items()
-            ]
+            ],
+            failures=(),
+            left=(),
+            is_wrong=bool(self.wrong),
         )
 
 

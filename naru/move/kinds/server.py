@@ -106,6 +106,7 @@ KIND = Kind(
         )
     ),
     not_compared=frozenset(("locked", "OS-EXT-SRV-ATTR:kernel_id", "OS-EXT-SRV-ATTR:ramdisk_id")),
+    ordered=frozenset(("volumes",)),  # in the order of the guest's devices
     compared=_compared,
     after_cutover=_after_cutover,
     arrives=_arrives,

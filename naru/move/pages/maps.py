@@ -47,4 +47,5 @@ def as_json(
 def _item(item: Item, projects: Set[str]) -> dict[str, Any]:
     differences = tuple(replace(one, rule=say(one.rule)) for one in item.differences)
     used_by = tuple(identity for identity in item.used_by if identity in projects)
-    return asdict(replace(item, why=say(item.why), differences=differences, used_by=used_by))
+    why, reason = say(item.why), say(item.reason)
+    return asdict(replace(item, why=why, reason=reason, differences=differences, used_by=used_by))
