@@ -251,13 +251,13 @@ def test_verification_explains_what_is_made_without_it_and_nothing_else(director
         left = Left.of(journal)
     with move.archive() as archive:
         old = Side(archive, move.snapshots["old"], move.old)
-        # the new cloud is as the old one, but for the group and what named it, and one port that is switched off
+        # the new cloud is as the old one, but for the group and what named it, and one port with another description
         number = archive.begin("as new")
         wrong = next(row for row in old.all("port").values() if row.name == "probe")
         for kind in BY_NAME:
             rows = [row for row in old.all(kind).values() if row.id != group.id]
             archive.add(number, [replace(row, body=_without(row.body, group.id)) for row in rows])
-        archive.add(number, [replace(wrong, body={**wrong.body, "admin_state_up": False})])
+        archive.add(number, [replace(wrong, body={**wrong.body, "description": "of somebody else"})])
         archive.end(number, [])
         new = Side(archive, number, "as new")
         made = {f"{one.kind} {one.id}": one.id for one in move.planned if one.id != group.id}
@@ -273,7 +273,7 @@ def test_verification_explains_what_is_made_without_it_and_nothing_else(director
         ("port", "security_groups", why),
         ("security group", "rules", why),
     }
-    assert [one for one in found if not one[2]] == [("port", "admin_state_up", "")]
+    assert [one for one in found if not one[2]] == [("port", "description", "")]
 
 
 def _without(value: Any, identity: str) -> Any:

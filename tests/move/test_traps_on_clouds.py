@@ -19,7 +19,7 @@ from .oracle import leftovers, project, snapshot
 from .scenario import Move, all_told, moving, same, told
 from .traps import network, servers
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(2400)]
 
 AREAS: tuple[Any, ...] = (network, servers)
 
