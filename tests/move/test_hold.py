@@ -65,7 +65,7 @@ class Held:
 
     def rounds(self) -> int:
         """How many are at their end."""
-        return self.said.read_text().count("ended;")
+        return self.said.read_text().count(" ended: ")
 
     def states(self) -> dict[str, str]:
         with Journal.open(self.work) as journal, journal.read() as connection:
