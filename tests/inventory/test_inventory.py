@@ -16,7 +16,7 @@ from naru.cloud.client import CloudError
 from naru.errors import InputError
 from naru.inventory.archive import Archive
 from naru.inventory.kinds import SECRET
-from naru.inventory.read import NO_FLAVOR, NOT_ASKED, Reading, read
+from naru.inventory.read import NO_FLAVOR, NO_IMAGE, NOT_ASKED, Reading, read
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 
@@ -111,6 +111,7 @@ def test_what_pike_tells_only_in_older_or_newer_versions_is_there(pair: Lab, tak
         "port forwarding": "no floating-ip-port-forwarding in its network service",
         "user compute quota": NOT_ASKED,
         "allocation candidates": NO_FLAVOR,
+        "image data": NO_IMAGE,
     }
 
 
@@ -163,6 +164,8 @@ def test_key_pairs_by_database_are_those_by_api(pair: Lab, company: Cloud, taken
 def test_no_request_is_made_for_each_server_or_volume(taken: Any) -> None:
     archive, _, asked = taken
     ids = {row.id for kind in ("server", "volume", "port", "snapshot") for row in archive.rows(1, kind=kind)}
+    # Cinder knows of no attachment of a server that is shelved
+    ids -= {row.id for row in archive.rows(1, kind="server") if row.status == "SHELVED_OFFLOADED"}
     assert ids and not [path for path in asked if any(part in ids for part in path.split("/"))]
     assert sum(count for path, count in asked.items() if path.endswith("/servers/detail")) == 2  # one is for 2.46
     assert sum(count for path, count in asked.items() if path.endswith("/v2.0/ports")) == 1
@@ -198,7 +201,7 @@ def test_the_newest_release_is_read_whole(pair: Lab) -> None:
     with client(pair, "new") as cloud:
         assert cloud.newest("compute") >= (2, 103) and cloud.supports("image", "2.7")
         readings = read(cloud, lambda rows: found.update(row.kind for row in rows))
-    assert [reading.problem for reading in readings if reading.problem] == [NOT_ASKED, NO_FLAVOR]
+    assert [reading.problem for reading in readings if reading.problem] == [NO_IMAGE, NOT_ASKED, NO_FLAVOR]
     assert found["network"] >= 1 and found["flavor"] >= 4
 
 
