@@ -32,7 +32,7 @@ class Verification:
                 for project, rule in self.wrong.items()
             ],
             failures=(),
-            left=(),
+            unfinished=(),
             is_wrong=bool(self.wrong),
         )
 
