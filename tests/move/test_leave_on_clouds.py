@@ -21,7 +21,7 @@ from .conftest import remove_crossing, snapshots
 from .oracle import Mismatch, leftovers, project, snapshot
 from .scenario import Move, all_told, crossing_of, moving, of_others, same, told
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture
