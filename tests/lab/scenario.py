@@ -93,7 +93,7 @@ def network(rest: Rest) -> Iterator[dict[str, str]]:
     def create(kind: str, **fields: Any) -> str:
         return str(rest("network", "POST", f"/v2.0/{kind}s", {kind: fields})[kind]["id"])
 
-    (public,) = rest("network", "GET", "/v2.0/networks?router:external=True")["networks"]
+    (public,) = rest("network", "GET", "/v2.0/networks?name=public")["networks"]
     made = {"public": str(public["id"]), "network": create("network", name="t")}
     made["subnet"] = create("subnet", network_id=made["network"], ip_version=4, cidr="10.9.0.0/24")
     made["router"] = create("router", name="t", external_gateway_info={"network_id": made["public"]})

@@ -71,11 +71,13 @@ def test_extensions_the_move_needs(cloud: str, rest: Rest) -> None:
     assert wanted <= aliases, wanted - aliases
 
 
-def test_both_external_networks_are_one_with_disjoint_pools(pair: Lab) -> None:
+@pytest.mark.parametrize("external", ["public", "partner"])
+def test_both_external_networks_are_one_with_disjoint_pools(pair: Lab, external: str) -> None:
     subnets = []
     for name in ("old", "new"):
         rest = Rest(connect(pair, name))
-        (network,) = rest("network", "GET", "/v2.0/networks?router:external=True")["networks"]
+        networks = rest("network", "GET", "/v2.0/networks?router:external=True")["networks"]
+        (network,) = [found for found in networks if found["name"] == external]
         (subnet,) = rest("network", "GET", f"/v2.0/subnets?network_id={network['id']}")["subnets"]
         subnets.append(subnet)
     assert subnets[0]["cidr"] == subnets[1]["cidr"]

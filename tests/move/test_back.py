@@ -111,6 +111,8 @@ def cut_over(work: Path, directory: Path) -> None:
     plan.add(Step("content volume/v", "move.content", way(directory), limits=(COPIES,)), after=["stop server/s"])
     plan.add(Step("start server/s", "noop"), after=["content volume/v"])
     plan.add(Step("finalize p", "noop"), after=["start server/s"])
+    plan.add(Step("no way back p", "noop"), after=["finalize p"])
+    plan.add(Step("cutover p", "noop"))
     Journal.create(work, described(plan)).close()
     decisions = [Decision("server", "s", "web", "p", "create", "").dump()]
     told = {"naru_decisions": 1, "from": "old", "to": "new", "projects": {"p": "shop"}, "decisions": decisions}
@@ -118,7 +120,7 @@ def cut_over(work: Path, directory: Path) -> None:
     with Journal.open(work) as journal, journal.write() as connection:
         found = schema.steps
         times = {"state": "done", "attempt": 1, "started": 1_800_000_000.0, "ended": 1_800_000_060.0}
-        connection.execute(update(found).where(found.c.id != "finalize p").values(times))
+        connection.execute(update(found).where(found.c.id.not_in(("finalize p", "no way back p"))).values(times))
         result = json.dumps({"way": "copy", "to": "w", "size": 4 * MIB})
         connection.execute(update(found).where(found.c.id == "content volume/v").values(result=result))
         for n in (1, 3):
