@@ -1,4 +1,4 @@
-"""Small files that are written whole or not at all, and survive a loss of power. For every room."""
+"""Small files that are written whole or not at all, and survive a loss of power; where a user's are. For every room."""
 
 import os
 from pathlib import Path
@@ -23,3 +23,8 @@ def sync_directory(path: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def state_directory() -> Path:
+    """Where what a user's commands leave behind is kept: $XDG_STATE_HOME/naru, or under ~/.local/state."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "naru"

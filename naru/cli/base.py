@@ -6,13 +6,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from cliff import columns, command, lister, show
 
 from naru.errors import NaruError
-from naru.files import write_whole
+from naru.files import state_directory, write_whole
 from naru.messages import Message, Text, say
 from naru.plan.findings import Group, grouped
 from naru.plan.model import Finding
@@ -79,16 +78,20 @@ def _print_part(part: Text, margin: str = "      ") -> None:
         print(f"{margin}{line}", file=sys.stderr)
 
 
-def _of_system(error: OSError) -> NaruError:
-    """What the system refused, and of which file, for a person."""
-    reason = error.strerror or str(error) or type(error).__name__
-    return NaruError(f"{error.filename}: {reason}" if error.filename else reason)
+def _told(error: Exception) -> NaruError:
+    """The error for a person: what the system refused names the file, what nobody thought of is a bug."""
+    if isinstance(error, NaruError):
+        return error
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error) or type(error).__name__
+        return NaruError(f"{error.filename}: {reason}" if error.filename else reason)
+    return _bug(error)
 
 
 def _bug(error: Exception) -> NaruError:
     """What nobody thought of: its type, and where the traceback is."""
     trace = "".join(traceback.format_exception(error))
-    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "naru" / "tracebacks"
+    state = state_directory() / "tracebacks"
     file = state / f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{os.getpid()}.txt"
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -124,23 +127,14 @@ class Command(command.Command):
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
             return int(super().run(parsed_args) or 0) or self.exit_code
-        except NaruError as error:
-            if getattr(self.app.options, "debug", False):
-                raise
-            print_error(error)
-            return error.exit_code
         except BrokenPipeError:
             raise
-        except OSError as error:
-            if getattr(self.app.options, "debug", False):
-                raise
-            print_error(_of_system(error))
-            return 1
         except Exception as error:
             if getattr(self.app.options, "debug", False):
                 raise
-            print_error(_bug(error))
-            return 1
+            told = _told(error)
+            print_error(told)
+            return told.exit_code
 
     def take_action(self, parsed_args: argparse.Namespace) -> Any:
         raise NotImplementedError

@@ -11,7 +11,7 @@ from pathlib import Path
 import pydantic
 
 from naru.errors import InputError
-from naru.files import write_whole
+from naru.files import state_directory, write_whole
 from naru.lab import bootstrap, ports, services
 from naru.releases import install, release
 
@@ -63,7 +63,7 @@ def lab_directory(name: str = DEFAULT_NAME) -> Path:
     root = os.environ.get("NARU_LABS")
     if root:
         return Path(root) / name
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "naru" / "labs" / name
+    return state_directory() / "labs" / name
 
 
 def shared_secret() -> str:

@@ -4,7 +4,6 @@ What belongs to no project, and may be of use to others, stays until everything 
 goes with either of them.
 """
 
-import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -19,7 +18,7 @@ from naru.plan.errors import HasDependents, PlanError
 from naru.plan.journal import Journal
 from naru.plan.model import UNDO_LEFT
 from naru.plan.queries import StepRow, reading
-from naru.plan.run import Terminal
+from naru.plan.run import Terminal, beside
 
 WAITS = {STOP: (START,), START: (), RELEASE: (RELEASE, TAKE, MAKE), TAKE: (TAKE, MAKE)}
 """Users get their service back first. An old server is started as soon as the new one is off, and for its data, when
@@ -70,10 +69,10 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
     final = finalized(journal, work.projects)
     if gone := final & (set(projects) or work.projects.keys()):
         raise _finalized(work, gone, set(projects or work.projects) - final - rolled_back(journal, work.projects))
-    _check_begun(work, journal, projects)
+    every = units(work, journal)
+    _check_begun(work, journal, projects, every)
     args = {UNDO_CONTENT: CARRY} if carry_back else {}
     waits = {**WAITS, STOP: (START, CONTENT, ROOT_CONTENT)} if carry_back else WAITS
-    every = units(work, journal)
     chosen = {unit for project in projects for unit in every[project]} if projects else None
     try:
         made = rollback.start(journal, units=chosen, along=[CLOUD] if projects else None, args=args, waits=waits)
@@ -86,16 +85,16 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
         return [say(step.title) or step.id for step in now.steps(ids=late)]
 
 
-def _check_begun(work: Work, journal: Journal, projects: Collection[str]) -> None:
+def _check_begun(work: Work, journal: Journal, projects: Collection[str], every: Mapping[str, Collection[str]]) -> None:
     """Raises InputError for projects of which nothing was begun: what rolls them back would only keep them from being
-    moved."""
-    every = units(work, journal)
+    moved. `every` has the plan's units by project."""
     with reading(journal) as now:
         begun = {step.unit for step in now.steps() if step.attempt}
-    untouched = [
-        project for project in projects or work.projects if not every[project] & begun and (projects or not begun)
-    ]
-    if left := set(untouched) - rolled_back(journal, work.projects):
+    if projects:
+        untouched = {project for project in projects if begun.isdisjoint(every[project])}
+    else:
+        untouched = set() if begun else set(work.projects)
+    if left := untouched - rolled_back(journal, work.projects):
         raise InputError(
             f"nothing of {work.listed(left)} was begun: there is nothing to roll back",
             hint="What was not begun can be planned again, with fewer projects, into the same directory.",
@@ -126,7 +125,6 @@ def telling_who_waits(work: Work, terminal: Terminal) -> Iterator[None]:
     """Tells of old servers that wait for new ones to be off while the rollback runs, as soon as that is so: other steps
     may take as long as the new cloud does not answer."""
     told: set[str] = set()
-    over = threading.Event()
 
     def tell() -> None:
         with work.journal() as journal:
@@ -138,20 +136,15 @@ def telling_who_waits(work: Work, terminal: Terminal) -> Iterator[None]:
             )
         told.update(waiting)
 
-    def look() -> None:
-        while not over.wait(LOOK):
-            try:
-                tell()
-            except PlanError:  # the run itself meets the same, and says so
-                return
+    def look() -> bool:
+        try:
+            tell()
+        except PlanError:  # the run itself meets the same, and says so
+            return False
+        return True
 
-    thread = threading.Thread(target=look, daemon=True)
-    thread.start()
-    try:
+    with beside(look, LOOK):
         yield
-    finally:
-        over.set()
-        thread.join()
     tell()
 
 

@@ -3,7 +3,7 @@ operator has to know whenever a command ends, however it ended."""
 
 import datetime
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from naru.move.progress import ProgressReader
@@ -43,7 +43,7 @@ def projects(move: Work, journal: Journal) -> list[ProjectStatus]:
     with reading(journal) as now:
         left = {step.unit for step in now.steps(purpose=UNDO, rollbacks=True) if step.state not in OVER}
         off = _off(now)
-        finalizing = _begun(now, states)
+        finalizing = {step.about_id for step in now.steps(purpose=FINALIZE, states=("running", *OVER))}
         begun = now.has_begun()
     owners = {decision.id: decision for decision in move.decisions if decision.kind == "server"}
     found = []
@@ -69,11 +69,6 @@ def _at(state: UnitProgress, begun: bool, finalizing: bool) -> str:
     if PHASES.done(state, PHASES.prepare):
         return PREPARED
     return PREPARING if begun else PLANNED
-
-
-def _begun(now: JournalView, states: Mapping[str, UnitProgress]) -> set[str]:
-    """The projects whose finalizing has begun."""
-    return {step.about_id for step in now.steps(purpose=FINALIZE, states=("running", *OVER)) if step.about_id in states}
 
 
 def _off(now: JournalView) -> dict[str, float]:

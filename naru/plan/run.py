@@ -3,7 +3,7 @@ was given."""
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from types import ModuleType
 from typing import Protocol
@@ -105,19 +105,31 @@ def _interrupts(executor: Executor, terminal: Terminal) -> Iterator[None]:
 @contextmanager
 def _stopped(executor: Executor, stop: threading.Event | None) -> Iterator[None]:
     """Ends the run when `stop` is set."""
-    over = threading.Event()
-
-    def watch(stop: threading.Event) -> None:
-        while not over.wait(0.1):
-            if stop.is_set():
-                executor.interrupt()
-                executor.interrupt()
-                return
-
     if stop is None:
         yield
         return
-    thread = threading.Thread(target=watch, args=(stop,), name="stop", daemon=True)
+
+    def look() -> bool:
+        if not stop.is_set():
+            return True
+        executor.interrupt()
+        executor.interrupt()
+        return False
+
+    with beside(look, 0.1):
+        yield
+
+
+@contextmanager
+def beside(look: Callable[[], bool], every: float) -> Iterator[None]:
+    """Calls `look` every so many seconds, in a thread of its own, until it returns False or the block is left."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(every) and look():
+            pass
+
+    thread = threading.Thread(target=watch, daemon=True)
     thread.start()
     try:
         yield
