@@ -162,8 +162,8 @@ def told(found: Mismatch) -> str:
         return "servers' disks came by these"
     if where in (("port", "device_id"), ("port", "device_owner"), ("port", "dns_name"), ("server_port", "")):
         return "of the server that was left" if "rescued" in f"{found.name} {found.old}" or not found.new else ""
-    if found.kind == "role_assignment" and "auditor sora domain" in found.name:
-        return "on a domain that is there already"
+    if found.kind == "role_assignment" and "auditor sora" in found.name:
+        return "on a domain that is there already: on its projects in its place"
     if found.kind in ("qos_spec", "volume_type") and found.name == "ceph-gold":
         return "mapped to another volume type"
     if where == ("flavor", "id"):

@@ -180,9 +180,9 @@ def test_quotas_of_volume_types_follow_the_map_and_are_added_up() -> None:
     changes = {change.field: change.new for change in draft.decisions["volume quota", "p"].changes}
     # no limit on a type that nobody uses is nothing that could be lost
     assert changes == {
-        "volumes_fast": {"volumes_nfs": 3},
-        "volumes_swift": {"volumes_nfs": 4},
-        "gigabytes_swift": {"gigabytes_nfs": 50},
+        "volumes_fast": {"volumes_nfs": 7},
+        "volumes_swift": {"volumes_nfs": 7},
+        "gigabytes_swift": {"gigabytes_nfs": -1},
         "volumes_slow": None,
     }
     (told,) = [found for found in draft.plan.findings if found.about == "p" and "cannot be kept" in say(found.summary)]

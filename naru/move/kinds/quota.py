@@ -56,8 +56,8 @@ SAME_AT_END = message(
 )
 TYPE_MAPPED = message(
     "move.quota.type_mapped",
-    en="volumes of that type get the type {type}, and so does its quota",
-    ko="그 유형의 볼륨을 {type} 유형으로 만들므로 할당량도 따라갑니다",
+    en="volumes of several types get the type {type}: it has the sum of their quotas, or no limit where one has none",
+    ko="여러 유형의 볼륨을 {type} 유형으로 만들므로 할당량을 합칩니다. 그중 하나라도 제한이 없으면 제한이 없습니다",
 )
 TYPE_LEFT = message(
     "move.quota.type_left",
@@ -274,7 +274,7 @@ def _known(draft: Draft, kind: Kind, quotas: Mapping[str, Any]) -> tuple[dict[st
 def _typed(draft: Draft, typed: list[tuple[str, int]], known: set[str], body: dict[str, int]) -> list[FieldChange]:
     """Adds the quotas of volume types to the body, as their types are mapped; the changes. Those of types that become
     one are added up. No limit is as good as none said, which the new cloud has by itself."""
-    changes = []
+    changes, kept = [], []
     for name, value in typed:
         kind = of_type(name)
         choices = [draft.choice("volume_types", row) for row in draft.facts.old.named("volume type", kind)]
@@ -284,10 +284,12 @@ def _typed(draft: Draft, typed: list[tuple[str, int]], known: set[str], body: di
         if new in known:
             before = body.get(new)
             body[new] = value if before is None else -1 if -1 in (before, value) else before + value
-            if new != name and value != -1:
-                changes.append(FieldChange(name, value, {new: value}, TYPE_MAPPED(type=there[0].name)))
+            kept.append((name, value, new, there[0].name))
         elif value != -1:
             changes.append(FieldChange(name, value, None, TYPE_LEFT(type=kind)))
+    for name, value, new, called in kept:
+        if value != -1 and (name != new or body[new] != value):
+            changes.append(FieldChange(name, value, {new: body[new]}, TYPE_MAPPED(type=called)))
     return changes
 
 

@@ -20,7 +20,7 @@ TOLD: Mapping[str, str] = {
     "a key that Cinder refuses, left": "refuses the key 무게 of its metadata",
     "a description with a line break": "does not take its description as it is; it becomes first second",
     "a server's name with white space at its end": "does not take its name as it is; it becomes trap-spaces",
-    "a quota of a type that is mapped": "volumes of that type get the type ceph",
+    "a quota of a type that is mapped": "volumes of several types get the type ceph",
     "a private flavor that is there": "flavor trap-private is private on new",
     "a private image that is there": "image trap-image of new is others' alone",
     "a flavor whose name differs in case": "flavors: Trap-Case is taken for trap-case of new",
