@@ -27,9 +27,9 @@ class CinderBackend(pydantic.BaseModel):
     def location(self, name: str) -> Location:
         """Where the volume of this name is. Raises InputError when it cannot be found."""
 
-    def confirmed(self, location: Location, volume: Mapping[str, Any]) -> Location:
+    def confirmed(self, location: Location, volume: Mapping[str, Any], *, restored: bool = False) -> Location:
         """The location, with what is said of this one `volume` (Cinder's answer). Raises InputError when what is there
-        is not what is said of it."""
+        is not what is said of it. With `restored` a backup was just restored into it, whose bytes may be anything."""
         return location
 
     @pydantic.field_validator("template")

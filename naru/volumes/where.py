@@ -66,11 +66,12 @@ def _explain(kind: str, message: str) -> str:
     return known.get(kind, message.removeprefix("Value error, "))
 
 
-def location(volume: Mapping[str, Any], backends: Backends) -> Location:
+def location(volume: Mapping[str, Any], backends: Backends, *, restored: bool = False) -> Location:
     """Where the content of a volume is: `volume` is Cinder's answer to an administrator (GET /volumes/ID, v3).
 
     The name at the backend is made of `name_id` where the volume was migrated or retyped, else of its id. For a
-    file, the shares are searched, and what Cinder's `.info` file calls active is taken. Raises InputError when the
+    file, the shares are searched, and what Cinder's `.info` file calls active is taken. With `restored` the volume is
+    one that a backup was just restored into: see `CinderBackend.confirmed`. Raises InputError when the
     answer is not an administrator's, the backend is not described, or the file does not exist.
     """
     host = volume.get(HOST)
@@ -87,7 +88,7 @@ def location(volume: Mapping[str, Any], backends: Backends) -> Location:
             detail="described: " + (", ".join(sorted(backends.backends)) or "none"),
         )
     name = backend.template.replace("%s", str(volume.get(NAME_ID) or volume["id"]))
-    return backend.confirmed(backend.location(name), volume)
+    return backend.confirmed(backend.location(name), volume, restored=restored)
 
 
 def described(host: str, backends: Backends) -> CinderBackend | None:

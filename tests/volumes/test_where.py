@@ -151,3 +151,14 @@ def test_the_format_of_a_file_is_said_and_has_to_fit(
         assert "formats: {v: " in refused.value.hint
     else:
         assert location(volume, backends) == File(str(file), taken)
+
+
+def test_what_a_backup_was_restored_into_is_its_bytes(tmp_path: Path) -> None:
+    """Pike's NFS driver backs up the newest file of a volume with snapshots as it is: a qcow2 file."""
+    file = tmp_path / "volume-v"
+    file.write_bytes(b"QFI\xfb" + bytes(983036))
+    backends = Backends.model_validate({"backends": {"nfs": {"kind": "file", "root": str(tmp_path)}}})
+    volume = {"id": "v", "size": 1, "os-vol-host-attr:host": "h@nfs#pool"}
+    with pytest.raises(InputError, match="begins as qcow2"):
+        location(volume, backends)
+    assert location(volume, backends, restored=True) == File(str(file), "raw")

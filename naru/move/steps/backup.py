@@ -237,7 +237,7 @@ def _copy(context: Context, carry: Mapping[str, Any], source: Mapping[str, Any],
         return
     directory = Path(carry["directory"])
     described = [load(Path(file)) for file in carry["storage"]]
-    here, there = location(source, described[0]), location(target, described[1])
+    here, there = location(source, described[0], restored=True), location(target, described[1])
     context.log(f"copy and compare {here} {there}")
     job, control = job_of(source["id"]), controlled(context, directory)
     copy_and_compare(here, there, directory, job=job, ahead=False, whole=False, control=control)

@@ -44,10 +44,12 @@ class FileDriver(CinderBackend):
             raise InputError(f"{info} does not say which file is active", detail=str(error)) from error
         return File(str(found[0]), self.format) if active == name else File(str(found[0].with_name(active)), "qcow2")
 
-    def confirmed(self, location: Location, volume: Mapping[str, Any]) -> Location:
+    def confirmed(self, location: Location, volume: Mapping[str, Any], *, restored: bool = False) -> Location:
         """A backend may have files of both formats, from before and after nfs_qcow2_volumes was changed. Which one a
         file is of is said, never guessed; what is said has to fit: only a qcow2 file begins as one, and a raw one has
-        exactly the volume's size (a guest may write the beginning of a qcow2 file into its disk)."""
+        exactly the volume's size (a guest may write the beginning of a qcow2 file into its disk). What a backup was
+        `restored` into has the backup's bytes, whatever they are: of a volume with snapshots Cinder's NFS drivers (seen
+        with Pike's) back up the newest of its files as it is, which is a qcow2 file."""
         assert isinstance(location, File)
         identity = str(volume.get("id"))
         path = Path(location.path)
@@ -64,7 +66,7 @@ class FileDriver(CinderBackend):
         whole = int(volume.get("size") or 0) << 30
         if said == "qcow2" and not begins:
             raise _misfit(identity, path, "is said to be qcow2 and does not begin as one", "raw")
-        if said == "raw" and begins and whole and size != whole:
+        if said == "raw" and begins and whole and size != whole and not restored:
             problem = f"begins as qcow2, is said to be raw, and has {size} bytes, not the volume's {whole}"
             raise _misfit(identity, path, problem, "qcow2")
         return File(location.path, said)
