@@ -15,6 +15,7 @@ import yaml
 
 from naru import yamlfile
 from naru.errors import InputError, NaruError
+from naru.files import write_whole
 from naru.inventory.rows import Row
 from naru.messages import say
 from naru.move.facts import Facts
@@ -193,10 +194,9 @@ def _line(key: str, target: str | None, remark: str) -> str:
 
 
 def save(file: Path, content: str) -> None:
-    """Writes the file whole or not at all."""
-    temporary = file.with_name(f".{file.name}.new")
+    """Writes the file whole or not at all. It holds no secret, and people share it: it has the mode that it had, or
+    that new files have."""
     try:
-        temporary.write_text(content)
-        temporary.replace(file)
+        write_whole(file, content, private=False)
     except OSError as error:
         raise NaruError(f"{file} cannot be written", detail=str(error)) from error

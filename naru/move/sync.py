@@ -17,6 +17,8 @@ from naru.move import leave
 from naru.move.draft import COPIES, LIMITS
 from naru.move.purposes import ACCESS
 from naru.move.rollback import ANEW
+from naru.move.steps.snapshot_content import Snapshot
+from naru.move.steps.volume_content import VolumeContent
 from naru.move.work import Work
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, load
@@ -32,8 +34,8 @@ LOOK = 1.0
 MOST = 10
 """Failures of one round that are named one by one."""
 DIRECTORY = "sync"
-KIND = "move.content"
-HISTORY = "move.snapshot"
+KIND = VolumeContent.step_kind
+HISTORY = Snapshot.step_kind
 OPEN = ("waiting", "held")
 """States in the move's plan of a content that is not cut over yet."""
 

@@ -263,7 +263,7 @@ def test_verification_explains_what_is_made_without_it_and_nothing_else(director
         made = {f"{one.kind} {one.id}": one.id for one in move.planned if one.id != group.id}
         verifier = Verifier(old, new, made, set(), set(), left=left)
         found = [
-            (decision.kind, difference.field, say(difference.rule))
+            (decision.kind, difference.field, say(difference.why))
             for decision in left.applied(move.planned)
             if decision.kind in ("port", "security group")
             for difference in verifier.differences(decision)
