@@ -139,7 +139,10 @@ def load(file: Path) -> Map:
     try:
         raw = yamlfile.parse(file.read_text())
     except FileNotFoundError as error:
-        raise InputError(f"there is no map {file}", hint="Write one with: naru move map --suggest") from error
+        raise InputError(
+            f"there is no map {file}",
+            hint=f"Write one with: naru move map --from CLOUD --to CLOUD --project NAME --suggest --map {file}",
+        ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{file} cannot be read", detail=str(error)) from error
     if not isinstance(raw, dict) or type(raw.get("naru_map")) is not int or raw["naru_map"] < 1:
