@@ -13,7 +13,7 @@ from naru.move import mapfile
 from naru.move.decisions import Decision
 from naru.move.draft import Draft, Options
 from naru.move.facts import Facts
-from naru.move.kinds import BY_NAME, boot_image, flavor, image, key_pair, project, server, server_group, texts
+from naru.move.kinds import BY_NAME, boot_image, flavor, image, key_pair, server, server_group, texts
 from naru.move.kinds.disks import root_volumes
 from naru.move.steps.by_image import disk_properties
 from naru.plan.model import Plan, Step
@@ -36,11 +36,10 @@ def drafted(
     servers: list[dict[str, Any]],
     old: dict[str, Any] | None = None,
     new: dict[str, Any] | None = None,
-    *,
-    made: bool = False,
+    there: bool = True,
 ) -> Draft:
-    """What the rules make of these servers of one project; `old` and `new` are what else the clouds have. The projects
-    are there already, or `made`."""
+    """What the rules make of these servers of one project; `old` and `new` are what else the clouds have, `there` says
+    whether the new one has the projects already."""
     things = {
         "project": [{"id": name, "name": name.upper(), "domain_id": "default"} for name in "pq"],
         "user": [{"id": MINA, "name": "mina", "domain_id": "default"}],
@@ -52,11 +51,11 @@ def drafted(
     choices = mapfile.choose(facts, mapfile.EMPTY)
     chosen = {(one.need.section, one.need.row.id if one.need.row else one.need.key): one for one in choices}
     draft = Draft(facts, chosen, Plan(settings={}), Options("key"), BY_NAME)
-    for row in facts.projects.values():
-        if made:
-            draft.create(row, project.KIND.creation("new", {"name": row.name}))
+    for project in facts.projects.values():
+        if there:
+            draft.match(project, f"new {project.id}", "")
         else:
-            draft.match(row, f"new {row.id}", "")
+            draft.create(project, BY_NAME["project"].creation("new", {"name": project.name}))
     draft.match(facts.old.all("user")[MINA], "new mina", "")
     for volume in facts.old.all("volume").values():
         draft.match(volume, f"new {volume.id}", "")
@@ -304,15 +303,21 @@ def test_a_project_is_let_to_an_image_of_others_that_is_there(visibility: str, m
         assert step and step.args["undo"][0]["method"] == "DELETE" and (step.id, "server/v") in draft.plan.edges
     shared = steps(draft).get(f"image/{IMAGE} shared")
     assert bool(shared) == (visibility == "private")
-    # a project that is made has no access yet
-    made = steps(drafted([machine("v")], {"image": [OTHERS]}, {"image": [there], "image member": members}, made=True))
-    assert (f"image/{IMAGE} member p" in made) == (visibility != "public")
     if shared and step:
         assert [one["body"][0]["value"] for one in (*shared.args["requests"], *shared.args["undo"])] == [
             "shared",
             "private",
         ]
         assert (shared.id, step.id) in draft.plan.edges
+
+
+@pytest.mark.parametrize("visibility", ["shared", "private"])
+def test_a_project_that_is_made_is_let_to_an_image_of_others(visibility: str) -> None:
+    there = {**DEBIAN, "owner": "theirs", "visibility": visibility}
+    members = [{"image_id": IMAGE, "member_id": "another", "status": "accepted"}]
+    draft = drafted([machine("v")], {"image": [OTHERS]}, {"image": [there], "image member": members}, there=False)
+    step = steps(draft)[f"image/{IMAGE} member p"]
+    assert step.args["requests"][0]["body"]["member"] == {"$ref": "project/p", "field": "id"}
 
 
 MAPPING = [{"source_type": "snapshot", "destination_type": "volume", "boot_index": 0, "snapshot_id": "s"}]
