@@ -13,7 +13,7 @@ from naru.move.draft import CLOUD
 from naru.move.facts import Side
 from naru.move.kinds import BY_NAME
 from naru.move.outcome import ContentResult, Difference, Item, Outcome, Project, State, Task
-from naru.move.purposes import CUTOVER, END, FINALIZE, MAKE
+from naru.move.purposes import CUTOVER, END, FINALIZE, MAKE, STOP
 from naru.move.rollback import rolled_back
 from naru.move.showing import Users
 from naru.move.standing import Standings
@@ -34,13 +34,15 @@ ALL_ROLLED_BACK = message("move.verify.rolled_back", en="the move was rolled bac
 @dataclass(frozen=True)
 class Reached:
     """How far a move is: `phase` for all that was not rolled back; the projects (old ids) that are cut over, finalized
-    and rolled back; the ids of the steps that joined the last to others."""
+    and rolled back; the ids of the steps that joined the last to others; which old servers (ids) `ran` when they were
+    stopped."""
 
     phase: str
     done: set[str]
     final: set[str]
     rolled_back: set[str]
     undone: set[str]
+    ran: dict[str, bool]
 
     @classmethod
     def of(cls, work: Work) -> "Reached":
@@ -51,6 +53,7 @@ class Reached:
                 points = now.steps(purpose=(CUTOVER, FINALIZE))
                 left = now.open_before(points, ())
                 final = {step.about_id for step in now.steps(purpose=END, states=["done"])}
+                stops = now.steps(purpose=STOP, states=["done"], result=True)
                 undone = {step.id for step in now.steps(unit=CLOUD, states=["undone"])}
 
         def reached(purpose: str) -> set[str]:
@@ -66,14 +69,17 @@ class Reached:
             phase = "cutover"
         elif reached(CUTOVER) >= moved:
             phase = "prepare"
-        return cls(phase, reached(FINALIZE) - back, final, back, undone)
+        ran = {step.about_id: step.result["ran"] for step in stops if "ran" in (step.result or {})}
+        return cls(phase, reached(FINALIZE) - back, final, back, undone, ran)
 
 
 def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Outcome:
     """Everything compared: `new` as it is now."""
     progress = Reached.of(work)
     made = {} if progress.phase == "rollback" else work.made()
-    verifier = Verifier(old, new, made, progress.done, progress.final, progress.rolled_back, progress.undone)
+    verifier = Verifier(
+        *(old, new, made, progress.done, progress.final, progress.rolled_back, progress.undone), progress.ran
+    )
     standings = Standings(work, progress.rolled_back)
     states = States(verifier, standings, progress)
     users = Users.of(old, work.projects)
