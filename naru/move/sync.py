@@ -13,6 +13,7 @@ from typing import NamedTuple
 from naru.actions.arguments import resolve
 from naru.errors import InputError, NaruError
 from naru.messages import message, say
+from naru.move import freshness
 from naru.move.draft import COPIES, LIMITS
 from naru.move.purposes import ACCESS
 from naru.move.rollback import ANEW
@@ -242,10 +243,12 @@ def sync(
     whole: bool = False,
     every: float | None = None,
     until: float | None = None,
+    as_planned: bool = False,
 ) -> tuple[int, list[Copied]]:
     """Rounds until nothing more is wanted: one; with `every` again and again; with `until` as long as the next one is
     expected to take longer than so many seconds. The exit code (3: rounds do not get shorter any more), and what the
     last one did."""
+    freshness.check(DIRECTORY, work, work.chosen(projects), terminal, as_planned=as_planned)
     before: float | None = None
     code, done = 0, list[Copied]()
     for found in run_rounds(work, projects, terminal, whole=whole, every=every):
