@@ -38,7 +38,7 @@ def power(context: Context) -> dict[str, Any]:
     args = resolve(context.args, context.results(), context)
     return {
         "server": args["server"],
-        "seconds": _bring(context, cloud(context, args["cloud"]), args["server"], args["to"]),
+        "seconds": bring(context, cloud(context, args["cloud"]), args["server"], args["to"]),
     }
 
 
@@ -52,10 +52,15 @@ def undo_power(context: Context) -> None:
     server = done["server"] if done else resolved["server"]
     client = cloud(context, args["cloud"])
     if args["back"] == "ACTIVE":
-        _bring(context, client, server, args["back"], gone=True)
-        return
+        bring(context, client, server, args["back"], gone=True)
+    else:
+        bring_off_again(context, client, server)
+
+
+def bring_off_again(context: Context, client: Cloud, server: str) -> None:
+    """Switches a server off in a rollback, if it is there. Raises NaruError when its cloud does not answer for long."""
     try:
-        _bring(context, client, server, args["back"], gone=True, patience=OFF_PATIENCE)
+        bring(context, client, server, "SHUTOFF", gone=True, patience=OFF_PATIENCE)
     except Unavailable as error:
         raise NaruError(
             f"{client.name} does not say that server {server} is off",
@@ -64,7 +69,7 @@ def undo_power(context: Context) -> None:
         ) from error
 
 
-def _bring(
+def bring(
     context: Context, client: Cloud, server: str, state: str, *, gone: bool = False, patience: float = math.inf
 ) -> float:
     """Brings the server to the state; the seconds that it took. Where no answer comes within `patience` seconds it is

@@ -37,6 +37,7 @@ COMMANDS: dict[str, str] = {
     "move plan": "naru.cli.move_plan:PlanCommand",
     "move prepare": "naru.cli.move_plan:Prepare",
     "move rate": "naru.cli.move_sync:Rate",
+    "move refresh": "naru.cli.move_plan:Refresh",
     "move release": "naru.cli.move_cutover:Release",
     "move rollback": "naru.cli.move_plan:Rollback",
     "move report": "naru.cli.move_report:Report",

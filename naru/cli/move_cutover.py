@@ -48,7 +48,12 @@ naru move cutover work/hanok --hold --every 5m
             move = work.Work(arguments.work)
             terminal = Terminal.of(self.app.options, MoveView(move).draw)
             every = arguments.every or phases.HOLD_EVERY
-            code = phases.hold_cut_over(move, arguments.project, terminal, alone=arguments.alone, every=every)
+            code = phases.hold_cut_over(
+                *(move, arguments.project, terminal),
+                alone=arguments.alone,
+                every=every,
+                as_planned=arguments.as_planned,
+            )
             if code:
                 self.exit_code = code
                 with move.journal() as journal:
@@ -57,7 +62,9 @@ naru move cutover work/hanok --hold --every 5m
         return super().take_action(arguments)
 
     def run_phase(self, move: work.Work, arguments: argparse.Namespace, terminal: Terminal) -> Status:
-        return phases.cut_over(move, arguments.project, terminal, alone=arguments.alone)
+        return phases.cut_over(
+            move, arguments.project, terminal, alone=arguments.alone, as_planned=arguments.as_planned
+        )
 
 
 class Release(ShowOne):

@@ -29,6 +29,13 @@ def add_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("work", metavar="DIR", type=Path, help="the move's work directory")
 
 
+def add_as_planned(parser: argparse.ArgumentParser) -> None:
+    """The option that lets a phase go on without what was made since the move was planned."""
+    parser.add_argument(
+        "--as-planned", action="store_true", help="although things were made since: they stay on the old cloud"
+    )
+
+
 def add_chosen(parser: argparse.ArgumentParser) -> None:
     """The option that says which of its projects are meant; none are all of them."""
     parser.add_argument(
@@ -171,7 +178,16 @@ class Phase(ShowOne):
         raise NotImplementedError
 
 
-class PhaseOfProjects(Phase):
+class ForwardPhase(Phase):
+    """A phase before which both clouds are read again."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_as_planned(parser)
+        return parser
+
+
+class PhaseOfProjects(ForwardPhase):
     """A phase that some of the projects may go through before the others."""
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -183,9 +199,10 @@ class PhaseOfProjects(Phase):
         return parser
 
 
-class Prepare(Phase):
+class Prepare(ForwardPhase):
     """Make everything on the new cloud that can be made without any effect on users: all but the cut-over.
 
+    First both clouds are read again: it is refused when something was made on the old one since the move was planned.
     May be interrupted and run again: it goes on where it was. Exit codes: 0 prepared, 1 failed steps (the others go
     on), 2 bad input, 130 interrupted.
     """
@@ -196,7 +213,7 @@ naru move prepare work/hanok -q -f json
 """
 
     def run_phase(self, move: work.Work, arguments: argparse.Namespace, terminal: Terminal) -> Status:
-        return phases.prepare(move, terminal)
+        return phases.prepare(move, terminal, as_planned=arguments.as_planned)
 
 
 class Finalize(PhaseOfProjects):
@@ -221,7 +238,12 @@ naru move finalize work/hanok --despite "the customer has changed the addresses 
         return parser
 
     def run_phase(self, move: work.Work, arguments: argparse.Namespace, terminal: Terminal) -> Status:
-        return phases.finalize(move, arguments.project, terminal, alone=arguments.alone, despite=arguments.despite)
+        return phases.finalize(
+            *(move, arguments.project, terminal),
+            alone=arguments.alone,
+            despite=arguments.despite,
+            as_planned=arguments.as_planned,
+        )
 
 
 class Rollback(ShowOne):
@@ -294,6 +316,37 @@ naru move status work/hanok --watch
             else:
                 state = status(journal)
         return move_fields(move, state)
+
+
+class Refresh(Lister):
+    """Read both clouds again and show what has changed since the move was planned; nothing else is done.
+
+    What is new on the old cloud is moved by no step: phases are refused then, unless they are given --as-planned. What
+    is gone, or changed, is told before each phase. Exit code 0 when nothing has changed, else 1.
+    """
+
+    examples = """
+naru move refresh work/hanok
+naru move refresh work/hanok -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        move = work.Work(arguments.work)
+        with progress() as show:
+            changes = phases.refresh(move, show)
+        self.exit_code = 1 if changes else 0
+        return ("change", "cloud", "project", "kind", "name", "id", "field", "planned", "now"), [
+            (
+                *(one.what, one.cloud, move.called.get(one.project, ""), one.kind, one.name, one.id),
+                *(one.field, one.old, one.new),
+            )
+            for one in changes
+        ]
 
 
 class DowntimeList(Lister):

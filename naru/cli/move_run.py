@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from naru.cli.base import Lister
-from naru.cli.move_plan import add_work
+from naru.cli.move_plan import add_as_planned, add_work
 from naru.cli.terminal import Terminal
 from naru.move import phases
 from naru.move.windows import PHASES
@@ -39,11 +39,14 @@ naru move run work/all --schedule schedule.yaml --until prepare
         parser.add_argument(
             "--until", choices=PHASES.names, default=PHASES.end, help="the last phase (default: finalize)"
         )
+        add_as_planned(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         move, file, until = Work(arguments.work), arguments.schedule, arguments.until
         if arguments.dry_run:
             return ("at", "phase", "wave", "projects", "at_once"), phases.agenda(move, file, until)
-        self.exit_code, states = phases.scheduled(move, file, Terminal.of(self.app.options), until)
+        self.exit_code, states = phases.scheduled(
+            move, file, Terminal.of(self.app.options), until, as_planned=arguments.as_planned
+        )
         return ("wave", "project", "reached", "state", "why"), states

@@ -8,7 +8,7 @@ from typing import Any
 from cliff.columns import FormattableColumn
 
 from naru.cli.base import DURATION, Lister, ShowOne, argument
-from naru.cli.move_plan import add_chosen, add_work
+from naru.cli.move_plan import add_as_planned, add_chosen, add_work
 from naru.cli.terminal import Terminal
 from naru.move import sync, work
 from naru.move.steps import rate
@@ -52,6 +52,7 @@ naru move sync work/hanok -q -f json
         parser = super().get_parser(prog_name)
         add_work(parser)
         add_chosen(parser)
+        add_as_planned(parser)
         parser.add_argument("--whole", action="store_true", help="compare everything, not only what changed")
         parser.add_argument("--every", type=DURATION, metavar="TIME", help="begin a round this often, like 1h")
         parser.add_argument("--until", type=DURATION, metavar="TIME", help="go on until the next one takes no longer")
@@ -65,6 +66,7 @@ naru move sync work/hanok -q -f json
             whole=arguments.whole,
             every=arguments.every,
             until=arguments.until,
+            as_planned=arguments.as_planned,
         )
         if arguments.formatter == "table" and not arguments.columns:
             arguments.columns = list(SHOWN)

@@ -5,7 +5,6 @@ from typing import Any
 
 from naru.actions.arguments import ref
 from naru.actions.call import Final
-from naru.actions.power import Power
 from naru.actions.request import Request
 from naru.inventory.rows import Row
 from naru.messages import message
@@ -16,6 +15,7 @@ from naru.move.facts import boots_from_volume
 from naru.move.kinds import floating_ip, port, quota, router, server, volume
 from naru.move.steps.by_image import BOOT_IMAGES, VOLUME, RootContent, VolumeImage, disk_properties
 from naru.move.steps.volume_content import Compared, End, Flatten, Kept, VolumeContent
+from naru.move.switching import Servers, Start, Stop
 from naru.move.work import ARCHIVE
 
 SHARED_MADE = message(
@@ -25,6 +25,11 @@ SHARED_MADE = message(
 )
 PROJECT_MADE = message("move.title.project_made", en="all of {project} is made", ko="{project}: 리소스를 모두 만듦")
 CUT_OVER = message("move.title.cut_over", en="{project}: the cut-over begins", ko="{project}: 전환 시작")
+FOUND = message(
+    "move.title.servers_found",
+    en="{project}: see which old servers run",
+    ko="{project}: 실행 중인 기존 서버 확인",
+)
 STOP_OLD = message("move.title.stop_old", en="old cloud: stop {thing}", ko="기존 클라우드: {thing} 중지")
 START = message("move.title.start", en="start {thing}", ko="{thing} 시작")
 CONTENT = message(
@@ -99,7 +104,8 @@ def cut_over(draft: Draft) -> None:
             *(f"cutover {project}", project, CUT_OVER(project=row.name)), gate=name, purpose=purposes.CUTOVER
         )
         servers = [row for row in draft.facts.owned(server.KIND.name, project) if _moved(draft, row)]
-        stopped = {row.id: _stop(draft, row, begin) for row in servers}
+        found = _found(draft, row, servers, begin) if servers else begin
+        stopped = {row.id: _stop(draft, row, found) for row in servers}
         arrived = _contents(draft, project, begin, stopped)
         after = [begin, *stopped.values()]
         freed = floating_ip.release(draft, project, after)
@@ -114,40 +120,63 @@ def _moved(draft: Draft, row: Row) -> bool:
     return draft.ref(server.KIND.name, row.id) is not None
 
 
-def _stop(draft: Draft, row: Row, after: str) -> str:
-    """Stops the old server, if it runs; others are still, whatever they are called."""
-    if row.status != "ACTIVE":
-        return after
+def _found(draft: Draft, project: Row, servers: list[Row], after: str) -> str:
+    """Looks which of the project's old servers run: those are stopped, and started on the new cloud."""
     return draft.step(
-        f"stop server/{row.id}",
-        Power(cloud=draft.old, service=COMPUTE, server=row.id, to="SHUTOFF", back="ACTIVE"),
+        f"servers {project.id}",
+        Servers(cloud=draft.old, service=COMPUTE, project=project.id, servers=[row.id for row in servers]),
+        FOUND(project=project.name),
+        about=project,
+        project=project.id,
+        after=[after],
+    )
+
+
+def _stop(draft: Draft, row: Row, found: str) -> str:
+    """Stops the old server, if it runs by then; others are still, whatever they are called."""
+    return draft.step(
+        _stop_step(row),
+        Stop(
+            cloud=draft.old,
+            service=COMPUTE,
+            server=row.id,
+            ran=ref(found, f"ran.{row.id}"),
+            runs=server.runs(row),
+        ),
         STOP_OLD(thing=thing(row)),
         about=row,
         purpose=purposes.STOP,
         project=row.project,
         unit=server.unit(row),
-        after=[after],
-        estimate=SECONDS,
+        after=[found],
+        estimate=SECONDS if server.runs(row) else 0.0,
     )
+
+
+def _stop_step(row: Row) -> str:
+    return f"stop server/{row.id}"
 
 
 def _start(draft: Draft, row: Row, after: list[str], reached: dict[str, str]) -> None:
     """Starts the new server, if the old one ran: `reached` are the steps that its addresses come with."""
-    if not server.runs(row):
-        return
     addresses = [reached[one.id] for one in server.nics(draft.facts.old, row) if one.id in reached]
     gateways = [reached[""]] if "" in reached else []
-    here = draft.ref(server.KIND.name, row.id)
     draft.step(
         _start_step(row),
-        Power(cloud=draft.new, service=COMPUTE, server=here, to="ACTIVE", back="SHUTOFF"),
+        Start(
+            cloud=draft.new,
+            service=COMPUTE,
+            server=draft.ref(server.KIND.name, row.id),
+            ran=ref(_stop_step(row), "ran"),
+            runs=server.runs(row),
+        ),
         START(thing=thing(row)),
         about=row,
         purpose=purposes.START,
         project=row.project,
         unit=server.unit(row),
         after=[*after, *addresses, *gateways],
-        estimate=SECONDS,
+        estimate=SECONDS if server.runs(row) else 0.0,
     )
 
 
@@ -308,7 +337,7 @@ def _flatten(draft: Draft, row: Row) -> str:
     """
     holders = volume.holders(draft.facts.old, row)
     servers = [draft.facts.old.all(server.KIND.name).get(identity) for identity in holders]
-    started = [_start_step(one) for one in servers if one and _moved(draft, one) and server.runs(one)]
+    started = [_start_step(one) for one in servers if one and _moved(draft, one)]
     return draft.step(
         f"flatten volume/{row.id}",
         volume.copy_action(draft, row, Flatten),

@@ -29,11 +29,16 @@ LONGEST = 10
 """How many servers are named in what is said of a plan."""
 
 
-def expected(plan: Plan) -> Mapping[str, float]:
+def expected(plan: Plan, *, every: bool = False) -> Mapping[str, float]:
     """By a server's id on the old cloud: the seconds from the beginning of its stop to the end of its start, with all
-    that this waits for. As if all projects were cut over at once; see `naru.plan.forecast`."""
+    that this waits for. As if all projects were cut over at once; see `naru.plan.forecast`. Of those that ran when the
+    move was planned, or of `every` one."""
     spans = forecast(plan)
-    began = {step.about.id: spans[step.id].began for step in plan.find(purpose=STOP) if step.about}
+    began = {
+        step.about.id: spans[step.id].began
+        for step in plan.find(purpose=STOP)
+        if step.about and (every or step.args.get("runs", True))
+    }
     ended = {step.about.id: spans[step.id].ended for step in plan.find(purpose=START) if step.about}
     return {server: ended[server] - at for server, at in began.items() if server in ended}
 
@@ -80,26 +85,34 @@ def standing(work: Work, rolled_back: Collection[str]) -> list[Downtime]:
 
 
 def downtimes(work: Work) -> list[Downtime]:
-    """Of every server that is stopped and started by the move, in the order of its decisions."""
+    """Of every server that is stopped and started by the move, in the order of its decisions: those that ran when it
+    was planned, or when their window began."""
     with work.journal() as journal:
-        seconds = expected(journal.plan(rollbacks=False))
+        plan = journal.plan(rollbacks=False)
         with reading(journal) as now:
-            stopped, starts = _stopped(now), now.steps(purpose=START, states=["done"])
+            stopped, starts = _stopped(now), _ran(now.steps(purpose=START, states=["done"], result=True))
             parts = _parts(now, starts, stopped)
+    seconds, every = expected(plan), expected(plan, every=True)
     # when each start was at its end, in seconds since 1970
     started = {step.about_id: step.ended for step in starts}
     return [
         Downtime(
             decision.id,
             decision.name,
-            expected_s=round(seconds[decision.id], 1),
+            expected_s=round(every[decision.id], 1),
             stopped_at=_time(stopped.get(decision.id)),
             started_at=_time(started.get(decision.id)),
             **parts.get(decision.id, {}),
         )
         for decision in work.decisions
-        if decision.kind == "server" and decision.decision == "create" and decision.id in seconds
+        if decision.kind == "server" and decision.decision == "create"
+        if decision.id in seconds or (decision.id in stopped and decision.id in every)
     ]
+
+
+def _ran(steps: Collection[StepRow]) -> list[StepRow]:
+    """Those of the steps that stopped or started a server, and did not only find that there is nothing to do."""
+    return [step for step in steps if (step.result or {}).get("ran", True)]
 
 
 def _parts(now: JournalView, starts: Collection[StepRow], stopped: Mapping[str, float]) -> dict[str, dict[str, float]]:
@@ -125,7 +138,7 @@ def _parts(now: JournalView, starts: Collection[StepRow], stopped: Mapping[str, 
 def _stopped(now: JournalView) -> dict[str, float]:
     """By server: when its stop was begun (seconds since 1970), of those that came to stop. Its first attempt counts: a
     later one may have found it stopped. What a rollback has undone does not."""
-    stops = now.steps(purpose=STOP, states=["done"])
+    stops = _ran(now.steps(purpose=STOP, states=["done"], result=True))
     began = now.first_starts(stops)
     return {step.about_id: began[step.n] for step in stops if step.n in began}
 

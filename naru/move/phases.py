@@ -4,6 +4,7 @@ Each may be interrupted, or killed, and given again: it goes on where it was. Al
 (`naru.move.work.Work`): the readings of both clouds, the map, the decisions, the journal.
 """
 
+import functools
 import hashlib
 import uuid
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from naru.move import (
     back,
+    freshness,
     gates,
     handover,
     hold,
@@ -32,6 +34,7 @@ from naru.move.mapping import Choice
 from naru.move.outcome import Outcome
 from naru.move.progress import ProgressReader
 from naru.move.reading import Clouds
+from naru.move.refresh import Change
 from naru.move.windows import PHASES, WORDS
 from naru.plan import control, timings
 from naru.plan.journal import Journal
@@ -104,15 +107,18 @@ def plan(
     return draft
 
 
-def prepare(move: work.Work, terminal: Terminal) -> Status:
-    """Makes everything on the new cloud that can be made without any effect on users."""
-    return _run(PHASES.prepare, move, [], terminal, alone=False)
+def prepare(move: work.Work, terminal: Terminal, *, as_planned: bool = False) -> Status:
+    """Makes everything on the new cloud that can be made without any effect on users. Refused, as every later phase,
+    when something was made on the old cloud since the move was planned, unless it is to go on `as_planned`."""
+    return _run(PHASES.prepare, move, [], terminal, alone=False, as_planned=as_planned)
 
 
-def cut_over(move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool = False) -> Status:
+def cut_over(
+    move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool = False, as_planned: bool = False
+) -> Status:
     """The window of these projects (names or ids), or of all: old servers stopped, content carried, addresses changed
     over, new servers started."""
-    return _run(PHASES.window, move, projects, terminal, alone=alone)
+    return _run(PHASES.window, move, projects, terminal, alone=alone, as_planned=as_planned)
 
 
 def finalize(
@@ -122,6 +128,7 @@ def finalize(
     *,
     alone: bool = False,
     despite: str = "",
+    as_planned: bool = False,
 ) -> Status:
     """The end: exact quotas; what the old cloud held for a rollback is given up. Refused for projects that were never
     found to be right since their cut-over, unless the operator says why they are finalized `despite` that."""
@@ -132,13 +139,18 @@ def finalize(
             control.remark(journal, f"finalized despite differences: {despite.strip()}")
         else:
             verified.check(move, journal, chosen, terminal.say)
+        freshness.check(PHASES.end, move, chosen, terminal, as_planned=as_planned)
         return leave.to_its_end(move, journal, terminal, scope)
 
 
-def _run(phase: str, move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool) -> Status:
+def _run(
+    phase: str, move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool, as_planned: bool
+) -> Status:
     """Runs a phase and nothing else: its gates are open for this run alone."""
     with move.journal() as journal:
-        scope = gates.scope(phase, move, journal, move.chosen(projects), alone=alone)
+        chosen = move.chosen(projects)
+        scope = gates.scope(phase, move, journal, chosen, alone=alone)
+        freshness.check(phase, move, chosen, terminal, as_planned=as_planned)
         state = leave.to_its_end(move, journal, terminal, scope)
     if state.state == "failed":
         again = f"naru move {phase} {move.arguments(move.chosen(projects))}"
@@ -161,12 +173,19 @@ def _warn_of_off(move: work.Work, terminal: Terminal) -> None:
 
 
 def hold_cut_over(
-    move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool = False, every: float = HOLD_EVERY
+    move: work.Work,
+    projects: Sequence[str],
+    terminal: Terminal,
+    *,
+    alone: bool = False,
+    every: float = HOLD_EVERY,
+    as_planned: bool = False,
 ) -> int:
     """Copies ahead, round after round, until the cut-over is released, here or in another terminal: 0 then, else the
     exit code with which the rounds ended."""
     with move.journal() as journal:
         left = gates.hold_before_window(move, journal, move.chosen(projects), alone=alone)
+    freshness.check(PHASES.window, move, left, terminal, as_planned=as_planned)
     with hold.holding(move.directory) as released:
         terminal.say(f"holding; the window begins with naru move release {move.directory}, or with Enter here")
         for found in sync.run_rounds(move, left, terminal, every=every, stop=released):
@@ -233,13 +252,20 @@ def agenda(move: work.Work, file: Path, until: str = PHASES.end) -> list[AgendaR
         return conductor.agenda(progress.read())
 
 
-def scheduled(move: work.Work, file: Path, terminal: Terminal, until: str = PHASES.end) -> tuple[int, list[UnitState]]:
+def scheduled(
+    move: work.Work, file: Path, terminal: Terminal, until: str = PHASES.end, *, as_planned: bool = False
+) -> tuple[int, list[UnitState]]:
     """All phases of many projects at the times of a schedule (a file): the exit code, and where every project is."""
     with move.journal() as journal:
         conductor, schedule, progress = _conductor(move, journal, file, until)
+        if not all(PHASES.done(state, PHASES.prepare) for state in progress.read().values()):
+            freshness.check(PHASES.prepare, move, [], terminal, as_planned=as_planned)
         schedules.remember(journal, schedule)
-        may_end = verified.Watch(move, terminal).may_end
-        code, states = schedule_run.ScheduledRun(journal, progress, conductor, terminal, may_end).run()
+        ends, begins = verified.Watch(move, terminal), freshness.Watch(move, terminal, as_planned=as_planned)
+        may_begin = functools.partial(begins.may_begin, PHASES.window)
+        code, states = schedule_run.ScheduledRun(
+            *(journal, progress, conductor, terminal, ends.may_end, may_begin)
+        ).run()
         if code in (0, 1):
             leave.afterwards(move, journal, terminal)
         return code, states
@@ -259,6 +285,11 @@ def _conductor(
         passed={project for project, state in progress.read().items() if PHASES.done(state, PHASES.window)},
     )
     return Conductor(WORDS, schedule, ids, projects.needs, projects.names, until), schedule, progress
+
+
+def refresh(move: work.Work, progress: reading.Progress) -> list[Change]:
+    """What has changed on both clouds since the move was planned. Nothing is touched but the archive."""
+    return freshness.look(move, progress)
 
 
 def verify(move: work.Work, progress: reading.Progress) -> Outcome:

@@ -26,6 +26,7 @@ MODULES = (
     "naru.actions.power",
     "naru.actions.image",
     "naru.move.marks",
+    "naru.move.switching",
     "naru.move.steps",
     "naru.move.kinds",
 )

@@ -101,6 +101,37 @@ def outcome(move: Work, progress: Progress) -> Outcome:
         return result.outcome(move, before, reading.side, (old, new))
 
 
+@dataclass(frozen=True)
+class Again:
+    """Both clouds as they were when a move was planned, and as they are now; `unread` are kinds that were not asked for
+    again."""
+
+    old_then: Side
+    new_then: Side
+    old: Side
+    new: Side
+    unread: frozenset[str]
+
+
+@contextmanager
+def again(move: Work, progress: Progress) -> Iterator[Again]:
+    """Reads both clouds of a move again. Raises InputError for a cloud that cannot be read whole. Key pairs that came
+    from a database are not read again: a plan does not know which one."""
+    move.journal().close()
+    with move.archive() as archive, Cloud(move.old) as old, Cloud(move.new) as new:
+        progress(f"reading {old.name} and {new.name}")
+        (planned,) = [one for one in archive.snapshots() if one.number == move.snapshots["old"]]
+        unread = DISPENSABLE | {reading.kind for reading in planned.readings if reading.source}
+        sides = (archive, archive), (old, new), (None, None), (unread, unread)
+        with ThreadPoolExecutor(2) as pool:
+            ours, theirs = pool.map(_SideReading, *sides)
+            list(pool.map(_SideReading.finish, (ours, theirs), (move.projects, ())))
+        old_then, new_then = (
+            Side(archive, move.snapshots[side], name) for side, name in (("old", move.old), ("new", move.new))
+        )
+        yield Again(old_then, new_then, ours.side, theirs.side, unread)
+
+
 class _SideReading:
     """A cloud as it is now, as a new snapshot in the archive. Its lists are read at once, key pairs from `database` if
     one is given; `finish` reads what is asked for projects and flavors, since which they are follows from the lists."""

@@ -15,7 +15,7 @@ from naru.move.history import addresses, carried, rounds
 from naru.move.kinds import BY_NAME
 from naru.move.left import Key, Left
 from naru.move.outcome import ContentResult, Difference, Item, Outcome, Project, State, Task
-from naru.move.purposes import CUTOVER, END, FINALIZE, MAKE
+from naru.move.purposes import CUTOVER, END, FINALIZE, MAKE, STOP
 from naru.move.rollback import rolled_back
 from naru.move.showing import Users
 from naru.move.standing import Standings
@@ -36,13 +36,15 @@ ALL_ROLLED_BACK = message("move.verify.rolled_back", en="the move was rolled bac
 @dataclass(frozen=True)
 class Reached:
     """How far a move is: `phase` for all that was not rolled back; the projects (old ids) that are cut over, finalized
-    and rolled back; the ids of the steps that joined the last to others."""
+    and rolled back; the ids of the steps that joined the last to others; which old servers (ids) `ran` when they were
+    stopped."""
 
     phase: str
     done: set[str]
     final: set[str]
     rolled_back: set[str]
     undone: set[str]
+    ran: dict[str, bool]
 
     @classmethod
     def of(cls, work: Work) -> "Reached":
@@ -53,6 +55,7 @@ class Reached:
                 points = now.steps(purpose=(CUTOVER, FINALIZE))
                 left = now.open_before(points, ())
                 final = {step.about_id for step in now.steps(purpose=END, states=["done"])}
+                stops = now.steps(purpose=STOP, states=["done"], result=True)
                 undone = {step.id for step in now.steps(unit=CLOUD, states=["undone"])}
 
         def reached(purpose: str) -> set[str]:
@@ -68,7 +71,8 @@ class Reached:
             phase = "cutover"
         elif reached(CUTOVER) >= moved:
             phase = "prepare"
-        return cls(phase, reached(FINALIZE) - back, final, back, undone)
+        ran = {step.about_id: step.result["ran"] for step in stops if "ran" in (step.result or {})}
+        return cls(phase, reached(FINALIZE) - back, final, back, undone, ran)
 
 
 def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Outcome:
@@ -77,7 +81,9 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
     made = {} if progress.phase == "rollback" else work.made()
     with work.journal() as journal:
         findings, left = tuple(journal.findings()), Left.of(journal)
-    verifier = Verifier(old, new, made, progress.done, progress.final, progress.rolled_back, progress.undone, left)
+    verifier = Verifier(
+        *(old, new, made, progress.done, progress.final, progress.rolled_back, progress.undone, left), progress.ran
+    )
     standings = Standings(work, progress.rolled_back)
     states = States(verifier, standings, progress)
     users = Users.of(old, work.projects)

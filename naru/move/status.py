@@ -73,7 +73,9 @@ def _at(state: UnitProgress, begun: bool, finalizing: bool) -> str:
 
 def _off(now: JournalView) -> dict[str, float]:
     """By old id: when the servers were stopped that run on neither cloud."""
-    stopped = now.steps(purpose=STOP, states=("running", "done"))
+    stops = now.steps(purpose=STOP, states=("running", "done"), args=True, result=True)
+    # those that were off when their window began are stopped by a step that finds nothing to do
+    stopped = [step for step in stops if (step.result or {}).get("ran", step.args.get("runs", True))]
     started = {step.about_id for step in now.steps(purpose=START, states=("done",))}
     return {
         step.about_id: step.ended or step.started or time.time() for step in stopped if step.about_id not in started

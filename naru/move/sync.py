@@ -13,12 +13,12 @@ from typing import NamedTuple
 from naru.actions.arguments import resolve
 from naru.errors import InputError, NaruError
 from naru.messages import message, say
-from naru.move import leave
+from naru.move import freshness, leave
 from naru.move.draft import COPIES, LIMITS
 from naru.move.purposes import ACCESS
 from naru.move.rollback import ANEW
 from naru.move.steps.snapshot_content import Snapshot
-from naru.move.steps.volume_content import VolumeContent
+from naru.move.steps.volume_content import GAVE_WAY, VolumeContent
 from naru.move.work import Work
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, load
@@ -42,8 +42,8 @@ OPEN = ("waiting", "held")
 
 class Copied(NamedTuple):
     """What a round did of one volume; numbers are bytes and seconds. `whole` says that everything was compared. `way`
-    is `copy`, or `clone` or `reflink`: then there was nothing to do, both volumes are on one storage; `why` says why
-    what is on one storage is copied all the same."""
+    is `copy`, or `clone` or `reflink`: then there was nothing to do, both volumes are on one storage; or `gave way`:
+    the volume's cut-over began meanwhile. `why` says why what is on one storage is copied all the same."""
 
     project: str
     volume: str
@@ -174,6 +174,7 @@ def copied(work: Work, journal: Journal) -> list[Copied]:
 def expected(journal: Journal, done: Collection[Copied]) -> float | None:
     """The seconds that the contents of the window will take, if as much changes as before this round: the round again,
     as many volumes at a time. None when it carried a volume for the first time, which says nothing."""
+    done = [one for one in done if one.way != GAVE_WAY]
     if not done or any(one.number == 1 for one in done):
         return None
     with reading(journal) as now:
@@ -249,10 +250,12 @@ def sync(
     whole: bool = False,
     every: float | None = None,
     until: float | None = None,
+    as_planned: bool = False,
 ) -> tuple[int, list[Copied]]:
     """Rounds until nothing more is wanted: one; with `every` again and again; with `until` as long as the next one is
     expected to take longer than so many seconds. The exit code (3: rounds do not get shorter any more), and what the
     last one did."""
+    freshness.check(DIRECTORY, work, work.chosen(projects), terminal, as_planned=as_planned)
     before: float | None = None
     code, done = 0, list[Copied]()
     for found in run_rounds(work, projects, terminal, whole=whole, every=every):

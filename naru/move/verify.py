@@ -5,6 +5,8 @@ old id of a network against the new id of that network's counterpart. What is co
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from naru.inventory import kinds as inventory
@@ -33,7 +35,8 @@ NOTHING_LEFT = Left()
 class Verifier:
     """Compares `old`, as it was, with `new`, as it is. `made` has the new id by kind and old id joined by a blank;
     `done` the projects (old ids) that are cut over, `final` those that are finalized, `rolled_back` those rolled back,
-    `undone` the steps that joined these to others; `left` is what was left behind."""
+    `undone` the steps that joined these to others; `left` is what was left behind; `ran` which old servers (ids) ran
+    when they were stopped, where that is known."""
 
     def __init__(
         self,
@@ -45,6 +48,7 @@ class Verifier:
         rolled_back: Collection[str] = (),
         undone: Collection[str] = (),
         left: Left = NOTHING_LEFT,
+        ran: Mapping[str, bool] = MappingProxyType({}),
     ) -> None:
         self.old = old
         self.new = new
@@ -56,6 +60,7 @@ class Verifier:
         self._left = left
         # what has no id of its own is named by nothing: a quota has its project's
         self._left_ids = {key.id: key for key in left.things if inventory.BY_NAME[key.kind].key == ("id",)}
+        self.ran = ran
 
     def differences(self, decision: Decision) -> Iterator[Difference]:
         """How the thing's counterpart differs from it. What is not there at all differs in the field ""."""
@@ -81,9 +86,10 @@ class Verifier:
         if counterpart is None:
             yield Difference("", row.name or row.id, None, "")
             return
-        expected, actual = _view(kind, self.old, row, self._map), _view(kind, self.new, counterpart, _as_it_is)
+        expected, actual = view(kind, self.old, row, self._map), view(kind, self.new, counterpart, _as_it_is)
         if decision.project in self.done:
-            expected |= kind.after_cutover(self.old, row, self._map) | kind.arrives(row)
+            found = replace(row, status="ACTIVE" if self.ran[row.id] else "SHUTOFF") if row.id in self.ran else row
+            expected |= kind.after_cutover(self.old, row, self._map) | kind.arrives(found)
             actual |= kind.after_cutover(self.new, counterpart, _as_it_is)
         for field in sorted(expected):
             nothing = expected[field] in (*NOTHING, *kind.harmless.get(field, ()))
@@ -136,7 +142,7 @@ def _as_it_is(kind: str, identity: Any) -> Any:
     return identity
 
 
-def _view(kind: Kind, side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+def view(kind: Kind, side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     """The thing in the fields that are to be the same on both clouds, with every id `mapped`."""
     leave = OWN | kind.derived | kind.not_compared
     body = {name: value for name, value in row.body.items() if name not in leave}

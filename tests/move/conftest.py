@@ -12,7 +12,7 @@ from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 from naru.lab.seed import content, remove, seeder
 from naru.lab.seed.load import load
-from naru.move import reading
+from naru.move import freshness, reading
 from naru.move.pages import write
 from tests.move import outcomes
 
@@ -26,9 +26,11 @@ CROSSING = str(Path(__file__).with_name("crossing.yaml"))
 
 @pytest.fixture(scope="module")
 def all_right() -> Iterator[None]:
-    """For moves of which there are no clouds: verification finds everything as it should be."""
+    """For moves of which there are no clouds: verification finds everything as it should be, and nothing has changed
+    since they were planned."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reading, "outcome", lambda *_: SimpleNamespace(items=()))
+        patch.setattr(freshness, "look", lambda *_: [])
         yield
 
 

@@ -47,7 +47,8 @@ class World:
             if missing := {one for one in uses if one in results} - self.there.keys() - {context.id}:
                 raise PlanError(f"{context.id} names what is not there: {missing}")
             self.there[context.id] = uses
-        return {"id": context.id, "path": context.id, "undo": []}
+        ran = dict.fromkeys(context.args["servers"], True) if "servers" in context.args else True
+        return {"id": context.id, "path": context.id, "undo": [], "ran": ran}
 
     def undo(self, context: Context) -> None:
         """The undo of any."""

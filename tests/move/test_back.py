@@ -76,6 +76,8 @@ def stage(directory: Path, service: Service) -> str:
         (directory / f"{side}.yaml").write_text(json.dumps(backends))
         told = {"id": volume, HOST: "h@nfs#p", "attachments": [{"server_id": server}]}
         service.deeds["GET", f"/volume/v3/volumes/{volume}"] = [answer({"volume": told})] * 1000
+        off = {"server": {"id": server, "status": "SHUTOFF", "OS-EXT-STS:task_state": None}}
+        service.deeds["GET", f"/compute/v2.1/servers/{server}"] = [answer(off)] * 1000
     return str(file)
 
 

@@ -6,7 +6,6 @@ import os
 import pty
 import signal
 import subprocess
-import sys
 import termios
 import time
 from collections.abc import Callable, Iterator
@@ -21,26 +20,29 @@ from naru.errors import InputError, NaruError
 from naru.move import hold
 from naru.move.decisions import Decision
 from naru.move.draft import COPIES
-from naru.move.steps import locate, rate, volume_content
+from naru.move.steps import copying, locate, rate, volume_content
 from naru.move.work import DECISIONS
 from naru.plan import schema
 from naru.plan.context import Context
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
-from tests.cloud.service import serving
+from naru.plan.queries import reading as journal_reading
+from tests.cloud.service import Service, serving
 
 from ..plan.test_cli import naru
 from .described import described
-from .test_back import MIB, stage, way
+from .test_back import MIB, answer, stage, way
+from .unchanged import NARU
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("all_right")]
 Process = subprocess.Popen[str]
 
 
 class Held:
     """A project that is prepared, and the command that holds its cut-over."""
 
-    def __init__(self, directory: Path, clouds: str) -> None:
+    def __init__(self, directory: Path, clouds: str, service: Service) -> None:
+        self.service = service
         self.work = directory / "work"
         self.old, self.new = directory / "old" / "volume-v", directory / "new" / "volume-w"
         self.env = {**os.environ, "OS_CLIENT_CONFIG_FILE": clouds}
@@ -48,13 +50,27 @@ class Held:
         self.started: list[Process] = []
 
     def start(self, *options: str, every: str = "1s", **more: Any) -> Process:
-        argv = [sys.executable, "-m", "naru.cli.main", "move", "cutover", str(self.work), "--hold", "--every", every]
+        argv = [*NARU, "move", "cutover", str(self.work), "--hold", "--every", every]
         more = {"stdin": subprocess.DEVNULL, **more}
         with self.said.open("w") as said:
             process = subprocess.Popen(
                 [*argv, *options, "-f", "json"], stdout=subprocess.PIPE, stderr=said, text=True, env=self.env, **more
             )
         self.started.append(process)
+        return process
+
+    def run(self, command: str) -> Process:
+        """Another command, in a terminal of its own."""
+        process = subprocess.Popen(
+            [*NARU, "-q", "move", command, str(self.work), "-f", "json"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=self.env,
+        )
+        self.started.append(process)
+        self.said.touch()
         return process
 
     def until(self, what: Callable[[], bool], process: Process) -> None:
@@ -78,7 +94,7 @@ class Held:
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[Held]:
     with serving() as service:
-        held = Held(tmp_path, stage(tmp_path, service))
+        held = Held(tmp_path, stage(tmp_path, service), service)
         prepared(held.work, tmp_path)
         yield held
         for process in held.started:
@@ -221,7 +237,7 @@ def test_what_cannot_be_held(held: Held) -> None:
 def test_nothing_is_copied_ahead_of_what_has_begun(held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever round asks for it."""
     args = {**way(tmp_path), "to": "w", "ahead": True}
-    (Path(args["directory"]) / volume_content.FINAL).touch()
+    (Path(args["directory"]) / copying.FINAL).touch()
     before = held.new.read_bytes()
     change(held.old, 3)
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", held.env["OS_CLIENT_CONFIG_FILE"])
@@ -231,6 +247,76 @@ def test_nothing_is_copied_ahead_of_what_has_begun(held: Held, tmp_path: Path, m
     with pytest.raises(NaruError, match="has begun"):
         volume_content.content(context)
     assert held.new.read_bytes() == before
+
+
+def test_a_round_in_another_terminal_gives_way_to_the_window(held: Held) -> None:
+    """What it did is kept, and the window goes on from it as soon as it has given way."""
+    rate.set_rate(held.work, MIB // 4)
+    ahead = held.run("sync")
+    held.until(lambda: (held.work / "volumes" / "v" / "state.json").exists(), ahead)
+    change(held.old, 3)
+    window = held.run("cutover")
+    began = time.monotonic()
+    out, _ = ahead.communicate(timeout=60)
+    assert ahead.returncode == 0 and [row["way"] for row in json.loads(out)] == ["gave way"], out
+    assert time.monotonic() - began < 30
+    rate.set_rate(held.work, None)
+    out, _ = window.communicate(timeout=60)
+    assert window.returncode == 0 and held.states()["start server/s"] == "done", out
+    assert held.same()
+    with Journal.open(held.work) as journal, journal_reading(journal) as now:
+        (content,) = now.steps(kind="move.content")
+        assert content.attempt == 1  # it waited, and did not fail and try again
+
+
+@pytest.mark.parametrize(("state", "carried"), [("ACTIVE", False), ("SHUTOFF powering-on", False), ("PAUSED", True)])
+def test_the_window_carries_nothing_of_a_server_that_runs(held: Held, state: str, carried: bool) -> None:
+    """What it writes meanwhile, or afterwards, would be lost."""
+    status, _, task = state.partition(" ")
+    body = {"server": {"id": "s", "status": status, "OS-EXT-STS:task_state": task or None}}
+    held.service.deeds["GET", "/compute/v2.1/servers/s"] = [answer(body)] * 50
+    change(held.old, 3)
+    out, _ = held.run("sync").communicate(timeout=60)  # ahead it may run
+    assert held.same(), out
+    change(held.old, 2)
+    window = held.run("cutover")
+    out, _ = window.communicate(timeout=120)
+    assert held.same() == carried and window.returncode == (0 if carried else 1), out
+    if not carried:
+        with Journal.open(held.work) as journal, journal_reading(journal) as now:
+            (content,) = now.steps(kind="move.content")
+        assert content.error == f"server s on old has volume v and is not off: {state}"
+        assert not (held.work / "volumes" / "v" / copying.FINAL).exists()
+
+
+@pytest.mark.kill
+def test_a_window_that_was_killed_has_told_the_round_already(held: Held) -> None:
+    rate.set_rate(held.work, MIB // 4)
+    ahead = held.run("sync")
+    held.until(lambda: (held.work / "volumes" / "v" / "state.json").exists(), ahead)
+    window = held.run("cutover")
+    held.until(lambda: (held.work / "volumes" / "v" / copying.FINAL).exists(), window)
+    window.kill()
+    window.communicate()
+    out, _ = ahead.communicate(timeout=60)
+    assert ahead.returncode == 0 and [row["way"] for row in json.loads(out)] == ["gave way"], out
+    rate.set_rate(held.work, None)
+    again = held.run("cutover")
+    out, _ = again.communicate(timeout=60)
+    assert again.returncode == 0 and held.same(), out
+
+
+def test_a_round_that_does_not_give_way_is_not_waited_for_forever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lock").touch()
+    context = Context(n=1, id="s", kind="k", unit="", args={}, attempt=1, earlier=None, reader=lambda _: {})
+    monkeypatch.setattr(copying, "PATIENCE", 0.5)
+    with (tmp_path / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(NaruError, match="still used by another process, after"):
+            copying.wait_for_round(context, tmp_path)
+    copying.wait_for_round(context, tmp_path)
 
 
 def test_a_file_of_that_name_is_no_pipe(tmp_path: Path) -> None:

@@ -101,7 +101,8 @@ NOON = datetime.datetime(2030, 1, 1, 12, tzinfo=datetime.UTC)
 DRIVER = """
 import datetime, pathlib, sys, types
 from naru.cli import main
-from naru.move import reading
+from naru.move import freshness, reading
+freshness.look = lambda *_: []
 reading.outcome = lambda *_: types.SimpleNamespace(items=())
 from naru.plan.windows import run as schedule_run
 schedule_run.now = lambda: datetime.datetime.fromisoformat(pathlib.Path(sys.argv[1]).read_text())

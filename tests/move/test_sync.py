@@ -18,7 +18,7 @@ from naru.plan.status import FailedStep, Status, status
 
 from .described import described
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("all_right")]
 
 
 @pytest.fixture
@@ -71,6 +71,7 @@ def test_what_failed_is_told_to_those_too_who_want_it_quiet(
         return status(journal)._replace(state="failed", failed=failed)
 
     monkeypatch.setattr("naru.move.sync.run", run)
+    monkeypatch.setattr("naru.move.freshness.check", lambda *_, **__: None)
     assert main(["-q", "move", "sync", str(work.directory)]) == 1
     said = capsys.readouterr().err
     assert "naru: content volume/0: no room\nDisk quota exceeded\nMake room.\n" in said

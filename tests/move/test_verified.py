@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from naru.move import reading, verified
+from naru.move import freshness, reading, verified
 from naru.move.outcome import Difference, Item
 from naru.plan.journal import Journal
 from naru.plan.queries import reading as journal_reading
@@ -41,6 +41,7 @@ class Verification:
 def verification(monkeypatch: pytest.MonkeyPatch) -> Verification:
     made = Verification()
     monkeypatch.setattr(reading, "outcome", made.outcome)
+    monkeypatch.setattr(freshness, "look", lambda *_: [])
     return made
 
 

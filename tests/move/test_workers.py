@@ -19,7 +19,7 @@ from naru.cli.main import main
 from naru.errors import NaruError
 from naru.messages import say
 from naru.move import check
-from naru.move.steps import rate, volume_content
+from naru.move.steps import copying, rate, volume_content
 from naru.move.work import Work
 from naru.plan import schema
 from naru.plan.context import Context
@@ -30,12 +30,13 @@ from tests.cloud.service import serving
 
 from ..plan.conftest import database, postgresql  # noqa: F401
 from ..plan.test_cli import naru, naru_json
-from .scenario import NARU, at_workers, worker
+from .scenario import at_workers, worker
 from .test_back import MIB, stage
 from .test_hold import change, prepared
 from .test_same_storage import VOLUME, drafted
 from .test_snapshots import disk, taken
 from .test_snapshots import drafted as drafted_with_snapshots
+from .unchanged import NARU
 
 PLACE = "nfs@old"
 SIZE = 16 * MIB
@@ -135,7 +136,7 @@ def test_a_round_and_the_window_at_a_worker_that_knows_no_cloud(site: Site) -> N
     assert not list(site.work.glob(f"**/{DATABASE}"))
     change(site.old, 5)
     assert site.ended(site.move("move", "cutover", site.work))["state"] == "held"
-    assert site.same() and (site.work / "volumes" / "v" / volume_content.FINAL).exists()
+    assert site.same() and (site.work / "volumes" / "v" / copying.FINAL).exists()
     for directory in (site.work, site.work / "sync" / "1"):
         assert at_workers(directory) == {"content volume/v"}
         assert (directory / POINTER).stat().st_mode & 0o777 == 0o600
@@ -143,7 +144,7 @@ def test_a_round_and_the_window_at_a_worker_that_knows_no_cloud(site: Site) -> N
         assert any(one["detail"].startswith("copy and compare") for one in told)
     assert site.ended(site.move("move", "rollback", site.work))["state"] == "done"
     assert "undo/content volume/v" in at_workers(site.work)
-    assert not (site.work / "volumes" / "v" / volume_content.FINAL).exists()
+    assert not (site.work / "volumes" / "v" / copying.FINAL).exists()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=30) == 0, (site.directory / "worker.err").read_text()
 

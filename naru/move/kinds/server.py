@@ -18,10 +18,10 @@ from naru.move.kind import Kind, Mapped
 from naru.move.kinds import flavor, guest, image, neutron, texts, volume
 from naru.move.kinds.flavor import flavor_id
 from naru.move.kinds.rbac_policy import Shares
-from naru.move.kinds.server_state import STATES
 from naru.move.kinds.zones import zone
 from naru.move.mapping import Section, Use, zone_match
 from naru.move.marks import MARK, mark, marked_in_metadata
+from naru.move.server_state import STATES
 
 ZONE = "compute availability zone"
 

@@ -14,6 +14,7 @@ from naru.actions.request import Action, From, Request
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
 from naru.inventory.image_data import beginning_of, formats, label_fits
+from naru.move.steps.off import check_server_still, check_still
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import Transient
@@ -56,6 +57,7 @@ def volume_image(context: Context) -> dict[str, Any]:
     """
     args = resolve(context.args, context.results(), context)
     old, new = cloud(context, args["old"]), cloud(context, args["cloud"])
+    check_still(context, old.name, args["from"], _volume(old, args["from"]))
     return by_image(context, old, new, args["from"], args["to"], args["properties"])
 
 
@@ -215,8 +217,8 @@ def disk_properties(image: Mapping[str, Any]) -> dict[str, Any]:
 
 class RootContent(Action):
     """The root disk of the server `source` (`from` in the arguments) on the cloud `old`, for the server `to` on
-    `cloud`, by an image that `project` owns and that has the properties `image`. A server that is `shelved` has an
-    image of its disk already. `size` is in bytes."""
+    `cloud`, by an image that `project` owns and that has the properties `image`. A server that was `shelved` when
+    it was planned had an image of its disk already. `size` is in bytes."""
 
     step_kind: ClassVar[str] = "move.root_content"
 
@@ -244,7 +246,12 @@ def root_content(context: Context) -> dict[str, Any]:
     args = resolve(context.args, context.results(), context)
     old, new = cloud(context, args["old"]), cloud(context, args["cloud"])
     name = f"naru-{args['from']}"
-    source = _shelved(old, args["from"]) if args["shelved"] else _disk_image(context, old, args["from"], name)
+    found = get(old, "compute", f"/servers/{args['from']}", "server")
+    if found is None:
+        raise NaruError(f"server {args['from']} is gone from {old.name}", hint="Skip the step, or roll back.")
+    check_server_still(found, old.name)
+    shelved = found["status"].startswith("SHELVED")
+    source = _shelved(old, args["from"]) if shelved else _disk_image(context, old, args["from"], name)
     image = named(new, name)
     if image is None:
         fields = {key: source[key] for key in ("disk_format", "container_format", "min_disk", "min_ram")}
@@ -274,7 +281,7 @@ def root_content(context: Context) -> dict[str, Any]:
         raise NaruError(f"server {args['to']} is gone from {new.name}", hint="Skip the step, or roll back.")
     if now["status"] == "ERROR":
         raise NaruError(f"server {args['to']} came to ERROR while its disk was written", hint="See its fault in Nova.")
-    if not args["shelved"]:
+    if not shelved:
         remove(context, old, "image", f"/images/{source['id']}")
     return {**streamed, "image": image["id"]}
 

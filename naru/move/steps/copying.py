@@ -1,7 +1,9 @@
 """What the steps that carry content from storage to storage have in common: a pass of a copy, the comparison after it,
 and how long that may take."""
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,9 +18,16 @@ from naru.plan.context import Context
 from naru.plan.kinds import Retry
 from naru.volumes.control import Control
 from naru.volumes.engine.copy import PassResult, copy
+from naru.volumes.engine.state import is_free, wait_until_free
 from naru.volumes.engine.verify import Comparison, verify
 from naru.volumes.volume import Location
 
+FINAL = "final"
+"""The file in a copy's directory that says that its cut-over has begun: a round of copying ahead gives way."""
+LOOK = 0.5
+"""Seconds between two looks of a round at that file."""
+PATIENCE = 90.0
+"""Seconds that a window waits for a round of copying ahead to give way."""
 SETTLE = 5.0
 """Seconds from a point of a volume in use to its first reading: see `copy`."""
 # a storage may still hold what a killed client left; what is copied is compared afterwards, whatever happened
@@ -54,6 +63,32 @@ class VolumeCopy(Action):
     directory: str
 
 
+class GaveWay(NaruError):
+    """A copy ahead was ended by the window; what it did is kept."""
+
+
+def give_way(control: Control, directory: Path) -> Control:
+    """The same for a copy ahead, which ends with GaveWay within a second of when its volume's cut-over begins."""
+    looked = 0.0
+
+    def check() -> None:
+        nonlocal looked
+        control.check()
+        if (now := time.monotonic()) - looked >= LOOK:
+            looked = now
+            if (directory / FINAL).exists():
+                raise GaveWay("the cut-over of the volume has begun")
+
+    return replace(control, check=check)
+
+
+def wait_for_round(context: Context, directory: Path) -> None:
+    """Waits until a round of copying ahead has given way to the window. Raises NaruError when it does not."""
+    if not is_free(directory):
+        context.log(f"wait until copying ahead gives way: {directory}")
+    wait_until_free(directory, PATIENCE, context.check)
+
+
 def copy_volume(
     context: Context, args: Mapping[str, Any], source: Location, target: Location, at: str = ""
 ) -> dict[str, Any]:
@@ -62,6 +97,10 @@ def copy_volume(
     ahead = bool(args.get("ahead") or at)
     context.log(f"copy and compare {source} {target}")
     job, whole, control = job_of(args["from"]), bool(args.get("whole")), controlled(context, directory)
+    if args.get("ahead"):
+        control = give_way(control, directory)
+    elif not at:
+        wait_for_round(context, directory)
     done, verdict = copy_and_compare(
         *(source, target, directory), job=job, ahead=ahead, whole=whole, at=at, control=control
     )

@@ -18,13 +18,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from naru.actions.arguments import Id, resolve
-from naru.actions.clouds import RETRY, cloud, get
+from naru.actions.clouds import RETRY
 from naru.actions.request import Action, From, Part
 from naru.errors import NaruError
 from naru.inventory.archive import Archive
 from naru.move.draft import FLATTENS
-from naru.move.steps.copying import AGAIN, VolumeCopy, copy_volume, deadline, job_of, seconds
+from naru.move.steps.copying import AGAIN, FINAL, GaveWay, VolumeCopy, copy_volume, deadline, job_of, seconds
 from naru.move.steps.locate import arguments, found_locations, locate, located, locations, pair
+from naru.move.steps.off import check_off, check_still
 from naru.move.steps.rate import controlled
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
@@ -70,10 +71,20 @@ def check_access(context: Context) -> dict[str, Any]:
 UNDO_CONTENT = "move.content.undo"
 CARRY = {"carry": True}
 """The argument by which an undo of a `move.content` carries what was written since back to the old volume."""
-FINAL = "final"
-"""The file in a copy's directory that says that its cut-over has begun."""
-OFF = ("SHUTOFF", "SHELVED", "SHELVED_OFFLOADED")
-"""States of a server whose volumes nobody reads or writes, nor remembers in a memory that goes on."""
+GAVE_WAY = "gave way"
+"""The `way` in the result of a copy ahead that the cut-over has ended."""
+
+
+def locate_content(context: Context) -> dict[str, Any]:
+    """As `locate`. In the window: raises NaruError when a server that has the old volume is not still; and says that
+    the cut-over has begun, so that a round of copying ahead gives way, also while all workers are busy."""
+    found = locate(context)
+    args = found["args"]
+    if not args.get("ahead"):
+        check_still(context, args["old"], args["from"])
+        if (directory := Path(args["directory"])).exists():
+            (directory / FINAL).touch(mode=0o600)
+    return found
 
 
 class VolumeContent(VolumeCopy):
@@ -92,7 +103,7 @@ class VolumeContent(VolumeCopy):
     retry=AGAIN,
     deadline=deadline,
     estimate=seconds,
-    before=locate,
+    before=locate_content,
 )
 def content(context: Context) -> dict[str, Any]:
     """Copies what changed of the volume `from` on the cloud `old` since the last pass, or all, into the volume `to` on
@@ -115,7 +126,13 @@ def content(context: Context) -> dict[str, Any]:
         return _clone(context, args, source, target, found)
     if found.why:
         context.log(f"copy, for {found.why}")
-    return {"way": "copy", "why": found.why, **copy_volume(context, args, source, target)}
+    try:
+        return {"way": "copy", "why": found.why, **copy_volume(context, args, source, target)}
+    except GaveWay as error:
+        # no failure: what was copied is kept, and the cut-over, which waits for this, goes on from it
+        nothing = dict.fromkeys(("pass", "read", "written", "compared", "repaired", "seconds"), 0)
+        result = {"way": GAVE_WAY, "why": error.summary, **nothing, "to": args["to"], "size": int(args["size"])}
+        return {**result, "whole": False, "digest": ""}
 
 
 def _clone(
@@ -147,7 +164,7 @@ def locate_undo(context: Context) -> dict[str, Any]:
     given = located(context, args, pair(args) if carry or cloned else ())
     if carry:
         for name, volume, _ in reversed(pair(args)):
-            _check_off(context, name, volume)
+            check_off(context, name, volume)
     return {**given, "carry": carry, "cloned": cloned}
 
 
@@ -198,30 +215,6 @@ def _copy_back(context: Context, args: Mapping[str, Any]) -> dict[str, Any]:
         "digest": verdict.source_digest,
         "seconds": round(verdict.seconds, 2),
     }
-
-
-def _check_off(context: Context, name: str, volume: str) -> None:
-    """Raises NaruError unless every server that has the volume is off, and is to stay so for now."""
-    client = cloud(context, name)
-    described = get(client, "block-storage", f"/volumes/{volume}", "volume") or {}
-    for attachment in described.get("attachments") or []:
-        identity = attachment.get("server_id")
-        if not identity:
-            raise NaruError(
-                f"volume {volume} on {name} is attached to something that is no server",
-                detail=str(attachment.get("host_name") or ""),
-                hint="Detach it, then: naru plan retry.",
-            )
-        server = get(client, "compute", f"/servers/{identity}", "server")
-        if server is None:
-            continue
-        task = server.get("OS-EXT-STS:task_state")
-        if server["status"] not in OFF or task:
-            raise NaruError(
-                f"server {identity} on {name} has volume {volume} and is not off",
-                detail=f"{server['status']} {task or ''}".strip(),
-                hint="Stop it (openstack server stop), then: naru plan retry. To keep the old content: naru plan skip.",
-            )
 
 
 class Compared(Part):

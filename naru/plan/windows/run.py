@@ -49,13 +49,16 @@ class ScheduledRun:
         conductor: Conductor,
         terminal: Terminal,
         may_end: Callable[[Collection[str]], Collection[str]] = lambda units: units,
+        may_begin: Callable[[Collection[str]], Collection[str]] = lambda units: units,
     ) -> None:
-        """`may_end` says which units, for which the last phase is due, may go through it now."""
+        """`may_end` says which units, for which the last phase is due, may go through it now; `may_begin` the same of
+        their window."""
         self._journal = journal
         self._progress = progress
         self._conductor = conductor
         self._terminal = terminal
         self._may_end = may_end
+        self._may_begin = may_begin
         # the gates that this run has opened, for as long as it goes on
         self._open: set[str] = set()
 
@@ -134,11 +137,18 @@ class ScheduledRun:
     def _conduct(self, journal: Journal, progress: ProgressReader, *, running: bool = False) -> None:
         """Opens and holds the gates that are due. They are open for this run alone: one that is killed leaves none."""
         due = self._conductor.due(progress.read(), now())
-        end = self._conductor.phases.end
-        ending = [one.unit for one in due if one.phase == end and progress.gates[end, one.unit] not in self._open]
-        ready = self._may_end(ending) if ending else ()
+        phases = self._conductor.phases
+        waiting: set[tuple[str, str]] = set()
+        for phase, may in ((phases.window, self._may_begin), (phases.end, self._may_end)):
+            asked = [
+                one.unit
+                for one in due
+                if one.phase == phase and one.release and progress.gates[phase, one.unit] not in self._open
+            ]
+            ready = may(asked) if asked else ()
+            waiting |= {(phase, unit) for unit in asked if unit not in ready}
         for change in due:
-            if change.unit in ending and change.phase == end and change.unit not in ready:
+            if (change.phase, change.unit) in waiting:
                 continue
             gate = progress.gates[change.phase, change.unit]
             if change.release and gate not in self._open:

@@ -8,8 +8,9 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -113,6 +114,37 @@ def opened(directory: Path, source: Location, target: Location, job: str = "") -
         if job and not content:
             state.job = job
         yield state
+
+
+def wait_until_free(directory: Path, patience: float, tick: Callable[[], None]) -> None:
+    """Waits until no process uses the state in `directory`, at most `patience` seconds. Calls `tick` meanwhile. Raises
+    NaruError when it is used still."""
+    end = time.monotonic() + patience
+    while not is_free(directory):
+        tick()
+        if time.monotonic() > end:
+            raise NaruError(
+                f"{directory} is still used by another process, after {patience:.0f} s",
+                hint="It was asked to give way, and does not answer: end it, then: naru plan retry.",
+            )
+        time.sleep(0.1)
+
+
+def is_free(directory: Path) -> bool:
+    """Whether no process uses the state in `directory` at this moment."""
+    try:
+        lock = os.open(directory / "lock", os.O_RDWR)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        raise InputError(f"{directory / 'lock'} cannot be opened", detail=error.strerror or "") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(lock)
+    return True
 
 
 def exists(directory: Path) -> bool:

@@ -64,3 +64,5 @@ STATES: Mapping[str, State] = {
     "DELETED": State(movable=False, note=message("move.server.deleted", en="it was deleted", ko="삭제되었습니다")()),
 }
 """What becomes of a server, by its status. Those that are not here are passing: something is being done with it."""
+STILL = tuple(status for status, state in STATES.items() if state.movable and not state.runs)
+"""States of an old server in which the window leaves it as it is: its disks are moved."""
