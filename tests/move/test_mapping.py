@@ -174,19 +174,20 @@ AGENTS: list[dict[str, Any]] = [
     [
         (AGENTS, "phys3", None),
         (AGENTS, "phys4", None),
-        (AGENTS, "phys9", "Named are: phys1, phys2, phys3, phys4, phys5."),
-        ([], "phys9", "None is named."),
+        (AGENTS, "phys9", ("warning", "Named are: phys1, phys2, phys3, phys4, phys5.")),
+        ([], "phys9", ("warning", "None is named.")),
+        ([], "phys", ("info", "None is named.")),
     ],
 )
 def test_a_physical_network_that_nothing_names_is_told(
-    agents: list[dict[str, Any]], named: str, told: str | None
+    agents: list[dict[str, Any]], named: str, told: tuple[str, str] | None
 ) -> None:
     external, inner = OLD["network"]
     found = facts({"network": [external, {**inner, "provider:network_type": "flat"}]}, {"network agent": agents})
     written = mapfile.parse({"physical_networks": {"phys": named}})
     draft = planner.make(found, mapfile.choose(found, written), Options(key="/key"), settings={})
-    details = [say(one.detail) for one in draft.plan.findings if "names it" in say(one.summary)]
-    assert [detail.partition(" Neutron")[0] for detail in details] == ([told] if told else [])
+    findings = [one for one in draft.plan.findings if "names it" in say(one.summary)]
+    assert [(one.severity, say(one.detail).partition(" Neutron")[0]) for one in findings] == ([told] if told else [])
 
 
 def test_a_name_of_several_things_is_not_a_key() -> None:

@@ -292,12 +292,19 @@ def networks(draft: Draft) -> None:
 
 
 def _check_physical(draft: Draft) -> None:
-    """What the map names and the new cloud does not may be misspelled: nothing tells what Neutron accepts."""
+    """What the map names and the new cloud does not may be misspelled: nothing tells what Neutron accepts. The old
+    cloud's own name is none that somebody invented."""
     known = _physical(draft.facts.new)
-    wanted = {choice.target for (section, _), choice in draft.choices.items() if section == PHYSICAL.name}
-    for name in sorted(filter(None, wanted - known)):
-        detail = KNOWN_PHYSICAL(names=sorted(known)) if known else NONE_PHYSICAL()
-        draft.report("warning", UNKNOWN_PHYSICAL(name=name, cloud=draft.new), detail=detail, hint=CORRECT_PHYSICAL())
+    chosen = [choice for (section, _), choice in draft.choices.items() if section == PHYSICAL.name]
+    for choice in sorted(chosen, key=lambda one: one.need.key):
+        if not choice.target or choice.target in known:
+            continue
+        draft.report(
+            "info" if choice.target == choice.need.key else "warning",
+            UNKNOWN_PHYSICAL(name=choice.target, cloud=draft.new),
+            detail=KNOWN_PHYSICAL(names=sorted(known)) if known else NONE_PHYSICAL(),
+            hint=CORRECT_PHYSICAL(),
+        )
 
 
 # -- MTU
