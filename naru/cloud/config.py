@@ -80,7 +80,7 @@ def _searched(files: list[str] | None) -> str:
     """Where files were looked for, for a person."""
     from openstack.config.loader import CONFIG_FILES
 
-    return f"None of these is there: {', '.join(map(str, CONFIG_FILES if files is None else files))}"
+    return f"None of these is there: {', '.join(dict.fromkeys(map(str, CONFIG_FILES if files is None else files)))}"
 
 
 def _check(file: Path, name: str) -> None:
