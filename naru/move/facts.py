@@ -2,7 +2,7 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -35,6 +35,11 @@ class Side:
             rows = self._archive.rows(self.snapshot, kind=kind)
             self._kinds[kind] = {row.id: replace(row, body=ordered(row.body), called=called(self, row)) for row in rows}
         return self._kinds[kind]
+
+    def forget(self, kinds: Collection[str]) -> None:
+        """Has the rows of these kinds read again, for more of them were added to the reading."""
+        self._kinds = {kind: rows for kind, rows in self._kinds.items() if kind not in kinds}
+        self._indexes = {key: index for key, index in self._indexes.items() if key[0] not in kinds}
 
     def by(self, kind: str, path: str, value: str) -> Sequence[Row]:
         """The things of the kind that have `value` at `path` (see `naru.inventory.kinds.values`), by an index: a cloud

@@ -146,11 +146,14 @@ class _SideReading:
     def finish(self, projects: Collection[str], room: Collection[str] = (), images: Collection[str] = ()) -> None:
         """Reads the quotas of the users of `projects` (ids), whether there is `room` for resources, and what the data
         of `images` (ids) is."""
+        before = self._reading.readings
         self._reading.user_quotas(projects)
         if room:
             self._reading.room(room)
         if images:
             self._reading.image_data(images)
+        # what is read last has been asked for already: the map's sections look at all kinds
+        self.side.forget({reading.kind for reading in self._reading.readings if reading not in before})
         self._check()
         self._reading.end()
 

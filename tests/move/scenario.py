@@ -57,13 +57,14 @@ class Move:
         assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{error}"
         return out
 
-    def plan(self, *more: str) -> None:
+    def plan(self, *more: str, code: int = 0) -> None:
         which = [word for name in self.projects for word in ("--project", name)]
         described = [word for name, file in self.storages.items() for word in ("--storage", f"{name}={file}")]
         decided = ("--map", str(self.map_file)) if self.map_file else ()
         self.run(
             *("plan", "--from", "old", "--to", "new", *which, *decided, *described),
             *("--work", str(self.work), "--key", str(self.key), *more),
+            code=code,
         )
 
     def phase(self, name: str, *options: str, kills: int = 0, longest: float = 9.0) -> dict[str, Any]:

@@ -20,6 +20,7 @@ PUBLIC, INNER = OLD["network"]
 (SUBNET,) = OLD["subnet"]
 (ROUTER,) = OLD["router"]
 (FLOATING,) = OLD["floating IP"]
+POOL = "subnet pool/pool"
 GOLD = {"id": "gold", "name": "gold", "project_id": "z", "rules": []}
 
 
@@ -48,6 +49,13 @@ def test_an_operators_qos_policy_is_matched_by_its_name() -> None:
         used, {"QoS policy": [GOLD | {"id": "other", "name": "silver"}]}, known, {"qos_policies": {"gold": "silver"}}
     )
     assert body(mapped, "port/po")["qos_policy_id"] == "other"
+
+
+def test_a_pool_without_a_default_quota_says_nothing_of_it() -> None:
+    pool = {"id": "pool", "name": "mine", "project_id": "p", "prefixes": ["10.0.0.0/8"], "is_default": False}
+    lengths = {"default_prefixlen": "24", "min_prefixlen": "8", "max_prefixlen": "32"}
+    assert "default_quota" not in body(drafted({"subnet pool": [pool | lengths | {"default_quota": None}]}), POOL)
+    assert body(drafted({"subnet pool": [pool | lengths | {"default_quota": 0}]}), POOL)["default_quota"] == 0
 
 
 @pytest.mark.parametrize(

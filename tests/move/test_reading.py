@@ -2,17 +2,23 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from naru.cli.main import main
+from naru.inventory import image_data
 from naru.inventory.archive import Archive
+from naru.inventory.cloud_reading import CloudReading
 from naru.inventory.kinds import KINDS
+from naru.inventory.read import Reading
+from naru.inventory.rows import Row
 from naru.messages import say
+from naru.move import reading
 from naru.plan.journal import Journal
 
 from ..cloud.service import Handler, Service, clouds_yaml, serving, usual
@@ -131,6 +137,34 @@ def test_a_scheduler_that_is_down_is_no_reason_to_refuse(
     with Journal.open(tmp_path / "w") as journal:
         told = {say(found.summary): say(found.detail) for found in journal.findings()}
     assert "get_pools" in told["volume pool of new: cannot be read, and is taken for unknown"]
+
+
+def test_what_is_read_last_is_known_although_it_was_asked_for_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Later(CloudReading):
+        """A cloud of which nothing is read but what the data of an image is."""
+
+        def __init__(self, archive: Archive, cloud: Any, *_: Any, **__: Any) -> None:
+            self.cloud, self.archive, self.snapshot = cloud, archive, archive.begin(cloud.name)
+            self._readings = {"project": Reading("project")}
+
+        def user_quotas(self, projects: Collection[str]) -> None:
+            self._keep(Reading("user compute quota"))
+
+        def image_data(self, images: Collection[str]) -> None:
+            rows = [Row.of(image_data.KIND, {"image_id": one, "formats": ["raw"], "problem": ""}) for one in images]
+            self.archive.add(self.snapshot, rows)
+            self._keep(Reading(image_data.KIND.name, len(rows)))
+
+    monkeypatch.setattr(reading, "CloudReading", Later)
+    with Archive(tmp_path / "archive.db") as archive:
+        side = reading._SideReading(archive, SimpleNamespace(name="old"))
+        # as the map's sections do, which look at all kinds
+        assert not side.side.all("image data") and not side.side.named("image data", "i")
+        side.finish([], images={"i"})
+        assert side.side.all("image data")["i"].body["formats"] == ["raw"]
+        assert [row.id for row in side.side.named("image data", "i")] == ["i"]
 
 
 @pytest.mark.parametrize(("options", "count", "remark"), [(("--project", "other"), 1, ""), ((), None, "--project")])

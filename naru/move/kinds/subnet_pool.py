@@ -25,9 +25,11 @@ NO_SCOPE = message(
 
 
 def subnet_pools(draft: Draft) -> None:
-    """Subnet pools in their address scopes. Neutron tells prefix lengths as texts, and takes numbers."""
+    """Subnet pools in their address scopes. Neutron tells prefix lengths as texts, and takes numbers; that there is no
+    default quota it tells as null, which it does not take."""
     for row in draft.facts.owned(KIND.name):
         body, changes = draft.sent(KIND, row)
+        body = {name: value for name, value in body.items() if value is not None}
         body |= {name: int(row.body[name]) for name in ("default_prefixlen", "min_prefixlen", "max_prefixlen")}
         if scope := row.body.get("address_scope_id"):
             body["address_scope_id"] = draft.ref("address scope", scope)

@@ -5,6 +5,8 @@ Each module is an area, with these names:
 - `make(site)` makes its traps on the old cloud, and on the new one what lies in their way.
 - `remove(site)` removes what it made that does not belong to the project.
 - `MAP` is what the operator decides, as a map file has it.
+- `WRONG` is what an operator might decide who knows no better, `REFUSED` what the plan then says: by the trap's name, a
+  part of an error.
 - `TOLD` is what the plan has to say of each trap: by the trap's name, a part of a finding or of a decision's reason.
 - `explained(found)` says why a difference between the old thing and the new one is as it should be, or "".
 """
@@ -36,6 +38,8 @@ class Area(Protocol):
     """A module of traps."""
 
     MAP: Mapping[str, Any]
+    WRONG: Mapping[str, Any]
+    REFUSED: Mapping[str, str]
     TOLD: Mapping[str, str]
 
     def make(self, site: Site) -> None: ...

@@ -11,12 +11,17 @@ from ..oracle import Mismatch
 from . import PROJECT, Site
 
 MAP: Mapping[str, Any] = {"addresses": {"elsewhere": "new"}}
+WRONG: Mapping[str, Any] = {}
+REFUSED: Mapping[str, str] = {"another public range": "no subnet of new holds 198.51.100."}
 TOLD: Mapping[str, str] = {
     "rules with ports on a protocol without": "protocol vrrp has no ports",
+    "rules with ports on another one": "protocol gre has no ports",
     "two rules that are one": "rules that are one to the new Neutron",
     "MTU": "its MTU of 1500 is larger than the new cloud has",
     "another public range": "the new cloud has another range; by the map it gets a new address",
     "a network that is shared with the project alone": "network provider is shared with project traps on new, too",
+    "an external network of the project alone": "network partners is shared with project traps on new, too",
+    "an operator's address scope": "address scope gone-scope is the operator's and has no counterpart on new",
     "an external network with a SLAAC subnet": "follows from a MAC address",
     "a gateway without an address": "its gateway has no address",
     "an operator's QoS policy": "QoS policy gone-gold is the operator's and has no counterpart on new",
@@ -66,19 +71,23 @@ def make(site: Site) -> None:
         _network(rest, "bare", **EXTERNAL)
         _network(rest, "owned", "100.64.9.0/24", **EXTERNAL, **(own if rest is old else {}))
         _network(rest, "provider", "10.60.0.0/24")
+        _alone(rest, _network(rest, "partners", "198.18.9.0/24", **EXTERNAL))
         _policy(rest, "gold")
         _make(rest, "subnetpool", name="pool", prefixes=["10.70.0.0/16"], default_prefixlen=24)
         prefix = "10.72.0.0/16" if rest is old else "10.73.0.0/16"
         _make(rest, "subnetpool", name="other-pool", prefixes=[prefix], default_prefixlen=24)
     _policy(old, "gone-gold")
+    scope = _make(old, "address-scope", name="gone-scope", ip_version=4)
+    scoped = {"address_scope_id": scope, "prefixes": ["10.74.0.0/16"]}
+    _make(old, "subnetpool", name="scoped", default_prefixlen=24, **scoped, **own)
     _make(old, "subnetpool", name="gone-pool", prefixes=["10.71.0.0/16"], default_prefixlen=24)
     _network(new, "teller", "10.62.0.0/24")  # of which the new cloud's largest MTU is known
     ids = {item["name"]: item["id"] for item in old("network", "GET", "/v2.0/networks")["networks"]}
     policies = {item["name"]: item["id"] for item in old("network", "GET", "/v2.0/qos/policies")["policies"]}
     pools = {item["name"]: item["id"] for item in old("network", "GET", "/v2.0/subnetpools")["subnetpools"]}
-    share = {"object_type": "network", "object_id": ids["provider"], "action": "access_as_shared"}
-    rest = {**share, "target_tenant": site.project}
-    old("network", "POST", "/v2.0/rbac-policies", {"rbac_policy": rest})
+    for name, action in (("provider", "access_as_shared"), ("partners", "access_as_external")):
+        share = {"object_type": "network", "object_id": ids[name], "action": action, "target_tenant": site.project}
+        old("network", "POST", "/v2.0/rbac-policies", {"rbac_policy": share})
     # networks
     _make(old, "network", name="big", **{"provider:network_type": "local"}, mtu=1500, **own)
     _make(old, "network", name="small", mtu=1300, qos_policy_id=policies["gone-gold"], **own)
@@ -96,6 +105,7 @@ def make(site: Site) -> None:
     odd = _make(old, "security-group", name="odd", **own)
     for rule in (
         {"protocol": "vrrp", "port_range_min": 1, "port_range_max": 1},
+        {"protocol": "gre", "port_range_min": 1, "port_range_max": 1},
         {"protocol": "esp"},
         {"protocol": "udp"},
         {"protocol": "udp", "port_range_min": 1, "port_range_max": 65535},
@@ -108,6 +118,7 @@ def make(site: Site) -> None:
         ("to-six", "six"),
         ("to-bare", "bare"),
         ("to-owned", "owned"),
+        ("to-partners", "partners"),
     ):
         _make(old, "router", name=name, external_gateway_info={"network_id": ids[network]}, **own)
     _make(old, "router", name="spread", distributed=True, **own)  # which the lab's agents take without a gateway alone
@@ -126,6 +137,12 @@ def make(site: Site) -> None:
     _make(old, "floatingip", floating_network_id=ids["elsewhere"], port_id=cards[1], **own)
     _server(member(site), cards)
     old("network", "PUT", f"/v2.0/quotas/{site.project}", {"quota": {"port": 1, "network": 2, "router": 0}})
+
+
+def _alone(rest: Rest, network: str) -> None:
+    """Nobody may use the external network any more, but for whom it is shared with by name."""
+    for policy in rest("network", "GET", f"/v2.0/rbac-policies?object_id={network}")["rbac_policies"]:
+        rest("network", "DELETE", f"/v2.0/rbac-policies/{policy['id']}")
 
 
 def _policy(rest: Rest, name: str) -> str:
@@ -165,11 +182,12 @@ def remove(site: Site) -> None:
     _clear(site.old, site.project)
     for rest in (site.old, site.new):
         for path, names in (
-            ("networks", ("elsewhere", "six", "bare", "owned", "provider", "teller")),
+            ("networks", ("elsewhere", "six", "bare", "owned", "provider", "partners", "teller")),
             ("subnetpools", ("pool", "gone-pool", "other-pool")),
+            ("address-scopes", ("gone-scope",)),
             ("qos/policies", ("gold", "gone-gold")),
         ):
-            key = path.rpartition("/")[2]
+            key = path.rpartition("/")[2].replace("-", "_")
             for item in rest("network", "GET", f"/v2.0/{path}")[key]:
                 if item["name"] in names:
                     rest("network", "DELETE", f"/v2.0/{path}/{item['id']}")
@@ -189,7 +207,7 @@ def _clear(rest: Rest, project: str) -> None:
         for port in rest("network", "GET", f"/v2.0/ports?device_id={router['id']}")["ports"]:
             rest("network", "PUT", f"{path}/remove_router_interface", {"port_id": port["id"]})
         rest("network", "DELETE", path)
-    for path in ("ports", "networks"):
+    for path in ("ports", "networks", "subnetpools"):
         for item in mine(path):
             rest("network", "DELETE", f"/v2.0/{path}/{item['id']}")
     for group in mine("security-groups"):
@@ -215,6 +233,7 @@ _EXPLAINED = {
     ("network", "mtu"): "the largest that is allowed",
     ("network", "qos_policy_id"): "the operator's, which the new cloud does not have",
     ("subnet", "subnetpool_id"): "the operator's, which the new cloud does not have, or another one",
+    ("subnetpool", "address_scope_id"): "the operator's, which the new cloud does not have",
     ("port", "port_security_enabled"): "of a router's interface",
     ("port", "security_groups"): "of a router's interface",
     ("rbac", ""): "an external network that the new cloud shares by itself",
