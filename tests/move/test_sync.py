@@ -1,22 +1,29 @@
 """Rounds of copying ahead, without clouds."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
 from naru.cli.main import main
+from naru.cli.terminal import Terminal
 from naru.errors import InputError
 from naru.move import sync
-from naru.move.draft import COPIES
+from naru.move.draft import COPIES, POINTS
+from naru.move.steps import points
 from naru.move.work import DECISIONS, Work
 from naru.plan import schema
 from naru.plan.journal import DATABASE, Journal
+from naru.plan.kinds import load
 from naru.plan.model import Plan, Step
+from naru.plan.queries import reading
+from naru.plan.run import run
 from naru.plan.status import FailedStep, Status, status
 
 from .described import described
+from .test_hold import prepared
 
 pytestmark = pytest.mark.unit
 
@@ -76,3 +83,38 @@ def test_what_failed_is_told_to_those_too_who_want_it_quiet(
     assert "naru: content volume/0: no room\nDisk quota exceeded\nMake room.\n" in said
     assert "volume/9" in said and "volume/10" not in said
     assert f"and 3 more; the next round goes on with it: naru move sync {work.directory}" in said
+
+
+def test_a_round_takes_all_points_first_and_no_copy_waits_for_its_own(tmp_path: Path) -> None:
+    prepared(tmp_path / "work", tmp_path, place="nfs@old")
+    work = Work(tmp_path / "work")
+    with sync.next_round(work, []) as journal:
+        plan = journal.plan()
+    point, age, copy = plan.steps
+    assert [step.kind for step in plan.steps] == ["move.content.point", "move.content.age", "move.content"]
+    # the point and its copy go where the content goes, each with a bound of its own; who waits holds none
+    assert [step.queue for step in plan.steps] == ["nfs@old", "", "nfs@old"]
+    assert [step.limits for step in plan.steps] == [(POINTS,), (), (COPIES,)]
+    assert plan.limits == {COPIES: 4, POINTS: 8}
+    assert set(plan.edges) == {(point.id, age.id), (age.id, copy.id)}
+    assert copy.id == "content volume/v" and copy.args["settled"] == {"$ref": age.id, "field": "point"}
+
+
+def test_a_thousand_points_grow_old_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "SETTLE", 1.5)
+    load(["naru.move.steps"])
+    count = 1000
+    plan = Plan(modules=["naru.move.steps"], limits={COPIES: 4, "default": 8})
+    for number in range(count):
+        plan.add(Step(f"age {number}", "move.content.age", {"point": f"p-{number}"}, limits=()))
+        plan.add(Step(f"copy {number}", "noop", limits=(COPIES,)), after=[f"age {number}"])
+    plan.add(Step("age", "move.content.age", {"point": ""}, limits=()))
+    with Journal.create(tmp_path / "round", plan) as journal:
+        began = time.monotonic()
+        assert run(journal, Terminal(quiet=True)).state == "done"
+        took = time.monotonic() - began
+        assert 1.5 <= took < 60  # by four at a time: 375 s
+        with reading(journal) as now:
+            steps = {step.id: step for step in now.steps(result=True)}
+    assert steps["age 7"].result == {"point": "p-7"}
+    assert steps["age"].ended - steps["age"].started < 1.0  # type: ignore[operator]
