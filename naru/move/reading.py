@@ -1,7 +1,7 @@
 """How the two clouds of a move are read: both at once to plan it, the new one again to see what it came to."""
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from naru.inventory.archive import Archive
 from naru.inventory.capacity import resources
 from naru.inventory.cloud_reading import CloudReading
 from naru.inventory.database import Database
+from naru.inventory.read import OF_USERS
 from naru.move import mapfile, result
 from naru.move.facts import Facts, Side
 from naru.move.outcome import Outcome
@@ -78,8 +79,17 @@ def read(
         # the map may make any flavor of the new cloud of one: which, is not known yet
         there = facts.new.all("flavor").values()
         room = {resources(row) for row in (*there, *(row for row in flavors if row.id in known))}
-        list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), ((), room)))
+        theirs_of_name = _named(facts.new, [row.name for row in facts.users.values()])
+        users: tuple[Collection[str], ...] = (facts.users, theirs_of_name)
+        list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), users, ((), room)))
     return facts
+
+
+def _named(side: Side, names: Iterable[str]) -> set[str]:
+    """The ids of the users with one of these names, in whichever domain, and however they are written: the counterparts
+    of users are among them."""
+    wanted = {name.casefold() for name in names}
+    return {row.id for row in side.all("user").values() if row.name.casefold() in wanted}
 
 
 def outcome(move: Work, progress: Progress) -> Outcome:
@@ -90,25 +100,29 @@ def outcome(move: Work, progress: Progress) -> Outcome:
         progress(f"reading {move.new}")
         reading = _SideReading(archive, new)
         made = move.made()
-        reading.finish({new_id for old_id in move.projects if (new_id := made.get(f"project {old_id}"))})
+        projects = {new_id for old_id in move.projects if (new_id := made.get(f"project {old_id}"))}
+        reading.finish(projects, _named(reading.side, [one.name for one in move.decisions if one.kind == "user"]))
         before = Side(archive, move.snapshots["old"], move.old)
         return result.outcome(move, before, reading.side, (old, new))
 
 
 class _SideReading:
-    """A cloud as it is now, as a new snapshot in the archive. Its lists are read at once, key pairs from `database` if
-    one is given; `finish` reads what is asked for projects and flavors, since which they are follows from the lists."""
+    """A cloud as it is now, as a new snapshot in the archive. Its lists are read at once; `finish` reads what is asked
+    for projects, users and flavors, since which they are follows from the lists: key pairs from `database` if one is
+    given."""
 
     def __init__(
         self, archive: Archive, cloud: Cloud, database: Database | None = None, without: Collection[str] = ()
     ) -> None:
-        self._reading = CloudReading(archive, cloud, database, without=without)
+        self._reading = CloudReading(archive, cloud, database, without={*without, *OF_USERS})
         self.side = Side(archive, self._reading.snapshot, cloud.name)
         self._check()
 
-    def finish(self, projects: Collection[str], room: Collection[str] = ()) -> None:
-        """Reads the quotas of the users of `projects` (ids), and whether there is `room` for resources."""
+    def finish(self, projects: Collection[str], users: Collection[str], room: Collection[str] = ()) -> None:
+        """Reads the quotas of the users of `projects` (ids), the key pairs and application credentials of `users`
+        (ids), and whether there is `room` for resources."""
         self._reading.user_quotas(projects)
+        self._reading.of_users(users)
         if room:
             self._reading.room(room)
         self._check()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.unit
 THINGS: dict[str, list[dict[str, Any]]] = {
     "domains": [{"id": "default", "name": "Default"}],
     "projects": [{"id": name, "name": name, "domain_id": "default"} for name in ("shop", "other", "admin")],
-    "users": [{"id": "mina", "name": "mina", "domain_id": "default"}],
+    "users": [{"id": name, "name": name, "domain_id": "default"} for name in ("mina", "jun")],
     "roles": [{"id": "r", "name": "member", "domain_id": None}],
     "role_assignments": [
         {"role": {"id": "r"}, "user": {"id": "mina"}, "scope": {"project": {"id": name}}} for name in ("shop", "other")
@@ -94,7 +94,7 @@ def test_key_pairs_come_from_the_database_and_quotas_of_the_projects_users(
     server.usual = lenient
     assert main([*MAP, "--nova-database", "old=nova.url"]) in (0, 1), capsys.readouterr().err
     asked = [path for _, path in server.asked]
-    assert asked.count("/compute/v2.1/os-keypairs") == 1  # of the new cloud alone
+    assert asked.count("/compute/v2.1/os-keypairs") == 1  # of the new cloud alone, and there of mina alone
     # the project's own, and its one user's, on both clouds; of the others their own alone
     assert asked.count("/compute/v2.1/os-quota-sets/shop") == 4
     assert asked.count("/compute/v2.1/os-quota-sets/other") == 2
@@ -112,6 +112,37 @@ def test_key_pairs_come_from_the_database_and_quotas_of_the_projects_users(
     assert main(["archive", "list", "--work", "w", "-f", "json"]) == 0
     remarks = {row["cloud"]: row["remark"] for row in json.loads(capsys.readouterr().out)}
     assert remarks == {"old": "key pair from Nova's database", "new": ""}
+
+
+def test_key_pairs_and_application_credentials_are_asked_of_the_projects_users_alone(
+    server: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def lenient(request: Handler) -> None:
+        asked.append(request.path)
+        path = request.path.partition("?")[0]
+        if path.rstrip("/").endswith("/identity/v3"):
+            link = [{"rel": "self", "href": f"{request.server.url}/identity/v3/"}]
+            home = "https://docs.openstack.org/api/openstack-identity/3/rel/application_credentials"
+            version = {"id": "v3.14", "status": "stable", "links": link}
+            request.answer(200, {"version": version, "resources": {home: {}}})
+        elif "os-keypairs" in request.path:
+            request.answer(200, {"keypairs": [{"keypair": {"name": "laptop", "public_key": "ssh-rsa AAAA"}}]})
+        else:
+            answer(request)
+
+    server.usual = lenient
+    assert main(list(MAP)) in (0, 1), capsys.readouterr().err
+    pairs = [path for path in asked if "os-keypairs" in path]
+    assert len(pairs) == 2 and all("user_id=mina" in path for path in pairs)  # one on each cloud
+    secrets = [path.partition("?")[0] for path in asked if "application_credentials" in path]
+    assert secrets == ["/identity/v3/users/mina/application_credentials"] * 2
+    with Archive(tmp_path / "w" / "archive.db", create=False) as archive:
+        for snapshot in archive.snapshots():
+            assert [row.id for row in archive.rows(snapshot.number, kind="key pair")] == ["mina/laptop"]
+            (told,) = [reading for reading in snapshot.readings if reading.kind == "key pair"]
+            assert (told.count, told.problem) == (1, "")
 
 
 def test_a_scheduler_that_is_down_is_no_reason_to_refuse(
