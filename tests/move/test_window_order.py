@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
-from naru.move import purposes
+from naru.move import cutover, purposes
 from naru.move.draft import Draft
+from naru.move.off import Off
 from naru.plan.model import Step
 
 from .readings import GOLDEN
 from .test_golden import CASES, planned, sides
+from .test_servers import drafted, machine
 
 __all__ = ["sides"]
 pytestmark = pytest.mark.unit
@@ -91,3 +93,37 @@ def test_an_address_leaves_the_old_cloud_before_it_comes_to_the_new(window: Wind
         gateway = next((one for other, one in taken.items() if other.id == row.body.get("router_id")), None)
         if gateway:
             assert gateway in waits  # Neutron refuses a floating IP behind a router without a gateway
+
+
+PORTS = [
+    {
+        "id": "own",
+        "network_id": "n",
+        "device_id": "s",
+        "device_owner": "compute:nova",
+        "mac_address": "m",
+        "fixed_ips": [],
+    },
+    {"id": "vip", "network_id": "n", "device_id": "", "device_owner": "", "mac_address": "m", "fixed_ips": []},
+]
+
+
+def test_an_address_that_is_no_servers_own_waits_for_all_of_them() -> None:
+    draft = drafted([machine("s"), machine("t")], {"port": PORTS})
+    off = Off("begin", {"s": "stop server/s", "t": "begin"})
+    assert off.of_port(draft.facts.old, "own") == ["begin", "stop server/s"]
+    assert off.of_port(draft.facts.old, "vip") == off.of_port(draft.facts.old, "gone") == ["begin", "stop server/s"]
+    off = Off("begin", {"s": "stop server/s", "t": "stop server/t"})
+    assert off.of_port(draft.facts.old, "own") == ["begin", "stop server/s"]
+    assert off.of_port(draft.facts.old, "vip") == ["begin", "stop server/s", "stop server/t"]
+
+
+def test_a_server_waits_for_its_own_ports_on_a_shared_network() -> None:
+    draft = drafted([machine("s"), machine("t")], {"port": PORTS})
+    for identity in ("s", "t"):
+        row = draft.facts.old.all("server")[identity]
+        cutover._start(draft, row, ["stop"], {"own": "activate port/own", "vip": "activate port/vip"})
+    befores = draft.plan.befores()
+    assert "activate port/own" in befores["start server/s"]
+    assert not {"activate port/own", "activate port/vip"} & set(befores["start server/t"])
+    assert "activate port/vip" not in befores["start server/s"]
