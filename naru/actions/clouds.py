@@ -112,13 +112,14 @@ def get(client: Cloud, service: str, path: str, wrap: str, version: str = "") ->
     return found[wrap] if wrap and wrap in found else found
 
 
-def polling(context: Context) -> Iterator[None]:
-    """Turns at which to look at what is under way: the first one immediately, each further one after a pause."""
+def polling(context: Context, most: float = POLL[1]) -> Iterator[None]:
+    """Turns at which to look at what is under way: the first one immediately, each further one after a pause, of `most`
+    seconds at most."""
     pause = POLL[0]
     while True:
         yield
         context.sleep(pause)
-        pause = min(POLL[1], pause * 1.4)
+        pause = min(most, pause * 1.4)
 
 
 def remove(
@@ -168,11 +169,18 @@ def _there(client: Cloud, service: str, request: Mapping[str, Any], error: Cloud
     return any(matches(item, there["where"]) for item in items)
 
 
-def wait_for(context: Context, look: Callable[[], T], done: Callable[[Any], bool], what: str, limit: float) -> T:
-    """Waits until `done` is true of what `look` gives, and returns that. Raises NaruError after `limit` seconds, which
-    begins with `what`."""
+def wait_for(
+    context: Context,
+    look: Callable[[], T],
+    done: Callable[[Any], bool],
+    what: str,
+    limit: float,
+    most: float = POLL[1],
+) -> T:
+    """Waits until `done` is true of what `look` gives, and returns that; `most` seconds are between two looks. Raises
+    NaruError after `limit` seconds, which begins with `what`."""
     end = time.monotonic() + limit
-    for _ in polling(context):
+    for _ in polling(context, most):
         found = look()
         if done(found):
             return found

@@ -17,6 +17,10 @@ from naru.plan.kinds import step
 ACTIONS = {"SHUTOFF": "os-stop", "ACTIVE": "os-start"}
 OFF_PATIENCE = 20.0
 """Seconds that a rollback waits for an answer about a server that is to be off, before it asks the operator."""
+LOOK = 0.8
+"""Seconds between two looks at a server at most: while it stops or starts nobody reaches it."""
+GROUP = "power"
+"""The limit group of steps that switch servers on and off: they wait for hypervisors more than they ask Nova."""
 LIMIT = 900.0
 """Seconds that a server may take to stop or start: a guest that ignores ACPI is switched off by Nova after its own."""
 
@@ -25,6 +29,7 @@ class Power(Action):
     """The state that the server is brought `to`; `back` is the one that a rollback brings it to, if any."""
 
     step_kind: ClassVar[str] = "cloud.power"
+    limit_group: ClassVar[str] = GROUP
 
     server: Id
     to: Literal["SHUTOFF", "ACTIVE"]
@@ -100,6 +105,7 @@ def bring(
             lambda now: now is None or (now["status"] in (state, "ERROR") and not now.get("OS-EXT-STS:task_state")),
             f"server {server} is not {state}",
             LIMIT,
+            LOOK,
         )
         if now is None and not gone:
             raise NaruError(

@@ -8,7 +8,7 @@ from naru.inventory.capacity import read_room
 from naru.inventory.database import Database
 from naru.inventory.image_data import read_image_data
 from naru.inventory.kinds import KINDS
-from naru.inventory.read import Reading, Sink, read
+from naru.inventory.read import OF_USERS, Reading, Sink, read, read_of_users
 from naru.inventory.rows import Row
 from naru.inventory.user_quotas import read_user_quotas
 
@@ -38,6 +38,7 @@ class CloudReading:
             if progress:
                 progress(rows)
 
+        self._sink, self._database = keep, database
         kinds = [kind for kind in KINDS if kind.name not in without]
         self._readings = {reading.kind: reading for reading in read(cloud, keep, kinds, database)}
 
@@ -49,6 +50,11 @@ class CloudReading:
     def user_quotas(self, projects: Collection[str]) -> None:
         """Adds the quotas of the users of `projects` (ids)."""
         self._keep(read_user_quotas(self.cloud, self.archive, self.snapshot, projects))
+
+    def of_users(self, users: Collection[str], kinds: Collection[str] = OF_USERS) -> None:
+        """Adds these `kinds` of what is asked for user by user, of these `users` (ids)."""
+        for reading in read_of_users(self.cloud, self._sink, users, kinds, self._database):
+            self._keep(reading)
 
     def room(self, resources: Collection[str]) -> None:
         """Adds whether there is room for each of `resources` (see `naru.inventory.capacity`)."""

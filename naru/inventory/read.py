@@ -1,7 +1,7 @@
 """Reading a whole cloud, or what some of its projects own: every list at once, page by page, straight to a sink."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +16,8 @@ from naru.inventory.rows import Row
 WORKERS = 8
 BATCH = 500
 KEY_PAIR = "key pair"
+OF_USERS = frozenset(kind.name for kind in KINDS if kind.each == "user")
+"""The kinds that are asked for user by user: of a whole cloud many times as many requests as of a few projects."""
 
 NOT_ASKED = "read of single projects alone: --project"
 """Why the users of a whole cloud's projects are not asked for: they are many times as many as the projects."""
@@ -81,6 +83,15 @@ class Reader:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        return list(self.readings.values())
+
+    def run_of(self, parents: Collection[str]) -> list[Reading]:
+        """Reads the kinds that are asked thing by thing, of these things (ids) alone: see `Kind.each`."""
+        with ThreadPoolExecutor(WORKERS) as pool:
+            for kind in self._kinds:
+                self._parents[kind.name] = sorted(parents)
+            for future in [future for kind in self._kinds for future in self._begin(pool, kind)]:
+                future.result()
         return list(self.readings.values())
 
     def _begin(self, pool: ThreadPoolExecutor, kind: Kind) -> dict[Future[None], Kind]:
@@ -208,6 +219,14 @@ def read(cloud: Cloud, sink: Sink, kinds: Iterable[Kind] = KINDS, database: Data
     """Reads every one of `kinds` in `cloud` into `sink`, several lists at a time; see `Reader.run`. Not what is asked
     of some projects and flavors alone: see `naru.inventory.cloud_reading`."""
     return Reader(cloud, sink, list(kinds), database).run()
+
+
+def read_of_users(
+    cloud: Cloud, sink: Sink, users: Collection[str], kinds: Collection[str], database: Database | None = None
+) -> list[Reading]:
+    """Reads into `sink` what clouds are asked for user by user, of these `users` (ids) alone: the `kinds` of those
+    (`OF_USERS`)."""
+    return Reader(cloud, sink, [kind for kind in KINDS if kind.name in kinds], database).run_of(users)
 
 
 def _matches(body: dict[str, Any], only: Mapping[str, Any]) -> bool:

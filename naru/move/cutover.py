@@ -13,6 +13,7 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import boots_from_volume
 from naru.move.kinds import floating_ip, port, quota, router, server, volume
+from naru.move.off import Off
 from naru.move.steps.by_image import BOOT_IMAGES, VOLUME, RootContent, VolumeImage, disk_properties
 from naru.move.steps.volume_content import Compared, End, Flatten, Kept, VolumeContent
 from naru.move.switching import Servers, Start, Stop
@@ -107,12 +108,11 @@ def cut_over(draft: Draft) -> None:
         found = _found(draft, row, servers, begin) if servers else begin
         stopped = {row.id: _stop(draft, row, found) for row in servers}
         arrived = _contents(draft, project, begin, stopped)
-        after = [begin, *stopped.values()]
-        freed = floating_ip.release(draft, project, after)
-        reached = floating_ip.take_over(draft, project, [*after, *freed])
+        off = Off(begin, stopped)
+        floating_ip.change_over(draft, project, off)
+        active = port.activate(draft, project, off)
         for row in servers:
-            _start(draft, row, arrived[row.id], reached)
-        port.activate(draft, project, after)
+            _start(draft, row, arrived[row.id], active)
         _kept(draft, project, begin)
 
 
@@ -157,10 +157,12 @@ def _stop_step(row: Row) -> str:
     return f"stop server/{row.id}"
 
 
-def _start(draft: Draft, row: Row, after: list[str], reached: dict[str, str]) -> None:
-    """Starts the new server, if the old one ran: `reached` are the steps that its addresses come with."""
-    addresses = [reached[one.id] for one in server.nics(draft.facts.old, row) if one.id in reached]
-    gateways = [reached[""]] if "" in reached else []
+def _start(draft: Draft, row: Row, after: list[str], active: dict[str, str]) -> None:
+    """Starts the new server, if the old one ran: `active` are the steps that activate ports, by the old port.
+
+    It does not wait for floating IPs and gateways, which no guest knows of: they are changed over while it boots. Its
+    own ports on a shared network it needs, or it would boot without them."""
+    own = [active[one.id] for one in server.nics(draft.facts.old, row) if one.id in active]
     draft.step(
         _start_step(row),
         Start(
@@ -175,7 +177,7 @@ def _start(draft: Draft, row: Row, after: list[str], reached: dict[str, str]) ->
         purpose=purposes.START,
         project=row.project,
         unit=server.unit(row),
-        after=[*after, *addresses, *gateways],
+        after=[*after, *own],
         estimate=SECONDS if server.runs(row) else 0.0,
     )
 

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypedDict, TypeVar, Unpack
 
+from naru.actions import power
 from naru.actions.arguments import archived, ref
 from naru.actions.call import Call
 from naru.actions.create import Create
@@ -47,7 +48,12 @@ COPIES = "copies"
 between the clouds. Content that goes by images loads Cinder or Glance, and counts against that service."""
 FLATTENS = "flattens"
 """The limit group of steps that make clones independent after a window: hours that no other window may wait for."""
-LIMITS = {"identity": 4, "compute": 6, "block-storage": 4, "image": 2, "network": 4, COPIES: 4, FLATTENS: 2}
+POINTS = "points"
+"""The limit group of steps that make the points of a round of copying ahead: a request of a storage each."""
+LIMITS = {
+    **{"identity": 4, "compute": 6, "block-storage": 4, "image": 2, "network": 4},
+    **{COPIES: 4, FLATTENS: 2, POINTS: 8, power.GROUP: 16},
+}
 
 
 class _Milestone(Action):

@@ -1,7 +1,7 @@
 """How the two clouds of a move are read: both at once to plan it, the new one again to see what it came to."""
 
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from naru.inventory.archive import Archive
 from naru.inventory.capacity import resources
 from naru.inventory.cloud_reading import CloudReading
 from naru.inventory.database import Database
+from naru.inventory.read import OF_USERS
 from naru.move import mapfile, result
 from naru.move.facts import Facts, Side, boots_from_volume
 from naru.move.kinds.image import has_data
@@ -84,8 +85,17 @@ def read(
         images = {need.row.id for need in mapfile.needs(facts) if need.section == "images" and need.row}
         images |= {row.id for row in facts.owned("image")}
         looked = {one for one in images if has_data(facts.old.all("image")[one])}
-        list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), ((), room), (looked, ())))
+        theirs_of_name = _named(facts.new, [row.name for row in facts.users.values()])
+        users: tuple[Collection[str], ...] = (facts.users, theirs_of_name)
+        list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), users, ((), room), (looked, ())))
     return facts
+
+
+def _named(side: Side, names: Iterable[str]) -> set[str]:
+    """The ids of the users with one of these names, in whichever domain, and however they are written: the counterparts
+    of users are among them."""
+    wanted = {name.casefold() for name in names}
+    return {row.id for row in side.all("user").values() if row.name.casefold() in wanted}
 
 
 def outcome(move: Work, progress: Progress) -> Outcome:
@@ -96,7 +106,8 @@ def outcome(move: Work, progress: Progress) -> Outcome:
         progress(f"reading {move.new}")
         reading = _SideReading(archive, new)
         made = move.made()
-        reading.finish({new_id for old_id in move.projects if (new_id := made.get(f"project {old_id}"))})
+        projects = {new_id for old_id in move.projects if (new_id := made.get(f"project {old_id}"))}
+        reading.finish(projects, _named(reading.side, [one.name for one in move.decisions if one.kind == "user"]))
         before = Side(archive, move.snapshots["old"], move.old)
         return result.outcome(move, before, reading.side, (old, new))
 
@@ -125,7 +136,9 @@ def again(move: Work, progress: Progress) -> Iterator[Again]:
         sides = (archive, archive), (old, new), (None, None), (unread, unread)
         with ThreadPoolExecutor(2) as pool:
             ours, theirs = pool.map(_SideReading, *sides)
-            list(pool.map(_SideReading.finish, (ours, theirs), (move.projects, ())))
+            users = {one.id: one.name for one in move.planned if one.kind == "user"}
+            asked: tuple[Collection[str], ...] = (users, _named(theirs.side, users.values()))
+            list(pool.map(_SideReading.finish, (ours, theirs), (move.projects, ()), asked))
         old_then, new_then = (
             Side(archive, move.snapshots[side], name) for side, name in (("old", move.old), ("new", move.new))
         )
@@ -133,21 +146,30 @@ def again(move: Work, progress: Progress) -> Iterator[Again]:
 
 
 class _SideReading:
-    """A cloud as it is now, as a new snapshot in the archive. Its lists are read at once, key pairs from `database` if
-    one is given; `finish` reads what is asked for projects and flavors, since which they are follows from the lists."""
+    """A cloud as it is now, as a new snapshot in the archive. Its lists are read at once; `finish` reads what is asked
+    for projects, users and flavors, since which they are follows from the lists: key pairs from `database` if one is
+    given."""
 
     def __init__(
         self, archive: Archive, cloud: Cloud, database: Database | None = None, without: Collection[str] = ()
     ) -> None:
-        self._reading = CloudReading(archive, cloud, database, without=without)
+        self._reading = CloudReading(archive, cloud, database, without={*without, *OF_USERS})
+        self._of_users = OF_USERS.difference(without)
         self.side = Side(archive, self._reading.snapshot, cloud.name)
         self._check()
 
-    def finish(self, projects: Collection[str], room: Collection[str] = (), images: Collection[str] = ()) -> None:
-        """Reads the quotas of the users of `projects` (ids), whether there is `room` for resources, and what the data
-        of `images` (ids) is."""
+    def finish(
+        self,
+        projects: Collection[str],
+        users: Collection[str],
+        room: Collection[str] = (),
+        images: Collection[str] = (),
+    ) -> None:
+        """Reads the quotas of the users of `projects` (ids), the key pairs and application credentials of `users`
+        (ids), whether there is `room` for resources, and what the data of `images` (ids) is."""
         before = self._reading.readings
         self._reading.user_quotas(projects)
+        self._reading.of_users(users, self._of_users)
         if room:
             self._reading.room(room)
         if images:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from naru.actions.arguments import Id, available, resolve
 from naru.actions.clouds import RETRY, cloud, get, wait_for
-from naru.actions.power import LIMIT, bring, bring_off_again
+from naru.actions.power import GROUP, LIMIT, LOOK, bring, bring_off_again
 from naru.actions.request import Action
 from naru.errors import NaruError
 from naru.move.server_state import STILL
@@ -41,6 +41,7 @@ class Stop(Action):
     """The old `server`; whether it `ran` when the window began, and whether it `runs` by the plan."""
 
     step_kind: ClassVar[str] = "move.server.stop"
+    limit_group: ClassVar[str] = GROUP
 
     server: str
     ran: Value[bool]
@@ -60,6 +61,7 @@ def stop(context: Context) -> dict[str, Any]:
         lambda now: now is None or not now.get("OS-EXT-STS:task_state"),
         f"something is being done with server {server}",
         LIMIT,
+        LOOK,
     )
     if found is None:
         raise NaruError(f"server {server} is gone from {client.name}", hint="Skip the step, or roll back.")
@@ -87,6 +89,7 @@ class Start(Action):
     """The new `server`; whether the old one `ran` when it was stopped, and whether it `runs` by the plan."""
 
     step_kind: ClassVar[str] = "move.server.start"
+    limit_group: ClassVar[str] = GROUP
 
     server: Id
     ran: Value[bool]

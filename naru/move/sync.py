@@ -2,19 +2,20 @@
 
 A round lies in the work directory's `sync/NUMBER`, a journal like any other: it can be watched, limited, resumed. What
 it leaves is in the copies' directories (see `naru.move.steps.volume_content`): a later round, and the cut-over, only
-carry what changed since.
+carry what changed since. It begins with the points of all its volumes, so that none of its copies has to wait until its
+own is old enough (see `naru.move.steps.points`).
 """
 
 import threading
 import time
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from naru.actions.arguments import resolve
+from naru.actions.arguments import ref, resolve
 from naru.errors import InputError, NaruError
 from naru.messages import message, say
 from naru.move import freshness, leave
-from naru.move.draft import COPIES, LIMITS
+from naru.move.draft import COPIES, LIMITS, POINTS
 from naru.move.purposes import ACCESS
 from naru.move.rollback import ANEW
 from naru.move.steps.snapshot_content import Snapshot
@@ -29,6 +30,12 @@ from naru.plan.status import Status, status
 from naru.text import count, size
 
 TITLE = message("move.sync.title", en="Round {number} of copying ahead", ko="사전 복사 {number}회차")
+POINT = message("move.title.point", en="the point of {thing}", ko="{thing}의 복사 지점 만들기")
+AGE = message(
+    "move.title.point_age",
+    en="wait until the point of {thing} can be read",
+    ko="{thing}의 복사 지점을 읽을 때까지 대기",
+)
 LOOK = 1.0
 """Seconds between two looks at whether a wait was interrupted."""
 MOST = 10
@@ -83,9 +90,9 @@ def rounds(work: Work) -> list[int]:
 
 
 def _left(journal: Journal) -> set[str]:
-    """The steps of a round that are not done."""
+    """The copies of a round that are not done."""
     with reading(journal) as now:
-        return {step.id for step in now.steps() if step.state not in OVER}
+        return {step.id for step in now.steps(kind=KIND) if step.state not in OVER}
 
 
 def _plan(work: Work, projects: Collection[str], number: int, whole: bool) -> Plan:
@@ -93,7 +100,7 @@ def _plan(work: Work, projects: Collection[str], number: int, whole: bool) -> Pl
     plan = Plan(
         title=TITLE(number=number),
         modules=["naru.move.steps"],
-        limits={COPIES: LIMITS[COPIES]},
+        limits={name: LIMITS[name] for name in (COPIES, POINTS)},
         settings={},
     )
     results = work.results()
@@ -108,26 +115,27 @@ def _plan(work: Work, projects: Collection[str], number: int, whole: bool) -> Pl
         if volume in unfinished:
             continue
         if volume in placed and step.state in OPEN:
-            plan.add(
-                Step(
-                    step.id,
-                    KIND,
-                    {**resolve(step.args, results, None), "ahead": True, "whole": whole},
-                    step.unit,
-                    (COPIES,),
-                    step.queue,
-                    title=step.title,
-                    estimate=step.estimate,
-                    about=step.about,
-                    purpose=step.purpose,
-                )
-            )
+            _add(plan, step, resolve(step.args, results, None), whole)
     if not plan.steps:
         why = _why(contents, mine)
         raise InputError(f"{work.directory}: there is nothing to copy ahead", hint=why)
     load(plan.modules)
     KINDS.check_arguments(plan)
     return plan
+
+
+def _add(plan: Plan, step: StepRow, args: dict[str, Any], whole: bool) -> None:
+    """The steps of one volume: its point, the wait until that can be read, and the copy up to it."""
+    thing = step.about.name if step.about else step.id
+    more: dict[str, Any] = {"unit": step.unit, "about": step.about}
+    point, age = f"point {args['from']}", f"age {args['from']}"
+    mine = {**more, "limits": (POINTS,), "queue": step.queue, "title": POINT(thing=thing)}
+    plan.add(Step(point, "move.content.point", args, **mine))
+    aging = {"point": ref(point, "point")}
+    plan.add(Step(age, "move.content.age", aging, limits=(), title=AGE(thing=thing), **more), after=[point])
+    copying = {**args, "ahead": True, "whole": whole, "settled": ref(age, "point")}
+    more |= {"title": step.title, "estimate": step.estimate, "purpose": step.purpose}
+    plan.add(Step(step.id, KIND, copying, limits=(COPIES,), queue=step.queue, **more), after=[age])
 
 
 def _owners(work: Work) -> dict[str, str]:
@@ -161,7 +169,7 @@ def copied(work: Work, journal: Journal) -> list[Copied]:
     owners = _owners(work)
     names = ("size", "read", "written", "compared", "whole", "repaired", "seconds", "way", "why")
     with reading(journal) as now:
-        done = now.steps(states=["done"], args=True, result=True)
+        done = now.steps(states=["done"], kind=KIND, args=True, result=True)
     found = []
     for step in done:
         volume, result = step.args["from"], step.result

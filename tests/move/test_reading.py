@@ -28,7 +28,7 @@ pytestmark = pytest.mark.unit
 THINGS: dict[str, list[dict[str, Any]]] = {
     "domains": [{"id": "default", "name": "Default"}],
     "projects": [{"id": name, "name": name, "domain_id": "default"} for name in ("shop", "other", "admin")],
-    "users": [{"id": "mina", "name": "mina", "domain_id": "default"}],
+    "users": [{"id": name, "name": name, "domain_id": "default"} for name in ("mina", "jun")],
     "roles": [{"id": "r", "name": "member", "domain_id": None}],
     "role_assignments": [
         {"role": {"id": "r"}, "user": {"id": "mina"}, "scope": {"project": {"id": name}}} for name in ("shop", "other")
@@ -100,7 +100,7 @@ def test_key_pairs_come_from_the_database_and_quotas_of_the_projects_users(
     server.usual = lenient
     assert main([*MAP, "--nova-database", "old=nova.url"]) in (0, 1), capsys.readouterr().err
     asked = [path for _, path in server.asked]
-    assert asked.count("/compute/v2.1/os-keypairs") == 1  # of the new cloud alone
+    assert asked.count("/compute/v2.1/os-keypairs") == 1  # of the new cloud alone, and there of mina alone
     # the project's own, and its one user's, on both clouds; of the others their own alone
     assert asked.count("/compute/v2.1/os-quota-sets/shop") == 4
     assert asked.count("/compute/v2.1/os-quota-sets/other") == 2
@@ -118,6 +118,88 @@ def test_key_pairs_come_from_the_database_and_quotas_of_the_projects_users(
     assert main(["archive", "list", "--work", "w", "-f", "json"]) == 0
     remarks = {row["cloud"]: row["remark"] for row in json.loads(capsys.readouterr().out)}
     assert remarks == {"old": "key pair from Nova's database", "new": ""}
+
+
+def test_key_pairs_and_application_credentials_are_asked_of_the_projects_users_alone(
+    server: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+
+    def lenient(request: Handler) -> None:
+        asked.append(request.path)
+        path = request.path.partition("?")[0]
+        if path.rstrip("/").endswith("/identity/v3"):
+            link = [{"rel": "self", "href": f"{request.server.url}/identity/v3/"}]
+            home = "https://docs.openstack.org/api/openstack-identity/3/rel/application_credentials"
+            version = {"id": "v3.14", "status": "stable", "links": link}
+            request.answer(200, {"version": version, "resources": {home: {}}})
+        elif "os-keypairs" in request.path:
+            request.answer(200, {"keypairs": [{"keypair": {"name": "laptop", "public_key": "ssh-rsa AAAA"}}]})
+        else:
+            answer(request)
+
+    server.usual = lenient
+    assert main(list(MAP)) in (0, 1), capsys.readouterr().err
+    pairs = [path for path in asked if "os-keypairs" in path]
+    assert len(pairs) == 2 and all("user_id=mina" in path for path in pairs)  # one on each cloud
+    secrets = [path.partition("?")[0] for path in asked if "application_credentials" in path]
+    assert secrets == ["/identity/v3/users/mina/application_credentials"] * 2
+    with Archive(tmp_path / "w" / "archive.db", create=False) as archive:
+        for snapshot in archive.snapshots():
+            assert [row.id for row in archive.rows(snapshot.number, kind="key pair")] == ["mina/laptop"]
+            (told,) = [reading for reading in snapshot.readings if reading.kind == "key pair"]
+            assert (told.count, told.problem) == (1, "")
+
+
+def test_before_a_phase_the_same_users_are_asked_again(
+    server: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    laptop = {"keypair": {"name": "laptop", "public_key": "ssh-rsa AAAA"}}
+    pairs = [laptop]
+    asked: list[str] = []
+
+    def lenient(request: Handler) -> None:
+        if "os-keypairs" in request.path:
+            asked.append(request.path)
+            request.answer(200, {"keypairs": pairs})
+        else:
+            answer(request)
+
+    server.usual = lenient
+    assert main(["move", "plan", *MAP[2:]]) == 0, capsys.readouterr().err
+    asked.clear()
+    capsys.readouterr()
+    assert main(["move", "refresh", "w", "-f", "json"]) == 0, capsys.readouterr()
+    assert json.loads(capsys.readouterr().out) == []
+    assert len(asked) == 2 and all("user_id=mina" in path for path in asked)
+    pairs.clear()
+    assert main(["move", "refresh", "w", "-f", "json"]) == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert {(row["change"], row["cloud"], row["id"]) for row in rows} >= {("gone", "new", "mina/laptop")}
+
+
+def test_before_a_phase_what_came_from_a_database_is_not_asked_for(
+    server: Service, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "nova.db")) as database:
+        columns = "user_id TEXT, name TEXT, fingerprint TEXT, public_key TEXT, type TEXT"
+        database.execute(f"CREATE TABLE key_pairs ({columns})")
+        database.commit()
+    (tmp_path / "nova.url").touch(mode=0o600)
+    (tmp_path / "nova.url").write_text(f"sqlite:///{tmp_path}/nova.db")
+    refused: list[str] = []
+
+    def lenient(request: Handler) -> None:
+        if "os-keypairs" in request.path and not refused:
+            request.answer(200, {"keypairs": []})
+        else:
+            answer(request)
+
+    server.usual = lenient
+    assert main(["move", "plan", *MAP[2:], "--nova-database", "old=nova.url"]) == 0, capsys.readouterr().err
+    refused.append("from now on")
+    capsys.readouterr()
+    assert main(["move", "refresh", "w", "-f", "json"]) == 0, capsys.readouterr().err
 
 
 def test_a_scheduler_that_is_down_is_no_reason_to_refuse(

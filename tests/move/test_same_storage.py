@@ -59,12 +59,13 @@ def befores(plan: Plan, step: str) -> set[str]:
 
 
 @pytest.mark.unit
-@pytest.mark.parametrize(("state", "started"), [("ACTIVE", True), ("SHUTOFF", False)])
-def test_clones_become_independent_after_the_window_and_before_the_end(state: str, started: bool) -> None:
+@pytest.mark.parametrize("state", ["ACTIVE", "SHUTOFF"])
+def test_clones_become_independent_after_the_window_and_before_the_end(state: str) -> None:
     plan = drafted(state).plan
     flatten = f"flatten volume/{VOLUME}"
     before = befores(plan, flatten)
-    assert f"content volume/{VOLUME}" in before and ("start server/s" in before) == started
+    # a server that was off when the move was planned may run when the window begins
+    assert f"content volume/{VOLUME}" in before and "start server/s" in before
     assert not any(name.startswith("finalize") for name in before)
     # the window is over without it, the way back is not given up without it
     assert flatten not in befores(plan, "finalize p")

@@ -245,7 +245,7 @@ def test_nothing_is_copied_ahead_of_the_history(tmp_path: Path, state: str) -> N
     work = Work(tmp_path)
     if state in ("skipped", "done"):
         with sync.next_round(work, []) as journal:
-            assert [step.id for step in journal.plan().steps] == ["content volume/a"]
+            assert [step.id for step in journal.plan().steps] == ["point a", "age a", "content volume/a"]
     else:
         with pytest.raises(InputError, match="nothing to copy ahead"):
             sync.next_round(work, [])

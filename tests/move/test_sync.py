@@ -1,22 +1,31 @@
 """Rounds of copying ahead, without clouds."""
 
+import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
 from naru.cli.main import main
+from naru.cli.terminal import Terminal
 from naru.errors import InputError
 from naru.move import sync
-from naru.move.draft import COPIES
+from naru.move.draft import COPIES, POINTS
+from naru.move.steps import points
 from naru.move.work import DECISIONS, Work
 from naru.plan import schema
+from naru.plan.context import Context
 from naru.plan.journal import DATABASE, Journal
+from naru.plan.kinds import load
 from naru.plan.model import Plan, Step
+from naru.plan.queries import reading
+from naru.plan.run import run
 from naru.plan.status import FailedStep, Status, status
 
 from .described import described
+from .test_hold import prepared
 
 pytestmark = [pytest.mark.unit, pytest.mark.usefixtures("all_right")]
 
@@ -90,3 +99,43 @@ def test_a_table_fits_a_terminal_and_programs_get_everything(
     assert max(map(len, table.splitlines())) <= 120
     assert main(["move", "sync", str(work.directory), "-f", "json"]) == 0
     assert json.loads(capsys.readouterr().out) == [one._asdict()]
+
+
+def test_a_round_takes_all_points_first_and_no_copy_waits_for_its_own(tmp_path: Path) -> None:
+    prepared(tmp_path / "work", tmp_path, place="nfs@old")
+    work = Work(tmp_path / "work")
+    with sync.next_round(work, []) as journal:
+        plan = journal.plan()
+    point, age, copy = plan.steps
+    assert [step.kind for step in plan.steps] == ["move.content.point", "move.content.age", "move.content"]
+    # the point and its copy go where the content goes, each with a bound of its own; who waits holds none
+    assert [step.queue for step in plan.steps] == ["nfs@old", "", "nfs@old"]
+    assert [step.limits for step in plan.steps] == [(POINTS,), (), (COPIES,)]
+    assert plan.limits == {COPIES: 4, POINTS: 8}
+    assert set(plan.edges) == {(point.id, age.id), (age.id, copy.id)}
+    assert copy.id == "content volume/v" and copy.args["settled"] == {"$ref": age.id, "field": "point"}
+
+
+def test_a_thousand_points_grow_old_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "SETTLE", 1.5)
+    load(["naru.move.steps"])
+    count = 1000
+    plan = Plan(modules=["naru.move.steps"], limits={COPIES: 4, "default": 8})
+    for number in range(count):
+        plan.add(Step(f"age {number}", "move.content.age", {"point": f"p-{number}"}, limits=()))
+        plan.add(Step(f"copy {number}", "noop", limits=(COPIES,)), after=[f"age {number}"])
+    with Journal.create(tmp_path / "round", plan) as journal:
+        began = time.monotonic()
+        assert run(journal, Terminal(quiet=True)).state == "done"
+        took = time.monotonic() - began
+        assert 1.5 <= took < 60  # by four at a time: 375 s
+        with reading(journal) as now:
+            steps = {step.id: step for step in now.steps(result=True)}
+    assert steps["age 7"].result == {"point": "p-7"}
+
+
+def test_without_a_point_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "SETTLE", 3600.0)
+    args = {"point": ""}
+    context = Context(n=1, id="age", kind="k", unit="", args=args, attempt=1, earlier=None, reader=lambda _: {})
+    assert asyncio.run(asyncio.wait_for(points.age(context), 60)) == {"point": ""}

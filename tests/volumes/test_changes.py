@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from naru.volumes.control import Control
 from naru.volumes.engine.changes import NEAR, candidates, changed, listed_early
-from naru.volumes.engine.copy import copy
+from naru.volumes.engine.copy import copy, take
 from naru.volumes.engine.state import opened
 from naru.volumes.engine.verify import verify
 from naru.volumes.files.location import File
@@ -139,8 +139,75 @@ def test_a_pass_that_was_begun_in_use_and_ended_at_rest(clusters: Clusters, tmp_
     with pytest.raises(KeyboardInterrupt):
         copy(source, target, tmp_path / "state", settle=6.0, control=Control(check=late_write_and_end))
     Writer(source, SIZE, 3).change(1, 8192)
-    assert copy(source, target, tmp_path / "state", idle=True).resumed
-    assert not copy(source, target, tmp_path / "state", idle=True).resumed
+    # nothing of it was read: it is not ended first, and another one after it
+    last = copy(source, target, tmp_path / "state", idle=True)
+    assert not last.resumed and last.number == 2
+    assert identical(source, target)
+
+
+@pytest.mark.ceph
+def test_a_comparison_asks_for_what_was_under_way_at_a_point_that_is_gone(clusters: Clusters, tmp_path: Path) -> None:
+    source, target = image(clusters.old, SIZE), image(clusters.new, SIZE)
+    Writer(source, SIZE).change(20)
+    first = copy(source, target, tmp_path / "state", settle=0.2)
+    assert verify(source, target, point=first.point, directory=tmp_path / "state").equal
+    with open_volume(source) as volume:
+        map_now = f"rbd_object_map.{volume.identity().rpartition('/')[2]}"
+    taken = take(source, target, tmp_path / "state")
+    assert not rados(clusters.old, "get", map_now, str(tmp_path / "map")).returncode
+    Writer(source, SIZE, 2).change(10)
+    assert not rados(clusters.old, "put", map_now, str(tmp_path / "map")).returncode
+    last = copy(source, target, tmp_path / "state", idle=True)
+    assert last.point != taken
+    with open_volume(source, point=last.point) as volume:
+        assert taken not in [point.name for point in volume.points()]
+        mapped = {extent.offset // CHUNK for extent in volume.data(0, SIZE, first.point)}
+        listed = {extent.offset // CHUNK for extent in volume.ranges(0, SIZE, first.point)}
+    assert listed - mapped  # the map alone would have lost it
+    found = verify(source, target, point=last.point, directory=tmp_path / "state", changed=True, idle=True)
+    assert found.equal and found.since == first.point
+    assert verify(source, target, point=last.point).source_digest == found.source_digest
+    assert identical(source, target)
+
+
+@pytest.mark.ceph
+def test_a_point_that_was_taken_is_not_waited_for_but_one_that_was_made_anew_is(
+    clusters: Clusters, tmp_path: Path
+) -> None:
+    source, target = image(clusters.old, SIZE), image(clusters.new, SIZE)
+    Writer(source, SIZE).change(5)
+    state = tmp_path / "state"
+    taken = take(source, target, state, job="mine")
+    assert take(source, target, state, job="mine") == taken  # killed and made again
+    Writer(source, SIZE, 2).change(5)
+    began = time.monotonic()
+    done = copy(source, target, state, settle=60.0, settled=taken)
+    assert done.point == taken and time.monotonic() - began < 30
+
+    # somebody removed it: the new one is young, though it may be called the same, also after a kill
+    taken = take(source, target, state, job="mine")
+    with open_volume(source, write=True) as volume:
+        assert volume.clean(taken)
+
+    def end() -> None:
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            copy(source, target, state, settle=60.0, settled=taken, control=Control(check=end))
+        with opened(state, source, target) as found:
+            assert found.running is not None and not found.running.limit and found.taken == ""
+        with open_volume(source) as volume:
+            assert taken in [point.name for point in volume.points()]
+    # a point that another step waited for says nothing of this one
+    taken = take(source, target, state, job="mine")
+    with pytest.raises(KeyboardInterrupt):
+        copy(source, target, state, settle=60.0, settled="mine-9", control=Control(check=end))
+    assert copy(source, target, state, settle=60.0, settled=taken).point == taken
+    with open_volume(source) as volume:
+        assert len(volume.points()) == 1
+    Writer(source, SIZE, 3).change(5)
+    copy(source, target, state, idle=True)
     assert identical(source, target)
 
 

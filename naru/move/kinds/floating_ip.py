@@ -1,7 +1,7 @@
 """Floating IPs and port forwardings: each address is reserved on the new cloud ahead, without a port; at the cut-over
 it leaves the port on the old cloud, and comes to that on the new one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from naru.actions.arguments import ref
@@ -14,6 +14,7 @@ from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
 from naru.move.kinds import public_addresses, router
 from naru.move.kinds.neutron import SERVICE, make, policy
+from naru.move.off import Off
 
 
 def _after_cutover(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
@@ -103,19 +104,31 @@ def floating_ips(draft: Draft) -> None:
 # -- the cut-over
 
 
-def release(draft: Draft, project: str, after: list[str]) -> list[str]:
-    """The steps that take the addresses of a project's floating IPs and gateways off the old cloud, as far as others
-    wait for them."""
-    freed = [
-        step
-        for row in draft.facts.owned(KIND.name, project)
-        if draft.ref(KIND.name, row.id) is not None
-        for step in _release(draft, row, after)
-    ]
+def change_over(draft: Draft, project: str, off: Off) -> None:
+    """The steps that take the addresses of a project's floating IPs and gateways off the old cloud and put them on the
+    new one: each as soon as those are through that it needs, and no other."""
+    moved = [row for row in draft.facts.owned(KIND.name, project) if draft.ref(KIND.name, row.id) is not None]
+    freed = {row.id: _release(draft, row, _unused(draft, row, off)) for row in moved}
+    gateways: dict[str, str] = {}
     for row in draft.facts.owned(router.KIND.name, project):
         if router.moved_gateway(draft, row):
-            freed = [*freed, router.release(draft, row, [*after, *freed, *_released_by_others(draft, row)])]
-    return freed
+            behind = [step for one in moved if _behind(one, row) for step in freed[one.id]]
+            released = router.release(draft, row, [*off.all, *behind, *_released_by_others(draft, row)])
+            gateways[row.id] = router.take(draft, row, [released])
+    for row in moved:
+        _take_over(draft, row, freed[row.id] or off.all, gateways)
+
+
+def _unused(draft: Draft, row: Row, off: Off) -> list[str]:
+    """The steps after which nobody uses the floating IP: those that it leads to are off."""
+    ports = [row.body["port_id"]] if row.body.get("port_id") else []
+    ports += [one.body["internal_port_id"] for one in _forwardings(draft, row)]
+    return list(dict.fromkeys(step for port in ports for step in off.of_port(draft.facts.old, port)))
+
+
+def _behind(row: Row, gateway: Row) -> bool:
+    """Whether the router may be the one that the floating IP goes through."""
+    return row.body.get("router_id") in (gateway.id, None, "")
 
 
 def _released_by_others(draft: Draft, gateway: Row) -> list[str]:
@@ -210,35 +223,26 @@ def _key(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: fields[name] for name in ("external_port", "external_port_range", "protocol") if name in fields}
 
 
-def take_over(draft: Draft, project: str, after: list[str]) -> dict[str, str]:
-    """Gives the addresses to the new cloud; the steps by the old port that they make reachable ("" for gateways)."""
-    steps: dict[str, str] = {}
-    gateways = [
-        router.take(draft, row, after)
-        for row in draft.facts.owned(router.KIND.name, project)
-        if router.moved_gateway(draft, row)
-    ]
-    interfaces = draft.note(router.Interfaces).of_project(draft, project)
-    for row in draft.facts.owned(KIND.name, project):
-        if draft.ref(KIND.name, row.id) is None:
-            continue
-        reachable = [*after, *gateways, *interfaces, *_taken_by_others(draft, row)]
-        if port := row.body.get("port_id"):
-            if draft.ref("port", port) is None:
-                draft.change(row, FieldChange("port_id", port, None, NO_PORT()))
-                continue
-            steps[port] = _take(draft, row, port, reachable)
-        for forwarding in _forwardings(draft, row):
-            _forward(draft, row, forwarding, reachable)
-    if gateways:
-        steps[""] = gateways[-1]
-    return steps
+def _take_over(draft: Draft, row: Row, after: list[str], gateways: Mapping[str, str]) -> None:
+    """Gives a floating IP to the new cloud. Neutron wants its router to have a gateway: `gateways` are the steps by the
+    project's old routers."""
+    through = str(row.body.get("router_id") or "")
+    needed = [step for router_id, step in gateways.items() if through in (router_id, "")]
+    interfaces = draft.note(router.Interfaces).of_project(draft, row.project)
+    reachable = list(dict.fromkeys([*after, *needed, *interfaces, *_taken_by_others(draft, row)]))
+    if port := row.body.get("port_id"):
+        if draft.ref("port", port) is None:
+            draft.change(row, FieldChange("port_id", port, None, NO_PORT()))
+            return
+        _take(draft, row, port, reachable)
+    for forwarding in _forwardings(draft, row):
+        _forward(draft, row, forwarding, reachable)
 
 
-def _take(draft: Draft, row: Row, port: str, after: list[str]) -> str:
+def _take(draft: Draft, row: Row, port: str, after: list[str]) -> None:
     path = ["/floatingips/", ref(draft.decisions[KIND.name, row.id].step)]
     body = {"port_id": draft.ref("port", port), "fixed_ip_address": row.body["fixed_ip_address"]}
-    return draft.call(
+    draft.call(
         f"take {row.kind}/{row.id}",
         SERVICE,
         [{"method": "PUT", "path": path, "body": {"floatingip": body}}],

@@ -14,6 +14,7 @@ from naru.move.kinds import public_addresses, subnet
 from naru.move.kinds.neutron import SERVICE, is_services, make, policy
 from naru.move.kinds.neutron_limits import automatic, port_owner
 from naru.move.kinds.subnet import NO_NETWORK
+from naru.move.off import Off
 
 INTERFACES = (
     *("network:router_interface", "network:router_interface_distributed", "network:ha_router_replicated_interface"),
@@ -201,8 +202,10 @@ def _addresses(draft: Draft, row: Row, owner: str, changes: list[FieldChange]) -
     return found
 
 
-def activate(draft: Draft, project: str, after: list[str]) -> None:
-    """At the cut-over: the ports that were made down are activated."""
+def activate(draft: Draft, project: str, off: Off) -> dict[str, str]:
+    """At the cut-over: the ports that were made down are activated, each as soon as nobody has its address on the old
+    cloud; the steps, by the old port."""
+    steps: dict[str, str] = {}
     for row in draft.facts.owned(KIND.name, project):
         if row.id not in draft.note(Down).ports:
             continue
@@ -211,7 +214,7 @@ def activate(draft: Draft, project: str, after: list[str]) -> None:
         def request(up: bool, path: list[Any] = path, **more: Any) -> dict[str, Any]:
             return {"method": "PUT", "path": path, "body": {"port": {"admin_state_up": up}}, **more}
 
-        draft.call(
+        steps[row.id] = draft.call(
             f"activate port/{row.id}",
             SERVICE,
             [request(True)],
@@ -219,5 +222,6 @@ def activate(draft: Draft, project: str, after: list[str]) -> None:
             undo=[request(False, ok=[404])],
             about=row,
             project=row.project,
-            after=after,
+            after=off.of_port(draft.facts.old, row.id),
         )
+    return steps

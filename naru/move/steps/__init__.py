@@ -1,11 +1,12 @@
 """The step kinds of a move that carry content.
 
-From storage to storage: `volume_content` (volumes, with the copies ahead of the window, clones and what ends them) and
-`snapshot_content`, of which `copying` is the common part, `locate` says where the volumes are, and `rate` caps all
-together. Through the clouds' own services: `by_image` (volumes, and servers' own disks) and `backup`.
+From storage to storage: `volume_content` (volumes, with the copies ahead of the window, clones and what ends them),
+`points` (what begins a round of copies) and `snapshot_content`, of which `copying` is the common part, `locate` says
+where the volumes are, and `rate` caps all together. Through the clouds' own services: `by_image` (volumes, and servers'
+own disks) and `backup`.
 Images that are no copies are made by `images`.
 """
 
-from naru.move.steps import backup, by_image, images, snapshot_content, volume_content
+from naru.move.steps import backup, by_image, images, points, snapshot_content, volume_content
 
-__all__ = ["backup", "by_image", "images", "snapshot_content", "volume_content"]
+__all__ = ["backup", "by_image", "images", "points", "snapshot_content", "volume_content"]

@@ -29,7 +29,7 @@ LOOK = 0.5
 PATIENCE = 90.0
 """Seconds that a window waits for a round of copying ahead to give way."""
 SETTLE = 5.0
-"""Seconds from a point of a volume in use to its first reading: see `copy`."""
+"""Seconds from a point of a volume in use to its first reading: see `copy`. In a round it has passed before."""
 # a storage may still hold what a killed client left; what is copied is compared afterwards, whatever happened
 AGAIN = (*RETRY, Retry(on=(NaruError,), tries=4, pause=3.0))
 
@@ -90,7 +90,11 @@ def wait_for_round(context: Context, directory: Path) -> None:
 
 
 def copy_volume(
-    context: Context, args: Mapping[str, Any], source: Location, target: Location, at: str = ""
+    context: Context,
+    args: Mapping[str, Any],
+    source: Location,
+    target: Location,
+    at: str = "",
 ) -> dict[str, Any]:
     """A pass, up to the source's point `at` or a new one, and the comparison of both sides."""
     directory = Path(args["directory"])
@@ -101,8 +105,9 @@ def copy_volume(
         control = give_way(control, directory)
     elif not at:
         wait_for_round(context, directory)
+    settled = str(args.get("settled") or "")
     done, verdict = copy_and_compare(
-        *(source, target, directory), job=job, ahead=ahead, whole=whole, at=at, control=control
+        *(source, target, directory), job=job, ahead=ahead, whole=whole, at=at, settled=settled, control=control
     )
     return {
         "to": args["to"],
@@ -130,12 +135,16 @@ def copy_and_compare(
     whole: bool,
     control: Control,
     at: str = "",
+    settled: str = "",
 ) -> tuple[PassResult, Comparison]:
     """Copies what changed since the last pass, or all, up to the source's point `at` or a new one, and compares it, as
     the step kind `move.content` says. With `ahead` a pass that was begun is ended; without, one follows it: what was
-    begun while the old server ran ends at a point of then."""
+    begun while the old server ran ends at a point of then. `settled` is the point that was made before a round's copies
+    began, and is old enough."""
     settle = SETTLE if ahead and not at else 0.0
-    done = copy(source, target, directory, job=job, at=at, settle=settle, idle=not ahead, control=control)
+    done = copy(
+        *(source, target, directory), job=job, at=at, settle=settle, settled=settled, idle=not ahead, control=control
+    )
     if done.resumed and not ahead:
         done = copy(source, target, directory, job=job, idle=True, control=control)
     verdict = verify(

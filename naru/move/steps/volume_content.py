@@ -27,7 +27,7 @@ from naru.move.steps.copying import AGAIN, FINAL, GaveWay, VolumeCopy, copy_volu
 from naru.move.steps.locate import arguments, found_locations, locate, located, locations, pair
 from naru.move.steps.off import check_off, check_still
 from naru.move.steps.rate import controlled
-from naru.plan.arguments import Undo
+from naru.plan.arguments import Undo, Value
 from naru.plan.context import Context
 from naru.plan.kinds import step
 from naru.volumes.control import Control
@@ -88,12 +88,13 @@ def locate_content(context: Context) -> dict[str, Any]:
 
 
 class VolumeContent(VolumeCopy):
-    """The old server may run with `ahead`; with `whole` all of it is compared."""
+    """The old server may run with `ahead`; with `whole` all of it is compared. `settled` is the point of the round."""
 
     step_kind: ClassVar[str] = "move.content"
 
     ahead: bool = False
     whole: bool = False
+    settled: Value[str] = ""
 
 
 @step(
@@ -109,7 +110,8 @@ def content(context: Context) -> dict[str, Any]:
     """Copies what changed of the volume `from` on the cloud `old` since the last pass, or all, into the volume `to` on
     `cloud`, and compares the checksums of what changed since both were last found equal, or of everything; what differs
     is copied again. `storage` are the files that describe the backends of both, `directory` is the copy's own. `size`
-    is in bytes. `ahead` says that the old server may run, `whole` that everything is to be compared.
+    is in bytes. `ahead` says that the old server may run, `whole` that everything is to be compared; `settled` is the
+    point that `move.content.point` made and `move.content.age` has waited for.
 
     On one storage nothing is copied: the new volume becomes a clone or a reflink; ahead of the window, nothing is done.
     """

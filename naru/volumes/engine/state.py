@@ -45,7 +45,8 @@ class State:
     """See the fields of state.json: identities and texts of both sides, `at` the point of the last whole pass,
     `verified` the one at which the target was last found to be equal everywhere, `known` up to which size of the target
     the manifest is true, `passes` how many were whole; `early` by point the offsets and lengths of what changed
-    right after it (see `changes`), None where that is much."""
+    right after it (see `changes`), None where that is much; `taken` the point that was made ahead of its pass (see
+    `take` in `copy`)."""
 
     directory: Path
     manifest: Manifest
@@ -59,6 +60,7 @@ class State:
     passes: int = 0
     known: int = 0
     early: dict[str, list[tuple[int, int]] | None] = field(default_factory=dict)
+    taken: str = ""
     running: RunningPass | None = None
 
     def save(self, start: int = 0, records: bytes | bytearray = b"") -> None:
