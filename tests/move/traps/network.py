@@ -239,6 +239,7 @@ _EXPLAINED = {
     ("rbac", ""): "an external network that the new cloud shares by itself",
     ("security_group_rule", ""): "a rule without its port, and one that is the same as another",
     ("security_group_rule", "protocol"): "these, paired with one another",
+    **{("security_group_rule", f"port_range_{end}"): "a rule without its ports" for end in ("min", "max")},
 }
 
 
