@@ -234,6 +234,9 @@ def test_what_is_read_last_is_known_although_it_was_asked_for_before(
         def user_quotas(self, projects: Collection[str]) -> None:
             self._keep(Reading("user compute quota"))
 
+        def of_users(self, users: Collection[str], kinds: Collection[str]) -> None:
+            self._keep(Reading("key pair"))
+
         def image_data(self, images: Collection[str]) -> None:
             rows = [Row.of(image_data.KIND, {"image_id": one, "formats": ["raw"], "problem": ""}) for one in images]
             self.archive.add(self.snapshot, rows)
@@ -244,7 +247,7 @@ def test_what_is_read_last_is_known_although_it_was_asked_for_before(
         side = reading._SideReading(archive, SimpleNamespace(name="old"))
         # as the map's sections do, which look at all kinds
         assert not side.side.all("image data") and not side.side.named("image data", "i")
-        side.finish([], images={"i"})
+        side.finish([], [], images={"i"})
         assert side.side.all("image data")["i"].body["formats"] == ["raw"]
         assert [row.id for row in side.side.named("image data", "i")] == ["i"]
 

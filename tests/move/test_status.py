@@ -93,7 +93,8 @@ def test_in_the_middle_of_a_window_and_of_a_rollback(move: work.Work) -> None:
     assert at(move)["hanok"] == "cutting over"
     off, commands = lines(move)
     (told,) = off
-    assert told.startswith(f"hanok: {len(mine)} servers off on both clouds, the first since 1970-01-01")
+    # those that ran when the window began: of the others nobody misses anything
+    assert told.startswith("hanok: 6 servers off on both clouds, the first since 1970-01-01") and len(mine) > 6
     assert f"naru move cutover {move.directory} --project hanok  (goes on with it)" in commands
     assert f"naru move rollback {move.directory} --project hanok  (back to the old servers)" in commands
     with move.journal() as journal:
