@@ -28,6 +28,7 @@ from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
 from naru.volumes.engine.points import clean
+from naru.volumes.volume import Location
 from naru.volumes.where import load, location
 
 SERVICE = "block-storage"
@@ -236,11 +237,15 @@ def _copy(context: Context, carry: Mapping[str, Any], source: Mapping[str, Any],
         by_image.by_image(context, old, new, source["id"], target["id"], [])
         return
     directory = Path(carry["directory"])
-    described = [load(Path(file)) for file in carry["storage"]]
-    here, there = location(source, described[0], restored=True), location(target, described[1])
+    here, there = _restored_at(source, carry), location(target, load(Path(carry["storage"][1])))
     context.log(f"copy and compare {here} {there}")
     job, control = job_of(source["id"]), controlled(context, directory)
     copy_and_compare(here, there, directory, job=job, ahead=False, whole=False, control=control)
+
+
+def _restored_at(volume: Mapping[str, Any], carry: Mapping[str, Any]) -> Location:
+    """Where the temporary volume of the old cloud is."""
+    return location(volume, load(Path(carry["storage"][0])), restored=True)
 
 
 def _forget(context: Context) -> None:
@@ -258,7 +263,7 @@ def _forget(context: Context) -> None:
                 if carry["storage"] is None:
                     by_image.forget(context, admin, cloud(context, args["cloud"]), identity)
                 else:
-                    clean(location(found, load(Path(carry["storage"][0]))), job_of(identity))
+                    clean(_restored_at(found, carry), job_of(identity))
             remove(context, admin, SERVICE, f"/volumes/{identity}", "volume", gone=True)
     if directory.exists():
         shutil.rmtree(directory)
