@@ -19,10 +19,17 @@ import pytest
 HERE = Path(__file__).parent
 
 
+def live():
+    (HERE / "lives").touch()
+    time.sleep(60)
+
+
 @pytest.fixture(scope="session")
 def cloud():
-    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    child = multiprocessing.get_context("fork").Process(target=live)
     child.start()
+    while not (HERE / "lives").exists():  # Python forgets signals that come while it forks
+        time.sleep(0.01)
     child.terminate()
     child.join()
     (HERE / "up").write_text(str(child.exitcode))
