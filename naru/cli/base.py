@@ -11,6 +11,7 @@ from typing import Any
 
 from cliff import columns, command, lister, show
 
+from naru.cli import directory
 from naru.errors import NaruError
 from naru.files import write_whole
 from naru.messages import Message, say
@@ -94,6 +95,7 @@ class Command(command.Command):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
+            directory.settle(parsed_args)
             return int(super().run(parsed_args) or 0) or self.exit_code
         except NaruError as error:
             if getattr(self.app.options, "debug", False):

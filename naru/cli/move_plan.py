@@ -8,6 +8,7 @@ from typing import Any
 from cliff.columns import FormattableColumn
 
 from naru.cli.base import Lines, Lister, ShowOne, print_finding
+from naru.cli.directory import add_directory
 from naru.cli.move import add_projects, clouds, progress
 from naru.cli.plan_run import fields
 from naru.cli.plan_view import watch
@@ -22,8 +23,8 @@ from naru.work import keys
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:
-    """The argument that says which move is meant."""
-    parser.add_argument("work", metavar="DIR", type=Path, help="the move's work directory")
+    """The arguments that say which move is meant, by its work directory."""
+    add_directory(parser, as_type=Path)
 
 
 def add_chosen(parser: argparse.ArgumentParser) -> None:
@@ -81,7 +82,7 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         if not arguments.work:
-            raise InputError("--work is missing", hint="Name a directory for this move, e.g. --work work/hanok.")
+            raise InputError("the work directory is missing", hint="Name one for this move, e.g. --work work/hanok.")
         with progress() as show:
             draft = phases.plan(
                 clouds(arguments),
