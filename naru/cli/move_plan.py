@@ -15,7 +15,7 @@ from naru.cli.plan_view import watch
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
 from naru.move import mapfile, phases, planner, work
-from naru.move.downtime import downtimes
+from naru.move.downtime import downtimes, hooks
 from naru.move.status import ROLLED_BACK, next_commands, off_lines, projects
 from naru.plan.status import Status, status
 from naru.volumes import where
@@ -296,7 +296,7 @@ class DowntimeList(Lister):
     this waits for: other servers' stops, content, addresses, the limits of both clouds. The expected time is that of
     all projects cut over at once. The measured one in parts: the stop, until the old cloud says that it is off;
     content, until its volumes are there and compared; wait, for addresses and others; start, until the new cloud says
-    that it runs.
+    that it runs. Beside it: what hooks took before the stop and after the start.
     """
 
     examples = """
@@ -313,6 +313,7 @@ naru move downtime work/hanok --sort-column expected
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         move = work.Work(arguments.work)
         projects = {decision.id: decision.project for decision in move.decisions if decision.kind == "server"}
+        told = hooks(move)
         rows = [
             (
                 found.server_name,
@@ -323,8 +324,9 @@ naru move downtime work/hanok --sort-column expected
                 found.stopped_at,
                 found.started_at,
                 *found.parts,
+                told.get(found.server_old_id),
             )
             for found in downtimes(move)
         ]
         shown = ("server", "old id", "project", "expected", "measured", "stopped", "started")
-        return (*shown, "stop", "content", "wait", "start"), rows
+        return (*shown, "stop", "content", "wait", "start", "hooks"), rows

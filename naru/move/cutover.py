@@ -1,5 +1,6 @@
 """The window, the end of preparing before it, and the end of the move after it: steps behind gates, a set a project."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from naru.actions.arguments import ref
@@ -8,11 +9,12 @@ from naru.actions.power import Power
 from naru.actions.request import Request
 from naru.inventory.rows import Row
 from naru.messages import message
-from naru.move import acting, marks, purposes
+from naru.move import acting, marks, moments, purposes
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.kinds import floating_ip, port, quota, router, server, volume
 from naru.move.kinds.disks import from_volume
+from naru.move.steps import hook
 from naru.move.steps.by_image import RootContent, VolumeImage
 from naru.move.steps.volume_content import Compared, End, Flatten, Kept, VolumeContent
 from naru.move.work import ARCHIVE
@@ -35,6 +37,7 @@ PROOFS = message(
     en="keep the proofs of the content of {count} volumes in the archive",
     ko="볼륨 {count}개의 내용 비교 결과를 아카이브에 보관",
 )
+HOOKS = message("move.title.hooks", en="hooks {moment}: {thing}", ko="훅 {moment}: {thing}")
 FINAL = message("move.title.final", en="{project}: finalizing begins", ko="{project}: 마무리 시작")
 NO_ROLLBACK = message(
     "move.title.no_rollback",
@@ -59,6 +62,8 @@ BY_IMAGE = message(
 COMPUTE = "compute"
 SECONDS = 10.0
 """What a server is expected to take to stop or start."""
+HOOK_SECONDS = 0.1
+"""What a step for hooks takes when there are none."""
 
 
 def gate(draft: Draft, phase: str, project: str) -> str:
@@ -87,26 +92,58 @@ def cut_over(draft: Draft) -> None:
         begin = draft.milestone(
             *(f"cutover {project}", project, CUT_OVER(project=row.name)), gate=name, purpose=purposes.CUTOVER
         )
-        servers = [row for row in draft.facts.owned(server.KIND.name, project) if _moved(draft, row)]
-        stopped = {row.id: _stop(draft, row, begin) for row in servers}
-        arrived = _contents(draft, project, begin, stopped)
-        after = [begin, *stopped.values()]
+        told = _hooks(draft, row, moments.BEFORE_CUTOVER, moments.AFTER_ROLLBACK, purposes.TELL_CUTOVER, [begin])
+        # both, since after a rollback of one that waits for little (see WAITS) the other still waits for everything
+        begun = [begin, told]
+        servers = [one for one in draft.facts.owned(server.KIND.name, project) if _moved(draft, one)]
+        stopped = {one.id: _stop(draft, one, begun) for one in servers}
+        arrived = _contents(draft, project, begun, stopped)
+        after = [*begun, *stopped.values()]
         freed = floating_ip.release(draft, project, after)
         reached = floating_ip.take_over(draft, project, [*after, *freed])
-        for row in servers:
-            _start(draft, row, arrived[row.id], reached)
+        for one in servers:
+            _start(draft, one, arrived[one.id], reached)
         port.activate(draft, project, after)
-        _kept(draft, project, begin)
+        _kept(draft, project, begun)
+        _hooks(draft, row, moments.AFTER_CUTOVER, "", purposes.TELL_CUT_OVER, draft.so_far(project))
+
+
+def _hooks(draft: Draft, row: Row, moment: str, back: str, purpose: str, after: Iterable[str]) -> str:
+    """The step that runs the operator's hooks of a moment of a project or of a server, and in a rollback those of
+    the moment `back`."""
+    of_server = row.kind == server.KIND.name
+    project = draft.facts.projects[row.project] if of_server else row
+    known = draft.ref("project", project.id)
+    return draft.step(
+        f"{moment} {row.kind}/{row.id}",
+        hook.Hooks(
+            cloud=draft.new,
+            service=hook.Hooks.limit_group,
+            directory=draft.options.directory,
+            moment=moment,
+            back=back,
+            project=hook.Told(name=project.name, old_id=project.id, new_id=known if isinstance(known, str) else ""),
+            **({"server": hook.server(row)} if of_server else {}),
+        ),
+        HOOKS(moment=moment, thing=thing(row)),
+        about=row,
+        purpose=purpose,
+        project=project.id,
+        unit=server.unit(row) if of_server else "",
+        after=after,
+        estimate=HOOK_SECONDS,
+    )
 
 
 def _moved(draft: Draft, row: Row) -> bool:
     return draft.ref(server.KIND.name, row.id) is not None
 
 
-def _stop(draft: Draft, row: Row, after: str) -> str:
+def _stop(draft: Draft, row: Row, after: list[str]) -> str:
     """Stops the old server, if it runs; others are still, whatever they are called."""
     if row.status != "ACTIVE":
-        return after
+        return after[-1]
+    told = _hooks(draft, row, moments.BEFORE_STOP, moments.AFTER_BACK, purposes.TELL_STOP, after)
     return draft.step(
         f"stop server/{row.id}",
         Power(cloud=draft.old, service=COMPUTE, server=row.id, to="SHUTOFF", back="ACTIVE"),
@@ -115,7 +152,7 @@ def _stop(draft: Draft, row: Row, after: str) -> str:
         purpose=purposes.STOP,
         project=row.project,
         unit=server.unit(row),
-        after=[after],
+        after=[*after, told],
         estimate=SECONDS,
     )
 
@@ -127,7 +164,7 @@ def _start(draft: Draft, row: Row, after: list[str], reached: dict[str, str]) ->
     addresses = [reached[one.id] for one in server.nics(draft.facts.old, row) if one.id in reached]
     gateways = [reached[""]] if "" in reached else []
     here = draft.ref(server.KIND.name, row.id)
-    draft.step(
+    started = draft.step(
         _start_step(row),
         Power(cloud=draft.new, service=COMPUTE, server=here, to="ACTIVE", back="SHUTOFF"),
         START(thing=thing(row)),
@@ -138,6 +175,7 @@ def _start(draft: Draft, row: Row, after: list[str], reached: dict[str, str]) ->
         after=[*after, *addresses, *gateways],
         estimate=SECONDS,
     )
+    _hooks(draft, row, moments.AFTER_START, moments.BEFORE_BACK, purposes.TELL_RUNS, [started])
 
 
 def _start_step(row: Row) -> str:
@@ -147,21 +185,21 @@ def _start_step(row: Row) -> str:
 # -- content
 
 
-def _contents(draft: Draft, project: str, begin: str, stopped: dict[str, str]) -> dict[str, list[str]]:
+def _contents(draft: Draft, project: str, begun: list[str], stopped: dict[str, str]) -> dict[str, list[str]]:
     """The steps that carry content; by server, those that it waits for."""
     arrived: dict[str, list[str]] = {identity: [step] for identity, step in stopped.items()}
     for row in draft.facts.owned(volume.KIND.name, project):
         if draft.ref(volume.KIND.name, row.id) is None:
             continue
         servers = [item["server_id"] for item in row.body.get("attachments", []) if item["server_id"] in stopped]
-        step = _content(draft, row, [begin, *(stopped[identity] for identity in servers)])
+        step = _content(draft, row, [*begun, *(stopped[identity] for identity in servers)])
         for identity in servers:
             arrived[identity].append(step)
     for row in draft.facts.owned(server.KIND.name, project):
         if row.id in stopped and not from_volume(row):
             identity = row.body["image"]["id"]
             image = draft.facts.old.all("image").get(identity)
-            arrived[row.id].append(_root(draft, row, stopped[row.id], image))
+            arrived[row.id].append(_root(draft, row, [*begun, stopped[row.id]], image))
             draft.change(row, FieldChange("image", identity, "an image of its disk", BY_IMAGE()))
     return arrived
 
@@ -201,7 +239,7 @@ def _content_step(row: Row) -> str:
     return f"content volume/{row.id}"
 
 
-def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
+def _root(draft: Draft, row: Row, after: list[str], image: Row | None) -> str:
     """The step that carries a server's own disk, with what the image that it was booted from says of it."""
     body: dict[str, Any] = image.body if image else {}
     kept = ("hw_", "os_distro", "os_type", "os_version")
@@ -223,11 +261,11 @@ def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
         purpose=purposes.ROOT_CONTENT,
         project=row.project,
         unit=server.unit(row),
-        after=[after],
+        after=after,
     )
 
 
-def _kept(draft: Draft, project: str, begin: str) -> None:
+def _kept(draft: Draft, project: str, begun: list[str]) -> None:
     """The step that keeps in the archive what comparisons of volumes' content have found; no server waits for it."""
     if volumes := _carried(draft, project):
         copies = [volume.copy_action(draft, row, VolumeContent) for row in volumes]
@@ -241,7 +279,7 @@ def _kept(draft: Draft, project: str, begin: str) -> None:
             ),
             PROOFS(count=len(volumes)),
             project=project,
-            after=[begin, *map(_content_step, volumes)],
+            after=[*begun, *map(_content_step, volumes)],
         )
 
 

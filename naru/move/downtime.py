@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from naru.messages import lines, message
 from naru.move.draft import Draft
 from naru.move.outcome import PARTS, Downtime
-from naru.move.purposes import CONTENT, ROOT_CONTENT, START, STOP
+from naru.move.purposes import CONTENT, ROOT_CONTENT, START, STOP, TELL_RUNS, TELL_STOP
 from naru.move.work import Work
 from naru.plan.forecast import forecast
 from naru.plan.model import Plan
@@ -92,6 +92,16 @@ def downtimes(work: Work) -> list[Downtime]:
         for decision in work.decisions
         if decision.kind == "server" and decision.id in seconds
     ]
+
+
+def hooks(work: Work) -> dict[str, float]:
+    """By server (old id): the seconds that the operator's hooks took before its stop and after its start, so far."""
+    found: dict[str, float] = {}
+    with work.journal() as journal, reading(journal) as now:
+        for step in now.steps(purpose=(TELL_STOP, TELL_RUNS), result=True):
+            for one in (step.result or {}).get("hooks", ()):
+                found[step.about_id] = found.get(step.about_id, 0.0) + one["seconds"]
+    return found
 
 
 def _parts(now: JournalView, starts: Collection[StepRow], stopped: Mapping[str, float]) -> dict[str, dict[str, float]]:

@@ -40,7 +40,12 @@ COPIES = "copies"
 between the clouds. Content that goes by images loads Cinder or Glance, and counts against that service."""
 FLATTENS = "flattens"
 """The limit group of steps that make clones independent after a window: hours that no other window may wait for."""
-LIMITS = {"identity": 4, "compute": 6, "block-storage": 4, "image": 2, "network": 4, COPIES: 4, FLATTENS: 2}
+HOOKS = "hooks"
+"""The limit group of steps that run the operator's hooks."""
+LIMITS = {
+    **{"identity": 4, "compute": 6, "block-storage": 4, "image": 2, "network": 4},
+    **{COPIES: 4, FLATTENS: 2, HOOKS: 8},
+}
 
 
 class _Milestone(Action):

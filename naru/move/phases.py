@@ -13,7 +13,9 @@ from naru.move import (
     gates,
     handover,
     hold,
+    hooks,
     mapfile,
+    moments,
     pages,
     planner,
     reading,
@@ -37,6 +39,7 @@ from naru.plan.kinds import load
 from naru.plan.model import COMMANDS
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status
+from naru.plan.status import status as status_of
 from naru.plan.windows import run as schedule_run
 from naru.plan.windows import schedule as schedules
 from naru.plan.windows.conductor import AgendaRow, Conductor, UnitState
@@ -128,13 +131,16 @@ def finalize(
             control.remark(journal, f"finalized despite differences: {despite.strip()}")
         else:
             verified.check(move, journal, chosen, terminal.say)
-        return run(journal, terminal, scope=scope)
+        with hooks.around(move, journal, PHASES.end, chosen, terminal) as ended:
+            return ended(run(journal, terminal, scope=scope))
 
 
 def _run(phase: str, move: work.Work, projects: Sequence[str], terminal: Terminal, *, alone: bool) -> Status:
     """Runs a phase and nothing else: its gates are open for this run alone."""
     with move.journal() as journal:
-        state = run(journal, terminal, scope=gates.scope(phase, move, journal, move.chosen(projects), alone=alone))
+        scope = gates.scope(phase, move, journal, move.chosen(projects), alone=alone)
+        with hooks.around(move, journal, phase, move.chosen(projects), terminal) as ended:
+            state = ended(run(journal, terminal, scope=scope))
     if state.state == "failed":
         again = f"naru move {phase} {move.arguments(move.chosen(projects))}"
         terminal.say(
@@ -195,8 +201,11 @@ def roll_back(
             terminal.warn(f"too late for {step}: not carried back")
         for server in rollback.take_for_off(move, journal, off):
             terminal.say(f"{server} is taken for off on the new cloud")
-        with rollback.telling_who_waits(move, terminal):
-            state = run(journal, terminal, undoing=True)
+        with (
+            hooks.around(move, journal, moments.ROLLBACK, chosen, terminal) as ended,
+            rollback.telling_who_waits(move, terminal),
+        ):
+            state = ended(run(journal, terminal, undoing=True))
     _warn_of_off(move, terminal)
     return state
 
@@ -214,7 +223,10 @@ def scheduled(move: work.Work, file: Path, terminal: Terminal, until: str = PHAS
         conductor, schedule, progress = _conductor(move, journal, file, until)
         schedules.remember(journal, schedule)
         may_end = verified.Watch(move, terminal).may_end
-        return schedule_run.ScheduledRun(journal, progress, conductor, terminal, may_end).run()
+        with hooks.around(move, journal, moments.RUN, (), terminal) as ended:
+            code, states = schedule_run.ScheduledRun(journal, progress, conductor, terminal, may_end).run()
+            ended(status_of(journal)._replace(state=schedule_run.WORDS[code]))
+        return code, states
 
 
 def _conductor(

@@ -65,7 +65,7 @@ def two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     return moves.move(tmp_path / "one"), moves.move(tmp_path / "two")
 
 
-@pytest.mark.parametrize("words", ["plan status", "move status", "move downtime", "plan steps"])
+@pytest.mark.parametrize("words", ["plan status", "move status", "move hooks", "move downtime", "plan steps"])
 def test_the_directory_is_found_in_the_order_of_the_rule(
     words: str, two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

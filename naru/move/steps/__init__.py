@@ -3,8 +3,10 @@
 From storage to storage: `volume_content` (volumes, with the copies ahead of the window, clones and what ends them) and
 `snapshot_content`, of which `copying` is the common part, `locate` says where the volumes are, and `rate` caps all
 together. Through the clouds' own services: `by_image` (volumes, and servers' own disks) and `backup`.
+
+And the one that runs the operator's hooks: `hook`.
 """
 
-from naru.move.steps import backup, by_image, snapshot_content, volume_content
+from naru.move.steps import backup, by_image, hook, snapshot_content, volume_content
 
-__all__ = ["backup", "by_image", "snapshot_content", "volume_content"]
+__all__ = ["backup", "by_image", "hook", "snapshot_content", "volume_content"]
