@@ -1,14 +1,18 @@
 """Small files that are written whole or not at all, and survive a loss of power; where a user's are. For every room."""
 
 import os
+import stat
 from pathlib import Path
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Writes the file, for its owner alone, in place of one that is there. Killed at any instant it leaves the file as
-    it was or as it will be; when it returns, that is on disk. Raises OSError."""
+def write_whole(file: Path, text: str, *, private: bool = True) -> None:
+    """Writes the file in place of one that is there: for its owner alone, or when it is not `private` with the mode of
+    that one, else of any new file. Killed at any instant it leaves the file as it was or as it will be; when it
+    returns, that is on disk. Raises OSError."""
     new = file.with_name(f".{file.name}.new")
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o666), "w") as opened:
+        if private or file.exists():  # one that was killed may have left a file with another mode
+            os.fchmod(opened.fileno(), 0o600 if private else stat.S_IMODE(file.stat().st_mode))
         opened.write(text)
         opened.flush()
         os.fsync(opened.fileno())

@@ -28,3 +28,16 @@ def test_what_cannot_be_written_leaves_it_as_it_was_and_does_not_hinder_the_next
     write_whole(file, "after")
     assert file.read_text() == "after"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_what_people_share_keeps_its_mode(tmp_path: Path) -> None:
+    file = tmp_path / "map.yaml"
+    write_whole(file, "new", private=False)
+    file.chmod(0o640)
+    (tmp_path / ".map.yaml.new").write_text("of one that was killed")
+    write_whole(file, "shared", private=False)
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("shared", 0o640)
+    (tmp_path / ".map.yaml.new").touch(0o644)
+    write_whole(file, "secret")
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("secret", 0o600)
+    assert list(tmp_path.iterdir()) == [file]

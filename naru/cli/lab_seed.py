@@ -1,6 +1,8 @@
 """`naru lab seed`: filling a lab's cloud with a declared tenant."""
 
 import argparse
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,10 +18,30 @@ from naru.lab.seed import remove, seeder
 from naru.lab.seed.load import Declaration, load
 from naru.lab.seed.work import Progress as Report
 
+EVERY = 10.0
+"""Seconds between two lines of progress."""
+
+
+def _lines(what: str) -> Report:
+    """Says at most now and then, on standard error, how far it is."""
+    said = time.monotonic()
+
+    def report(done: int, total: int, last: str) -> None:
+        nonlocal said
+        if time.monotonic() - said >= EVERY:
+            said = time.monotonic()
+            print(f"{what}: {done}/{total}  {last}", file=sys.stderr, flush=True)
+
+    return report
+
 
 @contextmanager
 def seed_progress(what: str) -> Iterator[Report]:
-    """A bar on standard error with counts and the time that is left."""
+    """A bar on standard error with counts and the time that is left; a line now and then where that is no terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(what)
+        return
     columns = (
         TextColumn("[bold]{task.fields[what]}"),
         BarColumn(),
@@ -28,7 +50,7 @@ def seed_progress(what: str) -> Iterator[Report]:
         TimeRemainingColumn(),
         TextColumn("[dim]{task.description}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None, what=what)
 
         def report(done: int, total: int, last: str) -> None:

@@ -19,7 +19,7 @@ def add_location(parser: argparse.ArgumentParser, name: str = "location", what: 
     parser.add_argument(name, metavar=name.upper(), help=what or forms())
 
 
-def point_name(text: str | None) -> str:
+def typed_point(text: str | None) -> str:
     """A point's name without PREFIX, as `naru.volumes` takes it."""
     return (text or "").removeprefix(PREFIX)
 
@@ -87,7 +87,7 @@ naru volume points rbd:volumes/volume-5f1c7a52 --make before-the-upgrade
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        name = point_name(arguments.make)
+        name = typed_point(arguments.make)
         with open_volume(parse(arguments.location), write=bool(name)) as volume:
             if name and volume.point(name) is None:
                 raise InputError(
@@ -118,8 +118,8 @@ naru volume diff qcow2:/mnt/nfs/volume-5f1c7a52.3c9e -f json
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        with open_volume(parse(arguments.location), point=point_name(arguments.point)) as volume:
-            return ("offset", "length", "zero"), volume.ranges(0, volume.size(), point_name(arguments.since))
+        with open_volume(parse(arguments.location), point=typed_point(arguments.point)) as volume:
+            return ("offset", "length", "zero"), volume.ranges(0, volume.size(), typed_point(arguments.since))
 
 
 class Clean(Lister):

@@ -16,7 +16,7 @@ from blake3 import blake3
 
 from naru.cli.base import RATE, Lines, ShowOne
 from naru.cli.directory import ANY, add_directory
-from naru.cli.volume import POINT, add_location, point_name
+from naru.cli.volume import POINT, add_location, typed_point
 from naru.errors import InputError
 from naru.volumes.control import Control
 from naru.volumes.engine import state
@@ -177,7 +177,7 @@ naru volume verify rbd:volumes/volume-1 rbd:new/volume-2 --changed --repair -f j
         source, target = parse(arguments.source), parse(arguments.target)
         directory = _state(arguments, source, target)
         known = state.exists(directory)
-        point = point_name(arguments.point) or (state.last_point(directory) if known else "")
+        point = typed_point(arguments.point) or (state.last_point(directory) if known else "")
         with controlled("verifying", arguments.rate, self.app.options.verbose_level == 0) as control:
             found = verify(
                 source,
@@ -217,7 +217,7 @@ naru volume check file:/mnt/nfs/volume-2 volume-2.proof -f json
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         with controlled("reading", arguments.rate, self.app.options.verbose_level == 0) as control:
             found = check(
-                parse(arguments.location), arguments.proof, point=point_name(arguments.point), control=control
+                parse(arguments.location), arguments.proof, point=typed_point(arguments.point), control=control
             )
         self.exit_code = 0 if found.equal else 1
         shown = found._asdict() | {"different": _ranges(found.different)}

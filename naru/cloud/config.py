@@ -38,11 +38,12 @@ def region(
     constructor: Any = functools.partial(keystone_session.Session, session=http)
     try:
         config = openstack.config.OpenStackConfig(config_files=files, session_constructor=constructor, app_name="naru")
-        if name not in config.get_cloud_names():
+        known = sorted(config.get_cloud_names())
+        if name not in known:
+            if file is None:
+                raise InputError(f"cloud {name!r}: there is no clouds.yaml", detail=_searched(files), hint=HINT)
             raise InputError(
-                f"cloud {name!r} is not in {file or 'clouds.yaml'}",
-                detail=f"It has: {', '.join(sorted(config.get_cloud_names())) or 'no cloud'}.",
-                hint=HINT,
+                f"cloud {name!r} is not in {file}", detail=f"It has: {', '.join(known) or 'no cloud'}.", hint=HINT
             )
         found: CloudRegion = config.get_one(name)
         auth = found.config.get("auth", {})
@@ -73,6 +74,13 @@ def _file(files: list[str] | None) -> Path | None:
     # openstacksdk puts the variable's file before all others
     candidates = [*([named] if named else []), *(CONFIG_FILES if files is None else files)]
     return next((Path(file) for file in candidates if Path(file).exists()), None)
+
+
+def _searched(files: list[str] | None) -> str:
+    """Where files were looked for, for a person."""
+    from openstack.config.loader import CONFIG_FILES
+
+    return f"None of these is there: {', '.join(map(str, CONFIG_FILES if files is None else files))}"
 
 
 def _check(file: Path, name: str) -> None:

@@ -22,8 +22,8 @@ OF_USERS = frozenset(kind.name for kind in KINDS if kind.each == "user")
 NOT_ASKED = "read of single projects alone: --project"
 """Why the users of a whole cloud's projects are not asked for: they are many times as many as the projects."""
 
-NO_FLAVOR = "read for the flavors of a move alone"
-NO_IMAGE = "read for the images of a move alone"
+NO_FLAVOR = "read for given flavors alone"
+NO_IMAGE = "read for given images alone"
 _LATER = {MEMBER: NOT_ASKED, RESOURCES: NO_FLAVOR, DATA: NO_IMAGE}
 
 # those whose versions are read. Not Placement's: an old cloud may have none, or one that nobody looks after

@@ -4,13 +4,15 @@ from collections.abc import Collection, Iterator
 
 from naru.errors import InputError
 from naru.move.downtime import downtimes
+from naru.move.steps.by_image import RootContent, VolumeImage
+from naru.move.steps.volume_content import VolumeContent
 from naru.move.work import Work
 from naru.plan.journal import Journal
 from naru.plan.queries import reading
 
 NAMED = 20
 """How many servers are named."""
-STORAGE, IMAGE, ROOT = "move.content", "move.volume_image", "move.root_content"
+STORAGE, IMAGE, ROOT = VolumeContent.step_kind, VolumeImage.step_kind, RootContent.step_kind
 
 
 def check(journal: Journal) -> None:

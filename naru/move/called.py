@@ -1,5 +1,6 @@
-"""What people call a thing that has no name, or whose name is but an id: by what it is known by. A port is called by
-its address, an assignment by role, person and place: names with slashes between them, the same in every language."""
+"""What people call a thing that has no name, or whose name is but an id or not enough: by what it is known by. A port
+is called by its address, an assignment by role, person and place with slashes between them, a snapshot by its volume
+too: the same in every language, in titles, findings and commands."""
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -19,8 +20,8 @@ def called(side: "Side", row: Row) -> str:
     return found(side, row)
 
 
-def _name(side: "Side", kind: str, identity: object) -> str:
-    """The name of another thing, else its id."""
+def name_of(side: "Side", kind: str, identity: object) -> str:
+    """What the thing of that id is called, else the id itself."""
     row = side.all(kind).get(str(identity))
     return (row.called or row.name if row else "") or str(identity)
 
@@ -35,22 +36,28 @@ def _floating_ip(side: "Side", row: Row) -> str:
 
 
 def _forwarding(side: "Side", row: Row) -> str:
-    return f"{_name(side, 'floating IP', row.body.get('floatingip_id'))}:{row.name}"
+    return f"{name_of(side, 'floating IP', row.body.get('floatingip_id'))}:{row.name}"
 
 
 def _volume(side: "Side", row: Row) -> str:
     """By where it is attached."""
     for item in row.body.get("attachments") or []:
-        return f"{_name(side, 'server', item.get('server_id'))}:{item.get('device') or ''}"
+        return f"{name_of(side, 'server', item.get('server_id'))}:{item.get('device') or ''}"
     return ""
 
 
+def _of_volume(side: "Side", row: Row) -> str:
+    """With its volume: snapshots and backups of many bear one name."""
+    volume = side.all("volume").get(str(row.body.get("volume_id")))
+    return f"{volume.called or volume.name or volume.id}:{row.name or row.id}" if volume else ""
+
+
 def _quota(side: "Side", row: Row) -> str:
-    return _name(side, "project", row.project or row.id)
+    return name_of(side, "project", row.project or row.id)
 
 
 def _user_quota(side: "Side", row: Row) -> str:
-    return f"{_name(side, 'project', row.project)}/{_name(side, 'user', row.body.get('user_id'))}"
+    return f"{name_of(side, 'project', row.project)}/{name_of(side, 'user', row.body.get('user_id'))}"
 
 
 _SHARED = {
@@ -66,31 +73,31 @@ _SHARED = {
 
 def _sharing(side: "Side", row: Row) -> str:
     kind, shared = _SHARED.get(str(row.body.get("object_type")), ""), row.body.get("object_id")
-    return f"{kind}/{_name(side, kind, shared)}" if kind else ""
+    return f"{kind}/{name_of(side, kind, shared)}" if kind else ""
 
 
 def _assignment(side: "Side", row: Row) -> str:
     def first(path: str) -> str:
         return str(next(values(row.body, path), "") or "")
 
-    who = _name(side, "user", first("user.id")) if first("user.id") else _name(side, "group", first("group.id"))
+    who = name_of(side, "user", first("user.id")) if first("user.id") else name_of(side, "group", first("group.id"))
     where = ""
     for kind in ("project", "domain"):
         if identity := first(f"scope.{kind}.id"):
-            where = _name(side, kind, identity)
-    return "/".join(part for part in (_name(side, "role", first("role.id")), who, where) if part)
+            where = name_of(side, kind, identity)
+    return "/".join(part for part in (name_of(side, "role", first("role.id")), who, where) if part)
 
 
 def _membership(side: "Side", row: Row) -> str:
-    return f"{_name(side, 'group', row.body.get('group_id'))}/{_name(side, 'user', row.body.get('id'))}"
+    return f"{name_of(side, 'group', row.body.get('group_id'))}/{name_of(side, 'user', row.body.get('id'))}"
 
 
 def _image_member(side: "Side", row: Row) -> str:
-    return f"{_name(side, 'image', row.body.get('image_id'))}/{_name(side, 'project', row.body.get('member_id'))}"
+    return f"{name_of(side, 'image', row.body.get('image_id'))}/{name_of(side, 'project', row.body.get('member_id'))}"
 
 
 def _flavor_access(side: "Side", row: Row) -> str:
-    return f"{_name(side, 'flavor', row.body.get('flavor_id'))}/{_name(side, 'project', row.body.get('tenant_id'))}"
+    return f"{name_of(side, 'flavor', row.body.get('flavor_id'))}/{name_of(side, 'project', row.body.get('tenant_id'))}"
 
 
 _CALLED: Mapping[str, Callable[["Side", Row], str]] = {
@@ -98,6 +105,8 @@ _CALLED: Mapping[str, Callable[["Side", Row], str]] = {
     "floating IP": _floating_ip,
     "port forwarding": _forwarding,
     "volume": _volume,
+    "snapshot": _of_volume,
+    "backup": _of_volume,
     "compute quota": _quota,
     "volume quota": _quota,
     "network quota": _quota,

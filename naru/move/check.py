@@ -6,6 +6,7 @@ from typing import Any
 from naru.inventory.capacity import resources
 from naru.inventory.rows import Row
 from naru.messages import Message, Text, message
+from naru.move.called import name_of
 from naru.move.dependencies import dependencies
 from naru.move.draft import THING, Draft, thing
 from naru.move.facts import boots_from_volume
@@ -13,7 +14,6 @@ from naru.move.kinds import KINDS, port
 from naru.move.kinds.flavor import flavor_id
 from naru.move.kinds.neutron import is_services
 from naru.move.mapping import SAME_BUT_CASE
-from naru.move.naming import name_of
 from naru.plan.windows.needs import needed, together
 
 UNDECIDED = message(
@@ -190,7 +190,7 @@ def addresses(draft: Draft) -> None:
         if other := taken.get((network, address)):
             draft.report(
                 "error",
-                ADDRESS_IN_USE(thing=draft.called_thing(row), address=address, cloud=draft.new),
+                ADDRESS_IN_USE(thing=thing(row), address=address, cloud=draft.new),
                 detail=_user(other),
                 about=row.id,
                 hint=FREE_IT(),
@@ -198,7 +198,7 @@ def addresses(draft: Draft) -> None:
     for row in draft.facts.owned("port"):
         network = draft.ref("network", row.body["network_id"])
         if isinstance(network, str) and (other := macs.get((network, row.body["mac_address"].lower()))):
-            summary = MAC_IN_USE(thing=draft.called_thing(row), cloud=draft.new)
+            summary = MAC_IN_USE(thing=thing(row), cloud=draft.new)
             draft.report("error", summary, detail=other.id, about=row.id)
     _pools(draft)
 
@@ -235,7 +235,7 @@ def _pools(draft: Draft) -> None:
                     draft.report(
                         "warning",
                         POOLS_OVERLAP(
-                            thing=draft.called_thing(old),
+                            thing=thing(old),
                             first=str(max(ours[0], theirs[0])),
                             last=str(min(ours[1], theirs[1])),
                         ),

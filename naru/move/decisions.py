@@ -17,6 +17,10 @@ class FieldChange:
     why: Text
 
 
+Decided = Literal["create", "match", "leave"]
+"""What may become of a thing."""
+
+
 @dataclass(frozen=True)
 class Decision:
     """What becomes of one thing: `create` (a step makes it), `match` (the new cloud has it already) or `leave` (it is
@@ -26,7 +30,7 @@ class Decision:
     id: str
     name: str
     project: str
-    decision: Literal["create", "match", "leave"]
+    decision: Decided
     why: Text
     new: str = ""
     step: str = ""

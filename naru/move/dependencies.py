@@ -11,17 +11,17 @@ from naru.inventory.kinds import KINDS
 from naru.inventory.rows import Row
 from naru.move import kinds as move_kinds
 from naru.move.facts import Side
-from naru.plan.windows.needs import Need
+from naru.plan.windows.needs import UnitNeed
 
 ORIGINS = frozenset((kind.name, path) for kind in move_kinds.KINDS for path in kind.origins)
 BOTH_WAYS = frozenset((kind.name, path) for kind in move_kinds.KINDS for path in kind.both_ways)
 
 
-def dependencies(old: Side, projects: Collection[str]) -> list[Need]:
+def dependencies(old: Side, projects: Collection[str]) -> list[UnitNeed]:
     """What the projects need of one another, sorted."""
     rows = (row for kind in KINDS if kind.references for row in old.all(kind.name).values())
     found = Counter(need for row in rows for need in _needs(old, projects, row))
-    return sorted(Need(*need, count) for need, count in found.items())
+    return sorted(UnitNeed(*need, count) for need, count in found.items())
 
 
 def _needs(old: Side, projects: Collection[str], row: Row) -> Iterator[tuple[str, str, str]]:

@@ -21,7 +21,6 @@ from naru.actions.create import Create
 from naru.actions.request import Action
 from naru.inventory.rows import Row
 from naru.messages import Text, message
-from naru.move import naming
 from naru.move.decisions import Decision, FieldChange
 from naru.move.facts import Facts, names
 from naru.move.kind import NOTHING, Kind
@@ -231,7 +230,7 @@ class Draft:
     def leave(self, row: Row, why: Text, *, hint: Text = "", severity: Severity = "warning") -> None:
         """It is not moved."""
         self._decide(row, "leave", why, ())
-        self.report(severity, NOT_MOVED(thing=self.called_thing(row), why=why), about=row.id, hint=hint)
+        self.report(severity, NOT_MOVED(thing=thing(row), why=why), about=row.id, hint=hint)
 
     def create(
         self,
@@ -373,10 +372,6 @@ class Draft:
         """Later barriers of the project wait for these steps in place of those so far."""
         self._since[project] = list(steps)
 
-    def called_thing(self, row: Row) -> Text:
-        """What a thing of the old cloud is called in a finding: see `naru.move.naming`."""
-        return THING(kind=row.kind, name=naming.called(self.facts.old, row))
-
     def report(self, severity: Severity, summary: Text, *, about: str = "", detail: Text = "", hint: Text = "") -> None:
         """Something that the reader must know."""
         self.plan.findings.append(Finding(severity, summary, detail, hint, about))
@@ -388,7 +383,7 @@ def own_text(name: str) -> bool:
 
 
 def thing(row: Row) -> Text:
-    """How a thing is called in a step's title; in a finding: `Draft.called_thing`."""
+    """How a thing is called in titles and findings: see `naru.move.called`."""
     return THING(kind=row.kind, name=row.called or row.name or row.id)
 
 

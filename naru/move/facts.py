@@ -1,5 +1,6 @@
 """What a move starts from: both clouds as they were read, and the projects that are to be moved."""
 
+import difflib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -133,7 +134,12 @@ class Facts:
     def _project(self, text: str) -> Row:
         found = self.old.named("project", text)
         if not found:
-            raise InputError(f"--project {text!r}: {self.old.cloud} has no such project", hint="See: naru inventory.")
+            near = difflib.get_close_matches(text, sorted({row.name for row in self.old.all("project").values()}))
+            raise InputError(
+                f"--project {text!r}: {self.old.cloud} has no such project",
+                detail=f"Those with a name like it: {', '.join(near)}" if near else "",
+                hint="Give a project's name or id: openstack project list has them.",
+            )
         if len(found) > 1:
             ids = ", ".join(row.id for row in found)
             raise InputError(f"--project {text!r} is the name of several", hint=f"Give an id: {ids}.")

@@ -102,7 +102,7 @@ class Things:
     def find(self, text: str) -> Key:
         """The thing that is meant by KIND/NAME, KIND/ID, or either alone. Raises InputError for none or several, with
         those there are."""
-        found = [key for key in self._decisions if _means(text, key, self.name(key))]
+        found = [key for key, one in self._decisions.items() if _means(text, key, self.name(key), one.name)]
         moved = [key for key in found if self._decisions[key].decision == "create"]
         if len(moved) == 1:
             return moved[0]
@@ -142,9 +142,10 @@ def _plain(text: str) -> str:
     return text.casefold().replace("-", " ").replace("_", " ")
 
 
-def _means(text: str, key: Key, name: str) -> bool:
+def _means(text: str, key: Key, *names: str) -> bool:
     kind, slash, rest = text.partition("/")
-    return text in (key.id, name) or (bool(slash) and _plain(kind) == _plain(key.kind) and rest in (key.id, name))
+    known = {key.id, *names} - {""}
+    return text in known or (bool(slash) and _plain(kind) == _plain(key.kind) and rest in known)
 
 
 # -- what a command would do

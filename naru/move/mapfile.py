@@ -15,6 +15,7 @@ import yaml
 
 from naru import yamlfile
 from naru.errors import InputError, NaruError
+from naru.files import write_whole
 from naru.inventory.rows import Row
 from naru.messages import say
 from naru.move.facts import Facts
@@ -138,7 +139,10 @@ def load(file: Path) -> Map:
     try:
         raw = yamlfile.parse(file.read_text())
     except FileNotFoundError as error:
-        raise InputError(f"there is no map {file}", hint="Write one with: naru move map --suggest") from error
+        raise InputError(
+            f"there is no map {file}",
+            hint=f"Write one with: naru move map --from CLOUD --to CLOUD --project NAME --suggest --map {file}",
+        ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InputError(f"{file} cannot be read", detail=str(error)) from error
     if not isinstance(raw, dict) or type(raw.get("naru_map")) is not int or raw["naru_map"] < 1:
@@ -193,10 +197,9 @@ def _line(key: str, target: str | None, remark: str) -> str:
 
 
 def save(file: Path, content: str) -> None:
-    """Writes the file whole or not at all."""
-    temporary = file.with_name(f".{file.name}.new")
+    """Writes the file whole or not at all. It holds no secret, and people share it: it has the mode that it had, or
+    that new files have."""
     try:
-        temporary.write_text(content)
-        temporary.replace(file)
+        write_whole(file, content, private=False)
     except OSError as error:
         raise NaruError(f"{file} cannot be written", detail=str(error)) from error

@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args
 
 from naru.errors import NaruError
 from naru.messages import Text
+from naru.move.decisions import Decided
 from naru.plan.model import Finding
 
-Decision = Literal["create", "match", "leave"]
 State = Literal["right", "explained", "differs", "not yet", "failed", "left", "rolled back"]
 """What a thing is on the new cloud: as it was; different, as the plan or the operator says; different, or gone, and
 nothing explains it; not made yet, or not wholly; its making failed; left behind; rolled back."""
@@ -24,13 +24,13 @@ PARTS = ("stop_s", "content_s", "wait_s", "start_s")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field that is not as it was. `old` and `new` are JSON; `rule` is the text of the rule that explains it.
-    Without a rule nothing explains it, and it is an error."""
+    """A field that is not as it was. `old` and `new` are JSON; `why` is what explains it; while that is
+    empty nothing does, and it is an error. Reports call it `rule`."""
 
     field: str
     old: Any
     new: Any
-    rule: Text
+    why: Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Item:
     new_id: str
     name: str
     project: str
-    decision: Decision
+    decision: Decided
     why: Text
     differences: tuple[Difference, ...] = ()
     used_by: tuple[str, ...] = ()

@@ -191,19 +191,19 @@ class States:
         standing = self._standings.of(decision)
         at = (standing.phase, standing.due, standing.why)
         if standing.state == "undone":
-            return Now("rolled back", (replace(gone, rule=ALL_ROLLED_BACK()),))
+            return Now("rolled back", (replace(gone, why=ALL_ROLLED_BACK()),))
         if standing.state == "skipped":
-            return Now("left", (replace(gone, rule=standing.why),), reason=standing.why)
+            return Now("left", (replace(gone, why=standing.why),), reason=standing.why)
         if standing.state == "failed":
             return Now("failed", (gone,), *at)
         if standing.state == "open":
             return Now("not yet", (gone,) if standing.due else (), *at)
         if BY_NAME[decision.kind].at_end and decision.project not in self._progress.final:
             return Now("not yet", (), PHASES.end, self._standings.due(PHASES.end, decision.project))
-        bad = [difference for difference in found if not difference.rule]
+        bad = [difference for difference in found if not difference.why]
         if bad and not standing.whole and all(difference.field for difference in bad):
             # what is still to be done to it is not told from what differs
-            kept = tuple(difference for difference in found if difference.rule)
+            kept = tuple(difference for difference in found if difference.why)
             return Now("not yet", kept, PHASES.prepare, True, NOT_WHOLE())
         return _compared(found)
 
@@ -218,7 +218,7 @@ class States:
 
 
 def _compared(found: tuple[Difference, ...]) -> Now:
-    if any(not difference.rule for difference in found):
+    if any(not difference.why for difference in found):
         return Now("differs", found)
     return Now("explained" if found else "right", found)
 

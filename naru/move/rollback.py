@@ -76,7 +76,8 @@ def units(work: Work, journal: Journal) -> dict[str, set[str]]:
 
 
 def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back: bool = False) -> list[str]:
-    """Plans the rollback of these projects (ids), or without any of the whole move; one that was begun goes on.
+    """Plans the rollback of these projects (ids), or without any of the whole move; one that was begun goes on, with
+    what could not be undone tried again.
 
     With `carry_back` what the new volumes hold goes back to the old ones, also of a rollback that was begun without;
     returns what the steps of it are called for which that is too late.
@@ -95,11 +96,20 @@ def start(work: Work, journal: Journal, projects: Collection[str], *, carry_back
         made = rollback.start(journal, units=chosen, along=[CLOUD] if projects else None, args=args, waits=waits)
     except HasDependents as error:
         raise _dependents(work, every, error, projects, final) from error
+    _again(journal, chosen)
     late = rollback.change(journal, UNDO_CONTENT, CARRY, waits=waits) if carry_back else []
     if made:
         return []
     with reading(journal) as now:
         return [say(step.title) or step.id for step in now.steps(ids=late)]
+
+
+def _again(journal: Journal, units: Collection[str] | None) -> None:
+    """Lets what could not be undone in these units, or anywhere, be tried again."""
+    with reading(journal) as now:
+        failed = now.steps(purpose=(rollback.UNDO, UNDO_LEFT), states=("failed",), rollbacks=True)
+    if steps := [step.id for step in failed if units is None or step.unit in units]:
+        control.retry(journal, steps=steps)
 
 
 def _check_begun(work: Work, journal: Journal, projects: Collection[str], every: Mapping[str, Collection[str]]) -> None:

@@ -18,7 +18,8 @@ from naru.move import freshness, leave
 from naru.move.draft import COPIES, LIMITS, POINTS
 from naru.move.purposes import ACCESS
 from naru.move.rollback import ANEW
-from naru.move.steps.volume_content import GAVE_WAY
+from naru.move.steps.snapshot_content import Snapshot
+from naru.move.steps.volume_content import GAVE_WAY, VolumeContent
 from naru.move.work import Work
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, load
@@ -40,8 +41,8 @@ LOOK = 1.0
 MOST = 10
 """Failures of one round that are named one by one."""
 DIRECTORY = "sync"
-KIND = "move.content"
-HISTORY = "move.snapshot"
+KIND = VolumeContent.step_kind
+HISTORY = Snapshot.step_kind
 OPEN = ("waiting", "held")
 """States in the move's plan of a content that is not cut over yet."""
 

@@ -90,6 +90,6 @@ def _of(item: Item, every: bool) -> Iterator[Line]:
         yield Line(item.state, *where, "", item.name or item.old_id, None, item.reason or item.why)
     elif item.state != "left":
         for one in item.differences:
-            state = item.state if item.state == "rolled back" else "explained" if one.rule else "differs"
-            if every or not one.rule:
-                yield Line(state, *where, one.field, one.old, one.new, one.rule)
+            state = item.state if item.state == "rolled back" else "explained" if one.why else "differs"
+            if every or not one.why:
+                yield Line(state, *where, one.field, one.old, one.new, one.why)

@@ -35,7 +35,7 @@ def wrong(outcome: Outcome, project: str) -> list[str]:
         for item in outcome.items
         if project == item.project or project in item.used_by or not (item.project or item.used_by)
         for difference in item.differences
-        if not difference.rule
+        if not difference.why
     ]
 
 

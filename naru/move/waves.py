@@ -14,7 +14,7 @@ from naru.move.rollback import rolled_back
 from naru.move.windows import WORDS
 from naru.move.work import Work
 from naru.plan.windows import schedule
-from naru.plan.windows.needs import Need, needed
+from naru.plan.windows.needs import UnitNeed, needed
 from naru.plan.windows.phases import ROLLED_BACK
 from naru.plan.windows.waves import waves as in_waves
 
@@ -49,7 +49,7 @@ class Projects:
     """The projects of a move: what they are called by id, and what they need of one another."""
 
     names: dict[str, str]
-    dependencies: list[Need]
+    dependencies: list[UnitNeed]
     needs: dict[str, set[str]]
     sizes: dict[str, Size]
 

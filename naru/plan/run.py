@@ -54,6 +54,8 @@ def run(
     it), or with a `scope` a phase of it, shown on the terminal; the state it ended in. With `wait` it goes on while the
     plan is paused or held. When another thread sets `stop` it ends immediately, as by a second Ctrl-C."""
     load(journal.modules())
+    with journal.exclusive():
+        pass  # refused before the run of another one is shown as if it were this one's
     executor = Executor(journal, remote=_remote(journal), wait=wait, undoing=undoing, purpose=purpose, scope=scope)
     with _interrupts(executor, terminal), _stopped(executor, stop), terminal.watching(journal):
         outcome = executor.run()

@@ -64,6 +64,10 @@ def _facts(step: Step) -> Iterator[str]:
         yield f"at {step.queue}"
     if step.estimate:
         yield f"about {duration(step.estimate)}"
+    if step.purpose:
+        yield f"purpose {step.purpose}"
+    if step.about:
+        yield f"concerns {' '.join(filter(None, step.about))}"
 
 
 def _json(value: Any) -> str:

@@ -1,10 +1,17 @@
 """What has no name is called by what people know it by, in titles, failures and commands."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from naru.inventory.archive import Archive
+from naru.inventory.kinds import BY_NAME
+from naru.inventory.rows import Row
 from naru.messages import say
+from naru.move.called import called, name_of
+from naru.move.draft import thing
 from naru.move.facts import Side
 from naru.plan.queries import in_one_line
 
@@ -54,3 +61,42 @@ def test_a_failure_in_one_line_has_what_the_service_said() -> None:
     )
     assert in_one_line("it is full", "") == "it is full"
     assert in_one_line("ValueError: x", "Traceback (most recent call last):\n...") == "ValueError: x"
+
+
+THINGS: list[tuple[str, dict[str, Any]]] = [
+    ("project", {"id": "5dd122", "name": "shop"}),
+    ("project", {"id": "39983f", "name": "guests"}),
+    ("image", {"id": "i", "name": "golden"}),
+    ("volume", {"id": "v", "name": "data"}),
+    ("snapshot", {"id": "t1", "name": "before", "volume_id": "v"}),
+    ("snapshot", {"id": "t2", "name": "", "volume_id": "v"}),
+    ("snapshot", {"id": "t3", "name": "before", "volume_id": "gone"}),
+    ("backup", {"id": "b", "name": "weekly", "volume_id": "v"}),
+    ("image member", {"image_id": "i", "member_id": "39983f"}),
+    ("image member", {"image_id": "i", "member_id": "gone"}),
+    ("port", {"id": "p", "name": "", "network_id": "gone", "project_id": "5dd122"}),
+]
+
+
+def test_where_what_joins_them_is_gone_or_a_name_is_not_enough(tmp_path: Path) -> None:
+    with Archive(tmp_path / "archive.db") as archive:
+        number = archive.begin("old")
+        archive.add(number, [Row.of(BY_NAME[kind], body) for kind, body in THINGS])
+        archive.end(number, [])
+        side = Side(archive, number, "old")
+        every = {row.id: say(thing(row)) for kind, _ in THINGS for row in side.all(kind).values()}
+        assert every == {
+            "5dd122": "project shop",
+            "39983f": "project guests",
+            "i": "image golden",
+            "v": "volume data",
+            "t1": "snapshot data:before",
+            "t2": "snapshot data:t2",
+            "t3": "snapshot before",
+            "b": "backup data:weekly",
+            "i/39983f": "image member golden/guests",
+            "i/gone": "image member golden/gone",
+            "p": "port p",
+        }
+        assert (name_of(side, "project", "39983f"), name_of(side, "project", "gone")) == ("guests", "gone")
+        assert called(side, side.all("volume")["v"]) == ""

@@ -201,12 +201,12 @@ def test_what_depends_on_a_thing(directory: Path) -> None:
     db = {
         "left server": ["db"],
         "left volume": ["db-data", "db-log", "db-root", "db-wal"],
-        "left snapshot": ["before-upgrade"],
+        "left snapshot": ["db-root:before-upgrade"],
     }
     assert left("volume/db-wal").items() >= db.items()
     assert left("server/db") == left("volume/db-wal") == left("volume/db-root")
-    assert left("volume/archive") == {"left volume": ["archive"], "left snapshot": ["year-1", "year-2"]}
-    assert left("snapshot/year-1") == {"left snapshot": ["year-1"]}
+    assert left("volume/archive") == {"left volume": ["archive"], "left snapshot": ["archive:year-1", "archive:year-2"]}
+    assert left("snapshot/year-1") == left("snapshot/archive:year-1") == {"left snapshot": ["archive:year-1"]}
     assert left("server/scratch").keys() == {"left server", "left port"}
     assert left("server group/apart") == {"left server group": ["apart"], "without server": ["fresh", "web-boot"]}
     assert left("QoS-policy/thin") == {
@@ -263,7 +263,7 @@ def test_verification_explains_what_is_made_without_it_and_nothing_else(director
         made = {f"{one.kind} {one.id}": one.id for one in move.planned if one.id != group.id}
         verifier = Verifier(old, new, made, set(), set(), left=left)
         found = [
-            (decision.kind, difference.field, say(difference.rule))
+            (decision.kind, difference.field, say(difference.why))
             for decision in left.applied(move.planned)
             if decision.kind in ("port", "security group")
             for difference in verifier.differences(decision)

@@ -127,7 +127,7 @@ def test_every_need_is_matched_or_left_open_with_the_reason() -> None:
         ("compute_zones", "zone-a"): ("nova", "the only one"),
         ("volume_zones", "nova"): ("nova", "same name"),
         ("networks", "public"): ("internet", "same CIDR"),
-        ("physical_networks", "phys"): (None, "no network on the new cloud uses one of that name"),
+        ("physical_networks", "phys"): (None, "no network or agent of the new cloud names it"),
     }
 
 
@@ -157,6 +157,36 @@ def test_what_is_written_counts_and_ids_mean_the_same() -> None:
     found = chosen(facts(), written)
     assert found["volume_types", "fast"] == ("nfs", "as written")
     assert found["networks", "public"] == ("n2", "as written")
+
+
+AGENTS: list[dict[str, Any]] = [
+    {"id": "a1", "agent_type": "Open vSwitch agent", "configurations": {"bridge_mappings": {"phys1": "br-1"}}},
+    {"id": "a2", "agent_type": "Linux bridge agent", "configurations": {"interface_mappings": {"phys2": "eth2"}}},
+    {"id": "a3", "agent_type": "NIC Switch agent", "configurations": {"device_mappings": {"phys3": ["ens3"]}}},
+    {"id": "a4", "agent_type": "OVN Controller agent", "configurations": {"bridge-mappings": "phys4:br-4,phys5:br-5"}},
+    {"id": "a5", "agent_type": "OVN Controller agent", "configurations": {"bridge-mappings": ""}},
+    {"id": "a6", "agent_type": "DHCP agent", "configurations": {}},
+]
+
+
+@pytest.mark.parametrize(
+    ("agents", "named", "told"),
+    [
+        (AGENTS, "phys3", None),
+        (AGENTS, "phys4", None),
+        (AGENTS, "phys9", "Named are: phys1, phys2, phys3, phys4, phys5."),
+        ([], "phys9", "None is named."),
+    ],
+)
+def test_a_physical_network_that_nothing_names_is_told(
+    agents: list[dict[str, Any]], named: str, told: str | None
+) -> None:
+    external, inner = OLD["network"]
+    found = facts({"network": [external, {**inner, "provider:network_type": "flat"}]}, {"network agent": agents})
+    written = mapfile.parse({"physical_networks": {"phys": named}})
+    draft = planner.make(found, mapfile.choose(found, written), Options(key="/key"), settings={})
+    details = [say(one.detail) for one in draft.plan.findings if "names it" in say(one.summary)]
+    assert [detail.partition(" Neutron")[0] for detail in details] == ([told] if told else [])
 
 
 def test_a_name_of_several_things_is_not_a_key() -> None:

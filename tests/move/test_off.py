@@ -84,6 +84,16 @@ def test_the_operator_says_that_a_server_is_off(work: Path) -> None:
     assert running(work) == ["s1", "s2", "s3"]
 
 
+def test_what_could_not_be_undone_is_tried_again_when_the_rollback_is_given_again(work: Path) -> None:
+    naru("-q", "move", "rollback", work, code=1)
+    naru("-q", "move", "rollback", work, code=1)  # the new cloud is silent still
+    assert running(work) == ["s2"]
+    for server in ("s1", "s3"):
+        (work.parent / f"silent {server}").unlink()
+    assert naru_json("-q", "move", "rollback", work)["state"] == "done"
+    assert running(work) == ["s1", "s2", "s3"]
+
+
 def test_a_server_is_named_clearly(work: Path) -> None:
     naru("-q", "move", "rollback", work, code=1)
     assert "several servers are called that" in naru("move", "rollback", work, "--off", "web", code=2).stderr

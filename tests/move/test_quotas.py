@@ -197,7 +197,7 @@ def test_no_limit_of_a_type_that_the_new_cloud_does_not_have_is_no_difference() 
     )
     verifier = Verifier(draft.facts.old, new, {"project p": "np"}, {"p"}, {"p"})
     found = list(verifier.differences(draft.decisions["volume quota", "p"]))
-    assert {one.field: bool(one.rule) for one in found} == dict.fromkeys(
+    assert {one.field: bool(one.why) for one in found} == dict.fromkeys(
         ("volumes_fast", "volumes_swift", "gigabytes_swift", "volumes_slow"), True
     )
 

@@ -7,7 +7,8 @@ import pytest
 
 from naru.errors import InputError
 from naru.move import copies
-from naru.move.steps.rate import RATE, controlled, rate, set_rate
+from naru.move.steps.rate import COPYING, RATE, controlled, rate, set_rate
+from naru.plan.kinds import KINDS, load
 
 pytestmark = pytest.mark.unit
 
@@ -61,3 +62,8 @@ def test_a_running_copy_goes_on_with_the_cap_of_before(tmp_path: Path) -> None:
     assert len(context.lines) == 1 and "the cap stays as it was" in context.lines[0]
     (tmp_path / RATE).write_text("4K")
     assert control.rate() == 2048
+
+
+def test_what_shares_the_cap_are_kinds_of_steps() -> None:
+    load(["naru.move.steps"])
+    assert set(COPYING) <= KINDS.by_name.keys()

@@ -270,11 +270,11 @@ def test_what_was_rolled_back_is_no_difference(work: Path) -> None:
     network = Decision("network", "n", "lan", "1", "create", "", step="network/n")
     told = [difference for decision in (user, network) for difference in verifier.differences(decision)]
     told_back = PROJECT_ROLLED_BACK()
-    assert {(found.field, found.rule) for found in told} == {("default_project_id", told_back), ("", told_back)}
+    assert {(found.field, found.why) for found in told} == {("default_project_id", told_back), ("", told_back)}
     joined = Decision("network", "n", "lan", "4", "create", "", step="share")
-    assert all(found.rule for found in verifier.differences(joined))
+    assert all(found.why for found in verifier.differences(joined))
     lost = Decision("network", "n", "lan", "4", "create", "", step="network/n")
-    assert [found.rule for found in verifier.differences(lost)] == [""]
+    assert [found.why for found in verifier.differences(lost)] == [""]
 
 
 def test_the_units_of_a_project_are_its_own_and_its_servers(work: Path) -> None:

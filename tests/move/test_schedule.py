@@ -12,7 +12,7 @@ from naru.move.windows import WORDS
 from naru.plan.journal import Journal
 from naru.plan.model import Plan
 from naru.plan.windows import schedule
-from naru.plan.windows.needs import Need
+from naru.plan.windows.needs import UnitNeed
 from naru.plan.windows.waves import waves
 
 pytestmark = pytest.mark.unit
@@ -44,7 +44,7 @@ def checked(
     now: datetime.datetime = NOW,
     **more: Any,
 ) -> list[list[str]]:
-    dependencies = [Need(*need, "port, network office", 1) for need in needs]
+    dependencies = [UnitNeed(*need, "port, network office", 1) for need in needs]
     return schedule.check(WORDS, file, schedule.load(WORDS, file), NAMES, dependencies, now=now, before=before, **more)
 
 

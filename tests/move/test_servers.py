@@ -33,9 +33,13 @@ def machine(identity: str, **more: Any) -> dict[str, Any]:
 
 
 def drafted(
-    servers: list[dict[str, Any]], old: dict[str, Any] | None = None, new: dict[str, Any] | None = None
+    servers: list[dict[str, Any]],
+    old: dict[str, Any] | None = None,
+    new: dict[str, Any] | None = None,
+    there: bool = True,
 ) -> Draft:
-    """What the rules make of these servers of one project; `old` and `new` are what else the clouds have."""
+    """What the rules make of these servers of one project; `old` and `new` are what else the clouds have, `there` says
+    whether the new one has the projects already."""
     things = {
         "project": [{"id": name, "name": name.upper(), "domain_id": "default"} for name in "pq"],
         "user": [{"id": MINA, "name": "mina", "domain_id": "default"}],
@@ -48,7 +52,10 @@ def drafted(
     chosen = {(one.need.section, one.need.row.id if one.need.row else one.need.key): one for one in choices}
     draft = Draft(facts, chosen, Plan(settings={}), Options("key"), BY_NAME)
     for project in facts.projects.values():
-        draft.match(project, f"new {project.id}", "")
+        if there:
+            draft.match(project, f"new {project.id}", "")
+        else:
+            draft.create(project, BY_NAME["project"].creation("new", {"name": project.name}))
     draft.match(facts.old.all("user")[MINA], "new mina", "")
     for volume in facts.old.all("volume").values():
         draft.match(volume, f"new {volume.id}", "")
@@ -302,6 +309,15 @@ def test_a_project_is_let_to_an_image_of_others_that_is_there(visibility: str, m
             "private",
         ]
         assert (shared.id, step.id) in draft.plan.edges
+
+
+@pytest.mark.parametrize("visibility", ["shared", "private"])
+def test_a_project_that_is_made_is_let_to_an_image_of_others(visibility: str) -> None:
+    there = {**DEBIAN, "owner": "theirs", "visibility": visibility}
+    members = [{"image_id": IMAGE, "member_id": "another", "status": "accepted"}]
+    draft = drafted([machine("v")], {"image": [OTHERS]}, {"image": [there], "image member": members}, there=False)
+    step = steps(draft)[f"image/{IMAGE} member p"]
+    assert step.args["requests"][0]["body"]["member"] == {"$ref": "project/p", "field": "id"}
 
 
 MAPPING = [{"source_type": "snapshot", "destination_type": "volume", "boot_index": 0, "snapshot_id": "s"}]

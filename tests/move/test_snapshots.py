@@ -222,7 +222,7 @@ def test_verification_compares_every_field(tmp_path: Path) -> None:
         decision = Decision("snapshot", "s", row.name, "p", "create", "", step="snapshot/s")
         found = list(Verifier(old, new, made, set(), set()).differences(decision))
         assert [one.field for one in found] == list(change), change
-        assert all(not one.rule for one in found)
+        assert all(not one.why for one in found)
 
 
 @pytest.mark.parametrize("state", ["waiting", "running", "failed", "skipped", "done"])

@@ -112,7 +112,9 @@ def test_messages_several_groups_and_what_a_step_is_about_come_back_too() -> Non
     again = planfile.parse(json.loads(json.dumps(planfile.dump(plan))))
     assert (again.title, again.steps, again.findings) == (plan.title, plan.steps, plan.findings)
     shown = text(again)
-    assert "Test move of demo\n" in shown and "  x: Test move of web-1\n    noop()  limits nova@new, disk\n" in shown
+    assert "Test move of demo\n" in shown
+    facts = "noop()  limits nova@new, disk  purpose start  concerns server 4711 web-1"
+    assert f"  x: Test move of web-1\n    {facts}\n" in shown
     assert "INFO: Test move of a finding\n    Test move of a hint\n" in shown
 
 

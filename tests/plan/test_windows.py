@@ -10,7 +10,7 @@ from naru.plan.journal import Journal
 from naru.plan.model import Plan
 from naru.plan.windows import schedule
 from naru.plan.windows.conductor import Conductor, GateChange
-from naru.plan.windows.needs import Need
+from naru.plan.windows.needs import UnitNeed
 from naru.plan.windows.phases import Phases, UnitProgress
 from naru.plan.windows.vocabulary import Vocabulary
 
@@ -47,7 +47,7 @@ def test_a_schedule_in_a_capabilitys_own_words(tmp_path: Path) -> None:
     file = tmp_path / "schedule.yaml"
     file.write_text(FILE)
     loaded = schedule.load(WORDS, file)
-    needs = [Need("1", "2", "its database", 1)]
+    needs = [UnitNeed("1", "2", "its database", 1)]
     ids = schedule.check(WORDS, file, loaded, NAMES, needs, now=NOW, before=None)
     assert ids == [["2"], ["1"]]
     with Journal.create(tmp_path / "work", Plan()) as journal:

@@ -71,7 +71,7 @@ def test_nothing_is_copied(run: Any) -> None:
     flattened = run("move.content.flatten")
     assert flattened["flattened"] and flattened["digest"] == checksum(source).digest
     assert points(source) == points(target) == []
-    undo = {"args": run.args}
+    undo = {"step": "s", "args": run.args}
     run("move.content.undo", result=done, **undo)
     assert identical(source, target)
 
@@ -80,7 +80,7 @@ def test_rolled_back(run: Any) -> None:
     source, target = run.places
     Writer(source, SIZE).change(20)
     done = run("move.content")
-    undo = {"args": run.args}
+    undo = {"step": "s", "args": run.args}
     for result in (done, None, {"way": "copy", "to": "n"}):
         run("move.content.undo", result=result, **undo)
         assert points(source) == points(target) == [] and not checksum(target).read

@@ -100,8 +100,9 @@ def _may_use(draft: Draft, server: Row, identity: str) -> None:
     mine = draft.ref("project", project) if decision.new else project
     if (project, identity) in usable.access or owner == mine or visibility in ("public", "community"):
         return
-    members = {one.body["member_id"]: one.body["status"] for one in side.by(MEMBER.name, "image_id", named)}
-    if decision.new and members.get(mine) == "accepted":
+    # a project that is made is known by a reference, and is nobody's member yet
+    members = [(one.body["member_id"], one.body["status"]) for one in side.by(MEMBER.name, "image_id", named)]
+    if decision.new and (mine, "accepted") in members:
         return
     new = draft.ref("project", project)
     here, shared = draft.ref(KIND.name, identity), f"{KIND.name}/{identity} shared"

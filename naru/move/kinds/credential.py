@@ -111,7 +111,7 @@ def ec2(context: Context) -> dict[str, Any]:
 def ec2_delete(context: Context) -> None:
     """Deletes the credential that a `move.ec2` made. Of one that did not come to its end, the access key says which;
     without that nothing is known that could be deleted."""
-    args, done = context.args["args"], context.args["result"]
+    args, done = context.undone.args, context.undone.result
     found = None if done else _found(context, args)
     made = done["id"] if done else found and identity(json.loads(found["blob"])["access"])
     if made:

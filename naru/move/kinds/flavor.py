@@ -9,6 +9,7 @@ from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move import showing
 from naru.move.accepts import compute
+from naru.move.called import name_of
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import Facts, Side
@@ -16,7 +17,6 @@ from naru.move.kind import Kind, Mapped
 from naru.move.kinds import texts
 from naru.move.kinds.rbac_policy import NO_PROJECT
 from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_but_case
-from naru.move.naming import name_of
 
 
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from naru.actions.request import Request
 from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move import showing
+from naru.move.called import name_of
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, own_text, thing
 from naru.move.facts import Facts
@@ -22,7 +23,6 @@ from naru.move.kinds import image_format
 from naru.move.kinds.flavor import MAY_USE
 from naru.move.kinds.rbac_policy import NO_PROJECT
 from naru.move.mapping import ABSENT, CREATE, LEAVE, Match, Need, Section, Use, of_others, same_name
-from naru.move.naming import name_of
 from naru.move.steps.images import MappedImage
 
 

@@ -15,7 +15,7 @@ from naru.messages import Text, message
 from naru.move import showing
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
-from naru.move.facts import Facts
+from naru.move.facts import Facts, Side
 from naru.move.kind import Kind
 from naru.move.kinds.neutron import make, policy
 from naru.move.mapping import ABSENT_BUT, Match, Need, Section, Use, known, of_others, same_name
@@ -135,13 +135,33 @@ SAME_NAME_WITHOUT = message(
 )
 SAME_PHYSICAL = message(
     "move.network.same_physical",
-    en="a network on the new cloud uses the same",
-    ko="새 클라우드의 다른 네트워크가 같은 물리 네트워크를 사용합니다",
+    en="the new cloud has one of that name",
+    ko="새 클라우드에 같은 이름의 물리 네트워크가 있습니다",
+)
+UNKNOWN_PHYSICAL = message(
+    "move.network.unknown_physical",
+    en="physical network {name}: no network or agent of {cloud} names it",
+    ko="물리 네트워크 {name}: {cloud}의 네트워크나 에이전트 중 그 이름을 쓰는 것이 없습니다",
+)
+KNOWN_PHYSICAL = message(
+    "move.network.known_physical",
+    en="Named are: {names:list}. Neutron refuses one that its configuration does not have.",
+    ko="쓰이는 이름: {names:list}. Neutron은 설정에 없는 물리 네트워크를 거부합니다.",
+)
+NONE_PHYSICAL = message(
+    "move.network.none_physical",
+    en="None is named. Neutron refuses one that its configuration does not have.",
+    ko="쓰이는 이름이 없습니다. Neutron은 설정에 없는 물리 네트워크를 거부합니다.",
+)
+CORRECT_PHYSICAL = message(
+    "move.network.correct_physical",
+    en="If it is misspelled, correct physical_networks in the map.",
+    ko="이름을 잘못 적었다면 맵의 physical_networks를 고치십시오.",
 )
 NO_PHYSICAL = message(
     "move.network.no_physical",
-    en="no network on the new cloud uses one of that name",
-    ko="새 클라우드에 그 이름의 물리 네트워크를 사용하는 네트워크가 없습니다",
+    en="no network or agent of the new cloud names it",
+    ko="새 클라우드의 네트워크나 에이전트 중 그 이름을 쓰는 것이 없습니다",
 )
 
 
@@ -196,8 +216,25 @@ def _physical_uses(facts: Facts) -> Iterator[Use]:
 
 
 def _physical_match(facts: Facts, need: Need) -> Match:
-    used = {row.body.get("provider:physical_network") for row in facts.new.all("network").values()} - {None}
-    return (need.key, SAME_PHYSICAL()) if need.key in used else (None, NO_PHYSICAL())
+    return (need.key, SAME_PHYSICAL()) if need.key in _physical(facts.new) else (None, NO_PHYSICAL())
+
+
+def _physical(side: Side) -> set[str]:
+    """The physical networks that anything of a cloud names: its networks, and its agents. There may be more: what
+    Neutron accepts stands in its configuration, which no API shows."""
+    found = {str(row.body["provider:physical_network"]) for row in side.all(KIND.name).values() if _lies_on(row)}
+    for agent in side.all("network agent").values():
+        told = agent.body.get("configurations") or {}
+        for name in ("bridge_mappings", "interface_mappings", "device_mappings"):  # Open vSwitch, Linux bridge, SR-IOV
+            found |= set(told.get(name) or ())
+        # OVN's is text, as in "physnet1:br-ex,physnet2:br-2"
+        pairs = str(told.get("bridge-mappings") or "").split(",")
+        found |= {name for name, colon, _ in (pair.strip().partition(":") for pair in pairs) if colon and name}
+    return found
+
+
+def _lies_on(row: Row) -> str:
+    return str(row.body.get("provider:physical_network") or "")
 
 
 SECTION = Section("networks", "network", "of others: external and shared ones", _uses, _match)
@@ -229,6 +266,7 @@ def mapped(draft: Draft) -> None:
 def networks(draft: Draft) -> None:
     """Networks of the projects. They get whatever segment the new cloud gives them, but VLAN and flat networks keep
     theirs where the map names the physical network."""
+    _check_physical(draft)
     for row in draft.facts.owned(KIND.name):
         if row.body.get("router:external"):
             continue  # the cloud's, by the map
@@ -251,6 +289,15 @@ def networks(draft: Draft) -> None:
     if mtus := draft.note(Untold).mtus:
         summary = MTU_UNKNOWN(cloud=draft.new, count=len(mtus), largest=max(mtus))
         draft.report("info", summary, detail=MTU_TRIED())
+
+
+def _check_physical(draft: Draft) -> None:
+    """What the map names and the new cloud does not may be misspelled: nothing tells what Neutron accepts."""
+    known = _physical(draft.facts.new)
+    wanted = {choice.target for (section, _), choice in draft.choices.items() if section == PHYSICAL.name}
+    for name in sorted(filter(None, wanted - known)):
+        detail = KNOWN_PHYSICAL(names=sorted(known)) if known else NONE_PHYSICAL()
+        draft.report("warning", UNKNOWN_PHYSICAL(name=name, cloud=draft.new), detail=detail, hint=CORRECT_PHYSICAL())
 
 
 # -- MTU

@@ -5,11 +5,11 @@ from typing import Any
 
 from naru.inventory.rows import Row
 from naru.messages import message
+from naru.move.called import name_of
 from naru.move.draft import Draft, kept
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
 from naru.move.kinds.neutron import make
-from naru.move.naming import name_of
 
 # type of object in a policy: kind of thing
 SHARED = {

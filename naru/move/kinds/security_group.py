@@ -229,7 +229,7 @@ def default_group(context: Context) -> dict[str, Any]:
 @step("move.default_group.delete", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=600)
 def default_group_delete(context: Context) -> None:
     """Deletes the default group if there was none before, which only an administrator may."""
-    args, done = context.args["args"], context.args["result"]
+    args, done = context.undone.args, context.undone.result
     if args["created"] and done:
         remove(context, cloud(context, args["cloud"]), "network", f"/security-groups/{done['id']}")
 

@@ -83,8 +83,8 @@ EXTENDED = message(
 )
 WITH_CONTENT = message(
     "move.title.snapshot",
-    en="{thing} of {volume}, with its content",
-    ko="{volume}의 {thing} 생성과 내용 복사",
+    en="{thing}, with its content",
+    ko="{thing} 생성과 내용 복사",
 )
 
 
@@ -187,7 +187,7 @@ def _snapshot(draft: Draft, row: Row, of: Row, before: list[str]) -> str:
         ),
         queue=draft.queue(of),
         changes=changes,
-        title=WITH_CONTENT(thing=thing(row), volume=thing(of)),
+        title=WITH_CONTENT(thing=thing(row)),
         after=after,
     )
     marked_in_metadata(draft, KIND, row, step)

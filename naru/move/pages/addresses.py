@@ -23,7 +23,7 @@ def blocks(part: Part) -> Iterator[Block]:
     rows = [
         (*thing(item), _addresses(difference.old), _addresses(difference.new))
         for item, difference in differing(part.items)
-        if difference.rule == NEW_ADDRESS()
+        if difference.why == NEW_ADDRESS()
     ]
     if rows:
         yield from (Heading(2, TITLE()), Paragraph(CHANGED(), tone="note"), table(("kind", "name", "old", "new"), rows))

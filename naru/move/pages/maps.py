@@ -45,7 +45,9 @@ def as_json(
 
 
 def _item(item: Item, projects: Set[str]) -> dict[str, Any]:
-    differences = tuple(replace(one, rule=say(one.rule)) for one in item.differences)
+    differences = tuple(
+        {"field": one.field, "old": one.old, "new": one.new, "rule": say(one.why)} for one in item.differences
+    )
     used_by = tuple(identity for identity in item.used_by if identity in projects)
     why, reason = say(item.why), say(item.reason)
-    return asdict(replace(item, why=why, reason=reason, differences=differences, used_by=used_by))
+    return {**asdict(replace(item, why=why, reason=reason, used_by=used_by)), "differences": differences}

@@ -68,7 +68,7 @@ def differing(items: Iterable[Item]) -> Iterator[tuple[Item, Difference]]:
 
 def unexplained(items: Iterable[Item]) -> list[tuple[Item, Difference]]:
     """Those differences that no rule explains."""
-    return [(item, difference) for item, difference in differing(items) if not difference.rule]
+    return [(item, difference) for item, difference in differing(items) if not difference.why]
 
 
 def standing(outcome: Outcome) -> list[Item]:

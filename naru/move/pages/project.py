@@ -298,12 +298,12 @@ DIFFERENCES_EACH = message("move.pages.project.differences_each", en="One by one
 
 def _differences(part: Part) -> Iterator[Block]:
     yield Heading(2, DIFFERENCES_TITLE())
-    found = [(item, difference) for item, difference in differing(part.items) if difference.rule]
+    found = [(item, difference) for item, difference in differing(part.items) if difference.why]
     if not found:
         yield Paragraph(DIFFERENCES_NONE())
         return
     yield Paragraph(DIFFERENCES())
-    rules = Counter((item.kind, difference.field, difference.rule) for item, difference in found)
+    rules = Counter((item.kind, difference.field, difference.why) for item, difference in found)
     if len(rules) < len(found):
         yield Paragraph(DIFFERENCES_RULES())
         counted = sorted(rules.items(), key=lambda pair: (-pair[1], *map(str, pair[0])))

@@ -152,7 +152,7 @@ def difference_table(found: Iterable[tuple[Item, Difference]], *, explained: boo
     rows = []
     for item, difference in sorted(found, key=lambda pair: (pair[0].kind, pair[0].name, pair[0].old_id, pair[1].field)):
         values = (_value(difference.old), _value(difference.new))
-        last = difference.rule if explained else code(item.new_id)
+        last = difference.why if explained else code(item.new_id)
         rows.append((*thing(item), code(difference.field), *values, last))
     return table(("kind", "name", "field", "old", "new", "rule" if explained else "new_id"), rows)
 

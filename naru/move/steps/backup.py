@@ -98,8 +98,8 @@ def backup(context: Context) -> dict[str, Any]:
 def backup_forget(context: Context) -> None:
     """Deletes the backup that a `move.backup` made, and what it left on the way on both clouds."""
     args = _args(context)
-    if context.args["result"] is None:  # Cinder deletes none that is still being made, which may take long
-        admin, find = cloud(context, args["cloud"]), resolve(args["find"], context.args.get("results") or {}, context)
+    if context.undone.result is None:  # Cinder deletes none that is still being made, which may take long
+        admin, find = cloud(context, args["cloud"]), resolve(args["find"], context.undone.results, context)
         for item in admin.items(SERVICE, url(find["path"]), find["collection"], args["version"]):
             if matches(item, find["where"]):
                 _ended(context, admin, item["id"], "creating")

@@ -77,7 +77,7 @@ def by_image(
 @step("move.volume_image.forget", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=1800.0)
 def volume_image_forget(context: Context) -> None:
     """Deletes what a `move.volume_image` left on the way; the content goes with the volume."""
-    args = context.args["args"]
+    args = context.undone.args
     forget(context, cloud(context, args["old"]), cloud(context, args["cloud"]), args["from"])
 
 
@@ -316,7 +316,7 @@ def _shelved(old: Cloud, server: str) -> dict[str, Any]:
 @step("move.root_content.forget", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=1800.0)
 def root_content_forget(context: Context) -> None:
     """Deletes the images that a `move.root_content` made on both clouds."""
-    args = context.args["args"]
+    args = context.undone.args
     for client in (cloud(context, args["old"]), cloud(context, args["cloud"])):
         for image in list(client.items("image", f"/images?name=naru-{args['from']}", "images")):
             remove(context, client, "image", f"/images/{image['id']}")

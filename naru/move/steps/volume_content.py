@@ -157,8 +157,8 @@ def _deadline_of_undo(args: Mapping[str, Any]) -> float:
 def locate_undo(context: Context) -> dict[str, Any]:
     """As `locate`, of the step that is undone. Raises NaruError when content is to be carried back and a server is not
     off."""
-    done, args = context.args["result"], context.args["args"]
-    to = done["to"] if done is not None else resolve(args["to"], context.args.get("results") or {}, context)
+    done, args = context.undone.result, context.undone.args
+    to = done["to"] if done is not None else resolve(args["to"], context.undone.results, context)
     args = {**args, "to": to}
     # what has not wholly arrived was used by nobody
     carry = bool(context.args.get("carry")) and done is not None

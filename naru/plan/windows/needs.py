@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, order=True)
-class Need:
+class UnitNeed:
     """`unit` needs `needs` (ids): `count` times for the same reason, `why` in words."""
 
     unit: str
@@ -19,7 +19,7 @@ class Need:
         return f"{names[self.unit]} needs {names[self.needs]}: {self.why}{times}"
 
 
-def needed(needs: Iterable[Need]) -> dict[str, set[str]]:
+def needed(needs: Iterable[UnitNeed]) -> dict[str, set[str]]:
     """By unit: those that it needs."""
     found: dict[str, set[str]] = {}
     for need in needs:

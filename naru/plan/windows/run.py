@@ -7,10 +7,9 @@ import datetime
 import glob
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Protocol, Self
 
 from naru.plan import control
 from naru.plan.errors import PlanError
@@ -18,7 +17,8 @@ from naru.plan.journal import Journal
 from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
 from naru.plan.windows.conductor import Conductor, UnitState
-from naru.plan.windows.phases import ROLLED_BACK, Phases, UnitProgress
+from naru.plan.windows.phases import ROLLED_BACK, Phases
+from naru.plan.windows.progress import ProgressReader
 from naru.text import duration
 
 TICK = 2.0
@@ -29,23 +29,6 @@ STOPPED = {"interrupted": 130, "paused": 3, "cancelled": 3}
 """States in which a run ends whatever the schedule says, and the exit codes."""
 WORDS = {0: "done", 1: "failed", 3: "held", 130: "interrupted"}
 """What the exit codes of a run say."""
-
-
-class ProgressReader(Protocol):
-    """Reads from a journal how far each unit is."""
-
-    @property
-    def gates(self) -> Mapping[tuple[str, str], str]:
-        """The gates' names by phase and unit."""
-
-    def read(self) -> dict[str, UnitProgress]:
-        """How far the units are now, all of one moment."""
-
-    def revision(self) -> int:
-        """A number that grows with whatever an operator does to the plan."""
-
-    def beside(self, journal: Journal) -> Self:
-        """The same, read by another connection to the same journal."""
 
 
 def passed(phases: Phases, progress: ProgressReader) -> set[str]:

@@ -19,7 +19,7 @@ import yaml
 from naru import yamlfile
 from naru.errors import InputError
 from naru.plan.journal import Journal
-from naru.plan.windows.needs import Need, needed, together
+from naru.plan.windows.needs import UnitNeed, needed, together
 from naru.plan.windows.vocabulary import Vocabulary
 
 FORMAT = 1
@@ -181,7 +181,7 @@ def check(
     file: Path,
     schedule: Schedule,
     names: Mapping[str, str],
-    needs: Sequence[Need],
+    needs: Sequence[UnitNeed],
     *,
     now: datetime.datetime,
     before: Schedule | None,
@@ -204,7 +204,7 @@ class _Check:
     words: Vocabulary
     schedule: Schedule
     names: Mapping[str, str]
-    needs: Sequence[Need]
+    needs: Sequence[UnitNeed]
     now: datetime.datetime
     before: Schedule | None
     passed: Collection[str]
