@@ -10,6 +10,7 @@ from typing import Any
 
 from cliff import columns, command, lister, show
 
+from naru.cli import directory
 from naru.errors import NaruError
 from naru.files import state_directory, write_whole
 from naru.messages import Message, Text, say
@@ -126,6 +127,7 @@ class Command(command.Command):
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         try:
+            directory.settle(parsed_args)
             return int(super().run(parsed_args) or 0) or self.exit_code
         except BrokenPipeError:
             raise

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from naru.cli.base import Command, Lines, Lister
+from naru.cli.directory import ANY, HERE, add_directory
 from naru.cloud.client import Cloud
 from naru.errors import InputError
 from naru.inventory.archive import Archive, Snapshot
@@ -27,16 +27,14 @@ from naru.inventory.rows import Row
 ARCHIVE = "archive.db"
 
 
-def add_archive(parser: argparse.ArgumentParser) -> None:
-    """The option that says which archive is meant."""
-    parser.add_argument(
-        "--work", metavar="DIR", help=f"the work directory with {ARCHIVE} ($NARU_WORK, or the current directory)"
-    )
+def add_archive(parser: argparse.ArgumentParser, current: str = HERE) -> None:
+    """The option that says which archive is meant: that of a work directory."""
+    add_directory(parser, positional=False, current=current)
 
 
 def archive_file(arguments: argparse.Namespace) -> Path:
     """The archive that --work means."""
-    return Path(arguments.work or os.environ.get("NARU_WORK") or ".") / ARCHIVE
+    return Path(arguments.work) / ARCHIVE
 
 
 @contextmanager
@@ -82,7 +80,7 @@ naru inventory old --nova-database nova-old.url
             metavar="FILE",
             help="a file with the URL of Nova's database: key pairs come from there",
         )
-        add_archive(parser)
+        add_archive(parser, current=ANY)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:

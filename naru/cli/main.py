@@ -32,6 +32,7 @@ COMMANDS: dict[str, str] = {
     "move downtime": "naru.cli.move_plan:DowntimeList",
     "move finalize": "naru.cli.move_plan:Finalize",
     "move handover": "naru.cli.move_report:Handover",
+    "move hooks": "naru.cli.move_hooks:Hooks",
     "move leave": "naru.cli.move_leave:Leave",
     "move map": "naru.cli.move:MapCommand",
     "move plan": "naru.cli.move_plan:PlanCommand",

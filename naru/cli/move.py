@@ -10,7 +10,8 @@ from cliff.columns import FormattableColumn
 from rich.console import Console
 
 from naru.cli.base import Lister
-from naru.cli.inventory import add_archive, archive_file
+from naru.cli.directory import NEVER, add_directory
+from naru.cli.inventory import archive_file
 from naru.errors import InputError
 from naru.inventory.database import Database
 from naru.messages import say
@@ -30,7 +31,7 @@ def add_projects(parser: argparse.ArgumentParser) -> None:
         metavar="CLOUD=FILE",
         help="a file with the URL of the old cloud's Nova database: key pairs come from there",
     )
-    add_archive(parser)
+    add_directory(parser, current=NEVER, optional=True)
 
 
 def clouds(arguments: argparse.Namespace) -> Clouds:

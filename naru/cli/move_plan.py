@@ -8,6 +8,7 @@ from typing import Any
 from cliff.columns import FormattableColumn
 
 from naru.cli.base import Lines, Lister, ShowOne, print_findings
+from naru.cli.directory import add_directory
 from naru.cli.move import add_projects, clouds, progress
 from naru.cli.move_view import MoveView
 from naru.cli.plan_run import fields
@@ -15,7 +16,7 @@ from naru.cli.plan_view import watch
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
 from naru.move import leave, mapfile, phases, planner, work
-from naru.move.downtime import standing
+from naru.move.downtime import hooks, standing
 from naru.move.left import Left
 from naru.move.rollback import rolled_back
 from naru.move.status import ROLLED_BACK, next_commands, off_lines, projects
@@ -25,8 +26,8 @@ from naru.work import keys
 
 
 def add_work(parser: argparse.ArgumentParser) -> None:
-    """The argument that says which move is meant."""
-    parser.add_argument("work", metavar="DIR", type=Path, help="the move's work directory")
+    """The arguments that say which move is meant, by its work directory."""
+    add_directory(parser, as_type=Path)
 
 
 def add_as_planned(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +92,7 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         if not arguments.work:
-            raise InputError("--work is missing", hint="Name a directory for this move, e.g. --work work/hanok.")
+            raise InputError("the work directory is missing", hint="Name one for this move, e.g. --work work/hanok.")
         with progress() as show:
             draft = phases.plan(
                 clouds(arguments),
@@ -356,7 +357,7 @@ class DowntimeList(Lister):
     this waits for: other servers' stops, content, addresses, the limits of both clouds. The expected time is that of
     all projects cut over at once. The measured one in parts: the stop, until the old cloud says that it is off;
     content, until its volumes are there and compared; wait, for addresses and others; start, until the new cloud says
-    that it runs.
+    that it runs. Beside it: what hooks took before the stop and after the start.
     """
 
     examples = """
@@ -375,6 +376,7 @@ naru move downtime work/hanok --sort-column expected
         with move.journal() as journal:
             back = rolled_back(journal, move.projects)
         projects = {decision.id: decision.project for decision in move.decisions if decision.kind == "server"}
+        told = hooks(move)
         rows = [
             (
                 found.server_name,
@@ -385,8 +387,9 @@ naru move downtime work/hanok --sort-column expected
                 found.stopped_at,
                 found.started_at,
                 *found.parts,
+                told.get(found.server_old_id),
             )
             for found in standing(move, back)
         ]
         shown = ("server", "old id", "project", "expected", "measured", "stopped", "started")
-        return (*shown, "stop", "content", "wait", "start"), rows
+        return (*shown, "stop", "content", "wait", "start", "hooks"), rows

@@ -1,7 +1,8 @@
 """`naru move sync|rate`: content copied ahead while the old servers run, and how fast."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,7 @@ naru move rate work/hanok
             metavar="RATE",
             help="bytes a second, like 80M or 1.5G; none for no cap",
         )
+        parser.set_defaults(settle=_one_word(parser.get_default("settle")))
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
@@ -105,6 +107,19 @@ naru move rate work/hanok
         if arguments.rate is not None:
             rate.set_rate(directory, arguments.rate or None)
         return ("bytes a second",), (rate.rate(directory),)
+
+
+def _one_word(settle: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
+    """A single word that is a rate, and no directory, is the rate."""
+
+    def read(arguments: argparse.Namespace) -> None:
+        word = arguments.directory
+        if word and arguments.rate is None and not Path(word).exists():
+            with contextlib.suppress(ValueError):
+                arguments.rate, arguments.directory = _cap(word), None
+        settle(arguments)
+
+    return read
 
 
 def _cap(text: str) -> float:

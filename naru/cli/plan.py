@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from naru.cli.base import Command, Lister
+from naru.cli.directory import ANY, HERE, JOURNAL, add_directory, demanded
 from naru.plan import planfile, rollback, timings
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
@@ -18,20 +18,15 @@ from naru.plan.model import STATES, Plan
 from naru.plan.queries import reading
 from naru.plan.text import diff, text
 
-WORK = "NARU_WORK"
 
-
-def add_work(parser: argparse.ArgumentParser, *, positional: bool = True) -> None:
-    """Adds the work directory: `--work DIR`, or as the only argument of commands that have no other."""
-    here = f"the work directory, or the journal's URL (default: ${WORK}, or the current directory)"
-    if positional:
-        parser.add_argument("directory", nargs="?", metavar="DIR", help=here)
-    parser.add_argument("--work", metavar="DIR", help=argparse.SUPPRESS if positional else here)
+def add_work(parser: argparse.ArgumentParser, *, positional: bool = True, current: str = HERE) -> None:
+    """Adds the work directory: as the argument of commands that have no other, and `--work DIR`."""
+    add_directory(parser, positional=positional, what=JOURNAL, current=current)
 
 
 def where(parsed_args: argparse.Namespace) -> str:
     """The journal a command line means."""
-    return getattr(parsed_args, "directory", None) or parsed_args.work or os.environ.get(WORK) or "."
+    return str(parsed_args.work)
 
 
 def moment(seconds: float | None) -> str:
@@ -58,7 +53,7 @@ naru plan create move.yaml --work work/demo --rehearsal work/try-1 --rehearsal w
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("file", metavar="FILE", type=Path, help="the plan, in YAML or JSON")
-        add_work(parser, positional=False)
+        add_work(parser, positional=False, current=ANY)
         parser.add_argument(
             "--rehearsal",
             metavar="DIR",
@@ -255,8 +250,8 @@ naru plan timings work/try-1 work/try-2 work/try-3 --by unit
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("directories", nargs="*", metavar="DIR", help="work directories (default: the current one)")
-        parser.add_argument("--work", metavar="DIR", help=argparse.SUPPRESS)
+        parser.add_argument("directories", nargs="*", metavar="DIR", help="one or more, in place of --work")
+        add_directory(parser, positional=False, what=JOURNAL, optional=True)
         parser.add_argument(
             "--by",
             choices=("kind", "unit", "step", "whole", "path"),
@@ -266,7 +261,7 @@ naru plan timings work/try-1 work/try-2 work/try-3 --by unit
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        sources = parsed_args.directories or [where(parsed_args)]
+        sources = parsed_args.directories or [demanded(parsed_args)]
         runs = [timings.of_directory(source) for source in sources]
         by: str = parsed_args.by
         if by == "path":

@@ -15,6 +15,7 @@ from typing import Any
 from blake3 import blake3
 
 from naru.cli.base import RATE, Lines, ShowOne
+from naru.cli.directory import ANY, add_directory
 from naru.cli.volume import POINT, add_location, typed_point
 from naru.errors import InputError
 from naru.volumes.control import Control
@@ -32,17 +33,12 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
     add_location(parser, "source", "rbd:..., file:... or qcow2:...; see naru volume where --help")
     add_location(parser, "target", "the same; it has to exist")
     parser.add_argument("--rate", type=RATE, metavar="BYTES", help="a cap in bytes of data a second, like 80M")
-    parser.add_argument(
-        "--work",
-        metavar="DIR",
-        help="the work directory; the state is kept in it ($NARU_WORK, or the current directory)",
-    )
+    add_directory(parser, positional=False, what="the work directory, which keeps the state", current=ANY)
 
 
 def _state(arguments: argparse.Namespace, source: Location, target: Location) -> Path:
     """Where the state of this pair is."""
-    work = Path(arguments.work or os.environ.get("NARU_WORK") or ".")
-    return work / "volumes" / blake3(f"{source} {target}".encode()).hexdigest(16)
+    return Path(arguments.work) / "volumes" / blake3(f"{source} {target}".encode()).hexdigest(16)
 
 
 @contextmanager

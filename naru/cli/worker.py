@@ -3,6 +3,7 @@
 import argparse
 
 from naru.cli.base import Command
+from naru.cli.directory import add_directory
 from naru.cli.plan import where
 from naru.plan.errors import PlanInputError
 from naru.plan.run import workers
@@ -36,11 +37,7 @@ naru worker --queue storage-new --queue storage-old --concurrency 4
             help="a queue to run steps of (repeatable); --place is its older name",
         )
         parser.add_argument("--concurrency", metavar="N", type=int, default=1, help="steps at once (default: 1)")
-        parser.add_argument(
-            "--work",
-            metavar="URL",
-            help="the database's URL, or a work directory with a journal there (default: $NARU_WORK)",
-        )
+        add_directory(parser, positional=False, what="the database's URL, or a work directory with a journal there")
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> None:

@@ -1,5 +1,6 @@
 """The window, the end of preparing before it, and the end of the move after it: steps behind gates, a set a project."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,13 @@ from naru.actions.call import Final
 from naru.actions.request import Request
 from naru.inventory.rows import Row
 from naru.messages import message
-from naru.move import acting, marks, purposes
+from naru.move import acting, marks, moments, purposes
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import boots_from_volume
 from naru.move.kinds import floating_ip, port, quota, router, server, volume
 from naru.move.off import Off
+from naru.move.steps import hook
 from naru.move.steps.by_image import BOOT_IMAGES, VOLUME, RootContent, VolumeImage, disk_properties
 from naru.move.steps.volume_content import Compared, End, Flatten, Kept, VolumeContent
 from naru.move.switching import Servers, Start, Stop
@@ -42,6 +44,7 @@ PROOFS = message(
     en="keep the proofs of the content of {count} volumes in the archive",
     ko="볼륨 {count}개의 내용 비교 결과를 아카이브에 보관",
 )
+HOOKS = message("move.title.hooks", en="hooks {moment}: {thing}", ko="훅 {moment}: {thing}")
 NO_REIMAGE = message(
     "move.content.no_reimage",
     en="the Cinder of {cloud} cannot write an image into a volume: that needs microversion {version}",
@@ -76,6 +79,8 @@ BY_IMAGE = message(
 COMPUTE = "compute"
 SECONDS = 10.0
 """What a server is expected to take to stop or start."""
+HOOK_SECONDS = 0.1
+"""What a step for hooks takes when there are none."""
 
 
 def gate(draft: Draft, phase: str, project: str) -> str:
@@ -104,23 +109,65 @@ def cut_over(draft: Draft) -> None:
         begin = draft.milestone(
             *(f"cutover {project}", project, CUT_OVER(project=row.name)), gate=name, purpose=purposes.CUTOVER
         )
-        servers = [row for row in draft.facts.owned(server.KIND.name, project) if _moved(draft, row)]
-        found = _found(draft, row, servers, begin) if servers else begin
-        stopped = {row.id: _stop(draft, row, found) for row in servers}
-        arrived = _contents(draft, project, begin, stopped)
-        off = Off(begin, stopped)
+        told = _hooks(draft, row, moments.BEFORE_CUTOVER, moments.AFTER_ROLLBACK, purposes.TELL_CUTOVER, [begin])
+        # both, since after a rollback of one that waits for little (see WAITS) the other still waits for everything
+        begun = [begin, told]
+        servers = [one for one in draft.facts.owned(server.KIND.name, project) if _moved(draft, one)]
+        found = _found(draft, row, servers, begun) if servers else ""
+        stopped = {one.id: _stop(draft, one, begun, found) for one in servers}
+        arrived = _contents(draft, project, begun, stopped)
+        off = Off(begun, stopped)
         floating_ip.change_over(draft, project, off)
         active = port.activate(draft, project, off)
-        for row in servers:
-            _start(draft, row, arrived[row.id], active)
-        _kept(draft, project, begin)
+        for one in servers:
+            _start(draft, one, arrived[one.id], active)
+        _kept(draft, project, begun)
+        _hooks(draft, row, moments.AFTER_CUTOVER, "", purposes.TELL_CUT_OVER, draft.so_far(project))
+
+
+def _hooks(
+    draft: Draft,
+    row: Row,
+    moment: str,
+    back: str,
+    purpose: str,
+    after: Iterable[str],
+    ran: Mapping[str, Any] | None = None,
+) -> str:
+    """The step that runs the operator's hooks of a moment of a project or of a server, and in a rollback those of
+    the moment `back`. Of a server that did not run, by what another step has found (`ran`), nobody is told."""
+    of_server = row.kind == server.KIND.name
+    project = draft.facts.projects[row.project] if of_server else row
+    known = draft.ref("project", project.id)
+    more: dict[str, Any] = {}
+    if of_server:
+        more = {"server": hook.server(row), "ran": ran, "runs": server.runs(row)}
+    return draft.step(
+        f"{moment} {row.kind}/{row.id}",
+        hook.Hooks(
+            cloud=draft.new,
+            service=hook.Hooks.limit_group,
+            directory=draft.options.directory,
+            moment=moment,
+            back=back,
+            project=hook.Told(name=project.name, old_id=project.id, new_id=known if isinstance(known, str) else ""),
+            **more,
+        ),
+        HOOKS(moment=moment, thing=thing(row)),
+        about=row,
+        purpose=purpose,
+        project=project.id,
+        unit=server.unit(row) if of_server else "",
+        after=after,
+        estimate=HOOK_SECONDS,
+    )
 
 
 def _moved(draft: Draft, row: Row) -> bool:
     return draft.ref(server.KIND.name, row.id) is not None
 
 
-def _found(draft: Draft, project: Row, servers: list[Row], after: str) -> str:
+def _found(draft: Draft, project: Row, servers: list[Row], after: list[str]) -> str:
     """Looks which of the project's old servers run: those are stopped, and started on the new cloud."""
     return draft.step(
         f"servers {project.id}",
@@ -128,19 +175,21 @@ def _found(draft: Draft, project: Row, servers: list[Row], after: str) -> str:
         FOUND(project=project.name),
         about=project,
         project=project.id,
-        after=[after],
+        after=after,
     )
 
 
-def _stop(draft: Draft, row: Row, found: str) -> str:
+def _stop(draft: Draft, row: Row, begun: list[str], found: str) -> str:
     """Stops the old server, if it runs by then; others are still, whatever they are called."""
+    ran = ref(found, f"ran.{row.id}")
+    told = _hooks(draft, row, moments.BEFORE_STOP, moments.AFTER_BACK, purposes.TELL_STOP, begun, ran)
     return draft.step(
         _stop_step(row),
         Stop(
             cloud=draft.old,
             service=COMPUTE,
             server=row.id,
-            ran=ref(found, f"ran.{row.id}"),
+            ran=ran,
             runs=server.runs(row),
         ),
         STOP_OLD(thing=thing(row)),
@@ -148,7 +197,7 @@ def _stop(draft: Draft, row: Row, found: str) -> str:
         purpose=purposes.STOP,
         project=row.project,
         unit=server.unit(row),
-        after=[found],
+        after=[*begun, told],
         estimate=SECONDS if server.runs(row) else 0.0,
     )
 
@@ -163,7 +212,7 @@ def _start(draft: Draft, row: Row, after: list[str], active: dict[str, str]) -> 
     It does not wait for floating IPs and gateways, which no guest knows of: they are changed over while it boots. Its
     own ports on a shared network it needs, or it would boot without them."""
     own = [active[one.id] for one in server.nics(draft.facts.old, row) if one.id in active]
-    draft.step(
+    started = draft.step(
         _start_step(row),
         Start(
             cloud=draft.new,
@@ -180,6 +229,7 @@ def _start(draft: Draft, row: Row, after: list[str], active: dict[str, str]) -> 
         after=[*after, *own],
         estimate=SECONDS if server.runs(row) else 0.0,
     )
+    _hooks(draft, row, moments.AFTER_START, moments.BEFORE_BACK, purposes.TELL_RUNS, [started], ref(started, "ran"))
 
 
 def _start_step(row: Row) -> str:
@@ -189,21 +239,21 @@ def _start_step(row: Row) -> str:
 # -- content
 
 
-def _contents(draft: Draft, project: str, begin: str, stopped: dict[str, str]) -> dict[str, list[str]]:
+def _contents(draft: Draft, project: str, begun: list[str], stopped: dict[str, str]) -> dict[str, list[str]]:
     """The steps that carry content; by server, those that it waits for."""
     arrived: dict[str, list[str]] = {identity: [step] for identity, step in stopped.items()}
     for row in draft.facts.owned(volume.KIND.name, project):
         if draft.ref(volume.KIND.name, row.id) is None:
             continue
         servers = [identity for identity in volume.holders(draft.facts.old, row) if identity in stopped]
-        step = _content(draft, row, [begin, *(stopped[identity] for identity in servers)])
+        step = _content(draft, row, [*begun, *(stopped[identity] for identity in servers)])
         for identity in servers:
             arrived[identity].append(step)
     for row in draft.facts.owned(server.KIND.name, project):
         if row.id in stopped and not boots_from_volume(draft.facts.old, row):
             identity = row.body["image"]["id"]
             image = draft.facts.old.all("image").get(identity)
-            arrived[row.id].append(_root(draft, row, stopped[row.id], image))
+            arrived[row.id].append(_root(draft, row, [*begun, stopped[row.id]], image))
             draft.change(row, FieldChange("image", identity, "an image of its disk", BY_IMAGE()))
     return arrived
 
@@ -259,7 +309,7 @@ def _content_step(row: Row) -> str:
     return f"content volume/{row.id}"
 
 
-def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
+def _root(draft: Draft, row: Row, after: list[str], image: Row | None) -> str:
     """The step that carries a server's own disk, with what the image that it was booted from says of it."""
     body: dict[str, Any] = image.body if image else {}
     kept = disk_properties(body)
@@ -282,11 +332,11 @@ def _root(draft: Draft, row: Row, after: str, image: Row | None) -> str:
         purpose=purposes.ROOT_CONTENT,
         project=row.project,
         unit=server.unit(row),
-        after=[after],
+        after=after,
     )
 
 
-def _kept(draft: Draft, project: str, begin: str) -> None:
+def _kept(draft: Draft, project: str, begun: list[str]) -> None:
     """The step that keeps in the archive what comparisons of volumes' content have found; no server waits for it."""
     if volumes := _carried(draft, project):
         copies = [volume.copy_action(draft, row, VolumeContent) for row in volumes]
@@ -300,7 +350,7 @@ def _kept(draft: Draft, project: str, begin: str) -> None:
             ),
             PROOFS(count=len(volumes)),
             project=project,
-            after=[begin, *map(_content_step, volumes)],
+            after=[*begun, *map(_content_step, volumes)],
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from naru.messages import lines, message
 from naru.move.draft import Draft
 from naru.move.outcome import PARTS, Downtime
-from naru.move.purposes import CONTENT, ROOT_CONTENT, START, STOP
+from naru.move.purposes import CONTENT, ROOT_CONTENT, START, STOP, TELL_RUNS, TELL_STOP
 from naru.move.work import Work
 from naru.plan.forecast import forecast
 from naru.plan.model import Plan
@@ -113,6 +113,16 @@ def downtimes(work: Work) -> list[Downtime]:
 def _ran(steps: Collection[StepRow]) -> list[StepRow]:
     """Those of the steps that stopped or started a server, and did not only find that there is nothing to do."""
     return [step for step in steps if (step.result or {}).get("ran", True)]
+
+
+def hooks(work: Work) -> dict[str, float]:
+    """By server (old id): the seconds that the operator's hooks took before its stop and after its start, so far."""
+    found: dict[str, float] = {}
+    with work.journal() as journal, reading(journal) as now:
+        for step in now.steps(purpose=(TELL_STOP, TELL_RUNS), result=True):
+            for one in (step.result or {}).get("hooks", ()):
+                found[step.about_id] = found.get(step.about_id, 0.0) + one["seconds"]
+    return found
 
 
 def _parts(now: JournalView, starts: Collection[StepRow], stopped: Mapping[str, float]) -> dict[str, dict[str, float]]:

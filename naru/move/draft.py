@@ -50,9 +50,11 @@ FLATTENS = "flattens"
 """The limit group of steps that make clones independent after a window: hours that no other window may wait for."""
 POINTS = "points"
 """The limit group of steps that make the points of a round of copying ahead: a request of a storage each."""
+HOOKS = "hooks"
+"""The limit group of steps that run the operator's hooks."""
 LIMITS = {
     **{"identity": 4, "compute": 6, "block-storage": 4, "image": 2, "network": 4},
-    **{COPIES: 4, FLATTENS: 2, POINTS: 8, power.GROUP: 16},
+    **{COPIES: 4, FLATTENS: 2, POINTS: 8, power.GROUP: 16, HOOKS: 8},
 }
 
 

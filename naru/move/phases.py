@@ -16,8 +16,10 @@ from naru.move import (
     gates,
     handover,
     hold,
+    hooks,
     leave,
     mapfile,
+    moments,
     pages,
     planner,
     reading,
@@ -42,6 +44,7 @@ from naru.plan.kinds import load
 from naru.plan.model import COMMANDS
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status
+from naru.plan.status import status as status_of
 from naru.plan.windows import run as schedule_run
 from naru.plan.windows import schedule as schedules
 from naru.plan.windows.conductor import AgendaRow, Conductor, UnitState
@@ -140,7 +143,8 @@ def finalize(
         else:
             verified.check(move, journal, chosen, terminal.say)
         freshness.check(PHASES.end, move, chosen, terminal, as_planned=as_planned)
-        return leave.to_its_end(move, journal, terminal, scope)
+        with hooks.around(move, journal, PHASES.end, chosen, terminal) as ended:
+            return ended(leave.to_its_end(move, journal, terminal, scope))
 
 
 def _run(
@@ -151,7 +155,8 @@ def _run(
         chosen = move.chosen(projects)
         scope = gates.scope(phase, move, journal, chosen, alone=alone)
         freshness.check(phase, move, chosen, terminal, as_planned=as_planned)
-        state = leave.to_its_end(move, journal, terminal, scope)
+        with hooks.around(move, journal, phase, chosen, terminal) as ended:
+            state = ended(leave.to_its_end(move, journal, terminal, scope))
     if state.state == "failed":
         again = f"naru move {phase} {move.arguments(move.chosen(projects))}"
         terminal.say(
@@ -220,8 +225,11 @@ def roll_back(
             terminal.warn(f"too late for {step}: not carried back")
         for server in rollback.take_for_off(move, journal, off):
             terminal.say(f"{server} is taken for off on the new cloud")
-        with rollback.telling_who_waits(move, terminal):
-            state = run(journal, terminal, undoing=True)
+        with (
+            hooks.around(move, journal, moments.ROLLBACK, chosen, terminal) as ended,
+            rollback.telling_who_waits(move, terminal),
+        ):
+            state = ended(run(journal, terminal, undoing=True))
     _warn_of_off(move, terminal)
     return state
 
@@ -263,11 +271,13 @@ def scheduled(
         schedules.remember(journal, schedule)
         ends, begins = verified.Watch(move, terminal), freshness.Watch(move, terminal, as_planned=as_planned)
         may_begin = functools.partial(begins.may_begin, PHASES.window)
-        code, states = schedule_run.ScheduledRun(
-            *(journal, progress, conductor, terminal, ends.may_end, may_begin)
-        ).run()
-        if code in (0, 1):
-            leave.afterwards(move, journal, terminal)
+        with hooks.around(move, journal, moments.RUN, (), terminal) as ended:
+            code, states = schedule_run.ScheduledRun(
+                *(journal, progress, conductor, terminal, ends.may_end, may_begin)
+            ).run()
+            if code in (0, 1):
+                leave.afterwards(move, journal, terminal)
+            ended(status_of(journal)._replace(state=schedule_run.WORDS[code]))
         return code, states
 
 

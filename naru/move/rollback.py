@@ -10,7 +10,19 @@ from contextlib import contextmanager
 from naru.errors import InputError, NaruError
 from naru.messages import say
 from naru.move.draft import CLOUD
-from naru.move.purposes import CONTENT, END, MAKE, RELEASE, ROOT_CONTENT, START, STOP, TAKE
+from naru.move.purposes import (
+    CONTENT,
+    END,
+    MAKE,
+    RELEASE,
+    ROOT_CONTENT,
+    START,
+    STOP,
+    TAKE,
+    TELL_CUTOVER,
+    TELL_RUNS,
+    TELL_STOP,
+)
 from naru.move.steps.volume_content import CARRY, UNDO_CONTENT
 from naru.move.work import Work
 from naru.plan import control, rollback
@@ -20,9 +32,14 @@ from naru.plan.model import UNDO_LEFT
 from naru.plan.queries import StepRow, reading
 from naru.plan.run import Terminal, beside
 
-WAITS = {STOP: (START,), START: (), RELEASE: (RELEASE, TAKE, MAKE), TAKE: (TAKE, MAKE)}
+WAITS = {
+    **{STOP: (START,), START: (TELL_RUNS,), RELEASE: (RELEASE, TAKE, MAKE), TAKE: (TAKE, MAKE)},
+    **{TELL_RUNS: (), TELL_STOP: (STOP,), TELL_CUTOVER: (STOP, TELL_STOP, RELEASE)},
+}
 """Users get their service back first. An old server is started as soon as the new one is off, and for its data, when
-that is carried back; an address returns as soon as the new cloud does not answer at it. Nothing else is waited for."""
+that is carried back; an address returns as soon as the new cloud does not answer at it. Nothing else is waited for, but
+for the operator's hooks before a new server is stopped: they have a deadline, and cannot fail. Hooks are told that a
+server, or a project, is back when it is."""
 
 LOOK = 2.0
 """Seconds between two looks at who waits."""

@@ -8,7 +8,7 @@ from typing import Literal
 from naru.messages import Text, message
 from naru.move.decisions import Decision
 from naru.move.outcome import Failure, UnfinishedPhase
-from naru.move.purposes import CUTOVER, END, FINALIZE
+from naru.move.purposes import CUTOVER, END, FINALIZE, TELL
 from naru.move.rollback import units
 from naru.move.windows import PHASES
 from naru.move.work import Work
@@ -100,7 +100,7 @@ class Standings:
         found: dict[tuple[str, str], list[tuple[str, Text]]] = {}
         for name, reason in self._reasons.items():
             step = self._steps.get(name)
-            if step is not None and step.about:
+            if step is not None and step.about and step.purpose not in TELL:
                 told = (step.purpose or step.id, SKIPPED(reason=reason))
                 found.setdefault((step.about.kind, step.about.id), []).append(told)
         return found

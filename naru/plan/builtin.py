@@ -1,29 +1,20 @@
 """Kinds that every plan may use, enough for a plan written by hand: `noop`, `barrier`, `sleep`, `command`."""
 
-import contextlib
-import json
 import os
 import signal
-import socket
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from naru.plan import supervisor
 from naru.plan.arguments import Arguments, Undo
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, PlanInputError
 from naru.plan.kinds import Retry, step
 from naru.plan.model import BARRIER
-
-OUTPUT = 4096
-"""Bytes of a command's output, from its end, that its result keeps."""
-_SUPERVISOR = supervisor.__file__
+from naru.plan.program import run_program
 
 
 class Nothing(Arguments):
@@ -111,56 +102,6 @@ def _run(context: Context, args: Mapping[str, Any], argv: Any) -> tuple[int, str
         raise PlanInputError(f"step {context.id}: a command is a list of texts, not {argv!r}")
     environment = os.environ | {name: context.secret(source) for name, source in args.get("env", {}).items()}
     context.log(subprocess.list2cmdline(argv))
-    # a file and not a pipe: what is written to it is read when all is over
-    with tempfile.TemporaryFile() as output:
-        ours, theirs = socket.socketpair()
-        with ours, theirs:
-            try:
-                process = subprocess.Popen(
-                    # without the environment's wishes and site packages: the program's environment is not its own
-                    [sys.executable, "-I", "-S", _SUPERVISOR, *argv],
-                    stdin=theirs.fileno(),
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    cwd=args.get("cwd"),
-                    env=environment,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise PlanError(f"{argv[0]} cannot be run", detail=str(error)) from None
-            theirs.close()
-            answer = _wait(context, process, ours)
-        if "error" in answer:
-            raise PlanError(f"{argv[0]} cannot be run", detail=answer["error"])
-        output.seek(max(0, output.seek(0, os.SEEK_END) - OUTPUT))
-        return int(answer["code"]), output.read().decode(errors="replace").strip()
-
-
-def _wait(context: Context, process: "subprocess.Popen[bytes]", control: socket.socket) -> dict[str, Any]:
-    """The supervisor's last words, as data. It, and all that it started, has ended when this returns or raises."""
-    said = b""
-    control.settimeout(0.1)
-    try:
-        while True:
-            try:
-                more = control.recv(4096)
-            except TimeoutError:
-                context.check()
-                continue
-            if not more:
-                break
-            said += more
-    finally:
-        # immediately when it has said all; when the step is to stop, it ends the program first
-        with contextlib.suppress(OSError):
-            control.shutdown(socket.SHUT_WR)
-        try:
-            process.wait(timeout=2 * supervisor.PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    if not said:
-        # somebody killed it
-        return {"code": process.returncode}
-    answer: dict[str, Any] = json.loads(said)
-    return answer
+    code, output = run_program(argv, check=context.check, env=environment, cwd=args.get("cwd"))
+    assert code is not None  # its deadline is the step's
+    return code, output

@@ -104,6 +104,16 @@ class EventRow(NamedTuple):
     detail: str
 
 
+class Failure(NamedTuple):
+    """A step that failed and is not tried again by itself: the number of the event, when, and the parts of the error
+    (`summary`, `detail`, `hint`)."""
+
+    event: int
+    at: float
+    step: StepRow
+    error: Mapping[str, str]
+
+
 @contextmanager
 def reading(journal: Journal) -> Iterator["JournalView"]:
     """The journal at this moment. It holds up nobody."""
@@ -251,6 +261,22 @@ class JournalView:
     def events(self, *, step: str | None = None, last: int | None = None) -> list[EventRow]:
         """The events, oldest first: of one step (its id) or of all, all of it or the last so many."""
         return self._happened(_events, [_events.c.what, _events.c.detail], step, last)
+
+    def last_event(self) -> int:
+        """The number of the newest event; 0 for none."""
+        return int(self._connection.execute(select(func.max(_events.c.id))).scalar_one() or 0)
+
+    def last_run(self) -> int:
+        """The number of the newest run; 0 for none."""
+        return int(self._connection.execute(select(func.max(schema.runs.c.id))).scalar_one() or 0)
+
+    def failures(self, since: int) -> list[Failure]:
+        """What failed since the event of that number, oldest first."""
+        query = _select(_events.c.id.label("event"), _events.c.at, _events.c.detail)
+        query = query.join_from(_events, _steps, _steps.c.n == _events.c.step)
+        query = query.where(_events.c.id > since, _events.c.what == Event.FAILED.value).order_by(_events.c.id)
+        rows = self._connection.execute(query)
+        return [Failure(row.event, row.at, _row(row), json.loads(row.detail or "{}")) for row in rows]
 
     def requests(self, *, step: str | None = None, last: int | None = None) -> list[EventRow]:
         """The literal requests and commands that steps recorded; see `events`. `what` is `sent`, with the id that the

@@ -1,8 +1,8 @@
 """Runs one program, and ends it with everything that it started: beside the executor, as a process of its own.
 
-Run as a file, with the program's words as its arguments and a socket as its standard input. What it starts is this
-process's to end, however it has detached itself: orphans come to it (Linux: a child subreaper) and not to init. It ends
-all of them
+Run as a file, with a socket as its standard input. Its arguments are the number of the open file that is the program's
+standard input, and the program's words. What it starts is this process's to end, however it has detached itself:
+orphans come to it (Linux: a child subreaper) and not to init. It ends all of them
 
 - when the program has ended: what that left in the background would be nobody's;
 - when the other end of the socket is closed or shut down: the step was asked to stop, or the executor died, be it by
@@ -30,6 +30,7 @@ PATIENCE = 10.0
 
 
 def main(argv: list[str]) -> None:
+    given, argv = int(argv[0]), argv[1:]
     control = socket.socket(fileno=os.dup(0))
     control.setblocking(False)
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -44,7 +45,7 @@ def main(argv: list[str]) -> None:
     try:
         # a session of its own: a program that signals its whole process group does not reach this process
         process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=lambda: _prctl(PR_SET_PDEATHSIG, 9)
+            argv, stdin=given, start_new_session=True, preexec_fn=lambda: _prctl(PR_SET_PDEATHSIG, 9)
         )
     except OSError as error:
         _say(control, {"error": str(error)})

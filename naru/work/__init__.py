@@ -1,4 +1,5 @@
 """Work directories: one for each plan, with its journal, its rounds, and the other files of its capability.
 
-`directory` (WorkDirectory, Rounds), `keys` (the key that passwords are derived from, which lies elsewhere).
+`directory` (WorkDirectory, Rounds), `hooks` (an operator's programs at named moments), `keys` (the key that passwords
+are derived from, which lies elsewhere).
 """

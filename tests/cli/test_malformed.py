@@ -179,7 +179,7 @@ OPTIONS = {
     "unknown cloud": Case(PLAN.replace("--to new", "--to there"), ("'there' is not in", "clouds.yaml")),
     "all and one": Case(f"{PLAN} --all", ("--all", "not allowed with argument --project")),
     "none": Case(PLAN.replace("--project hanok", ""), ("--project --all is required",)),
-    "no work": Case(PLAN.replace("--work w", ""), ("--work is missing", "--work work/hanok")),
+    "no work": Case(PLAN.replace("--work w", ""), ("the work directory is missing", "--work work/hanok")),
     "limit": Case("plan limit nova -1 --work work", ("limit nova: -1 is negative",)),
     "no number": Case("plan limit nova many --work work", ("argument N", "'many'")),
     "last": Case("plan events work --last 0", ("--last 0", "above 0")),

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from naru.messages import say
 from naru.move.draft import CLOUD
 from naru.move.progress import ProgressReader
+from naru.move.purposes import TELL_CUTOVER
 from naru.plan import control, schema
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
@@ -154,6 +155,7 @@ def test_a_project_stands_where_its_steps_do(plan: Plan, journal: Journal) -> No
     released = frozenset({"cutover"})
     assert progress.read()["p"] == UnitProgress(reached=1, open=released)
     become(journal, "done", "cutover p", "cutover q")
+    become(journal, "done", *(step.id for step in plan.find(purpose=TELL_CUTOVER)))
     assert progress.read()["p"] == UnitProgress(reached=1, begun=True, open=released)
     # what the other one waits for has failed: it waits for that, and for nothing that may still come
     become(journal, "failed", "release floating IP/f")

@@ -96,12 +96,26 @@ def test_no_single_step_holds_up_old_servers_and_addresses_that_do_not_need_it(j
     for step in plan.steps:
         waiting = plan.held_up_by(step)
         servers = {one.about for one in waiting if one.purpose == purposes.STOP}
-        # an old server needs nothing but the new one to be off
-        assert servers == ({step.about} & started if step.purpose == purposes.START else set()), step.id
+        # an old server needs nothing but the new one to be off, and the hooks before that, which cannot fail
+        needed = step.purpose in (purposes.START, purposes.TELL_RUNS)
+        assert servers == ({step.about} & started if needed else set()), step.id
         # an address needs no server
         if any(one.purpose == purposes.RELEASE for one in waiting):
             address = (purposes.RELEASE, purposes.TAKE)
             assert step.purpose in address or step.id.startswith("port forwarding/"), step.id
+
+
+def test_a_project_is_told_to_be_back_when_its_old_servers_run_and_its_addresses_are_back(journal: Journal) -> None:
+    rollback.start(journal, waits=WAITS)
+    plan = Rollback(journal)
+    told = {step.n for step in plan.of(purposes.TELL_CUTOVER)}
+    before = [step for step in plan.steps if told & {one.n for one in plan.held_up_by(step)}]
+    assert {step.n for step in plan.of(purposes.STOP, purposes.RELEASE)} <= {step.n for step in before}
+    # what was made for the move is removed afterwards, or meanwhile
+    assert not [step.id for step in before if step.id.startswith(("server/", "volume/", "port/", "kept "))]
+    for step in plan.of(purposes.TELL_RUNS):
+        # told before the new one stops, and so before the old one starts
+        assert {purposes.START, purposes.STOP, purposes.TELL_STOP} <= {one.purpose for one in plan.held_up_by(step)}
 
 
 def test_two_never_run_or_answer_at_once(journal: Journal) -> None:

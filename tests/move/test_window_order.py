@@ -111,10 +111,10 @@ PORTS = [
 
 def test_an_address_that_is_no_servers_own_waits_for_all_of_them() -> None:
     draft = drafted([machine("s"), machine("t")], {"port": PORTS})
-    off = Off("begin", {"s": "stop server/s", "t": "begin"})
+    off = Off(["begin"], {"s": "stop server/s", "t": "begin"})
     assert off.of_port(draft.facts.old, "own") == ["begin", "stop server/s"]
     assert off.of_port(draft.facts.old, "vip") == off.of_port(draft.facts.old, "gone") == ["begin", "stop server/s"]
-    off = Off("begin", {"s": "stop server/s", "t": "stop server/t"})
+    off = Off(["begin"], {"s": "stop server/s", "t": "stop server/t"})
     assert off.of_port(draft.facts.old, "own") == ["begin", "stop server/s"]
     assert off.of_port(draft.facts.old, "vip") == ["begin", "stop server/s", "stop server/t"]
 

@@ -5,8 +5,10 @@ From storage to storage: `volume_content` (volumes, with the copies ahead of the
 where the volumes are, and `rate` caps all together. Through the clouds' own services: `by_image` (volumes, and servers'
 own disks) and `backup`.
 Images that are no copies are made by `images`.
+
+And the one that runs the operator's hooks: `hook`.
 """
 
-from naru.move.steps import backup, by_image, images, points, snapshot_content, volume_content
+from naru.move.steps import backup, by_image, hook, images, points, snapshot_content, volume_content
 
-__all__ = ["backup", "by_image", "images", "points", "snapshot_content", "volume_content"]
+__all__ = ["backup", "by_image", "hook", "images", "points", "snapshot_content", "volume_content"]

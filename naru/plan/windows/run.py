@@ -27,6 +27,8 @@ LOOK = 5.0
 """Seconds between two looks, while nothing runs, at whether an operator has changed something."""
 STOPPED = {"interrupted": 130, "paused": 3, "cancelled": 3}
 """States in which a run ends whatever the schedule says, and the exit codes."""
+WORDS = {0: "done", 1: "failed", 3: "held", 130: "interrupted"}
+"""What the exit codes of a run say."""
 
 
 def passed(phases: Phases, progress: ProgressReader) -> set[str]:
