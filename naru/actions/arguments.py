@@ -97,6 +97,11 @@ def available(value: Any, results: Mapping[str, Any]) -> bool:
     return all(results.get(step) is not None for step in references(value))
 
 
+def resolve_or(value: Any, results: Mapping[str, Any], context: Context | None, otherwise: Any) -> Any:
+    """The value resolved; `otherwise`, where a step that it refers to has no result."""
+    return resolve(value, results, context) if available(value, results) else otherwise
+
+
 def url(parts: Any) -> str:
     """A path from its (resolved) parts."""
     return parts if isinstance(parts, str) else "".join(map(str, parts))

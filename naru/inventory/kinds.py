@@ -75,6 +75,15 @@ RESOURCES = "resources of a flavor"
 DATA = "data of an image"
 ITSELF = "the cloud itself"
 SECRET = "(not kept)"  # what stands in place of one
+POLICY_KINDS = {
+    "network": "network",
+    "qos_policy": "QoS policy",
+    "security_group": "security group",
+    "address_scope": "address scope",
+    "subnetpool": "subnet pool",
+    "address_group": "address group",
+}
+"""The kinds of what RBAC policies share, by their `object_type`."""
 
 
 def _network(name: str, path: str, extension: str = "", *, ko: str, **references: str) -> Kind:

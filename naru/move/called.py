@@ -5,7 +5,7 @@ too: the same in every language, in titles, findings and commands."""
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from naru.inventory.kinds import values
+from naru.inventory.kinds import POLICY_KINDS, values
 from naru.inventory.rows import Row
 
 if TYPE_CHECKING:
@@ -60,19 +60,8 @@ def _user_quota(side: "Side", row: Row) -> str:
     return f"{name_of(side, 'project', row.project)}/{name_of(side, 'user', row.body.get('user_id'))}"
 
 
-_SHARED = {
-    "network": "network",
-    "qos_policy": "QoS policy",
-    "security_group": "security group",
-    "address_scope": "address scope",
-    "subnetpool": "subnet pool",
-    "address_group": "address group",
-}
-"""What RBAC policies call the kinds of what they share."""
-
-
 def _sharing(side: "Side", row: Row) -> str:
-    kind, shared = _SHARED.get(str(row.body.get("object_type")), ""), row.body.get("object_id")
+    kind, shared = POLICY_KINDS.get(str(row.body.get("object_type")), ""), row.body.get("object_id")
     return f"{kind}/{name_of(side, kind, shared)}" if kind else ""
 
 

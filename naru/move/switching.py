@@ -7,7 +7,7 @@ killed after that, the new servers become what the old ones were, and a rollback
 
 from typing import Any, ClassVar
 
-from naru.actions.arguments import Id, available, resolve
+from naru.actions.arguments import Id, resolve, resolve_or
 from naru.actions.clouds import RETRY, cloud, get, wait_for
 from naru.actions.power import GROUP, LIMIT, LOOK, bring, bring_off_again
 from naru.actions.request import Action
@@ -54,7 +54,7 @@ def stop(context: Context) -> dict[str, Any]:
     or since."""
     args, results = context.args, context.results()
     client, server = cloud(context, args["cloud"]), args["server"]
-    ran = bool(resolve(args["ran"], results, context)) if available(args["ran"], results) else args["runs"]
+    ran = bool(resolve_or(args["ran"], results, context, args["runs"]))
     ran = ran or bool((context.earlier or {}).get("ran"))
     found = wait_for(
         *(context, lambda: get(client, "compute", f"/servers/{server}", "server")),
@@ -79,8 +79,7 @@ def undo_stop(context: Context) -> None:
     args, done = context.undone.args, context.undone.result or {}
     ran = done.get("ran")
     if ran is None:
-        results = context.undone.results
-        ran = resolve(args["ran"], results, context) if available(args["ran"], results) else args["runs"]
+        ran = resolve_or(args["ran"], context.undone.results, context, args["runs"])
     if ran:
         bring(context, cloud(context, args["cloud"]), args["server"], "ACTIVE", gone=True)
 
@@ -101,7 +100,7 @@ def start(context: Context) -> dict[str, Any]:
     """Starts the `server` on `cloud`, if the old one ran. Where the stop of that was skipped, the plan counts."""
     args, results = context.args, context.results()
     server = resolve(args["server"], results, context)
-    ran = bool(resolve(args["ran"], results, context)) if available(args["ran"], results) else args["runs"]
+    ran = bool(resolve_or(args["ran"], results, context, args["runs"]))
     seconds = bring(context, cloud(context, args["cloud"]), server, "ACTIVE") if ran else 0.0
     return {"server": server, "ran": ran, "seconds": seconds}
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from naru.actions.create import Create, Find
+from naru.inventory.kinds import POLICY_KINDS
 from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.move.draft import Draft, kept, thing
@@ -114,7 +115,7 @@ def sharing(draft: Draft) -> None:
 
 def _share(draft: Draft, row: Row, project: str) -> None:
     """Shares the counterpart of what the policy is about, where it is not shared already."""
-    kind = rbac_policy.SHARED.get(row.body["object_type"], "")
+    kind = POLICY_KINDS.get(row.body["object_type"], "")
     decision = draft.decisions.get((kind, row.body["object_id"]))
     if decision is None or not decision.new:
         return  # what is not on the new cloud is told where it is used

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from naru.inventory.kinds import POLICY_KINDS
 from naru.inventory.rows import Row
 from naru.messages import message
 from naru.move.called import name_of
@@ -11,19 +12,9 @@ from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
 from naru.move.kinds.neutron import make
 
-# type of object in a policy: kind of thing
-SHARED = {
-    "network": "network",
-    "qos_policy": "QoS policy",
-    "security_group": "security group",
-    "address_scope": "address scope",
-    "subnetpool": "subnet pool",
-    "address_group": "address group",
-}
-
 
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
-    return {"object_id": mapped(SHARED.get(row.body["object_type"], ""), row.body["object_id"])}
+    return {"object_id": mapped(POLICY_KINDS.get(row.body["object_type"], ""), row.body["object_id"])}
 
 
 KIND = Kind(
@@ -77,7 +68,7 @@ def sharing(draft: Draft) -> None:
         if made and made.step:
             guests.setdefault(port.body["network_id"], []).append(port)
     for row in draft.facts.owned(KIND.name):
-        thing = draft.ref(SHARED.get(row.body["object_type"], ""), row.body["object_id"])
+        thing = draft.ref(POLICY_KINDS.get(row.body["object_type"], ""), row.body["object_id"])
         target = row.body["target_tenant"]
         towards = "*" if target == "*" else draft.ref("project", target)
         if thing is None:

@@ -4,7 +4,7 @@ the moment that corresponds to it. What hooks there are is read when it runs: wi
 from pathlib import Path
 from typing import Any, ClassVar
 
-from naru.actions.arguments import available, resolve
+from naru.actions.arguments import resolve_or
 from naru.actions.request import Action, Part
 from naru.errors import InputError
 from naru.inventory.rows import Row
@@ -86,7 +86,7 @@ def _ran(context: Context, args: Any, results: Any) -> bool:
     ran = args.get("ran")
     if ran is None:
         return True
-    return bool(resolve(ran, results, context)) if available(ran, results) else bool(args.get("runs", True))
+    return bool(resolve_or(ran, results, context, args.get("runs", True)))
 
 
 def _tell(context: Context, args: Any, moment: str) -> dict[str, Any] | None:
