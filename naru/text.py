@@ -4,6 +4,7 @@ What `parse_duration` and `parse_rate` refuse, they refuse by a ValueError whose
 """
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -68,3 +69,10 @@ def plural(noun: str, number: int) -> str:
 def count(number: int, noun: str) -> str:
     """A number of things: `1 step`, `1,200 steps`."""
     return f"{number:,} {plural(noun, number)}"
+
+
+def shortened(lines: Iterable[str], most: int, more: str = "") -> list[str]:
+    """At most so many of the lines; where there are others, a last one that counts them, with `more` behind it."""
+    every = list(lines)
+    others = len(every) - most
+    return [*every[:most], f"and {others} more{more}"] if others > 0 else every

@@ -2,7 +2,7 @@
 
 import pytest
 
-from naru.text import Units, count, duration, parse_duration, parse_rate, plural, size
+from naru.text import Units, count, duration, parse_duration, parse_rate, plural, shortened, size
 
 pytestmark = pytest.mark.unit
 
@@ -71,3 +71,9 @@ def test_what_is_no_rate_is_refused(text: str) -> None:
 def test_plurals() -> None:
     assert [plural("port", number) for number in (0, 1, 2)] == ["ports", "port", "ports"]
     assert [count(number, "step") for number in (0, 1, 1200)] == ["0 steps", "1 step", "1,200 steps"]
+
+
+def test_shortened() -> None:
+    assert shortened("abc", 3) == ["a", "b", "c"] and shortened((), 3) == []
+    assert shortened(iter("abcde"), 3) == ["a", "b", "c", "and 2 more"]
+    assert shortened("ab", 1, ": see there") == ["a", "and 1 more: see there"]

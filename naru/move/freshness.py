@@ -14,6 +14,7 @@ from naru.messages import message, say
 from naru.move import reading, refresh, waves
 from naru.move.progress import ProgressReader
 from naru.move.refresh import Change, Known
+from naru.move.steps.volume_content import Flatten
 from naru.move.windows import PHASES
 from naru.move.work import Work
 from naru.plan import control
@@ -23,13 +24,14 @@ from naru.plan.queries import StepRow
 from naru.plan.queries import reading as journal_reading
 from naru.plan.run import Terminal
 from naru.plan.windows.needs import together
+from naru.text import shortened
 
 NAMED = 10
 """How many changes are named one by one."""
 AGAIN = 600.0
 """Seconds after which both clouds are read again for projects that a schedule keeps back."""
 OPEN = ("waiting", "held", "failed")
-KEPT = ("move.content.flatten",)
+KEPT = (Flatten.step_kind,)
 """Kinds of steps that are never skipped by themselves: what they do concerns the new cloud alone."""
 NEW = message(
     "move.refresh.new", en="{kind:kind} {name}: made since", ko="{kind:kind} {name}: 계획 이후에 만들어졌습니다"
@@ -136,9 +138,7 @@ def _off(known: dict[str, Any]) -> Any:
 
 
 def _lines(changes: Collection[Change], move: Work) -> list[str]:
-    lines = [text(one) for one in changes]
-    more = [f"and {len(lines) - NAMED} more: naru move refresh {move.directory}"] if len(lines) > NAMED else []
-    return [*lines[:NAMED], *more]
+    return shortened((text(one) for one in changes), NAMED, f": naru move refresh {move.directory}")
 
 
 class NewThings(InputError):

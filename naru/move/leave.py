@@ -33,6 +33,7 @@ from naru.plan.queries import StepRow, reading
 from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
 from naru.plan.status import FailedStep, Status
+from naru.text import shortened
 
 CANDIDATES = 20
 """How many things an error names."""
@@ -128,13 +129,11 @@ class Things:
 
     def _listed(self, keys: Collection[Key]) -> str:
         lines = []
-        for key in list(keys)[:CANDIDATES]:
+        for key in keys:
             project = self._work.called.get(self._decisions[key].project, "")
             name = "" if self.name(key) == key.id else f"  {self.name(key)}"
             lines.append(f"{key}{name}{f', project {project}' if project else ''}")
-        if len(keys) > CANDIDATES:
-            lines.append(f"and {len(keys) - CANDIDATES} more")
-        return "\n".join(lines)
+        return "\n".join(shortened(lines, CANDIDATES))
 
 
 def _plain(text: str) -> str:

@@ -13,6 +13,7 @@ from naru.move.windows import PHASES
 from naru.move.work import Work
 from naru.plan.journal import Journal
 from naru.plan.run import Terminal
+from naru.text import shortened
 
 VERIFIED = "verified"
 """The note in the journal: the projects (ids)."""
@@ -66,13 +67,12 @@ def check(move: Work, journal: Journal, projects: Collection[str], progress: rea
     if not bad:
         return
     every = [f"{move.called[project]}: {line}" for project in bad for line in lines[project]]
-    more = [f"and {len(every) - NAMED} more"] if len(every) > NAMED else []
     hint = f"naru move verify {move.directory} shows them. To finalize all the same: --despite REASON"
     if good := [project for project in projects if project not in bad]:
         hint += f"\nThe others can go on: naru move finalize {move.arguments(good)}"
     raise InputError(
         f"{move.listed(bad)}: not as on the old cloud, and finalize cannot be rolled back",
-        detail="\n".join([*every[:NAMED], *more]),
+        detail="\n".join(shortened(every, NAMED)),
         hint=hint,
     )
 

@@ -25,6 +25,7 @@ from naru.plan.leases import live_steps
 from naru.plan.model import OVER, UNDO_LEFT, Plan
 from naru.plan.plan_rows import CHUNK, chunks, insert_edges, insert_steps, to_json
 from naru.plan.rollback import called, named, refuse_commits, undo_step
+from naru.text import shortened
 
 _steps = schema.steps
 _NOTE = "left out"
@@ -188,11 +189,9 @@ class _Change:
 
     def _check_idle(self, rows: Collection[Any]) -> None:
         if busy := [row for row in rows if row.n in self._alive]:
-            names = [named(row) for row in busy[:_NAMES]]
-            more = [f"and {len(busy) - _NAMES} more"] if len(busy) > _NAMES else []
             raise PlanError(
                 f"{len(busy)} of the steps that undo it {'is' if len(busy) == 1 else 'are'} running",
-                detail="\n".join([*names, *more]),
+                detail="\n".join(shortened((named(row) for row in busy), _NAMES)),
                 hint="Wait until they have ended, then give it again.",
             )
 

@@ -20,7 +20,7 @@ OUTPUT = 4096
 _SUPERVISOR = supervisor.__file__
 
 
-class Outcome(NamedTuple):
+class ProgramResult(NamedTuple):
     """How a program ended: its exit code (negative: the signal; None: it was ended at its deadline), and the end of its
     output and error output, as text."""
 
@@ -40,7 +40,7 @@ def run_program(
     cwd: str | Path | None = None,
     given: str = "",
     deadline: float | None = None,
-) -> Outcome:
+) -> ProgramResult:
     """Runs a program under a supervisor. `given` is its standard input, `deadline` seconds. `check` is called about ten
     times a second; what it raises ends the program, and is raised. When this returns or raises, the program and all
     that it started have ended; with this process they end as well. Raises PlanError for one that cannot be run."""
@@ -75,10 +75,10 @@ def run_program(
             try:
                 answer = _wait(look, process, ours)
             except _Overdue:
-                return Outcome(None, _end_of(output))
+                return ProgramResult(None, _end_of(output))
         if "error" in answer:
             raise PlanError(f"{argv[0]} cannot be run", detail=answer["error"])
-        return Outcome(int(answer["code"]), _end_of(output))
+        return ProgramResult(int(answer["code"]), _end_of(output))
 
 
 def _end_of(output: IO[bytes]) -> str:

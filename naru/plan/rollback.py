@@ -7,7 +7,7 @@ retried and skipped like everything else. When an undo step is done, the step it
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -25,6 +25,7 @@ from naru.plan.kinds import KINDS, Kinds, bad_arguments
 from naru.plan.leases import live_steps
 from naru.plan.model import BARRIER, LIVE, OVER, UNDO_LEFT, Edge, Plan, Step
 from naru.plan.plan_rows import CHUNK, about_of, chunks, insert_edges, insert_steps, to_json
+from naru.text import shortened
 
 _steps = schema.steps
 _NO_ARGS: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
@@ -74,7 +75,7 @@ def preview(
     with journal.read() as connection:
         undo = _make(journal, connection, units, with_dependents, along, kinds, running, waits)
         if not undo.steps and not undo.untouched:
-            where = "" if units is None else f" in unit {', '.join(_some(sorted(units)))}"
+            where = "" if units is None else f" in unit {', '.join(shortened(sorted(units), _NAMES))}"
             hint = "a rollback that was begun goes on with naru plan rollback"
             raise PlanInputError(f"{journal.name}: nothing to roll back{where}", hint=hint)
         limits = {row.name: row.value for row in connection.execute(select(schema.limits))}
@@ -211,7 +212,7 @@ def _make(
     pending = {row.undoes: row.n for row in rows.values() if row.undoes is not None and row.state not in OVER}
     forward = {n: row for n, row in rows.items() if row.undoes is None and row.state != "undone" and n not in pending}
     if units is not None and (unknown := set(units) - {row.unit for row in rows.values()}):
-        raise PlanInputError(f"{journal.name}: no unit {', '.join(_some(sorted(unknown)))}")
+        raise PlanInputError(f"{journal.name}: no unit {', '.join(shortened(sorted(unknown), _NAMES))}")
     chosen = {n for n, row in forward.items() if units is None or row.unit in units}
     followers: dict[int, list[int]] = {}
     for after, before in edges:
@@ -286,7 +287,7 @@ def _include_dependents(
             dependents.setdefault(rows[n].unit, []).append(say(called(rows[n])))
         raise HasDependents(
             dependents,
-            detail="\n".join(_some(f"{rows[n].id} of unit {rows[n].unit}" for n in sorted(others))),
+            detail="\n".join(shortened((f"{rows[n].id} of unit {rows[n].unit}" for n in sorted(others)), _NAMES)),
             hint="roll those units back first, or with it: --with-dependents",
         )
 
@@ -297,7 +298,7 @@ def refuse_commits(rows: list[Any], kinds: Kinds) -> None:
     if commits:
         raise PlanError(
             "this can no longer be rolled back: a commit step has begun",
-            detail="\n".join(_some(commits)),
+            detail="\n".join(shortened(commits, _NAMES)),
             hint="fix the problem on the new side, and go on",
         )
 
@@ -308,7 +309,7 @@ def _refuse_running(connection: Connection, rows: list[Any], executor_is_running
     if running:
         raise PlanError(
             f"{len(running)} of the steps to be rolled back are running",
-            detail="\n".join(_some(running)),
+            detail="\n".join(shortened(running, _NAMES)),
             hint="naru plan cancel stops them; then roll back",
         )
 
@@ -364,10 +365,3 @@ def named(row: Any) -> str:
     """A step by its title, with its id for commands; by its id alone where it has no title."""
     title = say(called(row))
     return row.id if title == row.id else f"{title} ({row.id})"
-
-
-def _some(lines: Any) -> Iterator[str]:
-    every = list(lines)
-    yield from every[:_NAMES]
-    if len(every) > _NAMES:
-        yield f"and {len(every) - _NAMES} more"

@@ -87,6 +87,16 @@ class Window(NamedTuple):
     end: float
     off: list[Off]
 
+    @property
+    def whole(self) -> float:
+        """The seconds that its axis has."""
+        return self.end - self.began or 1.0
+
+    def drawn(self, began: float, ended: float) -> tuple[float, float]:
+        """Where on the axis that time begins, as far as it is within the window, and how wide it is."""
+        first, last = max(began, self.began), min(ended, self.end)
+        return LEFT + scaled(first - self.began, self.whole), scaled(last - first, self.whole)
+
 
 def windows(outcome: Outcome) -> list[Window]:
     """Those of the move, in their order."""
@@ -116,7 +126,7 @@ def timelines(outcome: Outcome) -> Iterator[Picture]:
 
 
 def _timeline(outcome: Outcome, window: Window) -> Picture:
-    whole = window.end - window.began or 1.0
+    whole = window.whole
     canvas = Canvas((style, part()) for style, part in PARTS.items())
     _rounds(canvas, outcome, window)
     changes = [
@@ -161,7 +171,7 @@ def _timeline(outcome: Outcome, window: Window) -> Picture:
 
 
 def _server(canvas: Canvas, off: Off, window: Window) -> None:
-    whole, y = window.end - window.began or 1.0, canvas.y + 4.0
+    whole, y = window.whole, canvas.y + 4.0
     x = LEFT + scaled(off.began - window.began, whole)
     measured = None if off.ended is None else off.ended - off.began
     shapes, said = [], []
@@ -180,12 +190,10 @@ def _server(canvas: Canvas, off: Off, window: Window) -> None:
 
 
 def _addresses(canvas: Canvas, changes: Sequence[tuple[float, float, AddressChange]], window: Window) -> None:
-    whole = window.end - window.began or 1.0
     ordered = sorted(changes, key=lambda change: (change[0] - change[1], change[2].kind, change[2].name))
     drawn, rest = ordered[:ADDRESSES], ordered[ADDRESSES:]
     for began, ended, one in sorted(drawn, key=lambda change: (change[0], change[2].kind, change[2].name)):
-        first, last = max(began, window.began), min(ended, window.end)
-        x, width = LEFT + scaled(first - window.began, whole), scaled(last - first, whole)
+        x, width = window.drawn(began, ended)
         tip = ADDRESS_TIP(kind=one.kind, name=one.name, seconds=ended - began)
         canvas.row(one.name, [bar("address", x, canvas.y + 6.0, width, 5.0)], DURATION(seconds=ended - began), tip)
     if rest:
@@ -196,9 +204,7 @@ def _addresses(canvas: Canvas, changes: Sequence[tuple[float, float, AddressChan
 
 def _rest(canvas: Canvas, began: float, ended: float, window: Window, said: Text) -> None:
     """One row for all that is not drawn."""
-    whole = window.end - window.began or 1.0
-    first, last = max(began, window.began), min(ended, window.end)
-    x, width = LEFT + scaled(first - window.began, whole), scaled(last - first, whole)
+    x, width = window.drawn(began, ended)
     shapes = (
         Label(LEFT - 8.0, canvas.y + 13.0, said, "faint", "end"),
         bar("rest", x, canvas.y + 4.0, width, 10.0),
