@@ -28,20 +28,25 @@ HOP_BY_HOP = frozenset(("connection", "keep-alive", "transfer-encoding", "conten
 
 
 class Faults:
-    """Which request gets which fault: `rate` of all, by a random generator with a seed. `given` counts them as
-    (when, fault), `asked` all requests."""
+    """Which request gets which fault: `rate` of all, by a random generator with a seed, and each one to a service whose
+    port is among `broken`, the fault there. `given` counts them as (when, fault), `asked` all requests."""
 
     def __init__(self, rate: float, seed: int) -> None:
         self.rate = rate
         self.given: Counter[tuple[str, str]] = Counter()
         self.asked = 0
+        self.broken: dict[int, str] = {}
         self._random = random.Random(seed)
         self._lock = threading.Lock()
 
-    def draw(self) -> tuple[str, str]:
-        """(`before` or `after`, the fault) for the next request; a pair of "" for one that is left alone."""
+    def draw(self, port: int) -> tuple[str, str]:
+        """(`before` or `after`, the fault) for the next request to the service on that port; a pair of "" for one that
+        is left alone."""
         with self._lock:
             self.asked += 1
+            if fault := self.broken.get(port):
+                self.given["before", fault] += 1
+                return "before", fault
             if self._random.random() >= self.rate:
                 return "", ""
             when, kinds = self._random.choice((("before", BEFORE), ("after", AFTER)))
@@ -73,7 +78,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Proxy
 
     def relay(self) -> None:
-        when, fault = self.server.faults.draw()
+        when, fault = self.server.faults.draw(self.server.backend)
         upload = self.headers.get("Transfer-Encoding") == "chunked"
         body: Any = self._pieces() if upload else self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if when == "before" and not (fault == "cut" and upload):
