@@ -24,7 +24,7 @@ from naru.plan.kinds import KINDS, Kinds
 from naru.plan.leases import live_steps
 from naru.plan.model import OVER, UNDO_LEFT, Plan
 from naru.plan.plan_rows import CHUNK, chunks, insert_edges, insert_steps, to_json
-from naru.plan.rollback import called, named, refuse_commits, undo_step
+from naru.plan.rollback import called, named, refuse_commits, undo_edges, undo_step
 from naru.text import shortened
 
 _steps = schema.steps
@@ -208,21 +208,12 @@ class _Change:
         first = len(self._rows) + 1
         ordered = sorted(undone, key=lambda row: -row.n)
         number = {row.n: first + place for place, row in enumerate(ordered)}
-        undo_of = {n: row.n for n, row in self._pending.items()} | number
         steps = [
             (undo_step(row, self._rows, self._kinds, befores.get(row.n, ()), earlier[row.n]), row.n) for row in ordered
         ]
         insert_steps(self._connection, first, [(replace(step, purpose=UNDO_LEFT), n) for step, n in steps])
-        insert_edges(
-            self._connection,
-            sorted(
-                (undo_of[before], undo_of[after])
-                for after, before in edges
-                if before in number and after in undo_of
-                if self._rows[after].purpose
-                in self._waits.get(self._rows[before].purpose, (self._rows[after].purpose,))
-            ),
-        )
+        pending = {n: row.n for n, row in self._pending.items()}
+        insert_edges(self._connection, undo_edges(edges, self._rows, pending, number, self._waits))
 
     def _record(
         self,

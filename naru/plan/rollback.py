@@ -83,7 +83,7 @@ def preview(
     return Plan(
         title=_title(journal, units),
         steps=[step for step, _ in undo.steps],
-        edges=[Edge(ids[before], ids[after]) for after, before in undo.edges],
+        edges=[Edge(ids[before], ids[after]) for after, before in undo.edges if after not in undo.known],
         limits=limits,
     )
 
@@ -232,21 +232,34 @@ def _make(
     first = len(rows) + 1
     number = {n: first + place for place, n in enumerate(undone)}
     left_out = _undone_left_out(rows)
-    undo_of = pending | number
     return _Undo(
         first=first,
         steps=[(undo_step(rows[n], rows, kinds, befores.get(n, ()), earlier[n], n in left_out), n) for n in undone],
-        edges=sorted(
-            {
-                (undo_of[before], undo_of[after])
-                for after, before in edges
-                if before in number and after in undo_of
-                if rows[after].purpose in waits.get(rows[before].purpose, (rows[after].purpose,))
-            }
-        ),
+        edges=undo_edges(edges, rows, pending, number, waits),
         untouched=sorted(chosen - touched),
         unfinished=[n for n in undone if rows[n].state in LIVE],
         known={n: rows[n].id for n in pending.values()},
+    )
+
+
+def undo_edges(
+    edges: Iterable[tuple[int, int]],
+    rows: Mapping[int, Any],
+    pending: Mapping[int, int],
+    new: Mapping[int, int],
+    waits: Mapping[str, Collection[str]],
+) -> list[tuple[int, int]]:
+    """The edges of `new` undo steps, by the steps that they undo: a step is undone after those that were made after it,
+    as far as `waits` says so. One that is `pending` waits for new ones, too: what it is about to remove may be in use
+    by what those remove."""
+    undo_of = {**pending, **new}
+    return sorted(
+        {
+            (undo_of[before], undo_of[after])
+            for after, before in edges
+            if before in undo_of and after in undo_of and (before in new or after in new)
+            if rows[after].purpose in waits.get(rows[before].purpose, (rows[after].purpose,))
+        }
     )
 
 

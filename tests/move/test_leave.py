@@ -577,6 +577,28 @@ def test_while_a_run_is_in_progress(directory: Path, world: World) -> None:
     finished(directory, world, phases=("cutover", "finalize"))
 
 
+def test_what_is_still_made_of_a_left_thing_is_undone_before_what_it_uses(directory: Path, world: World) -> None:
+    move = work.Work(directory)
+    (snapshot, *_) = [one for one in move.planned if (one.kind, one.decision) == ("snapshot", "create")]
+    with move.archive() as archive:
+        row = Side(archive, move.snapshots["old"], move.old).all("snapshot")[snapshot.id]
+    volume = next(one for one in move.planned if (one.kind, one.id) == ("volume", row.body["volume_id"]))
+
+    def run(context: Any) -> Any:
+        if context.id == snapshot.step:
+            with move.journal() as journal:
+                leave.leave(move, journal, f"volume/{volume.id}", "why", Quiet())
+        return world.run(context)
+
+    world.now = run
+    phases.prepare(move, Quiet())
+    with move.journal() as journal, journal.read() as connection:
+        n = {row.id: row.n for row in connection.execute(select(schema.steps))}
+        edges = {(row.after, row.before) for row in connection.execute(select(schema.edges))}
+    assert (n[f"undo/{volume.step}"], n[f"undo/{snapshot.step}"]) in edges
+    finished(directory, world, phases=("cutover", "finalize"))
+
+
 def test_a_step_that_fails_although_its_thing_was_left_meanwhile(directory: Path, world: World) -> None:
     move = work.Work(directory)
     volume = next(one.id for one in move.planned if (one.kind, one.name) == ("volume", "archive"))
