@@ -229,7 +229,11 @@ def roll_back(
             hooks.around(move, journal, moments.ROLLBACK, chosen, terminal) as ended,
             rollback.telling_who_waits(move, terminal),
         ):
-            state = ended(run(journal, terminal, undoing=True))
+            state = run(journal, terminal, undoing=True)
+            # said while the new cloud was asked, which had the last word of the run
+            while rollback.skip_taken_for_off(journal):
+                state = run(journal, terminal, undoing=True)
+            ended(state)
     _warn_of_off(move, terminal)
     return state
 

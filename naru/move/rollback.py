@@ -43,6 +43,8 @@ server, or a project, is back when it is."""
 
 LOOK = 2.0
 """Seconds between two looks at who waits."""
+_OFF = "taken for off: server {}"
+"""The note in the journal of a new server (id of the old one) that the operator has said to be off."""
 ANEW = "What was rolled back is planned anew, into another work directory: naru move plan ... --work DIR"
 
 
@@ -141,10 +143,20 @@ def take_for_off(work: Work, journal: Journal, servers: Collection[str]) -> list
         if len(ids) > 1 and text != "all":
             raise InputError(f"--off {text}: several servers are called that", hint=f"Give the id: {', '.join(ids)}")
         chosen.update(ids)
-    waiting = {step.id: step.about_id for step in _undo_starts(journal) if step.about_id in chosen}
+    waiting = {step.about_id for step in _undo_starts(journal, "running") if step.about_id in chosen}
+    for server in waiting:
+        journal.remember(_OFF.format(server), value=True)
+    skip_taken_for_off(journal)
+    return sorted(known[server] for server in waiting)
+
+
+def skip_taken_for_off(journal: Journal) -> bool:
+    """Lets nothing wait any more for new servers that were taken for off; whether something did. One that is being
+    asked at this moment is not waited for as soon as that has failed."""
+    waiting = [step.id for step in _undo_starts(journal) if journal.recall(_OFF.format(step.about_id))]
     if waiting:
         control.skip(journal, "the operator says that the new server is off", steps=sorted(waiting))
-    return sorted(known[server] for server in waiting.values())
+    return bool(waiting)
 
 
 @contextmanager
@@ -155,6 +167,7 @@ def telling_who_waits(work: Work, terminal: Terminal) -> Iterator[None]:
 
     def tell() -> None:
         with work.journal() as journal:
+            skip_taken_for_off(journal)
             waiting = not_off(work, journal)
         for server in waiting.keys() - told:
             terminal.warn(
@@ -183,12 +196,13 @@ def not_off(work: Work, journal: Journal) -> dict[str, str]:
     return {server: names.get(server) or server for server in failed}
 
 
-def _undo_starts(journal: Journal) -> list[StepRow]:
-    """The steps of rollbacks that switch new servers off and have not ended."""
+def _undo_starts(journal: Journal, *states: str) -> list[StepRow]:
+    """The steps of rollbacks that switch new servers off and have not ended; those that are at work only where these
+    `states` say so."""
     with reading(journal) as now:
         starts = {step.n for step in now.steps(purpose=START)}
         undo = (rollback.UNDO, UNDO_LEFT)
-        left = now.steps(purpose=undo, states=("waiting", "held", "failed"), rollbacks=True)
+        left = now.steps(purpose=undo, states=("waiting", "held", "failed", *states), rollbacks=True)
     return [step for step in left if step.undoes in starts]
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from naru.move.rollback import take_for_off
+from naru.move.work import Work
 from naru.plan.context import Context
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS
@@ -32,6 +34,11 @@ def undo_power(context: Context) -> None:
     server = step.rpartition("/")[2]
     if step.startswith("start"):
         if (directory / f"silent {server}").exists():
+            if (slow := directory / f"slow {server}").exists():
+                slow.unlink()
+                move = Work(directory / "work")
+                with move.journal() as journal:  # as another terminal's --off does
+                    take_for_off(move, journal, [server])
             raise ValueError("no answer")
     else:
         with (directory / "running").open("a") as running:
@@ -82,6 +89,14 @@ def test_the_operator_says_that_a_server_is_off(work: Path) -> None:
     # what the operator has said holds: nothing is left to be done, nothing is asked again
     assert naru_json("-q", "move", "rollback", work)["state"] == "done"
     assert running(work) == ["s1", "s2", "s3"]
+
+
+def test_the_operator_says_so_while_the_new_cloud_is_still_being_asked(work: Path) -> None:
+    (work.parent / "slow s1").touch()
+    told = naru("-q", "move", "rollback", work, code=1).stderr
+    assert running(work) == ["s1", "s2"]
+    assert "--off s3" in told and "--off s1" not in told
+    assert naru_json("-q", "move", "rollback", work, "--off", "s3")["state"] == "done"
 
 
 def test_what_could_not_be_undone_is_tried_again_when_the_rollback_is_given_again(work: Path) -> None:
