@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from naru.move.outcome import AddressChange, Carried, Round
 from naru.move.purposes import RELEASE, TAKE
-from naru.move.sync import DIRECTORY, KIND
-from naru.move.work import Work
+from naru.move.steps.volume_content import VolumeContent
+from naru.move.work import ROUNDS, Work
 from naru.plan.journal import Journal
 from naru.plan.queries import StepRow, reading
 
@@ -30,16 +30,16 @@ def carried(work: Work) -> Iterator[Carried]:
     for number, done in _rounds(work):
         yield from _carried(number, done, names)
     with work.journal() as journal, reading(journal) as now:
-        done = now.steps(kind=(KIND, BY_IMAGE), states=["done"], result=True)
+        done = now.steps(kind=(VolumeContent.step_kind, BY_IMAGE), states=["done"], result=True)
     yield from _carried(0, done, names)
 
 
 def _rounds(work: Work) -> Iterator[tuple[int, list[StepRow]]]:
     """The number of each round, and the contents that it carried."""
-    known = work.work.rounds(DIRECTORY)
+    known = work.work.rounds(ROUNDS)
     for number in known.numbers():
         with Journal.open(known.path(number)) as journal, reading(journal) as now:
-            yield number, now.steps(kind=KIND, states=["done"], result=True)
+            yield number, now.steps(kind=VolumeContent.step_kind, states=["done"], result=True)
 
 
 def _carried(number: int, done: Iterable[StepRow], names: dict[str, str]) -> Iterator[Carried]:

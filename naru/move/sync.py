@@ -20,7 +20,7 @@ from naru.move.purposes import ACCESS
 from naru.move.rollback import ANEW
 from naru.move.steps.snapshot_content import Snapshot
 from naru.move.steps.volume_content import GAVE_WAY, VolumeContent
-from naru.move.work import Work
+from naru.move.work import ROUNDS, Work
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import OVER, Plan, Step
@@ -40,7 +40,6 @@ LOOK = 1.0
 """Seconds between two looks at whether a wait was interrupted."""
 MOST = 10
 """Failures of one round that are named one by one."""
-DIRECTORY = "sync"
 KIND = VolumeContent.step_kind
 HISTORY = Snapshot.step_kind
 OPEN = ("waiting", "held")
@@ -74,7 +73,7 @@ def next_round(work: Work, projects: Collection[str], *, whole: bool = False) ->
 
     Raises InputError when there is nothing that could be copied, with the reason.
     """
-    known = work.work.rounds(DIRECTORY)
+    known = work.work.rounds(ROUNDS)
     if (journal := known.last()) is not None:
         still = {step.id for step in _steps(work, kind=KIND) if step.state in OPEN}
         if status(journal).state not in ("done", "failed") and _left(journal) <= still:
@@ -86,7 +85,7 @@ def next_round(work: Work, projects: Collection[str], *, whole: bool = False) ->
 
 def rounds(work: Work) -> list[int]:
     """The numbers of the rounds that were begun, in their order; one whose making was killed is none."""
-    return work.work.rounds(DIRECTORY).numbers()
+    return work.work.rounds(ROUNDS).numbers()
 
 
 def _left(journal: Journal) -> set[str]:
@@ -263,7 +262,7 @@ def sync(
     """Rounds until nothing more is wanted: one; with `every` again and again; with `until` as long as the next one is
     expected to take longer than so many seconds. The exit code (3: rounds do not get shorter any more), and what the
     last one did."""
-    freshness.check(DIRECTORY, work, work.chosen(projects), terminal, as_planned=as_planned)
+    freshness.check(ROUNDS, work, work.chosen(projects), terminal, as_planned=as_planned)
     before: float | None = None
     code, done = 0, list[Copied]()
     for found in run_rounds(work, projects, terminal, whole=whole, every=every):

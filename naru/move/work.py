@@ -33,6 +33,8 @@ from naru.work.keys import fingerprint
 CAPABILITY = "move"
 DECISIONS = "decisions.json"
 MAP = "map.yaml"
+ROUNDS = "sync"
+"""The rounds of copying ahead, called like their command."""
 NEXT = "next"
 """The directory with map and decisions of a plan that is being made."""
 FORMAT = 1
