@@ -1,6 +1,7 @@
 """`naru`: the application and the list of its commands."""
 
 import importlib.metadata
+import logging
 import os
 import signal
 import sys
@@ -79,6 +80,10 @@ COMMANDS: dict[str, str] = {
 }
 
 
+VERBOSE = 2
+"""The level that one -v makes."""
+
+
 class Commands(CommandManager):
     """The table above as cliff wants it."""
 
@@ -97,6 +102,13 @@ class Naru(App):
             command_manager=Commands("naru.commands"),
             deferred_help=True,
         )
+
+    def configure_logging(self) -> None:
+        """With -v people see more of what Naru says; what HTTP and other libraries log beside it is for -vv."""
+        super().configure_logging()
+        if self.options.verbose_level == VERBOSE:
+            console = logging.getLogger().handlers[-1]
+            console.setLevel(logging.INFO)
 
 
 def _interrupt(*_: object) -> None:

@@ -1,7 +1,8 @@
 """`naru move plan|prepare|finalize|rollback|status`: a move from its plan to its end."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from naru.cli.plan_run import fields
 from naru.cli.plan_view import watch
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
-from naru.move import leave, mapfile, phases, planner, work
+from naru.messages import say
+from naru.move import kept, leave, mapfile, phases, planner, work
+from naru.move.decisions import Decision
 from naru.move.downtime import hooks, standing
 from naru.move.left import Left
 from naru.move.rollback import rolled_back
 from naru.move.status import ROLLED_BACK, next_commands, off_lines, projects
 from naru.plan.status import Status, status
+from naru.text import count
 from naru.volumes import where
 from naru.work import keys
 
@@ -50,7 +54,9 @@ class PlanCommand(Lister):
     Nothing is changed on either cloud. The plan is text that can be read before anything happens: naru plan show DIR.
     Findings go to standard error, those of one kind together, with -v each of them; one of severity error keeps the
     plan from being run. One of them says how long the servers of each project are expected to be off: naru move
-    downtime DIR lists them all. Planning again replaces a plan of which nothing was done yet.
+    downtime DIR lists them all. After them, each reason why something is not as it was (`mapped`: it has another value;
+    `not kept`: it has none), with -v whose; and last how many things are kept as they are, mapped, not kept whole, and
+    left on the old cloud. Planning again replaces a plan of which nothing was done yet.
 
     Exit code 0, or 1 when a finding is an error.
     """
@@ -104,9 +110,27 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
                 key=arguments.key,
                 rehearsals=arguments.rehearsal,
             )
-        print_findings(draft.plan.findings, every=self.app.options.verbose_level > 1)
+        every = self.app.options.verbose_level > 1
+        print_findings(draft.plan.findings, every=every)
+        print_kept(list(draft.decisions.values()), every=every)
         self.exit_code = 1 if any(finding.severity == "error" for finding in draft.plan.findings) else 0
         return ("kind", "create", "match", "leave"), planner.counts(draft)
+
+
+def print_kept(decisions: Collection[Decision], *, every: bool) -> None:
+    """Writes to standard error why things are not as they were, each reason once, with `every` all that it is true of;
+    then how many are kept."""
+    for one in kept.reasons(decisions):
+        what = "not kept" if one.lost else "mapped"
+        print(f"{what}: {one.kind} {one.field}: {say(one.why)} ({count(len(one.names), 'time')})", file=sys.stderr)
+        for name in one.names if every else ():
+            print(f"      - {name}", file=sys.stderr)
+    number = kept.tally(decisions)
+    names = " (-v names them)" if number.not_kept and not every else ""
+    print(
+        f"kept {number.kept:,}, mapped {number.mapped:,}, not kept {number.not_kept:,}{names}, left {number.left:,}",
+        file=sys.stderr,
+    )
 
 
 def _storage(arguments: argparse.Namespace) -> tuple[str, str] | None:

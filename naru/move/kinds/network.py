@@ -64,7 +64,6 @@ KIND = Kind(
             "move.network.segment", en="the new cloud gives its own", ko="새 클라우드가 새로 부여합니다"
         )(),
         "vlan_transparent": OF_THE_NETWORK(),
-        "l2_adjacency": OF_THE_NETWORK(),
         "availability_zone_hints": message(
             "move.network.agent_zones",
             en="zones of network agents differ",
@@ -74,7 +73,7 @@ KIND = Kind(
     derived=frozenset(
         (
             *("subnets", "router:external", "ipv4_address_scope", "ipv6_address_scope", "availability_zones"),
-            *("provider:network_type", "provider:physical_network", "shared", "is_default"),
+            *("provider:network_type", "provider:physical_network", "shared", "is_default", "l2_adjacency"),
         )
     ),
     dispensable=("body.qos_policy_id",),

@@ -56,23 +56,15 @@ KIND = Kind(
         "binding:profile": message(
             "move.port.profile", en="only services may set it", ko="서비스만 설정할 수 있는 항목입니다"
         )(),
-        "resource_request": message(
-            "move.port.resource_request", en="follows from the QoS policy", ko="QoS 정책에 따라 정해집니다"
-        )(),
-        "ip_allocation": message(
-            "move.port.ip_allocation", en="follows from the subnet", ko="서브넷에 따라 정해집니다"
-        )(),
     },
     derived=frozenset(
         (
             *("binding:host_id", "binding:vif_type", "binding:vif_details", "trunk_details", "dns_assignment"),
             *("network_id", "qos_network_policy_id", "device_id", "device_owner"),
-            "data_plane_status",
+            *("data_plane_status", "ip_allocation", "resource_request"),
         )
     ),
-    not_compared=frozenset(
-        ("admin_state_up", "binding:profile", "resource_request", "ip_allocation", "port_security_enabled")
-    ),
+    not_compared=frozenset(("admin_state_up", "binding:profile", "port_security_enabled")),
     dispensable=("body.security_groups.*", "body.qos_policy_id"),
     compared=_compared,
     after_cutover=_after_cutover,
