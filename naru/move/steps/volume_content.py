@@ -122,7 +122,7 @@ def content(context: Context) -> dict[str, Any]:
     if not args.get("ahead"):
         final.touch(mode=0o600)
     elif final.exists():
-        raise NaruError(f"the cut-over of volume {args['from']} has begun", hint="There is nothing more to copy ahead.")
+        return _gave_way(args, "the cut-over of the volume has begun before its turn came")
     found = method(source, target)
     if found.name != "copy":
         return _clone(context, args, source, target, found)
@@ -131,10 +131,15 @@ def content(context: Context) -> dict[str, Any]:
     try:
         return {"way": "copy", "why": found.why, **copy_volume(context, args, source, target)}
     except GaveWay as error:
-        # no failure: what was copied is kept, and the cut-over, which waits for this, goes on from it
-        nothing = dict.fromkeys(("pass", "read", "written", "compared", "repaired", "seconds"), 0)
-        result = {"way": GAVE_WAY, "why": error.summary, **nothing, "to": args["to"], "size": int(args["size"])}
-        return {**result, "whole": False, "digest": ""}
+        return _gave_way(args, error.summary)
+
+
+def _gave_way(args: Mapping[str, Any], why: str) -> dict[str, Any]:
+    """The result of a copy ahead that has done nothing more. It is no failure: what was copied is kept, and the
+    cut-over, which may wait for this, goes on from it."""
+    nothing = dict.fromkeys(("pass", "read", "written", "compared", "repaired", "seconds"), 0)
+    result = {"way": GAVE_WAY, "why": why, **nothing, "to": args["to"], "size": int(args["size"])}
+    return {**result, "whole": False, "digest": ""}
 
 
 def _clone(
