@@ -28,6 +28,8 @@ PARENTS = {
     "image member": "image",
 }
 """Kinds without a project whose things belong to another thing of the move: to what."""
+OF_MATCHED = frozenset(("key pair", "group membership"))
+"""Those of them that are moved also where the new cloud has the other thing already."""
 PARTS = {
     "security group": "security_group_rules",
     "server": "os-extended-volumes:volumes_attached",
@@ -110,7 +112,8 @@ def _is_ours(known: Known, kind: Kind, row: Row, mine: Mapping[tuple[str, str], 
         return False
     if parent := PARENTS.get(kind.name):
         found = (mine.get((parent, identity)) for _, target, identity in row.references() if target == parent)
-        return any(one is not None and one.decision == "create" and _counts(known, one) for one in found)
+        moved = ("create", "match") if kind.name in OF_MATCHED else ("create",)
+        return any(one is not None and one.decision in moved and _counts(known, one) for one in found)
     if not kind.owned or row.project not in known.projects:
         return False
     return kind is not port.KIND or not is_services(row) or row.body.get("device_owner") in port.INTERFACES

@@ -41,6 +41,9 @@ OWNED = {"network": "n", "port": "o", "security group": "g", "server": "s", "vol
 DECISIONS = [
     *(Decision(kind, one, one, "p", "create", "", step=f"{kind}/{one}") for kind, one in OWNED.items()),
     Decision("user", "u", "mina", "", "create", "", step="user/u"),
+    Decision("user", "b", "bora", "", "match", "", new="B"),
+    Decision("group", "g", "staff", "", "match", "", new="G"),
+    Decision("image", "public", "linux", "", "match", "", new="I"),
     Decision("key pair", "u/laptop", "laptop", "", "create", "", step="key pair/u/laptop"),
     Decision("flavor", "f", "small", "", "match", "", new="F"),
 ]
@@ -76,6 +79,8 @@ def test_nothing_has_changed() -> None:
         add("snapshot", **{"id": "late", "os-extended-snapshot-attributes:project_id": "p"}),
         add("floating IP", id="late", project_id="p", floating_ip_address="192.0.2.1"),
         add("key pair", user_id="u", keypair={"name": "late"}),
+        add("key pair", user_id="b", keypair={"name": "late"}),
+        add("group membership", id="late", group_id="g"),
         add("role assignment", role={"id": "r"}, user={"id": "late"}, scope={"project": {"id": "p"}}),
     ],
 )
@@ -91,6 +96,7 @@ def test_what_was_made_since_is_new(change: Edit) -> None:
         add("port", id="q", project_id="q", network_id="n", mac_address="d"),
         add("image", id="i", owner="p", name="naru-0d6eb05c", status="active"),
         add("key pair", user_id="x", keypair={"name": "desk"}),
+        add("image member", image_id="public", member_id="q", status="accepted"),
         add("network", id="made", project_id="p", name="held for a rollback"),
     ],
 )
