@@ -25,6 +25,7 @@ from naru.errors import InputError
 from naru.messages import Text
 from naru.plan.errors import PlanError
 from naru.plan.program import run_program
+from naru.plan.redaction import Redaction
 from naru.text import duration, parse_duration
 
 FILE = "hooks.yaml"
@@ -34,8 +35,6 @@ DEADLINE = "30s"
 STOP, GO_ON = "stop", "go on"
 SECRET = re.compile(r"pass|secret|token|credential|private|(^|_)key($|_)", re.IGNORECASE)
 """Names of environment variables whose values are no one's to read."""
-SHORTEST = 6
-"""A value of fewer characters is not taken out of an output: it would be found in ordinary words."""
 
 
 @dataclass(frozen=True)
@@ -230,10 +229,7 @@ def _run(directory: Path, hook: Hook, facts: str, check: Callable[[], None]) -> 
 
 def without_secrets(text: str, environment: Mapping[str, str] = os.environ) -> str:
     """The text without the values of the environment variables whose names say that they are secrets."""
-    secrets = {value for name, value in environment.items() if SECRET.search(name) and len(value) >= SHORTEST}
-    for value in sorted(secrets, key=len, reverse=True):
-        text = text.replace(value, "***")
-    return text
+    return Redaction([value for name, value in environment.items() if SECRET.search(name)]).text(text)
 
 
 def written(ran: Collection[Ran]) -> list[dict[str, Any]]:
