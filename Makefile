@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-rounds bench-volumes clean
+.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-rounds bench-volumes bench-window clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -80,6 +80,9 @@ bench-rounds: install deps ## a round of copying ahead of many tiny volumes, bes
 
 bench-volumes: install deps ## volume content between two Ceph clusters and files, beside rbd and qemu-img; half an hour, wants an idle machine
 	$(RUN)/python benchmarks/volumes.py
+
+bench-window: install deps ## how long servers are off, beside the same calls by hand; 5 minutes, wants an idle machine
+	$(RUN)/python benchmarks/window.py
 
 clean: ## the virtual environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

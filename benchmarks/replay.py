@@ -14,7 +14,7 @@ are sent as well, after that time has been taken.
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
@@ -69,6 +69,9 @@ class Replay:
     """One run over a plan. `results` are what its steps would have answered, by id; `failed` are those under way when
     the run broke off."""
 
+    without: Collection[str] = ()
+    """Step kinds that are passed over."""
+
     def __init__(self, plan: Plan, cloud: Cloud) -> None:
         self.plan = plan
         self.cloud = cloud
@@ -78,10 +81,15 @@ class Replay:
         self._acting: dict[tuple[str, str], Cloud] = {}
         self._lock = threading.Lock()
 
-    def run(self) -> dict[str, float]:
-        """Runs all that no gate keeps back. `seconds` until everything was made, `whole` until the move's own requests
-        were sent, too. Raises the first error, when what was under way has ended."""
+    def run(self, done: Collection[str] = (), gates: Collection[str] = (), last: str = "prepared") -> dict[str, float]:
+        """Runs all that is not `done` (ids) yet and that no gate but these keeps back. `seconds` until the last step
+        whose id begins so was done, by default the barrier behind all that is made; `whole` until the move's own
+        requests were sent, too. Raises the first error, when what was under way has ended."""
         ready = ReadyQueue.of(self.plan)
+        ready.closed_gates = set(self.plan.gates) - set(gates)
+        for n, step in enumerate(self.plan.steps, 1):
+            if step.id in done:
+                ready.set(n, DONE)
         began, made = time.monotonic(), 0.0
         running: dict[Future[Any], int] = {}
         failure: BaseException | None = None
@@ -99,9 +107,10 @@ class Replay:
                         self.failed.append(step.id)
                         failure = failure or error
                         continue
-                    self.results[step.id] = future.result()
+                    if step.kind not in self.without:
+                        self.results[step.id] = future.result()
                     ready.set(n, DONE)
-                    if step.id.startswith("prepared"):  # the barrier behind all that is made
+                    if step.id.startswith(last):
                         made = time.monotonic() - began
         if failure is not None:
             raise failure
@@ -118,10 +127,16 @@ class Replay:
             earlier=None,
             reader=lambda _: self.results,
         )
-        plain = {"cloud.create": self._create, "cloud.call": self._call, "cloud.power": self._power}.get(step.kind)
+        if step.kind in self.without:
+            return None
+        plain = self._plain().get(step.kind)
         if plain is None or step.args.get("find", {}).get("ids"):
             return KINDS.get(step.kind).run(context)  # a few of each: what they look at is part of their making
         return plain(resolve(step.args, self.results, context))
+
+    def _plain(self) -> Mapping[str, Callable[[Mapping[str, Any]], Any]]:
+        """By step kind: its literal requests."""
+        return {"cloud.create": self._create, "cloud.call": self._call, "cloud.power": self._power}
 
     def _client(self, args: Mapping[str, Any]) -> Cloud:
         who = args.get("actor")
@@ -166,10 +181,11 @@ def replay(work: Path, name: str) -> dict[str, float]:
             try:
                 return run.run()
             finally:
-                _record(journal, run)
+                record(journal, run)
 
 
-def _record(journal: Journal, run: Replay) -> None:
+def record(journal: Journal, run: Replay) -> None:
+    """Writes to the journal what was done, as if the move had done it."""
     now = time.time()
     steps_ = schema.steps
     with journal.write() as connection:

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 
-from naru.errors import InputError
 from naru.move import hooks as around
 from naru.move import moments, purposes
 from naru.move.decisions import Decision
@@ -430,30 +429,6 @@ def test_what_is_wrong_in_the_file_is_said_with_its_field_and_what_to_write(
         said = naru("move", command, shop.work, code=2).stderr
         assert str(shop.work / hooks.FILE) in said and says in said
     assert shop.log() == []
-
-
-@pytest.mark.parametrize(
-    "text, says",
-    [
-        ("hooks: []", "its first line is `naru_hooks: 1`"),
-        ("naru_hooks: 2", "newer Naru"),
-        ("naru_hooks: 1\nhook: []", "hook: there is no such field; there are: naru_hooks, hooks"),
-        ("naru_hooks: 1\nnaru_hooks: 1", "is there twice"),
-        ("naru_hooks: 1\nhooks: {}", "hooks: give a list"),
-        ("- [", "is not YAML"),
-    ],
-)
-def test_a_file_that_is_none_is_one_error(tmp_path: Path, text: str, says: str) -> None:
-    (tmp_path / hooks.FILE).write_text(text)
-    with pytest.raises(InputError) as raised:
-        hooks.load(tmp_path, moments.MOMENTS)
-    assert says.lower() in str(raised.value).lower() and hooks.FILE in raised.value.summary
-
-
-def test_secrets_of_the_environment_are_taken_out_of_what_is_kept() -> None:
-    environment = {"OS_PASSWORD": "correct horse", "API_KEY": "abcdefgh", "KEYBOARD": "layout-us", "MY_TOKEN": "true"}
-    text = "correct horse abcdefgh layout-us true truer"
-    assert hooks.without_secrets(text, environment) == "*** *** layout-us *** truer"
 
 
 def test_every_plan_has_a_place_for_hooks_around_every_server(sides: Any, monkeypatch: pytest.MonkeyPatch) -> None:
