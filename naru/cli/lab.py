@@ -17,6 +17,7 @@ from naru.cli.base import Command, Lister
 from naru.cli.lab_install import progress as install_progress
 from naru.errors import InputError, NaruError
 from naru.lab import deps, spec, status
+from naru.lab.hosts import layout
 from naru.lab.lab import Lab
 from naru.lab.ports import DEFAULT_BASE
 from naru.lab.running import Progress
@@ -57,6 +58,8 @@ naru lab up
 naru lab up --cloud old=queens --cloud new=2026.1 --services core,swift,designate --computes 20
 naru lab up --services swift,octavia,designate --services new:barbican
 naru lab up --name rehearsal --port-base 20000
+naru lab up --name hosts --hosts
+naru lab up --name thirty --hosts bare30
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -77,18 +80,32 @@ naru lab up --name rehearsal --port-base 20000
             help="hosts with real guests (qemu without KVM) per cloud, where the release has them (0)",
         )
         parser.add_argument("--port-base", type=int, metavar="PORT", help=f"first TCP port ({DEFAULT_BASE})")
+        parser.add_argument(
+            "--hosts",
+            nargs="?",
+            const=layout.DEFAULT,
+            metavar="LAYOUT",
+            help=f"a lab of bare hosts instead of clouds: {', '.join(layout.names())}, or a file (%(const)s)",
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> None:
         lab = find_lab(arguments)
         options = (arguments.cloud, arguments.services, arguments.computes, arguments.guests, arguments.port_base)
         wanted = None
-        if any(option is not None for option in options) or not lab.exists():
+        if arguments.hosts is not None:
+            if any(option is not None for option in options):
+                raise InputError("--hosts makes a lab of bare hosts: give it without an option for clouds")
+            wanted = spec.build_hosts(arguments.hosts)
+        elif any(option is not None for option in options) or not lab.exists():
             computes = 2 if arguments.computes is None else arguments.computes
             base = DEFAULT_BASE if arguments.port_base is None else arguments.port_base
             wanted = spec.build(arguments.cloud, arguments.services, computes, base, arguments.guests or 0)
         with cloud_progress() as tell, install_progress() as installing:
             lab.up(wanted, tell, installing)
+        if not lab.spec().clouds:
+            print("The lab is up. Its hosts: naru lab host list; to log in: naru lab host ssh NAME")
+            return
         print(f"The lab is up. Its clouds for OpenStack clients: export OS_CLIENT_CONFIG_FILE={lab.clouds_yaml}")
 
 

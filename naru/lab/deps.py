@@ -63,6 +63,9 @@ PACKAGES = (
     Package("mtools", "mcopy", "guests"),
     Package("e2fsprogs", "debugfs", "guests"),
     Package("iproute2", "ip", "guests"),
+    Package("mmdebstrap", "mmdebstrap", "hosts"),
+    Package("iproute2", "ip", "hosts"),
+    Package("openssh-client", "ssh", "hosts"),
     Package("slapd", "slapd", "ldap"),
     Package("ldap-utils", "ldapadd", "ldap"),
     Package("libldap-dev", "/usr/include/ldap.h", "ldap"),
@@ -79,9 +82,9 @@ def present(package: Package) -> bool:
     return shutil.which(package.shown_by, path=PATH) is not None
 
 
-def missing(needs: set[str]) -> list[str]:
-    """Names of the packages that are not there, for `core` and the given further needs."""
-    wanted = [item for item in PACKAGES if item.needed_for in needs | {"core"}]
+def missing(needs: set[str], core: bool = True) -> list[str]:
+    """Names of the packages that are not there, for `core` and the given further needs; without `core` for these."""
+    wanted = [item for item in PACKAGES if item.needed_for in needs | ({"core"} if core else set())]
     return list(dict.fromkeys(item.name for item in wanted if not present(item)))
 
 
@@ -90,9 +93,9 @@ def install_command(names: list[str]) -> list[str]:
     return ["apt-get", "install", "-y", "--no-install-recommends", *names]
 
 
-def check(needs: set[str]) -> None:
+def check(needs: set[str], core: bool = True) -> None:
     """Raises NaruError naming every missing package and the one command that installs them."""
-    if names := missing(needs):
+    if names := missing(needs, core):
         raise NaruError(
             f"packages are missing: {' '.join(names)}",
             hint=f"Install them with: naru lab deps --install   (or: {' '.join(install_command(names))})",

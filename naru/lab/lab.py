@@ -18,6 +18,8 @@ from naru.files import write_whole
 from naru.lab import bootstrap, deps, running
 from naru.lab import spec as specification
 from naru.lab.cloud import Cloud
+from naru.lab.hosts import layout
+from naru.lab.hosts.hosts import Hosts
 from naru.lab.ports import Ports
 from naru.lab.running import Progress
 from naru.lab.spec import CloudSpec, LabSpec
@@ -56,6 +58,18 @@ class Lab:
             raise InputError(f"this lab has no cloud {name!r}", hint=f"It has: {', '.join(clouds)}.")
         return clouds[name]
 
+    def hosts(self) -> Hosts:
+        """The lab's own hosts. Raises InputError when it has none."""
+        hosts = self._hosts(self.spec())
+        if hosts is None:
+            raise InputError(
+                "this lab has no hosts of its own", hint="Make one that has: naru lab up --name NAME --hosts"
+            )
+        return hosts
+
+    def _hosts(self, spec: LabSpec) -> Hosts | None:
+        return Hosts(self.directory / "hosts", spec.id, spec.secret, spec.hosts) if spec.hosts else None
+
     def _cloud(self, spec: LabSpec, cloud: CloudSpec) -> Cloud:
         loaded = release.load(cloud.release)
         first, last = cloud.addresses
@@ -81,15 +95,18 @@ class Lab:
         """
         if os.geteuid() != 0:
             raise NaruError("a lab needs root", hint="It mounts its NFS shares in namespaces of its own. Use sudo.")
-        clouds = (wanted or self.spec()).clouds
-        guests = {"guests"} if any(cloud.guests for cloud in clouds) else set()
-        deps.check({service for cloud in clouds for service in cloud.services} | guests)
+        asked = wanted or self.spec()
+        clouds = asked.clouds
+        further = {"guests"} if any(cloud.guests for cloud in clouds) else set()
+        further |= {"hosts"} if asked.hosts else set()
+        deps.check({service for cloud in clouds for service in cloud.services} | further, core=bool(clouds))
         with self._locked():
             spec = self._settle(wanted)
             install.install(sorted({cloud.release for cloud in spec.clouds}), installing)
             self._bring_up(progress)
-            self._write_clouds_yaml()
-            self._write_storage()
+            if spec.clouds:
+                self._write_clouds_yaml()
+                self._write_storage()
 
     def _settle(self, wanted: LabSpec | None) -> LabSpec:
         if wanted is not None and not self.exists():
@@ -101,7 +118,7 @@ class Lab:
                 )
             specification.save(wanted, self.directory)
         spec = self.spec()
-        if wanted is not None and spec.clouds != wanted.clouds:
+        if wanted is not None and (spec.clouds, spec.hosts) != (wanted.clouds, wanted.hosts):
             raise InputError(
                 f"the lab in {self.directory} is made of something else: {describe(spec)}",
                 hint="`naru lab start` starts it as it is, `naru lab down` removes it, --name makes another.",
@@ -132,7 +149,15 @@ class Lab:
             shutil.rmtree(specification.cache_directory(), ignore_errors=True)
 
     def _bring_up(self, progress: Progress) -> None:
-        """Brings all clouds up at once. An interrupt ends what was started: nothing is left half-running."""
+        """Brings all up, the hosts and then all clouds at once. An interrupt ends what was started: nothing is left
+        half-running."""
+        hosts = self._hosts(self.spec())
+        if hosts:
+            try:
+                hosts.up(lambda what: progress("hosts", what))
+            except KeyboardInterrupt:
+                hosts.end()
+                raise
         interrupted = threading.Event()
 
         def tell(cloud: str, what: str) -> None:
@@ -157,6 +182,8 @@ class Lab:
                 raise
 
     def _stop(self) -> None:
+        if hosts := self._hosts(self.spec()):
+            hosts.stop()
         with ThreadPoolExecutor() as pool:
             for job in [pool.submit(running.stop, cloud) for cloud in self.clouds()]:
                 job.result()
@@ -212,8 +239,10 @@ def _write(file: Path, content: dict[str, Any]) -> None:
 
 def describe(spec: LabSpec) -> str:
     """The specification in the words of `naru lab up`'s options."""
-    return "; ".join(
+    hosts = [f"--hosts with {len(layout.hosts(spec.hosts))} hosts"] if spec.hosts else []
+    clouds = [
         f"--cloud {cloud.name}={cloud.release} --services {cloud.name}:{','.join(cloud.services)} "
         f"--computes {cloud.computes} --guests {cloud.guests}"
         for cloud in spec.clouds
-    )
+    ]
+    return "; ".join([*hosts, *clouds])

@@ -13,6 +13,7 @@ import pydantic
 from naru.errors import InputError
 from naru.files import state_directory, write_whole
 from naru.lab import bootstrap, ports, services
+from naru.lab.hosts import layout
 from naru.releases import install, release
 
 MAX_CLOUDS = 4
@@ -42,13 +43,15 @@ class CloudSpec(pydantic.BaseModel):
 
 
 class LabSpec(pydantic.BaseModel):
-    """The whole lab. `id` marks its processes; `secret` is the password of everything in it, readable by the owner."""
+    """The whole lab. `id` marks its processes; `secret` is the password of everything in it, readable by the owner.
+    `hosts` are its own hosts, if it has any."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
     id: str
     secret: str
     clouds: tuple[CloudSpec, ...]
+    hosts: layout.Layout | None = None
 
 
 def cache_directory() -> Path:
@@ -125,6 +128,11 @@ def build(
         raise InputError("none of these releases has real guests", hint=f"--guests works with {', '.join(able)}.")
     _check_names(wanted or (), [spec.name for spec in specs])
     return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=tuple(specs))
+
+
+def build_hosts(name: str) -> LabSpec:
+    """A lab of hosts alone, by the layout of that name or in that file. Raises InputError."""
+    return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=(), hosts=layout.load(name))
 
 
 def _check_names(wanted: Sequence[str], clouds: list[str]) -> None:

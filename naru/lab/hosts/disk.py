@@ -1,0 +1,56 @@
+"""What an installer leaves on a host's disk: its name, addresses, keys. The disk lies over the frozen base."""
+
+import hashlib
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from naru.lab.hosts.layout import MANAGEMENT, Host
+
+HOST_KEY = "etc/ssh/ssh_host_ed25519_key"
+
+
+def make_key(file: Path, comment: str) -> None:
+    """A new pair of SSH keys, FILE and FILE.pub, as ssh-keygen makes them."""
+    key = Ed25519PrivateKey.generate()
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    file.touch(mode=0o600)
+    file.write_bytes(private)
+    file.with_name(f"{file.name}.pub").write_text(f"{public.decode()} {comment}\n")
+
+
+def make(directory: Path, host: Host, hosts: list[Host], authorized: str) -> None:
+    """The disk of a new host in DIRECTORY/disk; `authorized` is the public key that may log in as root."""
+    disk = directory / "disk"
+    for name in ("etc/systemd/network", "etc/ssh", "root/.ssh"):
+        (disk / name).mkdir(parents=True, exist_ok=True)
+    for name in ("root", "root/.ssh"):
+        (disk / name).chmod(0o700)
+    (directory / "work").mkdir(exist_ok=True)
+    (directory / "root").mkdir(exist_ok=True)
+    lines = [f"{other.address(MANAGEMENT).ip} {other.name}" for other in hosts]
+    texts = {
+        "etc/hostname": f"{host.name}\n",
+        "etc/hosts": "\n".join(["127.0.0.1 localhost", *lines, ""]),
+        "etc/machine-id": hashlib.md5(f"{directory}".encode(), usedforsecurity=False).hexdigest() + "\n",
+        "root/.ssh/authorized_keys": authorized,
+    }
+    for network in host.networks:
+        nic = host.nic(network)
+        texts[f"etc/systemd/network/10-{nic}.network"] = (
+            f"[Match]\nName={nic}\n\n[Network]\nAddress={host.address(network)}\n"
+            "LinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n"
+        )
+    for name, text in texts.items():
+        (disk / name).write_text(text)
+    make_key(disk / HOST_KEY, host.name)
+
+
+def public_key(directory: Path) -> str:
+    """The public half of the host's key, as ssh's known_hosts has it after the name."""
+    kind, key, *_ = (directory / "disk" / f"{HOST_KEY}.pub").read_text().split()
+    return f"{kind} {key}"

@@ -1,0 +1,187 @@
+"""A layout: which hosts and networks a lab has. `naru/lab/layouts/*.yaml`, or a file of one's own."""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import yaml
+
+from naru import yamlfile
+from naru.errors import InputError
+
+LAYOUTS = Path(__file__).parent.parent / "layouts"
+DEFAULT = "bare5"
+MANAGEMENT = "management"
+MAX_HOSTS = 300
+# the last parts of addresses: the machine's, the first host's
+MACHINE, FIRST = 1, 11
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+_RANGE = re.compile(r"(?P<before>[a-z][a-z0-9-]*)\[(?P<first>\d+):(?P<last>\d+)\](?P<after>[a-z0-9-]*)")
+
+
+class _Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Network(_Model):
+    """A network that hosts stand in, each with the same last part of its address in all of them."""
+
+    cidr: ipaddress.IPv4Network
+
+
+class HostLine(_Model):
+    """A host, or a range of them (`node[01:30]`), and the networks that it has a cable to; None: all."""
+
+    name: str
+    networks: tuple[str, ...] | None = None
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def _named(cls, name: str) -> str:
+        if not all(_NAME.fullmatch(one) for one in expand(name)):
+            raise ValueError("a host's name is of a-z, 0-9 and -, at most 31 of them, as in db1 or node[01:30]")
+        return name
+
+
+class Layout(_Model):
+    """The whole file."""
+
+    naru_layout: Literal[1]
+    networks: dict[str, Network]
+    hosts: tuple[HostLine, ...]
+
+    @pydantic.field_validator("networks")
+    @classmethod
+    def _management(cls, networks: dict[str, Network]) -> dict[str, Network]:
+        if MANAGEMENT not in networks:
+            raise ValueError(f"the network {MANAGEMENT!r} is missing: hosts are reached in it")
+        if bad := [name for name in networks if not _NAME.fullmatch(name)]:
+            raise ValueError(f"{bad[0]!r}: a network's name is of a-z, 0-9 and -")
+        pairs = list(networks.items())
+        for index, (name, network) in enumerate(pairs):
+            for other, before in pairs[:index]:
+                if network.cidr.overlaps(before.cidr):
+                    raise ValueError(f"{name} ({network.cidr}) overlaps {other} ({before.cidr})")
+        return networks
+
+    @pydantic.field_validator("hosts")
+    @classmethod
+    def _hosts(cls, hosts: tuple[HostLine, ...], info: pydantic.ValidationInfo) -> tuple[HostLine, ...]:
+        networks: dict[str, Network] = info.data.get("networks", {})
+        seen: set[str] = set()
+        for line in hosts:
+            for name in expand(line.name):
+                if name in seen:
+                    raise ValueError(f"the host {name} is there twice")
+                seen.add(name)
+            if line.networks is None or not networks:
+                continue
+            if unknown := [name for name in line.networks if name not in networks]:
+                raise ValueError(f"{line.name}: there is no network {unknown[0]!r}, only {', '.join(networks)}")
+            if MANAGEMENT not in line.networks:
+                raise ValueError(f"{line.name}: {MANAGEMENT!r} is missing in its networks: it is reached there")
+        if not 1 <= len(seen) <= MAX_HOSTS:
+            raise ValueError(f"{len(seen)} hosts: a lab has 1 to {MAX_HOSTS}")
+        for name, network in networks.items():
+            # the second half of the management network is the power controllers'
+            room = network.cidr.num_addresses // (2 if name == MANAGEMENT else 1) - FIRST - 1
+            if len(seen) > room:
+                raise ValueError(f"{network.cidr} of {name} has room for {max(room, 0)} hosts, not for {len(seen)}")
+        return hosts
+
+
+class Host:
+    """One host of a layout; `number` counts from 0."""
+
+    def __init__(self, layout: Layout, name: str, number: int, networks: tuple[str, ...]) -> None:
+        self.name = name
+        self.number = number
+        self.networks = networks
+        self._layout = layout
+
+    def address(self, network: str) -> ipaddress.IPv4Interface:
+        """Its address in a network, with the network's length."""
+        cidr = self._layout.networks[network].cidr
+        return ipaddress.IPv4Interface(f"{cidr[FIRST + self.number]}/{cidr.prefixlen}")
+
+    @property
+    def controller(self) -> ipaddress.IPv4Interface:
+        """The address of its power controller: in the second half of the management network."""
+        cidr = self._layout.networks[MANAGEMENT].cidr
+        return ipaddress.IPv4Interface(f"{cidr[cidr.num_addresses // 2 + FIRST + self.number]}/{cidr.prefixlen}")
+
+    def nic(self, network: str) -> str:
+        """The name of its network interface; the same network has the same on all hosts."""
+        return f"eth{list(self._layout.networks).index(network)}"
+
+    def mac(self, network: str) -> str:
+        """The interface's hardware address."""
+        index = list(self._layout.networks).index(network)
+        return f"52:54:00:{index:02x}:{self.number >> 8:02x}:{self.number & 255:02x}"
+
+
+def expand(name: str) -> list[str]:
+    """`node[08:10]` as node08, node09, node10; any other name as itself."""
+    found = _RANGE.fullmatch(name)
+    if not found:
+        return [name]
+    first, last = found["first"], found["last"]
+    numbers = range(int(first), min(int(last), int(first) + MAX_HOSTS) + 1)
+    return [f"{found['before']}{number:0{len(first)}}{found['after']}" for number in numbers]
+
+
+def hosts(layout: Layout) -> list[Host]:
+    """All hosts of the layout in its order."""
+    names = [(name, line) for line in layout.hosts for name in expand(line.name)]
+    return [
+        Host(layout, name, number, tuple(layout.networks) if line.networks is None else line.networks)
+        for number, (name, line) in enumerate(names)
+    ]
+
+
+def machine_address(layout: Layout) -> ipaddress.IPv4Interface:
+    """The address that the machine has in the management network."""
+    cidr = layout.networks[MANAGEMENT].cidr
+    return ipaddress.IPv4Interface(f"{cidr[MACHINE]}/{cidr.prefixlen}")
+
+
+def names() -> list[str]:
+    """The layouts that Naru brings."""
+    return sorted(path.stem for path in LAYOUTS.glob("*.yaml"))
+
+
+def load(name: str) -> Layout:
+    """The layout of that name, or in the file of that path. Raises InputError naming file, field and fix."""
+    file = LAYOUTS / f"{name}.yaml"
+    if "/" in name or name.endswith((".yaml", ".yml")):
+        file = Path(name)
+    elif not file.exists():
+        raise InputError(
+            f"there is no layout {name!r}", hint=f"There is: {', '.join(names())}; or give the path of a file."
+        )
+    try:
+        return parse(yamlfile.parse(file.read_text()), str(file))
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not a text") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{file}: {yamlfile.where(error)}") from error
+
+
+def parse(content: Any, file: str) -> Layout:
+    """The layout in a file's content. Raises InputError with the first thing that is wrong."""
+    try:
+        return Layout.model_validate(content)
+    except pydantic.ValidationError as error:
+        first, *rest = error.errors()
+        field = ".".join(map(str, first["loc"]))
+        more = f" (and {len(rest)} more)" if rest else ""
+        raise InputError(
+            f"{file}: {field}: {first['msg'].removeprefix('Value error, ')}{more}"
+            if field
+            else f"{file}: {first['msg']}",
+            hint="What a layout holds: docs/reference/layout.md",
+        ) from error
