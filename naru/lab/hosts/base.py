@@ -39,6 +39,9 @@ ENABLED = {
 }
 # what deals with hardware, a console, users' seats, or a kernel's settings, which are the machine's
 MASKED = (
+    "modprobe@.service",
+    "systemd-sysusers.service",
+    "systemd-remount-fs.service",
     "systemd-udevd.service",
     "systemd-udev-trigger.service",
     "systemd-udevd-control.socket",
