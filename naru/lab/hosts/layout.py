@@ -40,7 +40,9 @@ class HostLine(_Model):
     @pydantic.field_validator("name")
     @classmethod
     def _named(cls, name: str) -> str:
-        if not all(_NAME.fullmatch(one) for one in expand(name)):
+        if not (names := expand(name)):
+            raise ValueError(f"{name}: the range is empty: the first number is above the last")
+        if not all(_NAME.fullmatch(one) for one in names):
             raise ValueError("a host's name is of a-z, 0-9 and -, at most 31 of them, as in db1 or node[01:30]")
         return name
 

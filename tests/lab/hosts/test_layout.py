@@ -1,0 +1,81 @@
+"""Layouts: what they say, and what is refused, naming file and field."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.errors import InputError
+from naru.lab.hosts import layout
+
+pytestmark = pytest.mark.unit
+
+GOOD: dict[str, Any] = {
+    "naru_layout": 1,
+    "networks": {"management": {"cidr": "10.9.0.0/24"}, "tenant": {"cidr": "10.9.1.0/24"}},
+    "hosts": [{"name": "ctl1", "networks": ["management"]}, {"name": "compute[08:10]"}],
+}
+
+
+def test_ranges_addresses_and_cables() -> None:
+    found = layout.hosts(layout.parse(GOOD, "f"))
+    assert [host.name for host in found] == ["ctl1", "compute08", "compute09", "compute10"]
+    assert [host.networks for host in found[:2]] == [("management",), ("management", "tenant")]
+    last = found[3]
+    assert [str(last.address("management")), str(last.address("tenant"))] == ["10.9.0.14/24", "10.9.1.14/24"]
+    assert (str(last.controller), last.nic("tenant"), last.mac("tenant")) == (
+        "10.9.0.142/24",
+        "eth1",
+        "52:54:00:01:00:03",
+    )
+
+
+@pytest.mark.parametrize("name", layout.names())
+def test_layouts_that_naru_brings(name: str) -> None:
+    assert layout.hosts(layout.load(name))
+
+
+def test_as_json_and_back() -> None:
+    made = layout.parse(GOOD, "f")
+    assert layout.Layout.model_validate_json(made.model_dump_json()) == made
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"naru_layout": 2}, "f: naru_layout: "),
+        ({"racks": []}, "f: racks: "),
+        ({"networks": {"tenant": {"cidr": "10.9.1.0/24"}}}, "f: networks: the network 'management' is missing"),
+        ({"networks": {"management": {"cidr": "10.9.0.1/24"}}}, "f: networks.management.cidr: "),
+        (
+            {"networks": {"management": {"cidr": "10.9.0.0/24"}, "x": {"cidr": "10.9.0.0/16"}}},
+            "f: networks: x (10.9.0.0/16) overlaps management",
+        ),
+        ({"hosts": []}, "f: hosts: 0 hosts"),
+        ({"hosts": [{"name": "a[1:301]"}]}, "f: hosts: 301 hosts"),
+        ({"hosts": [{"name": "a[1:200]"}]}, "f: hosts: 10.9.0.0/24 of management has room for 116 hosts, not for 200"),
+        ({"hosts": [{"name": "a1"}, {"name": "a[1:3]"}]}, "f: hosts: the host a1 is there twice"),
+        ({"hosts": [{"name": "A"}]}, "f: hosts.0.name: a host's name is of"),
+        ({"hosts": [{"name": "a[3:1]"}]}, "f: hosts.0.name: a[3:1]: the range is empty"),
+        ({"hosts": [{"name": "a", "networks": ["tenant"]}]}, "f: hosts: a: 'management' is missing in its networks"),
+        ({"hosts": [{"name": "a", "networks": ["management", "x"]}]}, "f: hosts: a: there is no network 'x'"),
+    ],
+)
+def test_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        layout.parse({**GOOD, **change}, "f")
+    assert caught.value.summary.startswith(said)
+
+
+def test_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no layout 'nowhere'"):
+        layout.load("nowhere")
+    with pytest.raises(InputError, match="No such file"):
+        layout.load(str(tmp_path / "no.yaml"))
+    file = tmp_path / "bad.yaml"
+    file.write_text("naru_layout: 1\nnaru_layout: 1\n")
+    with pytest.raises(InputError, match=r"bad.yaml: line 2, column 1: the key 'naru_layout' is there twice"):
+        layout.load(str(file))
+    file.write_text("- 1\n")
+    with pytest.raises(InputError, match=r"bad.yaml: "):
+        layout.load(str(file))
