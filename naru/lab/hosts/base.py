@@ -86,6 +86,18 @@ MASKED = (
     "fstrim.timer",
     "motd-news.timer",
 )
+# each would be a process of every boot, to look for what no host has
+GENERATORS = (
+    "systemd-cryptsetup-generator",
+    "systemd-debug-generator",
+    "systemd-getty-generator",
+    "systemd-gpt-auto-generator",
+    "systemd-hibernate-resume-generator",
+    "systemd-integritysetup-generator",
+    "systemd-run-generator",
+    "systemd-system-update-generator",
+    "systemd-veritysetup-generator",
+)
 
 FILES = {
     "etc/systemd/journald.conf.d/naru.conf": """[Journal]
@@ -121,7 +133,9 @@ Subsystem sftp internal-sftp
 
 def path() -> Path:
     """Where the base of this machine's distribution is or would be."""
-    recipe = "\n".join((*PACKAGES, *LEFT_OUT, *MASKED, *map(str, ENABLED.items()), *map(str, FILES.items())))
+    recipe = "\n".join(
+        (*PACKAGES, *LEFT_OUT, *MASKED, *GENERATORS, *map(str, ENABLED.items()), *map(str, FILES.items()))
+    )
     key = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     return cache_directory() / "hosts" / f"{_codename()}-{key}"
 
@@ -171,9 +185,11 @@ def _settle(root: Path) -> None:
         (units / name).parent.mkdir(parents=True, exist_ok=True)
         (units / name).unlink(missing_ok=True)
         (units / name).symlink_to(unit)
-    for name in MASKED:
-        (units / name).unlink(missing_ok=True)
-        (units / name).symlink_to("/dev/null")
+    generators = root / "etc/systemd/system-generators"
+    generators.mkdir(exist_ok=True)
+    for file in [*(units / name for name in MASKED), *(generators / name for name in GENERATORS)]:
+        file.unlink(missing_ok=True)
+        file.symlink_to("/dev/null")
     for name, content in FILES.items():
         file = root / name
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -48,6 +48,8 @@ class Holder:
 
     def fabric(self) -> None:
         """The bridges, and on that of the management network the power controllers' addresses."""
+        # a controller's address that goes takes no other with it
+        Path("/proc/sys/net/ipv4/conf/all/promote_secondaries").write_text("1")
         lines = ["link set lo up"]
         for bridge in self.config["bridges"]:
             lines.append(f"link add {bridge} type bridge forward_delay 0 mcast_snooping 0")

@@ -36,6 +36,8 @@ HOLDER_SECONDS, BOOT_SECONDS = 60.0, 120.0
 # seconds for a request; shutting all down is the longest
 ANSWER_SECONDS = 90.0
 STOPPED_SECONDS = 30.0
+# systemd has three, networkd one; they count for the machine's root
+INOTIFY_PER_HOST = 4
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,9 @@ class Hosts:
     def up(self, progress: base.Progress) -> None:
         """Makes what is missing, switches on what is off, waits until each host lets one log in by ssh."""
         if self.holder() is None:
+            self.end()  # what one that was killed in the wrong moment may have left
             self._check_addresses()
+            _check_inotify(len(self.hosts))
             self._make(base.ensure(progress))
             progress("starting the holder of the hosts")
             self._hold()
@@ -370,6 +374,22 @@ class Hosts:
         if done.returncode:
             ip([f"link del {self.wire}"], force=True)
             raise NaruError("the machine cannot be wired to the lab's hosts", detail=done.stderr.strip())
+
+
+def _check_inotify(hosts: int) -> None:
+    """Refuses more hosts than the kernel has inotify instances for: the last ones' systemds would stop half way."""
+    limit = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+    used = 0
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended
+            if entry.stat().st_uid == os.geteuid():
+                used += sum(str(fd.readlink()) == "anon_inode:inotify" for fd in (entry / "fd").iterdir())
+    needed = hosts * INOTIFY_PER_HOST
+    if used + needed > limit:
+        raise NaruError(
+            f"{hosts} hosts need {needed} inotify instances, of {limit} on this machine {used} are in use",
+            hint=f"Allow more: sysctl fs.inotify.max_user_instances={max(1024, 2 * (used + needed))}",
+        )
 
 
 def answers(address: str, timeout: float = 0.3) -> bool:

@@ -1,6 +1,5 @@
 """Hosts of a lab: booted, cut off, unplugged, asked by Redfish; and nothing of them stays."""
 
-import json
 import os
 import signal
 import socket
@@ -120,14 +119,14 @@ def power(hosts: Hosts, name: str) -> str:
 
 def test_a_host_is_a_machine_of_its_own(hosts: Hosts) -> None:
     assert run(hosts, "node1", "systemctl is-system-running --wait; systemctl --failed --no-legend") == "running"
+    assert run(hosts, "node1", "tr '\\0' ' ' < /proc/2/comm || echo none") != "kthreadd"  # its processes are its own
     assert run(hosts, "node1", "hostname; cat /proc/1/comm").split() == ["node1", "systemd"]
     ids = [boot_id(hosts, name) for name in ("node1", "node2")]
     assert len({*ids, Path("/proc/sys/kernel/random/boot_id").read_text().strip()}) == 3
     booted = next(row.seconds for row in hosts.rows() if row.name == "node1")
     uptime = float(run(hosts, "node1", "cut -d' ' -f1 /proc/uptime"))
     assert booted is not None and abs(uptime - booted) < 5  # not the machine's
-    assert ids[0].replace("-", "") in run(hosts, "node1", "journalctl --list-boots -o json; journalctl --list-boots")
-    assert "Listening on" not in run(hosts, "node1", "ps ax | grep -c node2; dmesg 2>&1 || true")
+    assert ids[0].replace("-", "") in run(hosts, "node1", "journalctl --list-boots")
     # the kernel's settings are the machine's, those of the network its own
     assert run(hosts, "node1", "echo 0 > /proc/sys/vm/swappiness || echo refused").splitlines()[-1] == "refused"
     run(hosts, "node1", "echo 1 > /proc/sys/net/ipv4/ip_forward")
@@ -159,7 +158,7 @@ def test_poweroff_and_reboot_inside(hosts: Hosts) -> None:
     after = boot_id(hosts, "node1")
     assert after != before
     assert run(hosts, "node1", "cat /root/file; ls /sys/class/net").split() == ["kept", "eth0", "eth1", "lo"]
-    assert run(hosts, "node1", "journalctl --list-boots | wc -l") >= "2"
+    assert run(hosts, "node1", "journalctl -q --list-boots | wc -l") == "2"
     run(hosts, "node1", "poweroff", check=False)
     until(lambda: power(hosts, "node1") == "off", "off")
     assert run(hosts, "node2", "hostname") == "node2"
@@ -281,18 +280,19 @@ def test_a_power_controller_lets_only_its_administrator_in(hosts: Hosts) -> None
 def faulty(hosts: Hosts) -> Iterator[Hosts]:
     yield hosts
     for kind in ("unreachable", "slow", "refuses", "says-off", "says-on"):
-        hosts.fault("node2", kind, None)
+        for name in ("node1", "node2"):
+            hosts.fault(name, kind, None)
     assert [row.faults for row in hosts.rows()] == [[]] * 5
 
 
 def test_an_unreachable_power_controller(faulty: Hosts) -> None:
-    faulty.fault("node2", "unreachable", 1)
-    faulty.fault("node2", "unreachable", 1)  # is on already
+    faulty.fault("node1", "unreachable", 1)  # the first address on its bridge: no other goes with it
+    faulty.fault("node1", "unreachable", 1)  # is on already
     with pytest.raises(sushy.exceptions.ConnectionError):
-        controller(faulty, "node2", connect_timeout=1)
+        controller(faulty, "node1", connect_timeout=1)
     assert controller(faulty, "node3").name == "node3"
-    faulty.fault("node2", "unreachable", None)
-    assert controller(faulty, "node2").name == "node2"
+    faulty.fault("node1", "unreachable", None)
+    assert controller(faulty, "node1").name == "node1"
 
 
 def test_a_slow_power_controller(faulty: Hosts) -> None:
@@ -336,16 +336,8 @@ def test_the_command_line(
         verb, _, rest = words.partition(" ")
         return main(["lab", "host", verb, "--name", lab.directory.name, *rest.split(), *more])
 
-    assert [naru("link node1 tenant down"), naru("fault node1 slow --seconds 2"), naru("power node5 off --wait")] == [
-        0
-    ] * 3
-    capfd.readouterr()
-    assert naru("list -f json") == 0
-    rows = {row["name"]: row for row in json.loads(capfd.readouterr().out)}
-    assert [rows[name]["power"] for name in sorted(rows)] == ["on", "on", "on", "on", "off"]
-    assert (rows["node1"]["links_down"], rows["node1"]["faults"], rows["node5"]["pid"]) == ("tenant", "slow=2", None)
-    assert 0 < rows["node1"]["memory_mib"] < 64
-    assert [naru("link node1 tenant up"), naru("fault node1 --off"), naru("power node5 on --wait")] == [0] * 3
+    for words in ("link node1 tenant down", "fault node1 slow --seconds 2", "power node5 off --wait"):
+        assert naru(words) == 0
     assert naru("ssh node1", "--", "hostname; exit 7") == 7
     assert capfd.readouterr().out == "node1\n"
     for words in ("power node6 on", "fault node1", "fault node1 says-on --seconds 3", "link node1 x up"):
@@ -381,12 +373,13 @@ def test_two_labs_cannot_have_the_same_network(hosts: Hosts, tmp_path: Path) -> 
 
 
 @pytest.mark.releases
-def test_thirty_hosts(tmp_path: Path) -> None:
+def test_thirty_hosts(lab: Lab, tmp_path: Path) -> None:
+    lab.stop()  # a kernel as it comes has inotify instances for 32 hosts
     file = tmp_path / "thirty.yaml"
     file.write_text((layout.LAYOUTS / "bare30.yaml").read_text().replace("10.77.", "10.78."))
-    lab = Lab(tmp_path / "thirty")
-    lab.up(spec.build_hosts(str(file)), ignore, ignore)
-    hosts = lab.hosts()
+    thirty = Lab(tmp_path / "thirty")
+    thirty.up(spec.build_hosts(str(file)), ignore, ignore)
+    hosts = thirty.hosts()
     try:
         hosts.all("cut", hosts.names())
         assert {row.power for row in hosts.rows()} == {"off"}
@@ -398,5 +391,5 @@ def test_thirty_hosts(tmp_path: Path) -> None:
         assert len({boot_id(hosts, name) for name in hosts.names()}) == 30
         assert 0 < max(memory) < 15 << 20
     finally:
-        lab.down()
+        thirty.down()
     assert left_of(hosts) == []
