@@ -4,8 +4,8 @@
 
 Run by the lab's holder, in the holder's namespaces, once for each boot. Prints the pid of the host's process 1 when
 that has its namespaces, and ends: process 1 is then the holder's child, and becomes systemd once the holder has
-written a "w" to its standard input, which says that its wires are there. Standard library alone, and no module of
-Naru: thirty of these start at once.
+written a "w" to its standard input, which says that its wires are there; then standard output is closed. Standard
+library alone, and no module of Naru: thirty of these start at once.
 """
 
 import ctypes
@@ -141,6 +141,7 @@ def first(request: dict[str, Any], to_parent: int) -> NoReturn:
     unshare(NEWNS | NEWUTS | NEWIPC | NEWNET | NEWCGROUP)
     os.write(to_parent, b"n")  # it has a network to put wires into
     os.close(to_parent)
+    os.dup(1)  # kept until it becomes systemd: so the holder hears that it has
     os.dup2(2, 1)
     assemble(request)
     name = request["name"].encode()

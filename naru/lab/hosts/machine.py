@@ -3,13 +3,14 @@
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from naru.errors import InputError, NaruError
 from naru.lab.hosts import cgroups
@@ -96,7 +97,8 @@ class Machine:
                     self._supply.start()
                     break
             former.join()  # cut, and not yet taken away whole
-        begun.wait(FIRMWARE_SECONDS)
+        if not begun.wait(FIRMWARE_SECONDS):
+            raise NaruError(f"{self.name} has no system yet after {FIRMWARE_SECONDS:g} s", hint=f"See {self.console}.")
         if self._failure:
             raise NaruError(f"{self.name} does not boot", detail=self._failure, hint=f"See {self.console}.")
 
@@ -170,7 +172,7 @@ class Machine:
             again = True
             while again and self.is_on:
                 again = self._boot(begun)
-        except (NaruError, OSError, subprocess.SubprocessError) as error:
+        except (NaruError, OSError) as error:
             self._failure = str(error)
             with self.console.open("a") as console:
                 console.write(f"power supply: {error}\n")
@@ -181,7 +183,7 @@ class Machine:
 
     def _boot(self, begun: threading.Event) -> bool:
         """From its start to its end; says whether it wants to be started again."""
-        pid, pidfd, to_first = self._firmware()
+        pid, pidfd, to_first, from_first = self._firmware()
         try:
             with self._lock:
                 self._pid, self._pidfd, self._booted = pid, pidfd, time.monotonic()
@@ -191,45 +193,60 @@ class Machine:
                     os.write(to_first, b"w")
                 else:  # cut before there was anything to kill
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            from_first.read()  # ends when it has become systemd, or has not
+            if _has_ended(pidfd) and self.is_on:
+                raise NaruError("it ended before there was a system")
             begun.set()
-        except (NaruError, OSError):
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        except (NaruError, OSError) as error:
+            ended = _has_ended(pidfd)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            if ended:  # whatever failed did so for that reason
+                raise NaruError("its firmware failed", detail=self._said()) from error
             raise
         finally:
             os.close(to_first)
+            from_first.close()
             again = _ended(pidfd)
             self._clean()
         return again
 
-    def _firmware(self) -> tuple[int, int, int]:
-        """Runs the firmware: process 1 as pid and pidfd, and the pipe on which it waits for its wires."""
+    def _said(self) -> str:
+        """The console's last lines."""
+        return "\n".join(self.console.read_text(errors="replace").splitlines()[-3:])
+
+    def _firmware(self) -> tuple[int, int, int, IO[bytes]]:
+        """Runs the firmware: process 1 as pid and pidfd, the pipe on which it waits for its wires, and the one that it
+        closes when it becomes systemd."""
+        own = [
+            [*item, str(cgroups.ROOT / item[2] / self._common["cgroup"] / self.name)] for item in self._hierarchies()
+        ]
         request = {
             "name": self.name,
             "base": self._common["base"],
             "disk": str(self._directory / "disk"),
             "work": str(self._directory / "work"),
             "root": str(self._directory / "root"),
-            "cgroups": [
-                [*item, str(cgroups.ROOT / item[2] / self._common["cgroup"] / self.name)]
-                for item in self._hierarchies()
-            ],
+            "cgroups": own,
         }
         waits, to_first = os.pipe()
         try:
             with self.console.open("a") as console:
                 argv = [sys.executable, "-S", "-E", str(FIRMWARE), json.dumps(request)]
-                done = subprocess.run(
-                    argv, stdin=waits, stdout=subprocess.PIPE, stderr=console, timeout=FIRMWARE_SECONDS
-                )
-            if done.returncode:
-                raise NaruError(f"{self.name}: the firmware ended with {done.returncode}")
-            pid = int(done.stdout)
-            return pid, os.pidfd_open(pid), to_first
-        except BaseException:
+                running = subprocess.Popen(argv, stdin=waits, stdout=subprocess.PIPE, stderr=console)
+        except OSError:
             os.close(to_first)
             raise
         finally:
             os.close(waits)
+        assert running.stdout
+        line = running.stdout.readline()
+        if running.wait() or not line:
+            os.close(to_first)
+            running.stdout.close()
+            raise NaruError("its firmware failed", detail=self._said())
+        pid = int(line)
+        return pid, os.pidfd_open(pid), to_first, running.stdout
 
     def _hierarchies(self) -> list[list[str]]:
         found: list[list[str]] = self._common["hierarchies"]
@@ -260,3 +277,7 @@ def _ended(pidfd: int) -> bool:
     dies of SIGHUP to restart, of SIGINT to stay off."""
     result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED)
     return bool(result and result.si_code == os.CLD_KILLED and result.si_status == signal.SIGHUP)
+
+
+def _has_ended(pidfd: int) -> bool:
+    return bool(select.select([pidfd], [], [], 0)[0])

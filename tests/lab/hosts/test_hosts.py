@@ -12,6 +12,7 @@ import pytest
 import requests
 import sushy
 import sushy.exceptions
+from sushy.auth import AuthBase, BasicAuth, SessionAuth
 from sushy.resources.system.system import System
 
 from naru.cli.main import main
@@ -192,6 +193,18 @@ def test_a_power_cut_kills_all_at_once_and_the_disk_stays(hosts: Hosts) -> None:
     assert boot_id(hosts, "node3") != before
 
 
+def test_a_host_that_cannot_boot_says_why(hosts: Hosts) -> None:
+    hosts.power("node5", "cut")
+    work = hosts.place(hosts.host("node5")) / "work"
+    work.rename(work.with_name("gone"))
+    with pytest.raises(NaruError, match="node5 does not boot") as caught:
+        hosts.power("node5", "on")
+    assert "firmware: [Errno 2] mount overlay" in caught.value.detail
+    assert power(hosts, "node5") == "off"
+    work.with_name("gone").rename(work)
+    hosts.power("node5", "on", wait=True)
+
+
 def test_cables(hosts: Hosts) -> None:
     tenant = hosts.host("node5").address("tenant").ip
     hosts.link("node5", "tenant", False)
@@ -206,14 +219,11 @@ def test_cables(hosts: Hosts) -> None:
         hosts.link("node5", "storage", False)
 
 
-def controller(
-    hosts: Hosts, name: str, password: str | None = None, **options: float
-) -> sushy.resources.system.system.System:
+def controller(hosts: Hosts, name: str, auth: AuthBase | None = None, **options: float) -> System:
     """The system that the host's power controller shows, by sushy."""
     root = sushy.Sushy(
         f"https://{hosts.host(name).controller.ip}/redfish/v1",
-        username="admin",
-        password=password or hosts.password.read_text(),
+        auth=auth or BasicAuth("admin", hosts.password.read_text()),
         verify=str(hosts.certificate),
         server_side_retries=0,
         **options,
@@ -247,7 +257,11 @@ def test_a_power_controller(hosts: Hosts) -> None:
 
 def test_a_power_controller_lets_only_its_administrator_in(hosts: Hosts) -> None:
     with pytest.raises(sushy.exceptions.AccessError):
-        controller(hosts, "node4", "wrong")
+        controller(hosts, "node4", BasicAuth("admin", "wrong"))
+    session = SessionAuth("admin", hosts.password.read_text())
+    assert controller(hosts, "node4", session).name == "node4"
+    assert session.get_session_key()
+    session.close()
     url = f"https://{hosts.host('node4').controller.ip}"
     known = ("admin", hosts.password.read_text())
 
