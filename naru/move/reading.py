@@ -73,8 +73,7 @@ def read(
         sides = (archive, archive), (old, new), (database, None), (OF_THE_NEW, ())
         ours, theirs = pool.map(_SideReading, *sides)
         facts = Facts(ours.side, theirs.side, projects)
-        called = {row.name for row in facts.projects.values()}
-        same = {row.id for row in facts.new.all("project").values() if row.name in called}
+        same = _named(facts.new, "project", (row.name for row in facts.projects.values()))
         flavors = [need.row for need in mapfile.needs(facts) if need.section == "flavors" and need.row]
         known = facts.old.all("flavor")
         # the map may make any flavor of the new cloud of one: which, is not known yet
@@ -85,17 +84,17 @@ def read(
         images = {need.row.id for need in mapfile.needs(facts) if need.section == "images" and need.row}
         images |= {row.id for row in facts.owned("image")}
         looked = {one for one in images if has_data(facts.old.all("image")[one])}
-        theirs_of_name = _named(facts.new, [row.name for row in facts.users.values()])
+        theirs_of_name = _named(facts.new, "user", (row.name for row in facts.users.values()))
         users: tuple[Collection[str], ...] = (facts.users, theirs_of_name)
         list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), users, ((), room), (looked, ())))
     return facts
 
 
-def _named(side: Side, names: Iterable[str]) -> set[str]:
-    """The ids of the users with one of these names, in whichever domain, and however they are written: the counterparts
-    of users are among them."""
+def _named(side: Side, kind: str, names: Iterable[str]) -> set[str]:
+    """The ids of the things of the kind with one of these names, in whichever domain, and however they are written: the
+    counterparts of things with these names are among them."""
     wanted = {name.casefold() for name in names}
-    return {row.id for row in side.all("user").values() if row.name.casefold() in wanted}
+    return {row.id for row in side.all(kind).values() if row.name.casefold() in wanted}
 
 
 def outcome(move: Work, progress: Progress) -> Outcome:
@@ -107,7 +106,7 @@ def outcome(move: Work, progress: Progress) -> Outcome:
         reading = _SideReading(archive, new)
         made = move.made()
         projects = {new_id for old_id in move.projects if (new_id := made.get(f"project {old_id}"))}
-        reading.finish(projects, _named(reading.side, [one.name for one in move.decisions if one.kind == "user"]))
+        reading.finish(projects, _named(reading.side, "user", [one.name for one in move.decisions if one.kind == "user"]))
         before = Side(archive, move.snapshots["old"], move.old)
         return result.outcome(move, before, reading.side, (old, new))
 
@@ -137,7 +136,7 @@ def again(move: Work, progress: Progress) -> Iterator[Again]:
         with ThreadPoolExecutor(2) as pool:
             ours, theirs = pool.map(_SideReading, *sides)
             users = {one.id: one.name for one in move.planned if one.kind == "user"}
-            asked: tuple[Collection[str], ...] = (users, _named(theirs.side, users.values()))
+            asked: tuple[Collection[str], ...] = (users, _named(theirs.side, "user", users.values()))
             list(pool.map(_SideReading.finish, (ours, theirs), (move.projects, ()), asked))
         old_then, new_then = (
             Side(archive, move.snapshots[side], name) for side, name in (("old", move.old), ("new", move.new))
