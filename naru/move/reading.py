@@ -16,6 +16,7 @@ from naru.inventory.database import Database
 from naru.inventory.read import OF_USERS
 from naru.move import mapfile, result
 from naru.move.facts import Facts, Side, boots_from_volume
+from naru.move.kinds.flavor import asked_of, flavor_id
 from naru.move.kinds.image import has_data
 from naru.move.outcome import Outcome
 from naru.move.work import ARCHIVE, Work
@@ -79,8 +80,10 @@ def read(
         # the map may make any flavor of the new cloud of one: which, is not known yet
         there = facts.new.all("flavor").values()
         ways = {boots_from_volume(facts.old, row) for row in facts.owned("server")}
-        wanted = [(theirs.side, row) for row in there] + [(ours.side, row) for row in flavors if row.id in known]
-        room = {resources(row.body, side.extra_specs(row.id), from_volume=way) for side, row in wanted for way in ways}
+        wanted = [(row.body, theirs.side.extra_specs(row.id)) for row in there]
+        wanted += [(row.body, ours.side.extra_specs(row.id)) for row in flavors if row.id in known]
+        wanted += [asked_of(facts.old, row) for row in facts.owned("server") if flavor_id(facts.old, row) not in known]
+        room = {resources(fields, specs, from_volume=way) for fields, specs in wanted for way in ways}
         images = {need.row.id for need in mapfile.needs(facts) if need.section == "images" and need.row}
         images |= {row.id for row in facts.owned("image")}
         looked = {one for one in images if has_data(facts.old.all("image")[one])}
@@ -106,7 +109,8 @@ def outcome(move: Work, progress: Progress) -> Outcome:
         reading = _SideReading(archive, new)
         made = move.made()
         projects = {new_id for old_id in move.projects if (new_id := made.get(f"project {old_id}"))}
-        reading.finish(projects, _named(reading.side, "user", [one.name for one in move.decisions if one.kind == "user"]))
+        people = [one.name for one in move.decisions if one.kind == "user"]
+        reading.finish(projects, _named(reading.side, "user", people))
         before = Side(archive, move.snapshots["old"], move.old)
         return result.outcome(move, before, reading.side, (old, new))
 

@@ -82,8 +82,8 @@ NOT_ALLOWED = message(
 @dataclass
 class Usable:
     """When servers can be booted with a flavor, all by old ids. `ready`: by flavor, the step after which it is whole,
-    where one comes after that which makes it. `access`: by (project, flavor), the step that lets the project use it. `names`
-    are those of the flavors that are made, in lower case: one may have been deleted and made anew by its name."""
+    where one comes after that which makes it. `access`: by (project, flavor), the step that lets the project use it.
+    `names`: those of the flavors that are made, in lower case; one may have been deleted and made anew by its name."""
 
     ready: dict[str, str] = field(default_factory=dict)
     access: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -104,6 +104,12 @@ def of_server(side: Side, server: Row) -> dict[str, Any]:
     identity = flavor_id(side, server)
     found = side.all(KIND.name).get(identity)
     return dict((found or _stand_in(identity, server)).body)
+
+
+def asked_of(side: Side, server: Row) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The sizes of a server's flavor, as `of_server`, and its extra specs."""
+    fields = of_server(side, server)
+    return fields, fields.get("extra_specs") or side.extra_specs(flavor_id(side, server))
 
 
 # -- the map

@@ -13,7 +13,7 @@ from typing import Any
 from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.move.decisions import FieldChange
-from naru.move.draft import Draft, thing
+from naru.move.draft import Draft, Severity, thing
 from naru.move.kind import Kind
 from naru.move.mapping import SAME_BUT_CASE
 
@@ -111,9 +111,10 @@ def one_of_two(draft: Draft, row: Row, domain: Any = None, *, found: bool = Fals
     be taken."""
     first = draft.note(_Names).rows.setdefault((row.kind, str(domain), row.name.casefold()), row)
     if first is not row:
-        why, severity = (WOULD_BE_ONE(), "error") if found else (WOULD_BE_REFUSED(), "warning")
         said = ONE_OF_TWO(thing=thing(first), other=thing(row), cloud=draft.new)
-        draft.report(severity, said, detail=why, about=row.id, hint=RENAME_THERE())
+        severity: Severity = "error" if found else "warning"
+        detail = WOULD_BE_ONE() if found else WOULD_BE_REFUSED()
+        draft.report(severity, said, detail=detail, about=row.id, hint=RENAME_THERE())
 
 
 def _differences(old: Row, new: Row, fields: tuple[str, ...]) -> list[FieldChange]:
