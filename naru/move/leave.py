@@ -350,7 +350,6 @@ def warnings(work: Work, journal: Journal, change: Change) -> Iterator[str]:
                 f" {found.started_at}; the old one is started again"
             )
 
-
     addresses = {row.id: row.name for row in change.rows if row.kind in ADDRESSES and row.becomes == "left"}
     for address in _without_gateway(journal, addresses) if servers else ():
         yield (
