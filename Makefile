@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-rounds bench-volumes bench-window clean
+.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-volumes bench-window clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -74,6 +74,9 @@ bench-plan: install ## what a journaled step costs, beside DBOS; minutes, wants 
 
 bench-planning: install ## the plan of a whole cloud of 10,000 servers, and how it grows; minutes, wants an idle machine
 	$(RUN)/python benchmarks/planning.py
+
+bench-raw: install ## raw files beside qemu-img and a plain read; minutes
+	$(RUN)/python benchmarks/raw.py
 
 bench-rounds: install deps ## a round of copying ahead of many tiny volumes, beside the copies alone; minutes, wants an idle machine
 	$(RUN)/python benchmarks/rounds.py

@@ -1,4 +1,5 @@
-"""Volume content from one Ceph cluster to another and between files, beside the tools there are; `make bench-volumes`.
+"""Volume content from one Ceph cluster to another, beside the tools there are; `make bench-volumes`. Of raw
+files: `raw.py`.
 
 Two real one-node clusters on this machine. Every figure is the fastest of several rounds in which the tools take turns;
 a round is a process from start to end, for Naru too (`naru volume copy`, checksums included). The last line is a JSON
@@ -23,8 +24,6 @@ object. Ratios of speed: more than 1 is faster than the fastest other tool; rati
     parallel_shared       as `parallel`, with all of them on all processors, where what a client computes (checksums,
                           for Naru) is taken from the storage, whose limit it then is not
                           (of all three the medians of what was copied and of the limits, in turns)
-    file_speed            first pass of a raw file of 10 GiB with 1 GiB of data, against `qemu-img convert -n -W -m 16`
-    file_delta_speed      a later pass of it (20 MiB changed), against the same, since no other tool has one
     load                  the machine's load average over the minute before
 """
 
@@ -51,7 +50,6 @@ from naru.lab.process import Processes
 from naru.volumes.blocks import Buffer
 from naru.volumes.ceph.location import Rbd
 from naru.volumes.control import no_tick
-from naru.volumes.files.location import File
 from naru.volumes.open import open_volume
 from naru.volumes.volume import Location, Pending
 
@@ -59,7 +57,7 @@ PORT_BASE = 23400
 GIB, MIB = 1 << 30, 1 << 20
 ROUNDS = 3
 VOLUMES, TURNS = 20, 5  # of those at once
-PARTS = ("full", "window", "parallel", "files")
+PARTS = ("full", "window", "parallel")
 
 MANY = """
 import sys
@@ -462,55 +460,11 @@ def _limit(bench: Bench, total: int, read: Rbd) -> float:
     return total / MIB / seconds
 
 
-def files(bench: Bench, size: int, data: int) -> dict[str, float]:
-    directory = bench.directory / "files"
-    directory.mkdir()
-    source = File(str(directory / "source"))
-    with Path(source.path).open("wb") as file:
-        file.truncate(size)
-    fill(source, data // MIB, MIB, 64 << 10, 1, size)
-    work = bench.state()
-    kept = File(str(directory / "kept"))
-
-    def new(name: str) -> File:
-        path = directory / name
-        path.unlink(missing_ok=True)
-        with path.open("wb") as file:
-            file.truncate(size)
-        return File(str(path))
-
-    def ours() -> Took:
-        return timed(naru(source, new("ours"), bench.state()))  # which ends when all of it is on the disk
-
-    def convert() -> Took:
-        flags = ["-n", "-W", "-m", "16", "--target-is-zero", "-f", "raw", "-O", "raw"]
-        took = timed(["qemu-img", "convert", *flags, source.path, new("theirs").path])
-        synced = timed(["sync", str(directory / "theirs")])
-        return Took(took.seconds + synced.seconds, took.cpu + synced.cpu, took.mib)
-
-    first = best({"naru": ours, "qemu-img convert": convert}, "raw file")
-    new("kept")
-    run(naru(source, kept, work))
-    count = 0
-
-    def change() -> None:
-        nonlocal count
-        count += 1
-        fill(source, 320, 64 << 10, 64 << 10, count, size)
-
-    later = best(
-        {"naru": lambda: timed(naru(source, kept, work)), "qemu-img convert": convert}, "raw file, later", before=change
-    )
-    run(["cmp", source.path, kept.path])
-    shutil.rmtree(directory)
-    return {"file_speed": speed(first), "file_delta_speed": speed(later)}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a tenth of the data: to try the benchmark itself")
     parser.add_argument("--only", choices=PARTS, action="append", help="this part alone; may be repeated")
-    parser.add_argument("--directory", type=Path, help="where clusters and files are made (the temporary directory)")
+    parser.add_argument("--directory", type=Path, help="where clusters are made (the temporary directory)")
     arguments = parser.parse_args()
     size, data = (GIB, 100 * MIB) if arguments.quick else (10 * GIB, GIB)
     load = os.getloadavg()[0]
@@ -524,7 +478,6 @@ def main() -> None:
                     "full": lambda: full(bench, size, data),
                     "window": lambda: window(bench),
                     "parallel": lambda: parallel(bench),
-                    "files": lambda: files(bench, size, data),
                 }[part]()
     finally:
         shutil.rmtree(directory)

@@ -117,6 +117,10 @@ class Command(command.Command):
     examples: str = ""
     exit_code: int = 0
 
+    def get_epilog(self) -> str:
+        """None of cliff's own, which reads all that is installed to find out whose plugin a command is."""
+        return ""
+
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
         parser.formatter_class = argparse.RawDescriptionHelpFormatter

@@ -12,14 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError
-from naru.plan.journal import DATABASE, POINTER
-from naru.work.directory import OWNER
 
 VARIABLE = "NARU_WORK"
 WORK = "the work directory"
 JOURNAL = "the work directory, or its journal's URL"
-FILES = (DATABASE, POINTER, OWNER, "archive.db", "decisions.json")
-"""A directory with one of these is a work directory."""
 
 HERE, ANY, NEVER = "if it is a work directory", "whatever it is", "never"
 """Whether the current directory is meant when none is named."""
@@ -78,13 +74,22 @@ def _directory(
             f"two work directories are named: {named}, and --work {arguments.work}", hint="Give one of them."
         )
     found = named or arguments.work or os.environ.get(VARIABLE)
-    if not found and (current == ANY or (current == HERE and any(Path(name).exists() for name in FILES))):
+    if not found and (current == ANY or (current == HERE and _is_here())):
         found = "."
     if found:
         return as_type(found)
     if optional:
         return None
     raise _missing(positional, current)
+
+
+def _is_here() -> bool:
+    """Whether the current directory is a work directory: it has one of these files."""
+    # what speaks to databases takes half a second to load: not for every command, of which many need none
+    from naru.plan.journal import DATABASE, POINTER
+    from naru.work.directory import OWNER
+
+    return any(Path(name).exists() for name in (DATABASE, POINTER, OWNER, "archive.db", "decisions.json"))
 
 
 def _missing(positional: bool, current: str) -> InputError:

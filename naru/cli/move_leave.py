@@ -51,7 +51,7 @@ naru move leave work/hanok volume/db-wal --undo
             raise InputError("--reason is for what is left", hint="Give --undo without it.")
         move, thing, terminal = work.Work(directory), arguments.thing, Terminal.of(self.app.options)
         if arguments.dry_run:
-            rows = phases.leaving(move, thing, arguments.reason, undo=arguments.undo)
+            rows = phases.leaving(move, thing, arguments.reason, terminal, undo=arguments.undo)
         elif arguments.undo:
             rows, self.exit_code = phases.take_back(move, thing, terminal)
         else:

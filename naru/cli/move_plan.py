@@ -112,25 +112,34 @@ naru move plan --from old --to new --all --work /srv/moves/all --journal postgre
             )
         every = self.app.options.verbose_level > 1
         print_findings(draft.plan.findings, every=every)
-        print_kept(list(draft.decisions.values()), every=every)
+        decisions = list(draft.decisions.values())
+        print_reasons(decisions, every=every)
+        self._last = how_many_are_kept(decisions, every=every)
         self.exit_code = 1 if any(finding.severity == "error" for finding in draft.plan.findings) else 0
         return ("kind", "create", "match", "leave"), planner.counts(draft)
 
+    def produce_output(self, parsed_args: argparse.Namespace, column_names: Sequence[str], data: Iterable[Any]) -> Any:
+        found = super().produce_output(parsed_args, column_names, data)
+        sys.stdout.flush()
+        print(self._last, file=sys.stderr)
+        return found
 
-def print_kept(decisions: Collection[Decision], *, every: bool) -> None:
-    """Writes to standard error why things are not as they were, each reason once, with `every` all that it is true of;
-    then how many are kept."""
+
+def print_reasons(decisions: Collection[Decision], *, every: bool) -> None:
+    """Writes to standard error why things are not as they were, each reason once, with `every` all that it is true
+    of."""
     for one in kept.reasons(decisions):
         what = "not kept" if one.lost else "mapped"
         print(f"{what}: {one.kind} {one.field}: {say(one.why)} ({count(len(one.names), 'time')})", file=sys.stderr)
         for name in one.names if every else ():
             print(f"      - {name}", file=sys.stderr)
+
+
+def how_many_are_kept(decisions: Collection[Decision], *, every: bool) -> str:
+    """The last line of a plan; it says how those that are not kept are named, unless `every` one was."""
     number = kept.tally(decisions)
     names = " (-v names them)" if number.not_kept and not every else ""
-    print(
-        f"kept {number.kept:,}, mapped {number.mapped:,}, not kept {number.not_kept:,}{names}, left {number.left:,}",
-        file=sys.stderr,
-    )
+    return f"kept {number.kept:,}, mapped {number.mapped:,}, not kept {number.not_kept:,}{names}, left {number.left:,}"
 
 
 def _storage(arguments: argparse.Namespace) -> tuple[str, str] | None:

@@ -11,7 +11,7 @@ from naru.move.dependencies import dependencies
 from naru.move.draft import THING, Draft, thing
 from naru.move.facts import boots_from_volume
 from naru.move.kinds import KINDS, port
-from naru.move.kinds.flavor import flavor_id
+from naru.move.kinds.flavor import asked_of, flavor_id
 from naru.move.kinds.neutron import is_services
 from naru.move.mapping import SAME_BUT_CASE
 from naru.plan.windows.needs import needed, together
@@ -300,18 +300,18 @@ def capacity(draft: Draft) -> None:
     """Whether the new cloud has a host for each flavor that servers will have there, the old one or what the map makes
     of it: by Placement's own candidates, of what it was asked. A server that boots from a volume needs less."""
     room = draft.facts.new.all("allocation candidates")
-    servers = list(draft.facts.owned("server"))
-    for identity, by_volume in sorted({(flavor_id(draft.facts.old, row), _by_volume(draft, row)) for row in servers}):
+    servers = {(flavor_id(draft.facts.old, row), _by_volume(draft, row)): row for row in draft.facts.owned("server")}
+    for (identity, by_volume), server in sorted(servers.items(), key=lambda item: item[0]):
         decision = draft.decisions.get(("flavor", identity))
         if decision is None:
             continue
-        side, named = (draft.facts.new, decision.new) if decision.new else (draft.facts.old, identity)
-        row = side.all("flavor").get(named)
-        if row is None:
-            continue
-        wanted = resources(row.body, side.extra_specs(named), from_volume=by_volume)
+        name, (fields, specs) = decision.name, asked_of(draft.facts.old, server)
+        if decision.new:
+            there = draft.facts.new.all("flavor")[decision.new]
+            name, fields, specs = there.name, there.body, draft.facts.new.extra_specs(there.id)
+        wanted = resources(fields, specs, from_volume=by_volume)
         if wanted in room and not room[wanted].body["candidates"]:
-            summary = NO_ROOM(cloud=draft.new, flavor=row.name)
+            summary = NO_ROOM(cloud=draft.new, flavor=name)
             draft.report("error", summary, detail=wanted, about=identity, hint=ADD_HOSTS())
 
 

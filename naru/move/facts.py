@@ -108,11 +108,13 @@ class Side:
         rows = self.all(kind)
         return [rows[text]] if text in rows else self._index(kind, NAME, lambda row: (row.name,)).get(text, [])
 
-    def alike(self, kind: str, name: str) -> Sequence[Row]:
-        """The things with that name; if there is none, those whose name differs from it in upper and lower case alone:
-        most clouds' databases take that for the same, and refuse to have both."""
-        same = self._index(kind, NAME, lambda row: (row.name,)).get(name)
-        return same or self._index(kind, FOLDED, lambda row: (row.name.casefold(),)).get(name.casefold(), [])
+    def alike(self, kind: str, name: str, where: Callable[[Row], bool] = lambda row: True) -> Sequence[Row]:
+        """The things `where` names must differ (such as one domain) with that name; if there is none, those whose name
+        differs from it in upper and lower case alone: most clouds' databases take that for the same, and refuse to have
+        both."""
+        folded = self._index(kind, FOLDED, lambda row: (row.name.casefold(),)).get(name.casefold(), [])
+        found = [row for row in folded if where(row)]
+        return [row for row in found if row.name == name] or found
 
 
 def names(projects: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from naru.move.rollback import ANEW
 from naru.move.windows import PHASES, WORDS
 from naru.move.work import Work
 from naru.plan import control
+from naru.plan.findings import refuse_errors
 from naru.plan.journal import Journal
 from naru.plan.ready import Scope
 from naru.plan.windows.needs import left_out, together
@@ -22,8 +23,9 @@ DONE = {PHASES.prepare: "prepared", PHASES.window: WORDS.passed, PHASES.end: WOR
 
 def scope(phase: str, move: Work, journal: Journal, projects: Sequence[str], *, alone: bool = False) -> Scope:
     """What the command of a phase may run: that phase of these projects (ids), or of all that were not rolled back, and
-    nothing else. Raises InputError for projects that were rolled back, for some that have not come as far, and unless
-    `alone` for some that need others which do not come with them."""
+    nothing else. Raises InputError for a plan with errors, for projects that were rolled back, for some that have not
+    come as far, and unless `alone` for some that need others which do not come with them."""
+    refuse_errors(journal)
     progress = ProgressReader(journal, move.projects)
     progress.check()
     states = progress.read()

@@ -21,6 +21,7 @@ from naru.move.downtime import downtimes
 from naru.move.facts import Side
 from naru.move.leaving import KEPT, Leaving, leaving
 from naru.move.left import Asked, Key, Left
+from naru.move.purposes import RELEASE
 from naru.move.rollback import WAITS, finalized, rolled_back
 from naru.move.work import Work
 from naru.plan import control
@@ -35,6 +36,8 @@ from naru.plan.run import Terminal, run
 from naru.plan.status import FailedStep, Status
 from naru.text import shortened
 
+ADDRESSES = ("floating IP", "port forwarding")
+"""Kinds of what leads to a server as long as its router has a gateway."""
 CANDIDATES = 20
 """How many things an error names."""
 TRIES = 5
@@ -274,7 +277,7 @@ def leave(
     said = False
     for attempt in range(TRIES):
         change = planned(work, journal, text, reason, undo=undo)
-        for line in () if said else told(work, change):
+        for line in () if said else told(work, journal, change):
             terminal.say(line)
         said = True
         try:
@@ -324,7 +327,7 @@ def _settle_again(work: Work, journal: Journal, terminal: Terminal) -> bool:
     return True
 
 
-def told(work: Work, change: Change) -> Iterator[str]:
+def told(work: Work, journal: Journal, change: Change) -> Iterator[str]:
     """Lines that tell the operator what a command is about to do."""
     before = Left.load(change.before.things)
     for row in change.rows:
@@ -333,6 +336,12 @@ def told(work: Work, change: Change) -> Iterator[str]:
             where = f", project {row.project}" if row.project else ""
             there = f"; {row.made}" if row.made else ""
             yield f"{row.becomes}: {row.kind} {row.name}{where} ({row.why}){there}"
+    yield from warnings(work, journal, change)
+
+
+def warnings(work: Work, journal: Journal, change: Change) -> Iterator[str]:
+    """Of these lines, what nobody would expect who has the rows."""
+    before = Left.load(change.before.things)
     servers = {key.id for key in change.found.things if key.kind == "server" and key not in before}
     for found in downtimes(work) if servers else ():
         if found.server_old_id in servers and found.started_at:
@@ -340,6 +349,22 @@ def told(work: Work, change: Change) -> Iterator[str]:
                 f"what was written on the new cloud is lost with server {found.server_name}, which runs there since"
                 f" {found.started_at}; the old one is started again"
             )
+
+    addresses = {row.id: row.name for row in change.rows if row.kind in ADDRESSES and row.becomes == "left"}
+    for address in _without_gateway(journal, addresses) if servers else ():
+        yield (
+            f"{addresses[address]} cannot lead to the old server before the project is rolled back: the gateway of its"
+            f" router is on {work.new}"
+        )
+
+
+def _without_gateway(journal: Journal, addresses: Collection[str]) -> list[str]:
+    """Those of the addresses (old ids) that were taken from the old cloud, and so was the gateway after them."""
+    with reading(journal) as now:
+        released = now.steps(purpose=RELEASE, states=["done"])
+        gateways = {step.n for step in released if step.about and step.about.kind == "router"}
+        mine = [step for step in released if step.about_id in addresses]
+        return [step.about_id for step in mine if gateways & now.everything_after([step])]
 
 
 def to_its_end(work: Work, journal: Journal, terminal: Terminal, scope: Scope) -> Status:

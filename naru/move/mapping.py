@@ -101,10 +101,13 @@ def same_name(facts: Facts, kind: str, need: Need) -> Sequence[Row]:
     return facts.new.named(kind, need.row.name if need.row else need.key)
 
 
-def same_but_case(facts: Facts, kind: str, need: Need) -> tuple[Sequence[Row], Text]:
-    """As `same_name`, of kinds whose names no database keeps twice, in whatever case; and why they are the same."""
+def same_but_case(
+    facts: Facts, kind: str, need: Need, where: Callable[[Row], bool] = lambda row: True
+) -> tuple[Sequence[Row], Text]:
+    """As `same_name`, of kinds whose names no database keeps twice, in whatever case, among the things `where` it keeps
+    them so; and why they are the same."""
     name = need.row.name if need.row else need.key
-    found = facts.new.alike(kind, name)
+    found = facts.new.alike(kind, name, where)
     return found, SAME_BUT_CASE() if found and found[0].name != name else SAME_NAME()
 
 

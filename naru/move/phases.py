@@ -251,10 +251,13 @@ def take_back(move: work.Work, thing: str, terminal: Terminal) -> tuple[list[lea
         return leave.leave(move, journal, thing, "", terminal, undo=True)
 
 
-def leaving(move: work.Work, thing: str, reason: str, *, undo: bool = False) -> list[leave.Row]:
+def leaving(move: work.Work, thing: str, reason: str, terminal: Terminal, *, undo: bool = False) -> list[leave.Row]:
     """What `leave_behind`, or `take_back`, would do. Nothing is changed."""
     with move.journal() as journal:
-        return leave.planned(move, journal, thing, reason, undo=undo).rows
+        change = leave.planned(move, journal, thing, reason, undo=undo)
+        for line in leave.warnings(move, journal, change):
+            terminal.say(line)
+        return change.rows
 
 
 def agenda(move: work.Work, file: Path, until: str = PHASES.end) -> list[AgendaRow]:

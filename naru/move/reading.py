@@ -16,6 +16,7 @@ from naru.inventory.database import Database
 from naru.inventory.read import OF_USERS
 from naru.move import mapfile, result
 from naru.move.facts import Facts, Side, boots_from_volume
+from naru.move.kinds.flavor import asked_of, flavor_id
 from naru.move.kinds.image import has_data
 from naru.move.outcome import Outcome
 from naru.move.work import ARCHIVE, Work
@@ -73,29 +74,30 @@ def read(
         sides = (archive, archive), (old, new), (database, None), (OF_THE_NEW, ())
         ours, theirs = pool.map(_SideReading, *sides)
         facts = Facts(ours.side, theirs.side, projects)
-        called = {row.name for row in facts.projects.values()}
-        same = {row.id for row in facts.new.all("project").values() if row.name in called}
+        same = _named(facts.new, "project", (row.name for row in facts.projects.values()))
         flavors = [need.row for need in mapfile.needs(facts) if need.section == "flavors" and need.row]
         known = facts.old.all("flavor")
         # the map may make any flavor of the new cloud of one: which, is not known yet
         there = facts.new.all("flavor").values()
         ways = {boots_from_volume(facts.old, row) for row in facts.owned("server")}
-        wanted = [(theirs.side, row) for row in there] + [(ours.side, row) for row in flavors if row.id in known]
-        room = {resources(row.body, side.extra_specs(row.id), from_volume=way) for side, row in wanted for way in ways}
+        wanted = [(row.body, theirs.side.extra_specs(row.id)) for row in there]
+        wanted += [(row.body, ours.side.extra_specs(row.id)) for row in flavors if row.id in known]
+        wanted += [asked_of(facts.old, row) for row in facts.owned("server") if flavor_id(facts.old, row) not in known]
+        room = {resources(fields, specs, from_volume=way) for fields, specs in wanted for way in ways}
         images = {need.row.id for need in mapfile.needs(facts) if need.section == "images" and need.row}
         images |= {row.id for row in facts.owned("image")}
         looked = {one for one in images if has_data(facts.old.all("image")[one])}
-        theirs_of_name = _named(facts.new, [row.name for row in facts.users.values()])
+        theirs_of_name = _named(facts.new, "user", (row.name for row in facts.users.values()))
         users: tuple[Collection[str], ...] = (facts.users, theirs_of_name)
         list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), users, ((), room), (looked, ())))
     return facts
 
 
-def _named(side: Side, names: Iterable[str]) -> set[str]:
-    """The ids of the users with one of these names, in whichever domain, and however they are written: the counterparts
-    of users are among them."""
+def _named(side: Side, kind: str, names: Iterable[str]) -> set[str]:
+    """The ids of the things of the kind with one of these names, in whichever domain, and however they are written: the
+    counterparts of things with these names are among them."""
     wanted = {name.casefold() for name in names}
-    return {row.id for row in side.all("user").values() if row.name.casefold() in wanted}
+    return {row.id for row in side.all(kind).values() if row.name.casefold() in wanted}
 
 
 def outcome(move: Work, progress: Progress) -> Outcome:
@@ -107,7 +109,8 @@ def outcome(move: Work, progress: Progress) -> Outcome:
         reading = _SideReading(archive, new)
         made = move.made()
         projects = {new_id for old_id in move.projects if (new_id := made.get(f"project {old_id}"))}
-        reading.finish(projects, _named(reading.side, [one.name for one in move.decisions if one.kind == "user"]))
+        people = [one.name for one in move.decisions if one.kind == "user"]
+        reading.finish(projects, _named(reading.side, "user", people))
         before = Side(archive, move.snapshots["old"], move.old)
         return result.outcome(move, before, reading.side, (old, new))
 
@@ -137,7 +140,7 @@ def again(move: Work, progress: Progress) -> Iterator[Again]:
         with ThreadPoolExecutor(2) as pool:
             ours, theirs = pool.map(_SideReading, *sides)
             users = {one.id: one.name for one in move.planned if one.kind == "user"}
-            asked: tuple[Collection[str], ...] = (users, _named(theirs.side, users.values()))
+            asked: tuple[Collection[str], ...] = (users, _named(theirs.side, "user", users.values()))
             list(pool.map(_SideReading.finish, (ours, theirs), (move.projects, ()), asked))
         old_then, new_then = (
             Side(archive, move.snapshots[side], name) for side, name in (("old", move.old), ("new", move.new))

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 
-from naru.messages import say
 from naru.plan.context import Context
 from naru.plan.errors import PlanInputError
 from naru.plan.events import Event
+from naru.plan.findings import refuse_errors
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, LOST_WORKER, Kinds, StepKind
 from naru.plan.model import STATES
@@ -119,11 +119,7 @@ class Executor:
 
     def _check(self) -> None:
         """Raises `PlanInputError` for a plan with errors, or with kinds or queues this process cannot run."""
-        errors = [say(finding.summary) for finding in self.journal.findings() if finding.severity == "error"]
-        if errors:
-            raise PlanInputError(
-                f"{self.journal.name}: the plan has findings of severity error and is not run", detail="\n".join(errors)
-            )
+        refuse_errors(self.journal)
         self._kinds.check(self.journal.kinds())
         queues = self.journal.queues()
         if queues and self._remote is None:

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from naru.messages import FORMATS, PLACE, TEMPLATES, VARIES, Message, Text, message
+from naru.messages import FORMATS, PLACE, TEMPLATES, VARIES, Message, Text, message, say
+from naru.plan.errors import PlanInputError
+from naru.plan.journal import Journal
 from naru.plan.model import Finding
 
 ORDER = ("error", "warning", "info")
@@ -17,6 +19,17 @@ NAME = message("plan.findings.name", en="{name} ({more:list})", ko="{name} ({mor
 _FORMATTED = {
     name: message(f"plan.findings.{name}", en=f"{{value:{name}}}", ko=f"{{value:{name}}}") for name in FORMATS
 }
+
+
+def refuse_errors(journal: Journal) -> None:
+    """Raises `PlanInputError` for a plan with findings that are errors."""
+    errors = [say(finding.summary) for finding in journal.findings() if finding.severity == "error"]
+    if errors:
+        raise PlanInputError(
+            f"{journal.name}: the plan has findings of severity error and is not run",
+            detail="\n".join(errors),
+            hint="Do what they say, then plan again.",
+        )
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,16 @@ def test_a_server_on_a_volume_needs_no_room_for_its_root_disk() -> None:
     assert [one for one in planned(found).plan.findings if "room" in say(one.summary)]
 
 
+def test_a_flavor_that_was_deleted_needs_room_as_servers_remember_it() -> None:
+    remembered = {"original_name": "gone", "ram": 64, "vcpus": 1, "disk": 9, "ephemeral": 2, "swap": 1024}
+    specs = {"extra_specs": {"resources:CUSTOM_GOLD": "1"}}
+    server = {**SERVER, "flavor_link": {"id": "f0"}, "flavor": remembered | specs}
+    rows = [{"resources": "VCPU:1,MEMORY_MB:64,DISK_GB:12,CUSTOM_GOLD:1", "candidates": 0}]
+    draft = planned(facts({**OLD, "server": [server]}, {"allocation candidates": rows}))
+    (told,) = [one for one in draft.plan.findings if "has room" in say(one.summary)]
+    assert (say(told.summary), told.about) == ("no host of new has room for flavor gone", "f0")
+
+
 HOST = {"binary": "nova-compute", "status": "enabled", "state": "up"}
 DOWN = [
     {"id": "3", **HOST, "state": "down"},

@@ -69,7 +69,7 @@ def test_each_fault_is_what_it_says(service: Service, tmp_path: Path, when: str,
     faults = Faults(0, 1)
     with proxied([service.server_address[1]], faults) as addresses, cloud(service, addresses, tmp_path) as client:
         client("compute", "GET", "/servers")
-        faults.draw = lambda: (when, fault)  # type: ignore[method-assign]
+        faults.draw = lambda port: (when, fault)  # type: ignore[method-assign]
         asked = service.count("POST", SERVERS)
         with pytest.raises(Unavailable):
             client("compute", "POST", "/servers", {"server": {}})
@@ -82,7 +82,7 @@ def test_images_end_too_soon(service: Service, tmp_path: Path, fault: str) -> No
     service.deeds["GET", f"{SERVERS}/file"] = [data]
     with proxied([service.server_address[1]], faults) as addresses, cloud(service, addresses, tmp_path) as client:
         client("compute", "GET", "/servers")
-        faults.draw = lambda: ("after", fault)  # type: ignore[method-assign]
+        faults.draw = lambda port: ("after", fault)  # type: ignore[method-assign]
         answer = client.request("compute", "GET", "/servers/file", stream=True)
         got, failed = b"", False
         try:
@@ -97,7 +97,7 @@ def test_an_upload_is_cut_in_the_middle(service: Service, tmp_path: Path) -> Non
     faults = Faults(0, 1)
     with proxied([service.server_address[1]], faults) as addresses, cloud(service, addresses, tmp_path) as client:
         client("compute", "GET", "/servers")
-        faults.draw = lambda: ("before", "cut")  # type: ignore[method-assign]
+        faults.draw = lambda port: ("before", "cut")  # type: ignore[method-assign]
         with pytest.raises(Unavailable):
             client.request("compute", "PUT", "/servers/file", data=iter([DATA, DATA]))
         assert service.count("PUT", f"{SERVERS}/file") == 0  # it never had all of it

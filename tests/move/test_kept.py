@@ -2,7 +2,7 @@
 
 import pytest
 
-from naru.cli.move_plan import print_kept
+from naru.cli.move_plan import how_many_are_kept, print_reasons
 from naru.move import kept
 from naru.move.decisions import Decided, Decision, FieldChange
 from naru.move.kept import Reason, Tally
@@ -49,12 +49,13 @@ def test_each_reason_is_told_once_and_what_is_lost_first() -> None:
     ]
 
 
-def test_the_plan_ends_with_how_many_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    print_kept(DECISIONS, every=False)
+def test_the_plan_says_whose_when_it_is_asked_to(capsys: pytest.CaptureFixture[str]) -> None:
+    print_reasons(DECISIONS, every=False)
     said = capsys.readouterr().err.splitlines()
-    assert said[0] == "not kept: volume created_at: made anew (2 times)"
-    assert said[-1] == "kept 2, mapped 3, not kept 3 (-v names them), left 1"
-    print_kept(DECISIONS, every=True)
+    assert said[0] == "not kept: volume created_at: made anew (2 times)" and len(said) == 6
+    print_reasons(DECISIONS, every=True)
     said = capsys.readouterr().err.splitlines()
     assert said[:3] == ["not kept: volume created_at: made anew (2 times)", "      - both", "      - id of "]
-    assert said[-1] == "kept 2, mapped 3, not kept 3, left 1"
+    last = "kept 2, mapped 3, not kept 3{}, left 1"
+    assert how_many_are_kept(DECISIONS, every=False) == last.format(" (-v names them)")
+    assert how_many_are_kept(DECISIONS, every=True) == last.format("")

@@ -521,6 +521,14 @@ def test_what_cannot_be_undone_is_told_and_tried_again(directory: Path, world: W
     finished(directory, world, phases=("finalize",))
 
 
+def test_an_address_that_has_no_gateway_to_go_back_to_is_told(directory: Path, world: World) -> None:
+    naru("-q", "move", "prepare", directory)
+    said = "cannot lead to the old server before the project is rolled back: the gateway of its router is on new"
+    assert said not in naru("move", "leave", directory, "server/web", "--reason", "why", "--dry-run").stderr
+    naru("-q", "move", "cutover", directory)
+    assert said in naru("move", "leave", directory, "server/web", "--reason", "why", "--dry-run").stderr
+
+
 def test_rolling_back_later_undoes_each_thing_once(directory: Path, world: World) -> None:
     for phase in ("prepare", "cutover"):
         naru("-q", "move", phase, directory)

@@ -345,6 +345,22 @@ def test_what_a_router_says_is_asked_for_false_too() -> None:
     assert "distributed" not in body(drafted(None, None, ("dvr",)), "router/ro")
 
 
+@pytest.mark.parametrize(
+    ("field", "extension", "value", "told"),
+    [
+        ("distributed", "dvr", True, True),
+        ("ha", "l3-ha", True, True),
+        ("distributed", "dvr", False, False),  # a cloud that knows no others has none but such routers
+        ("ha", "l3-ha", False, False),
+    ],
+)
+def test_what_a_router_cannot_be_on_the_new_cloud_is_told(field: str, extension: str, value: bool, told: bool) -> None:
+    draft = drafted({"router": [ROUTER | {field: value}]})
+    assert field not in body(draft, "router/ro")
+    expected = {field: (value, None, f"new has no {extension}")} if told else {}
+    assert {name: one for name, one in changes(draft, "router", "ro").items() if name == field} == expected
+
+
 def test_a_gateway_without_an_address_is_taken_so() -> None:
     bare = {"router": [ROUTER | {"external_gateway_info": {"network_id": "n", "external_fixed_ips": []}}]}
     draft = drafted(bare)

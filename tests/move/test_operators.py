@@ -51,6 +51,65 @@ def test_an_operators_qos_policy_is_matched_by_its_name() -> None:
     assert body(mapped, "port/po")["qos_policy_id"] == "other"
 
 
+def test_an_operators_qos_policy_of_a_network() -> None:
+    used = {"QoS policy": [GOLD], "network": [PUBLIC, INNER | {"qos_policy_id": "gold"}]}
+    draft = drafted(used, {"QoS policy": [GOLD | {"id": "their gold", "project_id": "a"}]}, ("qos",))
+    assert body(draft, "network/m")["qos_policy_id"] == "their gold"
+    draft = drafted(used, None, ("qos",))
+    assert "qos_policy_id" not in body(draft, "network/m") and "qos_policy_id" in changes(draft, "network", "m")
+    (text,) = [text for text in said(draft, "warning") if "gold" in text]
+    assert text.endswith("1 network do without it")
+    # a cloud whose Neutron has no QoS at all, or none for what it is on
+    draft = drafted(used, {"QoS policy": [GOLD | {"id": "their gold", "project_id": "a"}]})
+    assert changes(draft, "network", "m")["qos_policy_id"] == ("gold", None, "new has no qos")
+    bound = {"floating IP": [FLOATING | {"qos_policy_id": "gold"}], "QoS policy": [GOLD]}
+    bound["router"] = [ROUTER | {"external_gateway_info": ROUTER["external_gateway_info"] | {"qos_policy_id": "gold"}}]
+    draft = drafted(bound, {"QoS policy": [GOLD | {"id": "their gold", "project_id": "a"}]}, ("qos",))
+    assert changes(draft, "floating IP", "f")["qos_policy_id"][2] == "new has no qos-fip"
+    assert changes(draft, "router", "ro")["external_gateway_info"][2] == "new has no qos-gateway-ip"
+    assert "qos_policy_id" not in info(draft, "take gateway/ro")
+
+
+DEFAULT = GOLD | {"project_id": "q", "is_default": True}
+
+
+@pytest.mark.parametrize(
+    ("known", "default", "policy", "asked"),
+    [
+        (("qos", "qos-default"), True, None, True),
+        (("qos", "qos-default"), False, None, False),
+        (("qos", "qos-default"), True, "gold", False),
+        (("qos",), True, None, False),  # it cannot be a default there
+    ],
+)
+def test_a_network_without_a_qos_policy_does_not_get_the_projects_default(
+    known: tuple[str, ...], default: bool, policy: str | None, asked: bool
+) -> None:
+    """Neutron gives it to each network of the project that is made without one, though null is asked for."""
+    used = {"QoS policy": [DEFAULT | {"is_default": default}], "network": [PUBLIC, INNER | {"qos_policy_id": policy}]}
+    draft = drafted(used, None, known)
+    step = draft.steps.get("network/m no policy")
+    assert bool(step) == asked
+    if step:
+        (request,) = step.args["requests"]
+        assert (request["method"], request["body"]) == ("PUT", {"network": {"qos_policy_id": None}})
+        assert request["path"] == ["/networks/", {"$ref": "network/m", "field": "id"}]
+    kept = "qos-default" in known
+    assert body(draft, "QoS policy/gold").get("is_default") == (default if kept else None)
+    assert ("is_default" in changes(draft, "QoS policy", "gold")) == (default and not kept)
+
+
+def test_a_project_has_one_default_qos_policy() -> None:
+    there = {
+        "project": [{"id": "nq", "name": "other", "domain_id": "default"}],
+        "QoS policy": [{"id": "x", "name": "theirs", "project_id": "nq", "is_default": True, "rules": []}],
+    }
+    draft = drafted({"QoS policy": [DEFAULT]}, there, ("qos", "qos-default"))
+    assert body(draft, "QoS policy/gold")["is_default"] is False
+    assert changes(draft, "QoS policy", "gold")["is_default"][:2] == (True, False)
+    assert "network/m no policy" in draft.steps  # theirs would be given to it
+
+
 def test_a_pool_without_a_default_quota_says_nothing_of_it() -> None:
     pool = {"id": "pool", "name": "mine", "project_id": "p", "prefixes": ["10.0.0.0/8"], "is_default": False}
     lengths = {"default_prefixlen": "24", "min_prefixlen": "8", "max_prefixlen": "32"}

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from naru.messages import say
-from naru.move.draft import Draft
+from naru.move import mapfile, planner
+from naru.move.draft import Draft, Options
 
 from .test_mapping import MINA, OPS, facts, planned
 from .test_progress import OLD
@@ -133,3 +134,125 @@ def test_a_password_is_enough_until_everything_is_made_as_the_user() -> None:
     after = {edge.before for edge in draft.plan.edges if edge.after == f"made as {MINA}"}
     assert "prepared p" in after  # and so all that is made in the project
     assert any("needs more than a password" in say(found.summary) for found in draft.plan.findings)
+
+
+@pytest.mark.parametrize("password", [True, False])
+def test_who_needs_a_second_factor_is_told_though_nothing_is_made_as_them(password: bool) -> None:
+    users = [{"id": MINA, "name": "mina", "domain_id": "default", "options": {"multi_factor_auth_enabled": password}}]
+    draft = planned(facts(OLD | {"user": [*users, *OLD["user"][1:]], "role assignment": [HERS]}))
+    args = {step.id: step.args for step in draft.plan.steps}
+    assert args[f"user/{MINA}"]["body"]["options"] == {"multi_factor_auth_enabled": password}
+    assert f"user/{MINA} options" not in args
+    told = [one for one in draft.plan.findings if "more than a password" in say(one.summary)]
+    assert [(one.severity, one.about) for one in told] == ([("warning", MINA)] if password else [])
+
+
+# -- names that differ in upper and lower case alone
+
+
+CORP = {"id": "corp", "name": "corp"}
+DEFAULT = {"id": "default", "name": "Default"}
+CORPS = {"domain": [DEFAULT, CORP]}
+
+
+@pytest.mark.parametrize("kind", ["project", "user", "group", "role"])
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_name_that_differs_in_case_alone_is_matched_in_its_own_domain(kind: str, elsewhere: bool) -> None:
+    mine = {"id": "a" * 32 if kind == "user" else "c" * 32, "name": "shop", "domain_id": "corp"}
+    shop = {"id": "p", "name": "shop", "domain_id": "corp"}
+    scope = {"scope": {"project": {"id": "p"}}, "role": {"id": mine["id"] if kind == "role" else "r2"}}
+    holder = {kind: {"id": mine["id"]}} if kind in ("user", "group") else {"user": {"id": MINA}}
+    old = {**CORPS, "project": [shop], "role": ROLES, "role assignment": [scope | holder]}
+    if kind != "project":
+        old[kind] = [*(ROLES if kind == "role" else []), mine]
+    here = [{"id": "other", "name": "shop", "domain_id": "default"}] if elsewhere else []
+    new = {**CORPS, kind: [*here, {"id": "same", "name": "SHOP", "domain_id": "corp"}]}
+    if kind == "role":
+        new[kind].append({"id": "x", "name": "member"})
+    draft = planned(facts(OLD | old, new))
+    decision = draft.decisions[kind, "p" if kind == "project" else mine["id"]]
+    assert (decision.decision, decision.new) == ("match", "same")
+    told = [say(one.summary) for one in draft.plan.findings]
+    assert [one for one in told if "upper and lower case differ" in one and "SHOP" in one]
+
+
+@pytest.mark.parametrize(
+    ("there", "severity"), [([], "warning"), ([{"id": "n", "name": "MINA", "domain_id": "default"}], "error")]
+)
+def test_two_that_become_one_are_told(there: list[dict[str, Any]], severity: str) -> None:
+    two = [{"id": one * 32, "name": name, "domain_id": "default"} for one, name in (("1", "mina"), ("2", "Mina"))]
+    theirs = [{**HERS, "user": {"id": one["id"]}} for one in two]
+    draft = planned(facts(OLD | {"user": two, "role assignment": theirs}, {"user": there}))
+    (told,) = [one for one in draft.plan.findings if "have one name in one domain" in say(one.summary)]
+    assert (told.severity, told.about) == (severity, "2" * 32)
+    assert say(told.summary).startswith("user mina and user Mina have one name")
+
+
+def test_users_of_two_domains_that_become_one_are_told() -> None:
+    two = [{"id": one * 32, "name": "mina", "domain_id": domain} for one, domain in (("1", "default"), ("2", "d2"))]
+    found = facts(OLD | {"user": two, "role assignment": [{**HERS, "user": {"id": one["id"]}} for one in two]})
+    merged = mapfile.EMPTY.model_copy(update={"domains": {"corp": "Default"}})
+    draft = planner.make(found, mapfile.choose(found, merged), Options(key="/key"), settings={})
+    assert [one for one in draft.plan.findings if "have one name in one domain" in say(one.summary)]
+
+
+def test_a_domain_or_role_that_another_in_other_case_is_made_beside_is_told() -> None:
+    both = {"role": [*ROLES, {"id": "r4", "name": "Auditor"}]}
+    both |= {"role assignment": [HERS, {**HERS, "role": {"id": "r4"}}]}
+    draft = planned(facts(OLD | both, {"role": [{"id": "x", "name": "member"}]}))
+    assert [one.about for one in draft.plan.findings if "have one name" in say(one.summary)] == ["r4"]
+
+
+def test_a_domains_role_is_found_in_the_domain_that_the_map_names() -> None:
+    own = {"id": "r9", "name": "auditor", "domain_id": "d2"}
+    hers = {"role": [*ROLES, own], "role assignment": [{**HERS, "role": {"id": "r9"}}]}
+    found = facts(
+        OLD | hers | {"user": [{"id": MINA, "name": "mina", "domain_id": "d2"}]},
+        {
+            "domain": [DEFAULT, {"id": "n2", "name": "company"}],
+            "role": [{"id": "x", "name": "member"}, {"id": "n9", "name": "auditor", "domain_id": "n2"}],
+        },
+    )
+    written = mapfile.EMPTY.model_copy(update={"domains": {"corp": "company"}})
+    draft = planner.make(found, mapfile.choose(found, written), Options(key="/key"), settings={})
+    assert (draft.decisions["role", "r9"].decision, draft.decisions["role", "r9"].new) == ("match", "n9")
+
+
+# -- who would lose what a role implies
+
+
+ADMIN, EDITOR = {"id": "r5", "name": "chief"}, {"id": "r2", "name": "auditor"}
+
+
+def lost(old: list[dict[str, Any]], new: list[dict[str, Any]], *given: dict[str, Any]) -> list[str]:
+    """What is told of implied roles, where mina is chief."""
+    roles = [*ROLES, ADMIN]
+    there = [{"id": f"n{one['id']}", "name": one["name"]} for one in roles[1:]]
+    there.append({"id": "x", "name": "member"})
+    things = {**ABOVE, "role": roles, "role inference": old, "role assignment": list(given)}
+    draft = planned(facts(OLD | things, {"role": there, "role inference": new}))
+    return [say(one.summary) for one in draft.plan.findings if " implies " in say(one.summary)]
+
+
+def inference(prior: str, *implied: str) -> dict[str, Any]:
+    return {"prior_role": {"id": prior}, "implies": [{"id": one} for one in implied]}
+
+
+def test_who_has_a_role_by_another_one_is_named() -> None:
+    hers = {**HERS, "role": {"id": "r5"}}
+    old = [inference("r5", "r2"), inference("r2", "r3")]
+    assert lost(old, [inference("nr5", "nr2")], hers) == [
+        "role auditor implies reader on the old cloud, and not on new: mina would lose that"
+    ]
+    # nothing is lost where the new cloud gives it by another way
+    assert not lost([inference("r5", "r3", "r2"), old[1]], [inference("nr5", "nr2"), inference("nr2", "nr3")], hers)
+
+
+def test_what_a_role_from_above_implies_is_told_too() -> None:
+    above = {**HERS, "role": {"id": "r5"}}
+    above["scope"] = {"project": {"id": "top"}, "OS-INHERIT:inherited_to": "projects"}
+    old = [inference("r5", "r2"), inference("r2", "r3")]
+    member = {**HERS, "role": {"id": "r"}}
+    assert lost(old, [inference("nr5", "nr2")], member, above) == [
+        "role chief implies reader on the old cloud, and not on new: mina would lose that"
+    ]

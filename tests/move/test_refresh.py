@@ -12,8 +12,10 @@ from naru.move import freshness, refresh
 from naru.move.decisions import Decision
 from naru.move.left import Asked, Key, Left
 from naru.move.refresh import Change, Known
+from naru.plan import schema
 from naru.plan.journal import Journal
-from naru.plan.model import About, Plan, Step
+from naru.plan.model import About, Finding, Plan, Step
+from naru.plan.plan_rows import dump_finding
 from naru.plan.queries import reading
 
 from ..plan.test_cli import naru
@@ -189,6 +191,20 @@ def test_a_phase_is_refused_for_what_is_new(work: Path, found: list[Change]) -> 
     naru("move", "finalize", work, code=2)
     assert not [line for line in log(work) if line.startswith("quota")]
     naru("-q", "move", "finalize", work, "--as-planned")
+
+
+def test_a_plan_with_errors_is_refused_before_anything_is_read(
+    work: Path, found: list[Change], monkeypatch: Any
+) -> None:
+    found.append(PORT)
+    with Journal.open(work) as journal, journal.write() as connection:
+        error = Finding("error", "flavors: tiny is not decided")
+        connection.execute(schema.setup.update().values(findings=json.dumps([dump_finding(error)])))
+    monkeypatch.setattr(freshness, "look", lambda *_: pytest.fail("both clouds were read"))
+    for command in ("prepare", "cutover", "finalize"):
+        told = naru("move", command, work, code=2).stderr
+        assert "findings of severity error" in told and "flavors: tiny is not decided" in told
+    assert log(work) == []
 
 
 def test_a_window_that_has_begun_is_gone_on_with(work: Path, found: list[Change], monkeypatch: Any) -> None:

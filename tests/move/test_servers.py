@@ -142,6 +142,17 @@ def test_a_flavor_that_was_deleted_has_a_private_one_stand_in() -> None:
     assert {"flavor/gone", "flavor/gone specs", "flavor/gone access p"} <= before
 
 
+@pytest.mark.parametrize(("name", "kept"), [("small", "small"), ("Small", "Small")])
+def test_a_flavor_that_was_deleted_and_made_anew_gets_another_name_than_its_successor(name: str, kept: str) -> None:
+    remembered = {"original_name": "small", "ram": 1, "vcpus": 1, "disk": 1, "ephemeral": 0, "swap": 0}
+    earlier = machine("u", flavor_link={"id": "gone"}, flavor=remembered)
+    draft = drafted([earlier, machine("v")], {"flavor": [SMALL | {"name": name}]}, {"flavor": []})
+    names = {one: steps(draft)[f"flavor/{one}"].args["body"]["name"] for one in ("f", "gone")}
+    assert names == {"f": kept, "gone": "small-gone"}
+    (change,) = [one for one in decision(draft, "flavor", "gone").changes if one.field == "name"]
+    assert (change.old, change.new) == ("small", "small-gone")
+
+
 @pytest.mark.parametrize(
     ("name", "key", "why"),
     [("a/b", "ssh-rsa AAAA", "does not take its name"), ("a", "ssh-rsa AAAA", "does not take a key like this")],
@@ -226,6 +237,21 @@ def test_a_host_name_that_cannot_be_kept_is_told() -> None:
     assert "host name than web.example.com" in say(told.summary)
     kept = drafted([named], new=release("2.94"))
     assert steps(kept)["server/v"].args["body"]["hostname"] == "web.example.com" and not kept.plan.findings
+
+
+def test_disks_that_only_the_image_asks_for_are_the_flavors_and_told() -> None:
+    """Nova bounds the local disks of an image by the flavor's, and so does the warning."""
+    local = [
+        {"boot_index": 0, "source_type": "image", "destination_type": "local"},
+        {"source_type": "blank", "destination_type": "local", "volume_size": 2, "guest_format": None},
+        {"source_type": "blank", "destination_type": "local", "volume_size": 1, "guest_format": "swap"},
+    ]
+    large = {**SMALL, "OS-FLV-EXT-DATA:ephemeral": 5, "swap": 1024}
+    described = DEBIAN | {"block_device_mapping": json.dumps(local)}
+    draft = drafted([machine("v")], {"flavor": [large], "image": [described]}, {"flavor": [large]})
+    (told,) = [found for found in draft.plan.findings if found.about == "v" and found.severity == "warning"]
+    assert "ephemeral disk of 5 GiB, swap disk of 1024 MiB arrives empty" in say(told.summary)
+    assert "block_device_mapping_v2" not in steps(draft)["server/v"].args["body"]
 
 
 @pytest.mark.parametrize("link", [True, False])

@@ -1,8 +1,12 @@
 """Raw and qcow2 files with qemu's own tools as the oracle, and the commands as an operator runs them."""
 
 import contextlib
+import ctypes
+import errno
+import fcntl
 import io
 import json
+import mmap
 import os
 import subprocess
 import tempfile
@@ -189,3 +193,89 @@ def test_bad_input_is_told_without_a_traceback(tmp_path: Path, arguments: tuple[
 def test_files_have_no_points_and_say_so(tmp_path: Path) -> None:
     answer = naru("volume", "points", file(tmp_path, SIZE), "--make", "x")
     assert answer.code == 2 and "no stable points" in answer.err
+
+
+def in_cache(path: str) -> int:
+    """How many pages of the file the kernel has cached."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.mincore.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_void_p)
+    with Path(path).open("r+b") as file, mmap.mmap(file.fileno(), 0) as content:
+        pages = (ctypes.c_ubyte * -(-len(content) // mmap.PAGESIZE))()
+        address = ctypes.c_char.from_buffer(content)
+        assert not libc.mincore(ctypes.addressof(address), len(content), pages), ctypes.get_errno()
+        del address
+    return sum(page & 1 for page in pages)
+
+
+def odd(directory: Path) -> File:
+    """A file that ends within a page, with data up to its end and in the middle."""
+    made = file(directory, SIZE)
+    with Path(made.path).open("r+b") as content:
+        for at, length in ((3 * MIB + 512, 8 * MIB), (SIZE - MIB, MIB + 777)):
+            content.seek(at)
+            content.write(os.urandom(length))
+        os.fsync(content.fileno())
+    return made
+
+
+def beside(source: File) -> File:
+    """An empty file of just its size: qemu-img would make it one of whole sectors."""
+    target = Path(source.path).with_name("target")
+    with target.open("wb") as file:
+        file.truncate(Path(source.path).stat().st_size)
+    return File(str(target))
+
+
+def test_a_source_is_read_past_the_cache(tmp_path: Path) -> None:
+    source = odd(tmp_path)
+    target = beside(source)
+    try:
+        os.close(os.open(source.path, os.O_RDONLY | os.O_DIRECT))
+    except OSError:
+        pytest.skip("this file system reads through its cache alone")
+    for number in range(2):
+        assert copy(source, target, tmp_path / "state").number == number + 1
+        # only the piece that ends within a page is read through it
+        assert in_cache(source.path) * mmap.PAGESIZE <= 4 * MIB
+    assert Path(target.path).read_bytes() == Path(source.path).read_bytes()
+
+
+@pytest.mark.parametrize("refused", ["open", "read"])
+def test_a_file_system_that_has_to_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: str) -> None:
+    opened, preadv = os.open, os.preadv
+    seen = []
+
+    def refuse(flags: int) -> None:
+        if flags & os.O_DIRECT:
+            seen.append(flags)
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    def open_or_not(path: str, flags: int, *rest: int) -> int:
+        refuse(flags)
+        return opened(path, flags, *rest)
+
+    def read_or_not(fd: int, *rest: Any) -> int:
+        refuse(fcntl.fcntl(fd, fcntl.F_GETFL))
+        return preadv(fd, *rest)
+
+    if refused == "open":
+        monkeypatch.setattr(os, "open", open_or_not)
+    else:
+        monkeypatch.setattr(os, "preadv", read_or_not)
+    source = odd(tmp_path)
+    target = beside(source)
+    copy(source, target, tmp_path / "state")
+    assert seen and verify(source, target).equal
+    assert Path(target.path).read_bytes() == Path(source.path).read_bytes()
+
+
+def test_what_a_guest_has_not_yet_on_the_disk_is_read(tmp_path: Path) -> None:
+    source = odd(tmp_path)
+    target = beside(source)
+    with Path(source.path).open("r+b", buffering=0) as guest:
+        for number in range(3):  # in the cache, and not synced
+            content = os.urandom(MIB)
+            os.pwrite(guest.fileno(), content, 8 * MIB + number * 4096)
+            copy(source, target, tmp_path / "state")
+            with Path(target.path).open("rb") as copied:
+                assert os.pread(copied.fileno(), MIB, 8 * MIB + number * 4096) == content

@@ -9,7 +9,7 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
 from naru.move.facts import Facts
 from naru.move.kind import Kind
-from naru.move.kinds.keystone import given
+from naru.move.kinds.keystone import given, one_of_two
 from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_but_case
 
 
@@ -63,6 +63,7 @@ def domains(draft: Draft) -> None:
             renamed = [FieldChange("name", row.name, choice.target, choice.why)] if choice.target != row.name else []
             draft.match(row, target, choice.why, renamed)
             continue
+        one_of_two(draft, row)
         # Keystone keeps a domain's id where it is asked to: the ids of a directory's users are made of it
         body = {**given(row), "enabled": row.body.get("enabled", True), "explicit_domain_id": row.id}
         # only a disabled one can be deleted

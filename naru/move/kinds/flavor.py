@@ -82,10 +82,12 @@ NOT_ALLOWED = message(
 @dataclass
 class Usable:
     """When servers can be booted with a flavor, all by old ids. `ready`: by flavor, the step after which it is whole,
-    where one comes after that which makes it. `access`: by (project, flavor), the step that lets the project use it."""
+    where one comes after that which makes it. `access`: by (project, flavor), the step that lets the project use it.
+    `names`: those of the flavors that are made, in lower case; one may have been deleted and made anew by its name."""
 
     ready: dict[str, str] = field(default_factory=dict)
     access: dict[tuple[str, str], str] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
 
 
 def flavor_id(side: Side, server: Row) -> str:
@@ -102,6 +104,12 @@ def of_server(side: Side, server: Row) -> dict[str, Any]:
     identity = flavor_id(side, server)
     found = side.all(KIND.name).get(identity)
     return dict((found or _stand_in(identity, server)).body)
+
+
+def asked_of(side: Side, server: Row) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The sizes of a server's flavor, as `of_server`, and its extra specs."""
+    fields = of_server(side, server)
+    return fields, fields.get("extra_specs") or side.extra_specs(flavor_id(side, server))
 
 
 # -- the map
@@ -148,7 +156,8 @@ SECTION = Section("flavors", "flavor", "of servers", _uses, _match, creatable=Tr
 def flavors(draft: Draft) -> None:
     """Flavors of the servers: mapped, or made with the same id where it is free. For one that was deleted while
     servers have it, a private one stands in."""
-    for row in _used(draft):
+    known = draft.facts.old.all(KIND.name)
+    for row in sorted(_used(draft), key=lambda row: row.id not in known):  # those that are there keep their names
         choice = draft.choice(SECTION.name, row)
         if target := draft.target(SECTION.name, KIND.name, row):
             assert choice
@@ -156,7 +165,7 @@ def flavors(draft: Draft) -> None:
             changes = [] if same else [FieldChange("name", row.name, choice.target, choice.why)]
             draft.match(row, target, choice.why, changes)
             continue
-        gone = row.id not in draft.facts.old.all(KIND.name)
+        gone = row.id not in known
         if not gone and not (choice and choice.target == CREATE):
             continue  # not decided: the checks say so
         _create(draft, row, gone)
@@ -193,9 +202,11 @@ def _create(draft: Draft, row: Row, gone: bool) -> None:
         changes.append(FieldChange("description", row.body["description"], None, NO_DESCRIPTION(cloud=draft.new)))
     changes += texts.mend(draft, row, body, {"name": compute.NAME, "description": compute.FLAVOR_DESCRIPTION})
     new = draft.facts.new.all(KIND.name)
-    if draft.facts.new.alike(KIND.name, body["name"]):
+    taken = draft.note(Usable).names
+    if draft.facts.new.alike(KIND.name, body["name"]) or body["name"].casefold() in taken:
         body["name"] = f"{row.name}-{row.id[:8]}"
         changes.append(FieldChange("name", row.name, body["name"], NAME_TAKEN()))
+    taken.add(body["name"].casefold())
     if compute.FLAVOR_ID.fullmatch(row.id) and row.id not in new and not gone:
         body["id"] = row.id
     else:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from naru.actions.arguments import ref
 from naru.actions.clouds import RETRY, deadline
 from naru.actions.create import Create
 from naru.actions.create import make as made_as
@@ -17,7 +18,8 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import Facts, Side
 from naru.move.kind import Kind
-from naru.move.kinds.neutron import make, policy
+from naru.move.kinds.neutron import SERVICE, make, policy
+from naru.move.kinds.qos_policy import has_default
 from naru.move.mapping import ABSENT_BUT, Match, Need, Section, Use, known, of_others, same_name
 from naru.plan.context import Context
 from naru.plan.kinds import step
@@ -238,6 +240,11 @@ def _lies_on(row: Row) -> str:
 
 SECTION = Section("networks", "network", "of others: external and shared ones", _uses, _match)
 PHYSICAL = Section("physical_networks", "", "that networks of the projects lie on", _physical_uses, _physical_match)
+NO_POLICY = message(
+    "move.title.no_policy",
+    en="{thing} has no QoS policy, not even the project's default",
+    ko="{thing}: 프로젝트의 기본 QoS 정책을 적용하지 않음",
+)
 
 
 # -- rules
@@ -283,7 +290,12 @@ def networks(draft: Draft) -> None:
                     body["provider:segmentation_id"] = row.body["provider:segmentation_id"]
                 if choice.target != physical:
                     changes.append(FieldChange("provider:physical_network", physical, choice.target, choice.why))
-        make(draft, KIND, row, body, changes, action=_mtu(draft, row, body, changes))
+        made = make(draft, KIND, row, body, changes, action=_mtu(draft, row, body, changes))
+        if "qos_policy_id" not in body and has_default(draft, row.project):
+            none = {KIND.wrap: {"qos_policy_id": None}}
+            request = {"method": "PUT", "path": [f"{KIND.path}/", ref(made)], "body": none}
+            title = NO_POLICY(thing=thing(row))
+            draft.call(f"{made} no policy", SERVICE, [request], title, about=row, project=row.project)
 
     if mtus := draft.note(Untold).mtus:
         summary = MTU_UNKNOWN(cloud=draft.new, count=len(mtus), largest=max(mtus))

@@ -10,7 +10,7 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
 from naru.move.facts import Facts, Side
 from naru.move.kind import Kind
-from naru.move.kinds.keystone import SERVICE, given, relation
+from naru.move.kinds.keystone import SERVICE, given, matched, one_of_two, relation
 from naru.move.mapping import ABSENT, CREATE, Match, Need, Section, Use, of_others, same_but_case
 
 
@@ -136,18 +136,22 @@ def _implied(side: Side, role: str) -> list[str]:
 
 def _used(facts: Facts) -> set[str]:
     """The ids of the roles that somebody has on the projects, and of all that these imply."""
+    return _given(facts.old, (str(row.body["role"]["id"]) for row in facts.assignments))
+
+
+def _given(side: Side, roles: Iterable[str]) -> set[str]:
+    """The ids of the roles and of all that they imply."""
     found: set[str] = set()
-    todo = {str(row.body["role"]["id"]) for row in facts.assignments}
+    todo = set(roles)
     while todo:
         found |= todo
-        todo = {implied for role in todo for implied in _implied(facts.old, role)} - found
+        todo = {implied for role in todo for implied in _implied(side, role)} - found
     return found
 
 
 def _match(facts: Facts, need: Need) -> Match:
-    rows, why = same_but_case(facts, KIND.name, need)
     domain = _domain_name(facts.old, need.row) if need.row else ""
-    found = [row for row in rows if _domain_name(facts.new, row) == domain]
+    found, why = same_but_case(facts, KIND.name, need, lambda row: _domain_name(facts.new, row) == domain)
     if found:
         return found[0].id if len(facts.new.named(KIND.name, found[0].name)) > 1 else found[0].name, why
     if need.key == "_member_" and facts.new.named(KIND.name, "member"):
@@ -184,6 +188,10 @@ def roles(draft: Draft) -> None:
                 draft.leave(row, NO_DOMAIN())
                 continue
             new = draft.ref("domain", domain) if domain else None
+            if new and matched(draft, KIND, row, new):
+                continue  # the map gives the domain another name
+            if not new:
+                one_of_two(draft, row)
             body = {**given(row), **({"domain_id": new} if domain else {})}
             listing = ["/roles?domain_id=", new] if domain else ""
             where = {"name": row.name, "domain_id": new}
@@ -202,12 +210,9 @@ def _inferences(draft: Draft) -> None:
             continue
         wanted = [(one, draft.ref(KIND.name, one)) for one in _implied(draft.facts.old, prior)]
         if decision.decision == "match":
-            there = _implied(draft.facts.new, decision.new)
+            there = _given(draft.facts.new, [decision.new])
             missing = [known[one].name if one in known else one for one, new in wanted if new not in there]
-            if missing:
-                people = _holders(draft, prior)
-                said = NOT_IMPLIED(role=known[prior].name, roles=missing, cloud=draft.new, people=people)
-                draft.report("warning", said, about=prior, hint=IMPLY(role=decision.name, implied=missing[0]))
+            _not_implied(draft, known[prior], decision.name, missing, _holders(draft, prior))
             continue
         for one, new in wanted:
             if new is not None and one in known:
@@ -218,13 +223,37 @@ def _inferences(draft: Draft) -> None:
                 draft.call(f"{row.kind}/{prior} {one}", SERVICE, [request], title, undo=undo, about=known[prior])
 
 
+def _not_implied(draft: Draft, role: Row, new: str, missing: list[str], people: list[str]) -> None:
+    """Tells people of the roles (by name) that they have by the `role` and would not have by `new`, its counterpart."""
+    if missing and people:
+        said = NOT_IMPLIED(role=role.name, roles=missing, cloud=draft.new, people=people)
+        draft.report("warning", said, about=role.id, hint=IMPLY(role=new, implied=missing[0]))
+
+
+def _beyond(draft: Draft, people: dict[tuple[str, str], set[str]]) -> None:
+    """As `_inferences`, of roles that nobody has on a project itself: who (names) has which by an assignment on what is
+    above, by the role's id on both clouds."""
+    known = draft.facts.old.all(KIND.name)
+    for (old, new), names in people.items():
+        if old in _used(draft.facts) or not (target := draft.facts.new.all(KIND.name).get(new)):
+            continue
+        there, missing = _given(draft.facts.new, [new]), []
+        for one in sorted(_given(draft.facts.old, [old]) - {old}):
+            if one in known and (draft.ref(KIND.name, one) or _same_role(draft, known[one])) not in there:
+                missing.append(known[one].name)
+        _not_implied(draft, known[old], target.name, missing, sorted(names))
+
+
 def _holders(draft: Draft, role: str) -> list[str]:
-    """The names of the users and groups that have the role on the projects."""
-    found = set()
+    """The names of the users and groups that have the role on the projects, or another one that implies it."""
+    found, giving = set(), {role}
+    rows = draft.facts.old.all(INFERENCE.name)
+    while more := {one for one in rows if one not in giving and giving.intersection(_implied(draft.facts.old, one))}:
+        giving |= more
     for row in draft.facts.assignments:
         who = "user" if "user" in row.body else "group"
         holder = draft.facts.old.all(who).get(row.body[who]["id"])
-        if row.body["role"]["id"] == role and holder:
+        if row.body["role"]["id"] in giving and holder:
             found.add(holder.name)
     return sorted(found)
 
@@ -264,6 +293,7 @@ def domain_assignments(draft: Draft) -> None:
     """Roles on whole domains: only on those that the move makes. On a domain that exists already a role reaches
     projects that have nothing to do with the move."""
     known = draft.facts.old.all(KIND.name)
+    people: dict[tuple[str, str], set[str]] = {}
     for row in draft.facts.old.all(ASSIGNMENT.name).values():
         body = row.body
         domain = (body["scope"].get("domain") or {}).get("id")
@@ -284,11 +314,14 @@ def domain_assignments(draft: Draft) -> None:
             continue
         path = _path(row, ["/domains/", draft.ref("domain", domain), f"/{who}s/", holder, "/roles/", new])
         relation(draft, row, path, ON_DOMAIN(**names), "")
+        people.setdefault((role.id, str(new)), set()).add(names["holder"])
+    _beyond(draft, people)
 
 
 def from_above(draft: Draft) -> None:
     """Access that a project has from a domain or a project above it, which is not made anew: given on the project
     itself where the role and who has it are on the new cloud, else told."""
+    people: dict[tuple[str, str], set[str]] = {}
     for row in draft.facts.old.all(ASSIGNMENT.name).values():
         projects = _below(draft, row)
         if not projects or (row.kind, row.id) in draft.decisions:
@@ -317,6 +350,8 @@ def from_above(draft: Draft) -> None:
             )
         draft.made(row, step, why=NOW_DIRECT())
         draft.report("info", MADE_DIRECT(**names), about=row.id)
+        people.setdefault((role.id, str(new)), set()).add(holder.name)
+    _beyond(draft, people)
 
 
 def _below(draft: Draft, row: Row) -> list[Row]:
@@ -343,5 +378,5 @@ def _above(draft: Draft, project: Row) -> list[str]:
 
 
 def _same_role(draft: Draft, role: Row) -> str | None:
-    found = [row.id for row in draft.facts.new.alike(KIND.name, role.name) if not row.body.get("domain_id")]
-    return found[0] if found else None
+    found = draft.facts.new.alike(KIND.name, role.name, lambda row: not row.body.get("domain_id"))
+    return found[0].id if found else None

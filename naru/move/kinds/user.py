@@ -66,6 +66,11 @@ MFA_LATER = message(
     en="{thing} needs more than a password: so again when what is made as this user is made",
     ko="{thing}: 다중 인증을 쓰는 사용자입니다. 이 사용자로 만드는 리소스를 다 만든 뒤 다시 설정합니다",
 )
+MFA = message(
+    "move.user.mfa",
+    en="{thing} needs more than a password to log in, on the new cloud as well",
+    ko="{thing}: 새 클라우드에서도 다중 인증으로 로그인해야 하는 사용자입니다",
+)
 SECOND_FACTOR = message(
     "move.user.second_factor",
     en="A second factor (TOTP) is the user's own and is not moved: without a new one there is no login then.",
@@ -107,7 +112,7 @@ def users(draft: Draft) -> None:
                 draft.change(row, FieldChange("default_project_id", default, None, NO_PROJECT()))
 
 
-MFA = ("multi_factor_auth_enabled", "multi_factor_auth_rules")
+FACTORS = ("multi_factor_auth_enabled", "multi_factor_auth_rules")
 """Options by which a password is not enough."""
 FIRST_USE = "ignore_change_password_upon_first_use"
 """The option without which, on a cloud that wants it so, a new user can do nothing but change the password."""
@@ -124,12 +129,13 @@ def _acted_as(draft: Draft) -> dict[str, set[str]]:
 
 def _options(draft: Draft, row: Row, acted: Container[str]) -> dict[str, Any]:
     """The options of a user as whom things are made, until they are made: a password has to be enough."""
+    mine = row.body.get("options") or {}
+    if mine.get(FACTORS[0]):
+        said = MFA_LATER(thing=thing(row)) if row.id in acted else MFA(thing=thing(row))
+        draft.report("warning", said, about=row.id, hint=SECOND_FACTOR())
     if row.id not in acted:
         return {}
-    mine = row.body.get("options") or {}
-    if mine.get(MFA[0]):
-        draft.report("info", MFA_LATER(thing=thing(row)), about=row.id, hint=SECOND_FACTOR())
-    return {"options": {**{name: value for name, value in mine.items() if name not in MFA}, FIRST_USE: True}}
+    return {"options": {**{name: value for name, value in mine.items() if name not in FACTORS}, FIRST_USE: True}}
 
 
 def options(draft: Draft) -> None:

@@ -16,13 +16,13 @@ from concurrent.futures import TimeoutError as NotYet
 from pathlib import Path
 
 from naru.errors import InputError
-from naru.volumes.blocks import Buffer
+from naru.volumes.blocks import PAGE, Buffer
 from naru.volumes.control import Tick
 from naru.volumes.files.location import File
 from naru.volumes.oserrors import failed, reported
 from naru.volumes.volume import Extent, Pending, Point, Volume, VolumeError
 
-THREADS = 4
+THREADS = 8  # requests at a time: what is read past the cache is read ahead by nobody else
 # linux/falloc.h: deallocate, reads as zeroes afterwards; for block devices (4.9 and newer) alike
 KEEP_SIZE, PUNCH_HOLE = 1, 2
 BLKGETSIZE64 = 0x80081272
@@ -68,14 +68,15 @@ class RawVolume(OnFiles):
         if point:
             raise no_points(self._name)
         self._fd = opened(Path(location.path), write)
+        self._direct = -1 if write else _uncached(self._fd)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="naru-file")
         self._zeroes: Buffer | None = None
 
     def close(self) -> None:
         self._threads.shutdown()
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        for fd in {self._fd, self._direct} - {-1}:
+            os.close(fd)
+        self._fd = self._direct = -1
 
     # -- what it is
 
@@ -125,12 +126,23 @@ class RawVolume(OnFiles):
         def work() -> None:
             done = 0
             while done < length:
-                count = os.preadv(self._fd, [buffer.view[at + done : at + length]], offset + done)
+                count = self._read(buffer, at + done, offset + done, length - done)
                 if not count:
                     raise OSError(errno.EIO, "the file ends before its size; it was made shorter")
                 done += count
 
         return _Task(self._name, "cannot be read", self._threads.submit(work))
+
+    def _read(self, buffer: Buffer, at: int, offset: int, length: int) -> int:
+        """Reads some of it: how much."""
+        view = [buffer.view[at : at + length]]
+        if self._direct >= 0 and not (at | offset | length) % PAGE:
+            try:
+                return os.preadv(self._direct, view, offset)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # a storage of larger sectors than a page
+                    raise
+        return os.preadv(self._fd, view, offset)
 
     def write(self, buffer: Buffer, at: int, offset: int, length: int) -> Pending:
         def work() -> None:
@@ -192,6 +204,16 @@ def opened(path: Path, write: bool) -> int:
         raise InputError(f"{path} is neither a file nor a block device")
     os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
     return fd
+
+
+def _uncached(fd: int) -> int:
+    """Another descriptor of the same file, to read past the kernel's cache: that spares a copy of every byte, which is
+    more work than to hash it, and what is read is surely the storage's. -1 where that cannot be done: then all is read
+    through the first one, which says what is wrong with the file if anything is."""
+    try:
+        return os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_DIRECT)
+    except OSError:
+        return -1
 
 
 def identity_of(fd: int) -> str:
