@@ -25,7 +25,7 @@ from naru.lab.lab import Lab
 
 from ..scenario import ignore
 
-pytestmark = pytest.mark.hosts
+pytestmark = [pytest.mark.hosts, pytest.mark.releases]
 
 # seconds that anything here may take on a busy machine
 PATIENCE = 60.0
