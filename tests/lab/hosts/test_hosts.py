@@ -386,7 +386,6 @@ def test_two_labs_cannot_have_the_same_network(hosts: Hosts, tmp_path: Path) -> 
     other.down()
 
 
-@pytest.mark.releases
 def test_thirty_hosts(lab: Lab, tmp_path: Path) -> None:
     lab.stop()  # a kernel as it comes has inotify instances for 32 hosts
     file = tmp_path / "thirty.yaml"
