@@ -10,7 +10,7 @@ from sqlalchemy import update
 from naru.move import history, sync
 from naru.move.decisions import Decision
 from naru.move.purposes import RELEASE, TAKE
-from naru.move.work import DECISIONS, Work
+from naru.move.work import DECISIONS, ROUNDS, Work
 from naru.plan import schema
 from naru.plan.journal import Journal
 from naru.plan.model import About, Plan, Step
@@ -54,7 +54,7 @@ def work(tmp_path: Path) -> Work:
         settings={"from": "old", "to": "new", "projects": ["p"]},
     )
     for number in (1, 2):
-        directory = tmp_path / sync.DIRECTORY / str(number)
+        directory = tmp_path / ROUNDS / str(number)
         write(directory, (step("content", sync.KIND, VOLUME), -100 * number, -50 * number, {**result, "written": 90}))
     decisions = [Decision("volume", id, name, "p", "create", "") for id, name in (("v", "data"), ("w", "logs"))]
     told = {"naru_decisions": 1, "from": "old", "to": "new", "projects": {"p": "shop"}}

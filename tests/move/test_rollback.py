@@ -20,7 +20,7 @@ from naru.move.decisions import Decision
 from naru.move.draft import CLOUD, COPIES
 from naru.move.rollback import finalized, rolled_back, units
 from naru.move.verify import PROJECT_ROLLED_BACK, Verifier
-from naru.move.work import Work
+from naru.move.work import ROUNDS, Work
 from naru.plan import schema
 from naru.plan.journal import Journal
 from naru.plan.model import BARRIER, Plan, Step
@@ -289,9 +289,9 @@ def test_a_round_with_volumes_of_a_project_that_was_rolled_back_is_over(work: Pa
         content = {"kind": sync.KIND, "args": '{"from": "v"}'}
         connection.execute(update(schema.steps).where(schema.steps.c.id == "switch 1").values(content))
     steps = [Step("switch 1", sync.KIND, limits=(COPIES,))]
-    Journal.create(work / sync.DIRECTORY / "1", Plan(limits={COPIES: 1}, steps=steps)).close()
+    Journal.create(work / ROUNDS / "1", Plan(limits={COPIES: 1}, steps=steps)).close()
     with sync.next_round(Work(work), []) as journal:
-        assert journal.directory == work / sync.DIRECTORY / "1"
+        assert journal.directory == work / ROUNDS / "1"
     naru("-q", "move", "rollback", work, "--project", "shop")
     assert "It was rolled back" in naru("move", "sync", work, "--project", "shop", code=2).stderr
     assert "There are no volumes" in naru("move", "sync", work, "--project", "office", code=2).stderr

@@ -14,7 +14,7 @@ from naru.errors import InputError
 from naru.move import sync
 from naru.move.draft import COPIES, POINTS
 from naru.move.steps import points
-from naru.move.work import DECISIONS, Work
+from naru.move.work import DECISIONS, ROUNDS, Work
 from naru.plan import schema
 from naru.plan.context import Context
 from naru.plan.journal import DATABASE, Journal
@@ -44,13 +44,13 @@ def test_a_round_whose_making_was_killed_is_none(work: Work) -> None:
     plan = Plan(modules=["naru.move.steps"], limits={COPIES: 1})
     plan.add(Step("content volume/v", sync.KIND, limits=(COPIES,)))
     for number in (1, 2):
-        Journal.create(work.directory / sync.DIRECTORY / str(number), plan).close()
-    killed = work.directory / sync.DIRECTORY / "3"
+        Journal.create(work.directory / ROUNDS / str(number), plan).close()
+    killed = work.directory / ROUNDS / "3"
     killed.mkdir()
     killed.joinpath(DATABASE).touch()
     assert sync.rounds(work) == [1, 2]
     with sync.next_round(work, []) as journal:  # 2 was begun and has not ended
-        assert journal.directory == work.directory / sync.DIRECTORY / "2"
+        assert journal.directory == work.directory / ROUNDS / "2"
     Journal.create(killed, plan).close()
     assert sync.rounds(work) == [1, 2, 3]
 
@@ -59,7 +59,7 @@ def test_a_round_is_not_gone_on_with_when_something_of_it_was_cut_over(work: Wor
     """What its new server has written since would be copied over."""
     plan = Plan(modules=["naru.move.steps"], limits={COPIES: 1})
     plan.add(Step("content volume/v", sync.KIND, limits=(COPIES,)))
-    Journal.create(work.directory / sync.DIRECTORY / "1", plan).close()
+    Journal.create(work.directory / ROUNDS / "1", plan).close()
     with work.journal() as journal, journal.write() as connection:
         connection.execute(update(schema.steps).values(state="done"))
     with pytest.raises(InputError, match="nothing to copy ahead"):
@@ -71,7 +71,7 @@ def test_what_failed_is_told_to_those_too_who_want_it_quiet(
 ) -> None:
     plan = Plan(modules=["naru.move.steps"], limits={COPIES: 1})
     plan.add(Step("content volume/v", sync.KIND, limits=(COPIES,)))
-    Journal.create(work.directory / sync.DIRECTORY / "1", plan).close()
+    Journal.create(work.directory / ROUNDS / "1", plan).close()
     failed = [
         FailedStep(f"content volume/{n}", "", 5, "no room", "Disk quota exceeded", "Make room.") for n in range(13)
     ]
