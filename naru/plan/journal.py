@@ -30,6 +30,8 @@ from naru.plan.plan_rows import CHUNK, STEP_COLUMNS, chunks, finding_of, insert_
 DATABASE = "journal.db"
 POINTER = "journal.url"
 """The file in a work directory whose journal is on PostgreSQL: its URL, with the schema and without a password."""
+STILL = 10.0
+"""Seconds that a transaction which writes may do nothing on a database server."""
 
 
 class Journal:
@@ -227,8 +229,13 @@ class Journal:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that writes, durable when it has ended well. Waits up to 30 s for another writer."""
+        """A transaction that writes, durable when it has ended well. Waits up to 30 s for another writer.
+
+        On a server it may not stand still for longer than `STILL`: a process that was stopped, or whose machine is
+        suspended, would hold up everybody by the rows that it has locked."""
         with self._explained("written"), self._writing.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {int(STILL * 1000)}")
             yield connection
 
     @contextmanager

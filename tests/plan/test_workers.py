@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text, update
 
 from naru.plan import control, leases, rollback, run, schema
 from naru.plan.context import Context
@@ -189,6 +189,31 @@ def test_stopped_worker_is_replaced_and_cannot_write_on(database: str, tmp_path:
                 end(process)
         coordinator.kill()
         coordinator.join()
+
+
+def write_and_stand_still(url: str, begun: Path) -> None:
+    with Journal.open(url) as journal, journal.write() as connection:
+        connection.execute(update(schema.steps).values(attempt=7))
+        begun.write_text("written\n")
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def test_a_process_that_stands_still_while_it_writes_holds_up_nobody_for_long(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("naru.plan.journal.STILL", 1.0)
+    prepare(database, Plan(steps=[Step("a", "noop")]))
+    process = fork.Process(target=write_and_stand_still, args=(database, tmp_path / "begun"))
+    process.start()
+    try:
+        wait_for(tmp_path / "begun", 1)
+        with Journal.open(database) as journal, journal.write() as connection:
+            connection.execute(text("SET LOCAL statement_timeout = 20000"))
+            attempts = connection.execute(update(schema.steps).values(state="held").returning(schema.steps.c.attempt))
+            assert attempts.scalars().all() == [0]  # what the other one wrote is not there
+    finally:
+        process.kill()
+        process.join()
 
 
 def test_cancel_reaches_a_worker(database: str, tmp_path: Path) -> None:
