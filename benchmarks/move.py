@@ -43,7 +43,7 @@ from naru.cli.main import main as naru
 from naru.lab import spec
 from naru.lab.lab import Lab
 from naru.lab.seed import remove, seeder
-from naru.lab.seed.load import Declaration, load
+from naru.lab.seed.load import load
 from naru.plan.journal import Journal
 from naru.releases import release
 
@@ -177,19 +177,38 @@ def made(work: Path) -> tuple[int, int]:
     return kinds["server"], kinds.total() + rules
 
 
-def seeded(lab: Lab, sample: Declaration) -> None:
-    began = time.monotonic()
-    seeder.seed(sample, lab.cloud("old"), quiet)
-    print(f"seeded in {time.monotonic() - began:.1f} s", flush=True)
+def add_lab(parser: argparse.ArgumentParser, each: int) -> None:
+    """The options that say how large the sample is, and where."""
+    parser.add_argument("--each", type=int, default=each, help=f"a fifth of the servers (default: {each})")
+    parser.add_argument(
+        "--lab", type=Path, help="the directory of a running lab with clouds old and new; the sample is taken out after"
+    )
+
+
+@contextlib.contextmanager
+def seeded(arguments: argparse.Namespace, directory: Path, computes: int, port_base: int) -> Iterator[Lab]:
+    """Clouds `old` and `new`, the sample on the old one: those of --lab, or others in the directory."""
+    sample = load(PROJECT, {"each": arguments.each})
+    lab = Lab(arguments.lab or directory / "lab")
+    try:
+        if not arguments.lab:
+            clouds = ["old=pike", f"new={release.names()[-1]}"]
+            lab.up(spec.build(clouds, ["core"], computes, port_base), quiet, quiet)
+        began = time.monotonic()
+        seeder.seed(sample, lab.cloud("old"), quiet)
+        print(f"seeded in {time.monotonic() - began:.1f} s", flush=True)
+        yield lab
+    finally:
+        if arguments.lab:
+            remove.remove(sample, lab.cloud("old"), quiet)
+        else:
+            lab.down()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--each", type=int, default=10, help="a fifth of the servers (default: 10)")
+    add_lab(parser, each=10)
     parser.add_argument("--computes", type=int, default=4, help="fake compute hosts of each cloud (default: 4)")
-    parser.add_argument(
-        "--lab", type=Path, help="the directory of a running lab with clouds old and new; the sample is taken out after"
-    )
     parser.add_argument("--measure", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
@@ -197,20 +216,11 @@ def main() -> None:
         print(json.dumps(measure(Lab(arguments.lab), what, given)))
         return
     load_before = os.getloadavg()[0]
-    sample = load(PROJECT, {"each": arguments.each})
-    with tempfile.TemporaryDirectory(prefix="naru-bench-") as name:
-        lab = Lab(arguments.lab or Path(name) / "wide")
-        try:
-            if not arguments.lab:
-                clouds = ["old=pike", f"new={release.names()[-1]}"]
-                lab.up(spec.build(clouds, ["core"], arguments.computes, PORT_BASE + 1600), quiet, quiet)
-            seeded(lab, sample)
-            answer = Bench(lab).run(Path(name))
-        finally:
-            if arguments.lab:
-                remove.remove(sample, lab.cloud("old"), quiet)
-            else:
-                lab.down()
+    with (
+        tempfile.TemporaryDirectory(prefix="naru-bench-") as name,
+        seeded(arguments, Path(name), arguments.computes, PORT_BASE + 1600) as lab,
+    ):
+        answer = Bench(lab).run(Path(name))
     print(json.dumps(answer | {"load": round(load_before, 2)}))
 
 

@@ -29,20 +29,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab import PORT_BASE, quiet  # the benchmarks beside this one
-from move import PROJECT, seeded
+from lab import PORT_BASE  # the benchmarks beside this one
+from move import PROJECT, add_lab, seeded
 from replay import Replay, record
 
 from naru.cloud.client import Cloud
-from naru.lab import spec
 from naru.lab.lab import Lab
-from naru.lab.seed import remove
-from naru.lab.seed.load import load
 from naru.move.purposes import START, STOP
 from naru.plan.journal import Journal
 from naru.plan.kinds import load as load_kinds
 from naru.plan.queries import reading
-from naru.releases import release
 
 PARTS = ("measured", "stop", "content", "wait", "start")
 NEW, OLD = "new", "old"
@@ -144,27 +140,14 @@ class Bench:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--each", type=int, default=2, help="a fifth of the servers (default: 2)")
-    parser.add_argument(
-        "--lab", type=Path, help="the directory of a running lab with clouds old and new; the sample is taken out after"
-    )
+    add_lab(parser, each=2)
     arguments = parser.parse_args()
     load_before = os.getloadavg()[0]
-    sample = load(PROJECT, {"each": arguments.each})
-    with tempfile.TemporaryDirectory(prefix="naru-bench-") as name:
-        lab = Lab(arguments.lab or Path(name) / "window")
-        try:
-            if not arguments.lab:
-                lab.up(
-                    spec.build([f"{OLD}=pike", f"{NEW}={release.names()[-1]}"], ["core"], 2, PORT_BASE), quiet, quiet
-                )
-            seeded(lab, sample)
-            answer = Bench(lab, Path(name)).run(Path(name))
-        finally:
-            if arguments.lab:
-                remove.remove(sample, lab.cloud(OLD), quiet)
-            else:
-                lab.down()
+    with (
+        tempfile.TemporaryDirectory(prefix="naru-bench-") as name,
+        seeded(arguments, Path(name), 2, PORT_BASE) as lab,
+    ):
+        answer = Bench(lab, Path(name)).run(Path(name))
     print(json.dumps(answer | {"load": round(load_before, 2)}))
 
 

@@ -1,7 +1,9 @@
 """Small files that are written whole or not at all, and survive a loss of power; where a user's are. For every room."""
 
+import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -27,6 +29,17 @@ def sync_directory(path: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+@contextlib.contextmanager
+def opened_directory(path: Path) -> Iterator[int]:
+    """A descriptor of the directory. By /proc/self/fd a socket in it has a short path, where the full one may exceed
+    what a socket's address can hold. Raises OSError."""
+    descriptor = os.open(path, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def state_directory() -> Path:

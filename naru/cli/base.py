@@ -16,7 +16,7 @@ from naru.files import state_directory, write_whole
 from naru.messages import Message, Text, say
 from naru.plan.findings import Group, grouped
 from naru.plan.model import Finding
-from naru.text import parse_duration, parse_rate
+from naru.text import parse_duration, parse_rate, shortened
 
 
 def argument(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -67,9 +67,8 @@ def _print_names(group: Group, every: bool) -> None:
                 _print_part(part, "        ")
         return
     names = [say(name) for name in group.names]
-    more = [f"and {len(names) - NAMED} more"] if len(names) > NAMED else []
-    said = [name.replace("\n", " ") for name in names[:NAMED]] + more
-    hidden = bool(more) or any(one.detail or one.hint for one in group.findings)
+    said = shortened((name.replace("\n", " ") for name in names), NAMED)
+    hidden = len(names) > NAMED or any(one.detail or one.hint for one in group.findings)
     parts = [", ".join(said), *(["-v says all of it"] if hidden else [])]
     _print_part("; ".join(filter(None, parts)))
 

@@ -9,6 +9,7 @@ from naru.move.steps.volume_content import VolumeContent
 from naru.move.work import Work
 from naru.plan.journal import Journal
 from naru.plan.queries import reading
+from naru.text import shortened
 
 NAMED = 20
 """How many servers are named."""
@@ -41,10 +42,9 @@ def told(work: Work, journal: Journal, projects: Collection[str], carry: bool) -
         yield "volumes and servers that were made on the new cloud since, and all that is not on volumes, stay there"
         return
     yield f"what was written on the new cloud is lost with its {len(running)} servers; they run since:"
-    for found in sorted(running, key=lambda one: (one.started_at, one.server_name))[:NAMED]:
-        yield f"  {found.server_name or found.server_old_id}: {found.started_at}"
-    if len(running) > NAMED:
-        yield f"  and {len(running) - NAMED} more"
+    ordered = sorted(running, key=lambda one: (one.started_at, one.server_name))
+    for line in shortened((f"{one.server_name or one.server_old_id}: {one.started_at}" for one in ordered), NAMED):
+        yield f"  {line}"
     if STORAGE in _kinds(journal, done=True):
         yield "--carry-back carries what their volumes hold back to the old ones"
 

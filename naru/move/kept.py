@@ -1,8 +1,9 @@
 """What a plan keeps, thing by thing, and each reason why something is not as it was: before anything happens."""
 
 from collections.abc import Collection, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from naru.messages import Text
 from naru.move.decisions import Decision, FieldChange
 from naru.move.kind import NOTHING
 
@@ -24,7 +25,7 @@ class Reason(NamedTuple):
     lost: bool
     kind: str
     field: str
-    why: Any
+    why: Text
     names: list[str]
 
 
@@ -51,7 +52,7 @@ def _standing(one: Decision) -> str:
 
 def reasons(decisions: Collection[Decision]) -> list[Reason]:
     """Those of one kind, field and reason together; what is lost first."""
-    found: dict[tuple[bool, str, str, Any], list[str]] = {}
+    found: dict[tuple[bool, str, str, Text], list[str]] = {}
     for one in decisions:
         for change in one.changes:
             found.setdefault((lost(change), one.kind, change.field, change.why), []).append(one.name or one.id)

@@ -43,8 +43,8 @@ server, or a project, is back when it is."""
 
 LOOK = 2.0
 """Seconds between two looks at who waits."""
-_OFF = "taken for off: server {}"
-"""The note in the journal of a new server (id of the old one) that the operator has said to be off."""
+_OFF = "taken for off"
+"""The note in the journal: the new servers (ids of the old ones) that the operator has said to be off."""
 ANEW = "What was rolled back is planned anew, into another work directory: naru move plan ... --work DIR"
 
 
@@ -144,8 +144,7 @@ def take_for_off(work: Work, journal: Journal, servers: Collection[str]) -> list
             raise InputError(f"--off {text}: several servers are called that", hint=f"Give the id: {', '.join(ids)}")
         chosen.update(ids)
     waiting = {step.about_id for step in _undo_starts(journal, "running") if step.about_id in chosen}
-    for server in waiting:
-        journal.remember(_OFF.format(server), value=True)
+    journal.remember_more(_OFF, waiting)
     skip_taken_for_off(journal)
     return sorted(known[server] for server in waiting)
 
@@ -153,7 +152,8 @@ def take_for_off(work: Work, journal: Journal, servers: Collection[str]) -> list
 def skip_taken_for_off(journal: Journal) -> bool:
     """Lets nothing wait any more for new servers that were taken for off; whether something did. One that is being
     asked at this moment is not waited for as soon as that has failed."""
-    waiting = [step.id for step in _undo_starts(journal) if journal.recall(_OFF.format(step.about_id))]
+    off = set(journal.recall(_OFF) or ())
+    waiting = [step.id for step in _undo_starts(journal) if step.about_id in off] if off else []
     if waiting:
         control.skip(journal, "the operator says that the new server is off", steps=sorted(waiting))
     return bool(waiting)

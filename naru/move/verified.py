@@ -49,9 +49,7 @@ def remember(move: Work, outcome: Outcome) -> None:
             for project, state in states.items()
             if PHASES.done(state, PHASES.window) and not wrong(outcome, project)
         }
-        known = verified(journal)
-        if right - known:
-            journal.remember(VERIFIED, sorted(right | known))
+        journal.remember_more(VERIFIED, right)
 
 
 def check(move: Work, journal: Journal, projects: Collection[str], progress: reading.Progress) -> None:

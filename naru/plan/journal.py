@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -334,13 +334,27 @@ class Journal:
     def remember(self, key: str, value: Any) -> None:
         """Keeps a value (JSON) under a capability's own key, in place of what it had; an event says when."""
         with self.write() as connection:
-            known = connection.execute(
-                schema.notes.update().where(schema.notes.c.key == key).values(value=to_json(value))
-            )
-            if not known.rowcount:
-                connection.execute(schema.notes.insert().values(key=key, value=to_json(value)))
-            row = {"at": time.time(), "step": None, "attempt": None, "what": key, "detail": to_json(value)}
-            connection.execute(schema.events.insert().values(row))
+            self._remember(connection, key, to_json(value))
+
+    def remember_more(self, key: str, texts: Collection[str]) -> None:
+        """Adds texts to those, in order, that are remembered under the key. Of two who do so at once neither is
+        lost."""
+        if not texts:
+            return
+        with self.write() as connection:
+            # PostgreSQL lets writers go side by side
+            connection.execute(select(schema.control.c.owner).with_for_update())
+            known = connection.execute(select(schema.notes.c.value).where(schema.notes.c.key == key)).scalar()
+            before = set(json.loads(known or "[]"))
+            if more := set(texts) - before:
+                self._remember(connection, key, to_json(sorted(before | more)))
+
+    def _remember(self, connection: Connection, key: str, value: str) -> None:
+        known = connection.execute(schema.notes.update().where(schema.notes.c.key == key).values(value=value))
+        if not known.rowcount:
+            connection.execute(schema.notes.insert().values(key=key, value=value))
+        row = {"at": time.time(), "step": None, "attempt": None, "what": key, "detail": value}
+        connection.execute(schema.events.insert().values(row))
 
     def recall(self, key: str) -> Any:
         """The value that was remembered last under this key; None for none."""

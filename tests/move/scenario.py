@@ -6,11 +6,12 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import yaml
 from sqlalchemy import select
 
 import naru.move
@@ -21,6 +22,7 @@ from naru.plan import schema
 from naru.plan.journal import Journal
 
 from ..lab.scenario import Rest
+from .fault_proxy import Faults, proxied
 from .oracle import Mismatch, project, snapshot
 from .oracle.pairs import pair as pairs_of
 from .oracle.read import Cloud as Read
@@ -28,6 +30,7 @@ from .oracle.read import Cloud as Read
 # the company's snapshots that no other cloud can be given
 ON_FILES = ("nightly-1", "nightly-2", "nightly-3", "nfs-1", "nfs-2")
 PROJECTS = ("hanok", "hanok-lab", "carpenters", "hanok-closed")
+SERVICES = ("keystone", "glance", "nova", "placement", "neutron", "cinder")
 NARU = [sys.executable, "-m", "naru.cli.main"]
 MAP = Path(naru.move.__file__).parent / "samples" / "demo-map.yaml"
 
@@ -102,6 +105,28 @@ def moving(move: Move) -> Iterator[Move]:
     finally:
         if (move.work / "journal.db").exists():
             move.start("rollback", str(move.work)).communicate(timeout=1200)
+
+
+@contextmanager
+def through_proxies(move: Move, clouds: Sequence[str], faults: Faults, **more: Any) -> Iterator[None]:
+    """The move's commands reach these clouds through proxies that give them faults; `more` is added to the clouds'
+    entries in clouds.yaml. What a test that failed left is rolled back without."""
+    ports = [move.lab.cloud(name).ports[service] for name in clouds for service in SERVICES]
+    file = move.work.parent / "clouds.yaml"
+    try:
+        with proxied(ports, faults) as addresses:
+            said = yaml.safe_load(move.lab.clouds_yaml.read_text())
+            for name in clouds:
+                entry = said["clouds"][name]
+                base = entry["auth"]["auth_url"].removesuffix("/v3")
+                entry["auth"]["auth_url"] = f"{addresses[base]}/v3"
+                entry.update(more)
+            file.touch(mode=0o600)
+            file.write_text(yaml.safe_dump(said))
+            move.clouds_yaml = file
+            yield
+    finally:
+        move.clouds_yaml = move.lab.clouds_yaml
 
 
 def worker(place: str, where: object, home: Path, *before: str) -> tuple[list[str], dict[str, str]]:

@@ -6,21 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 
 from ..lab.scenario import Rest
 from .conftest import snapshots
-from .fault_proxy import AFTER, BEFORE, Faults, proxied
+from .fault_proxy import AFTER, BEFORE, Faults
 from .oracle import leftovers, snapshot
 from .oracle.read import Cloud as Read
-from .scenario import Move, crossing_arrived, moving, same
+from .scenario import Move, crossing_arrived, moving, same, through_proxies
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1800)]
 
-SERVICES = ("keystone", "glance", "nova", "placement", "neutron", "cinder")
 RATE = 0.1
 SEED = 20171121
 # seconds: more than any of the lab's services takes for an answer, and what each silence costs
@@ -39,19 +37,11 @@ def faults() -> Faults:
 
 @pytest.fixture
 def move(pair: Lab, before: dict[str, Read], faults: Faults, tmp_path: Path) -> Iterator[Move]:
-    ports = [pair.cloud(name).ports[service] for name in ("old", "new") for service in SERVICES]
-    with moving(Move(pair, tmp_path / "work", ("crossing",), map_file=None)) as made:
-        with proxied(ports, faults) as addresses:
-            said = yaml.safe_load(pair.clouds_yaml.read_text())
-            for entry in said["clouds"].values():
-                entry["api_timeout"] = TIMEOUT
-                base = entry["auth"]["auth_url"].removesuffix("/v3")
-                entry["auth"]["auth_url"] = f"{addresses[base]}/v3"
-            made.clouds_yaml = tmp_path / "clouds.yaml"
-            made.clouds_yaml.touch(mode=0o600)
-            made.clouds_yaml.write_text(yaml.safe_dump(said))
-            yield made
-        made.clouds_yaml = pair.clouds_yaml  # what a test that failed left is rolled back without faults
+    with (
+        moving(Move(pair, tmp_path / "work", ("crossing",), map_file=None)) as made,
+        through_proxies(made, ("old", "new"), faults, api_timeout=TIMEOUT),
+    ):
+        yield made
 
 
 def test_every_tenth_request_goes_wrong(

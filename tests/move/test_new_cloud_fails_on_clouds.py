@@ -11,21 +11,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 
 from ..lab.scenario import Rest
 from .conftest import snapshots
-from .fault_proxy import Faults, proxied
+from .fault_proxy import Faults
 from .oracle import leftovers, snapshot
 from .oracle.read import Cloud as Read
-from .scenario import NARU, Move, crossing_of, moving, same
+from .scenario import NARU, SERVICES, Move, crossing_of, moving, same, through_proxies
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1800)]
 
-SERVICES = ("keystone", "glance", "nova", "placement", "neutron", "cinder")
 FAULTS = {"refuses": "503", "hangs": "silence", "is gone": "reset"}
 MINUTE = 60.0
 
@@ -43,20 +41,15 @@ def faults() -> Faults:
 @pytest.fixture
 def move(pair: Lab, before: dict[str, Read], faults: Faults, tmp_path: Path) -> Iterator[Move]:
     """Cut over, through proxies before the services of the new cloud."""
-    with moving(Move(pair, tmp_path / "work", ("crossing",), map_file=None)) as made:
-        with proxied([pair.cloud("new").ports[service] for service in SERVICES], faults) as addresses:
-            said = yaml.safe_load(pair.clouds_yaml.read_text())
-            base = said["clouds"]["new"]["auth"]["auth_url"].removesuffix("/v3")
-            said["clouds"]["new"]["auth"]["auth_url"] = f"{addresses[base]}/v3"
-            made.clouds_yaml = tmp_path / "clouds.yaml"
-            made.clouds_yaml.touch(mode=0o600)
-            made.clouds_yaml.write_text(yaml.safe_dump(said))
-            made.plan()
-            for phase in ("prepare", "cutover"):
-                assert not made.phase(phase)["failed"]
-            yield made
-            faults.broken.clear()
-        made.clouds_yaml = pair.clouds_yaml
+    with (
+        moving(Move(pair, tmp_path / "work", ("crossing",), map_file=None)) as made,
+        through_proxies(made, ("new",), faults),
+    ):
+        made.plan()
+        for phase in ("prepare", "cutover"):
+            assert not made.phase(phase)["failed"]
+        yield made
+        faults.broken.clear()
 
 
 def until_they_run(old: Rest, project: str) -> None:

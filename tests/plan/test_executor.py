@@ -535,6 +535,16 @@ def test_what_is_remembered_is_recalled(journal_of: Create) -> None:
         assert kit.events(journal) == ["schedule", "schedule"]
 
 
+def test_texts_are_added_to_what_is_remembered(journal_of: Create) -> None:
+    with journal_of(Step("a", "noop")) as journal:
+        journal.remember_more("off", ["b", "a"])
+        journal.remember_more("off", {"c"})
+        journal.remember_more("off", [])
+        journal.remember_more("off", ["a"])
+        assert journal.recall("off") == ["a", "b", "c"]
+        assert kit.events(journal) == ["off", "off"]
+
+
 def test_journal_of_version_1_is_opened_and_run(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
         connection.executescript((Path(__file__).parent / "golden" / "journal-1.sql").read_text(encoding="utf-8"))

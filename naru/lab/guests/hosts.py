@@ -13,13 +13,14 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
 
 from naru.errors import NaruError
+from naru.files import opened_directory
 from naru.lab.cloud import SYSTEM_PATH, Cloud
 from naru.lab.process import Command, Running
 from naru.releases import bindings
@@ -262,18 +263,9 @@ def _socket(host: Host) -> Path:
 
 def _listens(host: Host) -> bool:
     """Whether libvirtd takes connections."""
-    with socket.socket(socket.AF_UNIX) as probe, _opened(_socket(host).parent) as directory:
+    with socket.socket(socket.AF_UNIX) as probe, opened_directory(_socket(host).parent) as directory:
         # by the descriptor: the full path may exceed what a socket's address can hold
         return probe.connect_ex(f"/proc/self/fd/{directory}/{_socket(host).name}") == 0
-
-
-@contextlib.contextmanager
-def _opened(directory: Path) -> Iterator[int]:
-    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _wait(host: Host, ready: Callable[[Host], bool], process: str, timeout: float = 60) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from naru.errors import InputError, NaruError
-from naru.files import write_whole
+from naru.files import opened_directory, write_whole
 from naru.lab.hosts import base, cgroups, disk, layout
 from naru.lab.hosts.layout import MANAGEMENT, Host, Layout
 from naru.lab.hosts.machine import ip
@@ -225,7 +225,7 @@ class Hosts:
             raise NaruError("the lab's hosts are not up", hint="Start them with: naru lab start")
         request = json.dumps({"do": what, **arguments}).encode() + b"\n"
         try:
-            with socket.socket(socket.AF_UNIX) as control, _opened(self.directory) as directory:
+            with socket.socket(socket.AF_UNIX) as control, opened_directory(self.directory) as directory:
                 control.settimeout(ANSWER_SECONDS)
                 # by the descriptor: the full path may exceed what a socket's address can hold
                 control.connect(f"/proc/self/fd/{directory}/control")
@@ -423,12 +423,3 @@ def _make_certificate(file: Path, addresses: list[ipaddress.IPv4Address]) -> Non
     )
     write_whole(file.with_suffix(".key"), private.decode())
     write_whole(file, certificate.public_bytes(serialization.Encoding.PEM).decode())
-
-
-@contextlib.contextmanager
-def _opened(directory: Path) -> Iterator[int]:
-    descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
