@@ -8,9 +8,11 @@ import sys
 from collections.abc import Sequence
 
 from cliff.app import App
+from cliff.command import Command
 from cliff.commandmanager import CommandManager
 
 from naru import __version__
+from naru.cli.crash import go_on_after_faults
 
 # "words of the command": "module:class", loaded only when the command is run or its help is asked for
 COMMANDS: dict[str, str] = {
@@ -85,6 +87,14 @@ COMMANDS: dict[str, str] = {
 }
 
 
+GO_ON = frozenset(
+    {
+        *("move prepare", "move sync", "move cutover", "move run", "move finalize", "move rollback"),
+        *("plan run", "plan rollback", "volume copy", "volume verify", "worker"),
+    }
+)
+"""The commands that load C libraries with threads of their own, and that go on where they were when given again."""
+
 VERBOSE = 2
 """The level that one -v makes."""
 
@@ -100,13 +110,19 @@ class Commands(CommandManager):
 class Naru(App):
     """The application object of cliff: global options, help and the interactive shell's absence."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, own_process: bool = False) -> None:
+        self.own_process = own_process
         super().__init__(
             description="Carries OpenStack clouds through change. Every command has its own --help with examples.",
             version=__version__,
             command_manager=Commands("naru.commands"),
             deferred_help=True,
         )
+
+    def prepare_to_run_command(self, cmd: Command) -> None:
+        """A command whose process is its own goes on after faults, if it is one that can."""
+        if self.own_process and cmd.cmd_name in GO_ON:
+            go_on_after_faults()
 
     def configure_logging(self) -> None:
         """With -v people see more of what Naru says; what HTTP and other libraries log beside it is for -vv."""
@@ -123,10 +139,11 @@ def _interrupt(*_: object) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code: 0 done, 1 failed, 2 bad input, 130 interrupted."""
+    naru = Naru(own_process=argv is None)
     argv = list(sys.argv[1:] if argv is None else argv)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        return int(Naru().run(argv or ["--help"]))
+        return int(naru.run(argv or ["--help"]))
     except KeyboardInterrupt:
         print("naru: interrupted", file=sys.stderr)
         return 130

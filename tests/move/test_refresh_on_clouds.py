@@ -17,7 +17,7 @@ from .conftest import snapshots
 from .oracle import leftovers, snapshot
 from .scenario import Move, crossing_arrived, crossing_of, moving, same
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(2400)]
 
 
 def finals(move: Move) -> list[Path]:
