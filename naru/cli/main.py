@@ -73,6 +73,8 @@ COMMANDS: dict[str, str] = {
     "plan status": "naru.cli.plan_run:StatusShow",
     "plan steps": "naru.cli.plan:Steps",
     "plan timings": "naru.cli.plan:Timings",
+    "site run": "naru.cli.site:Run",
+    "site show": "naru.cli.site:Show",
     "volume adopt": "naru.cli.volume_clone:Adopt",
     "volume check": "naru.cli.volume_copy:Check",
     "volume clean": "naru.cli.volume:Clean",

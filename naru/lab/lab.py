@@ -15,7 +15,7 @@ import yaml
 
 from naru.errors import InputError, NaruError
 from naru.files import write_whole
-from naru.lab import bootstrap, deps, running
+from naru.lab import bootstrap, deps, running, site
 from naru.lab import spec as specification
 from naru.lab.cloud import Cloud
 from naru.lab.hosts import layout
@@ -153,6 +153,7 @@ class Lab:
         half-running."""
         hosts = self._hosts(self.spec())
         if hosts:
+            _write(self.site_yaml, site.of_hosts(self.directory.name, hosts))
             try:
                 hosts.up(lambda what: progress("hosts", what))
             except KeyboardInterrupt:
@@ -225,6 +226,11 @@ class Lab:
     def storage_yaml(self, name: str) -> Path:
         """The file that says where a cloud's Cinder backends keep their volumes, for `naru move plan --storage`."""
         return self.directory / f"storage-{name}.yaml"
+
+    @property
+    def site_yaml(self) -> Path:
+        """The file that says what the lab's hosts are, for `naru site` and all that works on hosts."""
+        return self.directory / "site.yaml"
 
     def _write_storage(self) -> None:
         for cloud in self.clouds():

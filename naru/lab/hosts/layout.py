@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,7 @@ import yaml
 
 from naru import yamlfile
 from naru.errors import InputError
+from naru.site.names import expand
 
 LAYOUTS = Path(__file__).parent.parent / "layouts"
 DEFAULT = "bare5"
@@ -18,7 +20,6 @@ MAX_HOSTS = 300
 # the last parts of addresses: the machine's, the first host's
 MACHINE, FIRST = 1, 11
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
-_RANGE = re.compile(r"(?P<before>[a-z][a-z0-9-]*)\[(?P<first>\d+):(?P<last>\d+)\](?P<after>[a-z0-9-]*)")
 
 
 class _Model(pydantic.BaseModel):
@@ -40,9 +41,7 @@ class HostLine(_Model):
     @pydantic.field_validator("name")
     @classmethod
     def _named(cls, name: str) -> str:
-        if not (names := expand(name)):
-            raise ValueError(f"{name}: the range is empty: the first number is above the last")
-        if not all(_NAME.fullmatch(one) for one in names):
+        if not all(_NAME.fullmatch(one) for one in expand(name)):
             raise ValueError("a host's name is of a-z, 0-9 and -, at most 31 of them, as in db1 or node[01:30]")
         return name
 
@@ -122,16 +121,6 @@ class Host:
         """The interface's hardware address."""
         index = list(self._layout.networks).index(network)
         return f"52:54:00:{index:02x}:{self.number >> 8:02x}:{self.number & 255:02x}"
-
-
-def expand(name: str) -> list[str]:
-    """`node[08:10]` as node08, node09, node10; any other name as itself."""
-    found = _RANGE.fullmatch(name)
-    if not found:
-        return [name]
-    first, last = found["first"], found["last"]
-    numbers = range(int(first), min(int(last), int(first) + MAX_HOSTS) + 1)
-    return [f"{found['before']}{number:0{len(first)}}{found['after']}" for number in numbers]
 
 
 def hosts(layout: Layout) -> list[Host]:

@@ -1,0 +1,263 @@
+"""`site.yaml` as it is written: docs/reference/site.md has every field.
+
+Wherever hosts are named (`hosts` of a service, `groups`, ...), each entry is a host, a range of hosts
+(`compute[001:300]`) or a group.
+"""
+
+import ipaddress
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from naru.site.names import expand
+from naru.site.secret import Secret
+
+
+class _Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+Names = Annotated[
+    tuple[str, ...], pydantic.BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
+]
+"""Several texts; one may be written without a list."""
+
+
+class Login(_Model):
+    """How hosts are reached. What is not said here is as `ssh_config` says, or ssh's own defaults; what a host says of
+    itself counts before what the site says. Host keys are always checked, by `known_hosts` or the files that ssh
+    uses."""
+
+    user: str | None = None
+    port: int | None = pydantic.Field(default=None, ge=1, le=65535)
+    key: str | None = None
+    password: Secret | None = None
+    known_hosts: str | None = None
+    ssh_config: str | None = None
+    sudo: bool | None = None
+    sudo_password: Secret | None = None
+    jump: str | None = None
+
+    def over(self, other: "Login") -> "Login":
+        """This one, with what it does not say taken from the other."""
+        return Login(**{**other.model_dump(exclude_none=True), **self.model_dump(exclude_none=True)})
+
+
+class Power(_Model):
+    """A host's power controller. `certificate` is a file of those that its own is checked by, else the system's are."""
+
+    address: str
+    protocol: Literal["redfish", "ipmi"] = "redfish"
+    user: str
+    password: Secret
+    port: int | None = pydantic.Field(default=None, ge=1, le=65535)
+    certificate: str | None = None
+
+
+class PowerDefaults(_Model):
+    """What is the same for all power controllers."""
+
+    protocol: Literal["redfish", "ipmi"] = "redfish"
+    user: str | None = None
+    password: Secret | None = None
+    port: int | None = pydantic.Field(default=None, ge=1, le=65535)
+    certificate: str | None = None
+
+
+class PowerLine(PowerDefaults):
+    """The same of one host, or a range of them; `protocol` is the site's when it is not said."""
+
+    address: str
+    protocol: Literal["redfish", "ipmi"] | None = None  # type: ignore[assignment]
+
+
+class HostLine(_Model):
+    """A host, or a range of hosts. A range in `address` and in `power.address` has as many numbers as that in `name`;
+    without `address` the name is looked up."""
+
+    name: str
+    address: str | None = None
+    rack: str | None = None
+    zone: str | None = None
+    login: Login = Login()
+    power: PowerLine | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _as_many(self) -> "HostLine":
+        count = len(expand(self.name))
+        given = {"address": self.address, "power.address": self.power.address if self.power else None}
+        for field, text in given.items():
+            if text is not None and len(expand(text)) != count:
+                raise ValueError(f"{field}: {text} is {len(expand(text))} addresses, and {self.name} {count} hosts")
+        return self
+
+
+class Unit(_Model):
+    """A systemd unit."""
+
+    unit: str
+
+
+class Container(_Model):
+    """A container by its name, run by `engine`; None: podman or docker, whichever the host has."""
+
+    container: str
+    engine: Literal["docker", "podman"] | None = None
+
+
+class Commands(_Model):
+    """Command lines that start and stop a service, and one whose exit code is 0 while it runs. They are run by a shell
+    on the host."""
+
+    start: str
+    stop: str
+    status: str
+
+
+def _kind_of_manager(given: Any) -> str | None:
+    """Which of the three it is; None when it is none of them."""
+    names = given.keys() if isinstance(given, dict) else vars(given).keys() if isinstance(given, _Model) else ()
+    return next((tag for key, tag in _TAGS.items() if key in names), None)
+
+
+_TAGS = {"unit": "unit", "container": "container", "start": "commands"}
+
+Managed = Annotated[
+    Annotated[Unit, pydantic.Tag("unit")]
+    | Annotated[Container, pydantic.Tag("container")]
+    | Annotated[Commands, pydantic.Tag("commands")],
+    pydantic.Discriminator(
+        _kind_of_manager,
+        custom_error_type="managed",
+        custom_error_message="one of {unit: NAME}, {container: NAME}, {start: ..., stop: ..., status: ...}",
+    ),
+]
+
+
+class Service(_Model):
+    """A service on hosts: `name` as the program is called (nova-compute, keystone). Where it has several lines, each is
+    of other hosts. `release` is the site's when it is not said, "" for what is of no release of OpenStack."""
+
+    name: str
+    hosts: Names
+    managed: Managed
+    release: str | None = None
+    port: int | None = pydantic.Field(default=None, ge=1, le=65535)
+    python: str | None = None
+    config: Names = ()
+    logs: Names = ()
+
+
+class Database(_Model):
+    """A database server, or a cluster of them. `address` is where services connect; without it, each host's own."""
+
+    name: str
+    kind: Literal["mariadb", "galera"]
+    hosts: Names
+    address: str | None = None
+    port: int = pydantic.Field(default=3306, ge=1, le=65535)
+    user: str
+    password: Secret
+    certificate: str | None = None
+    schemas: Names = ()
+
+
+class Management(_Model):
+    """The HTTP API of RabbitMQ's management plugin. Without `url` it is port 15672 of each host."""
+
+    user: str
+    password: Secret
+    url: str | None = None
+    certificate: str | None = None
+
+
+class Queue(_Model):
+    """A message queue, or a cluster of one."""
+
+    name: str
+    kind: Literal["rabbitmq"] = "rabbitmq"
+    hosts: Names
+    port: int = pydantic.Field(default=5672, ge=1, le=65535)
+    vhosts: Names = ("/",)
+    management: Management | None = None
+
+
+class LoadBalancer(_Model):
+    """What stands before the APIs. HAProxy is asked and told by its `socket`, and all kinds by their `files` and
+    `reload`, a command line on the host."""
+
+    name: str
+    kind: Literal["haproxy", "nginx", "apache"]
+    hosts: Names
+    managed: Managed
+    socket: str | None = None
+    files: Names = ()
+    reload: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _a_way(self) -> "LoadBalancer":
+        if self.socket and self.kind != "haproxy":
+            raise ValueError(f"socket: {self.kind} has none; give files and reload")
+        if not self.socket and not self.files:
+            raise ValueError("give socket (HAProxy's, of level admin) or files and reload: how it is told what to do")
+        if self.files and not self.reload:
+            raise ValueError("reload: is missing; the command line that has it read its files again")
+        return self
+
+
+class VirtualAddress(_Model):
+    """An address that one of the hosts has at a time."""
+
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address
+    hosts: Names
+    managed: Managed | None = None
+
+
+class Ceph(_Model):
+    """A Ceph cluster: where its monitors and OSDs are, and how it is asked on a host of `monitors`."""
+
+    name: str
+    kind: Literal["ceph"]
+    monitors: Names
+    osds: Names = ()
+    cluster: str = "ceph"
+    client: str = "admin"
+
+
+class Nfs(_Model):
+    """Shares of an NFS server, as HOST:PATH."""
+
+    name: str
+    kind: Literal["nfs"]
+    shares: Names
+    hosts: Names = ()
+
+
+Storage = Annotated[Ceph | Nfs, pydantic.Discriminator("kind")]
+
+
+class Part(_Model):
+    """Hosts and what runs on them."""
+
+    groups: dict[str, Names] = {}
+    hosts: tuple[HostLine, ...] = ()
+    services: tuple[Service, ...] = ()
+    databases: tuple[Database, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    load_balancers: tuple[LoadBalancer, ...] = ()
+    virtual_addresses: tuple[VirtualAddress, ...] = ()
+    storage: tuple[Storage, ...] = ()
+
+
+class SiteFile(Part):
+    """The whole file. `cloud` is its name in clouds.yaml, `release` what its services are of. `next` are controllers
+    that are built beside the running ones: their hosts may be named in it alone, and its services take the place of
+    those of the same name."""
+
+    naru_site: Literal[1]
+    name: str
+    cloud: str | None = None
+    release: str = ""
+    login: Login = Login()
+    power: PowerDefaults = PowerDefaults()
+    next: Part | None = None

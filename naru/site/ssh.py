@@ -1,0 +1,265 @@
+"""Hosts by SSH: one connection to each, kept and shared, hundreds at a time, their keys always checked."""
+
+import asyncio
+import os
+import shlex
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NotYet
+from types import TracebackType
+from typing import Any, NamedTuple, TypeVar
+
+import asyncssh
+
+from naru.errors import NaruError
+from naru.site.model import Login
+from naru.site.site import Host, Site
+
+T = TypeVar("T")
+
+CONNECTING = 64
+"""Connections that are being made at a time."""
+SESSIONS = 8
+"""Commands at a time on one host: its sshd allows ten on a connection."""
+CONNECT_SECONDS = 10.0
+ALIVE = 5.0
+"""Seconds after which a host that says nothing is asked, three times, whether it is still there."""
+LOOK = 0.2
+"""Seconds between two looks at whether a caller wants to stop."""
+
+
+class Unreachable(NaruError):
+    """A host cannot be reached, or does not let one log in: nothing was done on it."""
+
+
+class Lost(NaruError):
+    """The connection ended while a command ran: what became of that is not known, and is to be looked up."""
+
+
+class Ran(NamedTuple):
+    """How a command ended: its exit code (negative: the signal's number), output and error output."""
+
+    code: int
+    out: str
+    errors: str
+
+
+class Remote:
+    """One host. Its methods are for the fleet's own thread; see `Fleet.each` and `Fleet.call`."""
+
+    def __init__(self, site: Site, host: Host, connecting: asyncio.Semaphore) -> None:
+        self.host = host
+        self.name = host.name
+        self._site = site
+        self._connecting = connecting
+        self._sessions = asyncio.Semaphore(SESSIONS)
+        self._lock = asyncio.Lock()
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._sudo_password: str | None = None
+
+    async def connection(self) -> asyncssh.SSHClientConnection:
+        """The connection, made unless it is there. Raises Unreachable."""
+        async with self._lock:
+            if self._connection is None or self._connection.is_closed():
+                async with self._connecting:
+                    self._connection = await self._connect()
+            return self._connection
+
+    async def _connect(self) -> asyncssh.SSHClientConnection:
+        where = f"{self.name} ({self.host.address})" if self.host.address != self.name else self.name
+        options = self._options(self.host.login)
+        try:
+            return await asyncio.wait_for(asyncssh.connect(self.host.address, **options), CONNECT_SECONDS)
+        except asyncssh.HostKeyNotVerifiable as error:
+            raise Unreachable(
+                f"{where}: its host key is not known, or is another one than is known",
+                detail=error.reason,
+                hint="Compare it with the host's own, then add it: ssh-keyscan HOST >> FILE (login.known_hosts).",
+            ) from error
+        except asyncssh.PermissionDenied as error:
+            raise Unreachable(
+                f"{where}: it does not let {options.get('username') or 'this user'} log in",
+                detail=error.reason,
+                hint="Set login.user and login.key, or login.password, of the site or of the host.",
+            ) from error
+        except TimeoutError as error:
+            raise Unreachable(f"{where}: no answer by SSH within {CONNECT_SECONDS:g} s") from error
+        except (OSError, asyncssh.Error) as error:
+            reason = error.reason if isinstance(error, asyncssh.Error) else error.strerror or str(error)
+            raise Unreachable(f"{where}: {reason}") from error
+        except (ValueError, asyncssh.KeyImportError) as error:
+            raise Unreachable(f"{where}: {error}") from error
+
+    def _options(self, login: Login) -> dict[str, Any]:
+        path = self._site.path
+        password = self._site.secret(login.password, f"login.password of {self.name}") if login.password else None
+        given = {
+            "username": login.user,
+            "port": login.port,
+            "client_keys": [str(path(login.key))] if login.key else None,
+            "password": password,
+            "known_hosts": str(path(login.known_hosts)) if login.known_hosts else None,
+            "config": [str(path(login.ssh_config))] if login.ssh_config else None,
+            "tunnel": login.jump,
+        }
+        # None would mean to check no host key, and to read no file
+        said = {name: value for name, value in given.items() if value is not None}
+        return {**said, "keepalive_interval": ALIVE, "login_timeout": CONNECT_SECONDS, "request_pty": False}
+
+    async def run(
+        self, command: str | Sequence[str], *, given: bytes = b"", seconds: float | None = None, root: bool = True
+    ) -> Ran:
+        """Runs a command: a line for the shell, or words. `given` is its standard input. With `root` by sudo, where the
+        login says so. Raises Unreachable before it began, Lost when the connection ends meanwhile, NaruError when it
+        takes longer than `seconds`; it may go on on the host then."""
+        line = command if isinstance(command, str) else shlex.join(command)
+        if root and self.host.login.sudo:
+            line, given = self._as_root(line, given)
+        connection = await self.connection()
+        async with self._sessions:
+            try:
+                work = connection.run(line, input=given, encoding=None, check=False)
+                done = await asyncio.wait_for(work, seconds)
+            except TimeoutError as error:
+                raise NaruError(f"{self.name}: no end of {_short(line)} within {seconds:g} s") from error
+            except asyncssh.ChannelOpenError as error:
+                raise Unreachable(f"{self.name}: {error.reason}") from error
+            except (OSError, asyncssh.Error) as error:
+                await self.close()
+                raise Lost(f"{self.name}: the connection ended while {_short(line)} ran") from error
+        if done.exit_status is None or done.returncode is None:
+            await self.close()
+            raise Lost(f"{self.name}: the connection ended while {_short(line)} ran")
+        return Ran(done.returncode, _text(done.stdout), _text(done.stderr))
+
+    def _as_root(self, line: str, given: bytes) -> tuple[str, bytes]:
+        secret = self.host.login.sudo_password
+        if secret is None:
+            return f"sudo -n -- sh -c {shlex.quote(line)}", given
+        if self._sudo_password is None:
+            self._sudo_password = self._site.secret(secret, f"login.sudo_password of {self.name}")
+        # the password comes first on the standard input, which the command then has the rest of
+        return f"sudo -S -k -p '' -- sh -c {shlex.quote(line)}", self._sudo_password.encode() + b"\n" + given
+
+    async def checked(self, command: str | Sequence[str], **options: Any) -> str:
+        """The output of a command. Raises NaruError when its exit code is not 0."""
+        done = await self.run(command, **options)
+        if done.code:
+            line = command if isinstance(command, str) else shlex.join(command)
+            raise NaruError(f"{self.name}: {_short(line)} exited with {done.code}", detail=done.errors.strip()[-2000:])
+        return done.out
+
+    async def close(self) -> None:
+        """Ends the connection; the next command makes another one."""
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
+
+
+class Fleet:
+    """All hosts of a site. Connections are made when they are needed, and ended with it."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="naru-ssh", daemon=True)
+        self._thread.start()
+        self._connecting = asyncio.Semaphore(CONNECTING)
+        self._remotes: dict[str, Remote] = {}
+
+    def __enter__(self) -> "Fleet":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends all connections."""
+        if self._loop.is_closed():
+            return
+
+        async def end() -> None:
+            for remote in self._remotes.values():
+                await remote.close()
+            running = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def remote(self, name: str) -> Remote:
+        """One host of the site by its name."""
+        if name not in self._remotes:
+            self._remotes[name] = Remote(self.site, self.site.hosts[name], self._connecting)
+        return self._remotes[name]
+
+    def call(self, work: Coroutine[Any, Any, T], check: Callable[[], None] | None = None) -> T:
+        """What a coroutine over remotes gives. `check` is called now and then: what it raises cancels the work and is
+        raised."""
+        future: Future[T] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            while True:
+                try:
+                    return future.result(LOOK if check else None)
+                except NotYet:
+                    if future.done():
+                        raise  # the work's own
+                    if check:
+                        check()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def run(self, host: str, command: str | Sequence[str], **options: Any) -> Ran:
+        """A command on one host: see `Remote.run`."""
+        return self.call(self.remote(host).run(command, **options))
+
+    def each(
+        self,
+        hosts: Iterable[str],
+        work: Callable[[Remote], Awaitable[T]],
+        *,
+        at_once: int = 300,
+        ended: Callable[[str, "T | NaruError"], None] | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> dict[str, "T | NaruError"]:
+        """What `work` gives for each host, or the error it ended with, in the hosts' order; `ended` is told as they
+        come, in another thread."""
+        names = list(hosts)
+        remotes = [self.remote(name) for name in names]
+
+        async def one(remote: Remote, room: asyncio.Semaphore) -> "T | NaruError":
+            async with room:
+                try:
+                    result: T | NaruError = await work(remote)
+                except NaruError as error:
+                    result = error
+            if ended:
+                ended(remote.name, result)
+            return result
+
+        async def all_of_them() -> "list[T | NaruError]":
+            room = asyncio.Semaphore(at_once)
+            return list(await asyncio.gather(*(one(remote, room) for remote in remotes)))
+
+        return dict(zip(names, self.call(all_of_them(), check), strict=True))
+
+
+def _short(line: str) -> str:
+    return line if len(line) <= 80 else f"{line[:77]}..."
+
+
+def _text(output: "bytes | str | None") -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else output or ""
+
+
+def user_of(host: Host) -> str:
+    """Whom the site logs in as, for a person."""
+    return host.login.user or os.environ.get("USER", "")
