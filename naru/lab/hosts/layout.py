@@ -2,7 +2,6 @@
 
 import ipaddress
 import re
-import re
 from pathlib import Path
 from typing import Any, Literal
 
