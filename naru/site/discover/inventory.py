@@ -47,7 +47,7 @@ def read(path: Path, globals_file: Path | None) -> Source:
         return openstack_ansible.of_user_config(path)
     found = _parsed(path, _listing(path) or _asked(path))
     source = Source(f"the inventory {path.name}", groups=found.groups, direct=found.direct, gaps=found.gaps)
-    if openstack_ansible.is_one(found.groups):
+    if openstack_ansible.is_one(found.hosts):
         containers = openstack_ansible.containers(found.hosts)
         source.groups = {
             name: kept

@@ -152,6 +152,7 @@ ini() {
                 one = some[i]
                 if (one !~ /@/) continue
                 sub(/.*@/, "", one)
+                if (one !~ /^[][a-zA-Z0-9._:-]+(\/[a-zA-Z0-9_.\/-]*)?$/) continue
                 out = out (out == "" ? "" : ",") one
             }
             return scheme out

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from naru.errors import InputError
 from naru.site.discover import services
 from naru.site.discover.found import Gap, HostSeen, Piece, ServiceSeen, Source
 from naru.site.discover.vars import Variables, yaml_file
@@ -30,16 +31,19 @@ _NO_SERVICE = frozenset({"neutron_agent", "nova_compute_container", "cinder_volu
 CONFIG_HOSTS = "_hosts"
 
 
-def is_one(groups: Mapping[str, list[str]]) -> bool:
-    """Whether the groups are those of OpenStack-Ansible."""
-    return "keystone_all" in groups or {"identity_hosts", "shared-infra_hosts"} <= groups.keys()
+def is_one(hosts: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether the hosts have what OpenStack-Ansible alone says of each: which machine it is on."""
+    return any(said.get("physical_host") for said in hosts.values())
 
 
 def is_user_config(path: Path) -> bool:
     """Whether the file is an openstack_user_config.yml."""
     if path.suffix not in (".yml", ".yaml") or not path.is_file():
         return False
-    said = yaml_file(path)
+    try:
+        said = yaml_file(path)
+    except InputError:
+        return False
     return "global_overrides" in said and any(name.endswith(CONFIG_HOSTS) for name in said)
 
 

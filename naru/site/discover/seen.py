@@ -71,26 +71,30 @@ class _Seen:
         managed, container, manager = self._managed(process)
         names = [services.named(title) for title in process.titles] or [self._named(process, manager)]
         for name in dict.fromkeys(filter(None, names)):
-            python = next((arg for arg in process.args[:1] if PurePosixPath(arg).name.startswith("python")), "")
             if not managed:
                 if name not in services.ELSEWHERE:
                     why = f"a process on {self.host} ({' '.join(process.args)[:120]}) is of no unit and no container"
                     self.tell(f"services.{name}", why, "Add managed: {start: LINE, stop: LINE, status: LINE}.")
                 self._pieces(name, process, managed, container)
                 continue
-            logs = [self._outside(path, container) for path in process.logs if not _NO_LOG.fullmatch(path)]
-            self._add(
-                ServiceSeen(
-                    name,
-                    self.host,
-                    managed,
-                    port=process.ports[0] if len(process.ports) == 1 else _usual(name, process.ports),
-                    python=python if services.of_openstack(name) and python.startswith("/") else "",
-                    config=tuple(self._outside(path, container) for path in dict.fromkeys(process.config)),
-                    logs=tuple(dict.fromkeys(logs)),
-                )
-            )
+            if name not in services.ELSEWHERE:
+                self._add(self._service(name, process, managed, container))
             self._pieces(name, process, managed, container)
+
+    def _service(
+        self, name: str, process: Process, managed: dict[str, str], container: Container | None
+    ) -> ServiceSeen:
+        python = next((arg for arg in process.args[:1] if PurePosixPath(arg).name.startswith("python")), "")
+        logs = [self._outside(path, container) for path in process.logs if not _NO_LOG.fullmatch(path)]
+        return ServiceSeen(
+            name,
+            self.host,
+            managed,
+            port=process.ports[0] if len(process.ports) == 1 else _usual(name, process.ports),
+            python=python if services.of_openstack(name) and python.startswith("/") else "",
+            config=tuple(self._outside(path, container) for path in dict.fromkeys(process.config)),
+            logs=tuple(dict.fromkeys(logs)),
+        )
 
     def _named(self, process: Process, manager: str) -> str:
         """The service: by its program, the file that says what it serves, or what manages it."""
