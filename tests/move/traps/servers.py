@@ -1,7 +1,7 @@
 """Traps of Nova, Cinder, Glance and Keystone."""
 
-import subprocess
 import json
+import subprocess
 import uuid
 from collections.abc import Mapping
 from typing import Any
