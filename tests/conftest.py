@@ -14,11 +14,13 @@ import pytest
 
 from naru.lab import spec
 from naru.lab.cloud import Cloud
+from naru.lab.hosts.hosts import Hosts
 from naru.lab.lab import Lab
 from naru.lab.seed import remove, seeder
 from naru.lab.seed.load import load
 from naru.releases import release
 
+from .lab.hosts.machine import left_of, of_the_machine
 from .lab.scenario import census, ignore
 
 # the same examples in every run, so that a run says what a change did; new ones by --hypothesis-profile=new
@@ -54,7 +56,7 @@ seeder.seed(load("demo"), Lab(Path(sys.argv[1])).cloud(sys.argv[2]), lambda done
 """
 
 
-SHARED = {"pair": "pair", "clusters": "clusters", "volume": "clusters"}
+SHARED = {"pair": "pair", "clusters": "clusters", "volume": "clusters", "five": "hosts"}
 """Fixtures that hold ports of their own, or ask for one that does: what uses one of them runs in one process, one after
 the other."""
 
@@ -89,6 +91,30 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     assert not lab.directory.exists()
     assert not any(cloud.processes.tree() for cloud in clouds)
     assert str(lab.directory) not in Path("/proc/mounts").read_text()
+
+
+@pytest.fixture(scope="session")
+def five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab of five bare hosts, node1 to node5, of which nothing may be left at the end."""
+    before = of_the_machine()
+    made = Lab(tmp_path_factory.mktemp("hosts") / "five")
+    made.up(spec.build_hosts("bare5"), ignore, ignore)
+    try:
+        yield made
+    finally:
+        hosts = made.hosts()
+        made.down()
+    assert left_of(hosts) == []
+    assert not made.directory.exists()
+    assert of_the_machine() == before
+
+
+@pytest.fixture
+def hosts(five: Lab) -> Hosts:
+    """All five, on, without a fault."""
+    found = five.hosts()
+    found.up(lambda what: None)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -48,6 +48,8 @@ class Move:
         self.key = work.parent / "key"
         self.random = random.Random(work.name)
         self.kills = 0
+        self.errors = ""
+        """What the last command said on standard error."""
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         env = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(self.clouds_yaml)}
@@ -56,8 +58,8 @@ class Move:
 
     def run(self, *arguments: str, code: int = 0) -> str:
         process = self.start(*arguments)
-        out, error = process.communicate(timeout=1200)
-        assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{error}"
+        out, self.errors = process.communicate(timeout=1200)
+        assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{self.errors}"
         return out
 
     def plan(self, *more: str, code: int = 0) -> None:

@@ -375,6 +375,29 @@ def test_an_image_of_snapshots_names_those_of_the_new_cloud(moved: bool) -> None
     assert made.args["body"]["bdm_v2"] == "True" and f"image/{IMAGE} data" in steps(draft)
 
 
+@pytest.mark.parametrize("moved", [True, False])
+def test_an_image_with_data_gets_the_names_of_its_snapshots_when_its_servers_are_made(moved: bool) -> None:
+    further = {"source_type": "snapshot", "destination_type": "volume", "device_name": "/dev/vdb", "snapshot_id": "s"}
+    written = json.dumps([further, {"source_type": "blank", "destination_type": "local", "volume_size": 0}])
+    named = DEBIAN | {"owner": "p", "block_device_mapping": written}
+    old = {"image": [named], "snapshot": [SNAPSHOT]}
+    draft = drafted([machine("v")], old)
+    if moved:
+        draft.match(draft.facts.old.all("snapshot")["s"], "new s", "")
+    image.of_servers_on_volumes(draft)
+    image.named_snapshots(draft)
+    made, last = steps(draft)[f"image/{IMAGE}"], steps(draft)[f"image/{IMAGE} snapshots"]
+    assert "block_device_mapping" not in made.args["body"]
+    assert last.kind == "move.image_mapping"
+    assert [one.get("snapshot_id") for one in last.args["mapping"]] == ["new s" if moved else "s", None]
+    assert last.args["mapping"][1]["volume_size"] == 0
+    befores = {edge.before for edge in draft.plan.edges if edge.after == last.id}
+    assert {f"image/{IMAGE} data", "server/v"} <= befores
+    (change,) = [one for one in decision(draft, "image", IMAGE).changes if one.field == "block_device_mapping"]
+    assert ("of the new cloud" in say(change.why)) == moved
+    assert moved or ("that are not moved, as it did: s" in say(change.why) and change.new == written)
+
+
 def test_what_an_image_says_of_its_disk_is_kept_when_the_disk_goes_by_another_one() -> None:
     said = {"os_secure_boot": "required", "hw_firmware_type": "uefi", "img_hide_hypervisor_id": "true", "mine": "x"}
     other = {"trait:HW_CPU_X86_AVX2": "required", "base_image_ref": "b", "img_signature": "s", "os_glance_x": "y"}

@@ -86,6 +86,7 @@ def rolled_back(move: Move) -> dict[str, Any]:
 def test_what_cannot_be_is_refused_before_anything_happens(site: traps.Site, tmp_path: Path) -> None:
     move = decided_by(site, tmp_path / "refused", "WRONG")
     move.plan(code=1)
+    assert (move.work / "decisions.json").exists(), move.errors
     assert missing(move, "REFUSED") == {}
     process = move.start("prepare", str(move.work))
     assert "findings of severity error" in process.communicate(timeout=300)[1] and process.returncode == 2

@@ -95,7 +95,7 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(server_group.KIND, server_group.SECTION, server_group.server_groups),
     *(server.KIND, server.ZONES, server.servers, server.stranded, volume.left_behind, cards.order),
     *(snapshot.KIND, snapshot.snapshots),
-    image.of_servers_on_volumes,  # they name snapshots
+    *(image.of_servers_on_volumes, image.named_snapshots),  # they name snapshots
     *(backup.KIND, backup.CONTAINERS, backup.backups),
 )
 """All kinds, sections of the map and rules. The order is that in which the rules run, since each may look at what the

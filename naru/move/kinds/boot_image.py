@@ -11,8 +11,8 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import THING, Draft, thing
 from naru.move.facts import boots_from_volume
 from naru.move.kinds.flavor import MAY_USE
-from naru.move.kinds.image import KIND, MEMBER, PATCH, Usable, accept, spare_ids
-from naru.move.steps.images import EMPTY, EmptyData
+from naru.move.kinds.image import KIND, MEMBER, Usable, accept, spare_ids
+from naru.move.steps.images import EMPTY, PATCH, EmptyData
 
 STAND_IN = message(
     "move.image.stand_in",

@@ -23,7 +23,7 @@ from naru.move.kinds import image_format
 from naru.move.kinds.flavor import MAY_USE
 from naru.move.kinds.rbac_policy import NO_PROJECT
 from naru.move.mapping import ABSENT, CREATE, LEAVE, Match, Need, Section, Use, of_others, same_name
-from naru.move.steps.images import MappedImage
+from naru.move.steps.images import PATCH, MappedImage, NamedSnapshots
 
 
 def _member_used_by(users: showing.Users, row: Row) -> Iterable[str]:
@@ -32,11 +32,14 @@ def _member_used_by(users: showing.Users, row: Row) -> Iterable[str]:
     return {row.body["member_id"], *([image.project] if image else ())}
 
 
+_MAPPING = "block_device_mapping"
+"""The property with the volumes that Nova makes for whatever is booted from the image."""
+
 KIND = Kind(
     "image",
     path="/images",
     sent=("name", "visibility", "container_format", "disk_format", "min_disk", "min_ram", "tags", "os_hidden"),
-    handled=frozenset(("protected",)),
+    handled=frozenset(("protected", _MAPPING)),
     derived=frozenset(
         (
             *("checksum", "os_hash_algo", "os_hash_value", "size", "virtual_size", "locations", "direct_url", "stores"),
@@ -53,7 +56,7 @@ MEMBER = Kind("image member", handled=frozenset(("image_id", "member_id")), rela
 # what Glance says of an image that is no property of its own
 _NO_PROPERTY = frozenset(
     (
-        *(*KIND.sent, *KIND.handled),
+        *(*KIND.sent, "protected"),
         *("id", "owner", "status", "checksum", "os_hash_algo", "os_hash_value", "size", "virtual_size"),
         *("created_at", "updated_at", "self", "file", "schema", "locations", "direct_url", "stores"),
     )
@@ -62,7 +65,6 @@ _NO_PROPERTY = frozenset(
 _NAMES_OTHERS = ("base_image_ref", "instance_uuid", "owner_id", "user_id", "kernel_id", "ramdisk_id")
 _SPARE = 20
 """Ids that an image may get: one that Glance ever had, if only of an image that a rollback deleted, is not free."""
-PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 
 SAME = message("move.image.same", en="same name and content", ko="이름과 내용이 같습니다")
 OTHER_CONTENT = message(
@@ -108,6 +110,12 @@ IDS_REWRITTEN = message(
     en="it names the snapshots of the new cloud",
     ko="새 클라우드의 스냅샷을 가리키도록 바꾸었습니다",
 )
+NAMES_OLD_SNAPSHOTS = message(
+    "move.image.names_old_snapshots",
+    en="it names snapshots of the old cloud that are not moved, as it did: {snapshots:list}",
+    ko="이전하지 않는 기존 클라우드의 스냅샷을 그대로 가리킵니다({snapshots:list})",
+)
+SNAPSHOTS = message("move.title.image_snapshots", en="snapshots that {thing} names", ko="{thing}이(가) 가리키는 스냅샷")
 LEFT_BY_MAP = message("move.image.left_by_map", en="the map leaves it", ko="map.yaml에서 leave로 정했습니다")
 AS_DATA = message("move.image.as_data", en="it says what its data is", ko="실제 데이터 형식에 맞게 바꾸었습니다")
 ORPHANS = message(
@@ -156,10 +164,14 @@ def has_data(row: Row) -> bool:
 def _mapping(row: Row) -> list[dict[str, Any]]:
     """The block devices that an image names; empty for one that names none, or in a way that Nova does not read."""
     try:
-        found = json.loads(row.body.get("block_device_mapping") or "[]")
+        found = json.loads(row.body.get(_MAPPING) or "[]")
     except ValueError:
         return []
     return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+
+
+def _names_snapshots(row: Row) -> bool:
+    return any(entry.get("snapshot_id") for entry in _mapping(row))
 
 
 # -- the map
@@ -218,22 +230,53 @@ def images(draft: Draft) -> None:
     draft.note(Usable).not_booted |= {row.id for row in known.values() if of_snapshots(row)}
 
 
+def _of_the_new_cloud(draft: Draft, row: Row) -> tuple[list[dict[str, Any]], list[str]]:
+    """The block devices that an image names with the snapshots of the new cloud, and the snapshots that are not
+    moved, which stay as they are."""
+    mapping, missing = [], []
+    for entry in _mapping(row):
+        snapshot = entry.get("snapshot_id")
+        new = draft.ref("snapshot", snapshot) if snapshot else None
+        mapping.append({**entry, "snapshot_id": new} if new is not None else entry)
+        missing += [snapshot] if snapshot and new is None else []
+    return mapping, missing
+
+
 def of_servers_on_volumes(draft: Draft) -> None:
     """Images that were made of servers which boot from volumes, after the snapshots that they name: with the ids that
     these have on the new cloud. One whose snapshots are not all moved is left, since nothing could be made of it."""
     for row in draft.facts.owned(KIND.name):
         if (KIND.name, row.id) in draft.decisions or not of_snapshots(row):
             continue
-        mapping, missing = [], []
-        for entry in _mapping(row):
-            snapshot = entry.get("snapshot_id")
-            new = draft.ref("snapshot", snapshot) if snapshot else None
-            mapping.append({**entry, "snapshot_id": new} if new is not None else entry)
-            missing += [snapshot] if snapshot and new is None else []
+        mapping, missing = _of_the_new_cloud(draft, row)
         if missing:
             draft.leave(row, NO_SNAPSHOTS(snapshots=missing), hint=MAKE_AN_IMAGE())
         else:
             _copy(draft, row, mapping)
+
+
+def named_snapshots(draft: Draft) -> None:
+    """An image with data whose owner wrote snapshots into it gets their names last, when its servers are made: Nova
+    makes a volume of each for whatever is booted from it, and these servers have theirs."""
+    for row in draft.facts.old.all(KIND.name).values():
+        decision = draft.decisions.get((KIND.name, row.id))
+        if decision is None or decision.decision != "create" or of_snapshots(row) or not _names_snapshots(row):
+            continue
+        mapping, missing = _of_the_new_cloud(draft, row)
+        if missing:
+            value = row.body[_MAPPING]
+            draft.change(row, FieldChange(_MAPPING, value, value, NAMES_OLD_SNAPSHOTS(snapshots=missing)))
+        else:
+            draft.change(row, FieldChange(_MAPPING, row.body[_MAPPING], None, IDS_REWRITTEN()))
+        booted = [one.id for one in draft.facts.owned("server") if (one.body.get("image") or {}).get("id") == row.id]
+        draft.step(
+            f"{decision.step} snapshots",
+            NamedSnapshots(cloud=draft.new, service=KIND.service, image=ref(decision.step), mapping=mapping),
+            SNAPSHOTS(thing=thing(row)),
+            about=row,
+            project=_project(draft, row),
+            after=[draft.note(Usable).ready[row.id], *draft.makers("server", booted)],
+        )
 
 
 def accept(image: Any, project: Any, status: str) -> list[dict[str, Any]]:
@@ -267,11 +310,12 @@ def _copy(draft: Draft, row: Row, mapping: list[dict[str, Any]] | None = None) -
         return
     body, changes = draft.sent(KIND, row)
     body = {name: value for name, value in body.items() if value is not None}
+    named_later = mapping is None and _names_snapshots(row)
     if label:
         changes.append(FieldChange("disk_format", body.get("disk_format"), label, AS_DATA()))
         body["disk_format"] = label
     for name, value in row.body.items():
-        if name in _NO_PROPERTY or value is None or (mapping and name == "block_device_mapping"):
+        if name in _NO_PROPERTY or value is None or ((mapping or named_later) and name == _MAPPING):
             continue
         if name.startswith("os_glance_"):
             changes.append(FieldChange(name, value, None, GLANCES()))
@@ -288,7 +332,7 @@ def _copy(draft: Draft, row: Row, mapping: list[dict[str, Any]] | None = None) -
         if (label := body.get("disk_format")) != "raw":
             body["disk_format"] = "raw"
             changes.append(FieldChange("disk_format", label, "raw", NO_DATA()))
-        changes.append(FieldChange("block_device_mapping", row.body["block_device_mapping"], None, IDS_REWRITTEN()))
+        changes.append(FieldChange(_MAPPING, row.body[_MAPPING], None, IDS_REWRITTEN()))
         fields = KIND.creation_fields(draft.new, body, None, ids=spare_ids(row.id))
         action: Create = MappedImage(**fields, closing=closing, mapping=mapping)
     else:

@@ -12,6 +12,8 @@ from naru.actions.request import Action
 from naru.plan.context import Context
 from naru.plan.kinds import step
 
+PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
+
 EMPTY = 1 << 20
 """Bytes of an image that stands in: zeroes, which every storage and Glance's inspector take for a raw disk."""
 
@@ -32,6 +34,27 @@ def mapped_image(context: Context) -> dict[str, Any]:
         return {"block_device_mapping": json.dumps(args["mapping"])}
 
     return make(context, mapped)
+
+
+class NamedSnapshots(Action):
+    """The property `block_device_mapping` of the image `image` on `cloud`: `mapping`, in which snapshots of that cloud
+    are named."""
+
+    step_kind: ClassVar[str] = "move.image_mapping"
+
+    image: Id
+    mapping: list[dict[str, Any]]
+
+
+@step("move.image_mapping", args=NamedSnapshots, no_undo="it goes with its image", retry=RETRY, deadline=deadline)
+def image_mapping(context: Context) -> dict[str, Any]:
+    """Gives an image the property `block_device_mapping`, as the text that Nova reads its volumes from."""
+    args = resolve(context.args, context.results(), context)
+    text = json.dumps(args["mapping"])
+    change = [{"op": "add", "path": "/block_device_mapping", "value": text}]
+    new = cloud(context, args["cloud"])
+    new.request("image", "PATCH", f"/images/{args['image']}", body=change, headers=PATCH)
+    return {"mapping": text}
 
 
 class EmptyData(Action):

@@ -24,65 +24,12 @@ from naru.lab.hosts.layout import MANAGEMENT
 from naru.lab.lab import Lab
 
 from ..scenario import ignore
+from .machine import left_of
 
 pytestmark = [pytest.mark.hosts, pytest.mark.releases]
 
 # seconds that anything here may take on a busy machine
 PATIENCE = 60.0
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Five bare hosts."""
-    before = of_the_machine()
-    made = Lab(tmp_path_factory.mktemp("hosts") / "five")
-    made.up(spec.build_hosts("bare5"), ignore, ignore)
-    try:
-        yield made
-    finally:
-        hosts = made.hosts()
-        made.down()
-    assert left_of(hosts) == []
-    assert not made.directory.exists()
-    assert of_the_machine() == before
-
-
-@pytest.fixture
-def hosts(lab: Lab) -> Hosts:
-    """All five, on, without a fault."""
-    found = lab.hosts()
-    found.up(lambda what: None)
-    return found
-
-
-def of_the_machine() -> tuple[str, str, str]:
-    """The machine's own network and bridges' settings, without what counts or ages."""
-    show = [
-        ["ip", "-brief", "link"],
-        ["ip", "route"],
-        ["sysctl", "-a", "--pattern", "^(net.ipv4.ip_forward|kernel.hostname)"],
-    ]
-    outputs = [subprocess.run(argv, capture_output=True, text=True, check=True).stdout for argv in show]
-    return outputs[0], outputs[1], outputs[2]
-
-
-def left_of(hosts: Hosts) -> list[str]:
-    """What is on the machine of hosts that were ended: processes, mounts, interfaces, cgroups."""
-    found = [str(root) for root in cgroups.roots(hosts.cgroup) if root.exists()]
-    found += [line for line in Path("/proc/mounts").read_text().splitlines() if str(hosts.directory) in line]
-    found += [str(path) for path in Path("/sys/class/net").glob(f"{hosts.wire}*")]
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            groups = (entry / "cgroup").read_text()
-            mounts = (entry / "mountinfo").read_text()
-        except OSError:
-            continue
-        if int(entry.name) != os.getpid() and any(str(hosts.directory) in text for text in (command, mounts)):
-            found.append(f"{entry.name} {command}")
-        if hosts.cgroup in groups:
-            found.append(f"{entry.name} {command} in its cgroup")
-    return found
 
 
 def until(happened: Callable[[], object], what: str) -> None:
@@ -341,14 +288,14 @@ def test_a_power_controller_that_says_on_for_ever(faulty: Hosts) -> None:
 
 
 def test_the_command_line(
-    lab: Lab, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    five: Lab, hosts: Hosts, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("NARU_LABS", str(lab.directory.parent))
+    monkeypatch.setenv("NARU_LABS", str(five.directory.parent))
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # the test run's own handlers stay
 
     def naru(words: str, *more: str) -> int:
         verb, _, rest = words.partition(" ")
-        return main(["lab", "host", verb, "--name", lab.directory.name, *rest.split(), *more])
+        return main(["lab", "host", verb, "--name", five.directory.name, *rest.split(), *more])
 
     for words in ("link node1 tenant down", "fault node1 slow --seconds 2", "power node5 off --wait"):
         assert naru(words) == 0
@@ -361,7 +308,7 @@ def test_the_command_line(
     assert naru("power node1 cut --wait") == 2
 
 
-def test_a_killed_holder_leaves_nothing_but_the_disks(lab: Lab, hosts: Hosts) -> None:
+def test_a_killed_holder_leaves_nothing_but_the_disks(five: Lab, hosts: Hosts) -> None:
     run(hosts, "node1", "echo kept > /root/holder; ip link add br-x type bridge; sync")
     holder = hosts.holder()
     assert holder
@@ -370,11 +317,11 @@ def test_a_killed_holder_leaves_nothing_but_the_disks(lab: Lab, hosts: Hosts) ->
     with pytest.raises(NaruError, match="the lab's hosts are not up"):
         hosts.power("node1", "on")
     assert {row.power for row in hosts.rows()} == {"off"}
-    lab.start(ignore)
+    five.start(ignore)
     assert run(hosts, "node1", "cat /root/holder") == "kept"
-    lab.stop()
+    five.stop()
     assert left_of(hosts) == []
-    lab.start(ignore)
+    five.start(ignore)
 
 
 def test_two_labs_cannot_have_the_same_network(hosts: Hosts, tmp_path: Path) -> None:
@@ -386,8 +333,8 @@ def test_two_labs_cannot_have_the_same_network(hosts: Hosts, tmp_path: Path) -> 
     other.down()
 
 
-def test_thirty_hosts(lab: Lab, tmp_path: Path) -> None:
-    lab.stop()  # a kernel as it comes has inotify instances for 32 hosts
+def test_thirty_hosts(five: Lab, tmp_path: Path) -> None:
+    five.stop()  # a kernel as it comes has inotify instances for 32 hosts
     file = tmp_path / "thirty.yaml"
     file.write_text((layout.LAYOUTS / "bare30.yaml").read_text().replace("10.77.", "10.78."))
     thirty = Lab(tmp_path / "thirty")

@@ -1,5 +1,6 @@
 """Traps of Nova, Cinder, Glance and Keystone."""
 
+import json
 import subprocess
 import uuid
 from collections.abc import Mapping
@@ -165,6 +166,13 @@ def _volumes(site: Site, inside: Rest, flavor: str, image: str) -> None:
     body = {"volume_id": ghost, "name": "trap-snapshot", "description": "first\nsecond"}
     snapshot = inside("volumev3", "POST", "/snapshots", {"snapshot": body})["snapshot"]["id"]
     wait("snapshot", lambda: inside("volumev3", "GET", f"/snapshots/{snapshot}")["snapshot"]["status"] == "available")
+    named = {
+        "source_type": "snapshot",
+        "destination_type": "volume",
+        "snapshot_id": snapshot,
+        "device_name": "/dev/vdx",
+    }
+    _image(inside, "trap-named", b"name" * 1024, block_device_mapping=json.dumps([named]))
     attach = {"os-attach": {"instance_uuid": str(uuid.uuid4()), "mountpoint": "/dev/vdz"}}
     old("volumev3", "POST", f"/volumes/{ghost}/action", attach)
     beside = inside.volume(size=1, name="trap-beside", volume_type="ceph")
@@ -265,11 +273,14 @@ def remove(site: Site) -> None:
 
 
 def check(site: Site, before: Read, after: Read) -> None:
-    """What the oracle does not look at: what the disks of servers are used with, and the content that looks like a
-    qcow2 file."""
+    """What the oracle does not look at: what the disks of servers are used with, the snapshot that an image names, and
+    the content that looks like a qcow2 file."""
     (server,) = [one for one in after["server"].values() if one["name"] == "trap-private"]
     image = after["image"][server["image"]["id"]]
     assert {name: image.get(name) for name in _PROPERTIES} == _PROPERTIES
+    (named,) = [one for one in after["image"].values() if one["name"] == "trap-named"]
+    (disk,) = json.loads(named["block_device_mapping"])
+    assert after["snapshot"][disk["snapshot_id"]]["name"] == "trap-snapshot" and disk["device_name"] == "/dev/vdx"
     content = []
     for name, read in (("old", before), ("new", after)):
         (volume,) = [one["id"] for one in read["volume"].values() if one["name"] == "trap-looks"]
@@ -309,6 +320,7 @@ _FIELDS = {
     ("snapshot", "trap-snapshot", "description"): "a line break became a blank",
     ("image", "trap-of-snapshots", "disk_format"): "without data it is raw",
     ("image", "trap-of-snapshots", "block_device_mapping"): "it names the snapshots of the new cloud",
+    ("image", "trap-named", "block_device_mapping"): "it names the snapshot of the new cloud",
     ("image", "trap-label", "disk_format"): "as its data is",
     ("server_group", "trap-apart", "policy"): "the new cloud has one host",
     ("flavor", "trap-private", "id"): "matched by name",
