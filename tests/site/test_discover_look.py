@@ -25,6 +25,7 @@ pytestmark = pytest.mark.unit
 
 FUNCTIONS = SCRIPT.removesuffix("look </dev/null\n")
 ID = "a1" * 32
+VOLUMES = "/var/lib/containers/storage/volumes"
 
 # a controller of kolla-ansible with podman, cut to a container of each sort
 KOLLA = f"""
@@ -39,9 +40,9 @@ address\teth0\t10.0.0.250
 bmc\t10.0.9.11
 unit\tssh.service\tactive\trunning
 unit\tkolla-nova_conductor-container.service\tactive\trunning
-container\tpodman\t{ID}\tnova_conductor\trunning\tn:2023.1\t/var/log/kolla=/var/lib/containers/storage/volumes/kolla_logs/_data\t/etc/localtime=/etc/localtime
-container\tpodman\t{"b2" * 32}\tmariadb\trunning\tm:2023.1\t/var/lib/mysql=/var/lib/containers/storage/volumes/mariadb/_data
-container\tpodman\t{"c3" * 32}\thaproxy\trunning\th\t/var/lib/kolla/haproxy=/var/lib/containers/storage/volumes/haproxy_socket/_data
+container\tpodman\t{ID}\tnova_conductor\trunning\tn:2023.1\t/var/log/kolla={VOLUMES}/kolla_logs/_data\t/etc/localtime=/etc/localtime
+container\tpodman\t{"b2" * 32}\tmariadb\trunning\tm:2023.1\t/var/lib/mysql={VOLUMES}/mariadb/_data
+container\tpodman\t{"c3" * 32}\thaproxy\trunning\th\t/var/lib/kolla/haproxy={VOLUMES}/haproxy_socket/_data
 container\tpodman\t{"d4" * 32}\tkeepalived\trunning\tquay.io/keepalived
 container\tpodman\t{"e5" * 32}\tkeystone\trunning\tquay.io/keystone
 container\tpodman\t{"f6" * 32}\trabbitmq\trunning\tquay.io/rabbitmq
@@ -112,7 +113,7 @@ def test_a_controller_of_containers(tmp_path: Path) -> None:
     assert conductor.managed.model_dump() == {"container": "nova_conductor", "engine": "podman"}
     assert conductor.python == "/var/lib/kolla/venv/bin/python3"
     assert conductor.config == ("/etc/nova/nova.conf",)
-    assert conductor.logs == ("/var/lib/containers/storage/volumes/kolla_logs/_data/nova/nova-conductor.log",)
+    assert conductor.logs == (f"{VOLUMES}/kolla_logs/_data/nova/nova-conductor.log",)
     assert (found["keystone"].port, found["mariadb"].port) == (5000, 3306)
     assert sorted(found) == ["keystone", "mariadb", "nova-conductor", "rabbitmq"]
     assert any("nova_compute on ctl1 is exited" in why for _, why in told)
@@ -120,7 +121,7 @@ def test_a_controller_of_containers(tmp_path: Path) -> None:
     assert (database.kind, database.address, database.schemas) == ("galera", "10.0.0.250", ("nova", "nova_api"))
     assert queue.vhosts == ("/",)
     balancer = site.part.load_balancers[0]
-    assert balancer.socket == "/var/lib/containers/storage/volumes/haproxy_socket/_data/haproxy.sock"
+    assert balancer.socket == f"{VOLUMES}/haproxy_socket/_data/haproxy.sock"
     assert str(site.part.virtual_addresses[0].address) == "10.0.0.250"
     power = site.hosts["ctl1"].power
     assert power and power.address == "10.0.9.11"
@@ -274,7 +275,16 @@ connection = mysql+pymysql://nova:a@10.0.0.5:3307/nova?charset=utf8
     look = parse(f"process\t1\tnova-api\t/system.slice/nova-api.service\targ=nova-api\n{out}end\n")
     pieces = {one.section: one.content for one in of_look("a", look).pieces}
     assert pieces["databases"] == {"address": "10.0.0.5", "port": 3307, "schemas": ["nova"]}
-    assert pieces["queues"] == {"vhosts": ["/openstack"]} or pieces["queues"] == {"vhosts": ["openstack"]}
+    assert pieces["queues"] == {"vhosts": ["/openstack"]}
+
+
+@pytest.mark.parametrize(
+    ("url", "vhost"),
+    [("rabbit://h:5672//", "/"), ("rabbit://h:5672/", "/"), ("rabbit://h:5672", "/"), ("rabbit://h,i/nova", "nova")],
+)
+def test_the_virtual_host_of_a_queue(url: str, vhost: str) -> None:
+    said = f"process\t1\tnova-api\t/\targ=nova-api\nsetting\t1\tnova.conf\tDEFAULT\ttransport_url\t{url}\nend\n"
+    assert [one.content for one in of_look("a", parse(said)).pieces] == [{"vhosts": [vhost]}]
 
 
 @pytest.mark.parametrize(

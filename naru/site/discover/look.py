@@ -100,8 +100,8 @@ def parse(text: str) -> Look:
                 found.root = said == "yes"
             case "end", []:
                 found.whole = True
-            case "machine", [found.machine]:
-                pass
+            case "machine", [number]:
+                found.machine = number
             case "name", [name] if name and name not in found.names:
                 found.names.append(name)
             case "address", [_, address] if _is_address(address):

@@ -236,10 +236,10 @@ class _Seen:
                 notes = {"address": "address: where services connect"}
                 self.source.pieces.append(Piece("databases", "main", content, notes=notes))
             elif key == "transport_url" and value.startswith(("rabbit", "kombu")):
-                first, *_ = value.partition("://")[2].split(",")
-                where = _split(f"rabbit://{first}")
-                vhost = value.rpartition("//")[2] if value.count("//") > 1 else (where[2] if where else "")
-                content = {"vhosts": [f"/{vhost}" if value.count("//") > 1 and vhost else vhost or "/"]}
+                # as oslo.messaging reads it: what is behind the slash that ends the hosts, "/" when that is nothing
+                several, _, vhost = value.partition("://")[2].partition("/")
+                where = _split(f"rabbit://{several.partition(',')[0]}")
+                content = {"vhosts": [vhost or "/"]}
                 if where and where[1] not in (None, 5672):
                     content["port"] = where[1]
                 self.source.pieces.append(Piece("queues", "main", content))
