@@ -81,7 +81,7 @@ naru site discover --inventory openstack_inventory.json --inventory openstack_us
         run.save(arguments.out, text, arguments.force)
         print_ = Console(stderr=True, highlight=False, soft_wrap=True).print
         print_(f"{arguments.out}: {write.summary(draft)}. Prove it: naru site check", markup=False)
-        return ("field", "why", "what_to_do"), list(draft.gaps)
+        return ("field", "why", "what_to_do"), [(gap.field, gap.why, gap.what_to_do) for gap in draft.gaps]
 
 
 class Secret(Command):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from naru.site.discover.found import HostSeen, Source
+from naru.site.discover.found import HOST, Gap, HostSeen, Source, said_once
 from naru.site.discover.join import Hosts
 from naru.site.discover.ranges import fold, fold_names
 from naru.site.names import expand
@@ -119,3 +119,12 @@ def test_what_is_no_host_is_told() -> None:
     hosts, _ = joined([HostSeen("a")], [HostSeen("volumes", joins=True), HostSeen("a", joins=True)])
     assert list(hosts.hosts) == ["a"]
     assert hosts.gaps[0].field == "hosts.volumes"
+
+
+def test_what_is_the_same_on_many_hosts_is_said_once() -> None:
+    many = [Gap(f"hosts.{HOST}.login", f"no password of {HOST}", "Give it.", f"n{number}") for number in range(1, 301)]
+    one = Gap(f"hosts.{HOST}", f"{HOST} is off", "On.", "n7")
+    assert said_once([*many, one, many[0]]) == [
+        Gap("hosts.login", "no password of n[1:300]", "Give it."),
+        Gap("hosts.n7", "n7 is off", "On."),
+    ]

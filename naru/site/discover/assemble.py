@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from naru.site.discover import services
-from naru.site.discover.found import Gap, Piece, ServiceSeen, Source
+from naru.site.discover.found import HOST, Gap, Piece, ServiceSeen, Source, listed, said_once
 from naru.site.discover.join import Hosts, Joined
 from naru.site.discover.ranges import fold, fold_names, natural
 from naru.site.site import ALL
@@ -69,7 +69,7 @@ class _Assembly:
         self._virtual_guess()
         self._missing()
         self._choose_groups()
-        self.draft.gaps = list(dict.fromkeys(self.draft.gaps))
+        self.draft.gaps = said_once(self.draft.gaps)
 
     def tell(self, field_: str, why: str, what_to_do: str) -> None:
         self.draft.gaps.append(Gap(field_, why, what_to_do))
@@ -123,7 +123,7 @@ class _Assembly:
             self.tell("hosts.rack", "no source says which host is in which rack", "Add rack: to the hosts.")
         unknown = [one.name for one in every if not one.address and not any("inventory" in s for s in one.sources)]
         if unknown:
-            why = f"no source has the address of {_listed(unknown)}: the name is looked up"
+            why = f"no source has the address of {listed(unknown)}: the name is looked up"
             self.tell("hosts.address", why, "Add address: unless the name leads to it.")
 
     def _groups(self) -> dict[str, list[str]]:
@@ -183,8 +183,9 @@ class _Assembly:
                 continue
             if host in self.looked:
                 if one.managed is None:
-                    why = f"{source.name} lists it on {host}, where it was not found"
-                    self.tell(f"services.{name}", why, f"Is it gone? Else add it, with {host}.")
+                    why = f"{source.name} lists it on {HOST}, where it was not found"
+                    gap = Gap(f"services.{name}", why, f"Is it gone? Else add it, with {HOST}.", host)
+                    self.draft.gaps.append(gap)
                 continue
             chosen[key] = [self._guessed(one, usual.get(name))]
         self.draft.sections["services"] = list(self._lines(chosen))
@@ -229,7 +230,7 @@ class _Assembly:
                 guesses[one.guess].append(one.name)
             yield Entry(content, one.guess)
         for guess, names in guesses.items():
-            why = f"nobody looked at what manages {_listed(list(dict.fromkeys(names)))}: {guess}"
+            why = f"nobody looked at what manages {listed(list(dict.fromkeys(names)))}: {guess}"
             self.tell("services.managed", why, "Run it again where SSH reaches their hosts, or correct managed.")
 
     # -- databases, queues, load balancers, addresses, storage
@@ -290,7 +291,7 @@ class _Assembly:
         if to not in named and content.get("kind") != "nfs":
             what = f"{section}.{key}"
             known = "; ".join(dict.fromkeys(comments)) or "services connect to it"
-            self.tell(what, f"no source says on which hosts it is ({known})", "Add it with its hosts.")
+            self.tell(what, f"no source says which its {to} are ({known})", f"Add it with its {to}.")
             return None
         first, *rest = content.items()
         done = dict([first])
@@ -375,10 +376,6 @@ def _order(one: ServiceSeen) -> tuple[bool, str, str]:
 
 def _one(names: list[str]) -> str | list[str]:
     return names[0] if len(names) == 1 else names
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _resolved(host: str) -> str:

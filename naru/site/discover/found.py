@@ -1,16 +1,43 @@
 """What one source says of a site, and what was not found."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from naru.site.discover.ranges import fold_names
+
+HOST = "{host}"
+"""Where a gap names its host: what is the same on many is said once."""
+
 
 class Gap(NamedTuple):
-    """What a site could say and no source said: the field, why, what to do."""
+    """What a site could say and no source said: the field, why, what to do. `host` is what HOST stands for in them."""
 
     field: str
     why: str
     what_to_do: str
+    host: str = ""
+
+
+def said_once(gaps: Iterable[Gap]) -> list[Gap]:
+    """The gaps in their order, those that are the same on several hosts as one."""
+    together: dict[Gap, list[str]] = {}
+    for gap in gaps:
+        together.setdefault(gap._replace(host=""), []).append(gap.host)
+    return [_filled(gap, fold_names(filter(None, hosts))) for gap, hosts in together.items()]
+
+
+def _filled(gap: Gap, hosts: list[str]) -> Gap:
+    if not hosts:
+        return gap
+    one = hosts[0] if len(hosts) == 1 and "[" not in hosts[0] else ""
+    field = gap.field.replace(HOST, one) if one else gap.field.replace(f"{HOST}.", "").replace(f".{HOST}", "")
+    return Gap(field, gap.why.replace(HOST, listed(hosts)), gap.what_to_do.replace(HOST, listed(hosts)))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence, not more than a few."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 @dataclass(frozen=True)

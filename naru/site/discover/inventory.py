@@ -18,7 +18,7 @@ from typing import Any
 
 from naru.errors import InputError, NaruError
 from naru.site.discover import kolla, openstack_ansible
-from naru.site.discover.found import Gap, HostSeen, Source
+from naru.site.discover.found import HOST, Gap, HostSeen, Source
 from naru.site.discover.vars import Variables, is_secret
 
 SECONDS = 300.0
@@ -62,7 +62,7 @@ def read(path: Path, globals_file: Path | None) -> Source:
         if kolla.is_one(found.groups):
             kolla.read(source, found.hosts, found.groups, path, globals_file)
     for name, said in hosts.items():
-        if seen := _host(name, Variables(said, source, f"hosts.{name}"), found.groups):
+        if seen := _host(name, Variables(said, source, f"hosts.{HOST}", name), found.groups):
             source.hosts.append(seen)
         else:
             source.groups = {group: [one for one in members if one != name] for group, members in source.groups.items()}

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from naru.site.discover.found import Gap, HostSeen, Source
+from naru.site.discover.found import Gap, HostSeen, Source, listed
 
 
 @dataclass
@@ -92,7 +92,7 @@ class Hosts:
                 self.gaps.append(
                     Gap(
                         f"hosts.{names[0]}",
-                        f"{_listed(names)} have the one address {address}: taken as one host",
+                        f"{listed(names)} have the one address {address}: taken as one host",
                         "Give each an address of its own if they are several.",
                     )
                 )
@@ -115,7 +115,7 @@ class Hosts:
             self.gaps.append(
                 Gap(
                     f"hosts.{name}",
-                    f"{self._seen[indexes[0]][0].name} has {name}, which may be each of {_listed(hosts)}",
+                    f"{self._seen[indexes[0]][0].name} has {name}, which may be each of {listed(hosts)}",
                     "Add what runs on it to the right one.",
                 )
             )
@@ -180,7 +180,3 @@ def _loops(text: str) -> bool:
 
 def _normal(text: str) -> str:
     return str(ipaddress.ip_address(text)) if _is_address(text) else text.lower()
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -49,7 +49,7 @@ containers() {
         # shellcheck disable=SC2086
         soon $engine inspect --format \
             "container$T$engine$T{{.Id}}$T{{.Name}}$T{{.State.Status}}$T{{.Config.Image}}{{range .Mounts}}$T{{.Destination}}={{.Source}}{{end}}" \
-            $ids 2>/dev/null
+            $ids 2>/dev/null || say refused $engine
     done
     if have lxc-ls; then soon lxc-ls -1 2>/dev/null | sed "s/^/lxc$T/"; fi
 }

@@ -15,7 +15,7 @@ from naru.site import site as sites
 from naru.site.discover import cloud as clouds
 from naru.site.discover import inventory, write
 from naru.site.discover.assemble import Draft, assemble
-from naru.site.discover.found import Gap, Source
+from naru.site.discover.found import HOST, Gap, Source, said_once
 from naru.site.discover.join import Hosts
 from naru.site.discover.look import Look, look
 from naru.site.discover.seen import of_look
@@ -68,6 +68,7 @@ def discover(wanted: Wanted, progress: Progress) -> tuple[Draft, str]:
     draft = assemble(name, wanted.cloud, sources, hosts, login)
     if not wanted.ssh:
         draft.gaps.append(Gap("services", "nobody looked on the hosts", "Run it again without --no-ssh."))
+    draft.gaps = said_once(draft.gaps)
     text = write.text(draft, from_)
     sites.parse(yaml.safe_load(text), wanted.out)  # what is written loads
     return draft, text
@@ -109,8 +110,9 @@ def _look(draft: Draft, out: Path, progress: Progress) -> list[Source]:
             sources.append(of_look(name, one))
             continue
         source = Source(f"looking on {name}")
-        why = f"it could not be looked at: {': '.join(filter(None, (one.summary, one.detail)))}"
-        source.gaps.append(Gap(f"hosts.{name}", why, one.hint or "Correct its login, or leave it out."))
+        reason = one.summary.removeprefix(f"{name} ({site.hosts[name].address}): ").removeprefix(f"{name}: ")
+        why = f"{HOST} could not be looked at: {': '.join(filter(None, (reason, one.detail)))}"
+        source.gaps.append(Gap(f"hosts.{HOST}", why, one.hint or "Correct its login, or leave it out.", name))
         sources.append(source)
     return sources
 

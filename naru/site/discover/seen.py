@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from naru.site.discover import services
-from naru.site.discover.found import Gap, HostSeen, Piece, ServiceSeen, Source
+from naru.site.discover.found import HOST, Gap, HostSeen, Piece, ServiceSeen, Source
 from naru.site.discover.look import Container, Look, Process
 from naru.site.discover.openstack_ansible import inside
 
@@ -37,10 +37,12 @@ class _Seen:
         )
         self.found: dict[tuple[str, str], ServiceSeen] = {}
         if not look.root:
-            why = "it was looked at as a user that is not root: containers and other users' processes are hidden"
-            self.tell(f"hosts.{host}", why, "Set login.sudo (--sudo), or log in as root.")
+            why = f"{HOST} was looked at as a user that is not root: containers and other users' processes are hidden"
+            self.tell(f"hosts.{HOST}", why, "Set login.sudo (--sudo), or log in as root.")
         for engine in look.refused:
-            self.tell(f"hosts.{host}", f"{engine} is installed and does not answer", "Start it, or remove it.")
+            self.tell(
+                f"hosts.{HOST}", f"{engine} is installed on {HOST} and does not answer", "Start it, or remove it."
+            )
         for process in look.processes.values():
             self._process(process)
         self._units()
@@ -50,7 +52,7 @@ class _Seen:
         self._shares()
 
     def tell(self, field: str, why: str, what_to_do: str) -> None:
-        self.source.gaps.append(Gap(field, why, what_to_do))
+        self.source.gaps.append(Gap(field, why, what_to_do, self.host))
 
     # -- services
 
@@ -73,7 +75,7 @@ class _Seen:
         for name in dict.fromkeys(filter(None, names)):
             if not managed:
                 if name not in services.ELSEWHERE:
-                    why = f"a process on {self.host} ({' '.join(process.args)[:120]}) is of no unit and no container"
+                    why = f"a process on {HOST} ({' '.join(process.args)[:120]}) is of no unit and no container"
                     self.tell(f"services.{name}", why, "Add managed: {start: LINE, stop: LINE, status: LINE}.")
                 self._pieces(name, process, managed, container)
                 continue
@@ -133,9 +135,7 @@ class _Seen:
                 continue
             self._add(ServiceSeen(name, self.host, {"unit": unit}))
             if state == "failed":
-                self.tell(
-                    f"services.{name}", f"{unit} on {self.host} has failed", "Start it, or remove it from services."
-                )
+                self.tell(f"services.{name}", f"{unit} on {HOST} has failed", "Start it, or remove it from services.")
 
     def _containers(self) -> None:
         for container in self.look.containers:
@@ -146,7 +146,7 @@ class _Seen:
                 continue
             managed = {"container": container.name, "engine": container.engine}
             if container.state != "running":
-                why = f"the container {container.name} on {self.host} is {container.state}"
+                why = f"the container {container.name} on {HOST} is {container.state}"
                 self.tell(f"services.{name}", why, "Start it, or leave it out.")
             elif name not in services.ELSEWHERE:
                 self._add(ServiceSeen(name, self.host, managed))
@@ -189,10 +189,10 @@ class _Seen:
         elif name == "rabbitmq":
             self._piece("queues", {}, "RabbitMQ runs there")
             if 15672 not in self.look.listening and self.look.root:
-                why = f"nothing listens at port 15672 of {self.host}"
+                why = f"nothing listens at port 15672 of {HOST}"
                 self.tell("queues.main.management", why, "Enable rabbitmq_management, or give its url.")
         elif name == "haproxy" and not managed:
-            why = f"HAProxy on {self.host} is of no unit and no container"
+            why = f"HAProxy on {HOST} is of no unit and no container"
             self.tell("load_balancers", why, "Add it, with managed: {start: LINE, stop: LINE, status: LINE}.")
         elif name == "haproxy":
             admin = [path for path, level in process.sockets if level == "admin"]
@@ -200,7 +200,7 @@ class _Seen:
             if admin:
                 content["socket"] = self._outside(admin[0], container)
             else:
-                why = f"HAProxy on {self.host} has no socket of level admin"
+                why = f"HAProxy on {HOST} has no socket of level admin"
                 self.tell("load_balancers.api.socket", why, "Add to haproxy.cfg: stats socket PATH level admin.")
             self._piece("load_balancers", content, "HAProxy runs there", "api")
         elif name == "keepalived":

@@ -25,12 +25,13 @@ def flag(value: Any) -> bool:
 
 
 class Variables:
-    """Those of one host, or of a file; `where` is the field of the site that is told of."""
+    """Those of one host, or of a file; `where` is the field of the site that is told of, HOST in it `host`."""
 
-    def __init__(self, said: Mapping[str, Any], source: Source, where: str) -> None:
+    def __init__(self, said: Mapping[str, Any], source: Source, where: str, host: str = "") -> None:
         self._said = said
         self._source = source
         self._where = where
+        self._host = host
 
     def has(self, name: str) -> bool:
         """Whether the variable is there and has a value."""
@@ -74,7 +75,7 @@ class Variables:
 
     def tell(self, field: str, why: str, what_to_do: str) -> None:
         """Notes what is not known, once."""
-        gap = Gap(".".join(filter(None, (self._where, field))), why, what_to_do)
+        gap = Gap(".".join(filter(None, (self._where, field))), why, what_to_do, self._host)
         if gap not in self._source.gaps:
             self._source.gaps.append(gap)
 
