@@ -40,7 +40,7 @@ address\teth0\t10.0.0.250
 bmc\t10.0.9.11
 unit\tssh.service\tactive\trunning
 unit\tkolla-nova_conductor-container.service\tactive\trunning
-container\tpodman\t{ID}\tnova_conductor\trunning\tn:2023.1\t/var/log/kolla={VOLUMES}/kolla_logs/_data\t/etc/localtime=/etc/localtime
+container\tpodman\t{ID}\tnova_conductor\trunning\tn:2023.1\t/var/log/kolla={VOLUMES}/kolla_logs/_data\t/var/lib/kolla/config_files=/etc/kolla/nova-conductor
 container\tpodman\t{"b2" * 32}\tmariadb\trunning\tm:2023.1\t/var/lib/mysql={VOLUMES}/mariadb/_data
 container\tpodman\t{"c3" * 32}\thaproxy\trunning\th\t/var/lib/kolla/haproxy={VOLUMES}/haproxy_socket/_data
 container\tpodman\t{"d4" * 32}\tkeepalived\trunning\tquay.io/keepalived
@@ -112,7 +112,8 @@ def test_a_controller_of_containers(tmp_path: Path) -> None:
     conductor = found["nova-conductor"]
     assert conductor.managed.model_dump() == {"container": "nova_conductor", "engine": "podman"}
     assert conductor.python == "/var/lib/kolla/venv/bin/python3"
-    assert conductor.config == ("/etc/nova/nova.conf",)
+    # where the host has them: Kolla's image copies its configuration from there
+    assert conductor.config == ("/etc/kolla/nova-conductor/nova.conf",)
     assert conductor.logs == (f"{VOLUMES}/kolla_logs/_data/nova/nova-conductor.log",)
     assert (found["keystone"].port, found["mariadb"].port) == (5000, 3306)
     assert sorted(found) == ["keystone", "mariadb", "nova-conductor", "rabbitmq"]
@@ -136,6 +137,8 @@ def test_a_compute_of_units(tmp_path: Path) -> None:
     assert found["neutron-dhcp-agent"]["stop"] == (
         "lxc-attach -n infra1_neutron -- systemctl stop neutron-dhcp-agent.service"
     )
+    agent = next(one for one in site.part.services if one.name == "neutron-dhcp-agent")
+    assert (agent.python, agent.config) == (None, ())
     assert "cinder-volume" not in found and "ceph-osd" not in found
     fields = dict(told)
     assert "is of no unit and no container" in fields["services.cinder-volume"]

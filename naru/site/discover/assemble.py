@@ -288,8 +288,8 @@ class _Assembly:
         """The entry with its hosts, in the order in which people read it; None, and told, when it cannot be one."""
         to = {"storage": "monitors"}.get(section, "hosts") if content.get("kind") != "nfs" else "hosts"
         named = {field_: _one(self._named(hosts)) for field_, hosts in members.items() if hosts}
+        what = f"{section}.{key}"
         if to not in named and content.get("kind") != "nfs":
-            what = f"{section}.{key}"
             known = "; ".join(dict.fromkeys(comments)) or "services connect to it"
             self.tell(what, f"no source says which its {to} are ({known})", f"Add it with its {to}.")
             return None
@@ -307,6 +307,11 @@ class _Assembly:
             comments.append("user guessed; put its password into the file database.password")
             self.tell(f"databases.{key}.password", "no source says who may do all in it", "Give user and password.")
         if section == "load_balancers" and "socket" not in done and "files" not in done:
+            if "unit" not in done["managed"]:
+                self.tell(
+                    what, "how it is told what to do was not found", "Add it with its socket, or files and reload."
+                )
+                return None
             done["socket"] = "/run/haproxy/admin.sock"
             comments.append("socket guessed: Debian's own")
         return done

@@ -87,15 +87,17 @@ class _Seen:
         self, name: str, process: Process, managed: dict[str, str], container: Container | None
     ) -> ServiceSeen:
         python = next((arg for arg in process.args[:1] if PurePosixPath(arg).name.startswith("python")), "")
-        logs = [self._outside(path, container) for path in process.logs if not _NO_LOG.fullmatch(path)]
+        inner = "start" in managed  # in an LXC container, whose files are none of the host's
+        config = [] if inner else [self._outside(path, container) for path in process.config]
+        logs = [] if inner else [self._outside(path, container) for path in process.logs if not _NO_LOG.fullmatch(path)]
         return ServiceSeen(
             name,
             self.host,
             managed,
             port=process.ports[0] if len(process.ports) == 1 else _usual(name, process.ports),
-            python=python if services.of_openstack(name) and python.startswith("/") else "",
-            config=tuple(self._outside(path, container) for path in dict.fromkeys(process.config)),
-            logs=tuple(dict.fromkeys(logs)),
+            python=python if services.of_openstack(name) and python.startswith("/") and not inner else "",
+            config=tuple(dict.fromkeys(filter(None, config))),
+            logs=tuple(dict.fromkeys(filter(None, logs))),
         )
 
     def _named(self, process: Process, manager: str) -> str:
@@ -119,13 +121,16 @@ class _Seen:
             self.found[key] = service
 
     def _outside(self, path: str, container: Container | None) -> str:
-        """Where the host has a file of a container: below what is mounted there, else where the container has it."""
+        """Where the host has a file of a container, "" for one that it has only inside. Kolla's images copy their
+        configuration, at each start, from a directory of the host."""
         if container is None:
             return path
-        for within in sorted(container.mounts, key=len, reverse=True):
-            if within != "/" and (path == within or path.startswith(f"{within}/")):
-                return container.mounts[within] + path.removeprefix(within)
-        return path
+        mounts = {within.rstrip("/"): outside.rstrip("/") for within, outside in container.mounts.items()}
+        for within in sorted(mounts, key=len, reverse=True):
+            if within and (path == within or path.startswith(f"{within}/")):
+                return mounts[within] + path.removeprefix(within)
+        copied = path.startswith("/etc/") and mounts.get("/var/lib/kolla/config_files")
+        return f"{copied}/{PurePosixPath(path).name}" if copied else ""
 
     def _units(self) -> None:
         """Units that have no process that was seen: failed ones, and all where processes are hidden."""
@@ -197,8 +202,11 @@ class _Seen:
         elif name == "haproxy":
             admin = [path for path, level in process.sockets if level == "admin"]
             content = {"kind": "haproxy", "managed": managed}
-            if admin:
-                content["socket"] = self._outside(admin[0], container)
+            if socket := self._outside(admin[0], container) if admin else "":
+                content["socket"] = socket
+            elif admin:
+                why = f"HAProxy on {HOST} has its socket {admin[0]} inside its container alone"
+                self.tell("load_balancers.api.socket", why, "Mount its directory from the host.")
             else:
                 why = f"HAProxy on {HOST} has no socket of level admin"
                 self.tell("load_balancers.api.socket", why, "Add to haproxy.cfg: stats socket PATH level admin.")
