@@ -78,6 +78,14 @@ def test_who_would_lose_what_a_role_implies_is_told(there: bool) -> None:
     assert [found for found in draft.plan.findings if "auditor is taken for Auditor of new" in say(found.summary)]
 
 
+def test_a_role_that_is_there_does_not_imply_one_that_the_move_makes() -> None:
+    old = {"role": ROLES, "role inference": [IMPLIES], "role assignment": [HERS]}
+    draft = planned(facts(OLD | old, {"role": [{"id": "x", "name": "member"}, {"id": "n2", "name": "auditor"}]}))
+    assert draft.decisions["role", "r3"].decision == "create"
+    told = [say(found.summary) for found in draft.plan.findings if "implies" in say(found.summary)]
+    assert told == ["role auditor implies reader on the old cloud, and not on new: mina would lose that"]
+
+
 def test_a_role_of_a_single_domain_is_made_in_it() -> None:
     own = {"id": "r9", "name": "auditor", "domain_id": "default"}
     old = {"role": [*ROLES, own], "role assignment": [{**HERS, "role": {"id": "r9"}}]}

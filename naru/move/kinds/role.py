@@ -210,7 +210,7 @@ def _inferences(draft: Draft) -> None:
             continue
         wanted = [(one, draft.ref(KIND.name, one)) for one in _implied(draft.facts.old, prior)]
         if decision.decision == "match":
-            there = _given(draft.facts.new, [decision.new])
+            there = list(_given(draft.facts.new, [decision.new]))  # looked for in it: references, too
             missing = [known[one].name if one in known else one for one, new in wanted if new not in there]
             _not_implied(draft, known[prior], decision.name, missing, _holders(draft, prior))
             continue
@@ -237,7 +237,7 @@ def _beyond(draft: Draft, people: dict[tuple[str, str], set[str]]) -> None:
     for (old, new), names in people.items():
         if old in _used(draft.facts) or not (target := draft.facts.new.all(KIND.name).get(new)):
             continue
-        there, missing = _given(draft.facts.new, [new]), []
+        there, missing = list(_given(draft.facts.new, [new])), []
         for one in sorted(_given(draft.facts.old, [old]) - {old}):
             if one in known and (draft.ref(KIND.name, one) or _same_role(draft, known[one])) not in there:
                 missing.append(known[one].name)

@@ -59,7 +59,7 @@ PROGRAMS='nova-|neutron-|cinder-|glance-|keystone|placement|heat-|octavia-|desig
 # of a process's words: the program, the script that it interprets, and what says where its files are. Some services
 # write a title over their words, with these in brackets
 words() {
-    tr '\000' '\n' <"$1" 2>/dev/null | awk '
+    tr '\000' '\n' 2>/dev/null <"$1" | awk '
         function word(text) {
             count++
             if (count == 1) { printf "\targ=%s", text; program = text; return }
