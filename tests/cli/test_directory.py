@@ -45,7 +45,7 @@ def test_every_command_has_the_grammar_in_the_same_words(words: str) -> None:
     option, dir_ = argument(parser, "--work"), argument(parser, "directory")
     group = words.partition(" ")[0]
     if option is None:
-        assert group in ("lab", "volume") and dir_ is None and words not in OPTION_ALONE
+        assert group in ("lab", "site", "volume") and dir_ is None and words not in OPTION_ALONE
         return
     assert (words in OPTION_ALONE) == (dir_ is None), words
     told = option if dir_ is None else dir_
