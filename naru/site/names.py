@@ -1,5 +1,6 @@
-"""Names of hosts as people write many: `compute[001:300]` is 300 names, all else is itself."""
+"""Names of hosts as people write many: `compute[001:300]` is 300 names, all else is itself; and what is an address."""
 
+import ipaddress
 import re
 
 MOST = 20_000
@@ -21,3 +22,12 @@ def expand(name: str) -> list[str]:
         raise ValueError(f"{name}: a range has {MOST} names at most")
     width = len(found["first"])
     return [f"{found['before']}{number:0{width}}{found['after']}" for number in range(first, last + 1)]
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an IP address, and not a name."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -13,6 +13,7 @@ from naru.site.discover import services
 from naru.site.discover.found import HOST, Gap, Piece, ServiceSeen, Source, listed, said_once
 from naru.site.discover.join import Hosts, Joined
 from naru.site.discover.ranges import fold, fold_names, natural
+from naru.site.names import is_address
 from naru.site.site import ALL
 
 SECTIONS = ("services", "databases", "queues", "load_balancers", "virtual_addresses", "storage")
@@ -384,10 +385,8 @@ def _one(names: list[str]) -> str | list[str]:
 
 
 def _resolved(host: str) -> str:
-    try:
+    if is_address(host):
         return str(ipaddress.ip_address(host))
-    except ValueError:
-        pass
     try:
         return str(socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)[0][4][0])
     except OSError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from naru.site.discover.found import Gap, HostSeen, Source, listed
+from naru.site.names import is_address
 
 
 @dataclass
@@ -138,11 +139,11 @@ class Hosts:
                 )
                 continue
             seen = [one for _, one in entries]
-            name = next((one.name for one in seen if not _is_address(one.name)), seen[0].name)
+            name = next((one.name for one in seen if not is_address(one.name)), seen[0].name)
             if name in self.hosts:
                 name = next((one.name for one in seen if one.name not in self.hosts), f"{name}-{len(self.hosts)}")
             said = next((one for one in seen if one.login), None)
-            addresses = [one.address for one in seen] + [one.name for one in seen if _is_address(one.name)]
+            addresses = [one.address for one in seen] + [one.name for one in seen if is_address(one.name)]
             self.hosts[name] = Joined(
                 name,
                 address=next(filter(None, addresses), ""),
@@ -158,25 +159,17 @@ class Hosts:
 
 def _names(one: HostSeen) -> list[str]:
     every = (name.lower().rstrip(".") for name in (one.name, one.address, *one.names) if name)
-    return [name for name in every if not _is_address(name) and name.partition(".")[0] != "localhost"]
+    return [name for name in every if not is_address(name) and name.partition(".")[0] != "localhost"]
 
 
 def _reached(one: HostSeen) -> list[str]:
-    every = [one.address, *(name for name in (one.name, *one.names) if _is_address(name))]
+    every = [one.address, *(name for name in (one.name, *one.names) if is_address(name))]
     return [_normal(address) for address in every if address and not _loops(address)]
 
 
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _loops(text: str) -> bool:
-    return _is_address(text) and (ipaddress.ip_address(text).is_loopback or ipaddress.ip_address(text).is_unspecified)
+    return is_address(text) and (ipaddress.ip_address(text).is_loopback or ipaddress.ip_address(text).is_unspecified)
 
 
 def _normal(text: str) -> str:
-    return str(ipaddress.ip_address(text)) if _is_address(text) else text.lower()
+    return str(ipaddress.ip_address(text)) if is_address(text) else text.lower()

@@ -5,6 +5,7 @@ import ipaddress
 from dataclasses import dataclass, field
 
 from naru.errors import NaruError
+from naru.site.names import is_address
 from naru.site.ssh import Remote
 
 SECONDS = 120.0
@@ -104,9 +105,9 @@ def parse(text: str) -> Look:
                 found.machine = number
             case "name", [name] if name and name not in found.names:
                 found.names.append(name)
-            case "address", [_, address] if _is_address(address):
+            case "address", [_, address] if is_address(address):
                 found.addresses.append(address)
-            case "bmc", [address] if _is_address(address) and address != "0.0.0.0":
+            case "bmc", [address] if is_address(address) and address != "0.0.0.0":
                 found.bmc = address
             case "unit", [name, active, _]:
                 found.units[name] = active
@@ -150,7 +151,7 @@ def parse(text: str) -> Look:
                 pass
             case "balancer", [_, _, "server", _, address]:
                 found.backends.setdefault(section, []).append(address)
-            case "virtual", [pid, address] if pid in found.processes and _is_address(address):
+            case "virtual", [pid, address] if pid in found.processes and is_address(address):
                 found.processes[pid].virtual.append(address)
             case "share", [source, _]:
                 found.shares.append(source)
@@ -172,11 +173,3 @@ def _address(text: str) -> str:
     address = ipaddress.ip_address(turned)
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

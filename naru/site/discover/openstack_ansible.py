@@ -13,6 +13,7 @@ from naru.errors import InputError
 from naru.site.discover import services
 from naru.site.discover.found import Gap, HostSeen, Piece, ServiceSeen, Source
 from naru.site.discover.vars import Variables, yaml_file
+from naru.site.names import is_address
 from naru.site.secrets_file import command
 
 # a group's service and its unit, where they are not called as the group
@@ -116,16 +117,12 @@ def _vip(said: Variables, source: Source) -> str:
     """Adds the load balancer's addresses; the internal one is where services connect."""
     for name in ("internal_lb_vip_address", "external_lb_vip_address"):
         address = said.text(name) if said.has(name) else ""
-        if address and _is_address(address):
+        if address and is_address(address):
             source.pieces.append(Piece("virtual_addresses", address, {}, notes={"": name}))
         elif address:
             why = f"{name} is the name {address}, not an address"
             source.gaps.append(Gap("virtual_addresses", why, "Add its address, and who has it."))
     return said.text("internal_lb_vip_address")
-
-
-def _is_address(text: str) -> bool:
-    return text.replace(".", "").isdigit() or ":" in text
 
 
 def _balancer(source: Source, members: tuple[str, ...]) -> None:
