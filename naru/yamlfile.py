@@ -1,9 +1,12 @@
 """YAML as people write it: a key that is twice in a mapping is an error, because the first one would be ignored."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from pathlib import Path
 from typing import Any
 
 import yaml
+
+from naru.errors import InputError
 
 
 class _Loader(yaml.SafeLoader):
@@ -34,6 +37,29 @@ def parse(text: str, *, times: bool = True) -> Any:
     """The values in the text; without `times`, those are texts as they were written, for an error to show them so.
     Raises yaml.YAMLError, also for a key that is there twice."""
     return yaml.load(text, _Loader if times else _Timeless)
+
+
+def text_of(file: Path) -> str:
+    """The file's text. Raises InputError that names it."""
+    try:
+        return file.read_text()
+    except OSError as error:
+        raise InputError(f"{file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{file}: not a text") from error
+
+
+def values(text: str, file: Path, read: Callable[[str], Any] = parse) -> Any:
+    """The values in the file's text, by `read`. Raises InputError that names file and line."""
+    try:
+        return read(text)
+    except yaml.YAMLError as error:
+        raise InputError(f"{file}: {where(error)}") from error
+
+
+def load(file: Path) -> Any:
+    """The values in the file. Raises InputError that names file and line."""
+    return values(text_of(file), file)
 
 
 def where(error: yaml.YAMLError) -> str:

@@ -6,8 +6,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import yaml
-
 from naru import yamlfile
 from naru.errors import InputError, NaruError
 
@@ -24,16 +22,8 @@ def read(file: Path, name: str) -> str:
     """The value of a name in a YAML file. One that Ansible's vault encrypted is opened by ansible-vault, which finds
     its password as it does otherwise (ANSIBLE_VAULT_PASSWORD_FILE, ansible.cfg). Raises InputError or NaruError; no
     message has a secret in it."""
-    try:
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: {getattr(error, 'strerror', None) or 'not a text'}") from error
-    if text.startswith(VAULT):
-        text = _opened(file)
-    try:
-        values = yamlfile.parse(text)
-    except yaml.YAMLError as error:
-        raise InputError(f"{file}: {yamlfile.where(error)}") from error
+    text = yamlfile.text_of(file)
+    values = yamlfile.values(_opened(file) if text.startswith(VAULT) else text, file)
     if not isinstance(values, dict) or name not in values:
         raise InputError(f"{file}: there is no {name} in it")
     value = values[name]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-import yaml
 
 from naru import yamlfile
 from naru.errors import InputError
@@ -135,18 +134,10 @@ class Site:
 
 def load(file: Path, *, next_part: bool = False) -> Site:
     """The site in the file. Raises InputError that names file, field and fix."""
-    try:
-        content = yamlfile.parse(file.read_text())
-    except FileNotFoundError as error:
+    if not file.exists():
         hint = "Write one with: naru site discover --cloud CLOUD; --site names another."
-        raise InputError(f"there is no {file}", hint=hint) from error
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not a text") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{file}: {yamlfile.where(error)}") from error
-    return parse(content, file, next_part=next_part)
+        raise InputError(f"there is no {file}", hint=hint)
+    return parse(yamlfile.load(file), file, next_part=next_part)
 
 
 def parse(content: Any, file: Path, *, next_part: bool = False) -> Site:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pydantic
-import yaml
 
 from naru import yamlfile
 from naru.errors import InputError
@@ -151,14 +150,7 @@ def load(name: str) -> Layout:
         raise InputError(
             f"there is no layout {name!r}", hint=f"There is: {', '.join(names())}; or give the path of a file."
         )
-    try:
-        return parse(yamlfile.parse(file.read_text()), str(file))
-    except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not a text") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{file}: {yamlfile.where(error)}") from error
+    return parse(yamlfile.load(file), str(file))
 
 
 def parse(content: Any, file: str) -> Layout:

@@ -20,10 +20,10 @@ from naru.errors import InputError, NaruError
 from naru.site.discover import kolla, openstack_ansible
 from naru.site.discover.found import HOST, Gap, HostSeen, Source
 from naru.site.discover.vars import Variables, is_secret
+from naru.site.secrets_file import VAULT
 
 SECONDS = 300.0
 """How long an inventory may take: a dynamic one asks others."""
-VAULT = "$ANSIBLE_VAULT"
 BMC = ("bmc_address", "ipmi_address", "redfish_address", "idrac_address", "ilo_address")
 _NO_GROUP = ("_meta", "all", "ungrouped")
 

@@ -82,13 +82,8 @@ class Variables:
 
 def yaml_file(path: Path) -> dict[str, Any]:
     """A YAML file of variables. Values that are encrypted, or of any other tag, are None. Raises InputError."""
-    try:
-        text = path.read_text()
-        found = yamlfile.parse(text) if "!" not in text else yaml.load(text, _Tagless)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not a text'}") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: {yamlfile.where(error)}") from error
+    text = yamlfile.text_of(path)
+    found = yamlfile.values(text, path, _tagless if "!" in text else yamlfile.parse)
     if not isinstance(found, dict | None):
         raise InputError(f"{path}: not a mapping of names to values")
     return found or {}
@@ -99,3 +94,7 @@ class _Tagless(yaml.SafeLoader):
 
 
 _Tagless.add_constructor(None, lambda loader, node: None)
+
+
+def _tagless(text: str) -> Any:
+    return yaml.load(text, _Tagless)
