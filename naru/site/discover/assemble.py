@@ -6,7 +6,7 @@ import re
 import socket
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from naru.site.discover import services
@@ -22,7 +22,7 @@ _GROUP = re.compile(r"[^\[\],\s]+")
 
 @dataclass
 class Entry:
-    """One entry of a section, and the comment beside it; `missing` are comments below it."""
+    """One entry of a section, and the comment beside it."""
 
     content: dict[str, Any]
     comment: str = ""
@@ -63,7 +63,12 @@ class _Assembly:
         self.looked = {host for source in sources if source.whole for host in self._all_of(source)}
         self._release()
         self._hosts()
+        self.direct = {name for source in sources for name in (source.direct or source.groups)}
         self.groups = self._groups()
+        self.alike: dict[frozenset[str], list[str]] = defaultdict(list)
+        """The groups by their hosts."""
+        for group, members in self.groups.items():
+            self.alike[frozenset(members)].append(group)
         self.used: set[str] = set()
         self._services()
         self._pieces()
@@ -142,10 +147,9 @@ class _Assembly:
 
     def _choose_groups(self) -> None:
         """Groups that hold hosts themselves, and those that something names: an inventory has a hundred others."""
-        direct = {name for source in self.sources for name in (source.direct or source.groups)}
         seen: set[frozenset[str]] = set()
         for name, members in self.groups.items():
-            if name in self.used or (name in direct and frozenset(members) not in seen):
+            if name in self.used or (name in self.direct and frozenset(members) not in seen):
                 self.draft.groups[name] = fold_names(members)
                 seen.add(frozenset(members))
 
@@ -154,10 +158,9 @@ class _Assembly:
         every = set(members)
         if every and every == self.joined.hosts.keys() and len(every) > 1:
             return [ALL]
-        direct = {name for source in self.sources for name in (source.direct or source.groups)}
-        same = [name for name, hosts in self.groups.items() if len(every) > 1 and set(hosts) == every]
-        if same:
-            name = next((name for name in same if name in direct), same[0])
+        same = self.alike.get(frozenset(every), [])
+        if same and len(every) > 1:
+            name = next((name for name in same if name in self.direct), same[0])
             self.used.add(name)
             return [name]
         return fold_names(every)
@@ -201,10 +204,10 @@ class _Assembly:
 
     def _guessed(self, one: ServiceSeen, usual: ServiceSeen | None) -> ServiceSeen:
         if usual is not None and usual.managed and "start" not in usual.managed:
-            return ServiceSeen(**{**usual.__dict__, "guess": "guessed: as on hosts that were looked at"})
+            return replace(usual, guess="guessed: as on hosts that were looked at")
         if one.managed is not None:
             return one
-        return ServiceSeen(**{**one.__dict__, "managed": {"unit": f"{one.name}.service"}})
+        return replace(one, managed={"unit": f"{one.name}.service"})
 
     def _lines(self, chosen: Mapping[tuple[str, str], list[ServiceSeen]]) -> Iterable[Entry]:
         together: dict[ServiceSeen, list[str]] = defaultdict(list)
@@ -366,7 +369,7 @@ class _Assembly:
 def _anywhere(one: ServiceSeen) -> ServiceSeen:
     """The same, without its host: hashable, to be counted."""
     managed = tuple(sorted((one.managed or {}).items()))
-    return ServiceSeen(**{**one.__dict__, "host": "", "managed": _Managed(managed)})
+    return replace(one, host="", managed=_Managed(managed))
 
 
 class _Managed(dict[str, str]):

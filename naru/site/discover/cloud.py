@@ -3,6 +3,7 @@ aggregates, pools of volumes, the addresses of its endpoints."""
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -56,7 +57,7 @@ class _Reading:
             self.hosts[name] = HostSeen(name, **said)
             return
         merged = {field: getattr(known, field) or value for field, value in said.items()}
-        self.hosts[name] = HostSeen(**{**known.__dict__, **merged})
+        self.hosts[name] = replace(known, **merged)
 
     def _service(self, binary: str, host: str, by: str) -> None:
         name = services.named(binary)

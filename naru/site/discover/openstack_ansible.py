@@ -6,6 +6,7 @@ sshd. What runs in one is a service of its machine, managed by command lines.
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ def _balancer(source: Source, members: tuple[str, ...]) -> None:
     source.pieces.append(Piece("load_balancers", "api", content, members, notes=notes))
     managed = {"unit": "keepalived.service"}
     source.pieces = [
-        Piece(one.section, one.key, {**one.content, "managed": managed}, members, notes=one.notes)
+        replace(one, content={**one.content, "managed": managed}, hosts=members)
         if one.section == "virtual_addresses"
         else one
         for one in source.pieces
