@@ -30,7 +30,7 @@ def find_site(arguments: argparse.Namespace) -> Site:
 class Show(Lister):
     """List a site's hosts: address, rack, groups, the services on it, power controller.
 
-    Nothing is asked of any host: this is what the file says. `naru site check` proves it.
+    Nothing is asked of any host: this is what the file says.
     """
 
     examples = """

@@ -80,7 +80,10 @@ naru site discover --inventory openstack_inventory.json --inventory openstack_us
             draft, text = run.discover(wanted, progress)
         run.save(arguments.out, text, arguments.force)
         print_ = Console(stderr=True, highlight=False, soft_wrap=True).print
-        print_(f"{arguments.out}: {write.summary(draft)}. Prove it: naru site check", markup=False)
+        print_(
+            f"{arguments.out}: {write.summary(draft)}. See what it says: naru site show --site {arguments.out}",
+            markup=False,
+        )
         return ("field", "why", "what_to_do"), [(gap.field, gap.why, gap.what_to_do) for gap in draft.gaps]
 
 

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from naru.cloud.client import CloudError
+from naru.releases import release as releases
 from naru.site import site as sites
 from naru.site.discover import cloud as clouds
 from naru.site.discover import release, write
@@ -164,3 +165,8 @@ def test_a_release_is_guessed_only_when_it_is_the_one(
 )
 def test_the_release_of_a_tag_of_kolla(tag: str, name: str) -> None:
     assert release.of_kolla(tag) == name
+
+
+def test_it_counts_the_releases_that_naru_knows() -> None:
+    """The room of releases stands above, and may not be asked."""
+    assert list(release.RELEASES) == releases.names()
