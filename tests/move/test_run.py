@@ -212,6 +212,16 @@ def test_waves_are_run_at_their_times(work: Path, clock: Clock) -> None:
     assert log(work) == done
 
 
+def test_what_becomes_due_in_the_last_instant_of_a_run_goes_on_in_its_window(
+    work: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # nobody looks while steps run: shop's turn comes when office is through, and with it the run ends
+    monkeypatch.setattr(schedule_run, "TICK", 3600.0)
+    file = scheduled(work, {"a": (["office"], 1, 3, None), "b": (["shop"], 1, 3, None)})
+    assert states(naru_json("-q", "move", "run", work, "--schedule", file)) == {"office": "done", "shop": "done"}
+    assert clock.now == NOON + datetime.timedelta(hours=1)
+
+
 def test_nothing_is_prepared_before_its_time(work: Path, clock: Clock) -> None:
     file = scheduled(work, {"a": (["office"], 4, 5, None)})
     content = yaml.safe_load(file.read_text())

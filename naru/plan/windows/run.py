@@ -83,8 +83,8 @@ class ScheduledRun:
                 return STOPPED[state], states
             if all(unit.state in ("done", ROLLED_BACK) for unit in states):
                 return 0, states
-            # what was opened or fixed in the last instant of the run
-            if self._progress.revision() != revision:
+            # what was opened or fixed in the last instant of the run, and what became due in it
+            if self._progress.revision() != revision or self._conduct(self._journal, self._progress):
                 continue
             following = self._conductor.next(progress, at)
             if following is None:
@@ -136,11 +136,13 @@ class ScheduledRun:
                 over.set()
             ticking.result()
 
-    def _conduct(self, journal: Journal, progress: ProgressReader, *, running: bool = False) -> None:
-        """Opens and holds the gates that are due. They are open for this run alone: one that is killed leaves none."""
+    def _conduct(self, journal: Journal, progress: ProgressReader, *, running: bool = False) -> bool:
+        """Opens and holds the gates that are due, and says whether it opened one. They are open for this run alone: one
+        that is killed leaves none."""
         due = self._conductor.due(progress.read(), now())
         phases = self._conductor.phases
         waiting: set[tuple[str, str]] = set()
+        opened = False
         for phase, may in ((phases.window, self._may_begin), (phases.end, self._may_end)):
             asked = [
                 one.unit
@@ -155,12 +157,14 @@ class ScheduledRun:
             gate = progress.gates[change.phase, change.unit]
             if change.release and gate not in self._open:
                 self._open.add(gate)
+                opened = True
                 if running:
                     control.open_for_run(journal, gate)
             elif not change.release:
                 self._open.discard(gate)
                 # a gate's name is a pattern to the journal, and a unit may be called anything
                 control.hold(journal, glob.escape(gate))
+        return opened
 
 
 def _now() -> datetime.datetime:
