@@ -9,10 +9,14 @@ Everything is under the cluster's directory, which may be copied as a whole whil
 - `mon/`, `mgr/`, `osd/`: the daemons' data. `osd/block` is sparse: it must be copied by a tool that keeps holes.
 - `created.json`: fsid, size, ports. Written last by `create()`: without it the rest is a left-over.
 - `pools`: empty; there since the pools have been made.
+
+Beside it, `NAME.lock`: held by a `create()` and by the programs that it runs.
 """
 
 import base64
 import contextlib
+import fcntl
+import functools
 import json
 import os
 import shutil
@@ -21,7 +25,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -48,6 +52,7 @@ _DAEMONS: Mapping[str, Mapping[str, str]] = {
 # process name: daemon id
 PROCESSES: Mapping[str, str] = {"ceph-mon": "a", "ceph-mgr": "x", "ceph-osd": "0"}
 _MAKER = "ceph-create"  # the name under which the programs that make the data run
+_END_SECONDS = 60.0  # that the programs of a killed attempt get to end
 DEFAULT_SIZE = 200 << 30  # bytes; nothing of it is allocated before it is written
 # The OSD's metadata store with small buffers: by default they may grow to 1 GiB.
 ROCKSDB = (
@@ -240,7 +245,29 @@ bluestore rocksdb options = {ROCKSDB}
         """Makes the cluster's data, unless it is there. What a killed attempt left is thrown away first."""
         if self.created:
             return
-        self.processes.stop((*PROCESSES, _MAKER))
+        with self._alone() as lock:
+            self._make(lock)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[int]:
+        """Ends the programs of an attempt that was killed; the descriptor of the lock that those of this one keep. A
+        program is known by its environment, but not in the instant before it begins: then only the lock shows it."""
+        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        with self.directory.with_name(f"{self.directory.name}.lock").open("w") as lock:
+            deadline = time.monotonic() + _END_SECONDS
+            while True:
+                self.processes.stop((*PROCESSES, _MAKER))
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise NaruError(f"something else makes a Ceph cluster in {self.directory}") from None
+                    time.sleep(0.02)
+            yield lock.fileno()
+
+    def _make(self, lock: int) -> None:
+        make = functools.partial(self._run, lock=lock)
         shutil.rmtree(self.directory, ignore_errors=True)
         for name in ("etc", "mon", "mgr", "osd", "run", "crash", "modules"):
             (self.directory / name).mkdir(parents=True)
@@ -253,12 +280,12 @@ bluestore rocksdb options = {ROCKSDB}
         self._render(identity)
         with tempfile.TemporaryDirectory() as name:
             monmap, osdmap = f"{name}/monmap", f"{name}/osdmap"
-            self._run("monmaptool", "--create", "--fsid", identity["fsid"], "--addv", "a", self._addresses(), monmap)
+            make("monmaptool", "--create", "--fsid", identity["fsid"], "--addv", "a", self._addresses(), monmap)
             # A map that has osd.0 already spares the monitor's part in making it: any OSD of that name and key is it.
-            self._run("osdmaptool", "--createsimple", "1", osdmap)
+            make("osdmaptool", "--createsimple", "1", osdmap)
             maps = ("--monmap", monmap, "--osdmap", osdmap)
-            self._run("ceph-mon", "-i", "a", "--mkfs", *maps, "--keyring", str(self.directory / "keyring"))
-            self._run("ceph-osd", "-i", "0", "--mkfs", "--no-mon-config", "--monmap", monmap)
+            make("ceph-mon", "-i", "a", "--mkfs", *maps, "--keyring", str(self.directory / "keyring"))
+            make("ceph-osd", "-i", "0", "--mkfs", "--no-mon-config", "--monmap", monmap)
         self._write_created(identity)
 
     def _write_created(self, identity: Mapping[str, Any]) -> None:
@@ -266,13 +293,19 @@ bluestore rocksdb options = {ROCKSDB}
         temporary.write_text(json.dumps(identity))
         temporary.replace(self._created)
 
-    def _run(self, *argv: str) -> None:
+    def _run(self, *argv: str, lock: int | None = None) -> None:
         command = [*argv, "-c", str(self.conf("admin"))]
         # Marked like a daemon: when we are killed it goes on, and the next create() must find and end it.
         env = {**os.environ, LAB_VARIABLE: self.processes.mark, NAME_VARIABLE: _MAKER}
         try:
             done = subprocess.run(
-                command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, env=env
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                env=env,
+                pass_fds=() if lock is None else (lock,),
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise NaruError(f"{argv[0]} cannot make a Ceph cluster in {self.directory}", detail=str(error)) from error

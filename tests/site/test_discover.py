@@ -13,7 +13,7 @@ from naru.lab.lab import Lab
 from naru.site import site as sites
 from naru.site.ssh import Fleet
 
-pytestmark = [pytest.mark.hosts, pytest.mark.releases]
+pytestmark = pytest.mark.hosts
 
 PASSWORD = "Zq81pW"
 # bare hosts have no Python, and no service: their words are those of a service, what runs is this

@@ -18,7 +18,7 @@ from naru.site import site as sites
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Lost, Ran, Remote, Unreachable
 
-pytestmark = [pytest.mark.hosts, pytest.mark.releases]
+pytestmark = pytest.mark.hosts
 
 PATIENCE = 60.0
 

@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from naru.errors import InputError, NaruError
 from naru.files import opened_directory, write_whole
-from naru.lab.hosts import base, cgroups, disk, layout
+from naru.lab.hosts import able, base, cgroups, disk, layout
 from naru.lab.hosts.layout import MANAGEMENT, Host, Layout
 from naru.lab.hosts.machine import ip
 from naru.lab.process import Command, Processes, Running
@@ -90,6 +90,7 @@ class Hosts:
         """Makes what is missing, switches on what is off, waits until each host lets one log in by ssh."""
         if self.holder() is None:
             self.end()  # what one that was killed in the wrong moment may have left
+            able.check()
             self._check_addresses()
             _check_inotify(len(self.hosts))
             self._make(base.ensure(progress))

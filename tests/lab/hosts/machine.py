@@ -9,14 +9,19 @@ from naru.lab.hosts.hosts import Hosts
 
 
 def of_the_machine() -> tuple[str, str, str]:
-    """The machine's own network and bridges' settings, without what counts or ages."""
+    """The machine's own network and bridges' settings, without what counts or ages, and without other labs' wires."""
     show = [
         ["ip", "-brief", "link"],
         ["ip", "route"],
         ["sysctl", "-a", "--pattern", "^(net.ipv4.ip_forward|kernel.hostname)"],
     ]
     outputs = [subprocess.run(argv, capture_output=True, text=True, check=True).stdout for argv in show]
-    return outputs[0], outputs[1], outputs[2]
+    links, routes, settings = (_own(output) for output in outputs)
+    return links, routes, settings
+
+
+def _own(output: str) -> str:
+    return "\n".join(line for line in output.splitlines() if not line.startswith("naru-") and " dev naru-" not in line)
 
 
 def left_of(hosts: Hosts) -> list[str]:

@@ -26,7 +26,7 @@ from naru.lab.lab import Lab
 from ..scenario import ignore
 from .machine import left_of
 
-pytestmark = [pytest.mark.hosts, pytest.mark.releases]
+pytestmark = pytest.mark.hosts
 
 # seconds that anything here may take on a busy machine
 PATIENCE = 60.0
@@ -333,6 +333,7 @@ def test_two_labs_cannot_have_the_same_network(hosts: Hosts, tmp_path: Path) -> 
     other.down()
 
 
+@pytest.mark.releases
 def test_thirty_hosts(five: Lab, tmp_path: Path) -> None:
     five.stop()  # a kernel as it comes has inotify instances for 32 hosts
     file = tmp_path / "thirty.yaml"
