@@ -5,7 +5,8 @@ import time
 from typing import Any, ClassVar, Literal
 
 from naru.actions.arguments import Id, resolve
-from naru.actions.clouds import RETRY, cloud, get, wait_for, within
+from naru.actions.clouds import POLL, RETRY, cloud, wait_for, within
+from naru.actions.looks import Server, find, looks
 from naru.actions.request import Action
 from naru.cloud.client import Cloud, CloudError, Unavailable
 from naru.errors import NaruError
@@ -75,17 +76,21 @@ def bring_off_again(context: Context, client: Cloud, server: str) -> None:
 
 
 def bring(
-    context: Context, client: Cloud, server: str, state: str, *, gone: bool = False, patience: float = math.inf
+    context: Context,
+    client: Cloud,
+    server: str,
+    state: str,
+    *,
+    gone: bool = False,
+    patience: float = math.inf,
+    found: Server | None = None,
 ) -> float:
-    """Brings the server to the state; the seconds that it took. Where no answer comes within `patience` seconds it is
-    Unavailable; a server that takes longer, of which the cloud says so, is waited for."""
-    path = f"/servers/{server}"
-
-    def look() -> Any:
+    """Brings the server, which the caller may have `found` just now, to the state; the seconds that it took. Where no
+    answer comes within `patience` seconds it is Unavailable; a server that takes longer, of which the cloud says so, is
+    waited for."""
+    if found is None:
         with within(patience):
-            return get(client, "compute", path, "server")
-
-    found = look()
+            found = find(client, server)
     if found is None:
         if gone:
             return 0.0
@@ -95,18 +100,12 @@ def bring(
         if not found.get("OS-EXT-STS:task_state"):
             try:
                 with within(patience):
-                    client("compute", "POST", f"{path}/action", {ACTIONS[state]: None})
+                    client("compute", "POST", f"/servers/{server}/action", {ACTIONS[state]: None})
             except CloudError as error:
                 if error.status == 409:
                     raise Transient(error.summary, detail=error.detail) from error
                 raise
-        now = wait_for(
-            *(context, look),
-            lambda now: now is None or (now["status"] in (state, "ERROR") and not now.get("OS-EXT-STS:task_state")),
-            f"server {server} is not {state}",
-            LIMIT,
-            LOOK,
-        )
+        now = _waited(context, client, server, state, patience)
         if now is None and not gone:
             raise NaruError(
                 f"server {server} disappeared from {client.name} meanwhile", hint="Skip the step, or roll back."
@@ -114,3 +113,26 @@ def bring(
         if now is not None and now["status"] != state:
             raise NaruError(f"server {server} came to {now['status']}, not {state}", hint="See its fault in Nova.")
     return round(time.monotonic() - begun, 1)
+
+
+def _waited(context: Context, client: Cloud, server: str, state: str, patience: float) -> Server | None:
+    """The server once it is at the state, or in error, and nothing is done to it any more; None when it is gone."""
+
+    def over(now: Server | None) -> bool:
+        return now is None or (now["status"] in (state, "ERROR") and not now.get("OS-EXT-STS:task_state"))
+
+    # nothing stops or starts in no time; and since it was told to, the cloud has just changed it
+    context.sleep(POLL[0])
+    with within(patience):
+        now = find(client, server)
+    if over(now) or now is None:
+        return now
+    together = looks(client, now["tenant_id"])
+
+    def look() -> Server | None:
+        with within(patience):
+            return together.look(client, server)
+
+    with together.waiting(now):
+        context.sleep(POLL[0])
+        return wait_for(context, look, over, f"server {server} is not {state}", LIMIT, LOOK)

@@ -8,7 +8,8 @@ killed after that, the new servers become what the old ones were, and a rollback
 from typing import Any, ClassVar
 
 from naru.actions.arguments import Id, resolve, resolve_or
-from naru.actions.clouds import RETRY, cloud, get, wait_for
+from naru.actions.clouds import RETRY, cloud, wait_for
+from naru.actions.looks import find
 from naru.actions.power import GROUP, LIMIT, LOOK, bring, bring_off_again
 from naru.actions.request import Action
 from naru.errors import NaruError
@@ -57,7 +58,7 @@ def stop(context: Context) -> dict[str, Any]:
     ran = bool(resolve_or(args["ran"], results, context, args["runs"]))
     ran = ran or bool((context.earlier or {}).get("ran"))
     found = wait_for(
-        *(context, lambda: get(client, "compute", f"/servers/{server}", "server")),
+        *(context, lambda: find(client, server)),
         lambda now: now is None or not now.get("OS-EXT-STS:task_state"),
         f"something is being done with server {server}",
         LIMIT,
@@ -69,7 +70,7 @@ def stop(context: Context) -> dict[str, Any]:
     if found["status"] not in STILL:
         ran = True
         context.save({"ran": True})
-        seconds = bring(context, client, server, "SHUTOFF")
+        seconds = bring(context, client, server, "SHUTOFF", found=found)
     return {"server": server, "ran": ran, "seconds": seconds}
 
 

@@ -146,7 +146,8 @@ def test_a_server_that_takes_its_time_is_waited_for(service: Service, monkeypatc
 
     def look(request: object) -> None:
         answer: Callable[..., None] = request.answer  # type: ignore[attr-defined]
-        answer(200, {"server": {"id": "s1", "status": next(looks, "SHUTOFF")}})
+        known = {"id": "s1", "tenant_id": "p", "updated": "2026-01-01T00:00:00Z"}
+        answer(200, {"server": known | {"status": next(looks, "SHUTOFF")}})
 
     service.deeds["GET", SERVER] = [look] * 20
     args = {"cloud": "c", "service": "compute", "server": "s1", "to": "ACTIVE", "back": "SHUTOFF"}
