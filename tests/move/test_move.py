@@ -21,7 +21,11 @@ from .scenario import PROJECTS, Move, all_told, backups_as_they_were, same, snap
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(2400)]
 
 
+@pytest.mark.parametrize(
+    "times", [1, pytest.param(5, marks=pytest.mark.releases)], ids=["killed 10 times", "killed 50 times"]
+)
 def test_there_and_back(
+    times: int,
     pair: Lab,
     move: Move,
     clouds: dict[str, Rest],
@@ -32,13 +36,13 @@ def test_there_and_back(
     move.plan()
     assert same(before["old"], snapshot(clouds["old"])) == {}
     assert leftovers(clouds["new"], before["new"]) == {}
-    state = move.phase("prepare", kills=2)
+    state = move.phase("prepare", kills=2 * times)
     assert state["state"] == "held" and not state["failed"]
     assert same(before["old"], snapshot(clouds["old"])) == {}
     assert move.unexplained() == []
     mine = {identity for identity, item in before["old"]["project"].items() if item["name"] in PROJECTS}
     volumes = [item for item in before["old"]["volume"].values() if item["os-vol-tenant-attr:tenant_id"] in mine]
-    carried = move.ahead(kills=2)
+    carried = move.ahead(kills=2 * times)
     assert {row["volume"] for row in carried} <= {item["id"] for item in volumes}
     for item in volumes:  # as users would meanwhile
         if item["id"] in {row["volume"] for row in carried}:
@@ -48,7 +52,7 @@ def test_there_and_back(
     for item in volumes:
         if item["id"] in again and content.backend(item) == "ceph":
             assert not again[item["id"]]["whole"] and again[item["id"]]["compared"] < 16 << 20, again[item["id"]]
-    state = move.phase("cutover", kills=3)
+    state = move.phase("cutover", kills=3 * times)
     assert state["state"] == "held" and not state["failed"]
     assert move.unexplained() == []
     after = snapshot(clouds["new"])
@@ -73,7 +77,7 @@ def test_there_and_back(
         for file in move.work.rglob("*"):
             assert not file.is_file() or row["password"].encode() not in file.read_bytes(), file
 
-    state = move.phase("rollback", kills=3)
+    state = move.phase("rollback", kills=3 * times)
     assert state["state"] == "done" and not state["failed"]
     assert leftovers(clouds["new"], before["new"]) == {}
     assert same(before["old"], snapshot(clouds["old"])) == {}
