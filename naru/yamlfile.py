@@ -1,5 +1,6 @@
 """YAML as people write it: a key that is twice in a mapping is an error, because the first one would be ignored."""
 
+import functools
 from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,9 @@ def text_of(file: Path) -> str:
     try:
         return file.read_text()
     except OSError as error:
-        raise InputError(f"{file}: {error.strerror}") from error
+        raise InputError(f"{file} cannot be read", detail=str(error.strerror)) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{file}: not a text") from error
+        raise InputError(f"{file} cannot be read", detail="It is not text in UTF-8.") from error
 
 
 def values(text: str, file: Path, read: Callable[[str], Any] = parse) -> Any:
@@ -54,12 +55,12 @@ def values(text: str, file: Path, read: Callable[[str], Any] = parse) -> Any:
     try:
         return read(text)
     except yaml.YAMLError as error:
-        raise InputError(f"{file}: {where(error)}") from error
+        raise InputError(f"{file} is not YAML", detail=where(error), hint="Correct that line.") from error
 
 
-def load(file: Path) -> Any:
-    """The values in the file. Raises InputError that names file and line."""
-    return values(text_of(file), file)
+def load(file: Path, *, times: bool = True) -> Any:
+    """The values in the file; without `times`, those are texts. Raises InputError that names file and line."""
+    return values(text_of(file), file, functools.partial(parse, times=times))
 
 
 def where(error: yaml.YAMLError) -> str:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
-import yaml
 from keystoneauth1 import exceptions
 from keystoneauth1 import session as keystone_session
 
@@ -84,12 +83,7 @@ def _searched(files: list[str] | None) -> str:
 
 
 def _check(file: Path, name: str) -> None:
-    try:
-        said = yamlfile.parse(file.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read", detail=str(error), hint=HINT) from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} is not YAML", detail=yamlfile.where(error), hint="Correct that line.") from error
+    said = yamlfile.load(file)
     if not isinstance(said, dict) or not isinstance(said.get("clouds"), dict):
         raise InputError(
             f"{file}: `clouds` is not a mapping of names to clouds", hint="clouds: {NAME: {auth: {auth_url: ...}}}"

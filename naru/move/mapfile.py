@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-import yaml
 
 from naru import yamlfile
 from naru.errors import InputError, NaruError
@@ -136,15 +135,12 @@ def _check(facts: Facts, written: Map) -> None:
 
 def load(file: Path) -> Map:
     """Reads a map. Raises InputError that names the file, the field and what is wrong with it."""
-    try:
-        raw = yamlfile.parse(file.read_text())
-    except FileNotFoundError as error:
+    if not file.exists():
         raise InputError(
             f"there is no map {file}",
             hint=f"Write one with: naru move map --from CLOUD --to CLOUD --project NAME --suggest --map {file}",
-        ) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{file} cannot be read", detail=str(error)) from error
+        )
+    raw = yamlfile.load(file)
     if not isinstance(raw, dict) or type(raw.get("naru_map")) is not int or raw["naru_map"] < 1:
         raise InputError(f"{file} is not a map", hint=f"Its first line is `naru_map: {FORMAT}`.")
     if raw["naru_map"] > FORMAT:

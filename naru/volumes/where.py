@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pydantic
-import yaml
 
 from naru import yamlfile
 from naru.errors import InputError
@@ -41,10 +40,7 @@ class Backends(pydantic.BaseModel):
 
 def load(file: Path) -> Backends:
     """Reads such a description. Raises InputError that names the file and every wrong field."""
-    try:
-        content = yamlfile.parse(file.read_text())
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read", detail=str(error)) from error
+    content = yamlfile.load(file)
     if not isinstance(content, dict):
         hint = "naru_backends: 1, and backends: {NAME: {kind: rbd, pool: POOL}}"
         raise InputError(f"{file} does not describe backends", hint=hint)

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
-import yaml
 
 from naru import yamlfile
 from naru.errors import InputError
@@ -110,14 +109,9 @@ def load(directory: Path, moments: Moments) -> list[Hook]:
     """The hooks of a work directory, in their order; none without the file. Raises InputError that names the file,
     every field that is wrong, and what to write there."""
     file = directory / FILE
-    try:
-        raw = yamlfile.parse(file.read_text())
-    except FileNotFoundError:
+    if not file.exists():
         return []
-    except yaml.YAMLError as error:
-        raise InputError(f"{file} is not YAML", detail=yamlfile.where(error), hint="Correct that line.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} cannot be read", detail=str(error)) from error
+    raw = yamlfile.load(file)
     if not isinstance(raw, dict) or type(raw.get("naru_hooks")) is not int or raw["naru_hooks"] < 1:
         raise InputError(f"{file} holds no hooks", hint=f"Its first line is `naru_hooks: {FORMAT}`.")
     if raw["naru_hooks"] > FORMAT:

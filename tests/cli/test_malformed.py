@@ -115,7 +115,7 @@ CLOUDS = {
 MAPS = {
     "missing": Case(MAP, ("there is no map map.yaml", "--suggest"), gone("map.yaml")),
     "unreadable": Case(MAP, ("map.yaml cannot be read",), instead("map.yaml")),
-    "not YAML": Case(MAP, ("map.yaml cannot be read", "line 1"), put("map.yaml", "naru_map: [")),
+    "not YAML": Case(MAP, ("map.yaml is not YAML", "line 1"), put("map.yaml", "naru_map: [")),
     "empty": Case(MAP, ("map.yaml is not a map", "naru_map: 1"), put("map.yaml", "")),
     "binary": Case(MAP, ("map.yaml cannot be read",), put("map.yaml", b"\x00\xff\xfe")),
     "newer": Case(MAP, ("map.yaml was written for a newer Naru",), put("map.yaml", "naru_map: 2")),
@@ -140,7 +140,7 @@ MAPS = {
 }
 BACKENDS = {
     "missing": Case(STORAGE, ("b.yaml cannot be read", "No such file")),
-    "not YAML": Case(STORAGE, ("b.yaml cannot be read", "line 1"), put("b.yaml", "backends: [")),
+    "not YAML": Case(STORAGE, ("b.yaml is not YAML", "line 1"), put("b.yaml", "backends: [")),
     "empty": Case(STORAGE, ("b.yaml does not describe backends", "naru_backends: 1"), put("b.yaml", "")),
     "kind": Case(STORAGE, ("backends.a", "floppy", "'rbd', 'file'"), put("b.yaml", "backends: {a: {kind: floppy}}")),
     "no pool": Case(STORAGE, ("backends.a.rbd.pool: is missing",), put("b.yaml", "backends: {a: {kind: rbd}}")),

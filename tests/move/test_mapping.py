@@ -228,7 +228,7 @@ def test_a_map_that_does_not_fit_is_refused_line_by_line(written: dict[str, Any]
         ("naru_map: 2", "newer Naru"),
         ("naru_map: 1\nflavours: {}", "flavours: there is no such section; it has: domains"),
         ("naru_map: 1\nflavors: {small: 7}", "flavors.small: give a name or an id"),
-        ("naru_map: 1\nflavors: [", "cannot be read"),
+        ("naru_map: 1\nflavors: [", "is not YAML"),
         ("\xff", "cannot be read"),
     ],
 )

@@ -112,7 +112,7 @@ def test_a_field_that_is_wrong_is_named(tmp_path: Path, change: dict[str, Any], 
         ("naru_schedule: 1", "waves: is missing"),
         ("naru_schedule: 1\nwaves: []", "waves: is empty; give at least one"),
         ("naru_schedule: 1\nnights: []\nwaves: []", "nights: there is no such field; there are: naru_schedule, waves"),
-        ("naru_schedule: [", "cannot be read"),
+        ("naru_schedule: [", "is not YAML"),
     ],
 )
 def test_a_file_that_is_no_schedule_is_one_clear_error(tmp_path: Path, content: str, expected: str) -> None:

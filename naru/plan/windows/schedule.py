@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import pydantic
-import yaml
 
 from naru import yamlfile
 from naru.errors import InputError
@@ -124,14 +123,9 @@ def form(words: Vocabulary) -> type[Schedule]:
 
 def load(words: Vocabulary, file: Path) -> Schedule:
     """Reads a schedule. Raises InputError that names the file, every wrong field and what to write there."""
-    try:
-        raw = yamlfile.parse(file.read_text(), times=False)
-    except FileNotFoundError as error:
-        raise InputError(
-            f"there is no schedule {file}", hint=f"Write one with: {words.listing} --suggest FILE"
-        ) from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{file} cannot be read", detail=str(error)) from error
+    if not file.exists():
+        raise InputError(f"there is no schedule {file}", hint=f"Write one with: {words.listing} --suggest FILE")
+    raw = yamlfile.load(file, times=False)
     if not isinstance(raw, dict) or type(raw.get("naru_schedule")) is not int:
         raise InputError(f"{file} is not a schedule", hint=f"Its first line is `naru_schedule: {FORMAT}`.")
     if raw["naru_schedule"] > FORMAT:
