@@ -13,6 +13,7 @@ from typing import Any
 Deed = Callable[["Handler"], None]
 VERSIONS = {
     "/compute/v2.1": {"id": "v2.1", "version": "2.96", "min_version": "2.1"},
+    "/network/v2.0": {"id": "v2.0"},
     "/volume/v3": {"id": "v3.0", "version": "3.71", "min_version": "3.0"},
 }
 
@@ -100,6 +101,7 @@ def token(server: Service) -> dict[str, Any]:
             ("identity", f"{server.url}/identity/v3"),
             ("compute", f"{server.url}/compute/v2.1"),
             ("block-storage", f"{server.url}/volume/v3"),
+            ("network", f"{server.url}/network/v2.0"),
         )
     ]
     user = {"id": "u", "name": "admin", "domain": {"id": "default", "name": "Default"}}

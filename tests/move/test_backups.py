@@ -28,8 +28,8 @@ from naru.plan.context import Context
 from naru.plan.errors import PlanError, Transient
 from tests.cloud.service import Handler, clouds_yaml, reset, serving, usual
 
-from .test_mapping import Given
-from .test_snapshots import before, disk, drafted
+from .test_mapping import NEWEST, Given
+from .test_snapshots import before, disk, drafted, taken
 from .test_snapshots import steps as planned
 
 pytestmark = pytest.mark.unit
@@ -102,6 +102,35 @@ def test_what_stays_and_why(tmp_path: Path, said: str, backups: list[dict[str, A
     (told,) = [one for one in draft.plan.findings if one.about == "k"]
     assert told.severity == "warning" and told.hint
     assert "backup/k" not in planned(draft)
+
+
+def in_file(**more: Any) -> dict[str, Any]:
+    return disk("a", **{"os-vol-host-attr:host": "old@nfs#nfs"}, **more)
+
+
+@pytest.mark.parametrize(
+    ("told", "more"),
+    [
+        (True, {}),
+        (False, {"newest": "3.64"}),
+        (False, {"volumes": [disk("a")]}),
+        (False, {"snapshots": []}),
+        (False, {"pools": [{"name": "new@rbd#pool", "capabilities": {}}]}),
+    ],
+    ids=["a qcow2 file", "a Cinder that keeps formats", "on Ceph", "without snapshots", "to Ceph"],
+)
+def test_one_that_an_older_cinder_cannot_make_is_told(tmp_path: Path, told: bool, more: dict[str, Any]) -> None:
+    versions = {**NEWEST["versions"], "block-storage": more.get("newest", "3.59")}
+    given = {
+        "volumes": [in_file()],
+        "snapshots": [taken("s", "a")],
+        "pools": [{"name": "new@nfs#nfs", "capabilities": {}}],
+        "there": {"cloud": [{"name": "new", **NEWEST, "versions": versions}]},
+    }
+    given |= {name: value for name, value in more.items() if name in given}
+    draft = made(tmp_path, [kept("k")], **given)
+    assert ("may hold a qcow2 file" in left(draft).get("k", "")) is told
+    assert ("backup/k" in planned(draft)) is not told
 
 
 def rules(draft: Draft, identity: str) -> dict[str, tuple[Any, Any]]:

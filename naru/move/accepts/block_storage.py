@@ -19,6 +19,10 @@ DESCRIPTION = TextRule(255, printable)
 BACKUP_FIELDS = {"metadata": "3.43", "availability_zone": "3.51"}
 """The first microversion that has a field of a request for a backup, where not all that Naru speaks have it."""
 
+KEEPS_FORMAT = "3.64"
+"""A Cinder that goes up to this microversion (Wallaby) keeps the format of a volume in a file; one before looks into
+the file, and refuses a raw volume whose bytes are a qcow2 file (`cinder/volume/drivers/nfs.py`)."""
+
 
 def checks(side: Side) -> bool:
     """Whether the cloud's Cinder checks by these rules."""

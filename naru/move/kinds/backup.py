@@ -18,6 +18,8 @@ from naru.move.kinds.zones import zone
 from naru.move.mapping import Match, Need, Section, Use
 from naru.move.marks import mark, marked
 from naru.move.steps.backup import Backup, BackupCopy, Volumes
+from naru.volumes.files.cinder import FileDriver
+from naru.volumes.where import HOST, Backends, described
 
 DEFAULT = "default"
 """The container that the new cloud puts backups into by itself."""
@@ -113,6 +115,18 @@ NOT_IN_ZONE = message(
     en="no cinder-backup of {cloud} is in {zone}",
     ko="{cloud} 클라우드의 그 가용 영역({zone})에는 cinder-backup이 없습니다",
 )
+LOOKS_INTO_FILES = message(
+    "move.backup.looks_into_files",
+    en="its volume had snapshots in a file, so it may hold a qcow2 file, and the Cinder of {cloud} makes no backup of a"
+    " volume in a file with that content ({pool})",
+    ko="볼륨이 스냅샷과 함께 파일로 저장되어 백업에 qcow2 파일이 들어 있을 수 있습니다. {cloud} 클라우드의 Cinder는"
+    " 파일에 저장된 볼륨({pool})의 내용이 그러하면 백업을 만들지 못합니다",
+)
+ELSEWHERE = message(
+    "move.backup.elsewhere",
+    en="Map its volume type to one that is not in files, or restore it on the old cloud and keep what it holds.",
+    ko="볼륨 유형을 파일에 저장하지 않는 유형에 연결하거나, 기존 클라우드에서 복원하여 내용을 보관하십시오.",
+)
 WITH_CONTENT = message(
     "move.title.backup",
     en="{thing} of {size} GiB, with its content",
@@ -160,6 +174,8 @@ def backups(draft: Draft) -> None:
             draft.leave(row, volume.ENCRYPTED(), hint=RESTORE_INSIDE())
         elif obstacle:
             draft.leave(row, obstacle, hint=START_ONE())
+        elif of and (pool := _guessing(draft, of)):
+            draft.leave(row, LOOKS_INTO_FILES(cloud=draft.new, pool=pool), hint=ELSEWHERE())
         else:
             before[identity] = _backup(draft, row, of, before.get(identity, ""))
     _room(draft)
@@ -171,6 +187,22 @@ def _obstacle(draft: Draft) -> Text:
         if not _zones(side):
             return NO_SERVICE(cloud=side.cloud)
     return ""
+
+
+def _guessing(draft: Draft, of: Row) -> str:
+    """The pool of the new cloud where a backup of the volume's newest file could not be made anew; "" when there is
+    none. Cinder's driver for NFS backs up a volume that has snapshots as its newest file, a qcow2 file."""
+    if not draft.storages or draft.facts.new.supports(volume.SERVICE, block_storage.KEEPS_FORMAT):
+        return ""
+    old, new = draft.storages
+    snapshots = draft.facts.old.all("snapshot").values()
+    if not _in_file(str(of.body.get(HOST)), old) or not any(one.body.get("volume_id") == of.id for one in snapshots):
+        return ""
+    return next((pool for pool in volume.pools(draft, of) if _in_file(pool, new)), "")
+
+
+def _in_file(host: str, backends: Backends) -> bool:
+    return isinstance(described(host, backends), FileDriver)
 
 
 def _zones(side: Side) -> set[str]:

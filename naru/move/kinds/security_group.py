@@ -235,7 +235,8 @@ def default_group_delete(context: Context) -> None:
 
 
 def _default(client: Cloud, project: str) -> list[str]:
-    listed = client.items("network", f"/security-groups?project_id={project}", "security_groups")
+    # older Neutrons make it for who is asked for as tenant_id; asked by project_id they make that of who asks
+    listed = client.items("network", f"/security-groups?tenant_id={project}", "security_groups")
     return [group["id"] for group in listed if group["name"] == "default"]
 
 

@@ -10,7 +10,7 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, kept, thing
 from naru.move.facts import Side, disks
 from naru.move.kind import Kind, Mapped
-from naru.move.kinds import server, texts, volume, volume_type
+from naru.move.kinds import server, texts, volume
 from naru.move.kinds.volume_group import NOT_MOVED as GROUPS_NOT_MOVED
 from naru.move.marks import MARK, mark, marked_in_metadata
 from naru.move.steps.snapshot_content import Snapshot, SnapshotCopy
@@ -129,7 +129,6 @@ class _Reach:
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._storages = draft.storages
-        self._pools = list(draft.facts.new.all("volume pool").values())
 
     def obstacle(self, row: Row) -> Text:
         """Why the volume's snapshots cannot be carried; "" when they can."""
@@ -138,22 +137,11 @@ class _Reach:
         old, new = self._storages
         if not _keeps_history(str(row.body.get(HOST)), old):
             return NOT_ON_CEPH()
-        pools = self._choice(row)
+        pools = volume.pools(self._draft, row)
         other = next((name for name in pools if not _keeps_history(name, new)), "")
         if other:
             return OTHER_POOL(pool=other)
         return "" if pools else UNKNOWN_POOL()
-
-    def _choice(self, row: Row) -> list[str]:
-        """The pools that volumes of the new volume's type may come to; without a type, any."""
-        kind, _ = volume.type_name(self._draft, row)
-        types = self._draft.facts.new.named(volume_type.KIND.name, kind) if kind else []
-        wanted = next(((one.body.get("extra_specs") or {}).get("volume_backend_name") for one in types), None)
-        return [
-            pool.name
-            for pool in self._pools
-            if wanted is None or (pool.body.get("capabilities") or {}).get("volume_backend_name") == wanted
-        ]
 
 
 def _keeps_history(host: str, backends: Backends) -> bool:

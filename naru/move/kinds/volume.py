@@ -194,6 +194,18 @@ def type_name(draft: Draft, row: Row) -> tuple[str | None, list[FieldChange]]:
 # -- rules
 
 
+def pools(draft: Draft, row: Row) -> list[str]:
+    """The pools of the new cloud that volumes of the new volume's type may come to; without a type, any."""
+    kind, _ = type_name(draft, row)
+    types = draft.facts.new.named(volume_type.KIND.name, kind) if kind else []
+    wanted = next(((one.body.get("extra_specs") or {}).get("volume_backend_name") for one in types), None)
+    return [
+        pool.name
+        for pool in draft.facts.new.all("volume pool").values()
+        if wanted is None or (pool.body.get("capabilities") or {}).get("volume_backend_name") == wanted
+    ]
+
+
 def volumes(draft: Draft) -> None:
     """Volumes in use or available. Others are waited for, or left where they can never be moved."""
     for row in draft.facts.owned(KIND.name):
