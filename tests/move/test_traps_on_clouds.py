@@ -103,6 +103,7 @@ def test_a_project_of_traps(site: traps.Site, clouds: dict[str, Rest], tmp_path:
         assert move.unexplained() == []
         after = snapshot(clouds["new"])
         servers.check(site, before["old"], after)
+        network.check(site, after)
         wrong = project(before["old"], after, site.project)
         explained = [area.explained for area in AREAS]
         all_told([found for found in wrong if not told(found) and not any(why(found) for why in explained)])

@@ -8,6 +8,7 @@ from openstack.connection import Connection
 
 from ...lab.scenario import IMAGE, Rest, flavor, wait
 from ..oracle import Mismatch
+from ..oracle.read import Cloud as Read
 from . import PROJECT, Site
 
 MAP: Mapping[str, Any] = {"addresses": {"elsewhere": "new"}}
@@ -136,6 +137,9 @@ def make(site: Site) -> None:
     ]
     _make(old, "floatingip", floating_network_id=ids["elsewhere"], port_id=cards[1], **own)
     _server(member(site), cards)
+    # Neutron gives it to each network that is made after it
+    own_policy = _policy(old, "house", is_default=True, **own)
+    assert old("network", "GET", f"/v2.0/qos/policies/{own_policy}")["policy"]["is_default"]
     old("network", "PUT", f"/v2.0/quotas/{site.project}", {"quota": {"port": 1, "network": 2, "router": 0}})
 
 
@@ -145,8 +149,9 @@ def _alone(rest: Rest, network: str) -> None:
         rest("network", "DELETE", f"/v2.0/rbac-policies/{policy['id']}")
 
 
-def _policy(rest: Rest, name: str) -> str:
-    found = rest("network", "POST", "/v2.0/qos/policies", {"policy": {"name": name, "shared": True}})["policy"]
+def _policy(rest: Rest, name: str, **more: Any) -> str:
+    fields = {"name": name, **(more or {"shared": True})}
+    found = rest("network", "POST", "/v2.0/qos/policies", {"policy": fields})["policy"]
     limit = {"bandwidth_limit_rule": {"max_kbps": 10000}}
     rest("network", "POST", f"/v2.0/qos/policies/{found['id']}/bandwidth_limit_rules", limit)
     return str(found["id"])
@@ -185,7 +190,7 @@ def remove(site: Site) -> None:
             ("networks", ("elsewhere", "six", "bare", "owned", "provider", "partners", "teller")),
             ("subnetpools", ("pool", "gone-pool", "other-pool")),
             ("address-scopes", ("gone-scope",)),
-            ("qos/policies", ("gold", "gone-gold")),
+            ("qos/policies", ("gold", "gone-gold", "house")),
         ):
             key = path.rpartition("/")[2].replace("-", "_")
             for item in rest("network", "GET", f"/v2.0/{path}")[key]:
@@ -217,6 +222,16 @@ def _clear(rest: Rest, project: str) -> None:
         "network", "PUT", f"/v2.0/quotas/{project}", {"quota": {"port": -1}}
     )  # a project without one has none to delete
     rest("network", "DELETE", f"/v2.0/quotas/{project}")
+
+
+def check(site: Site, after: Read) -> None:
+    """The project's default policy has arrived as such, and no network has it that did not have it before."""
+    (project,) = [identity for identity, item in after["project"].items() if item["name"] == PROJECT]
+    of_it = {item["name"]: item for item in site.new("network", "GET", "/v2.0/qos/policies")["policies"]}
+    assert of_it["house"]["is_default"] and of_it["house"]["project_id"] == project
+    assert [rule["max_kbps"] for rule in of_it["house"]["rules"]] == [10000]
+    networks = [item for item in after["network"].values() if item["project_id"] == project]
+    assert len(networks) >= 7 and {item["qos_policy_id"] for item in networks} == {None}
 
 
 def explained(found: Mismatch) -> str:
