@@ -9,7 +9,7 @@ from naru.lab import ceph, guests, health, services
 from naru.lab.api import Api
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
-from naru.lab.ports import is_open
+from naru.lab.ports import At, is_open
 from naru.lab.process import memory
 from naru.lab.services import nova
 
@@ -37,40 +37,38 @@ def rows(lab: Lab) -> list[Row]:
 
 def _cloud_rows(cloud: Cloud) -> list[Row]:
     tree = cloud.processes.tree()
-    expected: list[tuple[str, int | None]] = [
-        (name, cloud.ports[name]) for name in ("mariadb", "rabbitmq", "memcached", "ceph-mon")
-    ]
-    expected += [(name, None) for name in ceph.PROCESSES if name != "ceph-mon"]
+    expected: list[tuple[str, At | None]] = [(name, cloud.at(name)) for name in ("mariadb", "rabbitmq", "memcached")]
+    expected += [(name, cloud.at(name) if name == "ceph-mon" else None) for name in ceph.PROCESSES]
     for service in cloud.services:
-        expected += [(command.name, command.port) for command in services.module(service).programs(cloud)]
+        expected += [(command.name, command.at) for command in services.module(service).programs(cloud)]
     expected += [(command.name, None) for command in nova.computes(cloud)]
     expected += [(name, None) for name in guests.names(cloud)]
     for host, machines in guests.machines(cloud).items():
         tree.setdefault(host, []).extend(machines)
     silent = _silent(cloud)
     found = []
-    for name, port in expected:
+    for name, at in expected:
         live = cloud.processes.find(name)
         found.append(
             Row(
                 cloud=cloud.name,
                 release=cloud.release.name,
                 service=name,
-                port=port,
+                port=at.port if at else None,
                 pid=live.pid if live else None,
                 memory=sum(memory(process.pid) for process in tree.get(name, [])),
-                healthy=live is not None and _serves(name, port) and name not in silent,
+                healthy=live is not None and _serves(name, at) and name not in silent,
             )
         )
     return found
 
 
-def _serves(name: str, port: int | None) -> bool:
-    if port is None:
+def _serves(name: str, at: At | None) -> bool:
+    if at is None:
         return True
     if name.endswith("-api"):
-        return health.answers(f"http://127.0.0.1:{port}/", timeout=5)
-    return is_open(port)
+        return health.answers(f"http://{at}/", timeout=5)
+    return is_open(at)
 
 
 def _silent(cloud: Cloud) -> set[str]:
@@ -80,4 +78,4 @@ def _silent(cloud: Cloud) -> set[str]:
         names = [*health.missing(cloud, api, since=0.0), *health.silent(cloud, api, since=time.time() - HEARTBEAT)]
     except (NaruError, OSError):
         return set()
-    return {health.process(name, cloud) for name in names}
+    return {cloud.process(name) for name in names}
