@@ -20,10 +20,12 @@ MAX_CLOUDS = 4
 MAX_GUEST_HOSTS = 8
 DEFAULT_CLOUDS = ("old=pike",)
 DEFAULT_NAME = "default"
+DEFAULT_HOSTED = "cloud"
 
 
 class CloudSpec(pydantic.BaseModel):
-    """One cloud: its release by name, its services, how many fake compute hosts and how many real guest hosts."""
+    """One cloud: its release by name, its services, how many fake compute hosts and how many real guest hosts. One on
+    the lab's own hosts has no `port_base`: they have the standard ports."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
@@ -32,7 +34,7 @@ class CloudSpec(pydantic.BaseModel):
     services: tuple[str, ...]
     computes: int = 1
     guests: int = 0
-    port_base: int
+    port_base: int | None
     index: int
 
     @property
@@ -107,9 +109,7 @@ def build(
         raise InputError(f"--guests {guests}: give a number from 0 to {MAX_GUEST_HOSTS}")
     specs: list[CloudSpec] = []
     for index, text in enumerate(chosen):
-        name, _, release_name = text.partition("=")
-        if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", name) or not release_name:
-            raise InputError(f"--cloud {text!r}: give NAME=RELEASE, the name of a-z and 0-9, as in old=pike")
+        name, release_name = _named(text)
         if name in {spec.name for spec in specs}:
             raise InputError(f"--cloud {name} is given twice")
         specs.append(
@@ -130,9 +130,31 @@ def build(
     return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=tuple(specs))
 
 
-def build_hosts(name: str) -> LabSpec:
-    """A lab of hosts alone, by the layout of that name or in that file. Raises InputError."""
-    return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=(), hosts=layout.load(name))
+def build_hosts(name: str, clouds: list[str] | None = None) -> LabSpec:
+    """A lab of hosts by the layout of that name or in that file, with a cloud on them when the layout has roles for
+    one; `clouds` is NAME=RELEASE of it. Raises InputError."""
+    found = layout.load(name)
+    roles = layout.by_role(found)
+    if clouds and not roles:
+        raise InputError(f"--cloud: the layout {name} has no cloud: none of its hosts has a role")
+    if clouds and len(clouds) > 1:
+        raise InputError(f"--cloud is given {len(clouds)} times: hosts have one cloud")
+    specs: tuple[CloudSpec, ...] = ()
+    if roles:
+        cloud, release_name = _named((clouds or [f"{DEFAULT_HOSTED}={release.names()[-1]}"])[0])
+        served = _services(cloud, release.load(release_name), ())
+        computes = len(roles["compute"])
+        specs = (
+            CloudSpec(name=cloud, release=release_name, services=served, computes=computes, port_base=None, index=0),
+        )
+    return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=specs, hosts=found)
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, _, release_name = text.partition("=")
+    if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", name) or not release_name:
+        raise InputError(f"--cloud {text!r}: give NAME=RELEASE, the name of a-z and 0-9, as in old=pike")
+    return name, release_name
 
 
 def _check_names(wanted: Sequence[str], clouds: list[str]) -> None:

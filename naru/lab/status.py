@@ -8,6 +8,9 @@ from naru.errors import NaruError
 from naru.lab import ceph, guests, health, services
 from naru.lab.api import Api
 from naru.lab.cloud import Cloud
+from naru.lab.hosted import programs
+from naru.lab.hosted.cloud import HostedCloud
+from naru.lab.hosts.hosts import Hosts
 from naru.lab.lab import Lab
 from naru.lab.ports import At, is_open
 from naru.lab.process import memory
@@ -32,10 +35,12 @@ class Row:
 def rows(lab: Lab) -> list[Row]:
     """Every process that should run, in the order of starting, clouds asked at once."""
     with ThreadPoolExecutor() as pool:
-        return [row for found in pool.map(_cloud_rows, lab.clouds()) for row in found]
+        return [row for found in pool.map(lambda cloud: _cloud_rows(lab, cloud), lab.clouds()) for row in found]
 
 
-def _cloud_rows(cloud: Cloud) -> list[Row]:
+def _cloud_rows(lab: Lab, cloud: Cloud) -> list[Row]:
+    if isinstance(cloud, HostedCloud):
+        return _hosted_rows(cloud, lab.hosts())
     tree = cloud.processes.tree()
     expected: list[tuple[str, At | None]] = [(name, cloud.at(name)) for name in ("mariadb", "rabbitmq", "memcached")]
     expected += [(name, cloud.at(name) if name == "ceph-mon" else None) for name in ceph.PROCESSES]
@@ -61,6 +66,27 @@ def _cloud_rows(cloud: Cloud) -> list[Row]:
             )
         )
     return found
+
+
+def _hosted_rows(cloud: HostedCloud, hosts: Hosts) -> list[Row]:
+    """A row for each unit, as UNIT@HOST; pids as the machine numbers them."""
+    silent = _silent(cloud) if hosts.holder() else set()
+    rows = []
+    for host in cloud.all_hosts:
+        for unit in programs.units(cloud.on(host), host, hosts.base_of_disks()):
+            name, at = f"{unit.command.name}@{host.name}", unit.command.at
+            pids = hosts.pids(host, f"system.slice/{unit.name}")
+            row = Row(
+                cloud=cloud.name,
+                release=cloud.release.name,
+                service=name,
+                port=at.port if at else None,
+                pid=min(pids, default=None),
+                memory=sum(map(memory, pids)),
+                healthy=bool(pids) and _serves(unit.command.name, at) and name not in silent,
+            )
+            rows.append(row)
+    return rows
 
 
 def _serves(name: str, at: At | None) -> bool:
