@@ -18,6 +18,7 @@ PACKAGES = (
     "keepalived",
     "mariadb-server",
     "memcached",
+    "netbase",
     "python3",
     "qemu-utils",
     "rabbitmq-server",

@@ -105,7 +105,7 @@ class _Making:
                 job.result()
         self.tell("registering users and the catalogue")
         self._start(self.controller, ["keystone-api"])
-        self._open(At(self.seen.here, cloud.ports["keystone"]), "keystone-api")
+        self._until(lambda: health.answers(cloud.url("keystone", "/v3")), "Keystone", cloud.url("keystone"))
         bootstrap.identity(cloud)
         self.tell("starting the services for the first time")
         names = [unit.command.name for unit in programs.units(self.seen, self.controller, self.hosts.base_of_disks())]
@@ -145,7 +145,8 @@ class _Making:
         names = [name for service in cloud.services for name in services.module(service).DATABASES]
         mariadb.create_databases(cloud.at("mariadb"), cloud.secret, names)
         queue = cloud.roles["queue"][0]
-        self._open(At(address(queue), cloud.ports["rabbitmq"]), "RabbitMQ")
+        at = At(address(queue), cloud.ports["rabbitmq"])
+        self._until(lambda: is_open(at), "RabbitMQ", str(at))
 
     def _migrate(self, service: str) -> None:
         for argv in services.module(service).migrate(self.seen):
@@ -162,11 +163,11 @@ class _Making:
     def _stop(self, host: Host, names: list[str]) -> None:
         run(self.hosts, host.name, f"systemctl stop {' '.join(names)}", "systemctl", self._log(host))
 
-    def _open(self, at: At, what: str) -> None:
+    def _until(self, ready: Callable[[], bool], what: str, where: str) -> None:
         deadline = time.monotonic() + OPEN_SECONDS
-        while not is_open(at):
+        while not ready():
             if time.monotonic() > deadline:
-                raise NaruError(f"{self.cloud.name}: {what} does not open {at} in {OPEN_SECONDS:.0f} s")
+                raise NaruError(f"{self.cloud.name}: {what} does not answer at {where} in {OPEN_SECONDS:.0f} s")
             time.sleep(0.2)
 
     def _log(self, of: Host | str) -> Path:

@@ -10,6 +10,9 @@ from naru.lab.hosts.hosts import Hosts
 from naru.lab.running import DIRECTORIES, READY, Progress
 from naru.lab.services import nova
 
+# until all is healthy after the last host's boot, on a machine with other things to do
+SECONDS = 420.0
+
 
 def up(cloud: HostedCloud, hosts: Hosts, progress: Progress) -> None:
     """Brings the hosts up with the cloud on them and waits until it is healthy. What is on disks that were made before
@@ -29,7 +32,7 @@ def up(cloud: HostedCloud, hosts: Hosts, progress: Progress) -> None:
     else:
         hosts.up(tell, furnish=lambda: disks.elect(cloud, hosts))
     tell("waiting for the services' heartbeats")
-    health.wait(cloud, since)
+    health.wait(cloud, since, SECONDS)
     _discover(cloud, hosts)
     tell("healthy")
 
