@@ -82,6 +82,9 @@ naru lab up --name site --hosts cloud3 --cloud old=pike
         )
         parser.add_argument("--port-base", type=int, metavar="PORT", help=f"first TCP port ({DEFAULT_BASE})")
         parser.add_argument(
+            "--notifications", action="store_true", default=None, help="services send notifications to the message bus"
+        )
+        parser.add_argument(
             "--hosts",
             nargs="?",
             const=layout.DEFAULT,
@@ -94,18 +97,20 @@ naru lab up --name site --hosts cloud3 --cloud old=pike
     def take_action(self, arguments: argparse.Namespace) -> None:
         lab = find_lab(arguments)
         further = (arguments.services, arguments.computes, arguments.guests, arguments.port_base)
-        options = (arguments.cloud, *further)
+        options = (arguments.cloud, arguments.notifications, *further)
         wanted = None
         if arguments.hosts is not None:
             if any(option is not None for option in further):
                 raise InputError(
-                    "--hosts: of the options for clouds only --cloud goes with it; the layout says the rest"
+                    "--hosts: of the options for clouds only --cloud and --notifications go with it",
+                    hint="The layout says the rest: docs/reference/layout.md",
                 )
-            wanted = spec.build_hosts(arguments.hosts, arguments.cloud)
+            wanted = spec.build_hosts(arguments.hosts, arguments.cloud, bool(arguments.notifications))
         elif any(option is not None for option in options) or not lab.exists():
             computes = 2 if arguments.computes is None else arguments.computes
             base = DEFAULT_BASE if arguments.port_base is None else arguments.port_base
-            wanted = spec.build(arguments.cloud, arguments.services, computes, base, arguments.guests or 0)
+            telling = bool(arguments.notifications)
+            wanted = spec.build(arguments.cloud, arguments.services, computes, base, arguments.guests or 0, telling)
         with cloud_progress() as tell, install_progress() as installing:
             lab.up(wanted, tell, installing)
         if lab.spec().hosts:

@@ -24,7 +24,8 @@ class Cloud:
     `services` are OpenStack services by name (keystone, nova, ...), `computes` the number of fake compute hosts,
     `guests` that of hosts with real guests, `venv` the release's virtual environment, `secret` the password of
     everything in this cloud. `addresses` says by service where it is reached, several where each of its servers is
-    called by itself; what is not in it is on loopback. `here` is the address on which what is started listens.
+    called by itself; what is not in it is on loopback. `here` is the address on which what is started listens. With
+    `notifications` services tell on the message bus what they do.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Cloud:
     guests: int = 0
     addresses: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     here: str = LOOPBACK
+    notifications: bool = False
 
     @property
     def etc(self) -> Path:

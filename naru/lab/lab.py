@@ -91,6 +91,7 @@ class Lab:
             "services": cloud.services,
             "computes": cloud.computes,
             "guests": cloud.guests,
+            "notifications": cloud.notifications,
             "venv": install.venv_path(loaded),
             "secret": spec.secret,
             "lab_id": spec.id,
@@ -273,7 +274,7 @@ def describe(spec: LabSpec) -> str:
     hosts = [f"--hosts with {len(layout.hosts(spec.hosts))} hosts"] if spec.hosts else []
     clouds = [
         f"--cloud {cloud.name}={cloud.release} --services {cloud.name}:{','.join(cloud.services)} "
-        f"--computes {cloud.computes} --guests {cloud.guests}"
+        f"--computes {cloud.computes} --guests {cloud.guests}{' --notifications' if cloud.notifications else ''}"
         for cloud in spec.clouds
     ]
     return "; ".join([*hosts, *clouds])

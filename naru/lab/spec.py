@@ -34,6 +34,7 @@ class CloudSpec(pydantic.BaseModel):
     services: tuple[str, ...]
     computes: int = 1
     guests: int = 0
+    notifications: bool = False
     port_base: int | None
     index: int
 
@@ -90,11 +91,13 @@ def build(
     computes: int,
     port_base: int = ports.DEFAULT_BASE,
     guests: int = 0,
+    notifications: bool = False,
 ) -> LabSpec:
     """The specification that `naru lab up`'s options ask for.
 
     Each of `clouds` is NAME=RELEASE; each of `wanted` is SERVICE,... for all clouds, or NAME:SERVICE,... for one.
-    `guests` is the number of hosts with real guests in each cloud whose release supports them.
+    `guests` is the number of hosts with real guests in each cloud whose release supports them. With `notifications`
+    the services of all clouds send theirs.
     Raises InputError for a malformed or repeated name, an unknown release or service, a service that a release which
     is asked for it does not have, or a bad number.
     """
@@ -119,6 +122,7 @@ def build(
                 services=_services(name, release.load(release_name), wanted or ()),
                 computes=computes,
                 guests=guests if release.load(release_name).has_guests else 0,
+                notifications=notifications,
                 port_base=port_base + index * ports.PER_CLOUD,
                 index=index,
             )
@@ -130,13 +134,14 @@ def build(
     return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=tuple(specs))
 
 
-def build_hosts(name: str, clouds: list[str] | None = None) -> LabSpec:
+def build_hosts(name: str, clouds: list[str] | None = None, notifications: bool = False) -> LabSpec:
     """A lab of hosts by the layout of that name or in that file, with a cloud on them when the layout has roles for
     one; `clouds` is NAME=RELEASE of it. Raises InputError."""
     found = layout.load(name)
     roles = layout.by_role(found)
-    if clouds and not roles:
-        raise InputError(f"--cloud: the layout {name} has no cloud: none of its hosts has a role")
+    if (clouds or notifications) and not roles:
+        option = "--cloud" if clouds else "--notifications"
+        raise InputError(f"{option}: the layout {name} has no cloud: none of its hosts has a role")
     if clouds and len(clouds) > 1:
         raise InputError(f"--cloud is given {len(clouds)} times: hosts have one cloud")
     specs: tuple[CloudSpec, ...] = ()
@@ -144,9 +149,16 @@ def build_hosts(name: str, clouds: list[str] | None = None) -> LabSpec:
         cloud, release_name = _named((clouds or [f"{DEFAULT_HOSTED}={release.names()[-1]}"])[0])
         served = _services(cloud, release.load(release_name), ())
         computes = len(roles["compute"])
-        specs = (
-            CloudSpec(name=cloud, release=release_name, services=served, computes=computes, port_base=None, index=0),
+        made = CloudSpec(
+            name=cloud,
+            release=release_name,
+            services=served,
+            computes=computes,
+            notifications=notifications,
+            port_base=None,
+            index=0,
         )
+        specs = (made,)
     return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=specs, hosts=found)
 
 

@@ -110,3 +110,6 @@ def test_a_layout_has_one_cloud() -> None:
         spec.build_hosts("cloud3", ["old=pike", "new=2026.2"])
     with pytest.raises(InputError, match="no cloud"):
         spec.build_hosts("bare5", ["old=pike"])
+    with pytest.raises(InputError, match="--notifications"):
+        spec.build_hosts("bare5", notifications=True)
+    assert spec.build_hosts("cloud3", notifications=True).clouds[0].notifications
