@@ -14,6 +14,8 @@ FIRST = "naru-first"
 SOCKET = "mysqld.sock"
 # what was committed survives a power cut of its host: the kernel below goes on
 DURABLE = ("--innodb-flush-log-at-trx-commit=2", "--innodb-doublewrite=1")
+OWNER = "mysql"
+"""The user it runs as: what sends a whole data directory to a new member of a cluster refuses to do it as root."""
 
 
 def directory(cloud: HostedCloud) -> Path:
@@ -26,8 +28,8 @@ def command(cloud: HostedCloud) -> Command:
     members = cloud.roles["database"]
     at = At(cloud.here, cloud.ports["mariadb"])
     if len(members) == 1:
-        return mariadb.command(directory(cloud), at, DURABLE)
-    found = mariadb.command(directory(cloud), at, (*DURABLE, *_galera(cloud)))
+        return mariadb.command(directory(cloud), at, (f"--user={OWNER}", *DURABLE))
+    found = mariadb.command(directory(cloud), at, (f"--user={OWNER}", *DURABLE, *_galera(cloud)))
     return dataclasses.replace(found, argv=(str(cloud.directory / "scripts" / "galera-start"), *found.argv))
 
 
@@ -51,7 +53,7 @@ def creation(cloud: HostedCloud) -> str:
     """The shell script that makes the data directory on a host. root@localhost is whoever is root on the host."""
     data = directory(cloud)
     return (
-        f"cd {cloud.directory} && TMPDIR={cloud.state}/mariadb-tmp mariadb-install-db --no-defaults --user=root "
+        f"cd {cloud.directory} && TMPDIR={cloud.state}/mariadb-tmp mariadb-install-db --no-defaults --user={OWNER} "
         f"--datadir={data} --auth-root-authentication-method=socket --auth-root-socket-user=root "
         "--skip-test-db --skip-name-resolve"
     )

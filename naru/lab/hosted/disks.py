@@ -1,6 +1,7 @@
 """What of a cloud is on each host's disk: configuration, units, and its part of the prepared state."""
 
 import dataclasses
+import os
 import shutil
 from pathlib import Path
 
@@ -69,7 +70,25 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
         below(disk, cloud.state / "nova" / host.name / "instances").mkdir(parents=True)
     for path, text in files.items():
         write_private(below(disk, path), text)
+    for path in (cloud.directory, cloud.state):  # other users find their way, and what is theirs
+        below(disk, path).chmod(0o711)
+    if "database" in host.roles:
+        for path in (database.directory(cloud), database.directory(cloud).with_name("mariadb-tmp")):
+            below(disk, path).mkdir(exist_ok=True, mode=0o700)
+            os.chown(below(disk, path), *_owner(base, database.OWNER))
+    if "queue" in host.roles:
+        copy = below(disk, queue.HOME / ".erlang.cookie")
+        write_private(copy, queue.cookie(cloud))
+        copy.chmod(0o400)
+        for path in (copy.parent, copy):
+            os.chown(path, *_owner(base, queue.OWNER))
     _units(cloud, host, disk, base, enabled=state is not None)
+
+
+def _owner(base: Path, user: str) -> tuple[int, int]:
+    """The numbers of a user of the hosts and of its group."""
+    lines = (line.split(":") for line in (base / "etc/passwd").read_text().splitlines())
+    return next((int(fields[2]), int(fields[3])) for fields in lines if fields[0] == user)
 
 
 def write_private(file: Path, text: str) -> None:

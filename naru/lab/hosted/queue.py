@@ -8,6 +8,10 @@ from naru.lab.infra import rabbitmq
 from naru.lab.ports import At
 from naru.lab.process import Command
 
+OWNER = "rabbitmq"
+"""The user that rabbitmqctl, run by root, becomes, with the home where it looks for the cookie."""
+HOME = Path("/var/lib/rabbitmq")
+
 
 def directory(cloud: HostedCloud) -> Path:
     """Where all of a broker is."""
@@ -38,6 +42,10 @@ def files(cloud: HostedCloud) -> dict[Path, str]:
     return {
         directory(cloud) / "etc" / "rabbitmq.conf": configuration + "\n".join([*lines, ""]),
         directory(cloud) / "etc" / "enabled_plugins": "[rabbitmq_management].\n",
-        # members of a cluster know each other by it
-        directory(cloud) / ".erlang.cookie": hashlib.sha256(f"erlang {cloud.secret}".encode()).hexdigest()[:32],
+        directory(cloud) / ".erlang.cookie": cookie(cloud),
     }
+
+
+def cookie(cloud: HostedCloud) -> str:
+    """What brokers of a cluster, and the tools that ask one, know each other by."""
+    return hashlib.sha256(f"erlang {cloud.secret}".encode()).hexdigest()[:32]
