@@ -28,8 +28,8 @@ def command(cloud: HostedCloud) -> Command:
     members = cloud.roles["database"]
     at = At(cloud.here, cloud.ports["mariadb"])
     if len(members) == 1:
-        return mariadb.command(directory(cloud), at, (f"--user={OWNER}", *DURABLE))
-    found = mariadb.command(directory(cloud), at, (f"--user={OWNER}", *DURABLE, *_galera(cloud)))
+        return mariadb.command(directory(cloud), at, DURABLE, OWNER)
+    found = mariadb.command(directory(cloud), at, (*DURABLE, *_galera(cloud)), OWNER)
     return dataclasses.replace(found, argv=(str(cloud.directory / "scripts" / "galera-start"), *found.argv))
 
 

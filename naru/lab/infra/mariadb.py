@@ -49,7 +49,7 @@ def _temporary(directory: Path) -> Path:
     return directory.with_name("mariadb-tmp")
 
 
-def command(directory: Path, at: At, further: tuple[str, ...] = ()) -> Command:
+def command(directory: Path, at: At, further: tuple[str, ...] = (), user: str = "root") -> Command:
     """The server, with `further` options over its own. Nothing is synced to disk before a clean stop: a lab's data is
     worth speed, not a power cut."""
     return Command(
@@ -57,7 +57,7 @@ def command(directory: Path, at: At, further: tuple[str, ...] = ()) -> Command:
         (
             "mariadbd",
             "--no-defaults",
-            "--user=root",
+            f"--user={user}",
             f"--datadir={directory}",
             f"--tmpdir={_temporary(directory)}",
             "--socket=mysqld.sock",  # relative to the data directory: a deep path would exceed a socket's 107 bytes
