@@ -24,7 +24,7 @@ from naru.lab.ports import At, is_open
 from naru.lab.spec import cache_directory
 
 Tell = Callable[[str], None]
-OPEN_SECONDS = 120.0
+OPEN_SECONDS = 300.0
 SHAPING = ("cloud.py", "database.py", "disks.py", "prepare.py")
 """The modules that a prepared state is as it is by."""
 LONGEST = ("nova", "neutron", "cinder", "keystone")
@@ -110,7 +110,7 @@ class _Making:
         self.tell("starting the services for the first time")
         names = [unit.command.name for unit in programs.units(self.seen, self.controller, self.hosts.base_of_disks())]
         self._start(self.controller, names)
-        health.wait_apis(cloud)
+        health.wait_apis(cloud, OPEN_SECONDS)
         self.tell("making volume types, flavors, networks")
         bootstrap.resources(cloud)
         for name in cloud.services:
