@@ -146,6 +146,8 @@ def ensure(progress: Progress, further: tuple[str, ...] = ()) -> Path:
 
     Daemons of `further` packages are there and not enabled. Raises NaruError when it cannot be made."""
     target = path(further)
+    if target.exists():  # and no waiting for one that makes another
+        return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / ".lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
