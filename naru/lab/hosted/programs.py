@@ -31,11 +31,6 @@ def units(cloud: HostedCloud, host: Host, base: Path) -> list[Unit]:
     return [unit for role, make in by_role.items() if role in host.roles for unit in make()]
 
 
-def schema_units(cloud: HostedCloud) -> list[str]:
-    """The services that need nothing but the database."""
-    return [f"{name}-api" for name in cloud.services if name in ("keystone", "glance", "placement")]
-
-
 def _controller(cloud: HostedCloud) -> list[Unit]:
     gates = (cloud.servers("mariadb"), cloud.servers("rabbitmq"))
     commands = [command for name in cloud.services for command in services.module(name).programs(cloud)]

@@ -42,6 +42,7 @@ def _directories(cloud: HostedCloud) -> None:
     for name in DIRECTORIES:
         if name.split("/")[0] in SHARES:
             (cloud.state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    (cloud.state / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
     disks.write_private(cloud.password, cloud.secret)
 
 
