@@ -101,6 +101,9 @@ def test_a_host_loses_its_power(lab: Lab, victim: str) -> None:
         sql = "mariadb -S /srv/naru/state/mariadb/mysqld.sock -BNe"
         size = f"""{sql} "show status like 'wsrep_cluster_size'" """
         until(lambda: on(hosts, victim, f"{size} || true").split()[-1:] == ["3"], f"{victim} in its cluster")
+        # it knew how far it had come: it needs no whole copy of another one's data
+        state = on(hosts, victim, "grep 'Local state:' /srv/naru/log/mariadb.log").splitlines()[-1]
+        assert not state.endswith(":-1")
     assert boots_a_server(lab, "cloud") in ("compute1", "compute2")
 
 
