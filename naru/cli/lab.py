@@ -16,7 +16,7 @@ from rich.console import Console
 from naru.cli.base import Command, Lister
 from naru.cli.lab_install import progress as install_progress
 from naru.errors import InputError, NaruError
-from naru.lab import deps, spec, status
+from naru.lab import deps, logs, spec, status
 from naru.lab.hosts import layout
 from naru.lab.lab import Lab
 from naru.lab.ports import DEFAULT_BASE
@@ -60,6 +60,7 @@ naru lab up --services swift,octavia,designate --services new:barbican
 naru lab up --name rehearsal --port-base 20000
 naru lab up --name hosts --hosts
 naru lab up --name thirty --hosts bare30
+naru lab up --name site --hosts cloud3 --cloud old=pike
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -81,30 +82,40 @@ naru lab up --name thirty --hosts bare30
         )
         parser.add_argument("--port-base", type=int, metavar="PORT", help=f"first TCP port ({DEFAULT_BASE})")
         parser.add_argument(
+            "--notifications", action="store_true", default=None, help="services send notifications to the message bus"
+        )
+        parser.add_argument(
             "--hosts",
             nargs="?",
             const=layout.DEFAULT,
             metavar="LAYOUT",
-            help=f"a lab of bare hosts instead of clouds: {', '.join(layout.names())}, or a file (%(const)s)",
+            help="a lab of hosts, with one cloud on them where the layout has roles for it: "
+            f"{', '.join(layout.names())}, or a file (%(const)s)",
         )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> None:
         lab = find_lab(arguments)
-        options = (arguments.cloud, arguments.services, arguments.computes, arguments.guests, arguments.port_base)
+        further = (arguments.services, arguments.computes, arguments.guests, arguments.port_base)
+        options = (arguments.cloud, arguments.notifications, *further)
         wanted = None
         if arguments.hosts is not None:
-            if any(option is not None for option in options):
-                raise InputError("--hosts makes a lab of bare hosts: give it without an option for clouds")
-            wanted = spec.build_hosts(arguments.hosts)
+            if any(option is not None for option in further):
+                raise InputError(
+                    "--hosts: of the options for clouds only --cloud and --notifications go with it",
+                    hint="The layout says the rest: docs/reference/layout.md",
+                )
+            wanted = spec.build_hosts(arguments.hosts, arguments.cloud, bool(arguments.notifications))
         elif any(option is not None for option in options) or not lab.exists():
             computes = 2 if arguments.computes is None else arguments.computes
             base = DEFAULT_BASE if arguments.port_base is None else arguments.port_base
-            wanted = spec.build(arguments.cloud, arguments.services, computes, base, arguments.guests or 0)
+            telling = bool(arguments.notifications)
+            wanted = spec.build(arguments.cloud, arguments.services, computes, base, arguments.guests or 0, telling)
         with cloud_progress() as tell, install_progress() as installing:
             lab.up(wanted, tell, installing)
-        if not lab.spec().clouds:
+        if lab.spec().hosts:
             print("The lab is up. Its hosts: naru lab host list; to log in: naru lab host ssh NAME")
+        if not lab.spec().clouds:
             return
         print(f"The lab is up. Its clouds for OpenStack clients: export OS_CLIENT_CONFIG_FILE={lab.clouds_yaml}")
 
@@ -162,6 +173,8 @@ naru lab down --purge
 class Status(Lister):
     """List a lab's processes: port, pid, memory (proportional set size), whether each is healthy.
 
+    On hosts each is a unit, as UNIT@HOST.
+
     Exit code 0 when all are healthy, 1 when one is not.
     """
 
@@ -194,6 +207,7 @@ class Logs(Command):
     examples = """
 naru lab logs old/nova-api
 naru lab logs new/cinder-volume -f
+naru lab logs --name site cloud/nova-api@ctl1
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -206,11 +220,8 @@ naru lab logs new/cinder-volume -f
 
     def take_action(self, arguments: argparse.Namespace) -> int:
         cloud_name, _, service = arguments.service.partition("/")
-        cloud = find_lab(arguments).cloud(cloud_name)
-        log = cloud.processes.log_file(service)
-        if not service or not log.exists():
-            known = sorted(path.stem for path in cloud.processes.log.glob("*.log"))
-            raise InputError(f"{cloud_name} has no log of {service!r}", hint=f"It has: {', '.join(known)}.")
+        lab = find_lab(arguments)
+        log = logs.find(lab, lab.cloud(cloud_name), service)
         follow = ["-F"] if arguments.follow else []
         return subprocess.run(["tail", "-n", str(arguments.lines), *follow, str(log)]).returncode
 

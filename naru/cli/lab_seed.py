@@ -107,7 +107,7 @@ naru lab seed demo --cloud old --remove
         declaration = load(arguments.sample, dict(arguments.set))
         lab = find_lab(arguments)
         cloud = lab.cloud(arguments.cloud)
-        if not cloud.processes.names():
+        if not lab.runs(cloud):
             raise InputError(f"{cloud.name} is not running", hint="Start it with: naru lab start")
         action = self._check if arguments.check else self._remove if arguments.remove else self._seed
         with seed_progress(f"{declaration.name} on {cloud.name}") as report:

@@ -72,7 +72,7 @@ def _user(api: Api, cloud: Cloud, name: str) -> str:
 
 
 def _volume_types(cloud: Cloud, api: Api) -> None:
-    for name in VOLUME_TYPES:
+    for name in cloud.backends:
         body = {"name": name, "extra_specs": {"volume_backend_name": name}}
         api.ensure("cinder", "/types", "volume_type", body)
 

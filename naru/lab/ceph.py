@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import NaruError
-from naru.lab.ports import Ports, is_open
+from naru.lab.ports import LOOPBACK, At, Ports, is_open
 from naru.lab.process import LAB_VARIABLE, NAME_VARIABLE, Command, Processes
 
 POOLS = ("volumes", "images", "vms", "backups")
@@ -350,7 +350,7 @@ bluestore rocksdb options = {ROCKSDB}
         """
         rados = _librados()
         deadline = time.monotonic() + timeout
-        while not is_open(self.ports["ceph-mon"]):
+        while not is_open(At(LOOPBACK, self.ports["ceph-mon"])):
             self._wait(deadline, "its monitor does not listen")
         try:
             with rados.Rados(conffile=str(self.conf("admin")), conf=_patience(deadline)) as cluster:

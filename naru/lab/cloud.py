@@ -3,11 +3,12 @@
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 from naru.lab.ceph import Ceph
 from naru.lab.infra import mariadb, rabbitmq
-from naru.lab.ports import Ports
+from naru.lab.ports import LOOPBACK, At, Ports
 from naru.lab.process import Processes
 from naru.releases.release import Release
 
@@ -22,7 +23,9 @@ class Cloud:
 
     `services` are OpenStack services by name (keystone, nova, ...), `computes` the number of fake compute hosts,
     `guests` that of hosts with real guests, `venv` the release's virtual environment, `secret` the password of
-    everything in this cloud.
+    everything in this cloud. `addresses` says by service where it is reached, several where each of its servers is
+    called by itself; what is not in it is on loopback. `here` is the address on which what is started listens. With
+    `notifications` services tell on the message bus what they do.
     """
 
     name: str
@@ -38,6 +41,9 @@ class Cloud:
     last_address: str
     region: str = "RegionOne"
     guests: int = 0
+    addresses: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    here: str = LOOPBACK
+    notifications: bool = False
 
     @property
     def etc(self) -> Path:
@@ -98,6 +104,36 @@ class Cloud:
         return [f"compute{number}" for number in range(1, self.computes + 1)]
 
     @property
+    def backends(self) -> tuple[str, ...]:
+        """Cinder's backends, which its volume types are named after; the first is the default."""
+        return ("ceph", "nfs")
+
+    @property
+    def nova_host(self) -> str:
+        """What Nova's services that are no compute hosts call their host."""
+        return "controller"
+
+    @property
+    def cinder_host(self) -> str:
+        """What Cinder's services call their host."""
+        return "block"
+
+    @property
+    def workers(self) -> set[str]:
+        """The core's services with a heartbeat, as BINARY@HOST."""
+        return {
+            *(f"nova-compute@{host}" for host in [*self.hosts, *self.guest_hosts]),
+            *(f"nova-{name}@{self.nova_host}" for name in ("conductor", "scheduler")),
+            *(f"cinder-volume@{self.cinder_host}@{backend}" for backend in self.backends),
+            *(f"cinder-{name}@{self.cinder_host}" for name in ("scheduler", "backup")),
+        }
+
+    def process(self, worker: str) -> str:
+        """The name of the process that a worker is in: hosts with real guests have one each, fake ones share theirs."""
+        binary, _, host = worker.partition("@")
+        return f"{binary}-{host}" if host in self.guest_hosts else binary
+
+    @property
     def guest_hosts(self) -> list[str]:
         """The names of the hosts with real guests; the neutron mechanism driver knows them by their beginning."""
         return [f"guest{number}" for number in range(1, self.guests + 1)]
@@ -115,13 +151,22 @@ class Cloud:
 
     @property
     def transport_url(self) -> str:
-        return rabbitmq.url(self.ports, self.secret)
+        return rabbitmq.url(self.servers("rabbitmq"), self.secret)
+
+    def servers(self, service: str) -> tuple[At, ...]:
+        """Where each server of the service is reached."""
+        return tuple(At(address, self.ports[service]) for address in self.addresses.get(service, (LOOPBACK,)))
+
+    def at(self, service: str) -> At:
+        """Where the service is reached: its first server, or what stands before all."""
+        return self.servers(service)[0]
 
     def url(self, service: str, path: str = "") -> str:
-        return self.ports.url(service, path)
+        """The URL of a service's API."""
+        return f"http://{self.at(service)}{path}"
 
     def database_url(self, name: str) -> str:
-        return mariadb.url(self.ports["mariadb"], self.secret, name)
+        return mariadb.url(self.at("mariadb"), self.secret, name)
 
     def environment(self) -> dict[str, str]:
         """What every OpenStack process of this cloud is started with; nothing is taken from the caller's own."""

@@ -16,7 +16,7 @@ class Silent(NaruError):
     """Workers gave no sign of life in time; `workers` as `missing` names them."""
 
     def __init__(self, cloud: Cloud, workers: list[str], seconds: float) -> None:
-        name = process(workers[0], cloud)
+        name = cloud.process(workers[0])
         super().__init__(
             f"{cloud.name}: no heartbeat of {', '.join(workers)} after {seconds:.0f} s",
             detail=cloud.processes.tail(name),
@@ -51,28 +51,18 @@ def missing(cloud: Cloud, api: Api, since: float) -> list[str]:
 
     'up' alone says nothing after a restart: it stays true for a minute on the old heartbeats.
     """
-    expected = {f"nova-compute@{host}" for host in [*cloud.hosts, *cloud.guest_hosts]}
-    expected |= {"nova-conductor@controller", "nova-scheduler@controller"}
-    expected |= {"cinder-volume@block@ceph", "cinder-volume@block@nfs"}
-    expected |= {"cinder-scheduler@block", "cinder-backup@block"}
     alive = set()
     for service in ("nova", "cinder"):
         for row in api(service, "GET", "/os-services")["services"]:
             if row["state"] == "up" and timestamp(row.get("updated_at")) >= since:
                 alive.add(f"{row['binary']}@{row['host']}")
-    return sorted(expected - alive)
+    return sorted(cloud.workers - alive)
 
 
 def silent(cloud: Cloud, api: Api, since: float) -> list[str]:
     """Workers of the services beyond the core without a sign of life since then."""
     modules = [services.module(name) for name in cloud.services]
     return [name for module in modules if hasattr(module, "silent") for name in module.silent(cloud, api, since)]
-
-
-def process(worker: str, cloud: Cloud) -> str:
-    """The name of the process that a worker is in: hosts with real guests have one each, fake ones share theirs."""
-    binary, _, host = worker.partition("@")
-    return f"{binary}-{host}" if host in cloud.guest_hosts else binary
 
 
 def timestamp(text: str | None) -> float:

@@ -18,8 +18,10 @@ from naru.files import write_whole
 from naru.lab import bootstrap, deps, running, site
 from naru.lab import spec as specification
 from naru.lab.cloud import Cloud
+from naru.lab.hosted import running as hosted
+from naru.lab.hosted.cloud import HostedCloud, addresses
 from naru.lab.hosts import layout
-from naru.lab.hosts.hosts import Hosts
+from naru.lab.hosts.hosts import Equipment, Hosts
 from naru.lab.ports import Ports
 from naru.lab.running import Progress
 from naru.lab.spec import CloudSpec, LabSpec
@@ -58,6 +60,10 @@ class Lab:
             raise InputError(f"this lab has no cloud {name!r}", hint=f"It has: {', '.join(clouds)}.")
         return clouds[name]
 
+    def runs(self, cloud: Cloud) -> bool:
+        """Whether the cloud was started and not stopped since."""
+        return bool(self.hosts().holder() if isinstance(cloud, HostedCloud) else cloud.processes.names())
+
     def hosts(self) -> Hosts:
         """The lab's own hosts. Raises InputError when it has none."""
         hosts = self._hosts(self.spec())
@@ -68,25 +74,33 @@ class Lab:
         return hosts
 
     def _hosts(self, spec: LabSpec) -> Hosts | None:
-        return Hosts(self.directory / "hosts", spec.id, spec.secret, spec.hosts) if spec.hosts else None
+        if spec.hosts is None:
+            return None
+        clouds = [self._cloud(spec, cloud) for cloud in spec.clouds]
+        equipment = next((cloud.equipment for cloud in clouds if isinstance(cloud, HostedCloud)), Equipment)
+        return Hosts(self.directory / "hosts", spec.id, spec.secret, spec.hosts, equipment)
 
     def _cloud(self, spec: LabSpec, cloud: CloudSpec) -> Cloud:
         loaded = release.load(cloud.release)
         first, last = cloud.addresses
-        return Cloud(
-            name=cloud.name,
-            release=loaded,
-            directory=self.directory / cloud.name,
-            ports=Ports(cloud.port_base),
-            services=cloud.services,
-            computes=cloud.computes,
-            guests=cloud.guests,
-            venv=install.venv_path(loaded),
-            secret=spec.secret,
-            lab_id=spec.id,
-            first_address=first,
-            last_address=last,
-        )
+        common: dict[str, Any] = {
+            "name": cloud.name,
+            "release": loaded,
+            "directory": self.directory / cloud.name,
+            "ports": Ports(cloud.port_base),
+            "services": cloud.services,
+            "computes": cloud.computes,
+            "guests": cloud.guests,
+            "notifications": cloud.notifications,
+            "venv": install.venv_path(loaded),
+            "secret": spec.secret,
+            "lab_id": spec.id,
+            "first_address": first,
+            "last_address": last,
+        }
+        if spec.hosts is None:
+            return Cloud(**common)
+        return HostedCloud(**common, addresses=addresses(spec.hosts), roles=layout.by_role(spec.hosts))
 
     def up(self, wanted: LabSpec | None, progress: Progress, installing: install.Progress) -> None:
         """Installs, creates and starts what is missing. `wanted` is for a new lab; None brings up the existing one.
@@ -151,14 +165,9 @@ class Lab:
     def _bring_up(self, progress: Progress) -> None:
         """Brings all up, the hosts and then all clouds at once. An interrupt ends what was started: nothing is left
         half-running."""
-        hosts = self._hosts(self.spec())
-        if hosts:
-            _write(self.site_yaml, site.of_hosts(self.directory.name, hosts))
-            try:
-                hosts.up(lambda what: progress("hosts", what))
-            except KeyboardInterrupt:
-                hosts.end()
-                raise
+        if hosts := self._hosts(self.spec()):
+            self._bring_up_hosts(hosts, progress)
+            return
         interrupted = threading.Event()
 
         def tell(cloud: str, what: str) -> None:
@@ -182,9 +191,25 @@ class Lab:
                     running.stop(cloud)
                 raise
 
+    def _bring_up_hosts(self, hosts: Hosts, progress: Progress) -> None:
+        """The hosts, and the cloud that runs on them, if any."""
+        clouds = [cloud for cloud in self.clouds() if isinstance(cloud, HostedCloud)]
+        content = site.of_hosts(self.directory.name, hosts)
+        _write(self.site_yaml, content)
+        try:
+            for cloud in clouds:
+                hosted.up(cloud, hosts, progress)
+                _write(self.site_yaml, content | site.of_cloud(cloud, hosts))
+            if not clouds:
+                hosts.up(lambda what: progress("hosts", what))
+        except KeyboardInterrupt:
+            hosts.end()
+            raise
+
     def _stop(self) -> None:
         if hosts := self._hosts(self.spec()):
             hosts.stop()
+            return
         with ThreadPoolExecutor() as pool:
             for job in [pool.submit(running.stop, cloud) for cloud in self.clouds()]:
                 job.result()
@@ -236,7 +261,8 @@ class Lab:
         for cloud in self.clouds():
             ceph = {"kind": "rbd", "pool": "volumes", "user": "cinder", "conf": str(cloud.ceph.conf("cinder"))}
             nfs = {"kind": "file", "root": str(cloud.nfs_export)}
-            _write(self.storage_yaml(cloud.name), {"naru_backends": 1, "backends": {"ceph": ceph, "nfs": nfs}})
+            backends = {name: {"ceph": ceph, "nfs": nfs}[name] for name in cloud.backends}
+            _write(self.storage_yaml(cloud.name), {"naru_backends": 1, "backends": backends})
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
@@ -248,7 +274,7 @@ def describe(spec: LabSpec) -> str:
     hosts = [f"--hosts with {len(layout.hosts(spec.hosts))} hosts"] if spec.hosts else []
     clouds = [
         f"--cloud {cloud.name}={cloud.release} --services {cloud.name}:{','.join(cloud.services)} "
-        f"--computes {cloud.computes} --guests {cloud.guests}"
+        f"--computes {cloud.computes} --guests {cloud.guests}{' --notifications' if cloud.notifications else ''}"
         for cloud in spec.clouds
     ]
     return "; ".join([*hosts, *clouds])

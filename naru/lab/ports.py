@@ -1,10 +1,12 @@
-"""Which TCP port every service of a cloud listens on: a fixed offset from the cloud's base, all on 127.0.0.1."""
+"""Which TCP port every service of a cloud listens on: a fixed offset from the cloud's base; and where it is reached."""
 
 import errno
 import socket
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
+LOOPBACK = "127.0.0.1"
 OFFSETS = {
     "keystone": 0,
     "glance": 1,
@@ -35,29 +37,51 @@ OFFSETS = {
     "ceph-last": 99,
     "guests": 100,  # ten for each host with real guests, for incoming live migrations
 }
+STANDARD = {
+    "keystone": 5000,
+    "glance": 9292,
+    "nova": 8774,
+    "placement": 8778,
+    "neutron": 9696,
+    "cinder": 8776,
+    "mariadb": 3306,
+    "rabbitmq": 5672,
+    "rabbitmq-dist": 25672,
+    "rabbitmq-management": 15672,
+    "epmd": 4369,
+    "memcached": 11211,
+    "galera-check": 9200,
+}
+"""The ports that everybody knows these by: on hosts of their own, services have them."""
 PER_CLOUD = 200
 DEFAULT_BASE = 17000
 
 
-class Ports:
-    """The ports of one cloud."""
+class At(NamedTuple):
+    """Where a server is reached, as `ADDRESS:PORT` when it is written."""
 
-    def __init__(self, base: int) -> None:
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.address}:{self.port}"
+
+
+class Ports:
+    """The ports of one cloud: from a base on, or the standard ones without."""
+
+    def __init__(self, base: int | None) -> None:
         self.base = base
 
     def __getitem__(self, name: str) -> int:
-        return self.base + OFFSETS[name]
-
-    def url(self, name: str, path: str = "") -> str:
-        """The loopback URL of a service's API."""
-        return f"http://127.0.0.1:{self[name]}{path}"
+        return STANDARD[name] if self.base is None else self.base + OFFSETS[name]
 
 
-def is_open(port: int, timeout: float = 1.0) -> bool:
-    """Whether something accepts connections on 127.0.0.1:`port`."""
+def is_open(at: At, timeout: float = 1.0) -> bool:
+    """Whether something accepts connections there."""
     with socket.socket() as probe:
         probe.settimeout(timeout)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        return probe.connect_ex(at) == 0
 
 
 def is_free(port: int) -> bool:
@@ -65,7 +89,7 @@ def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((LOOPBACK, port))
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 return False

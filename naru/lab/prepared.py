@@ -37,9 +37,9 @@ def path(cloud: Cloud) -> Path:
 def save(cloud: Cloud) -> None:
     """Keeps a copy of the stopped cloud's state, atomically."""
     target = path(cloud)
-    with _lock():
+    with lock():
         if not target.exists():
-            _copy(cloud.state, target)
+            copy(cloud.state, target)
 
 
 def restore(cloud: Cloud) -> bool:
@@ -47,11 +47,12 @@ def restore(cloud: Cloud) -> bool:
     source = path(cloud)
     if not source.exists():
         return False
-    _copy(source, cloud.state)
+    copy(source, cloud.state)
     return True
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
+    """Copies a directory, atomically."""
     temporary = target.with_name(f"{target.name}.{os.getpid()}.new")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.parent.mkdir(parents=True, exist_ok=True)
@@ -69,7 +70,8 @@ def _copy(source: Path, target: Path) -> None:
 
 
 @contextmanager
-def _lock() -> Iterator[None]:
+def lock() -> Iterator[None]:
+    """One process at a time keeps a state."""
     directory = cache_directory() / "prepared"
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (directory / ".lock").open("w") as handle:

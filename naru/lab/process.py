@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from naru.errors import NaruError
+from naru.lab.ports import LOOPBACK, At
 
 LAB_VARIABLE = "NARU_LAB"
 NAME_VARIABLE = "NARU_LAB_PROCESS"
@@ -29,7 +30,7 @@ shift; exec "$@"
 
 @dataclass(frozen=True)
 class Command:
-    """A process to start. `port` is the TCP port on 127.0.0.1 that it opens when it is ready, if any;
+    """A process to start. `port` is the TCP port at `address` that it opens when it is ready, if any;
     `grace` the seconds it gets to end by itself after SIGTERM."""
 
     name: str
@@ -38,6 +39,12 @@ class Command:
     cwd: Path | None = None
     port: int | None = None
     grace: float = 5.0
+    address: str = LOOPBACK
+
+    @property
+    def at(self) -> At | None:
+        """Where it is reached when it is ready."""
+        return None if self.port is None else At(self.address, self.port)
 
 
 @dataclass(frozen=True)

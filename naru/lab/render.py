@@ -11,16 +11,18 @@ from naru.lab.cloud import INSIDE, Cloud
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(cloud: Cloud) -> None:
-    """Writes `etc/` and `inside/` anew; files hold secrets and are readable by their owner alone.
+def render(cloud: Cloud, root: Path = Path("/")) -> None:
+    """Writes `etc/` and `inside/` anew, below another root when they are for a host's disk; files hold secrets and are
+    readable by their owner alone.
 
     The new `etc/` is whole before it takes the place of the old one: a program that a killed attempt started may be
     reading its configuration at this moment.
     """
-    fresh, old = cloud.etc.with_name("etc.new"), cloud.etc.with_name("etc.old")
+    etc, inside = (root / path.relative_to("/") for path in (cloud.etc, cloud.inside))
+    fresh, old = etc.with_name("etc.new"), etc.with_name("etc.old")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True, mode=0o700)
-    shutil.copytree(INSIDE, cloud.inside, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+    shutil.copytree(INSIDE, inside, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
     loader = jinja2.FileSystemLoader(TEMPLATES)
     environment = jinja2.Environment(  # configuration files, not HTML: nothing to escape
         loader=loader, undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
@@ -39,9 +41,9 @@ def render(cloud: Cloud) -> None:
             text = environment.get_template(f"{service}/{template.name}").render()
             (target / template.stem).write_text(text)
     shutil.rmtree(old, ignore_errors=True)
-    if cloud.etc.exists():
-        cloud.etc.rename(old)
-    fresh.rename(cloud.etc)
+    if etc.exists():
+        etc.rename(old)
+    fresh.rename(etc)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -77,7 +77,7 @@ def start(cloud: Cloud, progress: Progress) -> None:
     try:
         health.wait(cloud, since if fresh else 0.0)
     except health.Silent as silent:
-        _again(cloud, {health.process(worker, cloud) for worker in silent.workers}, progress)
+        _again(cloud, {cloud.process(worker) for worker in silent.workers}, progress)
     _discover(cloud)
     guests.register(cloud)
     progress(cloud.name, "healthy")
@@ -127,7 +127,7 @@ def _prepare(cloud: Cloud, progress: Progress) -> None:
     _infrastructure(cloud, ready=False)
     modules = [services.module(name) for name in cloud.services]
     databases = [name for module in modules for name in module.DATABASES]
-    mariadb.create_databases(cloud.ports["mariadb"], cloud.secret, databases)
+    mariadb.create_databases(cloud.at("mariadb"), cloud.secret, databases)
     progress(cloud.name, "making the schema")
     with ThreadPoolExecutor(2) as pool:  # two cores; Nova's and Neutron's are the long ones
         jobs = [pool.submit(_migrate, cloud, name) for name in sorted(cloud.services, key=_longest_first)]
@@ -192,14 +192,14 @@ def _infrastructure(cloud: Cloud, ready: bool = True) -> None:
     RabbitMQ alone takes six seconds of one core. `ready` says that the databases have their schema."""
 
     def database() -> None:
-        _launch(cloud, [mariadb.command(cloud.state / "mariadb", cloud.ports["mariadb"])])
-        mariadb.secure(cloud.ports["mariadb"], cloud.secret)
+        _launch(cloud, [mariadb.command(cloud.state / "mariadb", cloud.at("mariadb"))])
+        mariadb.secure(cloud.at("mariadb"), cloud.secret)
         if ready:
             _services(cloud, DATABASE_ONLY)
 
     def queue() -> None:
         _launch(cloud, [rabbitmq.command(cloud.state / "rabbitmq", cloud.ports, cloud.secret)])
-        _launch(cloud, [memcached.command(cloud.ports["memcached"])])
+        _launch(cloud, [memcached.command(cloud.at("memcached"))])
 
     def storage() -> None:
         cloud.ceph.create()
@@ -226,11 +226,11 @@ def _launch(cloud: Cloud, commands: Iterable[Command], timeout: float = 180) -> 
         cloud.processes.start(command)
     deadline = time.monotonic() + timeout
     for command in commands:
-        while command.port and not ports.is_open(command.port):
+        while command.at and not ports.is_open(command.at):
             _alive(cloud, command)
             if time.monotonic() > deadline:
                 raise NaruError(
-                    f"{cloud.name}: {command.name} did not open port {command.port} in {timeout:.0f} s",
+                    f"{cloud.name}: {command.name} did not open {command.at} in {timeout:.0f} s",
                     detail=cloud.processes.tail(command.name),
                 )
             time.sleep(0.1)

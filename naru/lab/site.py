@@ -1,9 +1,18 @@
 """The site.yaml of a lab that has hosts: whatever works in the lab works from the same file on a real site."""
 
+import re
 from typing import Any
 
+from naru.lab import services
+from naru.lab.hosted import balancer, programs
+from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosts.hosts import Hosts
 from naru.lab.hosts.layout import MANAGEMENT
+from naru.lab.infra import mariadb, rabbitmq
+
+_FILES = re.compile(r"--config-file (\S+)")
+NAMES = {"keystone-api": "keystone"}
+"""Units that a site calls otherwise: by what everybody calls the program."""
 
 
 def of_hosts(name: str, hosts: Hosts) -> dict[str, Any]:
@@ -27,3 +36,83 @@ def of_hosts(name: str, hosts: Hosts) -> dict[str, Any]:
             for host in hosts.hosts
         ],
     }
+
+
+def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
+    """What the site has besides when a cloud runs on its hosts."""
+    password = {"file": f"{cloud.name}/{cloud.password.name}"}
+    names = {role: [host.name for host in found] for role, found in cloud.roles.items()}
+    galera = len(names["database"]) > 1
+    content: dict[str, Any] = {
+        "cloud": cloud.name,
+        "release": cloud.release.name,
+        "groups": {f"{role}s": found for role, found in names.items()},
+        "services": _services(cloud, hosts),
+        "databases": [
+            {
+                "name": "main",
+                "kind": "galera" if galera else "mariadb",
+                "hosts": names["database"],
+                "address": cloud.at("mariadb").address,
+                "port": cloud.ports["mariadb"],
+                "user": mariadb.USER,
+                "password": password,
+                "schemas": [name for service in cloud.services for name in services.module(service).DATABASES],
+            }
+        ],
+        "queues": [
+            {
+                "name": "main",
+                "hosts": names["queue"],
+                "port": cloud.ports["rabbitmq"],
+                "vhosts": ["/openstack"],
+                "management": {"user": rabbitmq.USER, "password": password},
+            }
+        ],
+    }
+    if "balancer" in names:
+        content["load_balancers"] = [
+            {
+                "name": "api",
+                "kind": "haproxy",
+                "hosts": names["balancer"],
+                "managed": {"unit": "haproxy.service"},
+                "socket": balancer.SOCKET,
+            }
+        ]
+        content["virtual_addresses"] = [
+            {
+                "address": cloud.at("keystone").address,
+                "hosts": names["balancer"],
+                "managed": {"unit": "keepalived.service"},
+            }
+        ]
+    return content
+
+
+def _services(cloud: HostedCloud, hosts: Hosts) -> list[dict[str, Any]]:
+    """A line for each unit that is a service of OpenStack, with all the hosts that have it."""
+    lines: dict[str, dict[str, Any]] = {}
+    for host in cloud.having("controller", "compute"):
+        for unit in programs.units(cloud.on(host), host, hosts.base_of_disks()):
+            command = unit.command
+            service = next((name for name in cloud.services if command.name.startswith(f"{name}-")), None)
+            if service is None:
+                continue
+            line = {
+                "name": NAMES.get(command.name, command.name),
+                "hosts": [],
+                "managed": {"unit": unit.name},
+                **({"port": command.port} if command.port else {}),
+                "python": cloud.program("python"),
+                "config": _FILES.findall(" ".join(command.argv)) or [_main_file(cloud, service)],
+                "logs": [str(unit.log)],
+            }
+            lines.setdefault(command.name, line)["hosts"].append(host.name)
+    return list(lines.values())
+
+
+def _main_file(cloud: HostedCloud, service: str) -> str:
+    """The configuration of a service that is not told of it by an option."""
+    directory = "nova" if service == "placement" and cloud.release.has("placement-in-nova") else service
+    return str(cloud.on(cloud.first_controller).etc / directory / f"{directory}.conf")

@@ -20,10 +20,12 @@ MAX_CLOUDS = 4
 MAX_GUEST_HOSTS = 8
 DEFAULT_CLOUDS = ("old=pike",)
 DEFAULT_NAME = "default"
+DEFAULT_HOSTED = "cloud"
 
 
 class CloudSpec(pydantic.BaseModel):
-    """One cloud: its release by name, its services, how many fake compute hosts and how many real guest hosts."""
+    """One cloud: its release by name, its services, how many fake compute hosts and how many real guest hosts. One on
+    the lab's own hosts has no `port_base`: they have the standard ports."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
@@ -32,7 +34,8 @@ class CloudSpec(pydantic.BaseModel):
     services: tuple[str, ...]
     computes: int = 1
     guests: int = 0
-    port_base: int
+    notifications: bool = False
+    port_base: int | None
     index: int
 
     @property
@@ -88,11 +91,13 @@ def build(
     computes: int,
     port_base: int = ports.DEFAULT_BASE,
     guests: int = 0,
+    notifications: bool = False,
 ) -> LabSpec:
     """The specification that `naru lab up`'s options ask for.
 
     Each of `clouds` is NAME=RELEASE; each of `wanted` is SERVICE,... for all clouds, or NAME:SERVICE,... for one.
-    `guests` is the number of hosts with real guests in each cloud whose release supports them.
+    `guests` is the number of hosts with real guests in each cloud whose release supports them. With `notifications`
+    the services of all clouds send theirs.
     Raises InputError for a malformed or repeated name, an unknown release or service, a service that a release which
     is asked for it does not have, or a bad number.
     """
@@ -107,9 +112,7 @@ def build(
         raise InputError(f"--guests {guests}: give a number from 0 to {MAX_GUEST_HOSTS}")
     specs: list[CloudSpec] = []
     for index, text in enumerate(chosen):
-        name, _, release_name = text.partition("=")
-        if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", name) or not release_name:
-            raise InputError(f"--cloud {text!r}: give NAME=RELEASE, the name of a-z and 0-9, as in old=pike")
+        name, release_name = _named(text)
         if name in {spec.name for spec in specs}:
             raise InputError(f"--cloud {name} is given twice")
         specs.append(
@@ -119,6 +122,7 @@ def build(
                 services=_services(name, release.load(release_name), wanted or ()),
                 computes=computes,
                 guests=guests if release.load(release_name).has_guests else 0,
+                notifications=notifications,
                 port_base=port_base + index * ports.PER_CLOUD,
                 index=index,
             )
@@ -130,9 +134,39 @@ def build(
     return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=tuple(specs))
 
 
-def build_hosts(name: str) -> LabSpec:
-    """A lab of hosts alone, by the layout of that name or in that file. Raises InputError."""
-    return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=(), hosts=layout.load(name))
+def build_hosts(name: str, clouds: list[str] | None = None, notifications: bool = False) -> LabSpec:
+    """A lab of hosts by the layout of that name or in that file, with a cloud on them when the layout has roles for
+    one; `clouds` is NAME=RELEASE of it. Raises InputError."""
+    found = layout.load(name)
+    roles = layout.by_role(found)
+    if (clouds or notifications) and not roles:
+        option = "--cloud" if clouds else "--notifications"
+        raise InputError(f"{option}: the layout {name} has no cloud: none of its hosts has a role")
+    if clouds and len(clouds) > 1:
+        raise InputError(f"--cloud is given {len(clouds)} times: hosts have one cloud")
+    specs: tuple[CloudSpec, ...] = ()
+    if roles:
+        cloud, release_name = _named((clouds or [f"{DEFAULT_HOSTED}={release.names()[-1]}"])[0])
+        served = _services(cloud, release.load(release_name), ())
+        computes = len(roles["compute"])
+        made = CloudSpec(
+            name=cloud,
+            release=release_name,
+            services=served,
+            computes=computes,
+            notifications=notifications,
+            port_base=None,
+            index=0,
+        )
+        specs = (made,)
+    return LabSpec(id=secrets.token_hex(8), secret=shared_secret(), clouds=specs, hosts=found)
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, _, release_name = text.partition("=")
+    if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", name) or not release_name:
+        raise InputError(f"--cloud {text!r}: give NAME=RELEASE, the name of a-z and 0-9, as in old=pike")
+    return name, release_name
 
 
 def _check_names(wanted: Sequence[str], clouds: list[str]) -> None:

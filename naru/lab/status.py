@@ -8,8 +8,11 @@ from naru.errors import NaruError
 from naru.lab import ceph, guests, health, services
 from naru.lab.api import Api
 from naru.lab.cloud import Cloud
+from naru.lab.hosted import programs
+from naru.lab.hosted.cloud import HostedCloud
+from naru.lab.hosts.hosts import Hosts
 from naru.lab.lab import Lab
-from naru.lab.ports import is_open
+from naru.lab.ports import At, is_open
 from naru.lab.process import memory
 from naru.lab.services import nova
 
@@ -32,45 +35,66 @@ class Row:
 def rows(lab: Lab) -> list[Row]:
     """Every process that should run, in the order of starting, clouds asked at once."""
     with ThreadPoolExecutor() as pool:
-        return [row for found in pool.map(_cloud_rows, lab.clouds()) for row in found]
+        return [row for found in pool.map(lambda cloud: _cloud_rows(lab, cloud), lab.clouds()) for row in found]
 
 
-def _cloud_rows(cloud: Cloud) -> list[Row]:
+def _cloud_rows(lab: Lab, cloud: Cloud) -> list[Row]:
+    if isinstance(cloud, HostedCloud):
+        return _hosted_rows(cloud, lab.hosts())
     tree = cloud.processes.tree()
-    expected: list[tuple[str, int | None]] = [
-        (name, cloud.ports[name]) for name in ("mariadb", "rabbitmq", "memcached", "ceph-mon")
-    ]
-    expected += [(name, None) for name in ceph.PROCESSES if name != "ceph-mon"]
+    expected: list[tuple[str, At | None]] = [(name, cloud.at(name)) for name in ("mariadb", "rabbitmq", "memcached")]
+    expected += [(name, cloud.at(name) if name == "ceph-mon" else None) for name in ceph.PROCESSES]
     for service in cloud.services:
-        expected += [(command.name, command.port) for command in services.module(service).programs(cloud)]
+        expected += [(command.name, command.at) for command in services.module(service).programs(cloud)]
     expected += [(command.name, None) for command in nova.computes(cloud)]
     expected += [(name, None) for name in guests.names(cloud)]
     for host, machines in guests.machines(cloud).items():
         tree.setdefault(host, []).extend(machines)
     silent = _silent(cloud)
     found = []
-    for name, port in expected:
+    for name, at in expected:
         live = cloud.processes.find(name)
         found.append(
             Row(
                 cloud=cloud.name,
                 release=cloud.release.name,
                 service=name,
-                port=port,
+                port=at.port if at else None,
                 pid=live.pid if live else None,
                 memory=sum(memory(process.pid) for process in tree.get(name, [])),
-                healthy=live is not None and _serves(name, port) and name not in silent,
+                healthy=live is not None and _serves(name, at) and name not in silent,
             )
         )
     return found
 
 
-def _serves(name: str, port: int | None) -> bool:
-    if port is None:
+def _hosted_rows(cloud: HostedCloud, hosts: Hosts) -> list[Row]:
+    """A row for each unit, as UNIT@HOST; pids as the machine numbers them."""
+    silent = _silent(cloud) if hosts.holder() else set()
+    rows = []
+    for host in cloud.all_hosts:
+        for unit in programs.units(cloud.on(host), host, hosts.base_of_disks()):
+            name, at = f"{unit.command.name}@{host.name}", unit.command.at
+            pids = hosts.pids(host, f"system.slice/{unit.name}")
+            row = Row(
+                cloud=cloud.name,
+                release=cloud.release.name,
+                service=name,
+                port=at.port if at else None,
+                pid=min(pids, default=None),
+                memory=sum(map(memory, pids)),
+                healthy=bool(pids) and _serves(unit.command.name, at) and name not in silent,
+            )
+            rows.append(row)
+    return rows
+
+
+def _serves(name: str, at: At | None) -> bool:
+    if at is None:
         return True
     if name.endswith("-api"):
-        return health.answers(f"http://127.0.0.1:{port}/", timeout=5)
-    return is_open(port)
+        return health.answers(f"http://{at}/", timeout=5)
+    return is_open(at)
 
 
 def _silent(cloud: Cloud) -> set[str]:
@@ -80,4 +104,4 @@ def _silent(cloud: Cloud) -> set[str]:
         names = [*health.missing(cloud, api, since=0.0), *health.silent(cloud, api, since=time.time() - HEARTBEAT)]
     except (NaruError, OSError):
         return set()
-    return {health.process(name, cloud) for name in names}
+    return {cloud.process(name) for name in names}

@@ -19,6 +19,7 @@ from naru.inventory.kinds import BY_NAME
 from naru.inventory.read import Reading, read
 from naru.inventory.rows import Row
 from naru.lab.infra import mariadb
+from naru.lab.ports import LOOPBACK, At
 from naru.lab.process import Processes
 
 from ..cli import moves
@@ -226,13 +227,13 @@ def maria(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     directory = tmp_path_factory.mktemp("mariadb")
     processes = Processes(directory, f"test:{directory}")
     (directory / "mariadb-tmp").mkdir()
-    port, password = free_port(), secrets.token_hex(8)
+    at, password = At(LOOPBACK, free_port()), secrets.token_hex(8)
     mariadb.create(directory / "mariadb", processes.log_file("install"))
     try:
-        processes.start(mariadb.command(directory / "mariadb", port))
-        mariadb.secure(port, password)
-        mariadb.create_databases(port, password, ["nova_api"])
-        yield mariadb.url(port, password, "nova_api")
+        processes.start(mariadb.command(directory / "mariadb", at))
+        mariadb.secure(at, password)
+        mariadb.create_databases(at, password, ["nova_api"])
+        yield mariadb.url(at, password, "nova_api")
     finally:
         processes.stop()
 

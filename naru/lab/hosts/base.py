@@ -131,34 +131,37 @@ Subsystem sftp internal-sftp
 }
 
 
-def path() -> Path:
-    """Where the base of this machine's distribution is or would be."""
+def path(further: tuple[str, ...] = ()) -> Path:
+    """Where the base of this machine's distribution, with further packages, is or would be."""
+    packages = (*PACKAGES, *further)
     recipe = "\n".join(
-        (*PACKAGES, *LEFT_OUT, *MASKED, *GENERATORS, *map(str, ENABLED.items()), *map(str, FILES.items()))
+        (*packages, *LEFT_OUT, *MASKED, *GENERATORS, *map(str, ENABLED.items()), *map(str, FILES.items()))
     )
     key = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     return cache_directory() / "hosts" / f"{_codename()}-{key}"
 
 
-def ensure(progress: Progress) -> Path:
+def ensure(progress: Progress, further: tuple[str, ...] = ()) -> Path:
     """The base; made when there is none, which takes a minute or two and needs the distribution's packages.
 
-    Raises NaruError when it cannot be made."""
-    target = path()
+    Daemons of `further` packages are there and not enabled. Raises NaruError when it cannot be made."""
+    target = path(further)
+    if target.exists():  # and no waiting for one that makes another
+        return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with (target.parent / ".lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         if not target.exists():
             progress("making the base of the hosts' disks from the distribution's packages, once")
-            _make(target)
+            _make(target, further)
     return target
 
 
-def _make(target: Path) -> None:
+def _make(target: Path, further: tuple[str, ...]) -> None:
     new = target.with_name(f"{target.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     log = target.with_name(f"{target.name}.log")
-    argv = ["nice", "-n", "10", "mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}"]
+    argv = ["nice", "-n", "10", "mmdebstrap", "--variant=minbase", f"--include={','.join((*PACKAGES, *further))}"]
     argv += [f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT]
     argv += ["--aptopt=Acquire::Languages none", _codename(), str(new), *_sources()]
     try:
@@ -170,10 +173,18 @@ def _make(target: Path) -> None:
                 detail="\n".join(log.read_text().splitlines()[-5:]),
                 hint=f"The whole output: {log}",
             )
+        if further:
+            _disable(new)
         _settle(new)
         new.rename(target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
+
+
+def _disable(root: Path) -> None:
+    """What packages enabled at their installation is enabled no more."""
+    for unit in (root / "etc/systemd/system").glob("*.wants/*"):
+        unit.unlink()
 
 
 def _settle(root: Path) -> None:

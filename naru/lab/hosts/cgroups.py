@@ -10,6 +10,10 @@ from pathlib import Path
 from naru.errors import NaruError
 
 ROOT = Path("/sys/fs/cgroup")
+# version 1 and 2: the file, what one process has, the most that can be given
+SHARES = (("cpu.shares", 1024, 262144), ("cpu.weight", 100, 10000))
+PROCESSES = 4
+"""As how many processes of the machine a host counts when there is more to do than processors can."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,18 @@ def roots(name: str) -> list[Path]:
     return [hierarchy.root / name for hierarchy in hierarchies()]
 
 
-def make(name: str) -> None:
-    """Makes the lab's directory in each hierarchy. In version 2 hosts get the controllers that there are."""
+def make(name: str, hosts: int) -> None:
+    """Makes the lab's directory in each hierarchy. In version 2 hosts get the controllers that there are.
+
+    A cgroup has the share of the processors that one process beside it has. So it is given that of some for each of its
+    hosts, else all of a lab would wait for whatever else the machine does.
+    """
     for hierarchy in hierarchies():
         own = hierarchy.root / name
         own.mkdir(exist_ok=True)
+        for file, one, most in SHARES:
+            if (own / file).exists():
+                (own / file).write_text(str(min(one * PROCESSES * hosts, most)))
         if hierarchy.kind == "cgroup2":
             for controller in (own / "cgroup.controllers").read_text().split():
                 (own / "cgroup.subtree_control").write_text(f"+{controller}")

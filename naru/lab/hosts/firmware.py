@@ -95,9 +95,19 @@ def assemble(request: dict[str, Any]) -> None:
     mount("tmpfs", "tmp", "tmpfs", NOSUID | NODEV, "mode=1777,size=256m")
     _devices()
     _cgroups(request["cgroups"])
+    for source, target, writable in request["mounts"]:
+        _lend(source, target.lstrip("/"), writable)
     # a reboot is told by it, also by journald
     Path("run/.boot_id").write_text(f"{uuid.uuid4()}\n")
     mount("run/.boot_id", "proc/sys/kernel/random/boot_id", None, BIND)
+
+
+def _lend(source: str, target: str, writable: bool) -> None:
+    """A directory of the machine is in the host's root too: to be read, or as a share that it may write to."""
+    Path(target).mkdir(parents=True, exist_ok=True)
+    mount(source, target, None, BIND)
+    if not writable:
+        mount(source, target, None, REMOUNT | BIND | RDONLY)
 
 
 def _devices() -> None:

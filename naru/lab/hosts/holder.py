@@ -135,7 +135,7 @@ def main(directory: Path) -> None:
     if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
         raise NaruError(f"prctl: {os.strerror(ctypes.get_errno())}")
     holder = Holder(json.loads(Path("holder.json").read_text()))
-    cgroups.make(holder.config["cgroup"])
+    cgroups.make(holder.config["cgroup"], len(holder.machines))
     holder.fabric()
     controllers = redfish.server(holder.machines, directory)
     threading.Thread(target=controllers.serve_forever, daemon=True).start()

@@ -11,9 +11,9 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,31 @@ class Row:
     faults: list[str]
 
 
+@dataclass(frozen=True)
+class Mount:
+    """A directory of the machine that a host has at `target`: to be read, or `writable`, as a share."""
+
+    source: Path
+    target: Path
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What hosts have beside what bare ones have: packages of the distribution, and by the host's name directories of
+    the machine."""
+
+    packages: tuple[str, ...] = ()
+    mounts: Mapping[str, tuple[Mount, ...]] = field(default_factory=dict)
+
+
 class Hosts:
     """The hosts of the lab with `lab_id`, in `directory`, by `layout`. The password is the power controllers'."""
 
-    def __init__(self, directory: Path, lab_id: str, secret: str, layout_: Layout) -> None:
+    def __init__(
+        self, directory: Path, lab_id: str, secret: str, layout_: Layout, equipment: Callable[[], Equipment] = Equipment
+    ) -> None:
+        self.equipment = equipment
         self.directory = directory
         self.layout = layout_
         self.hosts = layout.hosts(layout_)
@@ -82,18 +103,29 @@ class Hosts:
         """The directory with the host's disk and console."""
         return self.directory / "hosts" / host.name
 
+    def base_of_disks(self) -> Path:
+        """The base of the hosts' disks, once they were made."""
+        return Path((self.directory / "base").read_text())
+
+    def disk(self, name: str) -> Path:
+        """What a host has written to its disk, from outside."""
+        return self.place(self.host(name)) / "disk"
+
     def holder(self) -> Running | None:
         """The live process on which all hosts hang."""
         return self.processes.find(PROCESS)
 
-    def up(self, progress: base.Progress) -> None:
-        """Makes what is missing, switches on what is off, waits until each host lets one log in by ssh."""
+    def up(self, progress: base.Progress, furnish: Callable[[], None] | None = None) -> None:
+        """Makes what is missing, switches on what is off, waits until each host lets one log in by ssh. `furnish` may
+        write to the disks before any host boots."""
         if self.holder() is None:
             self.end()  # what one that was killed in the wrong moment may have left
             able.check()
             self._check_addresses()
             _check_inotify(len(self.hosts))
-            self._make(base.ensure(progress))
+            self._make(base.ensure(progress, self.equipment().packages))
+            if furnish:
+                furnish()
             progress("starting the holder of the hosts")
             self._hold()
         self._wire()
@@ -242,11 +274,14 @@ class Hosts:
 
     def _pid(self, host: Host) -> int | None:
         """The host's process 1 as the machine numbers it."""
+        return min(self.pids(host, "init.scope"), default=None)
+
+    def pids(self, host: Host, group: str) -> list[int]:
+        """The processes in a cgroup of the host, as the machine numbers them."""
         for root in cgroups.roots(self.cgroup):
-            if (place := root / host.name / "init.scope").is_dir():
-                pids = cgroups.members(place)
-                return min(pids) if pids else None
-        return None
+            if (place := root / host.name / group).is_dir():
+                return cgroups.members(place)
+        return []
 
     def _check_addresses(self) -> None:
         """Refuses a management network that the machine has a way to already: it would be cut off from it."""
@@ -270,7 +305,7 @@ class Hosts:
         authorized = key.with_name("ssh_key.pub").read_text()
         base_file = self.directory / "base"
         if base_file.exists():
-            frozen = Path(base_file.read_text())  # a disk is worth nothing over another base
+            frozen = self.base_of_disks()  # a disk is worth nothing over another base
             if not frozen.is_dir():
                 raise NaruError(
                     f"the base of this lab's disks is gone: {frozen}",
@@ -295,6 +330,7 @@ class Hosts:
         networks = list(self.layout.networks)
         bridges = {network: f"br{index}" for index, network in enumerate(networks)}
         hosts = []
+        lent = self.equipment().mounts
         for host in self.hosts:
             nics = [
                 {
@@ -307,7 +343,16 @@ class Hosts:
                 for network in host.networks
             ]
             number = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{host.name}.{self.cgroup}"))
-            hosts.append({"name": host.name, "uuid": number, "controller": str(host.controller), "nics": nics})
+            mounts = [[str(mount.source), str(mount.target), mount.writable] for mount in lent.get(host.name, ())]
+            hosts.append(
+                {
+                    "name": host.name,
+                    "uuid": number,
+                    "controller": str(host.controller),
+                    "nics": nics,
+                    "mounts": mounts,
+                }
+            )
         return {
             "directory": str(self.directory),
             "base": str(frozen),

@@ -15,9 +15,15 @@ LAYOUTS = Path(__file__).parent.parent / "layouts"
 DEFAULT = "bare5"
 MANAGEMENT = "management"
 MAX_HOSTS = 300
-# the last parts of addresses: the machine's, the first host's
-MACHINE, FIRST = 1, 11
+# the last parts of addresses: the machine's, the virtual one, the first host's
+MACHINE, VIRTUAL, FIRST = 1, 5, 11
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
+
+
+Role = Literal["controller", "database", "queue", "balancer", "compute"]
+"""What a host does for the layout's cloud: the APIs and what works with them; MariaDB; RabbitMQ; HAProxy with the
+virtual address; Nova's compute."""
+NEEDED: tuple[Role, ...] = ("controller", "database", "queue", "compute")
 
 
 class _Model(pydantic.BaseModel):
@@ -31,10 +37,12 @@ class Network(_Model):
 
 
 class HostLine(_Model):
-    """A host, or a range of them (`node[01:30]`), and the networks that it has a cable to; None: all."""
+    """A host, or a range of them (`node[01:30]`), the networks that it has a cable to (None: all), and its roles in
+    the layout's cloud."""
 
     name: str
     networks: tuple[str, ...] | None = None
+    roles: tuple[Role, ...] = ()
 
     @pydantic.field_validator("name")
     @classmethod
@@ -90,14 +98,29 @@ class Layout(_Model):
                 raise ValueError(f"{network.cidr} of {name} has room for {max(room, 0)} hosts, not for {len(seen)}")
         return hosts
 
+    @pydantic.model_validator(mode="after")
+    def _cloud(self) -> "Layout":
+        counts = {role: len(found) for role, found in by_role(self).items()}
+        if not counts:
+            return self
+        if missing := [role for role in NEEDED if role not in counts]:
+            raise ValueError(f"hosts: none has the role {missing[0]}; a cloud needs {', '.join(NEEDED)}")
+        for role in ("database", "queue"):
+            if counts[role] % 2 == 0:
+                raise ValueError(f"hosts: {counts[role]} of the role {role}: a cluster has an odd number, or it is one")
+        if "balancer" not in counts and max(counts["controller"], counts["database"]) > 1:
+            raise ValueError("hosts: none has the role balancer, which several controllers or databases need")
+        return self
+
 
 class Host:
     """One host of a layout; `number` counts from 0."""
 
-    def __init__(self, layout: Layout, name: str, number: int, networks: tuple[str, ...]) -> None:
+    def __init__(self, layout: Layout, line: HostLine, name: str, number: int) -> None:
         self.name = name
         self.number = number
-        self.networks = networks
+        self.networks = tuple(layout.networks) if line.networks is None else line.networks
+        self.roles = line.roles
         self._layout = layout
 
     def address(self, network: str) -> ipaddress.IPv4Interface:
@@ -124,10 +147,22 @@ class Host:
 def hosts(layout: Layout) -> list[Host]:
     """All hosts of the layout in its order."""
     names = [(name, line) for line in layout.hosts for name in expand(line.name)]
-    return [
-        Host(layout, name, number, tuple(layout.networks) if line.networks is None else line.networks)
-        for number, (name, line) in enumerate(names)
-    ]
+    return [Host(layout, line, name, number) for number, (name, line) in enumerate(names)]
+
+
+def by_role(layout: Layout) -> dict[str, list[Host]]:
+    """The hosts of each role that some have, in the layout's order; empty when no cloud runs on them."""
+    found: dict[str, list[Host]] = {}
+    for host in hosts(layout):
+        for role in host.roles:
+            found.setdefault(role, []).append(host)
+    return found
+
+
+def virtual_address(layout: Layout) -> ipaddress.IPv4Interface:
+    """The address in front of the APIs that the load balancers share."""
+    cidr = layout.networks[MANAGEMENT].cidr
+    return ipaddress.IPv4Interface(f"{cidr[VIRTUAL]}/{cidr.prefixlen}")
 
 
 def machine_address(layout: Layout) -> ipaddress.IPv4Interface:

@@ -50,6 +50,7 @@ class Machine:
         self.controller: str = spec["controller"]
         self.faults: dict[str, float] = {}
         self._nics: list[dict[str, str]] = spec["nics"]
+        self._mounts: list[list[Any]] = spec["mounts"]
         self._unplugged: set[str] = set()
         self._common = common
         self._directory: Path = Path(common["directory"]) / "hosts" / self.name
@@ -228,6 +229,7 @@ class Machine:
             "work": str(self._directory / "work"),
             "root": str(self._directory / "root"),
             "cgroups": own,
+            "mounts": self._mounts,
         }
         waits, to_first = os.pipe()
         try:

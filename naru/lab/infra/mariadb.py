@@ -10,6 +10,7 @@ from typing import Any
 import pymysql
 
 from naru.errors import NaruError
+from naru.lab.ports import LOOPBACK, At
 from naru.lab.process import Command
 
 USER = "openstack"
@@ -48,19 +49,20 @@ def _temporary(directory: Path) -> Path:
     return directory.with_name("mariadb-tmp")
 
 
-def command(directory: Path, port: int) -> Command:
-    """The server. Nothing is synced to disk before a clean stop: a lab's data is worth speed, not a power cut."""
+def command(directory: Path, at: At, further: tuple[str, ...] = (), user: str = "root") -> Command:
+    """The server, with `further` options over its own. Nothing is synced to disk before a clean stop: a lab's data is
+    worth speed, not a power cut."""
     return Command(
         "mariadb",
         (
             "mariadbd",
             "--no-defaults",
-            "--user=root",
+            f"--user={user}",
             f"--datadir={directory}",
             f"--tmpdir={_temporary(directory)}",
             "--socket=mysqld.sock",  # relative to the data directory: a deep path would exceed a socket's 107 bytes
-            f"--port={port}",
-            "--bind-address=127.0.0.1",
+            f"--port={at.port}",
+            f"--bind-address={at.address}",
             "--pid-file=mariadb.pid",
             "--character-set-server=utf8mb3",
             "--collation-server=utf8mb3_general_ci",
@@ -75,20 +77,22 @@ def command(directory: Path, port: int) -> Command:
             "--innodb-fast-shutdown=1",
             "--max-allowed-packet=64M",
             "--performance-schema=OFF",
+            *further,
         ),
         env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
         cwd=directory,
-        port=port,
+        port=at.port,
         grace=30,
+        address=at.address,
     )
 
 
-def secure(port: int, password: str, timeout: float = 30) -> None:
+def secure(at: At, password: str, timeout: float = 30) -> None:
     """Waits for the server; makes the services' user the only one, if that is still to do."""
     deadline = time.monotonic() + timeout
     while True:
         try:
-            connection = _connect(port, USER, password)
+            connection = _connect(at, USER, password)
             connection.close()
             return
         except pymysql.err.OperationalError as error:
@@ -96,39 +100,39 @@ def secure(port: int, password: str, timeout: float = 30) -> None:
             if code == 1045:  # access denied: up, and not secured yet
                 break
             if time.monotonic() > deadline:
-                raise NaruError(f"MariaDB on port {port} does not answer", detail=str(error)) from error
+                raise NaruError(f"MariaDB at {at} does not answer", detail=str(error)) from error
             time.sleep(0.1)
-    with _connect(port, "root", "") as connection, connection.cursor() as cursor:
-        cursor.execute(f"CREATE USER '{USER}'@'127.0.0.1' IDENTIFIED BY %s", (password,))
-        cursor.execute(f"GRANT ALL ON *.* TO '{USER}'@'127.0.0.1' WITH GRANT OPTION")
+    with _connect(at, "root", "") as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE USER '{USER}'@'{LOOPBACK}' IDENTIFIED BY %s", (password,))
+        cursor.execute(f"GRANT ALL ON *.* TO '{USER}'@'{LOOPBACK}' WITH GRANT OPTION")
         # nobody else: the installed root has no password, and every user of the machine reaches the port
         cursor.execute("DELETE FROM mysql.global_priv WHERE User IN ('', 'root')")
         cursor.execute("FLUSH PRIVILEGES")
 
 
-def create_databases(port: int, password: str, names: Iterable[str]) -> None:
+def create_databases(at: At, password: str, names: Iterable[str]) -> None:
     """Creates the empty databases; one that a killed attempt left half-filled is dropped first."""
-    with _connect(port, USER, password) as connection, connection.cursor() as cursor:
+    with _connect(at, USER, password) as connection, connection.cursor() as cursor:
         for name in names:
             cursor.execute(f"DROP DATABASE IF EXISTS `{name}`")
             cursor.execute(f"CREATE DATABASE `{name}` CHARACTER SET utf8mb3")
 
 
-def insert(port: int, password: str, database: str, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+def insert(at: At, password: str, database: str, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Adds rows to a table, by the names of its columns, or writes them anew where their keys are there already."""
-    with _connect(port, USER, password) as connection, connection.cursor() as cursor:
+    with _connect(at, USER, password) as connection, connection.cursor() as cursor:
         for row in rows:
             columns = ", ".join(f"`{name}`" for name in row)
             values = ", ".join(["%s"] * len(row))
             cursor.execute(f"REPLACE INTO `{database}`.`{table}` ({columns}) VALUES ({values})", tuple(row.values()))
 
 
-def url(port: int, password: str, name: str) -> str:
+def url(at: At, password: str, name: str) -> str:
     """The SQLAlchemy URL of a database, as the services' configurations have it."""
-    return f"mysql+pymysql://{USER}:{password}@127.0.0.1:{port}/{name}?charset=utf8"
+    return f"mysql+pymysql://{USER}:{password}@{at}/{name}?charset=utf8"
 
 
-def _connect(port: int, user: str, password: str) -> "pymysql.Connection[pymysql.cursors.Cursor]":
+def _connect(at: At, user: str, password: str) -> "pymysql.Connection[pymysql.cursors.Cursor]":
     return pymysql.connect(
-        host="127.0.0.1", port=port, user=user, password=password, connect_timeout=5, autocommit=True
+        host=at.address, port=at.port, user=user, password=password, connect_timeout=5, autocommit=True
     )

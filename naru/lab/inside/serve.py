@@ -1,4 +1,4 @@
-"""serve.py PORT THREADS MODULE:ATTRIBUTE[()] [ARGUMENTS...]: serves a WSGI application of the release with waitress.
+"""serve.py ADDRESS PORT THREADS MODULE:ATTRIBUTE[()] [ARGUMENTS...]: serves a release's WSGI application with waitress.
 
 The application may be an attribute or, with (), a factory. sys.argv holds ARGUMENTS only, before the module is
 imported: several services read their --config-file from there. Runs on Python 2.7 and 3.
@@ -9,9 +9,9 @@ import sys
 
 
 def main():
-    port, threads, target = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    address, port, threads, target = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     module, _, attribute = target.partition(":")
-    sys.argv = [module] + sys.argv[4:]
+    sys.argv = [module] + sys.argv[5:]
     factory = attribute.endswith("()")
     application = getattr(importlib.import_module(module), attribute[:-2] if factory else attribute)
     if factory:
@@ -20,7 +20,7 @@ def main():
 
     waitress.serve(
         application,
-        host="127.0.0.1",
+        host=address,
         port=port,
         threads=threads,
         max_request_body_size=1 << 40,

@@ -28,9 +28,10 @@ def command(cloud: Cloud, service: str, *arguments: str, name: str | None = None
         argv = (
             cloud.program("python"),
             str(cloud.inside / "serve.py"),
+            cloud.here,
             str(cloud.ports[service]),
             str(THREADS),
             str(serving.wsgi),
             *arguments,
         )
-    return Command(name or f"{service}-api", argv, cloud.environment(), port=cloud.ports[service])
+    return Command(name or f"{service}-api", argv, cloud.environment(), port=cloud.ports[service], address=cloud.here)

@@ -35,10 +35,11 @@ def programs(cloud: Cloud) -> list[Command]:
 
 
 def _with_mounts(cloud: Cloud, argv: tuple[str, ...]) -> tuple[str, ...]:
-    """`argv` with the NFS share mounted, and the cloud's Ceph over /etc/ceph, where os-brick looks for a client's key
-    whatever Cinder says (backups of RBD volumes); in a mount namespace of its own: when the process ends they are gone.
-    """
+    """`argv` with the NFS share mounted, and the cloud's Ceph, if any, over /etc/ceph, where os-brick looks for a
+    client's key whatever Cinder says (backups of RBD volumes); in a mount namespace of its own: when the process ends
+    they are gone."""
     export, mount = shlex.quote(str(cloud.nfs_export)), shlex.quote(str(cloud.nfs_mount))
-    ceph = shlex.quote(str(cloud.ceph.etc))
-    mounts = f"mkdir -p {export} {mount} && mount --bind {export} {mount} && mount --bind {ceph} /etc/ceph"
+    mounts = f"mkdir -p {export} {mount} && mount --bind {export} {mount}"
+    if "ceph" in cloud.backends:
+        mounts += f" && mount --bind {shlex.quote(str(cloud.ceph.etc))} /etc/ceph"
     return ("unshare", "--mount", "--propagation", "private", "sh", "-c", f"{mounts} && exec {shlex.join(argv)}")

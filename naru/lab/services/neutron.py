@@ -46,7 +46,7 @@ def register(cloud: Cloud) -> list[tuple[str, ...]]:
         for host in HOSTS
         for kind, (program, topic, configuration) in AGENTS.items()
     ]
-    mariadb.insert(cloud.ports["mariadb"], cloud.secret, "neutron", "agents", rows)
+    mariadb.insert(cloud.at("mariadb"), cloud.secret, "neutron", "agents", rows)
     return []
 
 

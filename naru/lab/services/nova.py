@@ -1,5 +1,7 @@
 """Compute: API, conductor, scheduler, and one process tree for all the fake compute hosts."""
 
+from collections.abc import Sequence
+
 from naru.lab.cloud import Cloud
 from naru.lab.process import Command
 from naru.lab.services import api
@@ -36,14 +38,22 @@ def computes(cloud: Cloud) -> list[Command]:
     """Started last: a known host asks Keystone, Placement and Neutron at once and exits when they do not answer."""
     if not cloud.computes:
         return []
-    hosts = cloud.etc / "nova" / "hosts"
-    hosts.mkdir(parents=True, exist_ok=True)
+    (cloud.etc / "nova" / "hosts").mkdir(parents=True, exist_ok=True)
     for host in cloud.hosts:
-        state = cloud.state / "nova" / host
-        (state / "instances").mkdir(parents=True, exist_ok=True)
-        (hosts / f"{host}.conf").write_text(
-            f"[DEFAULT]\nhost = {host}\nstate_path = {state}\ninstances_path = {state}/instances\n"
-        )
-    argv = (cloud.program("python"), str(cloud.inside / "computes.py"), str(hosts), ",".join(cloud.hosts))
+        (cloud.state / "nova" / host / "instances").mkdir(parents=True, exist_ok=True)
+        (cloud.etc / "nova" / "hosts" / f"{host}.conf").write_text(compute_conf(cloud, host))
+    return [compute(cloud, cloud.hosts)]
+
+
+def compute_conf(cloud: Cloud, host: str) -> str:
+    """What a fake compute host has in its hosts/HOST.conf beside what all have in common."""
+    state = cloud.state / "nova" / host
+    return f"[DEFAULT]\nhost = {host}\nstate_path = {state}\ninstances_path = {state}/instances\n"
+
+
+def compute(cloud: Cloud, names: Sequence[str]) -> Command:
+    """The process of those fake compute hosts."""
+    hosts = cloud.etc / "nova" / "hosts"
+    argv = (cloud.program("python"), str(cloud.inside / "computes.py"), str(hosts), ",".join(names))
     # Nova of 2026 takes minutes over SIGTERM and still consumes calls meanwhile: a short grace, then SIGKILL
-    return [Command("nova-compute", (*argv, *cloud.config("nova", "nova-compute.conf")), cloud.environment(), grace=2)]
+    return Command("nova-compute", (*argv, *cloud.config("nova", "nova-compute.conf")), cloud.environment(), grace=2)

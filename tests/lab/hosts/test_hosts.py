@@ -86,6 +86,17 @@ def test_a_host_is_a_machine_of_its_own(hosts: Hosts) -> None:
     assert run(hosts, "node2", "systemctl is-active same") == "active"
 
 
+def test_hosts_have_their_part_of_a_busy_machine(hosts: Hosts) -> None:
+    """A cgroup counts as one process beside others, whatever is in it."""
+    weights = [
+        (int((root / file).read_text()), one)
+        for root in cgroups.roots(hosts.cgroup)
+        for file, one, _ in cgroups.SHARES
+        if (root / file).exists()
+    ]
+    assert weights and all(weight == one * cgroups.PROCESSES * len(hosts.names()) for weight, one in weights)
+
+
 def test_hosts_see_each_other_and_not_the_machine(hosts: Hosts) -> None:
     tenant = hosts.host("node2").address("tenant").ip
     run(hosts, "node1", f"ping -c 1 -W 5 {tenant} && ping -c 1 -W 5 node2")

@@ -1,0 +1,126 @@
+"""A cloud over hosts: which of them has what, and where it is reached."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+from naru.lab import services
+from naru.lab.cloud import Cloud
+from naru.lab.hosts import layout
+from naru.lab.hosts.hosts import Equipment, Mount
+from naru.lab.hosts.layout import MANAGEMENT, Host, Layout
+
+ROOT = Path("/srv/naru")
+"""Where a host has its part of a cloud."""
+PACKAGES = (
+    "galera-4",
+    "haproxy",
+    "keepalived",
+    "mariadb-server",
+    "memcached",
+    "netbase",
+    "python3",
+    "qemu-utils",
+    "rabbitmq-server",
+    "rsync",
+)
+SHARES = ("glance", "nfs")
+"""Directories of the state that all controllers and computes have in common, as shares of an NFS server would be."""
+
+
+@dataclasses.dataclass(frozen=True)
+class HostedCloud(Cloud):
+    """The cloud as it is seen from the machine, where `directory` has what its hosts share; `on` gives it as a host
+    sees it. `roles` are the layout's hosts by role, `host` the name of the one that sees it."""
+
+    roles: Mapping[str, list[Host]] = dataclasses.field(default_factory=dict)
+    host: str = ""
+
+    def on(self, host: Host) -> "HostedCloud":
+        """The cloud as that host has it in its configuration."""
+        return dataclasses.replace(self, directory=ROOT, here=address(host), host=host.name)
+
+    def having(self, *roles: str) -> list[Host]:
+        """The hosts that have one of the roles, in the layout's order."""
+        found = {host.number: host for role in roles for host in self.roles.get(role, ())}
+        return [found[number] for number in sorted(found)]
+
+    @property
+    def all_hosts(self) -> list[Host]:
+        """Every host that something of the cloud is on."""
+        return self.having(*self.roles)
+
+    @property
+    def first_controller(self) -> Host:
+        """The controller that has what can be there only once."""
+        return self.roles["controller"][0]
+
+    @property
+    def hosts(self) -> list[str]:
+        return [host.name for host in self.roles["compute"]]
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        return ("nfs",)
+
+    @property
+    def nova_host(self) -> str:
+        return self.host
+
+    @property
+    def cinder_host(self) -> str:
+        return self.host
+
+    @property
+    def workers(self) -> set[str]:
+        found = {f"nova-compute@{host}" for host in self.hosts}
+        for controller in self.roles["controller"]:
+            found |= {f"{name}@{controller.name}" for name in ("nova-conductor", "nova-scheduler", "cinder-scheduler")}
+        first = self.first_controller.name
+        return found | {f"cinder-backup@{first}", *(f"cinder-volume@{first}@{backend}" for backend in self.backends)}
+
+    def process(self, worker: str) -> str:
+        """The unit that a worker is in, as UNIT@HOST."""
+        binary, host, *_ = worker.split("@")
+        return f"{binary}@{host}"
+
+    def equipment(self) -> Equipment:
+        """What its hosts have beside what bare ones have."""
+        given = [Mount(path, path) for path in (self.venv, *_interpreter(self.venv))]
+        shares = [Mount(self.state / name, ROOT / "state" / name, writable=True) for name in SHARES]
+        mounts = {host.name: (*given, *shares) for host in self.having("controller", "compute")}
+        return Equipment(PACKAGES, mounts)
+
+    @property
+    def password(self) -> Path:
+        """The file with the password of everything in it."""
+        return self.directory / "password"
+
+
+def address(host: Host) -> str:
+    """The address of a host at which its services are."""
+    return str(host.address(MANAGEMENT).ip)
+
+
+def addresses(layout_: Layout) -> dict[str, tuple[str, ...]]:
+    """By service, where it is reached: behind the load balancer, where there is one, or on the hosts that have it."""
+    roles = {role: tuple(address(host) for host in found) for role, found in layout.by_role(layout_).items()}
+    front = str(layout.virtual_address(layout_).ip) if "balancer" in roles else None
+    return {
+        **dict.fromkeys(services.CORE, (front or roles["controller"][0],)),
+        "mariadb": (front or roles["database"][0],),
+        "rabbitmq": roles["queue"],
+        "memcached": roles["controller"],
+    }
+
+
+def _interpreter(venv: Path) -> list[Path]:
+    """The installation of Python that the environment stands on, unless it is the distribution's, which hosts have."""
+    settings = {
+        key.strip(): value.strip()
+        for key, _, value in (line.partition("=") for line in (venv / "pyvenv.cfg").read_text().splitlines())
+    }
+    prefix = Path(settings["base-prefix"] if "base-prefix" in settings else settings["home"]).resolve()
+    if "base-prefix" not in settings:
+        prefix = prefix.parent
+    return [] if prefix == Path("/usr") else [prefix]

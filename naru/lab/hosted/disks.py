@@ -1,0 +1,110 @@
+"""What of a cloud is on each host's disk: configuration, units, and its part of the prepared state."""
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+from naru.lab import prepared, render
+from naru.lab.hosted import balancer, database, programs, queue, units
+from naru.lab.hosted.cloud import HostedCloud
+from naru.lab.hosts.hosts import Hosts
+from naru.lab.hosts.layout import Host
+from naru.lab.running import DIRECTORIES
+from naru.lab.services import nova
+
+SCRIPTS = Path(__file__).parent / "scripts"
+CEPH = ("rados.py", "rbd.py")
+"""The lab's bindings to Ceph's libraries, which hosts have not got: os-brick does without when they are not there."""
+STATES = {"controller": Path("state"), "database": Path("state/mariadb")}
+"""What a prepared state has of the first host of a role, as a directory of its name, and all of the role get."""
+
+
+def below(root: Path, path: Path) -> Path:
+    """The absolute path below another root."""
+    return root / path.relative_to("/")
+
+
+def furnish(cloud: HostedCloud, hosts: Hosts, state: Path | None) -> None:
+    """Writes the disks of hosts that are off, once: what changed on them since is kept. With a prepared state they
+    have their part of it, and their units start at each boot; without, nothing starts by itself."""
+    for host in cloud.all_hosts:
+        disk, on_it = hosts.disk(host.name), cloud.on(host)
+        done = below(disk, on_it.directory) / ("furnished" if state else "furnished-empty")
+        if not done.exists():
+            shutil.rmtree(done.parent, ignore_errors=True)
+            _write(on_it, host, disk, hosts.base_of_disks(), state)
+            done.touch()
+    if state:
+        elect(cloud, hosts)
+
+
+def elect(cloud: HostedCloud, hosts: Hosts) -> None:
+    """Says which database begins its cluster, while all hosts are off."""
+    members = cloud.roles["database"]
+    database.elect([below(hosts.disk(host.name), database.directory(cloud.on(host))) for host in members])
+
+
+def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path | None) -> None:
+    for role, subpath in STATES.items():
+        if state and role in host.roles:
+            target = below(disk, cloud.directory / subpath)
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            prepared.copy(state / role, target)
+    for name in DIRECTORIES:
+        below(disk, cloud.state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    below(disk, cloud.directory / "log").mkdir(exist_ok=True, mode=0o700)
+    shutil.copytree(SCRIPTS, below(disk, cloud.directory / "scripts"))
+    served = cloud.services if "controller" in host.roles else ("nova",) if "compute" in host.roles else ()
+    if served:
+        render.render(dataclasses.replace(cloud, services=served), disk)
+        for name in CEPH:
+            below(disk, cloud.inside / name).unlink()
+    files: dict[Path, str] = {}
+    if "queue" in host.roles:
+        files |= queue.files(cloud)
+    if "balancer" in host.roles:
+        files |= balancer.files(cloud, host)
+    if "compute" in host.roles:
+        files[cloud.etc / "nova" / "hosts" / f"{host.name}.conf"] = nova.compute_conf(cloud, host.name)
+        below(disk, cloud.state / "nova" / host.name / "instances").mkdir(parents=True)
+    for path, text in files.items():
+        write_private(below(disk, path), text)
+    for path in (cloud.directory, cloud.state):  # other users find their way, and what is theirs
+        below(disk, path).chmod(0o711)
+    if "database" in host.roles:
+        for path in (database.directory(cloud), database.directory(cloud).with_name("mariadb-tmp")):
+            below(disk, path).mkdir(exist_ok=True, mode=0o700)
+            os.chown(below(disk, path), *_owner(base, database.OWNER))
+    if "queue" in host.roles:
+        copy = below(disk, queue.HOME / ".erlang.cookie")
+        write_private(copy, queue.cookie(cloud))
+        copy.chmod(0o400)
+        for path in (copy.parent, copy):
+            os.chown(path, *_owner(base, queue.OWNER))
+    _units(cloud, host, disk, base, enabled=state is not None)
+
+
+def _owner(base: Path, user: str) -> tuple[int, int]:
+    """The numbers of a user of the hosts and of its group."""
+    lines = (line.split(":") for line in (base / "etc/passwd").read_text().splitlines())
+    return next((int(fields[2]), int(fields[3])) for fields in lines if fields[0] == user)
+
+
+def write_private(file: Path, text: str) -> None:
+    """A file that only its owner may read or write, as whoever reads a cookie or a password demands it."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file.touch(mode=0o600)
+    file.write_text(text)
+
+
+def _units(cloud: HostedCloud, host: Host, disk: Path, base: Path, enabled: bool) -> None:
+    for found in (units.DIRECTORY, units.ENABLED):
+        below(disk, found).mkdir(parents=True, exist_ok=True)
+    texts = {unit.name: unit.text(f"{unit.command.name} of {cloud.name}") for unit in programs.units(cloud, host, base)}
+    if "database" in host.roles and len(cloud.roles["database"]) > 1:
+        texts |= database.check_units(cloud)
+    for name, text in texts.items():
+        below(disk, units.DIRECTORY / name).write_text(text)
+        if enabled and "WantedBy" in text:
+            below(disk, units.ENABLED / name).symlink_to(units.DIRECTORY / name)

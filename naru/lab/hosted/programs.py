@@ -1,0 +1,58 @@
+"""Which units are on which host, by its roles."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from naru.lab import services
+from naru.lab.hosted import balancer, database, queue
+from naru.lab.hosted.cloud import HostedCloud
+from naru.lab.hosted.units import Unit
+from naru.lab.hosts.layout import Host
+from naru.lab.infra import memcached
+from naru.lab.ports import At
+from naru.lab.process import Command
+from naru.lab.services import nova
+
+ONCE = ("cinder-volume", "cinder-backup")
+"""What the first controller alone has: their host's name is in the records of what they made."""
+ANSWERING = ("keystone", "placement", "neutron")
+"""What a compute service calls when it starts."""
+
+
+def units(cloud: HostedCloud, host: Host, base: Path) -> list[Unit]:
+    """The host's units, in the order in which they are listed; `cloud` as the host sees it, `base` that of its disk."""
+    by_role: dict[str, Callable[[], list[Unit]]] = {
+        "database": lambda: [_unit(cloud, database.command(cloud))],
+        "queue": lambda: [_unit(cloud, queue.command(cloud, base))],
+        "controller": lambda: _controller(cloud),
+        "compute": lambda: [_compute(cloud)],
+        "balancer": lambda: [_unit(cloud, command, before=before) for command, before in balancer.commands(cloud)],
+    }
+    return [unit for role, make in by_role.items() if role in host.roles for unit in make()]
+
+
+def _controller(cloud: HostedCloud) -> list[Unit]:
+    gates = (cloud.servers("mariadb"), cloud.servers("rabbitmq"))
+    commands = [command for name in cloud.services for command in services.module(name).programs(cloud)]
+    if cloud.host != cloud.first_controller.name:
+        commands = [command for command in commands if command.name not in ONCE]
+    cache = memcached.command(At(cloud.here, cloud.ports["memcached"]))
+    return [_unit(cloud, cache), *(_unit(cloud, command, gates) for command in commands)]
+
+
+def _compute(cloud: HostedCloud) -> Unit:
+    gates = (cloud.servers("rabbitmq"), *(cloud.servers(name) for name in ANSWERING))
+    configuration = cloud.config("nova", "nova-compute.conf")[1]
+    waiting = (cloud.program("python"), str(cloud.inside / "consumers.py"), configuration, "conductor")
+    waits = (str(cloud.directory / "scripts" / "wait-for-consumer"), *waiting)
+    return _unit(cloud, nova.compute(cloud, [cloud.host]), gates, (waits,))
+
+
+def _unit(
+    cloud: HostedCloud,
+    command: Command,
+    gates: tuple[tuple[At, ...], ...] = (),
+    before: tuple[tuple[str, ...], ...] = (),
+) -> Unit:
+    log = cloud.directory / "log" / f"{command.name}.log"
+    return Unit(command, log, cloud.directory / "scripts", gates, before)

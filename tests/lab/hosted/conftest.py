@@ -1,0 +1,38 @@
+"""Clouds over hosts, each in a network of its own, so that they may be up beside other hosts."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from naru.lab import spec
+from naru.lab.hosts import layout
+from naru.lab.lab import Lab
+
+from ..hosts.machine import left_of, of_the_machine
+from ..scenario import ignore
+
+Bring = Callable[[str, str, str], Lab]
+
+
+@pytest.fixture(scope="module")
+def bring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bring]:
+    """Brings a cloud up by layout and release, in the networks that begin with `10.N.`; at the end nothing is left."""
+    before = of_the_machine()
+    made: list[Lab] = []
+
+    def up(name: str, release: str, network: str) -> Lab:
+        directory = tmp_path_factory.mktemp("hosted")
+        file = directory / f"{name}.yaml"
+        file.write_text((layout.LAYOUTS / f"{name}.yaml").read_text().replace("10.77.", network))
+        lab = Lab(directory / "lab")
+        made.append(lab)
+        lab.up(spec.build_hosts(str(file), [f"cloud={release}"]), ignore, ignore)
+        return lab
+
+    yield up
+    for lab in made:
+        hosts = lab.hosts()
+        lab.down()
+        assert left_of(hosts) == []
+        assert not lab.directory.exists()
+    assert of_the_machine() == before
