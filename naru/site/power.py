@@ -45,7 +45,7 @@ def statuses(power: Power, password: str, certificate: str | None) -> list[Statu
     began = time.monotonic()
     found = _ipmi(power, password) if power.protocol == "ipmi" else _redfish(power, password, certificate)
     seconds = time.monotonic() - began
-    return [replace(one, seconds=seconds) for one in found]
+    return [replace(one, seconds=one.seconds or seconds) for one in found]
 
 
 def _redfish(power: Power, password: str, certificate: str | None) -> list[Status]:
@@ -114,17 +114,20 @@ def _ipmi(power: Power, password: str) -> list[Status]:
     program = shutil.which("ipmitool")
     if not program:
         raise NaruError("ipmitool is not installed on this machine", hint="Install the package ipmitool.")
+    began = time.monotonic()
     said = _ipmitool(program, power, password, "chassis", "power", "status")
+    seconds = time.monotonic() - began
     on = True if said.endswith("is on") else False if said.endswith("is off") else None
     try:
         uuid = _guid(_ipmitool(program, power, password, "mc", "guid"))
     except NaruError:
         uuid = ""  # not all have one, and it only tells hosts apart
-    return [Status(on=on, uuid=uuid)]
+    return [Status(on=on, uuid=uuid, seconds=seconds)]
 
 
 def _ipmitool(program: str, power: Power, password: str, *words: str) -> str:
-    argv = [program, "-I", "lanplus", "-H", power.address, "-U", power.user, "-E", "-N", "2", "-R", "2"]
+    # without -v it does not say why no session is made
+    argv = [program, "-v", "-I", "lanplus", "-H", power.address, "-U", power.user, "-E", "-N", "2", "-R", "2"]
     argv += ["-p", str(power.port)] if power.port else []
     try:
         done = subprocess.run(
@@ -139,8 +142,9 @@ def _ipmitool(program: str, power: Power, password: str, *words: str) -> str:
         raise NoAnswer(f"no answer by IPMI: nothing within {SECONDS:g} s") from error
     if done.returncode == 0:
         return done.stdout.strip()
-    reason = " ".join(done.stderr.split())[-200:]
-    if any(text in reason for text in ("RAKP 2", "unauthorized name", "invalid user", "password", "Activate Session")):
+    lines = [line.strip() for line in done.stderr.splitlines() if "IANA PEN" not in line]
+    reason = " ".join(filter(None, lines))[-200:]
+    if "RAKP 2" in reason:  # the answer to user and password
         raise Denied(f"it does not let {power.user} in with this password", detail=reason)
     raise NoAnswer(f"no answer by IPMI: {reason or f'ipmitool ended with {done.returncode}'}")
 
@@ -155,12 +159,13 @@ def _guid(said: str) -> str:
 
 
 def same_uuid(one: str, other: str) -> bool:
-    """Whether two texts are the same UUID, the first half of either with its bytes turned or not: SMBIOS, Redfish and
-    IPMI do not agree on that."""
+    """Whether two texts are the same UUID. SMBIOS, Redfish and IPMI do not agree on the order of its bytes: those of
+    the first three parts may be turned, and all of them."""
     first, second = (text.replace("-", "").lower() for text in (one, other))
     if len(first) != 32 or len(second) != 32:
         return first == second
-    return second in (first, _turned(first), _reversed(first))
+    forms = {first, _turned(first), _reversed(first), _turned(_reversed(first)), _reversed(_turned(first))}
+    return second in forms
 
 
 def _turned(text: str) -> str:

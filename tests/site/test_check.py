@@ -11,7 +11,7 @@ import pytest
 from naru.errors import InputError, NaruError
 from naru.releases.versions import releases_of
 from naru.site.check import hosts, services, wanted
-from naru.site.check.look import SCRIPT, Clock, Disk, Look, Missed, missed, parse
+from naru.site.check.look import SCRIPT, Clock, Disk, Look, Missed, Owner, missed, parse
 from naru.site.check.result import Result, Results, together
 from naru.site.ssh import Unreachable
 
@@ -193,6 +193,7 @@ def test_what_runs_of_which_release_at_which_port() -> None:
         "units": RUNS,
         "packages": {"nova-api": [("nova", "16.1.8")]},
         "listening": [("10.0.0.11", 8774)],
+        "owners": [Owner(8774, 7, "nova-api", "/system.slice/nova-api.service")],
         "files": {"/var/log/x": "there"},
     }
     assert of_services(look(**seen)) == {}
@@ -201,6 +202,11 @@ def test_what_runs_of_which_release_at_which_port() -> None:
     }
     both = {"packages": {"nova-api": [("nova", "16.1.8"), ("nova", "17.0.0")]}}
     assert ("unknown", "services.nova-api.release", "ctl1") in of_services(look(**seen | both))
+    assert ("unknown", "services.nova-api.port", "ctl1") in of_services(look(**seen | {"owners": []}))
+    other = [Owner(8774, 7, "haproxy", "/system.slice/haproxy.service")]
+    assert of_services(look(**seen | {"owners": other})) == {
+        ("wrong", "services.nova-api.port", "ctl1"): "at 8774 listens haproxy (haproxy.service), which is not nova-api"
+    }
     assert of_services(look(**seen | {"packages": {}})) == {
         ("unknown", "services.nova-api.release", "ctl1"): "its interpreter is not known"
     }

@@ -184,8 +184,11 @@ def _port(field: str, service: Service, host: Host, look: Look, running: bool, r
     elif listens and owners and not any(_is_of(one, service.managed, look) for one in owners):
         other = listed([f"{one.name} ({one.group.rpartition('/')[2] or one.pid})" for one in owners])
         results.wrong(field, host.name, f"at {port} listens {other}, which is not {service.name}", "Correct port.")
+    elif listens and owners:
+        results.right(field, host.name, f"it listens at {port}")
     elif listens:
-        results.right(field, host.name, f"something of it listens at {port}" if owners else f"{port} is listened at")
+        do = "Install ss (iproute2) there." if look.root else "Set login.sudo, or log in as root."
+        results.unknown(field, host.name, f"something listens at {port}; what it is could not be seen", do)
     elif isinstance(service.managed, Commands):
         what = f"nothing of the host itself listens at {port}; where its commands lead is not known"
         results.unknown(field, host.name, what, "See it by hand, or leave port out.")
