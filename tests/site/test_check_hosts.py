@@ -202,6 +202,15 @@ def test_databases_that_are_not_as_written(furnished: Furniture, content: Conten
     assert len(bad) == 12, bad
 
 
+def test_a_host_that_forwards_nothing_has_its_database_asked_from_here(furnished: Furniture, content: Content) -> None:
+    furnished.run("node1", "echo 'AllowTcpForwarding no' >>/etc/ssh/sshd_config; systemctl reload ssh")
+    try:
+        content["databases"].append({**line(content, "databases", "main"), "name": "none", "port": 3307})
+        finds(furnished, content, {("wrong", "databases.none.hosts", "node1"): "from this machine"})
+    finally:
+        furnished.run("node1", "sed -i '/AllowTcpForwarding no/d' /etc/ssh/sshd_config; systemctl reload ssh")
+
+
 def test_queues_that_are_not_as_written(furnished: Furniture, content: Content) -> None:
     main = line(content, "queues", "main")
     management = main["management"]
