@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-volumes bench-window clean
+.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-volumes bench-window clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -80,6 +80,9 @@ bench-raw: install ## raw files beside qemu-img and a plain read; minutes
 
 bench-rounds: install deps ## a round of copying ahead of many tiny volumes, beside the copies alone; minutes, wants an idle machine
 	$(RUN)/python benchmarks/rounds.py
+
+bench-site: install deps ## naru site check for 300 lines of a site, beside plain ssh; 2 minutes, wants an idle machine
+	$(RUN)/python benchmarks/site.py
 
 bench-volumes: install deps ## volume content between two Ceph clusters and files, beside rbd and qemu-img; half an hour, wants an idle machine
 	$(RUN)/python benchmarks/volumes.py

@@ -73,6 +73,7 @@ COMMANDS: dict[str, str] = {
     "plan status": "naru.cli.plan_run:StatusShow",
     "plan steps": "naru.cli.plan:Steps",
     "plan timings": "naru.cli.plan:Timings",
+    "site check": "naru.cli.site:Check",
     "site discover": "naru.cli.site_discover:Discover",
     "site run": "naru.cli.site:Run",
     "site secret": "naru.cli.site_discover:Secret",
@@ -134,6 +135,8 @@ class Naru(App):
         if self.options.verbose_level == VERBOSE:
             console = logging.getLogger().handlers[-1]
             console.setLevel(logging.INFO)
+        if self.options.verbose_level <= VERBOSE:
+            logging.getLogger("asyncssh").setLevel(logging.WARNING)  # it says each connection at the level of ours
 
 
 def _interrupt(*_: object) -> None:

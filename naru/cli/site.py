@@ -1,15 +1,22 @@
-"""`naru site show|run`: what a cloud runs on, and a command on many of its hosts."""
+"""`naru site show|check|run`: what a cloud runs on, whether it is so, and a command on many of its hosts."""
 
 import argparse
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
 from naru.cli.base import DURATION, Lister
 from naru.errors import InputError, NaruError
+from naru.releases.versions import releases_of
 from naru.site import site as sites
+from naru.site.check import run
+from naru.site.check.result import State, together
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Ran, Remote
 
@@ -63,6 +70,57 @@ naru site show -f json
             )
             for host in site.named(arguments.hosts or [sites.ALL])
         )
+
+
+class Check(Lister):
+    """Prove what a site says, line by line, and list what is not so. Nothing is changed anywhere.
+
+    Each host is reached, as root where sudo is said, with its clock and disks; each service runs as it is managed, of
+    its release, at its port, with its files; each database and queue lets its user in, with the rights that will be
+    needed; each power controller says what is so, and is that of its host; each load balancer can be told, and has the
+    services behind it; each virtual address is on one host; each storage is where the file says. What could not be
+    found out is listed as not known. What is right is counted; -v lists it.
+
+    Exit codes: 0 all is as written, 1 something is not, or is not known, 2 bad input, 130 interrupted.
+    """
+
+    examples = """
+naru site check
+naru site check --site seoul.yaml --next
+naru site check -f json
+naru -v site check
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_site(parser)
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        site = find_site(arguments)
+        with progress() as shown:
+            results = run.check(site, releases_of, shown)
+        numbers = {state: results.number(state) for state in _STATES}
+        follow = sum(one.follows for one in results)
+        if numbers["wrong"] or numbers["unknown"]:
+            self.exit_code = 1
+        told = [f"{number} {_STATES[state]}" for state, number in numbers.items() if number or state == "right"]
+        more = f" ({follow} of them on hosts that could not be looked at)" if follow else ""
+        if self.app.options.verbose_level:
+            print(f"naru: {arguments.site}: {', '.join(told)}{more}", file=sys.stderr)
+        every = self.app.options.verbose_level > 1
+        listed = sorted((one for one in results if every or one.state != "right"), key=lambda one: _ORDER[one.state])
+        if arguments.formatter != "table":
+            columns = ("state", "field", "host", "what", "what_to_do")
+            return columns, ((one.state, one.field, one.host, one.what, one.what_to_do) for one in listed)
+        rows = together(one for one in listed if every or not one.follows)
+        return ("state", "field", "host", "what", "what_to_do"), (
+            (_STATES[one.state], one.field, "\n".join(hosts), one.what, one.what_to_do) for one, hosts in rows
+        )
+
+
+_STATES: dict[State, str] = {"right": "right", "wrong": "wrong", "unknown": "not known"}
+_ORDER: dict[State, int] = {"wrong": 0, "unknown": 1, "right": 2}
 
 
 class Run(Lister):
@@ -128,3 +186,22 @@ def _show(name: str, result: "Ran | NaruError") -> None:
     for text in lines:
         for line in text.splitlines():
             print(f"{name}: {line}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[int, int, str], None]]:
+    """Shows on standard error what is being done: how many, of how many (0: not known), what."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+
+        def show(done: int, total: int, what: str) -> None:
+            bar.update(task, description=what, total=total or None, completed=done)
+
+        yield show

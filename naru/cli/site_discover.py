@@ -1,16 +1,14 @@
 """`naru site discover`, which writes a first site.yaml, and `naru site secret`, for secrets that it names."""
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from naru.cli.base import Command, Lister
-from naru.cli.site import SITE
+from naru.cli.site import SITE, progress
 from naru.site import secrets_file
 from naru.site.discover import run, write
 
@@ -76,12 +74,12 @@ naru site discover --inventory openstack_inventory.json --inventory openstack_us
             login={name: value for name, value in login.items() if value is not None},
             ssh=arguments.ssh,
         )
-        with _progress() as progress:
-            draft, text = run.discover(wanted, progress)
+        with progress() as shown:
+            draft, text = run.discover(wanted, shown)
         run.save(arguments.out, text, arguments.force)
         print_ = Console(stderr=True, highlight=False, soft_wrap=True).print
         print_(
-            f"{arguments.out}: {write.summary(draft)}. See what it says: naru site show --site {arguments.out}",
+            f"{arguments.out}: {write.summary(draft)}. Is it so? naru site check --site {arguments.out}",
             markup=False,
         )
         return ("field", "why", "what_to_do"), [(gap.field, gap.why, gap.what_to_do) for gap in draft.gaps]
@@ -107,22 +105,3 @@ ANSIBLE_VAULT_PASSWORD_FILE=~/.vault naru site secret user_secrets.yml galera_ro
 
     def take_action(self, arguments: argparse.Namespace) -> None:
         print(secrets_file.read(arguments.file, arguments.name))
-
-
-@contextmanager
-def _progress() -> Iterator[run.Progress]:
-    """Shows on standard error what is being done."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-
-        def show(done: int, total: int, what: str) -> None:
-            bar.update(task, description=what, total=total or None, completed=done)
-
-        yield show

@@ -1,2 +1,3 @@
 """What a cloud runs on, which its APIs do not say: hosts and how to reach them, services and what manages them,
-databases, message queues, load balancers, power controllers. `site.yaml` says it."""
+databases, message queues, load balancers, power controllers. `site.yaml` says it,
+`naru site check` proves it."""

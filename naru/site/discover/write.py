@@ -22,7 +22,7 @@ def text(draft: Draft, sources: Sequence[str]) -> str:
 
 
 def _lines(draft: Draft, sources: Sequence[str]) -> Iterator[str]:
-    yield "# A first site, by naru site discover. Correct it, then see what it says: naru site show"
+    yield "# A first site, by naru site discover. Correct it, then have it proved: naru site check"
     yield f"# From: {_comment(', '.join(sources))}"
     yield "# What the fields mean: docs/reference/site.md. Nothing here is a secret, and nothing here should be one."
     yield from _gaps(draft, "")

@@ -74,7 +74,9 @@ def test_files(tmp_path: Path) -> None:
         layout.load(str(tmp_path / "no.yaml"))
     file = tmp_path / "bad.yaml"
     file.write_text("naru_layout: 1\nnaru_layout: 1\n")
-    with pytest.raises(InputError, match=r"bad.yaml is not YAML\nline 2, column 1: the key 'naru_layout' is there twice"):
+    with pytest.raises(
+        InputError, match=r"bad.yaml is not YAML\nline 2, column 1: the key 'naru_layout' is there twice"
+    ):
         layout.load(str(file))
     file.write_text("- 1\n")
     with pytest.raises(InputError, match=r"bad.yaml: "):
