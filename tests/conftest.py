@@ -95,7 +95,13 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A lab of five bare hosts, node1 to node5, of which nothing may be left at the end."""
+    """A lab of five bare hosts, node1 to node5, of which nothing may be left at the end. NARU_TEST_HOSTS=DIRECTORY uses
+    and keeps a lab of such there, for a quick loop."""
+    if kept := os.environ.get("NARU_TEST_HOSTS"):
+        lab = Lab(Path(kept))
+        lab.up(None, ignore, ignore)
+        yield lab
+        return
     before = of_the_machine()
     made = Lab(tmp_path_factory.mktemp("hosts") / "five")
     made.up(spec.build_hosts("bare5"), ignore, ignore)

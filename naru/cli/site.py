@@ -13,7 +13,7 @@ from naru.site import site as sites
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Ran, Remote
 
-SITE = "site.yaml"
+SITE = sites.FILE
 
 
 def add_site(parser: argparse.ArgumentParser) -> None:
