@@ -56,7 +56,7 @@ seeder.seed(load("demo"), Lab(Path(sys.argv[1])).cloud(sys.argv[2]), lambda done
 """
 
 
-SHARED = {"pair": "pair", "clusters": "clusters", "volume": "clusters", "five": "hosts"}
+SHARED = {"pair": "pair", "clusters": "clusters", "volume": "clusters", "five": "hosts", "pods": "hosts"}
 """Fixtures that hold ports of their own, or ask for one that does: what uses one of them runs in one process, one after
 the other."""
 

@@ -17,6 +17,8 @@ from naru.site.model import Login
 from naru.site.site import Host, Site
 
 T = TypeVar("T")
+# it would tell of each connection and each command, whole scripts among them
+asyncssh.set_log_level("WARNING")
 
 CONNECTING = 64
 """Connections that are being made at a time."""

@@ -1,6 +1,5 @@
 """Commands on hosts: begun once, and found again."""
 
-import shlex
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -51,8 +50,7 @@ def command(context: Context) -> dict[str, Any]:
     check: list[str] = args.get("check") or []
 
     def there() -> bool:
-        where = f"cd {shlex.quote(args.get('cwd') or '/')} && "
-        return place.run(f"{where}{shlex.join(check)}").code == 0
+        return place.look("check", args.get("cwd") or "/", *check) == "yes\n"
 
     try:
         if check and run.look().state == "none" and there():

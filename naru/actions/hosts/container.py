@@ -70,9 +70,9 @@ class _Container:
         self._place = Place(context, args, step)
         self._words = (args.get("engine") or "", args["container"])
 
-    def change(self, verb: str) -> str:
+    def change(self, verb: str, *words: str) -> str:
         """The output of the script."""
-        return self._place.change("container", verb, *self._words)
+        return self._place.change("container", verb, *self._words, *words)
 
     def record(self) -> tuple[Look, Look]:
         """What it was when this was first asked for, and what it is."""
@@ -84,14 +84,19 @@ class _Container:
         not, or ends again."""
         anew = before is not None and _start_of(now) == _start_of(before)
         if now["status"] in AT_REST or anew:
-            self._tell("restart" if before is not None else "start")
+            told = now["boot"]
+            self._tell("restart" if before is not None else "start", now)
             now = self.record()[1]
+            if now["boot"] != told:
+                return self.start(now, before)  # the host went down with it
         elif before is None:
             return
-        start = _start_of(now)
+        steady = now
         self._context.sleep(STEADY)
         now = self.record()[1]
-        if now["status"] in AT_REST or _start_of(now) != start:
+        if now["boot"] != steady["boot"]:
+            return self.start(now, before)
+        if now["status"] in AT_REST or _start_of(now) != _start_of(steady):
             raise PlanError(
                 f"{self._place.host}: the container {self._words[1]} starts and ends again: it is {now['status']}"
                 f" ({now['code']})",
@@ -102,7 +107,7 @@ class _Container:
     def stop(self, now: Look) -> None:
         """Brings it to rest. Raises PlanError."""
         if now["status"] not in AT_REST:
-            self._tell("stop")
+            self._tell("stop", now)
             # one that was being stopped when it was asked is there a moment later
             self._context.sleep(POLL[0])
             now = self.record()[1]
@@ -112,9 +117,9 @@ class _Container:
                 hint="Where a systemd unit starts it, as kolla's of podman, name that in a host.unit.",
             )
 
-    def _tell(self, verb: str) -> None:
+    def _tell(self, verb: str, now: Look) -> None:
         self._context.log(f"{self._place.host}: {self._words[0] or 'container'} {verb} {self._words[1]}")
-        self.change(verb)
+        self.change(verb, *_start_of(now))
 
 
 def _start_of(now: Look) -> tuple[str, str]:

@@ -32,7 +32,7 @@ PATIENCE = 600.0
 PAUSE = (0.5, 5.0)
 """Seconds between two tries to reach a host that does not answer: at first, and at most."""
 # exit codes of the scripts' own, see scripts/
-STALE, NOT_ROOT, DAMAGED = 75, 77, 65
+STALE, NOT_ROOT, DAMAGED, GOES_DOWN = 75, 77, 65, 76
 
 _sent = itertools.count(1)
 _fleets: dict[tuple[int, str, bool, int], Fleet] = {}
@@ -97,10 +97,6 @@ class Place:
 
         return self._checked(line, given, last)
 
-    def run(self, command: str) -> Ran:
-        """Runs a command that changes nothing."""
-        return self._run(lambda: command, b"")
-
     def _line(self, scripts: tuple[str, ...], words: tuple[str, ...]) -> str:
         return shlex.join(["sh", "-c", "".join(map(script_text, scripts)), "naru", *words])
 
@@ -128,7 +124,10 @@ class Place:
             if check:
                 check()
             try:
-                return self._fleet.call(remote.run(line(), given=given), check)
+                done = self._fleet.call(remote.run(line(), given=given), check)
+                if done.code != GOES_DOWN:
+                    return done
+                raise Unreachable(f"{self.host}: it is going down")
             except Refused:
                 raise
             except (Unreachable, Lost) as error:

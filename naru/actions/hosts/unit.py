@@ -137,19 +137,21 @@ class _Unit:
 
         if there(now := self._settled()) and not anew:
             return
-        tries = 0
+        told: Look | None = None
         while not there(now):
             if now["LoadState"] == "masked":
                 raise PlanError(f"{self.host}: {self.name} is masked", hint=f"There: systemctl unmask {self.name}")
-            if tries:
+            if told is not None and now["Boot"] == told["Boot"]:
                 self._fail(f"{self.name} does not start: it is {now['ActiveState']} ({now['Result']})")
-            tries += 1
-            self._tell("restart" if anew else "start")
+            told = now
+            self._tell("restart" if anew else "start", *_start_of(now))
             now = self._settled()
-        steady = _start_of(now)
+        steady = now
         self.context.sleep(STEADY)
         now = self._settled()
-        if not there(now) or _start_of(now) != steady:
+        if now["Boot"] != steady["Boot"]:
+            self.start(before, anew)  # the host went down with it
+        elif not there(now) or _start_of(now) != _start_of(steady):
             self._fail(f"{self.name} starts and ends again: it is {now['ActiveState']} ({now['Result']})")
 
     def stop(self) -> None:
@@ -172,9 +174,9 @@ class _Unit:
         """Takes back what `mask` has done, if it has."""
         self.place.change("unit", "unmask", self.name)
 
-    def _tell(self, verb: str) -> None:
+    def _tell(self, verb: str, *words: str) -> None:
         self.context.log(f"{self.host}: systemctl {verb} {self.name}")
-        self.place.change("unit", verb, self.name)
+        self.place.change("unit", verb, self.name, *words)
 
     def _settled(self) -> Look:
         """What it is when nothing is under way any more. Raises PlanError when that takes too long."""

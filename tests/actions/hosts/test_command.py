@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from naru.lab.hosts.hosts import Hosts
+from naru.lab.lab import Lab
 from naru.plan.executor import RunOutcome
 from naru.plan.model import Step
 from naru.site.ssh import Fleet
@@ -207,3 +209,36 @@ def test_a_host_that_is_not_there_is_told(do, sees, hosts: Hosts) -> None:
     assert HOST in kit.error(work, "do") and "when the host answers, naru plan retry" in kit.error(work, "do")
     kit.retry(work, "do")
     assert kit.run(work) == RunOutcome.DONE
+
+
+def test_who_is_not_root_needs_sudo(sees, five: Lab, tmp_path: Path) -> None:
+    sees("id ops >/dev/null 2>&1 || useradd -m -p '*' ops; cp -r /root/.ssh /home/ops/; chown -R ops /home/ops/.ssh")
+    sees("rm -f /etc/sudoers.d/ops")
+    content = yaml.safe_load(five.site_yaml.read_text())
+    config = five.site_yaml.parent / content["login"]["ssh_config"]
+    content["login"] = {"user": "ops", "ssh_config": str(config)}
+
+    def made(name: str) -> Path:
+        site = tmp_path / f"{name}.yaml"
+        site.write_text(yaml.safe_dump(content))
+        args = {"host": HOST, "site": str(site), "argv": ["sh", "-c", "id -un >/root/t/who"]}
+        args |= {"env": {"SAID": "NARU_TEST_PASSWORD"}, "check": ["test", "-e", "/root/t/who"]}
+        return kit.journal(tmp_path / name, Step("do", "host.command", args))
+
+    work = made("without")
+    assert kit.run(work, NARU_TEST_PASSWORD="long enough") == RunOutcome.FAILED
+    assert "steps on hosts need root" in kit.error(work, "do") and "login.sudo: true" in kit.error(work, "do")
+    sees("echo 'ops ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/ops")
+    content["login"]["sudo"] = True
+    work = made("with")
+    assert kit.run(work, NARU_TEST_PASSWORD="long enough") == RunOutcome.DONE, kit.error(work, "do")
+    assert sees("cat /root/t/who") == "root\n"
+    # a password comes before what is given, and is not taken for it
+    sees("echo 'ops:very secret' | chpasswd; echo 'ops ALL=(ALL) ALL' >/etc/sudoers.d/ops; rm /root/t/who")
+    (tmp_path / "password").write_text("very secret\n")
+    (tmp_path / "password").chmod(0o600)
+    content["login"]["sudo_password"] = {"file": str(tmp_path / "password")}
+    work = made("with-password")
+    assert kit.run(work, NARU_TEST_PASSWORD="long enough") == RunOutcome.DONE, kit.error(work, "do")
+    assert sees("cat /root/t/who") == "root\n"
+    sees("rm /etc/sudoers.d/ops; userdel -r ops 2>/dev/null")

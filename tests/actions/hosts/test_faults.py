@@ -49,7 +49,7 @@ cd /
 find root/big etc/big opt etc/systemd/system ! -type d ! -path '*/lib/*' -printf '%p %M %u %g %l\\n' | sort
 find root/big etc/big -type f -exec sha256sum {} + | sort
 for n in 1 2 3; do systemctl show -p ActiveState -p UnitFileState --value t$n | sort | xargs; done
-find var/lib/naru -type f ! -name lock ! -name fence
+find var/lib/naru -type f ! -name lock ! -name fence 2>/dev/null || true
 """
 
 
@@ -146,7 +146,7 @@ def steps_of(host: str, site: str, archive: Path) -> Iterator[Step]:
     for unit, do in UNITS.items():
         yield step(unit, "unit", unit=unit, do=do)
     for number in range(TREES):
-        yield step(f"t{number}", "tree", path=f"/opt/new{number}", link=f"/opt/now{number}", archive=str(archive))
+        yield step(f"n{number}", "tree", path=f"/opt/new{number}", link=f"/opt/now{number}", archive=str(archive))
 
 
 def plan_of(hosts: Hosts, site: str, archive: Path) -> Plan:

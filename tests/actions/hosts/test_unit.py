@@ -173,5 +173,7 @@ def test_a_host_that_goes_away_in_the_middle(
             what, "active enabled loaded"
         )
         assert state(sees) == wanted
+    if how == "link" and what == "restart":
+        assert sees("cat /root/u").split() == ["stop", "start"]
     assert kit.back(work) == RunOutcome.DONE
     assert state(sees) == "active enabled loaded"

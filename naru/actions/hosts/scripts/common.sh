@@ -5,6 +5,17 @@ export LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 [ "$(id -u)" = 0 ] || exit 77
 boot=$(cat /proc/sys/kernel/random/boot_id)
 
+# a host that is going down: nothing is begun there, and what fails there fails for that
+goes_down() {
+  [ -d /run/systemd/system ] || return 1
+  case $(systemctl is-system-running 2>/dev/null || :) in
+  stopping | offline | unknown | "") return 0 ;;
+  esac
+  return 1
+}
+! goes_down || exit 76
+trap 'code=$?; case $code in 0 | 65 | 75 | 76) ;; *) ! goes_down || exit 76 ;; esac; exit $code' EXIT
+
 fail() {
   printf '%s\n' "$1" >&2
   exit 70

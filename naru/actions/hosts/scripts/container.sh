@@ -32,7 +32,9 @@ record) # what it is, unless that is known: as it was before, and as it is
   echo
   show
   ;;
-start | stop | restart)
+start | stop | restart) # BOOT SINCE: of the start that it has had; when it has had another one, this was sent before
+  since=$("$engine" container inspect --format '{{.State.StartedAt}}' "$name")
+  if [ "$verb" != stop ] && { [ "$1" != "$boot" ] || [ "$2" != "$since" ]; }; then exit 0; fi
   # the lock is not for what stays behind
   "$engine" "$verb" "$name" >"$place/said" 2>&1 9>&- || fail "$(cat "$place/said")"
   rm -f "$place/said"

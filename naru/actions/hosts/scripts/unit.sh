@@ -27,8 +27,17 @@ record) # NAME: what the unit is, unless that is known: as it was before, and as
   echo
   show
   ;;
-start | stop | restart)
-  systemctl --no-block "$verb" "$unit"
+start | restart) # BOOT SINCE: of the start that it has had; when it has had another one, this was sent before
+  job=$(systemctl show --property=Job "$unit")
+  case ${job#Job=} in
+  "" | 0)
+    since=$(systemctl show --property=InactiveExitTimestampMonotonic "$unit")
+    if [ "$1" = "$boot" ] && [ "$2" = "${since#*=}" ]; then systemctl --no-block "$verb" "$unit"; fi
+    ;;
+  esac
+  ;;
+stop)
+  systemctl --no-block stop "$unit"
   ;;
 mask) # by hand: systemctl leaves alone a unit whose own file is there
   if [ "$(readlink "$own" || :)" != /dev/null ]; then
