@@ -58,7 +58,7 @@ seeder.seed(load("demo"), Lab(Path(sys.argv[1])).cloud(sys.argv[2]), lambda done
 """
 
 
-SHARED = {"pair": "pair", "clusters": "clusters", "volume": "clusters", "five": "hosts"}
+SHARED = {"pair": "pair", "clusters": "clusters", "volume": "clusters", "five": "hosts", "pods": "hosts"}
 """Fixtures that hold ports of their own, or ask for one that does: what uses one of them runs in one process, one after
 the other."""
 
@@ -97,8 +97,14 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A lab of five bare hosts, node1 to node5, of which nothing may be left at the end. Where the machine cannot run
-    hosts, what asks for it is skipped, with the kernel's reason in the summary."""
+    """A lab of five bare hosts, node1 to node5, of which nothing may be left at the end; NARU_TEST_HOSTS=DIRECTORY uses
+    and keeps a lab of such there, for a quick loop. Where the machine cannot run hosts, what asks for it is skipped,
+    with the kernel's reason in the summary."""
+    if kept := os.environ.get("NARU_TEST_HOSTS"):
+        lab = Lab(Path(kept))
+        lab.up(None, ignore, ignore)
+        yield lab
+        return
     try:
         able.check()
     except NaruError as error:

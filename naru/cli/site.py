@@ -20,7 +20,7 @@ from naru.site.check.result import State, together
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Ran, Remote
 
-SITE = "site.yaml"
+SITE = sites.FILE
 
 
 def add_site(parser: argparse.ArgumentParser) -> None:

@@ -53,13 +53,15 @@ class Context:
     """The step as its function sees it.
 
     `id`, `kind`, `unit`, `args` are the plan's; `attempt` counts from 1; `earlier` is the result an earlier attempt of
-    this step recorded, or None; `given` what the kind's `before` returned. Methods may be called from the step's own
+    this step recorded, or None; `given` what the kind's `before` returned. `plan` is the plan's id; `run` the number of
+    the run, which grows with each executor of this plan, 0 at a worker. Methods may be called from the step's own
     threads.
     """
 
     __slots__ = (
         "_cancel",
         "_counter",
+        "_failures",
         "_progress",
         "_reader",
         "_redaction",
@@ -74,6 +76,8 @@ class Context:
         "kind",
         "lease",
         "n",
+        "plan",
+        "run",
         "started",
         "unit",
     )
@@ -90,7 +94,10 @@ class Context:
         earlier: Any,
         reader: Callable[[int], dict[str, Any]],
         counter: Callable[[Collection[str]], int] = lambda kinds: 1,
+        failures: Callable[[int, int], bool] = lambda n, attempt: False,
         lease: Lease = NO_LEASE,
+        plan: str = "",
+        run: int = 0,
     ) -> None:
         self.n = n
         self.id = id
@@ -100,12 +107,15 @@ class Context:
         self.attempt = attempt
         self.earlier = earlier
         self.lease = lease
+        self.plan = plan
+        self.run = run
         self.given: Any = None
         # seconds from `started`, which is set again when the function begins
         self.deadline: float | None = None
         self.started = time.monotonic()
         self._reader = reader
         self._counter = counter
+        self._failures = failures
         self._progress: StepProgress | None = None
         self._requests: list[Request] = []
         self._saved: str | None = None
@@ -125,6 +135,10 @@ class Context:
         """How many steps of these kinds are under way now, this one included, in the executor and at all workers. Read
         from the journal at every call."""
         return self._counter(kinds)
+
+    def failed(self, attempt: int) -> bool:
+        """Whether the journal has it that this attempt of the step failed: if so, somebody wanted a further one."""
+        return self._failures(self.n, attempt)
 
     def progress(self, done: float, total: float | None = None, unit: str = "bytes") -> None:
         """Says how far the step is, in `bytes` or as a `count`; written to the journal about twice a second."""

@@ -81,6 +81,7 @@ class Executor:
         self._took = self._estimated = 0.0
         self._interrupts = 0
         self._mode = "run"
+        self._plan = ""
         self._batch = Batch()
 
     def interrupt(self) -> None:
@@ -104,6 +105,7 @@ class Executor:
         """
         with self.journal.exclusive():
             self._check()
+            self._plan = self.journal.plan_id
             left = self._record.begin()
             self._ready = self._record.ready()
             try:
@@ -274,6 +276,9 @@ class Executor:
                 earlier=step.earlier,
                 reader=self.journal.results_before,
                 counter=lambda kinds: self.journal.running(self._kinds.names(kinds)),
+                failures=self.journal.has_failed,
+                plan=self._plan,
+                run=self._record.run,
             )
             job = Job(kind, context, step.queue, step.undoes)
             self._jobs[step.n] = job

@@ -24,6 +24,7 @@ from naru.messages import load
 from naru.plan import locks, schema
 from naru.plan.engine import SCHEMA, in_schema, make_engine, parse_url, schema_of
 from naru.plan.errors import PlanError, PlanInputError
+from naru.plan.events import Event
 from naru.plan.model import LIVE, Edge, Finding, Plan
 from naru.plan.plan_rows import CHUNK, STEP_COLUMNS, chunks, finding_of, insert_plan, pairs, step_of, to_json
 
@@ -433,6 +434,15 @@ class Journal:
         )
         with self.read() as connection:
             return {id: None if result is None else json.loads(result) for id, result in connection.execute(query)}
+
+    def has_failed(self, n: int, attempt: int) -> bool:
+        """Whether it is recorded that this attempt of step `n` failed."""
+        events = schema.events.c
+        query = select(events.id).where(
+            events.step == n, events.attempt == attempt, events.what.in_((Event.FAILED, Event.RETRY))
+        )
+        with self.read() as connection:
+            return connection.execute(query.limit(1)).first() is not None
 
 
 def address(where: str | Path) -> URL | None:

@@ -379,7 +379,9 @@ class Worker:
             earlier=work.earlier,
             reader=journal.results_before,
             counter=lambda kinds: journal.running(self._kinds.names(kinds)),
+            failures=journal.has_failed,
             lease=lease,
+            plan=journal.plan_id,
         )
         context.deadline, context.given = deadline, given
         self._active[lease] = (journal, context)

@@ -15,6 +15,8 @@ from naru.site.names import expand
 from naru.site.secret import Secret
 
 HINT = "What a site holds: docs/reference/site.md"
+FILE = "site.yaml"
+"""Where a site is, when nobody says it."""
 ALL = "all"
 """The group of all hosts."""
 

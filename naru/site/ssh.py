@@ -17,6 +17,8 @@ from naru.site.model import Login
 from naru.site.site import Host, Site
 
 T = TypeVar("T")
+# it would tell of each connection and each command, whole scripts among them
+asyncssh.set_log_level("WARNING")
 
 CONNECTING = 64
 """Connections that are being made at a time."""
@@ -31,6 +33,11 @@ LOOK = 0.2
 
 class Unreachable(NaruError):
     """A host cannot be reached, or does not let one log in: nothing was done on it."""
+
+
+class Refused(Unreachable):
+    """It can be reached, and its key is not the one that is known, or it does not let one log in: to try again is of no
+    use."""
 
 
 class Lost(NaruError):
@@ -72,13 +79,13 @@ class Remote:
         try:
             return await asyncio.wait_for(asyncssh.connect(self.host.address, **options), CONNECT_SECONDS)
         except asyncssh.HostKeyNotVerifiable as error:
-            raise Unreachable(
+            raise Refused(
                 f"{where}: its host key is not known, or is another one than is known",
                 detail=error.reason,
                 hint="Compare it with the host's own, then add it: ssh-keyscan HOST >> FILE (login.known_hosts).",
             ) from error
         except asyncssh.PermissionDenied as error:
-            raise Unreachable(
+            raise Refused(
                 f"{where}: it does not let {options.get('username') or 'this user'} log in",
                 detail=error.reason,
                 hint="Set login.user and login.key, or login.password, of the site or of the host.",
@@ -119,7 +126,9 @@ class Remote:
         connection = await self.connection()
         async with self._sessions:
             try:
-                work = connection.run(line, input=given, encoding=None, check=False)
+                # an empty input would leave the command's open: one that reads it would wait for ever
+                said: dict[str, Any] = {"input": given} if given else {"stdin": asyncssh.DEVNULL}
+                work = connection.run(line, encoding=None, check=False, **said)
                 done = await asyncio.wait_for(work, seconds)
             except TimeoutError as error:
                 raise NaruError(f"{self.name}: no end of {_short(line)} within {seconds:g} s") from error

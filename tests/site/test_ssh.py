@@ -55,6 +55,7 @@ def test_all_are_asked_at_once_over_connections_that_stay(fleet: Fleet) -> None:
 
 def test_what_a_command_is_given_and_gives(fleet: Fleet) -> None:
     assert fleet.run("node1", "cat; echo oops >&2; exit 3", given=b"\x00\xffin") == Ran(3, "\x00�in", "oops\n")
+    assert fleet.run("node1", "cat; echo end", seconds=PATIENCE) == Ran(0, "end\n", "")
     assert fleet.run("node1", ["printf", "%s|", "a b", "$HOME", "'"]).out == "a b|$HOME|'|"
     assert fleet.run("node1", "kill -9 $$").code == -9
     with pytest.raises(NaruError, match=r"node1: no end of sleep 30 within 0\.5 s"):

@@ -1,0 +1,113 @@
+"""Plans of steps on hosts, run by executors that are processes of their own and may be killed."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+
+from naru.plan import control, rollback, schema
+from naru.plan.executor import RunOutcome
+from naru.plan.journal import Journal
+from naru.plan.kinds import KINDS, load
+from naru.plan.model import Plan, Step
+
+MODULES = ["naru.actions.hosts"]
+load(MODULES)
+
+
+def journal(work: Path, *steps: Step, chained: bool = True) -> Path:
+    """A plan of these steps, each after the one before."""
+    plan = Plan(modules=MODULES, steps=list(steps))
+    if chained:
+        for before, after in itertools.pairwise(steps):
+            plan.order(before.id, after.id)
+    KINDS.check_arguments(plan)
+    Journal.create(work, plan).close()
+    return work
+
+
+class Executor:
+    """An executor, as a user begins one."""
+
+    def __init__(self, work: Path, *words: str, **environment: str) -> None:
+        self.said = work / "said"
+        naru = Path(sys.executable).with_name("naru")
+        with self.said.open("ab") as output:
+            self._process = subprocess.Popen(
+                [naru, "plan", *(words or ("run",)), str(work)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=os.environ | environment,
+            )
+
+    def ended(self, seconds: float = 120.0) -> RunOutcome:
+        """What its run came to."""
+        try:
+            code = self._process.wait(seconds)
+        finally:
+            if self._process.poll() is None:
+                self.kill()
+        outcomes = {0: RunOutcome.DONE, 1: RunOutcome.FAILED, 3: RunOutcome.HELD}
+        assert code in outcomes, (code, self.said.read_text())
+        return outcomes[code]
+
+    def kill(self) -> bool:
+        """Whether it had not ended yet."""
+        self._process.kill()
+        return self._process.wait() == -signal.SIGKILL
+
+
+def begin(work: Path, **environment: str) -> Executor:
+    return Executor(work, **environment)
+
+
+def run(work: Path, **environment: str) -> RunOutcome:
+    return begin(work, **environment).ended()
+
+
+def back(work: Path) -> RunOutcome:
+    """Rolls all back."""
+    return Executor(work, "rollback").ended()
+
+
+def start_back(work: Path) -> None:
+    """Makes the steps of a rollback, and runs none."""
+    with Journal.open(work) as opened:
+        rollback.start(opened)
+
+
+def retry(work: Path, id: str) -> None:
+    """As the operator."""
+    with Journal.open(work) as opened:
+        control.retry(opened, steps=[id])
+
+
+def rows(work: Path) -> dict[str, Any]:
+    """The steps as they are, by their ids."""
+    with Journal.open(work) as opened, opened.read() as connection:
+        return {row.id: row for row in connection.execute(select(schema.steps))}
+
+
+def states(work: Path) -> dict[str, str]:
+    return {id: row.state for id, row in rows(work).items()}
+
+
+def error(work: Path, id: str) -> str:
+    """All that is said of a failed step."""
+    return str(rows(work)[id].error)
+
+
+def plan_id(work: Path) -> str:
+    with Journal.open(work) as opened:
+        return opened.plan_id
+
+
+def argv(line: str) -> Sequence[str]:
+    return ["sh", "-c", line]
