@@ -3,9 +3,7 @@ management, services at ports with releases, a virtual address; and the site tha
 
 import io
 import json
-import os
 import shlex
-import shutil
 import subprocess
 import tarfile
 import time
@@ -56,6 +54,7 @@ loopback_users = none
 vm_memory_high_watermark.absolute = 600MB
 disk_free_limit.absolute = 50MB
 """
+HAPROXY_PROGRAM = "/usr/sbin/haproxy"
 HAPROXY = """global
   stats socket /run/haproxy.sock mode 600 level admin
   stats socket /run/operator.sock mode 600 level operator
@@ -81,7 +80,6 @@ class Furniture:
         self.bare: dict[str, Any] = yaml.safe_load(lab.site_yaml.read_text())
         self.address = {one["name"]: one["address"] for one in self.bare["hosts"]}
         self.virtual = self.address["node1"].rpartition(".")[0] + ".100"
-        self.haproxy = shutil.which("haproxy") is not None
 
     # -- on the hosts
 
@@ -152,14 +150,9 @@ class Furniture:
         nic = self.run("node1", "ip -o -4 addr show").split(self.address["node1"])[0].split()[-2]
         self.nic = nic
         self.run("node1", f"ip addr replace {self.virtual}/32 dev {nic}")
-        if self.haproxy:
-            program = shutil.which("haproxy") or ""
-            self.ship("node2", [program])
-            self.write("node2", {"/etc/haproxy.cfg": HAPROXY.format(**self.address)})
-            # where it is kept here may be anywhere
-            libraries = os.environ.get("LD_LIBRARY_PATH", "")
-            text = f"[Service]\nEnvironment=LD_LIBRARY_PATH={libraries}\nExecStart={program} -db -f /etc/haproxy.cfg\n"
-            self.unit("node2", "haproxy", text)
+        self.ship("node2", [HAPROXY_PROGRAM])
+        self.write("node2", {"/etc/haproxy.cfg": HAPROXY.format(**self.address)})
+        self.unit("node2", "haproxy", f"[Service]\nExecStart={HAPROXY_PROGRAM} -db -f /etc/haproxy.cfg\n")
         for name, unit in (("node1", "mariadb"), ("node3", "mariadb")):
             self._wait(name, f"systemctl is-active {unit} && ss -ltn | grep -q :3306")
         self._wait("node2", "ss -ltn | grep -q :15672")
@@ -246,7 +239,6 @@ class Furniture:
         management = {"user": "admin", "password": password}
         content["queues"] = [{"name": "main", "hosts": "node2", "management": management}]
         content["virtual_addresses"] = [{"address": self.virtual, "hosts": "api"}]
-        if self.haproxy:
-            balancer = {"name": "api", "kind": "haproxy", "hosts": "node2", "managed": {"unit": "haproxy.service"}}
-            content["load_balancers"] = [{**balancer, "socket": "/run/haproxy.sock"}]
+        balancer = {"name": "api", "kind": "haproxy", "hosts": "node2", "managed": {"unit": "haproxy.service"}}
+        content["load_balancers"] = [{**balancer, "socket": "/run/haproxy.sock"}]
         return content

@@ -3,7 +3,6 @@ else is."""
 
 import copy
 import json
-import shutil
 import signal
 import subprocess
 import sys
@@ -358,7 +357,6 @@ def test_load_balancers_that_are_not_there(furnished: Furniture, content: Conten
     )
 
 
-@pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed")
 def test_gates_of_a_real_haproxy(furnished: Furniture, content: Content) -> None:
     results = checked(furnished, content)
     told = [one.what for one in results if one.field.startswith("load_balancers") and one.state == "right"]

@@ -1,6 +1,5 @@
 """Power controllers by IPMI: ipmitool against a real simulator of one."""
 
-import shutil
 import socket
 import subprocess
 import time
@@ -12,13 +11,7 @@ import pytest
 from naru.site import power
 from naru.site.model import Power
 
-pytestmark = [
-    pytest.mark.hosts,
-    pytest.mark.skipif(
-        shutil.which("ipmi_sim") is None or shutil.which("ipmitool") is None,
-        reason="ipmi_sim (package openipmi) and ipmitool are not installed",
-    ),
-]
+pytestmark = pytest.mark.hosts
 
 SMBIOS = "12345678-9abc-def0-1122-334455667788"
 LAN = """name "sim"
