@@ -52,7 +52,7 @@ class Executor:
             )
         ALIVE.append(self)
 
-    def ended(self, seconds: float = 120.0) -> RunOutcome:
+    def ended(self, seconds: float = 300.0) -> RunOutcome:
         """What its run came to."""
         try:
             code = self._process.wait(seconds)
