@@ -126,10 +126,7 @@ class Remote:
         connection = await self.connection()
         async with self._sessions:
             try:
-                # an empty input would leave the command's open: one that reads it would wait for ever
-                said: dict[str, Any] = {"input": given} if given else {"stdin": asyncssh.DEVNULL}
-                work = connection.run(line, encoding=None, check=False, **said)
-                done = await asyncio.wait_for(work, seconds)
+                done = await asyncio.wait_for(_run(connection, line, given), seconds)
             except TimeoutError as error:
                 raise NaruError(f"{self.name}: no end of {_short(line)} within {seconds:g} s") from error
             except asyncssh.ChannelOpenError as error:
@@ -259,6 +256,15 @@ class Fleet:
             return list(await asyncio.gather(*(one(remote, room) for remote in remotes)))
 
         return dict(zip(names, self.call(all_of_them(), check), strict=True))
+
+
+async def _run(connection: asyncssh.SSHClientConnection, line: str, given: bytes) -> asyncssh.SSHCompletedProcess:
+    """A command with what it is given, which ends: to one that reads an empty input as well."""
+    process = await connection.create_process(line, encoding=None)
+    if given:
+        process.stdin.write(given)
+    process.stdin.write_eof()
+    return await process.wait(check=False)
 
 
 def _short(line: str) -> str:

@@ -9,6 +9,16 @@ from naru.lab.lab import Lab
 from naru.site import site as sites
 from naru.site.ssh import Fleet
 
+from . import kit
+
+
+@pytest.fixture(autouse=True)
+def nobody_goes_on() -> Iterator[None]:
+    """Executors of a test that failed do not work on the hosts of the next one."""
+    yield
+    while kit.ALIVE:
+        kit.ALIVE.pop().kill()
+
 
 @pytest.fixture
 def site(five: Lab, hosts: Hosts) -> str:

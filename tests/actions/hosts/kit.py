@@ -32,6 +32,10 @@ def journal(work: Path, *steps: Step, chained: bool = True) -> Path:
     return work
 
 
+ALIVE: "list[Executor]" = []
+"""What a test that fails leaves, to be ended after it."""
+
+
 class Executor:
     """An executor, as a user begins one."""
 
@@ -46,8 +50,9 @@ class Executor:
                 stderr=subprocess.STDOUT,
                 env=os.environ | environment,
             )
+        ALIVE.append(self)
 
-    def ended(self, seconds: float = 120.0) -> RunOutcome:
+    def ended(self, seconds: float = 300.0) -> RunOutcome:
         """What its run came to."""
         try:
             code = self._process.wait(seconds)

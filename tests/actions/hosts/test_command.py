@@ -42,11 +42,11 @@ def sees(fleet: Fleet, hosts: Hosts) -> Callable[[str], str]:
         assert done.code == 0, done
         return done.out
 
-    asked("rm -rf /root/t /var/lib/naru; mkdir /root/t")
+    asked("systemctl stop 'naru-*'; rm -rf /root/t /var/lib/naru; mkdir /root/t")
     return asked
 
 
-def wait_for(there: Callable[[], Any], seconds: float = 20.0) -> None:
+def wait_for(there: Callable[[], Any], seconds: float = 90.0) -> None:
     end = time.monotonic() + seconds
     while not there():
         assert time.monotonic() < end

@@ -31,7 +31,7 @@ def sees(fleet: Fleet, hosts: Hosts) -> See:
         assert done.code == 0, done
         return done.out
 
-    asked("rm -rf /var/lib/naru /run/naru /root/t; mkdir /root/t")
+    asked("systemctl stop 'naru-*'; rm -rf /var/lib/naru /run/naru /root/t; mkdir /root/t")
     return asked
 
 
