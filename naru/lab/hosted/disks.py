@@ -107,4 +107,6 @@ def _units(cloud: HostedCloud, host: Host, disk: Path, base: Path, enabled: bool
     for name, text in texts.items():
         below(disk, units.DIRECTORY / name).write_text(text)
         if enabled and "WantedBy" in text:
-            below(disk, units.ENABLED / name).symlink_to(units.DIRECTORY / name)
+            link = below(disk, units.ENABLED / name)
+            link.unlink(missing_ok=True)  # of an attempt that was killed
+            link.symlink_to(units.DIRECTORY / name)

@@ -16,7 +16,7 @@ from .scenario import boots_a_server, on, services, until
 
 pytestmark = [pytest.mark.hosts, pytest.mark.releases, pytest.mark.timeout(1800)]
 
-NETWORKS = {"pike": "10.78.", release.names()[-1]: "10.79."}
+NETWORKS = {"pike": "10.81.", release.names()[-1]: "10.82."}
 
 
 @pytest.fixture(scope="module", params=list(NETWORKS))

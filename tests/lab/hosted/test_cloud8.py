@@ -27,7 +27,7 @@ MEMORY = 6 << 30
 
 @pytest.fixture(scope="module")
 def lab(bring: Bring) -> Lab:
-    return bring("cloud8", release.names()[-1], "10.80.")
+    return bring("cloud8", release.names()[-1], "10.83.")
 
 
 def cloud_of(lab: Lab) -> HostedCloud:
