@@ -112,7 +112,7 @@ def in_file(**more: Any) -> dict[str, Any]:
     ("told", "more"),
     [
         (True, {}),
-        (False, {"newest": "3.64"}),
+        (False, {"nova": "2.101"}),
         (False, {"volumes": [disk("a")]}),
         (False, {"snapshots": []}),
         (False, {"pools": [{"name": "new@rbd#pool", "capabilities": {}}]}),
@@ -120,7 +120,7 @@ def in_file(**more: Any) -> dict[str, Any]:
     ids=["a qcow2 file", "a Cinder that keeps formats", "on Ceph", "without snapshots", "to Ceph"],
 )
 def test_one_that_an_older_cinder_cannot_make_is_told(tmp_path: Path, told: bool, more: dict[str, Any]) -> None:
-    versions = {**NEWEST["versions"], "block-storage": more.get("newest", "3.59")}
+    versions = {**NEWEST["versions"], "compute": more.get("nova", "2.100")}
     given = {
         "volumes": [in_file()],
         "snapshots": [taken("s", "a")],

@@ -19,11 +19,14 @@ DESCRIPTION = TextRule(255, printable)
 BACKUP_FIELDS = {"metadata": "3.43", "availability_zone": "3.51"}
 """The first microversion that has a field of a request for a backup, where not all that Naru speaks have it."""
 
-KEEPS_FORMAT = "3.64"
-"""A Cinder that goes up to this microversion (Wallaby) keeps the format of a volume in a file; one before looks into
-the file, and refuses a raw volume whose bytes are a qcow2 file (`cinder/volume/drivers/nfs.py`)."""
-
 
 def checks(side: Side) -> bool:
     """Whether the cloud's Cinder checks by these rules."""
     return side.supports(SERVICE, SCHEMAS)
+
+
+def keeps_formats(side: Side) -> bool:
+    """Whether the cloud's Cinder goes by what it knows of a volume in a file. One before 2026.1 looks into the file,
+    and refuses a raw volume whose bytes are a qcow2 file (`cinder/volume/drivers/nfs.py`). Cinder's own microversion is
+    the same since 2024.1, so the release is told by Nova's."""
+    return side.supports("compute", "2.101")

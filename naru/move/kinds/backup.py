@@ -192,7 +192,7 @@ def _obstacle(draft: Draft) -> Text:
 def _guessing(draft: Draft, of: Row) -> str:
     """The pool of the new cloud where a backup of the volume's newest file could not be made anew; "" when there is
     none. Cinder's driver for NFS backs up a volume that has snapshots as its newest file, a qcow2 file."""
-    if not draft.storages or draft.facts.new.supports(volume.SERVICE, block_storage.KEEPS_FORMAT):
+    if not draft.storages or block_storage.keeps_formats(draft.facts.new):
         return ""
     old, new = draft.storages
     snapshots = draft.facts.old.all("snapshot").values()
