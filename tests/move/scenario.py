@@ -58,7 +58,7 @@ class Move:
 
     def run(self, *arguments: str, code: int = 0) -> str:
         process = self.start(*arguments)
-        out, self.errors = process.communicate(timeout=1200)
+        out, self.errors = ended(process)
         assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{self.errors}"
         return out
 
@@ -93,10 +93,20 @@ class Move:
 
     def unexplained(self) -> list[dict[str, Any]]:
         process = self.start("verify", str(self.work), "-f", "json")
-        out, error = process.communicate(timeout=600)
+        out, error = ended(process)
         rows: list[dict[str, Any]] = json.loads(out or "[]")
         assert process.returncode == (1 if rows else 0), error
         return rows
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[str, str]:
+    """What a command says until it ends; one that is not waited for to its end does not outlive its test."""
+    with process:
+        try:
+            return process.communicate(timeout=1200)
+        except BaseException:
+            process.kill()
+            raise
 
 
 @contextmanager
@@ -106,7 +116,7 @@ def moving(move: Move) -> Iterator[Move]:
         yield move
     finally:
         if (move.work / "journal.db").exists():
-            move.start("rollback", str(move.work)).communicate(timeout=1200)
+            ended(move.start("rollback", str(move.work)))
 
 
 @contextmanager
