@@ -7,7 +7,9 @@ from naru.lab.api import Api
 from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.lab import Lab
 from naru.releases import release
+from naru.releases.versions import releases_of
 from naru.site import site
+from naru.site.check import run as check
 from naru.site.model import Unit
 
 from ..scenario import ignore
@@ -69,6 +71,12 @@ def test_the_site_says_what_runs_where(lab: Lab) -> None:
     (database,) = found.content.databases
     on(hosts, database.hosts[0], "mariadb -S /srv/naru/state/mariadb/mysqld.sock -e 'select 1'")
     assert logs.find(lab, cloud_of(lab), "nova-api@ctl1").stat().st_size
+
+
+def test_the_site_is_as_it_says(lab: Lab) -> None:
+    found = check.check(site.load(lab.site_yaml), releases_of, lambda *_: None)
+    assert [one for one in found if one.state != "right"] == []
+    assert {one.field.partition(".")[0] for one in found} >= {"hosts", "services", "databases", "queues"}
 
 
 def test_the_compute_host_reboots(lab: Lab) -> None:
