@@ -66,6 +66,8 @@ class Service(ThreadingHTTPServer):
         self.usual: Deed = usual
         self.tokens = 0
         self.good: set[str] = set()
+        self.further: dict[str, str] = {}
+        """Services in its catalogue beside Keystone, Nova and Cinder, with the paths of their APIs."""
 
     def count(self, method: str, path: str) -> int:
         """How often it was asked."""
@@ -101,7 +103,7 @@ def token(server: Service) -> dict[str, Any]:
             ("identity", f"{server.url}/identity/v3"),
             ("compute", f"{server.url}/compute/v2.1"),
             ("block-storage", f"{server.url}/volume/v3"),
-            ("network", f"{server.url}/network/v2.0"),
+            *((name, f"{server.url}/{path}") for name, path in server.further.items()),
         )
     ]
     user = {"id": "u", "name": "admin", "domain": {"id": "default", "name": "Default"}}

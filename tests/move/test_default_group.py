@@ -44,6 +44,7 @@ def neutron(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Neutron
     monkeypatch.setattr(transport, "PAUSE", 0.01)
     monkeypatch.setattr(clouds, "_clouds", {})
     with serving() as service:
+        service.further["network"] = "network/v2.0"
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", stage(tmp_path, service))
         yield Neutron(service)
 
