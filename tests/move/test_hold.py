@@ -280,7 +280,7 @@ def test_the_window_carries_nothing_of_a_server_that_runs(held: Held, state: str
     assert held.same(), out
     change(held.old, 2)
     window = held.run("cutover")
-    out, _ = window.communicate(timeout=120)
+    out, _ = window.communicate(timeout=300)
     assert held.same() == carried and window.returncode == (0 if carried else 1), out
     if not carried:
         with Journal.open(held.work) as journal, journal_reading(journal) as now:
