@@ -5,19 +5,23 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
+from naru.lab.hosts.hosts import Hosts
 from naru.plan import control, rollback, schema
 from naru.plan.executor import RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import Plan, Step
+from naru.site.ssh import Fleet
 
 MODULES = ["naru.actions.hosts"]
+See = Callable[[str], str]
+"""What a command says that is run on a host beside a plan; it has to end well."""
 load(MODULES)
 
 
@@ -30,6 +34,18 @@ def journal(work: Path, *steps: Step, chained: bool = True) -> Path:
     KINDS.check_arguments(plan)
     Journal.create(work, plan).close()
     return work
+
+
+def asking(fleet: Fleet, hosts: Hosts, host: str) -> See:
+    """Runs commands on a host, as soon as it lets one log in."""
+
+    def asked(line: str) -> str:
+        hosts.wait([host])
+        done = fleet.run(host, line)
+        assert done.code == 0, done
+        return done.out
+
+    return asked
 
 
 ALIVE: "list[Executor]" = []

@@ -36,12 +36,7 @@ def do(site: str, tmp_path: Path) -> Callable[..., Path]:
 def sees(fleet: Fleet, hosts: Hosts) -> Callable[[str], str]:
     """What a command says that is run there beside the plan."""
 
-    def asked(line: str) -> str:
-        hosts.wait([HOST])
-        done = fleet.run(HOST, line)
-        assert done.code == 0, done
-        return done.out
-
+    asked = kit.asking(fleet, hosts, HOST)
     asked("systemctl stop 'naru-*'; rm -rf /root/t /var/lib/naru; mkdir /root/t")
     return asked
 

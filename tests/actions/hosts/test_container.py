@@ -47,7 +47,6 @@ podman create --name t --network host --volume /usr:/usr:ro --volume /root/log:/
   sh -c 'echo start >>/root/log/t; trap "echo stop >>/root/log/t; exit" TERM; while :; do sleep 0.1; done'
 """
 
-See = Callable[[str], str]
 Do = Callable[..., Path]
 
 
@@ -75,23 +74,17 @@ def hosts(pods: Lab) -> Hosts:
 
 
 @pytest.fixture(scope="module")
-def sees(pods: Lab, hosts: Hosts) -> Iterator[See]:
+def sees(pods: Lab, hosts: Hosts) -> Iterator[kit.See]:
     """What a command says that is run there beside the plan. There is a container `t`."""
     with Fleet(sites.load(pods.site_yaml)) as fleet:
-
-        def asked(line: str) -> str:
-            hosts.wait([HOST])
-            done = fleet.run(HOST, line)
-            assert done.code == 0, done
-            return done.out
-
+        asked = kit.asking(fleet, hosts, HOST)
         asked("mkdir -p /root/log")
         asked(MAKE)
         yield asked
 
 
 @pytest.fixture
-def do(pods: Lab, sees: See, tmp_path: Path) -> Iterator[Do]:
+def do(pods: Lab, sees: kit.See, tmp_path: Path) -> Iterator[Do]:
     """A plan of one step for the container, which runs; its log is empty."""
     sees("podman start t >/dev/null; sleep 0.3; rm -f /root/log/t; touch /root/log/t")
 
@@ -102,17 +95,17 @@ def do(pods: Lab, sees: See, tmp_path: Path) -> Iterator[Do]:
     yield made
 
 
-def state(sees: See) -> str:
+def state(sees: kit.See) -> str:
     """Running or exited; what podman calls created after a boot is at rest, too."""
     found = sees("podman container inspect --format '{{.State.Status}}' t").strip()
     return "exited" if found == "created" else found
 
 
-def log(sees: See) -> list[str]:
+def log(sees: kit.See) -> list[str]:
     return sees("cat /root/log/t").split()
 
 
-def test_each_is_done_found_and_undone(do: Do, sees: See) -> None:
+def test_each_is_done_found_and_undone(do: Do, sees: kit.See) -> None:
     for what, becomes, said in (
         ("start", "running", []),
         ("restart", "running", ["stop", "start"]),
@@ -132,7 +125,7 @@ def test_each_is_done_found_and_undone(do: Do, sees: See) -> None:
     assert sees("find /var/lib/naru -type f | grep -v -e lock -e fence || true") == ""
 
 
-def test_what_cannot_be_is_told(do: Do, sees: See) -> None:
+def test_what_cannot_be_is_told(do: Do, sees: kit.See) -> None:
     work = do("start", container="none")
     assert kit.run(work) == RunOutcome.FAILED
     assert "neither podman nor docker has a container none" in kit.error(work, "do")
@@ -146,7 +139,7 @@ def test_what_cannot_be_is_told(do: Do, sees: See) -> None:
 
 
 @pytest.mark.parametrize("what", ["restart", "stop"])
-def test_killed_at_any_instant_it_is_done_once(do: Do, sees: See, what: str) -> None:
+def test_killed_at_any_instant_it_is_done_once(do: Do, sees: kit.See, what: str) -> None:
     work = do(what)
     for _ in range(6):
         executor = kit.begin(work)
@@ -160,7 +153,7 @@ def test_killed_at_any_instant_it_is_done_once(do: Do, sees: See, what: str) -> 
 
 @pytest.mark.parametrize("what", ["start", "restart", "stop"])
 @pytest.mark.parametrize("how", ["reset", "reboot", "link"])
-def test_a_host_that_goes_away_in_the_middle(do: Do, sees: See, hosts: Hosts, what: str, how: str) -> None:
+def test_a_host_that_goes_away_in_the_middle(do: Do, sees: kit.See, hosts: Hosts, what: str, how: str) -> None:
     work = do(what)
     executor = kit.begin(work)
     time.sleep(0.9 + random.random())

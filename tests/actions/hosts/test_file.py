@@ -23,20 +23,14 @@ HOST = "node3"
 AT = "/etc/t/a.conf"
 LOOKS = "stat -c '%F %a %U %G %Y' /etc/t/a.conf; sha256sum </etc/t/a.conf; ls -A /etc/t"
 
-See = Callable[[str], str]
 Do = Callable[..., Path]
 
 
 @pytest.fixture
-def sees(fleet: Fleet, hosts: Hosts) -> See:
+def sees(fleet: Fleet, hosts: Hosts) -> kit.See:
     """What a command says that is run there beside the plan."""
 
-    def asked(line: str) -> str:
-        hosts.wait([HOST])
-        done = fleet.run(HOST, line)
-        assert done.code == 0, done
-        return done.out
-
+    asked = kit.asking(fleet, hosts, HOST)
     asked("rm -rf /etc/t /var/lib/naru; mkdir /etc/t")
     return asked
 
@@ -50,7 +44,7 @@ def do(site: str, tmp_path: Path) -> Do:
     return made
 
 
-def test_a_new_one_is_put_found_and_removed(do: Do, sees: See) -> None:
+def test_a_new_one_is_put_found_and_removed(do: Do, sees: kit.See) -> None:
     work = do(text="a = é\n")
     assert kit.run(work) == RunOutcome.DONE, kit.error(work, "do")
     assert sees(f"cat {AT}; stat -c '%a %U' {AT}; ls -A /etc/t") == "a = é\n644 root\na.conf\n"
@@ -61,7 +55,7 @@ def test_a_new_one_is_put_found_and_removed(do: Do, sees: See) -> None:
     assert sees("find /var/lib/naru -type f | grep -v -e lock -e fence || true") == ""
 
 
-def test_the_former_ones_owner_mode_and_attributes_stay_and_come_back(do: Do, sees: See) -> None:
+def test_the_former_ones_owner_mode_and_attributes_stay_and_come_back(do: Do, sees: kit.See) -> None:
     sees(f"echo former >{AT}; chmod 2640 {AT}; chown daemon:mail {AT}; chmod 2640 {AT}; touch -d 2020-01-01 {AT}")
     before = sees(LOOKS)
     work = do(text="")
@@ -74,14 +68,14 @@ def test_the_former_ones_owner_mode_and_attributes_stay_and_come_back(do: Do, se
     assert kit.back(work) == RunOutcome.DONE and sees(LOOKS) == before
 
 
-def test_a_link_is_replaced_and_comes_back(do: Do, sees: See) -> None:
+def test_a_link_is_replaced_and_comes_back(do: Do, sees: kit.See) -> None:
     sees(f"echo other >/etc/t/other; ln -s other {AT}")
     work = do(text="x")
     assert kit.run(work) == RunOutcome.DONE and sees(f"test ! -L {AT}; cat {AT} /etc/t/other") == "xother\n"
     assert kit.back(work) == RunOutcome.DONE and sees(f"readlink {AT}") == "other\n"
 
 
-def test_what_somebody_has_made_of_it_since_is_kept(do: Do, sees: See) -> None:
+def test_what_somebody_has_made_of_it_since_is_kept(do: Do, sees: kit.See) -> None:
     sees(f"echo former >{AT}")
     work = do(text="ours")
     assert kit.run(work) == RunOutcome.DONE
@@ -91,7 +85,7 @@ def test_what_somebody_has_made_of_it_since_is_kept(do: Do, sees: See) -> None:
     assert sees(f"cat {changed}") == "theirs\n"
 
 
-def test_what_cannot_be_is_told(do: Do, sees: See, tmp_path: Path) -> None:
+def test_what_cannot_be_is_told(do: Do, sees: kit.See, tmp_path: Path) -> None:
     for args, said in (
         ({"path": "/etc/none/x", "text": ""}, "there is no directory /etc/none"),
         ({"path": "/etc/t", "text": ""}, "/etc/t is no file"),
@@ -112,7 +106,7 @@ def test_what_cannot_be_is_told(do: Do, sees: See, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("what", ["kill", "reset", "reboot", "link"])
 def test_whatever_happens_in_the_middle_it_is_the_one_or_the_other(
-    do: Do, sees: See, hosts: Hosts, tmp_path: Path, what: str
+    do: Do, sees: kit.See, hosts: Hosts, tmp_path: Path, what: str
 ) -> None:
     sees(f"echo former >{AT}; chmod 640 {AT}")
     large = tmp_path / "large"

@@ -1,7 +1,6 @@
 """Nothing of a plan is left on its hosts when it is over."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,24 +17,17 @@ from . import kit
 pytestmark = [pytest.mark.hosts, pytest.mark.releases]
 HOST = "node5"
 
-See = Callable[[str], str]
-
 
 @pytest.fixture
-def sees(fleet: Fleet, hosts: Hosts) -> See:
+def sees(fleet: Fleet, hosts: Hosts) -> kit.See:
     """What a command says that is run there beside the plan."""
 
-    def asked(line: str) -> str:
-        hosts.wait([HOST])
-        done = fleet.run(HOST, line)
-        assert done.code == 0, done
-        return done.out
-
+    asked = kit.asking(fleet, hosts, HOST)
     asked("systemctl stop 'naru-*'; rm -rf /var/lib/naru /run/naru /root/t; mkdir /root/t")
     return asked
 
 
-def test_all_is_forgotten_and_then_there_is_no_way_back(sees: See, site: str, tmp_path: Path) -> None:
+def test_all_is_forgotten_and_then_there_is_no_way_back(sees: kit.See, site: str, tmp_path: Path) -> None:
     at = {"host": HOST, "site": site}
     steps = [
         Step("do", "host.command", {**at, "argv": ["true"]}),
@@ -49,7 +41,7 @@ def test_all_is_forgotten_and_then_there_is_no_way_back(sees: See, site: str, tm
     assert said.ended() == RunOutcome.FAILED and "can no longer be rolled back" in said.said.read_text()
 
 
-def test_while_a_command_runs_nothing_is(sees: See, site: str, tmp_path: Path) -> None:
+def test_while_a_command_runs_nothing_is(sees: kit.See, site: str, tmp_path: Path) -> None:
     at = {"host": HOST, "site": site}
     steps = [
         Step("do", "host.command", {**at, "argv": ["sleep", "600"]}),

@@ -23,20 +23,14 @@ pytestmark = [pytest.mark.hosts, pytest.mark.releases]
 HOST = "node4"
 FILES = 400
 
-See = Callable[[str], str]
 Do = Callable[..., Path]
 
 
 @pytest.fixture
-def sees(fleet: Fleet, hosts: Hosts) -> See:
+def sees(fleet: Fleet, hosts: Hosts) -> kit.See:
     """What a command says that is run there beside the plan."""
 
-    def asked(line: str) -> str:
-        hosts.wait([HOST])
-        done = fleet.run(HOST, line)
-        assert done.code == 0, done
-        return done.out
-
+    asked = kit.asking(fleet, hosts, HOST)
     asked("rm -rf /opt/* /srv/t /var/lib/naru; mkdir -p /opt/old/bin; ln -s /opt/old /opt/now")
     return asked
 
@@ -63,7 +57,7 @@ def do(site: str, tmp_path: Path, archive: Path) -> Do:
     return made
 
 
-def test_one_is_shipped_switched_to_and_taken_back(do: Do, sees: See) -> None:
+def test_one_is_shipped_switched_to_and_taken_back(do: Do, sees: kit.See) -> None:
     work = do()
     assert kit.run(work) == RunOutcome.DONE, kit.error(work, "do")
     assert sees("readlink /opt/now; ls -A /opt") == "/opt/new\nnew\nnow\nold\n"
@@ -75,7 +69,7 @@ def test_one_is_shipped_switched_to_and_taken_back(do: Do, sees: See) -> None:
     assert sees("find /var/lib/naru -type f | grep -v -e lock -e fence || true") == ""
 
 
-def test_one_step_ships_and_another_switches(do: Do, sees: See) -> None:
+def test_one_step_ships_and_another_switches(do: Do, sees: kit.See) -> None:
     ship = do(link=None, owners=True, path="/srv/t/deep/new")
     assert kit.run(ship) == RunOutcome.DONE
     assert sees("readlink /opt/now; stat -c %u /srv/t/deep/new/lib/1/1") == "/opt/old\n4242\n"
@@ -87,7 +81,7 @@ def test_one_step_ships_and_another_switches(do: Do, sees: See) -> None:
     assert kit.back(ship) == RunOutcome.DONE and sees("ls /srv") == ""
 
 
-def test_what_cannot_be_is_told(do: Do, sees: See, tmp_path: Path) -> None:
+def test_what_cannot_be_is_told(do: Do, sees: kit.See, tmp_path: Path) -> None:
     (tmp_path / "no.tar").write_text("no")
     sees("mkdir /opt/real /opt/small; mount -t tmpfs -o size=30m none /opt/small")
     for args, said in (
@@ -103,7 +97,9 @@ def test_what_cannot_be_is_told(do: Do, sees: See, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["kill", "reset", "reboot", "link"])
-def test_whatever_happens_in_the_middle_it_is_the_one_or_the_other(do: Do, sees: See, hosts: Hosts, what: str) -> None:
+def test_whatever_happens_in_the_middle_it_is_the_one_or_the_other(
+    do: Do, sees: kit.See, hosts: Hosts, what: str
+) -> None:
     work = do()
     executor = kit.begin(work)
     look = "readlink /opt/now; test ! -d /opt/new || find /opt/new/lib -type f -size 50000c | wc -l"

@@ -28,19 +28,12 @@ WantedBy=multi-user.target
 """
 FILE = "/etc/systemd/system/t.service"
 
-See = Callable[[str], str]
-
 
 @pytest.fixture
-def sees(fleet: Fleet, hosts: Hosts) -> See:
+def sees(fleet: Fleet, hosts: Hosts) -> kit.See:
     """What a command says that is run there beside the plan. A unit `t` is enabled there and runs."""
 
-    def asked(line: str) -> str:
-        hosts.wait([HOST])
-        done = fleet.run(HOST, line)
-        assert done.code == 0, done
-        return done.out
-
+    asked = kit.asking(fleet, hosts, HOST)
     asked("systemctl stop t 2>/dev/null; rm -rf /root/u /var/lib/naru /etc/systemd/system/t.service*")
     asked(f"printf '%s' '{quoted(UNIT)}' >{FILE}; systemctl daemon-reload; systemctl reset-failed")
     asked("systemctl enable --now t; rm -f /root/u")
@@ -60,11 +53,11 @@ def do(site: str, tmp_path: Path) -> Callable[..., Path]:
     return made
 
 
-def state(sees: See) -> str:
+def state(sees: kit.See) -> str:
     return sees("systemctl show -p LoadState -p ActiveState -p UnitFileState --value t | sort | xargs").strip()
 
 
-def test_each_is_done_found_and_undone(do: Callable[..., Path], sees: See) -> None:
+def test_each_is_done_found_and_undone(do: Callable[..., Path], sees: kit.See) -> None:
     before = sees(f"cat {FILE}; stat -c '%a %U %Y' {FILE}")
     for what, becomes, log in (
         ("stop", "enabled inactive loaded", "stop"),
@@ -83,7 +76,7 @@ def test_each_is_done_found_and_undone(do: Callable[..., Path], sees: See) -> No
         assert sees(f"cat {FILE}; stat -c '%a %U %Y' {FILE}") == before
 
 
-def test_one_at_rest_is_started_and_stopped_again(do: Callable[..., Path], sees: See) -> None:
+def test_one_at_rest_is_started_and_stopped_again(do: Callable[..., Path], sees: kit.See) -> None:
     for what in ("start", "restart"):
         sees("systemctl stop t")
         work = do(what)
@@ -93,13 +86,13 @@ def test_one_at_rest_is_started_and_stopped_again(do: Callable[..., Path], sees:
         assert state(sees) == "enabled inactive loaded"
 
 
-def test_the_way_back_restarts_when_it_is_to(do: Callable[..., Path], sees: See) -> None:
+def test_the_way_back_restarts_when_it_is_to(do: Callable[..., Path], sees: kit.See) -> None:
     work = do("keep", restart_back=True)
     assert kit.run(work) == RunOutcome.DONE and sees("cat /root/u 2>/dev/null || true") == ""
     assert kit.back(work) == RunOutcome.DONE and sees("cat /root/u") == "stop\nstart\n"
 
 
-def test_what_has_no_file_of_its_own_is_masked_and_unmasked(do: Callable[..., Path], sees: See) -> None:
+def test_what_has_no_file_of_its_own_is_masked_and_unmasked(do: Callable[..., Path], sees: kit.See) -> None:
     sees("mv /etc/systemd/system/t.service /lib/systemd/system/t.service; systemctl daemon-reload")
     try:
         work = do("mask")
@@ -110,7 +103,7 @@ def test_what_has_no_file_of_its_own_is_masked_and_unmasked(do: Callable[..., Pa
         sees("rm /lib/systemd/system/t.service")
 
 
-def test_what_cannot_be_is_told(do: Callable[..., Path], sees: See) -> None:
+def test_what_cannot_be_is_told(do: Callable[..., Path], sees: kit.See) -> None:
     work = do("start", unit="nothing")
     assert kit.run(work) == RunOutcome.FAILED
     assert "there is no unit nothing.service" in kit.error(work, "do")
@@ -123,7 +116,7 @@ def test_what_cannot_be_is_told(do: Callable[..., Path], sees: See) -> None:
     assert kit.back(work) == RunOutcome.DONE
 
 
-def test_a_oneshot_has_done_its_thing_once(do: Callable[..., Path], sees: See) -> None:
+def test_a_oneshot_has_done_its_thing_once(do: Callable[..., Path], sees: kit.See) -> None:
     sees(f"printf '[Service]\\nType=oneshot\\nExecStart=/bin/sh -c \"sleep 2; echo x >>/root/u\"\\n' >{FILE}")
     sees("systemctl daemon-reload; systemctl stop t; rm -f /root/u")
     work = do("start")
@@ -136,7 +129,7 @@ def test_a_oneshot_has_done_its_thing_once(do: Callable[..., Path], sees: See) -
 
 
 @pytest.mark.parametrize("what", ["restart", "mask"])
-def test_killed_at_any_instant_it_is_done_once(do: Callable[..., Path], sees: See, what: str) -> None:
+def test_killed_at_any_instant_it_is_done_once(do: Callable[..., Path], sees: kit.See, what: str) -> None:
     sees(f"sed -i 's/^ExecStart=/ExecStartPre=.bin.sleep 1\\n&/; s/=.bin.sleep 1/=\\/bin\\/sleep 1/' {FILE}")
     sees("systemctl daemon-reload; systemctl restart t; rm -f /root/u")
     work = do(what)
@@ -155,7 +148,7 @@ def test_killed_at_any_instant_it_is_done_once(do: Callable[..., Path], sees: Se
 @pytest.mark.parametrize("what", ["stop", "restart", "mask", "start"])
 @pytest.mark.parametrize("how", ["reset", "reboot", "link"])
 def test_a_host_that_goes_away_in_the_middle(
-    do: Callable[..., Path], sees: See, hosts: Hosts, what: str, how: str
+    do: Callable[..., Path], sees: kit.See, hosts: Hosts, what: str, how: str
 ) -> None:
     work = do(what)
     executor = kit.begin(work)
