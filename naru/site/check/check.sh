@@ -1,21 +1,6 @@
 # What a site says of a host, looked up on it in one go: read by naru.site.check.look. Each line is a kind, what was
 # asked for, and values, with tabs between. What to look up is called behind the functions. Nothing is changed.
 
-T=$(printf '\t')
-
-say() {
-    line=$1; shift
-    for value in "$@"; do line="$line$T$value"; done
-    printf '%s\n' "$line"
-}
-
-have() { command -v "$1" >/dev/null 2>&1; }
-
-# a command that may hang: SECONDS WORD...
-soon() {
-    if have timeout; then timeout "$@"; else shift; "$@"; fi
-}
-
 # what it says, as one line
 flat() { tail -c 400 | tr '\t\n' '  '; }
 

@@ -1,6 +1,5 @@
 """Looking on a host: `check.sh` is run there once, and what it said is read into a Look."""
 
-import importlib.resources
 import re
 import socket
 import time
@@ -10,13 +9,14 @@ from typing import Literal, NamedTuple
 import asyncssh
 
 from naru.errors import InputError, NaruError
+from naru.site import script
 from naru.site.names import is_address
 from naru.site.ssh import Lost, Ran, Remote, Unreachable
 
 SECONDS = 120.0
 """How long a host may take to answer."""
 
-SCRIPT = (importlib.resources.files("naru.site.check") / "check.sh").read_text()
+SCRIPT = script.text("check/check.sh")
 
 
 class Container(NamedTuple):

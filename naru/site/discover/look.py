@@ -1,17 +1,17 @@
 """Looking on a host: `look.sh` is run there once, and what it said is read into a Look."""
 
-import importlib.resources
 import ipaddress
 from dataclasses import dataclass, field
 
 from naru.errors import NaruError
+from naru.site import script
 from naru.site.names import is_address
 from naru.site.ssh import Remote
 
 SECONDS = 120.0
 """How long a host may take to answer."""
 
-SCRIPT = (importlib.resources.files("naru.site.discover") / "look.sh").read_text()
+SCRIPT = script.text("discover/look.sh")
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,11 @@
 # What runs on a host, in one go and without a tool that may be missing: read by naru.site.discover.look. Each line is a
 # kind and its values, with tabs between. Passwords never leave the host: of a URL only what is behind its last @.
 
-T=$(printf '\t')
-
-say() {
-    line=$1; shift
-    for value in "$@"; do line="$line$T$value"; done
-    printf '%s\n' "$line"
-}
-
-have() { command -v "$1" >/dev/null 2>&1; }
-
-# a command that may hang, for a few seconds at most
-soon() {
-    if have timeout; then timeout 5 "$@"; else "$@"; fi
-}
-
 host() {
     [ "$(id -u)" = 0 ] && say root yes || say root no
     [ -r /proc/sys/kernel/random/boot_id ] && read -r id </proc/sys/kernel/random/boot_id && say machine "$id"
     [ -r /proc/sys/kernel/hostname ] && read -r name </proc/sys/kernel/hostname && say name "$name"
-    have hostname && name=$(soon hostname -f 2>/dev/null) && say name "$name"
+    have hostname && name=$(soon 5 hostname -f 2>/dev/null) && say name "$name"
     [ -r /etc/os-release ] && (. /etc/os-release && say system "$ID" "$VERSION_ID")
     if have ip; then
         ip -o addr show 2>/dev/null | awk -v OFS='\t' '$3 ~ /^inet/ { sub(/\/.*/, "", $4); print "address", $2, $4 }'
@@ -29,7 +14,7 @@ host() {
             $1 ~ /^inet6?$/ { sub(/^addr:/, "", $2); sub(/\/.*/, "", $2); print "address", nic, $2 }'
     fi
     if have ipmitool && [ -e /dev/ipmi0 -o -e /dev/ipmi/0 ]; then
-        soon ipmitool lan print 2>/dev/null | awk -v OFS='\t' '/^IP Address  *:/ { print "bmc", $NF }'
+        soon 5 ipmitool lan print 2>/dev/null | awk -v OFS='\t' '/^IP Address  *:/ { print "bmc", $NF }'
     fi
 }
 
@@ -44,14 +29,14 @@ units() {
 containers() {
     for engine in docker podman; do
         have $engine || continue
-        ids=$(soon $engine ps -aq --no-trunc 2>/dev/null) || { say refused $engine; continue; }
+        ids=$(soon 5 $engine ps -aq --no-trunc 2>/dev/null) || { say refused $engine; continue; }
         [ -n "$ids" ] || continue
         # shellcheck disable=SC2086
-        soon $engine inspect --format \
+        soon 5 $engine inspect --format \
             "container$T$engine$T{{.Id}}$T{{.Name}}$T{{.State.Status}}$T{{.Config.Image}}{{range .Mounts}}$T{{.Destination}}={{.Source}}{{end}}" \
             $ids 2>/dev/null || say refused $engine
     done
-    if have lxc-ls; then soon lxc-ls -1 2>/dev/null | sed "s/^/lxc$T/"; fi
+    if have lxc-ls; then soon 5 lxc-ls -1 2>/dev/null | sed "s/^/lxc$T/"; fi
 }
 
 PROGRAMS='nova-|neutron-|cinder-|glance-|keystone|placement|heat-|octavia-|designate-|barbican-|manila-|magnum-|ironic-|swift-|trove-|sahara-|senlin-|mistral-|murano-|aodh-|gnocchi-|ceilometer-|masakari-|zun-|watcher-|cloudkitty-|tacker-|blazar-|cyborg-|freezer-|zaqar-|vitrage-|mariadbd|mysqld|rabbit|haproxy|keepalived|memcached|libvirtd|virtqemud|ovs-vswitchd|ovsdb-server|ovn-controller|ovn-northd|ceph-|radosgw|wsgi|nginx|apache2|httpd'
