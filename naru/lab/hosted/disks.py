@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+from naru.files import write_whole
 from naru.lab import prepared, render
 from naru.lab.hosted import balancer, database, programs, queue, units
 from naru.lab.hosted.cloud import HostedCloud
@@ -69,7 +70,9 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
         files[cloud.etc / "nova" / "hosts" / f"{host.name}.conf"] = nova.compute_conf(cloud, host.name)
         below(disk, cloud.state / "nova" / host.name / "instances").mkdir(parents=True)
     for path, text in files.items():
-        write_private(below(disk, path), text)
+        target = below(disk, path)
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(target, text)
     for path in (cloud.directory, cloud.state):  # other users find their way, and what is theirs
         below(disk, path).chmod(0o711)
     if "database" in host.roles:
@@ -78,7 +81,8 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
             os.chown(below(disk, path), *_owner(base, database.OWNER))
     if "queue" in host.roles:
         copy = below(disk, queue.HOME / ".erlang.cookie")
-        write_private(copy, queue.cookie(cloud))
+        copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(copy, queue.cookie(cloud))
         copy.chmod(0o400)
         for path in (copy.parent, copy):
             os.chown(path, *_owner(base, queue.OWNER))
@@ -89,13 +93,6 @@ def _owner(base: Path, user: str) -> tuple[int, int]:
     """The numbers of a user of the hosts and of its group."""
     lines = (line.split(":") for line in (base / "etc/passwd").read_text().splitlines())
     return next((int(fields[2]), int(fields[3])) for fields in lines if fields[0] == user)
-
-
-def write_private(file: Path, text: str) -> None:
-    """A file that only its owner may read or write, as whoever reads a cookie or a password demands it."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file.touch(mode=0o600)
-    file.write_text(text)
 
 
 def _units(cloud: HostedCloud, host: Host, disk: Path, base: Path, enabled: bool) -> None:

@@ -2,6 +2,7 @@
 
 import time
 
+from naru.files import write_whole
 from naru.lab import health
 from naru.lab.hosted import disks, prepare, units
 from naru.lab.hosted.cloud import SHARES, HostedCloud
@@ -43,7 +44,7 @@ def _directories(cloud: HostedCloud) -> None:
         if name.split("/")[0] in SHARES:
             (cloud.state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     (cloud.state / "tmp").mkdir(parents=True, exist_ok=True, mode=0o700)
-    disks.write_private(cloud.password, cloud.secret)
+    write_whole(cloud.password, cloud.secret)
 
 
 def _discover(cloud: HostedCloud, hosts: Hosts) -> None:
