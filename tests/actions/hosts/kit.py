@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,25 @@ class Executor:
 
 def begin(work: Path, **environment: str) -> Executor:
     return Executor(work, **environment)
+
+
+def killed(work: Path, seconds: Iterable[float]) -> None:
+    """Executors that are killed after so many seconds each, as long as none comes to its end before."""
+    for each in seconds:
+        executor = begin(work)
+        time.sleep(each)
+        if not executor.kill():
+            break
+
+
+def befall(hosts: Hosts, host: str, how: str, seconds: float = 2.0) -> None:
+    """What may happen to a host: its cable is out for some seconds (`link`), or its power is cut or it is told to
+    reboot (`reset`, `reboot`), and it is there again when this ends."""
+    if how == "link":
+        hosts.link(host, "management", up=False)
+        threading.Timer(seconds, hosts.link, (host, "management", True)).start()
+    else:
+        hosts.power(host, how, wait=True)
 
 
 def run(work: Path, **environment: str) -> RunOutcome:

@@ -106,10 +106,7 @@ def test_what_is_there_is_found(do, sees) -> None:
 
 def test_a_killed_executor_loses_nothing_and_repeats_nothing(do, sees) -> None:
     work = do("echo begun >>/root/t/log; sleep 8; echo ended >>/root/t/log")
-    for seconds in (0.8, 1.2, 1.4, 1.6, 1.8):
-        executor = kit.begin(work)
-        time.sleep(seconds)
-        executor.kill()
+    kit.killed(work, (0.8, 1.2, 1.4, 1.6, 1.8))
     assert kit.run(work) == RunOutcome.DONE
     assert sees("cat /root/t/log") == "begun\nended\n"
     # ended while nobody was there

@@ -2,7 +2,6 @@
 
 import json
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -141,11 +140,7 @@ def test_what_cannot_be_is_told(do: Do, sees: kit.See) -> None:
 @pytest.mark.parametrize("what", ["restart", "stop"])
 def test_killed_at_any_instant_it_is_done_once(do: Do, sees: kit.See, what: str) -> None:
     work = do(what)
-    for _ in range(6):
-        executor = kit.begin(work)
-        time.sleep(0.7 + 1.3 * random.random())
-        if not executor.kill():
-            break
+    kit.killed(work, (0.7 + 1.3 * random.random() for _ in range(6)))
     assert kit.run(work) == RunOutcome.DONE
     assert log(sees) == {"restart": ["stop", "start"], "stop": ["stop"]}[what]
     assert kit.back(work) == RunOutcome.DONE and state(sees) == "running"
@@ -157,11 +152,7 @@ def test_a_host_that_goes_away_in_the_middle(do: Do, sees: kit.See, hosts: Hosts
     work = do(what)
     executor = kit.begin(work)
     time.sleep(0.9 + random.random())
-    if how == "link":
-        hosts.link(HOST, "management", up=False)
-        threading.Timer(2.0, hosts.link, (HOST, "management", True)).start()
-    else:
-        hosts.power(HOST, how, wait=True)
+    kit.befall(hosts, HOST, how)
     assert executor.ended() == RunOutcome.DONE, kit.error(work, "do")
     time.sleep(2.5 if how == "link" else 0)
     # a step that was done when the host went down: a container that ran does not come up with it

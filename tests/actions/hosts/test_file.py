@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -121,12 +120,10 @@ def test_whatever_happens_in_the_middle_it_is_the_one_or_the_other(
             executor.kill()
             seen.add(sees("sha256sum <" + AT))
             executor = kit.begin(work)
-        elif what == "link":
-            hosts.link(HOST, "management", up=False)
-            threading.Timer(3.0, hosts.link, (HOST, "management", True)).start()
         else:
-            hosts.power(HOST, what, wait=True)
-            seen.add(sees("sha256sum <" + AT))
+            kit.befall(hosts, HOST, what, seconds=3.0)
+            if what != "link":
+                seen.add(sees("sha256sum <" + AT))
     assert executor.ended() == RunOutcome.DONE, kit.error(work, "do")
     whole = f"{json.loads(kit.rows(work)['do'].result)['sha256']}  -\n"
     assert sees("sha256sum <" + AT) == whole and sees(f"stat -c %a {AT}; ls -A /etc/t") == "640\na.conf\n"

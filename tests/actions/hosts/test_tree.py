@@ -4,7 +4,6 @@ import io
 import os
 import random
 import tarfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -110,12 +109,10 @@ def test_whatever_happens_in_the_middle_it_is_the_one_or_the_other(
             executor.kill()
             seen.add(sees(look))
             executor = kit.begin(work)
-        elif what == "link":
-            hosts.link(HOST, "management", up=False)
-            threading.Timer(3.0, hosts.link, (HOST, "management", True)).start()
         else:
-            hosts.power(HOST, what, wait=True)
-            seen.add(sees(look))
+            kit.befall(hosts, HOST, what, seconds=3.0)
+            if what != "link":
+                seen.add(sees(look))
     assert executor.ended() == RunOutcome.DONE, kit.error(work, "do")
     assert seen <= {"/opt/old\n", f"/opt/old\n{FILES}\n", f"/opt/new\n{FILES}\n"}
     assert sees(look) == f"/opt/new\n{FILES}\n" and sees("ls -A /opt") == "new\nnow\nold\n"

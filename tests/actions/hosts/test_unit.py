@@ -2,7 +2,6 @@
 
 import json
 import random
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -120,10 +119,7 @@ def test_a_oneshot_has_done_its_thing_once(do: Callable[..., Path], sees: kit.Se
     sees(f"printf '[Service]\\nType=oneshot\\nExecStart=/bin/sh -c \"sleep 2; echo x >>/root/u\"\\n' >{FILE}")
     sees("systemctl daemon-reload; systemctl stop t; rm -f /root/u")
     work = do("start")
-    for seconds in (1.2, 1.6, 2.0):
-        executor = kit.begin(work)
-        time.sleep(seconds)
-        executor.kill()
+    kit.killed(work, (1.2, 1.6, 2.0))
     assert kit.run(work) == RunOutcome.DONE
     assert sees("cat /root/u") == "x\n"
 
@@ -133,13 +129,7 @@ def test_killed_at_any_instant_it_is_done_once(do: Callable[..., Path], sees: ki
     sees(f"sed -i 's/^ExecStart=/ExecStartPre=.bin.sleep 1\\n&/; s/=.bin.sleep 1/=\\/bin\\/sleep 1/' {FILE}")
     sees("systemctl daemon-reload; systemctl restart t; rm -f /root/u")
     work = do(what)
-    kills = 0
-    while kills < 6:
-        executor = kit.begin(work)
-        time.sleep(0.7 + 1.3 * random.random())
-        if not executor.kill():
-            break
-        kills += 1
+    kit.killed(work, (0.7 + 1.3 * random.random() for _ in range(6)))
     assert kit.run(work) == RunOutcome.DONE
     assert sees("cat /root/u").split() == {"restart": ["stop", "start"], "mask": ["stop"]}[what]
     assert kit.back(work) == RunOutcome.DONE and state(sees) == "active enabled loaded"
@@ -153,11 +143,7 @@ def test_a_host_that_goes_away_in_the_middle(
     work = do(what)
     executor = kit.begin(work)
     time.sleep(0.9 + random.random())
-    if how == "link":
-        hosts.link(HOST, "management", up=False)
-        threading.Timer(2.0, hosts.link, (HOST, "management", True)).start()
-    else:
-        hosts.power(HOST, how, wait=True)
+    kit.befall(hosts, HOST, how)
     assert executor.ended() == RunOutcome.DONE, kit.error(work, "do")
     time.sleep(2.5 if how == "link" else 0)
     assert kit.states(work) == {"do": "done"}
