@@ -1,10 +1,13 @@
-"""Small files that are written whole or not at all, and survive a loss of power; where a user's are. For every room."""
+"""Small files that are written whole or not at all, and survive a loss of power; locks that are files; where a user's
+files are. For every room."""
 
 import contextlib
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 
 def write_whole(file: Path, text: str, *, private: bool = True) -> None:
@@ -40,6 +43,46 @@ def opened_directory(path: Path) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+class FileLock:
+    """A file that one process at a time holds, or several that share it: from `take` to the end of the `with`, or to
+    `close`, or to the end of the process.
+
+    It is given up in so many words. Closing alone is not enough: a program that another thread is just starting has
+    the descriptor, too, until it begins, and would go on holding the lock that long. Only a lock that programs are to
+    hold as well (`fileno`) stays theirs.
+    """
+
+    def __init__(self, file: Path) -> None:
+        """Opens the file, made when there is none. Raises OSError."""
+        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._given = False
+
+    def take(self, *, shared: bool = False, wait: bool = False) -> bool:
+        """Takes the lock; whether that went well. With `wait` it waits until it does."""
+        try:
+            fcntl.flock(self._descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            return False
+        return True
+
+    def fileno(self) -> int:
+        """The descriptor, for programs that are to hold the lock as well, should this process end before them."""
+        self._given = True
+        return self._descriptor
+
+    def close(self) -> None:
+        """Gives the lock up."""
+        if not self._given:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def state_directory() -> Path:

@@ -1,10 +1,12 @@
-"""Small files that are written whole or not at all."""
+"""Small files that are written whole or not at all, and locks that are files."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from naru.files import write_whole
+from naru.files import FileLock, write_whole
 
 pytestmark = pytest.mark.unit
 
@@ -41,3 +43,33 @@ def test_what_people_share_keeps_its_mode(tmp_path: Path) -> None:
     write_whole(file, "secret")
     assert (file.read_text(), file.stat().st_mode & 0o777) == ("secret", 0o600)
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_lock_that_is_given_up_is_free_while_another_thread_starts_a_program(tmp_path: Path) -> None:
+    """Between its fork and its exec a program has every descriptor of the process."""
+    file = tmp_path / "lock"
+    waits, ends = os.pipe()
+    with FileLock(file) as lock, FileLock(file) as other:
+        assert lock.take() and not other.take()
+        child = os.fork()
+        if not child:
+            os.close(ends)
+            os.read(waits, 1)
+            os._exit(0)
+    try:
+        with FileLock(file) as lock:
+            assert lock.take()
+    finally:
+        os.close(ends)
+        os.waitpid(child, 0)
+        os.close(waits)
+
+
+def test_a_lock_that_programs_hold_as_well_stays_theirs(tmp_path: Path) -> None:
+    with FileLock(tmp_path / "lock") as lock:
+        assert lock.take()
+        program = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[lock.fileno()])
+    with program, FileLock(tmp_path / "lock") as lock:
+        assert not lock.take()
+        program.communicate(timeout=10)
+        assert lock.take()

@@ -15,7 +15,6 @@ Beside it, `NAME.lock`: held by a `create()` and by the programs that it runs.
 
 import base64
 import contextlib
-import fcntl
 import functools
 import json
 import os
@@ -31,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import NaruError
+from naru.files import FileLock
 from naru.lab.ports import LOOPBACK, At, Ports, is_open
 from naru.lab.process import LAB_VARIABLE, NAME_VARIABLE, Command, Processes
 
@@ -253,17 +253,15 @@ bluestore rocksdb options = {ROCKSDB}
         """Ends the programs of an attempt that was killed; the descriptor of the lock that those of this one keep. A
         program is known by its environment, but not in the instant before it begins: then only the lock shows it."""
         self.directory.parent.mkdir(parents=True, exist_ok=True)
-        with self.directory.with_name(f"{self.directory.name}.lock").open("w") as lock:
+        with FileLock(self.directory.with_name(f"{self.directory.name}.lock")) as lock:
             deadline = time.monotonic() + _END_SECONDS
             while True:
                 self.processes.stop((*PROCESSES, _MAKER))
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if lock.take():
                     break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise NaruError(f"something else makes a Ceph cluster in {self.directory}") from None
-                    time.sleep(0.02)
+                if time.monotonic() > deadline:
+                    raise NaruError(f"something else makes a Ceph cluster in {self.directory}")
+                time.sleep(0.02)
             yield lock.fileno()
 
     def _make(self, lock: int) -> None:

@@ -1,7 +1,6 @@
 """A lab: some clouds in one directory, brought up and down together."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import threading
@@ -14,7 +13,7 @@ from typing import Any
 import yaml
 
 from naru.errors import InputError, NaruError
-from naru.files import write_whole
+from naru.files import FileLock, write_whole
 from naru.lab import bootstrap, deps, running, site
 from naru.lab import spec as specification
 from naru.lab.cloud import Cloud
@@ -218,11 +217,9 @@ class Lab:
     def _locked(self) -> Iterator[None]:
         """One command at a time changes a lab."""
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with (self.directory / ".lock").open("w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise NaruError(f"another command is changing the lab in {self.directory}") from error
+        with FileLock(self.directory / ".lock") as lock:
+            if not lock.take():
+                raise NaruError(f"another command is changing the lab in {self.directory}")
             yield
 
     @property

@@ -4,7 +4,6 @@ A prepared state is the `state/` directory of a cleanly stopped cloud. Its name 
 release's lock, the services, the ports, the templates, the password. So a changed template makes a new one.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -14,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from naru.errors import NaruError
+from naru.files import FileLock
 from naru.lab import render
 from naru.lab.cloud import Cloud
 from naru.lab.spec import cache_directory
@@ -74,6 +74,6 @@ def lock() -> Iterator[None]:
     """One process at a time keeps a state."""
     directory = cache_directory() / "prepared"
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (directory / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with FileLock(directory / ".lock") as lock:
+        lock.take(wait=True)
         yield

@@ -3,8 +3,6 @@
 Both are freed by the system when the process that has them dies.
 """
 
-import fcntl
-import os
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +10,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import DBAPIError
+
+from naru.files import FileLock
 
 LOCK = "executor.lock"
 
@@ -22,19 +22,8 @@ TryLock = Callable[[], bool]
 @contextmanager
 def file_lock(directory: Path, *, shared: bool = False) -> Iterator[TryLock]:
     """The lock of the journal that is a file in `directory`, for the time of the `with`."""
-    handle = os.open(directory / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-
-    def try_lock() -> bool:
-        try:
-            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
-
-    try:
-        yield try_lock
-    finally:
-        os.close(handle)
+    with FileLock(directory / LOCK) as lock:
+        yield lambda: lock.take(shared=shared)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ uv does all of it, except for Python 2.7, which uv cannot use: there uv runs the
 environments in a tool environment of its own, and the old pip inside the new environment does the rest.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -29,6 +28,7 @@ from pathlib import Path
 import uv
 
 from naru.errors import NaruError
+from naru.files import FileLock
 from naru.releases import python
 from naru.releases.release import Release, load, lock_path
 
@@ -139,22 +139,13 @@ class _Build:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        self.lock = os.open(self.venv.with_name(f"{self.venv.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            while not self._locked():
+        with FileLock(self.venv.with_name(f"{self.venv.name}.lock")) as lock:
+            self.lock = lock.fileno()
+            while not lock.take():
                 self._phase("waiting for another installation")
                 self._check()
                 time.sleep(0.5)
             yield
-        finally:
-            os.close(self.lock)
-
-    def _locked(self) -> bool:
-        try:
-            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
     def _build(self) -> None:
         started = time.monotonic()

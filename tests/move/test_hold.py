@@ -269,12 +269,16 @@ def test_a_round_in_another_terminal_gives_way_to_the_window(held: Held) -> None
         assert content.attempt == 1  # it waited, and did not fail and try again
 
 
-@pytest.mark.parametrize(("state", "carried"), [("ACTIVE", False), ("SHUTOFF powering-on", False), ("PAUSED", True)])
+@pytest.mark.parametrize(
+    ("state", "carried"),
+    [("ACTIVE", False), ("SHUTOFF powering-on", False), ("PAUSED", True), ("SHUTOFF powering-off", True)],
+)
 def test_the_window_carries_nothing_of_a_server_that_runs(held: Held, state: str, carried: bool) -> None:
-    """What it writes meanwhile, or afterwards, would be lost."""
+    """What it writes meanwhile, or afterwards, would be lost. One that Nova was told twice to stop is off, and has a
+    task for a moment."""
     status, _, task = state.partition(" ")
-    body = {"server": {"id": "s", "status": status, "OS-EXT-STS:task_state": task or None}}
-    held.service.deeds["GET", "/compute/v2.1/servers/s"] = [answer(body)] * 50
+    now = [answer({"server": {"id": "s", "status": status, "OS-EXT-STS:task_state": one}}) for one in (task, None)]
+    held.service.deeds["GET", "/compute/v2.1/servers/s"] = now[:1] * (3 if carried else 300) + now[1:] * 50
     change(held.old, 3)
     out, _ = held.run("sync").communicate(timeout=60)  # ahead it may run
     assert held.same(), out

@@ -4,7 +4,6 @@ It is made once and kept in the cache, under a name that holds all that shaped i
 goes to their own disks, over it.
 """
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from naru.errors import NaruError
+from naru.files import FileLock
 from naru.lab.spec import cache_directory
 
 # receives what is being done
@@ -149,8 +149,8 @@ def ensure(progress: Progress, further: tuple[str, ...] = ()) -> Path:
     if target.exists():  # and no waiting for one that makes another
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with FileLock(target.parent / ".lock") as lock:
+        lock.take(wait=True)
         if not target.exists():
             progress("making the base of the hosts' disks from the distribution's packages, once")
             _make(target, further)

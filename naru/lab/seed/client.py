@@ -1,6 +1,5 @@
 """REST calls to a cloud's services as any of its users, and what the cloud's release can do."""
 
-import fcntl
 import threading
 import time
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from keystoneauth1.identity import v3
 
 from naru.cloud.client import next_page, refused, unreachable
 from naru.errors import NaruError
+from naru.files import FileLock
 from naru.lab.cloud import Cloud
 from naru.lab.ports import abandoned
 
@@ -33,12 +33,10 @@ class Client:
 
     def __init__(self, cloud: Cloud, connections: int) -> None:
         self.cloud = cloud
-        self._lock_file = (cloud.directory / ".seed.lock").open("w")
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._lock_file.close()
-            raise NaruError(f"{cloud.name}: another `naru lab seed` is at work in this cloud") from error
+        self._alone = FileLock(cloud.directory / ".seed.lock")
+        if not self._alone.take():
+            self._alone.close()
+            raise NaruError(f"{cloud.name}: another `naru lab seed` is at work in this cloud")
         self._wait_for_abandoned()
         self._http = requests.Session()
         self._http.mount("http://", requests.adapters.HTTPAdapter(16, connections, pool_block=True))
@@ -57,7 +55,7 @@ class Client:
     def close(self) -> None:
         """Gives the connections back."""
         self._http.close()
-        self._lock_file.close()
+        self._alone.close()
 
     def _wait_for_abandoned(self, timeout: float = 120) -> None:
         deadline = time.monotonic() + timeout

@@ -14,7 +14,7 @@ from naru.actions.request import Action, From, Request
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
 from naru.inventory.image_data import beginning_of, formats, label_fits
-from naru.move.steps.off import check_server_still, check_still
+from naru.move.steps.off import check_still, still
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import Transient
@@ -246,11 +246,7 @@ def root_content(context: Context) -> dict[str, Any]:
     args = resolve(context.args, context.results(), context)
     old, new = cloud(context, args["old"]), cloud(context, args["cloud"])
     name = f"naru-{args['from']}"
-    found = get(old, "compute", f"/servers/{args['from']}", "server")
-    if found is None:
-        raise NaruError(f"server {args['from']} is gone from {old.name}", hint="Skip the step, or roll back.")
-    check_server_still(found, old.name)
-    shelved = found["status"].startswith("SHELVED")
+    shelved = still(context, old, args["from"])["status"].startswith("SHELVED")
     source = _shelved(old, args["from"]) if shelved else _disk_image(context, old, args["from"], name)
     image = named(new, name)
     if image is None:

@@ -1,10 +1,13 @@
 """Whether the servers that have a volume are off, asked before its content is carried: what a server writes meanwhile,
 or afterwards, would be lost."""
 
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from naru.actions.clouds import cloud, get
+from naru.actions.clouds import cloud, get, polling
+from naru.actions.looks import Server, find
+from naru.cloud.client import Cloud
 from naru.errors import NaruError
 from naru.move.server_state import STATES
 from naru.plan.context import Context
@@ -18,6 +21,9 @@ QUIET = tuple(status for status, state in STATES.items() if not state.runs)
 leaves, with a warning."""
 OWN_TASK = "image_"
 """How the tasks begin that a server has while its disk is read."""
+SETTLED = 30.0
+"""Seconds that a server may have another task. One that is off has one for a moment when Nova was told twice to stop
+it, the first time by a command that was killed: the second request is carried out when the server is off already."""
 
 
 def check_off(context: Context, name: str, volume: str) -> None:
@@ -33,14 +39,18 @@ def check_still(context: Context, name: str, volume: str, described: Mapping[str
     _check(context, name, volume, QUIET, hint, described)
 
 
-def check_server_still(server: Mapping[str, Any], name: str) -> None:
-    """Raises NaruError unless the old server, as Nova describes it, is in a state in which the window leaves it."""
+def still(context: Context, client: Cloud, identity: str) -> Server:
+    """The old server (id). Raises NaruError unless it is in a state in which the window leaves it."""
+    server = _settled(context, client, identity, QUIET)
+    if server is None:
+        raise NaruError(f"server {identity} is gone from {client.name}", hint="Skip the step, or roll back.")
     if not _is_in(server, QUIET):
         raise NaruError(
-            f"server {server['id']} on {name} is not off",
+            f"server {identity} on {client.name} is not off",
             detail=_state(server),
             hint="Stop it (openstack server stop), then: naru plan retry. Nothing was copied meanwhile.",
         )
+    return server
 
 
 def _check(
@@ -62,15 +72,23 @@ def _check(
                 detail=str(attachment.get("host_name") or ""),
                 hint="Detach it, then: naru plan retry.",
             )
-        server = get(client, "compute", f"/servers/{identity}", "server")
-        if server is None:
-            continue
-        if not _is_in(server, states):
+        server = _settled(context, client, identity, states)
+        if server is not None and not _is_in(server, states):
             raise NaruError(
                 f"server {identity} on {name} has volume {volume} and is not off",
                 detail=_state(server),
                 hint=hint,
             )
+
+
+def _settled(context: Context, client: Cloud, identity: str, states: Collection[str]) -> Server | None:
+    """The server (id), looked at until it has no task, or is not in one of the states; None when it is gone."""
+    end = time.monotonic() + SETTLED
+    for _ in polling(context):
+        server = find(client, identity)
+        if server is None or server["status"] not in states or _is_in(server, states) or time.monotonic() > end:
+            return server
+    raise AssertionError
 
 
 def _is_in(server: Mapping[str, Any], states: Collection[str]) -> bool:

@@ -5,9 +5,7 @@ target (see `manifest`). Without either nothing is lost but time: the next pass 
 """
 
 import contextlib
-import fcntl
 import json
-import os
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError, NaruError
-from naru.files import write_whole
+from naru.files import FileLock, write_whole
 from naru.volumes.engine.manifest import Manifest
 from naru.volumes.oserrors import hint_of
 from naru.volumes.volume import Location
@@ -88,15 +86,13 @@ def opened(directory: Path, source: Location, target: Location, job: str = "") -
     """
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = FileLock(directory / "lock")
     except OSError as error:
         raise InputError(f"{directory} cannot be written", detail=error.strerror or "") from error
     with contextlib.ExitStack() as stack:
-        stack.callback(os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise NaruError(f"{directory} is being used by another process", hint="Wait for it, or end it.") from error
+        stack.enter_context(lock)
+        if not lock.take():
+            raise NaruError(f"{directory} is being used by another process", hint="Wait for it, or end it.")
         content = _read(directory / "state.json")
         fresh = not content or not (directory / "manifest").exists()
         manifest = Manifest(directory / "manifest")
@@ -135,18 +131,12 @@ def wait_until_free(directory: Path, patience: float, tick: Callable[[], None]) 
 def is_free(directory: Path) -> bool:
     """Whether no process uses the state in `directory` at this moment."""
     try:
-        lock = os.open(directory / "lock", os.O_RDWR)
-    except FileNotFoundError:
-        return True
+        if not (directory / "lock").exists():
+            return True
+        with FileLock(directory / "lock") as lock:
+            return lock.take()
     except OSError as error:
         raise InputError(f"{directory / 'lock'} cannot be opened", detail=error.strerror or "") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    finally:
-        os.close(lock)
-    return True
 
 
 def exists(directory: Path) -> bool:
