@@ -85,26 +85,24 @@ def bring(
     patience: float = math.inf,
     found: Server | None = None,
 ) -> float:
-    """Brings the server, which the caller may have `found` just now, to the state; the seconds that it took. Where no
-    answer comes within `patience` seconds it is Unavailable; a server that takes longer, of which the cloud says so, is
-    waited for."""
+    """Brings the server to the state, once nothing else is done to it; the seconds that it took. The caller may have
+    `found` it just now, with no task. Where no answer comes within `patience` seconds it is Unavailable; a server that
+    takes longer, of which the cloud says so, is waited for."""
+    begun = time.monotonic()
     if found is None:
-        with within(patience):
-            found = find(client, server)
+        found = settled(context, client, server, patience)
     if found is None:
         if gone:
             return 0.0
         raise NaruError(f"server {server} is gone from {client.name}", hint="Skip the step, or roll back.")
-    begun = time.monotonic()
     if found["status"] != state:
-        if not found.get("OS-EXT-STS:task_state"):
-            try:
-                with within(patience):
-                    client("compute", "POST", f"/servers/{server}/action", {ACTIONS[state]: None})
-            except CloudError as error:
-                if error.status == 409:
-                    raise Transient(error.summary, detail=error.detail) from error
-                raise
+        try:
+            with within(patience):
+                client("compute", "POST", f"/servers/{server}/action", {ACTIONS[state]: None})
+        except CloudError as error:
+            if error.status == 409:
+                raise Transient(error.summary, detail=error.detail) from error
+            raise
         now = _waited(context, client, server, state, patience)
         if now is None and not gone:
             raise NaruError(
@@ -113,6 +111,20 @@ def bring(
         if now is not None and now["status"] != state:
             raise NaruError(f"server {server} came to {now['status']}, not {state}", hint="See its fault in Nova.")
     return round(time.monotonic() - begun, 1)
+
+
+def settled(context: Context, client: Cloud, server: str, patience: float = math.inf) -> Server | None:
+    """The server once nothing is done to it any more, None when there is none: what a command asked for before it was
+    killed may come yet, and a server that still runs may be about to stop."""
+
+    def look() -> Server | None:
+        with within(patience):
+            return find(client, server)
+
+    def over(now: Server | None) -> bool:
+        return now is None or not now.get("OS-EXT-STS:task_state")
+
+    return wait_for(context, look, over, f"something is being done with server {server}", LIMIT, LOOK)
 
 
 def _waited(context: Context, client: Cloud, server: str, state: str, patience: float) -> Server | None:

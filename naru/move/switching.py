@@ -8,9 +8,8 @@ killed after that, the new servers become what the old ones were, and a rollback
 from typing import Any, ClassVar
 
 from naru.actions.arguments import Id, resolve, resolve_or
-from naru.actions.clouds import RETRY, cloud, wait_for
-from naru.actions.looks import find
-from naru.actions.power import GROUP, LIMIT, LOOK, bring, bring_off_again
+from naru.actions.clouds import RETRY, cloud
+from naru.actions.power import GROUP, LIMIT, bring, bring_off_again, settled
 from naru.actions.request import Action
 from naru.errors import NaruError
 from naru.move.server_state import STILL
@@ -57,13 +56,7 @@ def stop(context: Context) -> dict[str, Any]:
     client, server = cloud(context, args["cloud"]), args["server"]
     ran = bool(resolve_or(args["ran"], results, context, args["runs"]))
     ran = ran or bool((context.earlier or {}).get("ran"))
-    found = wait_for(
-        *(context, lambda: find(client, server)),
-        lambda now: now is None or not now.get("OS-EXT-STS:task_state"),
-        f"something is being done with server {server}",
-        LIMIT,
-        LOOK,
-    )
+    found = settled(context, client, server)
     if found is None:
         raise NaruError(f"server {server} is gone from {client.name}", hint="Skip the step, or roll back.")
     seconds = 0.0

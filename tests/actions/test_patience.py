@@ -2,6 +2,7 @@
 rollback asks the operator soon."""
 
 import contextlib
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from naru.errors import NaruError
 from naru.plan.context import Context
 from naru.plan.errors import DeadlineExceeded, StepCancelled
 
-from ..cloud.service import Service, clouds_yaml, serving, silence, status
+from ..cloud.service import Handler, Service, clouds_yaml, serving, silence, status
 
 pytestmark = pytest.mark.unit
 SERVER = "/compute/v2.1/servers/s1"
@@ -153,3 +154,36 @@ def test_a_server_that_takes_its_time_is_waited_for(service: Service, monkeypatc
     args = {"cloud": "c", "service": "compute", "server": "s1", "to": "ACTIVE", "back": "SHUTOFF"}
     power.undo_power(context(step="start server/s", args=args, result={"server": "s1", "seconds": 1.0}))
     assert service.count("GET", SERVER) == 7 and service.count("POST", f"{SERVER}/action") == 1
+
+
+@pytest.mark.parametrize(
+    ("looks", "to", "asked"),
+    [
+        # a killed command's stop is under way: the server runs for the last time, and is not left so
+        (["ACTIVE powering-off", "SHUTOFF", "SHUTOFF", "ACTIVE"], "ACTIVE", ["os-start"]),
+        (["SHUTOFF powering-off", "SHUTOFF", "SHUTOFF powering-on", "ACTIVE"], "ACTIVE", ["os-start"]),
+        (["SHUTOFF powering-on", "ACTIVE"], "ACTIVE", []),
+        (["ACTIVE powering-off", "SHUTOFF"], "SHUTOFF", []),
+        (["SHUTOFF powering-on", "ACTIVE", "ACTIVE powering-off", "SHUTOFF"], "SHUTOFF", ["os-stop"]),
+    ],
+)
+def test_what_is_being_done_with_a_server_is_waited_for_first(
+    service: Service, looks: list[str], to: str, asked: list[str]
+) -> None:
+    left, deeds = iter(looks), list[str]()
+
+    def look(request: Handler) -> None:
+        state, _, task = next(left, looks[-1]).partition(" ")
+        known = {"id": "s1", "tenant_id": "p", "updated": "2026-01-01T00:00:00Z", "OS-EXT-STS:task_state": task or None}
+        request.answer(200, {"server": known | {"status": state}})
+
+    def act(request: Handler) -> None:
+        deeds.extend(json.loads(request.body))
+        request.answer(202, {})
+
+    service.deeds["GET", SERVER] = [look] * 20
+    service.deeds["POST", f"{SERVER}/action"] = [act] * 2
+    step = context()
+    power.bring(step, clouds.cloud(step, "c"), "s1", to)
+    assert deeds == asked
+    assert next(left, None) is None
