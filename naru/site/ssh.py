@@ -14,6 +14,7 @@ import asyncssh
 
 from naru.errors import NaruError
 from naru.site.model import Login
+from naru.site.secrets import Secrets
 from naru.site.site import Host, Site
 
 T = TypeVar("T")
@@ -55,15 +56,15 @@ class Ran(NamedTuple):
 class Remote:
     """One host. Its methods are for the fleet's own thread; see `Fleet.each` and `Fleet.call`."""
 
-    def __init__(self, site: Site, host: Host, connecting: asyncio.Semaphore) -> None:
+    def __init__(self, site: Site, host: Host, connecting: asyncio.Semaphore, secrets: Secrets) -> None:
         self.host = host
         self.name = host.name
         self._site = site
         self._connecting = connecting
+        self._secrets = secrets
         self._sessions = asyncio.Semaphore(SESSIONS)
         self._lock = asyncio.Lock()
         self._connection: asyncssh.SSHClientConnection | None = None
-        self._sudo_password: str | None = None
 
     async def connection(self) -> asyncssh.SSHClientConnection:
         """The connection, made unless it is there. Raises Unreachable."""
@@ -75,7 +76,7 @@ class Remote:
 
     async def _connect(self) -> asyncssh.SSHClientConnection:
         where = f"{self.name} ({self.host.address})" if self.host.address != self.name else self.name
-        options = self._options(self.host.login)
+        options = await self._options(self.host.login)
         try:
             return await asyncio.wait_for(asyncssh.connect(self.host.address, **options), CONNECT_SECONDS)
         except asyncssh.HostKeyNotVerifiable as error:
@@ -85,6 +86,8 @@ class Remote:
                 hint="Compare it with the host's own, then add it: ssh-keyscan HOST >> FILE (login.known_hosts).",
             ) from error
         except asyncssh.PermissionDenied as error:
+            if self.host.login.password:
+                self._secrets.forget(self.host.login.password)
             raise Refused(
                 f"{where}: it does not let {options.get('username') or 'this user'} log in",
                 detail=error.reason,
@@ -98,9 +101,11 @@ class Remote:
         except (ValueError, asyncssh.KeyImportError) as error:
             raise Unreachable(f"{where}: {error}") from error
 
-    def _options(self, login: Login) -> dict[str, Any]:
+    async def _options(self, login: Login) -> dict[str, Any]:
         path = self._site.path
-        password = self._site.secret(login.password, f"login.password of {self.name}") if login.password else None
+        password = None
+        if login.password:
+            password = await self._secrets.read(login.password, f"login.password of {self.name}")
         given = {
             "username": login.user,
             "port": login.port,
@@ -122,7 +127,7 @@ class Remote:
         takes longer than `seconds`; it may go on on the host then."""
         line = command if isinstance(command, str) else shlex.join(command)
         if root and self.host.login.sudo:
-            line, given = self._as_root(line, given)
+            line, given = await self._as_root(line, given)
         connection = await self.connection()
         async with self._sessions:
             try:
@@ -139,14 +144,13 @@ class Remote:
             raise Lost(f"{self.name}: the connection ended while {_short(line)} ran")
         return Ran(done.returncode, _text(done.stdout), _text(done.stderr))
 
-    def _as_root(self, line: str, given: bytes) -> tuple[str, bytes]:
+    async def _as_root(self, line: str, given: bytes) -> tuple[str, bytes]:
         secret = self.host.login.sudo_password
         if secret is None:
             return f"sudo -n -- sh -c {shlex.quote(line)}", given
-        if self._sudo_password is None:
-            self._sudo_password = self._site.secret(secret, f"login.sudo_password of {self.name}")
+        password = await self._secrets.read(secret, f"login.sudo_password of {self.name}")
         # the password comes first on the standard input, which the command then has the rest of
-        return f"sudo -S -k -p '' -- sh -c {shlex.quote(line)}", self._sudo_password.encode() + b"\n" + given
+        return f"sudo -S -k -p '' -- sh -c {shlex.quote(line)}", password.encode() + b"\n" + given
 
     async def checked(self, command: str | Sequence[str], **options: Any) -> str:
         """The output of a command. Raises NaruError when its exit code is not 0."""
@@ -172,6 +176,7 @@ class Fleet:
         self._thread = threading.Thread(target=self._loop.run_forever, name="naru-ssh", daemon=True)
         self._thread.start()
         self._connecting = asyncio.Semaphore(CONNECTING)
+        self.secrets = Secrets(site)
         self._remotes: dict[str, Remote] = {}
 
     def __enter__(self) -> "Fleet":
@@ -203,7 +208,7 @@ class Fleet:
     def remote(self, name: str) -> Remote:
         """One host of the site by its name."""
         if name not in self._remotes:
-            self._remotes[name] = Remote(self.site, self.site.hosts[name], self._connecting)
+            self._remotes[name] = Remote(self.site, self.site.hosts[name], self._connecting, self.secrets)
         return self._remotes[name]
 
     def call(self, work: Coroutine[Any, Any, T], check: Callable[[], None] | None = None) -> T:

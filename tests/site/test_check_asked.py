@@ -1,6 +1,5 @@
 """What is concluded of what databases, queues, power controllers, load balancers and storage say."""
 
-import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,7 @@ from naru.site.check import addresses, balancers, databases, queues, storage, tu
 from naru.site.check import power as check_power
 from naru.site.check.look import Look, Missed
 from naru.site.check.result import Results
-from naru.site.check.secrets import Secrets
 from naru.site.power import Status
-from naru.site.secret import Secret
 
 from .looks import RUNS, bad, look, site
 
@@ -314,18 +311,3 @@ def test_shares_are_exported_or_mounted() -> None:
     assert ("unknown", "storage.n.shares", "") in found(ctl3=look(listening=[("", 2049)]))
     silent = found(ctl3=look(exports=["/srv/v"]), ctl1=look(mounted={"ctl3:/srv/v": ("/mnt", False)}))
     assert "mounted at /mnt, does not answer" in silent["wrong", "storage.n.shares", "ctl1"]
-
-
-def test_a_secret_is_read_once_for_all_that_want_it(tmp_path: Path) -> None:
-    given = site()
-    printed = Secret(command=f"sh -c 'echo x >>{tmp_path}/runs; echo secret'")
-    broken = Secret(command=f"sh -c 'echo x >>{tmp_path}/broken; exit 1'")
-
-    async def read() -> list[str | BaseException]:
-        secrets = Secrets(given)
-        wanted = [secrets.read(one, "power.password") for one in (printed, broken) * 20]
-        return await asyncio.gather(*wanted, return_exceptions=True)
-
-    found = asyncio.run(read())
-    assert found[::2] == ["secret"] * 20 and all(isinstance(one, NaruError) for one in found[1::2])
-    assert [(tmp_path / name).read_text() for name in ("runs", "broken")] == ["x\n", "x\n"]

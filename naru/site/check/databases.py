@@ -13,13 +13,13 @@ from pymysql.cursors import Cursor
 from naru.errors import InputError, NaruError
 from naru.site.check.look import Look
 from naru.site.check.result import Results
-from naru.site.check.secrets import Secrets
-from naru.site.check.threads import in_thread
 from naru.site.check.tunnel import Closed, open_socket
 from naru.site.discover.found import listed
 from naru.site.model import Database
+from naru.site.secrets import Secrets
 from naru.site.site import Host, Site
 from naru.site.ssh import Remote
+from naru.site.threads import in_thread
 
 SECONDS = 10.0
 

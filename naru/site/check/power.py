@@ -6,10 +6,10 @@ from naru.errors import InputError, NaruError
 from naru.site import power
 from naru.site.check.look import Look, Missed
 from naru.site.check.result import Results
-from naru.site.check.secrets import Secrets
-from naru.site.check.threads import in_thread
 from naru.site.power import Status
+from naru.site.secrets import Secrets
 from naru.site.site import Host, Site
+from naru.site.threads import in_thread
 
 SLOW = 5.0
 """Seconds after which an answer is late: to fence a host many are asked, one after the other."""

@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from naru.site.check import addresses, balancers, databases, hosts, power, queues, services, storage
 from naru.site.check.look import Look, Missed, look
 from naru.site.check.result import Results
-from naru.site.check.secrets import Secrets
 from naru.site.check.wanted import of_site, text
 from naru.site.model import Database
+from naru.site.secrets import Secrets
 from naru.site.site import Site
 from naru.site.ssh import Fleet
 
@@ -44,7 +44,7 @@ class _Check:
 
     async def all(self) -> Results:
         site = self.site
-        secrets = Secrets(site)
+        secrets = self.fleet.secrets
         controlled = {name: power.ask(site, secrets, host) for name, host in site.hosts.items() if host.power}
         self.total = len(site.hosts) + len(controlled)
         self._tell(0)
