@@ -97,9 +97,9 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """A lab of five bare hosts, node1 to node5, of which nothing may be left at the end; NARU_TEST_HOSTS=DIRECTORY uses
-    and keeps a lab of such there, for a quick loop. Where the machine cannot run hosts, what asks for it is skipped,
-    with the kernel's reason in the summary."""
+    """A lab of five bare hosts, node1 to node5, as bare5 and with IPMI, of which nothing may be left at the end;
+    NARU_TEST_HOSTS=DIRECTORY uses and keeps a lab of such there, for a quick loop. Where the machine cannot run hosts,
+    what asks for it is skipped, with the kernel's reason in the summary."""
     if kept := os.environ.get("NARU_TEST_HOSTS"):
         lab = Lab(Path(kept))
         lab.up(None, ignore, ignore)
@@ -111,7 +111,7 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         pytest.skip(f"{error.summary}: {error.detail}")
     before = of_the_machine()
     made = Lab(tmp_path_factory.mktemp("hosts") / "five")
-    made.up(spec.build_hosts("bare5"), ignore, ignore)
+    made.up(spec.build_hosts(str(Path(__file__).parent / "lab" / "hosts" / "five.yaml")), ignore, ignore)
     try:
         yield made
     finally:

@@ -14,8 +14,8 @@ from naru.lab.hosts.machine import FAULTS
 class HostList(Lister):
     """List a lab's hosts: power, addresses, seconds since the last boot began, memory, what is wrong with them.
 
-    The power controllers speak Redfish over HTTPS at their addresses; user admin, the password and the certificate
-    are in the lab's directory, hosts/controllers.password and hosts/controllers.crt.
+    The power controllers speak Redfish over HTTPS at their addresses, and IPMI where the layout says so; user admin;
+    password and certificate are in the lab's directory, hosts/controllers.password and hosts/controllers.crt.
     """
 
     examples = """

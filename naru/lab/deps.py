@@ -68,7 +68,7 @@ PACKAGES = (
     Package("openssh-client", "ssh", "hosts"),
     Package("haproxy", "haproxy", "hosts' tests"),
     Package("ipmitool", "ipmitool", "hosts' tests"),
-    Package("openipmi", "ipmi_sim", "hosts' tests"),
+    Package("openipmi", "ipmi_sim", "hosts with IPMI"),
     Package("slapd", "slapd", "ldap"),
     Package("ldap-utils", "ldapadd", "ldap"),
     Package("libldap-dev", "/usr/include/ldap.h", "ldap"),

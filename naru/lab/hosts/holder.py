@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError, NaruError
-from naru.lab.hosts import cgroups, redfish
+from naru.lab.hosts import cgroups, ipmi, redfish
 from naru.lab.hosts.machine import REBOOT, Machine, ip
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -45,6 +45,8 @@ class Holder:
     def __init__(self, config: dict[str, Any]) -> None:
         self.config = config
         self.machines = {spec["name"]: Machine(spec, config) for spec in config["hosts"]}
+        speaking = self.machines.values() if config["ipmi"] else ()
+        self.ipmi = ipmi.Controllers(speaking, Path(config["directory"]))
 
     def fabric(self) -> None:
         """The bridges, and on that of the management network the power controllers' addresses."""
@@ -96,6 +98,11 @@ class Holder:
                 machine.link(request["network"], request["up"])
             case "fault":
                 machine.fault(request["kind"], request["value"])
+                if self.config["ipmi"]:
+                    self.ipmi.show(machine)
+            case "ipmi":
+                machine.control(ipmi.ACTIONS[request["what"]])
+                self.ipmi.show(machine)
             case _:
                 raise InputError(f"the holder of the lab's hosts does not know {verb!r}")
         return machine.status()
@@ -139,6 +146,7 @@ def main(directory: Path) -> None:
     holder.fabric()
     controllers = redfish.server(holder.machines, directory)
     threading.Thread(target=controllers.serve_forever, daemon=True).start()
+    holder.ipmi.start()
     Path("control").unlink(missing_ok=True)
     with _Control(holder) as control:
         control.serve_forever()

@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from naru.errors import InputError, NaruError
 from naru.files import opened_directory, write_whole
-from naru.lab.hosts import able, base, cgroups, disk, layout
+from naru.lab.hosts import able, base, cgroups, disk, ipmi, layout
 from naru.lab.hosts.layout import MANAGEMENT, Host, Layout
 from naru.lab.hosts.machine import ip
 from naru.lab.process import Command, Processes, Running
@@ -83,7 +83,7 @@ class Hosts:
         self.directory = directory
         self.layout = layout_
         self.hosts = layout.hosts(layout_)
-        self.secret = secret
+        self.secret = secret[: ipmi.PASSWORD_LENGTH]
         self.cgroup = f"naru-{lab_id}"
         self.wire = f"naru-{lab_id[:8]}"
         self.processes = Processes(directory, f"{lab_id}-hosts")
@@ -123,6 +123,11 @@ class Hosts:
             able.check()
             self._check_addresses()
             _check_inotify(len(self.hosts))
+            if self.layout.ipmi and not shutil.which(ipmi.PROGRAM):
+                raise NaruError(
+                    f"the layout wants IPMI, and {ipmi.PROGRAM} is not installed",
+                    hint=f"Install the package {ipmi.PACKAGE}: naru lab deps --install",
+                )
             self._make(base.ensure(progress, self.equipment().packages))
             if furnish:
                 furnish()
@@ -360,6 +365,7 @@ class Hosts:
             "hierarchies": [list(asdict(hierarchy).values()) for hierarchy in cgroups.hierarchies()],
             "bridges": list(bridges.values()),
             "management": bridges[MANAGEMENT],
+            "ipmi": self.layout.ipmi,
             "hosts": hosts,
         }
 

@@ -53,11 +53,12 @@ class HostLine(_Model):
 
 
 class Layout(_Model):
-    """The whole file."""
+    """The whole file. With `ipmi` the power controllers speak IPMI, too."""
 
     naru_layout: Literal[1]
     networks: dict[str, Network]
     hosts: tuple[HostLine, ...]
+    ipmi: bool = False
 
     @pydantic.field_validator("networks")
     @classmethod

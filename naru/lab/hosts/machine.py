@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,6 +40,10 @@ def ip(lines: list[str], force: bool = False) -> None:
     done = subprocess.run(argv, input="\n".join(lines), capture_output=True, text=True)
     if done.returncode and not force:
         raise NaruError("the lab's network cannot be made", detail=done.stderr.strip())
+
+
+class Busy(NaruError):
+    """The power controller does not do what it is asked for now."""
 
 
 class Machine:
@@ -147,6 +152,19 @@ class Machine:
             (self._unplugged.discard if up else self._unplugged.add)(network)
             if self._pid is not None:
                 ip([f"link set {nic['port']} {'up' if up else 'down'}"])
+
+    @property
+    def shown(self) -> bool:
+        """Whether its power controller says that it is on."""
+        faults = set(self.faults)
+        return "says-off" not in faults and ("says-on" in faults or self.is_on)
+
+    def control(self, action: str) -> None:
+        """What its power controller is asked for, one of CONTROLS, with the faults that it has. Raises Busy."""
+        if "refuses" in self.faults:
+            raise Busy("the power controller is busy")
+        if not ("says-off" in self.faults and action not in SWITCH_ON):
+            CONTROLS[action](self)
 
     def fault(self, kind: str, value: float | None) -> None:
         """Switches a fault of the power controller on, or off with None. Raises InputError for an unknown one."""
@@ -272,6 +290,20 @@ class Machine:
         ip([f"link del {nic['port']}" for nic in self._nics], force=True)
         for root in cgroups.roots(self._common["cgroup"]):
             cgroups.remove(root / self.name)
+
+
+CONTROLS: dict[str, Callable[[Machine], None]] = {
+    "On": Machine.on,
+    "ForceOn": Machine.on,
+    "ForceOff": Machine.cut,
+    "GracefulShutdown": Machine.press,
+    "PushPowerButton": lambda machine: machine.press() if machine.is_on else machine.on(),
+    "ForceRestart": Machine.reset,
+    "PowerCycle": Machine.reset,
+    "GracefulRestart": lambda machine: machine.press(REBOOT),
+}
+"""What a power controller can be asked for, by the names that Redfish has for it."""
+SWITCH_ON = {"On", "ForceOn"}
 
 
 def _ended(pidfd: int) -> bool:

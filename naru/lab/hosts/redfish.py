@@ -18,25 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import NaruError
-from naru.lab.hosts.machine import REBOOT, Machine
+from naru.lab.hosts.machine import CONTROLS, Busy, Machine
 
 PORT = 443
 ROOT = "/redfish/v1"
 USER = "admin"
 SESSIONS = f"{ROOT}/SessionService/Sessions"
 BOOT_TARGETS = ["None", "Hdd"]
-
-RESETS: dict[str, Callable[[Machine], None]] = {
-    "On": Machine.on,
-    "ForceOn": Machine.on,
-    "ForceOff": Machine.cut,
-    "GracefulShutdown": Machine.press,
-    "PushPowerButton": lambda machine: machine.press() if machine.is_on else machine.on(),
-    "ForceRestart": Machine.reset,
-    "PowerCycle": Machine.reset,
-    "GracefulRestart": lambda machine: machine.press(REBOOT),
-}
-SWITCH_OFF = {"ForceOff", "GracefulShutdown", "PushPowerButton", "ForceRestart", "PowerCycle", "GracefulRestart"}
 
 
 class Refused(Exception):
@@ -206,12 +194,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def _reset(self, kind: Any) -> None:
         machine = self.machine
-        if kind not in RESETS:
-            raise Refused(HTTPStatus.BAD_REQUEST, f"ResetType is one of {', '.join(RESETS)}")
-        if "refuses" in machine.faults:
-            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the power controller is busy")
-        if not ("says-off" in machine.faults and kind in SWITCH_OFF):
-            RESETS[kind](machine)
+        if kind not in CONTROLS:
+            raise Refused(HTTPStatus.BAD_REQUEST, f"ResetType is one of {', '.join(CONTROLS)}")
+        try:
+            machine.control(kind)
+        except Busy as busy:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, busy.summary) from busy
         self._send(HTTPStatus.NO_CONTENT, None)
 
     def _root(self) -> dict[str, Any]:
@@ -229,11 +217,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _system(self, path: str) -> dict[str, Any]:
         machine = self.machine
-        state = "On" if machine.is_on else "Off"
-        if "says-on" in machine.faults:
-            state = "On"
-        if "says-off" in machine.faults:
-            state = "Off"
+        state = "On" if machine.shown else "Off"
         return {
             "@odata.id": path,
             "@odata.type": "#ComputerSystem.v1_5_0.ComputerSystem",
@@ -254,7 +238,7 @@ class Handler(BaseHTTPRequestHandler):
             "Actions": {
                 "#ComputerSystem.Reset": {
                     "target": f"{path}/Actions/ComputerSystem.Reset",
-                    "ResetType@Redfish.AllowableValues": list(RESETS),
+                    "ResetType@Redfish.AllowableValues": list(CONTROLS),
                 }
             },
         }

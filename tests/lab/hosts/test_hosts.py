@@ -1,4 +1,4 @@
-"""Hosts of a lab: booted, cut off, unplugged, asked by Redfish; and nothing of them stays."""
+"""Hosts of a lab: booted, cut off, unplugged, asked by Redfish and IPMI; and nothing of them stays."""
 
 import os
 import signal
@@ -22,6 +22,8 @@ from naru.lab.hosts import cgroups, layout
 from naru.lab.hosts.hosts import Hosts, answers
 from naru.lab.hosts.layout import MANAGEMENT
 from naru.lab.lab import Lab
+from naru.site.model import Power
+from naru.site.power import Denied, same_uuid, statuses
 
 from ..scenario import ignore
 from .machine import left_of
@@ -248,6 +250,40 @@ def test_a_power_controller_lets_only_its_administrator_in(hosts: Hosts) -> None
     assert ask("GET", systems + "/nothing", auth=known).status_code == 404
 
 
+def ipmi(hosts: Hosts, name: str, *words: str) -> str:
+    """What ipmitool says to the host's power controller, or the reason for which it failed."""
+    address = str(hosts.host(name).controller.ip)
+    # with the cipher suite given it need not ask for those that there are, which the simulator does not answer
+    argv = ["ipmitool", "-I", "lanplus", "-C", "3", "-H", address, "-U", "admin", "-f", str(hosts.password)]
+    argv += ["chassis", "power"]
+    done = subprocess.run([*argv, *words], capture_output=True, text=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+    return (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()[-1]
+
+
+def test_a_power_controller_by_ipmi(hosts: Hosts) -> None:
+    """Beside Redfish: they say the same, of the same host."""
+    given = {"address": str(hosts.host("node4").controller.ip), "protocol": "ipmi", "user": "admin"}
+    line = Power.model_validate({**given, "password": {"file": "x"}})
+    (found,) = statuses(line, hosts.password.read_text(), None)
+    assert found.on is True and same_uuid(found.uuid, controller(hosts, "node4").uuid)
+    with pytest.raises(Denied):
+        statuses(line, "wrong", None)
+    before = boot_id(hosts, "node4")
+    assert ipmi(hosts, "node4", "off").endswith("Down/Off")
+    assert (ipmi(hosts, "node4", "status"), power(hosts, "node4")) == ("Chassis Power is off", "off")
+    assert ipmi(hosts, "node4", "on").endswith("Up/On")
+    assert ipmi(hosts, "node4", "status") == "Chassis Power is on"
+    reboots(hosts, "node4", before)
+    before = boot_id(hosts, "node4")
+    assert ipmi(hosts, "node4", "reset").endswith("Reset")
+    reboots(hosts, "node4", before)
+    assert ipmi(hosts, "node4", "soft").endswith("Soft")
+    until(lambda: ipmi(hosts, "node4", "status") == "Chassis Power is off", "it has shut down")
+    hosts.power("node4", "on")
+    until(lambda: ipmi(hosts, "node4", "status") == "Chassis Power is on", "its controller has seen it")
+    assert ipmi(hosts, "node3", "status") == "Chassis Power is on"
+
+
 @pytest.fixture
 def faulty(hosts: Hosts) -> Iterator[Hosts]:
     yield hosts
@@ -365,3 +401,22 @@ def test_thirty_hosts(five: Lab, tmp_path: Path) -> None:
     finally:
         thirty.down()
     assert left_of(hosts) == []
+
+
+def test_power_controllers_have_the_same_faults_by_ipmi(faulty: Hosts) -> None:
+    faulty.fault("node2", "refuses", 1)
+    assert "failed" in ipmi(faulty, "node2", "off") and power(faulty, "node2") == "on"
+    faulty.fault("node2", "refuses", None)
+    faulty.fault("node2", "says-off", 1)
+    assert ipmi(faulty, "node2", "off").endswith("Down/Off")
+    assert (ipmi(faulty, "node2", "status"), power(faulty, "node2")) == ("Chassis Power is off", "on")
+    faulty.fault("node2", "says-off", None)
+    faulty.fault("node2", "slow", 1.5)
+    began = time.monotonic()
+    assert ipmi(faulty, "node2", "status") == "Chassis Power is on" and time.monotonic() - began >= 1.5
+    faulty.fault("node2", "slow", None)
+    faulty.fault("node2", "says-on", 1)
+    assert ipmi(faulty, "node2", "off").endswith("Down/Off")
+    assert (ipmi(faulty, "node2", "status"), power(faulty, "node2")) == ("Chassis Power is on", "off")
+    faulty.fault("node2", "unreachable", 1)
+    assert "Unable to establish" in ipmi(faulty, "node2", "status")
