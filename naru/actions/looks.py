@@ -7,6 +7,7 @@ import urllib.parse
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from naru.actions.clouds import get
@@ -14,6 +15,10 @@ from naru.cloud.client import Cloud
 
 PATIENCE = 3.0
 """Seconds that one waits for the list of another: a call that hangs holds up nobody but who made it."""
+
+AHEAD = timedelta(minutes=10)
+"""How far this machine's clock may be ahead of the cloud's: lists have what has changed in so much time before, and
+what they lack is asked for by itself."""
 
 Server = Mapping[str, Any]
 
@@ -30,8 +35,8 @@ class Looks:
     def __init__(self, project: str) -> None:
         self._project = project
         self._turn = threading.Condition()
-        # by the id of a server: how many wait for it, and when it was last changed, as the cloud says
-        self._waiting: dict[str, tuple[int, str]] = {}
+        # by the id of a server: how many wait for it, and since when
+        self._waiting: dict[str, tuple[int, datetime]] = {}
         self._reading = False
         # lists that were begun, the last that came, and what it had
         self._begun = 0
@@ -39,11 +44,10 @@ class Looks:
         self._found: dict[str, Server] = {}
 
     @contextmanager
-    def waiting(self, server: Server) -> Iterator[None]:
-        """While it is waited for the server as it was found: lists have what has changed since then."""
-        identity = server["id"]
+    def waiting(self, identity: str) -> Iterator[None]:
+        """While the server (id) is waited for, from before it is changed."""
         with self._turn:
-            count, since = self._waiting.get(identity, (0, server["updated"]))
+            count, since = self._waiting.get(identity, (0, datetime.now(UTC)))
             self._waiting[identity] = count + 1, since
         try:
             yield
@@ -72,7 +76,7 @@ class Looks:
                 return None
             self._reading = True
             self._begun = wanted = self._begun + 1
-            since = min(changed for _, changed in self._waiting.values())
+            since = min(begun for _, begun in self._waiting.values()) - AHEAD
         found: dict[str, Server] | None = None
         try:
             found = self._list(client, since)
@@ -84,8 +88,9 @@ class Looks:
                     self._came, self._found = wanted, found
                 self._turn.notify_all()
 
-    def _list(self, client: Cloud, since: str) -> dict[str, Server]:
-        query = urllib.parse.urlencode({"all_tenants": 1, "project_id": self._project, "changes-since": since})
+    def _list(self, client: Cloud, since: datetime) -> dict[str, Server]:
+        changed = since.strftime("%Y-%m-%dT%H:%M:%SZ")
+        query = urllib.parse.urlencode({"all_tenants": 1, "project_id": self._project, "changes-since": changed})
         return {item["id"]: item for item in client.items("compute", f"/servers/detail?{query}", "servers")}
 
 

@@ -96,14 +96,7 @@ def bring(
             return 0.0
         raise NaruError(f"server {server} is gone from {client.name}", hint="Skip the step, or roll back.")
     if found["status"] != state:
-        try:
-            with within(patience):
-                client("compute", "POST", f"/servers/{server}/action", {ACTIONS[state]: None})
-        except CloudError as error:
-            if error.status == 409:
-                raise Transient(error.summary, detail=error.detail) from error
-            raise
-        now = _waited(context, client, server, state, patience)
+        now = _switched(context, client, found, state, patience)
         if now is None and not gone:
             raise NaruError(
                 f"server {server} disappeared from {client.name} meanwhile", hint="Skip the step, or roll back."
@@ -127,24 +120,25 @@ def settled(context: Context, client: Cloud, server: str, patience: float = math
     return wait_for(context, look, over, f"something is being done with server {server}", LIMIT, LOOK)
 
 
-def _waited(context: Context, client: Cloud, server: str, state: str, patience: float) -> Server | None:
+def _switched(context: Context, client: Cloud, found: Server, state: str, patience: float) -> Server | None:
     """The server once it is at the state, or in error, and nothing is done to it any more; None when it is gone."""
-
-    def over(now: Server | None) -> bool:
-        return now is None or (now["status"] in (state, "ERROR") and not now.get("OS-EXT-STS:task_state"))
-
-    # nothing stops or starts in no time; and since it was told to, the cloud has just changed it
-    context.sleep(POLL[0])
-    with within(patience):
-        now = find(client, server)
-    if over(now) or now is None:
-        return now
-    together = looks(client, now["tenant_id"])
+    server = found["id"]
 
     def look() -> Server | None:
         with within(patience):
             return together.look(client, server)
 
-    with together.waiting(now):
-        context.sleep(POLL[0])
+    def over(now: Server | None) -> bool:
+        return now is None or (now["status"] in (state, "ERROR") and not now.get("OS-EXT-STS:task_state"))
+
+    together = looks(client, found["tenant_id"])
+    with together.waiting(server):
+        try:
+            with within(patience):
+                client("compute", "POST", f"/servers/{server}/action", {ACTIONS[state]: None})
+        except CloudError as error:
+            if error.status == 409:
+                raise Transient(error.summary, detail=error.detail) from error
+            raise
+        context.sleep(POLL[0])  # nothing stops or starts in no time
         return wait_for(context, look, over, f"server {server} is not {state}", LIMIT, LOOK)
