@@ -58,7 +58,7 @@ def run(directory: Path, faults: int, call: str = "abort") -> "subprocess.Popen[
 @pytest.mark.parametrize(("call", "name"), [("abort", "SIGABRT"), ("strlen", "SIGSEGV")])
 def test_the_run_goes_on_as_the_same_process(tmp_path: Path, call: str, name: str) -> None:
     process = run(tmp_path, 2, call)
-    out, errors = process.communicate(timeout=60)
+    out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert json.loads(out)["state"] == "done"
     assert json.loads(out)["steps"]["done"] == 2
@@ -70,7 +70,7 @@ def test_the_run_goes_on_as_the_same_process(tmp_path: Path, call: str, name: st
 
 def test_a_fault_that_comes_back_ends_it(tmp_path: Path) -> None:
     process = run(tmp_path, 100)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGABRT
     assert len(list(tmp_path.glob("fault-*"))) == 4
     assert "(3 of 3)" in errors

@@ -238,7 +238,7 @@ def test_an_interrupt_leaves_nothing_running(labs: Path) -> None:
     )
     time.sleep(12)
     starter.send_signal(signal.SIGINT)
-    _, said = starter.communicate(timeout=60)
+    _, said = starter.communicate(timeout=300)
     assert starter.returncode == 130, said
     assert "Traceback" not in said
     assert processes_of(Lab(labs / "stopped")) == {"new": []}

@@ -150,7 +150,7 @@ def test_moved_for_good(pair: Lab, crossing: Cloud, move: Move, clouds: dict[str
     all_told(wrong)
     assert quota.read("new") == quota.read("old") and quota.read("new")["instances"] == 3
     refused = move.start("rollback", str(move.work))
-    assert "finalized and cannot be rolled back" in refused.communicate(timeout=60)[1] and refused.returncode == 1
+    assert "finalized and cannot be rolled back" in refused.communicate(timeout=300)[1] and refused.returncode == 1
     quota.call("old", "DELETE")
     remove_crossing(pair)
     assert leftovers(clouds["new"], before["new"]) == {}

@@ -146,7 +146,7 @@ def test_it_copies_ahead_until_it_is_released(held: Held) -> None:
     assert "the longest interruption now: about 2" in said  # of the rounds, not of the plan's 500 s
     change(held.old, 5)
     naru("move", "release", held.work)
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 0 and json.loads(out)["state"] == "held", held.said.read_text()
     assert held.same() and held.states()["start server/s"] == "done"
     assert not (held.work / hold.HOLD).exists()
@@ -162,7 +162,7 @@ def test_released_while_a_round_is_under_way(held: Held) -> None:
     naru("move", "release", held.work)
     held.until(lambda: "released; the window begins" in held.said.read_text(), process)
     rate.set_rate(held.work, None)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == 0, held.said.read_text()
     assert held.same()
     # the round that was broken off is not gone on with: the new server writes by now
@@ -184,7 +184,7 @@ def test_interrupted_or_killed_nothing_is_cut_over(held: Held, how: signal.Signa
     else:
         held.until(lambda: "begins in" in held.said.read_text(), process)
     process.send_signal(how)
-    process.wait(timeout=60)
+    process.wait(timeout=300)
     assert process.returncode == (-9 if how == signal.SIGKILL else 130), held.said.read_text()
     assert {held.states()[step] for step in ("cutover p", "stop server/s")} == {"waiting"}
     assert "no cut-over is holding" in naru("move", "release", held.work, code=2).stderr
@@ -192,7 +192,7 @@ def test_interrupted_or_killed_nothing_is_cut_over(held: Held, how: signal.Signa
     again = held.start()
     held.until(lambda: held.rounds() >= 1, again)
     naru("move", "release", held.work)
-    again.communicate(timeout=60)
+    again.communicate(timeout=300)
     assert again.returncode == 0 and held.same(), held.said.read_text()
 
 
@@ -208,7 +208,7 @@ def test_enter_in_its_terminal(held: Held) -> None:
     held.until(lambda: held.rounds() >= 2, process)
     assert held.states()["cutover p"] == "waiting"
     os.write(ours, b"\n")
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     os.close(ours)
     assert process.returncode == 0 and held.states()["start server/s"] == "done", held.said.read_text()
 
@@ -257,11 +257,11 @@ def test_a_round_in_another_terminal_gives_way_to_the_window(held: Held) -> None
     change(held.old, 3)
     window = held.run("cutover")
     began = time.monotonic()
-    out, _ = ahead.communicate(timeout=60)
+    out, _ = ahead.communicate(timeout=300)
     assert ahead.returncode == 0 and [row["way"] for row in json.loads(out)] == ["gave way"], out
     assert time.monotonic() - began < 30
     rate.set_rate(held.work, None)
-    out, _ = window.communicate(timeout=60)
+    out, _ = window.communicate(timeout=300)
     assert window.returncode == 0 and held.states()["start server/s"] == "done", out
     assert held.same()
     with Journal.open(held.work) as journal, journal_reading(journal) as now:
@@ -280,7 +280,7 @@ def test_the_window_carries_nothing_of_a_server_that_runs(held: Held, state: str
     now = [answer({"server": {"id": "s", "status": status, "OS-EXT-STS:task_state": one}}) for one in (task, None)]
     held.service.deeds["GET", "/compute/v2.1/servers/s"] = now[:1] * (3 if carried else 300) + now[1:] * 50
     change(held.old, 3)
-    out, _ = held.run("sync").communicate(timeout=60)  # ahead it may run
+    out, _ = held.run("sync").communicate(timeout=300)  # ahead it may run
     assert held.same(), out
     change(held.old, 2)
     window = held.run("cutover")
@@ -302,11 +302,11 @@ def test_a_window_that_was_killed_has_told_the_round_already(held: Held) -> None
     held.until(lambda: (held.work / "volumes" / "v" / copying.FINAL).exists(), window)
     window.kill()
     window.communicate()
-    out, _ = ahead.communicate(timeout=60)
+    out, _ = ahead.communicate(timeout=300)
     assert ahead.returncode == 0 and [row["way"] for row in json.loads(out)] == ["gave way"], out
     rate.set_rate(held.work, None)
     again = held.run("cutover")
-    out, _ = again.communicate(timeout=60)
+    out, _ = again.communicate(timeout=300)
     assert again.returncode == 0 and held.same(), out
 
 

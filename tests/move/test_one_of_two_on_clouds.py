@@ -55,13 +55,13 @@ def test_one_comes_back_while_the_other_stays(
     move.phase("prepare")
     work = str(move.work)
     refused = move.start("cutover", work, "--project", BACK)
-    assert f"{BACK} cannot be cut over without" in refused.communicate(timeout=60)[1] and refused.returncode == 2
+    assert f"{BACK} cannot be cut over without" in refused.communicate(timeout=300)[1] and refused.returncode == 2
     move.run("cutover", work, "--project", STAYS)
     move.run("cutover", work, "--project", BACK)
     assert move.unexplained() == []
     middle = {name: snapshot(rest) for name, rest in clouds.items()}
     refused = move.start("rollback", work, "--project", STAYS)
-    told = refused.communicate(timeout=60)[1]
+    told = refused.communicate(timeout=300)[1]
     assert f"{STAYS} cannot be rolled back alone" in told and BACK in told and refused.returncode == 1
 
     move.phase("rollback", "--project", BACK, kills=4, longest=6.0)

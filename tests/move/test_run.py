@@ -326,7 +326,7 @@ def test_it_goes_on_wherever_it_was_ended(work: Path, number: signal.Signals) ->
             assert time.monotonic() < end and process.poll() is None, process.communicate()
             time.sleep(0.02)
         os.kill(process.pid, number)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=300)
         assert process.returncode == (-9 if number == signal.SIGKILL else 130), errors
         assert "Traceback" not in errors
         return errors
@@ -336,7 +336,7 @@ def test_it_goes_on_wherever_it_was_ended(work: Path, number: signal.Signals) ->
     hour.write_text(at(2))
     ended(started(), lambda: len(log(work)) > 4)
     hour.write_text(at(13))
-    out, errors = started().communicate(timeout=60)
+    out, errors = started().communicate(timeout=300)
     found = states(json.loads(out))
     assert found["office"] == found["lab"] == "done", errors
     # the window of the third is over, unless it had begun before

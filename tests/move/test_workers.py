@@ -146,7 +146,7 @@ def test_a_round_and_the_window_at_a_worker_that_knows_no_cloud(site: Site) -> N
     assert "undo/content volume/v" in at_workers(site.work)
     assert not (site.work / "volumes" / "v" / copying.FINAL).exists()
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(timeout=30) == 0, (site.directory / "worker.err").read_text()
+    assert worker.wait(timeout=300) == 0, (site.directory / "worker.err").read_text()
 
 
 @on_postgresql

@@ -87,7 +87,7 @@ class Server:
     def stop(self) -> None:
         """Fast: its clients are cut off."""
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(timeout=60)
+        self._process.wait(timeout=300)
 
 
 @contextmanager

@@ -141,7 +141,7 @@ def test_interrupted_run_says_so_and_goes_on(tmp_path: Path, started: Start) -> 
         time.sleep(0.1)
     naru("plan", "run", work, code=1)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "running steps finish" in said
     answer = naru_json("plan", "status", work, code=130)
@@ -165,9 +165,9 @@ def test_paused_from_another_process_while_it_runs(tmp_path: Path, started: Star
     assert paused["state"] == "paused" and paused["steps"]["waiting"] > 0 and paused["executor"]
     naru("plan", "limit", "default", 60, "--work", work)
     naru("plan", "resume", work)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == 0
-    _, said = watching.communicate(timeout=60)
+    _, said = watching.communicate(timeout=300)
     assert watching.returncode == 0
     assert said.splitlines()[-1].startswith("done: 60/60 done")
 

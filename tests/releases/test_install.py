@@ -169,7 +169,7 @@ def test_tools_that_outlive_a_killed_installation_are_waited_for(data: Path, tmp
     fake.chmod(0o755)
     kill = "import threading; threading.Timer(1, os.kill, (os.getpid(), signal.SIGKILL)).start()"
     victim = start(data, f"install.uv.find_uv_bin = lambda: {str(fake)!r}; {kill}")
-    assert victim.wait(timeout=60) == -9
+    assert victim.wait(timeout=300) == -9
     assert going_on.exists()
     phases: list[str] = []
     install.install(["tiny"], lambda _release, phase, _done, _total: phases.append(phase))

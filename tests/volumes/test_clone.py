@@ -258,7 +258,7 @@ def test_flattened_while_a_server_has_it_open(sides: Pair) -> None:
         done = flatten(source, target, JOB)
         assert done.digest == digest
         guest.stdin.write("write -P 0xbb 2M 64k\nread -P 0xaa 1M 64k\nread -P 0xbb 2M 64k\n")
-        said = guest.communicate(timeout=60)[0]
+        said = guest.communicate(timeout=300)[0]
         assert "failed" not in said and "error" not in said
     finally:
         guest.kill()

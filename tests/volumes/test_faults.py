@@ -101,7 +101,7 @@ def test_a_file_that_is_taken_away(tmp_path: Path, kind: str, which: str) -> Non
     process = start(source, target, tmp_path, "--rate", "12M")
     until(lambda: list(tmp_path.glob("volumes/*/state.json")))
     gone.rename(tmp_path / "elsewhere")
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 1 and str(gone) in one_message(said)
     assert "cannot be found any more" in said and "its share mounted" in said
     file(tmp_path, SIZE, kind)  # another one, which may well get the first one's number
@@ -151,7 +151,7 @@ def test_a_source_that_is_made_shorter(tmp_path: Path) -> None:
     # not before it has read how long it is: what is announced to be written is in the state after that
     until(lambda: any('"limit": 2' in path.read_text() for path in tmp_path.glob("volumes/*/state.json")))
     os.truncate(source.path, SIZE // 2)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 1
     assert str(source) in one_message(said) and "made shorter" in said
     copy(source, target, next(tmp_path.glob("volumes/*")))
@@ -212,10 +212,10 @@ def test_a_server_of_a_qcow2_file_that_ends_or_hangs(tmp_path: Path, number: sig
         assert process.returncode == 130 and time.monotonic() - began < 5
         os.kill(server, signal.SIGCONT)
     else:
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=300)
         assert process.returncode == 1 and str(target) in said and "the same command goes on" in said.lower()
     one_message(said)
     again = start(source, target, tmp_path)
-    _, said = again.communicate(timeout=60)
+    _, said = again.communicate(timeout=300)
     assert again.returncode == 0, said
     assert identical(source, target)

@@ -108,11 +108,11 @@ def test_interrupted_it_says_how_to_go_on_and_does(tmp_path: Path) -> None:
     while process.poll() is None and not list(tmp_path.glob("volumes/*/state.json")):
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    output, said = process.communicate(timeout=30)
+    output, said = process.communicate(timeout=300)
     assert (process.returncode, output) == (130, "")
     assert "the same command goes on" in said and "Traceback" not in said
     again = start(source, target, tmp_path)
-    output, said = again.communicate(timeout=60)
+    output, said = again.communicate(timeout=300)
     assert json.loads(output)["resumed"]
     subprocess.run(["cmp", source.path, target.path], check=True)
 

@@ -122,7 +122,7 @@ def test_a_daemon_that_stays_away(
         until(lambda: under_way(tmp_path))
         time.sleep(0.5)
         fail(cluster, daemon, number)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=300)
     assert process.returncode == 1
     assert cluster.conf("cinder").stem in one_message(said) and "did not answer in time" in said
     restored(cluster)
@@ -184,7 +184,7 @@ def test_pools_that_become_full(clusters: Clusters, sides: tuple[Rbd, Rbd], tmp_
     with without_room(*clusters):
         process.send_signal(signal.SIGCONT)
         for again in (True, False):
-            _, said = process.communicate(timeout=60)
+            _, said = process.communicate(timeout=300)
             assert process.returncode == 1
             assert str(target) in one_message(said)
             assert "Disk quota exceeded" in said and "the same command goes on" in said
