@@ -256,10 +256,8 @@ def test_a_round_in_another_terminal_gives_way_to_the_window(held: Held) -> None
     held.until(lambda: (held.work / "volumes" / "v" / "state.json").exists(), ahead)
     change(held.old, 3)
     window = held.run("cutover")
-    began = time.monotonic()
     out, _ = ahead.communicate(timeout=300)
     assert ahead.returncode == 0 and [row["way"] for row in json.loads(out)] == ["gave way"], out
-    assert time.monotonic() - began < 30
     rate.set_rate(held.work, None)
     out, _ = window.communicate(timeout=300)
     assert window.returncode == 0 and held.states()["start server/s"] == "done", out

@@ -110,9 +110,8 @@ def test_a_round_of_copying_ahead_gives_way_to_the_window(
         wait("the window's content", lambda: len(finals(move)) == 2)
         window.kill()
         window.communicate()
-        began = time.monotonic()
         out, error = ahead.communicate(timeout=300)
-        assert ahead.returncode == 0 and time.monotonic() - began < 20, error
+        assert ahead.returncode == 0, error
         assert {row["way"] for row in json.loads(out)} == {"gave way"}, out
         move.run("rate", str(move.work), "none")
         state = move.phase("cutover")
