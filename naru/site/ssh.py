@@ -1,6 +1,7 @@
 """Hosts by SSH: one connection to each, kept and shared, hundreds at a time, their keys always checked."""
 
 import asyncio
+import contextlib
 import os
 import shlex
 import threading
@@ -264,11 +265,13 @@ class Fleet:
 
 
 async def _run(connection: asyncssh.SSHClientConnection, line: str, given: bytes) -> asyncssh.SSHCompletedProcess:
-    """A command with what it is given, which ends: to one that reads an empty input as well."""
+    """A command with what it is given, which ends: to one that reads an empty input as well. One that has ended
+    without reading it, as sudo that refuses, has an exit code all the same."""
     process = await connection.create_process(line, encoding=None)
-    if given:
-        process.stdin.write(given)
-    process.stdin.write_eof()
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        if given:
+            process.stdin.write(given)
+        process.stdin.write_eof()
     return await process.wait(check=False)
 
 
