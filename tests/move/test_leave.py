@@ -654,11 +654,16 @@ def test_killed_at_any_instant_it_is_left_or_it_is_not(directory: Path, world: W
     assert given_command(["-q", "move", "leave", str(directory), "server/db", "--reason", "why", "--dry-run"]) == 0
     long = 1.5 * (time.monotonic() - began)
     kills = 0
-    for attempt in range(12):
+    for attempt in range(60):
+        if attempt >= 12 and kills > 2:
+            break
         words = ["-q", "move", "leave", str(directory), "server/db"]
         words += ["--undo"] if attempt % 2 else ["--reason", "why"]
+        began = time.monotonic()
         code = given_command(words, after=random.random() * long)
         kills += code == -signal.SIGKILL
+        if code != -signal.SIGKILL:  # the machine was busier when it was measured
+            long = min(long, 1.5 * (time.monotonic() - began))
         with Journal.open(directory) as journal:
             left, now = plan_leaving.left_out(journal), steps(journal)
             skipped = {step.id for step in now if step.state == "skipped"}
