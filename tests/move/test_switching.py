@@ -41,7 +41,7 @@ class Servers:
                     self.states[server] = {"os-stop": "SHUTOFF", "os-start": "ACTIVE"}[action]
                     request.answer(202, None)
                 elif server in self.states:
-                    request.answer(200, {"server": {"id": server, "status": self.states[server]}})
+                    request.answer(200, {"server": {"id": server, "tenant_id": "p", "status": self.states[server]}})
                 else:
                     request.answer(404, {"itemNotFound": {"message": "gone"}})
             else:
