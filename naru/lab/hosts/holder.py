@@ -53,8 +53,11 @@ class Holder:
         # a controller's address that goes takes no other with it
         Path("/proc/sys/net/ipv4/conf/all/promote_secondaries").write_text("1")
         lines = ["link set lo up"]
-        for bridge in self.config["bridges"]:
-            lines.append(f"link add {bridge} type bridge forward_delay 0 mcast_snooping 0")
+        for number, bridge in enumerate(self.config["bridges"]):
+            # without an address of its own it has the lowest of its ports', and another one when that host's power is
+            # cut: who knows the former one would not reach the power controllers for some seconds
+            address = f"02:00:00:00:00:{number:02x}"
+            lines.append(f"link add {bridge} address {address} type bridge forward_delay 0 mcast_snooping 0")
             lines.append(f"link set {bridge} up")
         lines += [
             f"addr add {machine.controller} dev {self.config['management']}" for machine in self.machines.values()
