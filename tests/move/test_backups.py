@@ -195,6 +195,25 @@ def test_made_where_backups_are_made(tmp_path: Path, zones: list[str], asked: st
     assert rules(draft, "k").get("availability_zone") == rule
 
 
+@pytest.mark.parametrize(
+    ("cinder", "nova", "forgets"),
+    [
+        ("3.59", "2.79", False),
+        ("3.60", "2.87", True),
+        ("3.68", "2.90", True),
+        ("3.70", "2.93", True),
+        ("3.70", "2.95", False),
+    ],
+)
+def test_a_cinder_that_forgets_the_zone(tmp_path: Path, cinder: str, nova: str, forgets: bool) -> None:
+    """From Ussuri to Zed; Train, Yoga and 2023.1 as seen on clouds."""
+    versions = {"compute": nova, "block-storage": cinder}
+    zones = {"volume availability zone": [{"zoneName": "nova"}]}
+    there = {"cloud": [{"name": "new", **NEWEST, "versions": versions}], **zones}
+    draft = made(tmp_path, [kept("k", availability_zone="nova")], there=there)
+    assert rules(draft, "k").get("availability_zone") == (("nova", None) if forgets else None)
+
+
 def test_verification_compares_every_field() -> None:
     told = {"object_count": 3, "has_dependent_backups": True, "container": "vault", "metadata": {"k": ""}}
     old = Given("old", {"backup": [kept("k", **told)]})

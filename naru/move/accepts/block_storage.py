@@ -25,6 +25,13 @@ def checks(side: Side) -> bool:
     return side.supports(SERVICE, SCHEMAS)
 
 
+def keeps_backups_zone(side: Side) -> bool:
+    """Whether the cloud's Cinder keeps the zone that a backup is asked for in. Those of Ussuri to Zed, and the first of
+    2023.1, do not (`cinder/backup/api.py` 16 to 22.0). Cinder's own microversion is the same in Zed and 2023.1, so the
+    later one is told by Nova's."""
+    return not side.supports(SERVICE, "3.60") or side.supports("compute", "2.95")
+
+
 def keeps_formats(side: Side) -> bool:
     """Whether the cloud's Cinder goes by what it knows of a volume in a file. One before 2026.1 looks into the file,
     and refuses a raw volume whose bytes are a qcow2 file (`cinder/volume/drivers/nfs.py`). Cinder's own microversion is

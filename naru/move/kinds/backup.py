@@ -115,6 +115,11 @@ NOT_IN_ZONE = message(
     en="no cinder-backup of {cloud} is in {zone}",
     ko="{cloud} 클라우드의 그 가용 영역({zone})에는 cinder-backup이 없습니다",
 )
+FORGETS_ZONE = message(
+    "move.backup.forgets_zone",
+    en="the Cinder of {cloud} does not keep the zone that is asked for",
+    ko="{cloud} 클라우드의 Cinder는 요청한 가용 영역을 저장하지 않습니다",
+)
 LOOKS_INTO_FILES = message(
     "move.backup.looks_into_files",
     en="its volume had snapshots in a file, so it may hold a qcow2 file, and the Cinder of {cloud} makes no backup of a"
@@ -323,6 +328,8 @@ def _zone(draft: Draft, row: Row) -> tuple[str | None, list[FieldChange]]:
     choice = draft.choice(volume.ZONES.name, None, str(name or ""))
     if not name or choice is None or choice.target is None:
         return None, []
+    if not block_storage.keeps_backups_zone(draft.facts.new):
+        return choice.target, [FieldChange("availability_zone", name, None, FORGETS_ZONE(cloud=draft.new))]
     zones = _zones(draft.facts.new)
     if choice.target not in zones:
         why = NOT_IN_ZONE(cloud=draft.new, zone=choice.target)
