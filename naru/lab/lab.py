@@ -99,7 +99,12 @@ class Lab:
         }
         if spec.hosts is None:
             return Cloud(**common)
-        return HostedCloud(**common, addresses=addresses(spec.hosts), roles=layout.by_role(spec.hosts))
+        return HostedCloud(
+            **common,
+            addresses=addresses(spec.hosts),
+            roles=layout.by_role(spec.hosts),
+            containers=spec.hosts.containers,
+        )
 
     def up(self, wanted: LabSpec | None, progress: Progress, installing: install.Progress) -> None:
         """Installs, creates and starts what is missing. `wanted` is for a new lab; None brings up the existing one.

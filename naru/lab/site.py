@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 from naru.lab import services
-from naru.lab.hosted import balancer, programs
+from naru.lab.hosted import balancer, containers, programs
 from naru.lab.hosted.cloud import HostedCloud
+from naru.lab.hosted.units import Unit
 from naru.lab.hosts.hosts import Hosts
 from naru.lab.hosts.layout import MANAGEMENT
 from naru.lab.infra import mariadb, rabbitmq
@@ -102,7 +103,7 @@ def _services(cloud: HostedCloud, hosts: Hosts) -> list[dict[str, Any]]:
             line = {
                 "name": NAMES.get(command.name, command.name),
                 "hosts": [],
-                "managed": {"unit": unit.name},
+                "managed": _managed(unit),
                 **({"port": command.port} if command.port else {}),
                 "python": cloud.program("python"),
                 "config": _FILES.findall(" ".join(command.argv)) or [_main_file(cloud, service)],
@@ -110,6 +111,12 @@ def _services(cloud: HostedCloud, hosts: Hosts) -> list[dict[str, Any]]:
             }
             lines.setdefault(command.name, line)["hosts"].append(host.name)
     return list(lines.values())
+
+
+def _managed(unit: Unit) -> dict[str, str]:
+    if unit.container:
+        return {"container": unit.container, "engine": containers.ENGINE}
+    return {"unit": unit.name}
 
 
 def _main_file(cloud: HostedCloud, service: str) -> str:

@@ -8,7 +8,7 @@ from naru.errors import NaruError
 from naru.lab import ceph, guests, health, services
 from naru.lab.api import Api
 from naru.lab.cloud import Cloud
-from naru.lab.hosted import programs
+from naru.lab.hosted import containers, programs
 from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosts.hosts import Hosts
 from naru.lab.lab import Lab
@@ -75,7 +75,7 @@ def _hosted_rows(cloud: HostedCloud, hosts: Hosts) -> list[Row]:
     for host in cloud.all_hosts:
         for unit in programs.units(cloud.on(host), host, hosts.base_of_disks()):
             name, at = f"{unit.command.name}@{host.name}", unit.command.at
-            pids = hosts.pids(host, f"system.slice/{unit.name}")
+            pids = hosts.pids(host, containers.GROUP if unit.container else f"system.slice/{unit.name}")
             row = Row(
                 cloud=cloud.name,
                 release=cloud.release.name,

@@ -24,6 +24,8 @@ PACKAGES = (
     "rabbitmq-server",
     "rsync",
 )
+CONTAINERS = ("podman", "runc")
+"""Packages of hosts that have containers."""
 SHARES = ("glance", "nfs")
 """Directories of the state that all controllers and computes have in common, as shares of an NFS server would be."""
 
@@ -31,10 +33,12 @@ SHARES = ("glance", "nfs")
 @dataclasses.dataclass(frozen=True)
 class HostedCloud(Cloud):
     """The cloud as it is seen from the machine, where `directory` has what its hosts share; `on` gives it as a host
-    sees it. `roles` are the layout's hosts by role, `host` the name of the one that sees it."""
+    sees it. `roles` are the layout's hosts by role, `host` the name of the one that sees it. With `containers` the
+    compute services are in containers."""
 
     roles: Mapping[str, list[Host]] = dataclasses.field(default_factory=dict)
     host: str = ""
+    containers: bool = False
 
     def on(self, host: Host) -> "HostedCloud":
         """The cloud as that host has it in its configuration."""
@@ -86,10 +90,14 @@ class HostedCloud(Cloud):
 
     def equipment(self) -> Equipment:
         """What its hosts have beside what bare ones have."""
-        given = [Mount(path, path) for path in (self.venv, *_interpreter(self.venv))]
+        given = self.given()
         shares = [Mount(self.state / name, ROOT / "state" / name, writable=True) for name in SHARES]
         mounts = {host.name: (*given, *shares) for host in self.having("controller", "compute")}
-        return Equipment(PACKAGES, mounts)
+        return Equipment((*PACKAGES, *(CONTAINERS if self.containers else ())), mounts)
+
+    def given(self) -> list[Mount]:
+        """The release's environment, and the Python that it stands on, as a host has them from the machine."""
+        return [Mount(path, path) for path in (self.venv, *_interpreter(self.venv))]
 
     @property
     def password(self) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from naru.files import write_whole
 from naru.lab import prepared, render
-from naru.lab.hosted import balancer, database, programs, queue, units
+from naru.lab.hosted import balancer, containers, database, programs, queue, units
 from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosts.hosts import Hosts
 from naru.lab.hosts.layout import Host
@@ -68,6 +68,8 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
         files |= balancer.files(cloud, host)
     if "compute" in host.roles:
         files[cloud.etc / "nova" / "hosts" / f"{host.name}.conf"] = nova.compute_conf(cloud, host.name)
+        for unit in programs.units(cloud, host, base):
+            files |= containers.files(cloud, unit) if unit.container else {}
         below(disk, cloud.state / "nova" / host.name / "instances").mkdir(parents=True)
     for path, text in files.items():
         target = below(disk, path)

@@ -1,10 +1,11 @@
 """Which units are on which host, by its roles."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 from naru.lab import services
-from naru.lab.hosted import balancer, database, queue
+from naru.lab.hosted import balancer, containers, database, queue
 from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosted.units import Unit
 from naru.lab.hosts.layout import Host
@@ -45,7 +46,8 @@ def _compute(cloud: HostedCloud) -> Unit:
     configuration = cloud.config("nova", "nova-compute.conf")[1]
     waiting = (cloud.program("python"), str(cloud.inside / "consumers.py"), configuration, "conductor")
     waits = (str(cloud.directory / "scripts" / "wait-for-consumer"), *waiting)
-    return _unit(cloud, nova.compute(cloud, [cloud.host]), gates, (waits,))
+    unit = _unit(cloud, nova.compute(cloud, [cloud.host]), gates, (waits,))
+    return dataclasses.replace(unit, container=containers.name(unit.command.name)) if cloud.containers else unit
 
 
 def _unit(

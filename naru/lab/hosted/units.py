@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,33 +16,39 @@ ENABLED = DIRECTORY / "multi-user.target.wants"
 @dataclass(frozen=True)
 class Unit:
     """A process on a host. It starts when of each of `gates` one server accepts connections, and `before` (commands)
-    has ended; its output is appended to `log`."""
+    has ended; its output is appended to `log`. With the name of a `container` the unit makes and starts that one, which
+    has the process."""
 
     command: Command
     log: Path
     scripts: Path
     gates: tuple[tuple[At, ...], ...] = ()
     before: tuple[tuple[str, ...], ...] = ()
+    container: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.command.name}.service"
+        return f"container-{self.container}.service" if self.container else f"{self.command.name}.service"
+
+    def preparing(self) -> list[tuple[str, ...]]:
+        """What has to end before the process starts."""
+        gates = [",".join(map(str, gate)) for gate in self.gates]
+        return [*([(str(self.scripts / "wait-for"), *gates)] if gates else []), *self.before]
 
     def text(self, description: str) -> str:
         """The unit's file."""
         command = self.command
-        gates = [",".join(map(str, gate)) for gate in self.gates]
-        before = [*([(str(self.scripts / "wait-for"), *gates)] if gates else []), *self.before]
+        head = ["[Unit]", f"Description={description}", "After=network.target", "StartLimitIntervalSec=0"]
+        head += ["", "[Service]"]
+        foot = ["", "[Install]", "WantedBy=multi-user.target", ""]
+        if self.container:
+            # what it has started stays when it ends: that is podman's
+            make = f"ExecStart=/bin/sh {self.scripts.with_name('containers') / self.container}"
+            return "\n".join([*head, "Type=oneshot", "RemainAfterExit=yes", "KillMode=none", make, *foot])
         lines = [
-            "[Unit]",
-            f"Description={description}",
-            "After=network.target",
-            "StartLimitIntervalSec=0",
-            "",
-            "[Service]",
             *(f"Environment={_quoted(f'{key}={value}')}" for key, value in command.env.items()),
             *([f"WorkingDirectory={command.cwd}"] if command.cwd else []),
-            *(f"ExecStartPre={_line(argv)}" for argv in before),
+            *(f"ExecStartPre={_line(argv)}" for argv in self.preparing()),
             f"ExecStart={_line(command.argv)}",
             f"StandardOutput=append:{self.log}",
             "StandardError=inherit",
@@ -49,12 +56,8 @@ class Unit:
             "RestartSec=2",
             "TimeoutStartSec=infinity",
             f"TimeoutStopSec={command.grace:g}",
-            "",
-            "[Install]",
-            "WantedBy=multi-user.target",
-            "",
         ]
-        return "\n".join(lines)
+        return "\n".join([*head, *lines, *foot])
 
 
 def _line(argv: tuple[str, ...]) -> str:
@@ -69,6 +72,11 @@ def _quoted(word: str) -> str:
         return word
     escaped = word.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
+
+
+def words(option: str, values: Iterable[str]) -> list[str]:
+    """An option that is given once for each value."""
+    return [word for value in values for word in (option, value)]
 
 
 def script(environment: dict[str, str], argv: tuple[str, ...], directory: Path) -> str:

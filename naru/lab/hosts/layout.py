@@ -53,12 +53,14 @@ class HostLine(_Model):
 
 
 class Layout(_Model):
-    """The whole file. With `ipmi` the power controllers speak IPMI, too."""
+    """The whole file. With `ipmi` the power controllers speak IPMI, too; with
+    `containers` the cloud's compute services are in containers."""
 
     naru_layout: Literal[1]
     networks: dict[str, Network]
     hosts: tuple[HostLine, ...]
     ipmi: bool = False
+    containers: bool = False
 
     @pydantic.field_validator("networks")
     @classmethod
@@ -103,6 +105,8 @@ class Layout(_Model):
     def _cloud(self) -> "Layout":
         counts = {role: len(found) for role, found in by_role(self).items()}
         if not counts:
+            if self.containers:
+                raise ValueError("containers: no host has a role, so there is nothing to put into them")
             return self
         if missing := [role for role in NEEDED if role not in counts]:
             raise ValueError(f"hosts: none has the role {missing[0]}; a cloud needs {', '.join(NEEDED)}")

@@ -11,22 +11,23 @@ from naru.lab.lab import Lab
 from ..hosts.machine import left_of, of_the_machine
 from ..scenario import ignore
 
-Bring = Callable[[str, str, str], Lab]
+Bring = Callable[..., Lab]
 
 
 @pytest.fixture(scope="module")
 def bring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bring]:
-    """Brings a cloud up by layout and release, in the networks that begin with `10.N.`; at the end nothing is left."""
+    """Brings a cloud up by layout and release, in the networks that begin with `10.N.`, the layout with `more` lines;
+    its services notify. At the end nothing is left."""
     before = of_the_machine()
     made: list[Lab] = []
 
-    def up(name: str, release: str, network: str) -> Lab:
+    def up(name: str, release: str, network: str, more: str = "") -> Lab:
         directory = tmp_path_factory.mktemp("hosted")
         file = directory / f"{name}.yaml"
-        file.write_text((layout.LAYOUTS / f"{name}.yaml").read_text().replace("10.77.", network))
+        file.write_text((layout.LAYOUTS / f"{name}.yaml").read_text().replace("10.77.", network) + more)
         lab = Lab(directory / "lab")
         made.append(lab)
-        lab.up(spec.build_hosts(str(file), [f"cloud={release}"]), ignore, ignore)
+        lab.up(spec.build_hosts(str(file), [f"cloud={release}"], notifications=True), ignore, ignore)
         return lab
 
     yield up

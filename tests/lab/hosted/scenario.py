@@ -1,15 +1,20 @@
 """What is asked of a cloud over hosts, and of its hosts."""
 
+import json
 import subprocess
 import time
 from collections.abc import Callable
 from typing import Any
 
+import requests
+
 from naru.lab.hosts.hosts import Hosts
+from naru.lab.infra import rabbitmq
 from naru.lab.lab import Lab
 
 from ..scenario import Rest, connect, image, network
 
+VHOST = "%2Fopenstack"
 PATIENCE = 240.0
 """Seconds that anything here may take on a busy machine."""
 
@@ -38,6 +43,34 @@ def services(lab: Lab, cloud: str) -> dict[str, str]:
         for row in rest(service, "GET", path)["services"]:
             found[f"{row['binary']}@{row['host']}"] = row["state"]
     return found
+
+
+class Bus:
+    """A cloud's notifications, read by the API of RabbitMQ's management at `url`: a queue of the test's own."""
+
+    def __init__(self, url: str, password: str) -> None:
+        self._url, self._session = url, requests.Session()
+        self._session.auth = (rabbitmq.USER, password)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self._session.request(method, self._url + path, json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def exchanges(self) -> set[str]:
+        return {row["name"] for row in self._ask("GET", f"/exchanges/{VHOST}")}
+
+    def listen(self, exchanges: set[str]) -> None:
+        self._ask("PUT", f"/queues/{VHOST}/told", {"durable": False, "auto_delete": True})
+        for exchange in exchanges:
+            for key in ("notifications.#", "versioned_notifications.#"):
+                self._ask("POST", f"/bindings/{VHOST}/e/{exchange}/q/told", {"routing_key": key})
+
+    def told(self) -> set[str]:
+        """The types of the events that came since it was asked last."""
+        wanted = {"count": 1000, "ackmode": "ack_requeue_false", "encoding": "auto"}
+        messages = [json.loads(row["payload"]) for row in self._ask("POST", f"/queues/{VHOST}/told/get", wanted)]
+        return {json.loads(one["oslo.message"])["event_type"] for one in messages}
 
 
 def boots_a_server(lab: Lab, cloud: str) -> str:

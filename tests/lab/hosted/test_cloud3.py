@@ -1,29 +1,33 @@
-"""A small cloud over hosts does what a cloud does; its hosts reboot and lose power, and it comes back by itself."""
+"""A small cloud over hosts does what a cloud does; its hosts reboot and lose power, and it comes back by itself. That
+of the newest release has its compute service in a container."""
 
 import pytest
 
 from naru.lab import health, logs, status
 from naru.lab.api import Api
 from naru.lab.hosted.cloud import HostedCloud
+from naru.lab.hosts.layout import MANAGEMENT
 from naru.lab.lab import Lab
+from naru.lab.ports import At
 from naru.releases import release
 from naru.releases.versions import releases_of
 from naru.site import site
 from naru.site.check import run as check
-from naru.site.model import Unit
+from naru.site.model import Container, Unit
 
 from ..scenario import ignore
 from .conftest import Bring
-from .scenario import boots_a_server, on, services, until
+from .scenario import Bus, boots_a_server, on, services, until
 
 pytestmark = [pytest.mark.hosts, pytest.mark.releases, pytest.mark.timeout(1800)]
 
-NETWORKS = {"pike": "10.81.", release.names()[-1]: "10.82."}
+NEWEST = release.names()[-1]
+NETWORKS = {"pike": "10.81.", NEWEST: "10.82."}
 
 
 @pytest.fixture(scope="module", params=list(NETWORKS))
 def lab(request: pytest.FixtureRequest, bring: Bring) -> Lab:
-    return bring("cloud3", request.param, NETWORKS[request.param])
+    return bring("cloud3", request.param, NETWORKS[request.param], "containers: true\n" * (request.param == NEWEST))
 
 
 def cloud_of(lab: Lab) -> HostedCloud:
@@ -58,6 +62,18 @@ def test_services_are_units_at_their_hosts_addresses(lab: Lab) -> None:
     assert on(hosts, "ctl1", f"touch {cloud.venv}/x 2>/dev/null || echo refused") == "refused"
 
 
+def test_its_services_tell_on_the_bus_what_they_do(lab: Lab) -> None:
+    cloud = cloud_of(lab)
+    at = At(str(lab.hosts().host("db1").address(MANAGEMENT).ip), cloud.ports["rabbitmq-management"])
+    bus = Bus(f"http://{at}/api", cloud.secret)
+    assert boots_a_server(lab, "cloud")  # now each has its exchange
+    bus.listen({"nova", "neutron", "glance", "keystone"} & bus.exchanges())
+    assert boots_a_server(lab, "cloud")
+    wanted = {"compute.instance.create.end", "instance.create.end", "port.create.end", "image.create"}
+    told: set[str] = set()
+    until(lambda: wanted <= told or told.update(bus.told()), f"{wanted}")
+
+
 def test_the_site_says_what_runs_where(lab: Lab) -> None:
     hosts, found = lab.hosts(), site.load(lab.site_yaml)
     lines = {service.name: service for service in found.content.services}
@@ -66,8 +82,13 @@ def test_the_site_says_what_runs_where(lab: Lab) -> None:
         for name in service.hosts:
             for path in (*service.config, *service.logs, str(service.python)):
                 on(hosts, name, f"test -s {path}")
-            assert isinstance(service.managed, Unit)
-            on(hosts, name, f"systemctl is-active {service.managed.unit}")
+            if isinstance(service.managed, Unit):
+                on(hosts, name, f"systemctl is-active {service.managed.unit}")
+            else:
+                assert isinstance(service.managed, Container)
+                form = "podman container inspect --format '{{.State.Status}}' "
+                assert on(hosts, name, form + service.managed.container) == "running"
+    assert isinstance(lines["nova-compute"].managed, Container if cloud_of(lab).containers else Unit)
     (database,) = found.content.databases
     on(hosts, database.hosts[0], "mariadb -S /srv/naru/state/mariadb/mysqld.sock -e 'select 1'")
     assert logs.find(lab, cloud_of(lab), "nova-api@ctl1").stat().st_size
@@ -77,6 +98,20 @@ def test_the_site_is_as_it_says(lab: Lab) -> None:
     found = check.check(site.load(lab.site_yaml), releases_of, lambda *_: None)
     assert [one for one in found if one.state != "right"] == []
     assert {one.field.partition(".")[0] for one in found} >= {"hosts", "services", "databases", "queues"}
+
+
+def test_a_container_that_ends_is_started_again(lab: Lab) -> None:
+    hosts, cloud = lab.hosts(), cloud_of(lab)
+    if not cloud.containers:
+        pytest.skip("it has none")
+    before = on(hosts, "compute1", "podman container inspect --format '{{.State.Pid}}' nova_compute")
+    since = float(on(hosts, "compute1", f"kill -KILL {before}; date +%s"))
+    until(lambda: "nova-compute@compute1" not in health.missing(cloud, Api(cloud), since + 1), "up")
+    assert on(hosts, "compute1", "podman container inspect --format '{{.State.Pid}}' nova_compute") != before
+    on(hosts, "compute1", "podman stop nova_compute")
+    assert unhealthy(lab) == ["nova-compute@compute1"]
+    on(hosts, "compute1", "podman start nova_compute")
+    until(lambda: unhealthy(lab) == [], "healthy")
 
 
 def test_the_compute_host_reboots(lab: Lab) -> None:

@@ -59,6 +59,8 @@ def test_as_json_and_back() -> None:
         ({"hosts": [{"name": "a[3:1]"}]}, "f: hosts.0.name: a[3:1]: the range is empty"),
         ({"hosts": [{"name": "a", "networks": ["tenant"]}]}, "f: hosts: a: 'management' is missing in its networks"),
         ({"hosts": [{"name": "a", "networks": ["management", "x"]}]}, "f: hosts: a: there is no network 'x'"),
+        ({"containers": True}, "f: containers: no host has a role"),
+        ({"ipmi": "perhaps"}, "f: ipmi: "),
     ],
 )
 def test_refused(change: dict[str, Any], said: str) -> None:
