@@ -200,10 +200,9 @@ def parse(content: Any, file: str) -> Layout:
     except pydantic.ValidationError as error:
         first, *rest = error.errors()
         field = ".".join(map(str, first["loc"]))
+        said = first["msg"].removeprefix("Value error, ")
         more = f" (and {len(rest)} more)" if rest else ""
         raise InputError(
-            f"{file}: {field}: {first['msg'].removeprefix('Value error, ')}{more}"
-            if field
-            else f"{file}: {first['msg']}",
+            f"{file}: {field}: {said}{more}" if field else f"{file}: {said}",
             hint="What a layout holds: docs/reference/layout.md",
         ) from error
