@@ -3,10 +3,11 @@ unit at each boot. The image is nothing but places for the host's own programs.
 """
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from naru.lab.hosted.cloud import ROOT, HostedCloud
-from naru.lab.hosted.units import Unit, words
+from naru.lab.hosted.units import Unit
 
 ENGINE = "podman"
 IMAGE = "naru-host:1"
@@ -59,8 +60,8 @@ def files(cloud: HostedCloud, unit: Unit) -> dict[Path, str]:
     create = [
         *("podman", "create", "--name", unit.container, "--restart", "always", "--network", "host", "--pid", "host"),
         *("--privileged", "--cgroup-parent", f"/{GROUP}", "--stop-timeout", f"{command.grace:g}"),
-        *words("--volume", [*mounts, f"{ROOT}:{ROOT}"]),
-        *words("--env", [f"{key}={value}" for key, value in command.env.items()]),
+        *_each("--volume", [*mounts, f"{ROOT}:{ROOT}"]),
+        *_each("--env", [f"{key}={value}" for key, value in command.env.items()]),
         *(["--workdir", str(command.cwd)] if command.cwd else []),
         *(IMAGE, "sh", "-c", f"{inside} && {run}" if inside else run),
     ]
@@ -69,3 +70,8 @@ def files(cloud: HostedCloud, unit: Unit) -> dict[Path, str]:
         Path("/etc/containers/containers.conf"): _ENGINE,
         DIRECTORY / unit.container: _SCRIPT.format(image=IMAGE, name=unit.container, create=shlex.join(create)),
     }
+
+
+def _each(option: str, values: Iterable[str]) -> list[str]:
+    """An option that is given once for each value."""
+    return [word for value in values for word in (option, value)]

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,11 +71,6 @@ def _quoted(word: str) -> str:
         return word
     escaped = word.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
-
-
-def words(option: str, values: Iterable[str]) -> list[str]:
-    """An option that is given once for each value."""
-    return [word for value in values for word in (option, value)]
 
 
 def script(environment: dict[str, str], argv: tuple[str, ...], directory: Path) -> str:

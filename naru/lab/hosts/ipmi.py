@@ -65,6 +65,8 @@ class Controllers:
 
     def start(self) -> None:
         """Starts a simulator for each host. They end with the holder."""
+        if not self._machines:
+            return
         password = (self._directory / "controllers.password").read_text()
         for machine in self._machines:
             place = self._place(machine)

@@ -53,8 +53,8 @@ class HostLine(_Model):
 
 
 class Layout(_Model):
-    """The whole file. With `ipmi` the power controllers speak IPMI, too; with
-    `containers` the cloud's compute services are in containers."""
+    """The whole file. With `ipmi` the power controllers speak IPMI, too; with `containers` the cloud's compute services
+    are in containers."""
 
     naru_layout: Literal[1]
     networks: dict[str, Network]
