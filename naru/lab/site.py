@@ -32,6 +32,7 @@ def of_hosts(name: str, hosts: Hosts) -> dict[str, Any]:
             {
                 "name": host.name,
                 "address": str(host.address(MANAGEMENT).ip),
+                **({"rack": host.rack} if host.rack else {}),
                 "power": {"address": str(host.controller.ip)},
             }
             for host in hosts.hosts

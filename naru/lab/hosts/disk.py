@@ -6,6 +6,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from naru.lab.hosts import router
 from naru.lab.hosts.layout import MANAGEMENT, Host
 
 HOST_KEY = "etc/ssh/ssh_host_ed25519_key"
@@ -44,10 +45,22 @@ def make(directory: Path, host: Host, hosts: list[Host], authorized: str) -> Non
         texts[f"etc/systemd/network/10-{nic}.network"] = (
             f"[Match]\nName={nic}\n\n[Network]\nAddress={host.address(network)}\n"
             "LinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n"
+            + "".join(f"\n[Route]\nDestination={to}\nGateway={by}\n" for to, by in host.routes(network).items())
         )
+    if host.is_router:
+        texts |= router.files(host, [other for other in hosts if other.is_router])
+        _enable(disk, router.UNIT)
     for name, text in texts.items():
+        (disk / name).parent.mkdir(parents=True, exist_ok=True)
         (disk / name).write_text(text)
     make_key(disk / HOST_KEY, host.name)
+
+
+def _enable(disk: Path, unit: str) -> None:
+    """The unit starts at each boot."""
+    link = disk / "etc/systemd/system/multi-user.target.wants" / Path(unit).name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(unit)
 
 
 def public_key(directory: Path) -> str:

@@ -24,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from naru.errors import InputError, NaruError
 from naru.files import opened_directory, write_whole
-from naru.lab.hosts import able, base, cgroups, disk, ipmi, layout
+from naru.lab.hosts import able, base, cgroups, disk, ipmi, layout, router
 from naru.lab.hosts.layout import MANAGEMENT, Host, Layout
 from naru.lab.hosts.machine import ip
 from naru.lab.process import Command, Processes, Running
@@ -128,7 +128,8 @@ class Hosts:
                     f"the layout wants IPMI, and {ipmi.PROGRAM} is not installed",
                     hint=f"Install the package {ipmi.PACKAGE}: naru lab deps --install",
                 )
-            self._make(base.ensure(progress, self.equipment().packages))
+            routing = (router.PACKAGE,) * bool(layout.routers(self.layout))
+            self._make(base.ensure(progress, (*self.equipment().packages, *routing)))
             if furnish:
                 furnish()
             progress("starting the holder of the hosts")
@@ -333,7 +334,7 @@ class Hosts:
 
     def _config(self, frozen: Path) -> dict[str, Any]:
         networks = list(self.layout.networks)
-        bridges = {network: f"br{index}" for index, network in enumerate(networks)}
+        bridges = self._bridges()
         hosts = []
         lent = self.equipment().mounts
         for host in self.hosts:
@@ -343,7 +344,7 @@ class Hosts:
                     "nic": host.nic(network),
                     "mac": host.mac(network),
                     "port": f"h{host.number}n{networks.index(network)}",
-                    "bridge": bridges[network],
+                    "bridge": bridges[host.segment(network)],
                 }
                 for network in host.networks
             ]
@@ -368,6 +369,11 @@ class Hosts:
             "ipmi": self.layout.ipmi,
             "hosts": hosts,
         }
+
+    def _bridges(self) -> dict[str, str]:
+        """The bridge of each segment that hosts share."""
+        segments = [MANAGEMENT, *(host.segment(network) for host in self.hosts for network in host.networks)]
+        return {segment: f"br{index}" for index, segment in enumerate(dict.fromkeys(segments))}
 
     def _write_ssh(self) -> None:
         known = self.directory / "ssh_known_hosts"
@@ -413,7 +419,7 @@ class Hosts:
         holder = self.holder()
         if holder is None:
             raise NaruError("the holder of the lab's hosts has ended", hint=f"See {self.processes.log_file(PROCESS)}.")
-        bridge = f"br{list(self.layout.networks).index(MANAGEMENT)}"
+        bridge = self._bridges()[MANAGEMENT]
         ip(
             [
                 f"link add {self.wire} type veth peer name machine netns {holder.pid}",

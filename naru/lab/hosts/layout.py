@@ -13,16 +13,16 @@ from naru.site.names import expand
 
 LAYOUTS = Path(__file__).parent.parent / "layouts"
 DEFAULT = "bare5"
-MANAGEMENT = "management"
+MANAGEMENT, FABRIC = "management", "fabric"
 MAX_HOSTS = 300
-# the last parts of addresses: the machine's, the virtual one, the first host's
-MACHINE, VIRTUAL, FIRST = 1, 5, 11
+# the last parts of addresses: the machine's, or that of a rack's router; the virtual one; the first host's
+MACHINE, ROUTER, VIRTUAL, FIRST = 1, 1, 5, 11
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
-Role = Literal["controller", "database", "queue", "balancer", "compute"]
+Role = Literal["controller", "database", "queue", "balancer", "compute", "router"]
 """What a host does for the layout's cloud: the APIs and what works with them; MariaDB; RabbitMQ; HAProxy with the
-virtual address; Nova's compute."""
+virtual address; Nova's compute. A router is its rack's way to the other racks."""
 NEEDED: tuple[Role, ...] = ("controller", "database", "queue", "compute")
 
 
@@ -31,16 +31,19 @@ class _Model(pydantic.BaseModel):
 
 
 class Network(_Model):
-    """A network that hosts stand in, each with the same last part of its address in all of them."""
+    """A network that hosts stand in, each with the same last part of its address in all of them. With `by_rack` each
+    rack has an equal part of it to itself, and its router leads to the others'."""
 
     cidr: ipaddress.IPv4Network
+    by_rack: bool = False
 
 
 class HostLine(_Model):
-    """A host, or a range of them (`node[01:30]`), the networks that it has a cable to (None: all), and its roles in
-    the layout's cloud."""
+    """A host, or a range of them (`node[01:30]`), its rack, the networks that it has a cable to (None: all, but only
+    routers the fabric), and its roles."""
 
     name: str
+    rack: str | None = None
     networks: tuple[str, ...] | None = None
     roles: tuple[Role, ...] = ()
 
@@ -94,12 +97,41 @@ class Layout(_Model):
                 raise ValueError(f"{line.name}: {MANAGEMENT!r} is missing in its networks: it is reached there")
         if not 1 <= len(seen) <= MAX_HOSTS:
             raise ValueError(f"{len(seen)} hosts: a lab has 1 to {MAX_HOSTS}")
+        racks = _racks(hosts)
         for name, network in networks.items():
             # the second half of the management network is the power controllers'
-            room = network.cidr.num_addresses // (2 if name == MANAGEMENT else 1) - FIRST - 1
+            parts = 2 if name == MANAGEMENT else 2 ** _bits(racks) if network.by_rack else 1
+            room = network.cidr.num_addresses // parts - FIRST - 1
             if len(seen) > room:
-                raise ValueError(f"{network.cidr} of {name} has room for {max(room, 0)} hosts, not for {len(seen)}")
+                per = " per rack" if network.by_rack else ""
+                raise ValueError(
+                    f"{network.cidr} of {name} has room for {max(room, 0)} hosts{per}, not for {len(seen)}"
+                )
         return hosts
+
+    @pydantic.model_validator(mode="after")
+    def _routed(self) -> "Layout":
+        routers = {name: line for line in self.hosts if "router" in line.roles for name in expand(line.name)}
+        parted = [name for name, network in self.networks.items() if network.by_rack]
+        if not parted:
+            if routers:
+                raise ValueError(f"hosts: {next(iter(routers))} is a router, and no network is by_rack")
+            return self
+        if bad := next((name for name in parted if name in (MANAGEMENT, FABRIC)), None):
+            raise ValueError(f"networks: {bad} cannot be by_rack: all stand in it together")
+        if FABRIC not in self.networks:
+            raise ValueError(f"networks: {FABRIC!r} is missing: routers meet in it, and {parted[0]} is by_rack")
+        for host in hosts(self):
+            if host.rack is None:
+                raise ValueError(f"hosts: {host.name} has no rack, and {parted[0]} is by_rack")
+            if (missing := {*parted, FABRIC} - {*host.networks}) and host.name in routers:
+                raise ValueError(f"hosts: the router {host.name} has no cable to {min(missing)}")
+            if host.roles != ("router",) and host.name in routers:
+                raise ValueError(f"hosts: the router {host.name} can have no other role")
+        of_racks = [line.rack for line in routers.values()]
+        if wrong := next((rack for rack in _racks(self.hosts) if of_racks.count(rack) != 1), None):
+            raise ValueError(f"hosts: {wrong} has {of_racks.count(wrong)} routers: a rack has one")
+        return self
 
     @pydantic.model_validator(mode="after")
     def _cloud(self) -> "Layout":
@@ -124,14 +156,44 @@ class Host:
     def __init__(self, layout: Layout, line: HostLine, name: str, number: int) -> None:
         self.name = name
         self.number = number
-        self.networks = tuple(layout.networks) if line.networks is None else line.networks
+        self.rack = line.rack
         self.roles = line.roles
+        everywhere = tuple(one for one in layout.networks if one != FABRIC or self.is_router)
+        self.networks = everywhere if line.networks is None else line.networks
         self._layout = layout
 
+    @property
+    def is_router(self) -> bool:
+        """Whether it leads from its rack to the others."""
+        return "router" in self.roles
+
     def address(self, network: str) -> ipaddress.IPv4Interface:
-        """Its address in a network, with the network's length."""
+        """Its address in a network, with the length of the network or of its rack's part."""
+        part = self.part(network)
+        number = ROUTER if self.is_router and self.part_of_rack(network) else FIRST + self.number
+        return ipaddress.IPv4Interface(f"{part[number]}/{part.prefixlen}")
+
+    def part(self, network: str) -> ipaddress.IPv4Network:
+        """What its rack has of a network: all, unless each has its own part."""
         cidr = self._layout.networks[network].cidr
-        return ipaddress.IPv4Interface(f"{cidr[FIRST + self.number]}/{cidr.prefixlen}")
+        if self.rack is None or not self.part_of_rack(network):
+            return cidr
+        racks = _racks(self._layout.hosts)
+        return list(cidr.subnets(_bits(racks)))[racks.index(self.rack)]
+
+    def part_of_rack(self, network: str) -> bool:
+        """Whether each rack has its own part of the network."""
+        return self._layout.networks[network].by_rack
+
+    def routes(self, network: str) -> dict[ipaddress.IPv4Network, ipaddress.IPv4Address]:
+        """By which address in a network it gets where: to the other racks' parts, by its own rack's router."""
+        if self.is_router or not self.part_of_rack(network):
+            return {}
+        return {self._layout.networks[network].cidr: self.part(network)[ROUTER]}
+
+    def segment(self, network: str) -> str:
+        """A name for what it shares a wire with in that network."""
+        return f"{network} of {self.rack}" if self.part_of_rack(network) else network
 
     @property
     def controller(self) -> ipaddress.IPv4Interface:
@@ -156,12 +218,28 @@ def hosts(layout: Layout) -> list[Host]:
 
 
 def by_role(layout: Layout) -> dict[str, list[Host]]:
-    """The hosts of each role that some have, in the layout's order; empty when no cloud runs on them."""
+    """The hosts of each of a cloud's roles, in the layout's order; empty when no cloud runs on them."""
     found: dict[str, list[Host]] = {}
     for host in hosts(layout):
         for role in host.roles:
-            found.setdefault(role, []).append(host)
+            if role != "router":
+                found.setdefault(role, []).append(host)
     return found
+
+
+def routers(layout: Layout) -> list[Host]:
+    """The racks' routers."""
+    return [host for host in hosts(layout) if host.is_router]
+
+
+def _racks(lines: tuple[HostLine, ...]) -> list[str]:
+    """The racks in the layout's order."""
+    return list(dict.fromkeys(line.rack for line in lines if line.rack is not None))
+
+
+def _bits(racks: list[str]) -> int:
+    """By how many bits a network is cut so that each rack has a part."""
+    return max(len(racks) - 1, 0).bit_length()
 
 
 def virtual_address(layout: Layout) -> ipaddress.IPv4Interface:

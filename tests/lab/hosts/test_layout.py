@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from naru.errors import InputError
-from naru.lab.hosts import layout
+from naru.lab.hosts import layout, router
 
 pytestmark = pytest.mark.unit
 
@@ -28,6 +28,84 @@ def test_ranges_addresses_and_cables() -> None:
         "eth1",
         "52:54:00:01:00:03",
     )
+
+
+RACKS: dict[str, Any] = {
+    "naru_layout": 1,
+    "networks": {
+        "management": {"cidr": "10.9.0.0/24"},
+        "tenant": {"cidr": "10.9.4.0/22", "by_rack": True},
+        "fabric": {"cidr": "10.9.1.0/24"},
+    },
+    "hosts": [
+        *({"name": f"router{number}", "rack": f"rack{number}", "roles": ["router"]} for number in (1, 2, 3)),
+        *({"name": f"node{number}", "rack": f"rack{number}"} for number in (1, 2, 3)),
+    ],
+}
+
+
+def test_each_rack_has_its_part_of_a_network_and_a_router() -> None:
+    found = {host.name: host for host in layout.hosts(layout.parse(RACKS, "f"))}
+    node, one, three = found["node2"], found["router1"], found["router3"]
+    assert node.networks == ("management", "tenant") and three.networks == ("management", "tenant", "fabric")
+    assert [str(one.address("tenant")), str(node.address("tenant"))] == ["10.9.4.1/24", "10.9.5.15/24"]
+    assert str(three.address("fabric")) == "10.9.1.13/24"
+    assert {str(to): str(by) for to, by in node.routes("tenant").items()} == {"10.9.4.0/22": "10.9.5.1"}
+    assert three.routes("tenant") == node.routes("management") == {}
+    assert node.segment("tenant") == found["router2"].segment("tenant") != one.segment("tenant")
+    assert one.segment("fabric") == three.segment("fabric") and not layout.by_role(layout.parse(RACKS, "f"))
+
+
+def test_a_router_speaks_with_all_others_and_tells_what_its_rack_has() -> None:
+    routers = layout.routers(layout.parse(RACKS, "f"))
+    text = router.files(routers[1], routers)["etc/frr/frr.conf"]
+    said = [line.strip() for line in text.splitlines()]
+    assert "router bgp 64513" in said and "ip forwarding" in said
+    assert [line for line in said if line.startswith(("neighbor", "network"))] == [
+        "neighbor 10.9.1.11 remote-as 64512",
+        "neighbor 10.9.1.13 remote-as 64514",
+        "network 10.9.5.0/24",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"networks": GOOD["networks"]}, "f: hosts: router1 is a router, and no network is by_rack"),
+        (
+            {"networks": {name: RACKS["networks"][name] for name in ("management", "tenant")}},
+            "f: networks: 'fabric' is missing",
+        ),
+        (
+            {"networks": {**RACKS["networks"], "management": {"cidr": "10.9.0.0/24", "by_rack": True}}},
+            "f: networks: management cannot be by_rack",
+        ),
+        ({"hosts": [*RACKS["hosts"], {"name": "lost"}]}, "f: hosts: lost has no rack, and tenant is by_rack"),
+        ({"hosts": [*RACKS["hosts"], {"name": "x", "rack": "rack4"}]}, "f: hosts: rack4 has 0 routers"),
+        (
+            {"hosts": [*RACKS["hosts"], {"name": "x", "rack": "rack1", "roles": ["router"]}]},
+            "f: hosts: rack1 has 2 routers",
+        ),
+        (
+            {"hosts": [{"name": "x", "rack": "a", "roles": ["router"], "networks": ["management", "tenant"]}]},
+            "f: hosts: the router x has no cable to fabric",
+        ),
+        (
+            {"hosts": [{"name": "x", "rack": "a", "roles": ["router", "controller", "database", "queue", "compute"]}]},
+            "f: hosts: the router x can have no other role",
+        ),
+    ],
+)
+def test_racks_that_are_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        layout.parse({**RACKS, **change}, "f")
+    assert caught.value.summary.startswith(said)
+
+
+def test_a_rack_has_room_for_the_hosts_of_its_part() -> None:
+    small = {**RACKS["networks"], "tenant": {"cidr": "10.9.4.0/26", "by_rack": True}}
+    with pytest.raises(InputError, match=r"10\.9\.4\.0/26 of tenant has room for 4 hosts per rack, not for 6"):
+        layout.parse({**RACKS, "networks": small}, "f")
 
 
 @pytest.mark.parametrize("name", layout.names())
