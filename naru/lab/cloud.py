@@ -25,7 +25,8 @@ class Cloud:
     `guests` that of hosts with real guests, `venv` the release's virtual environment, `secret` the password of
     everything in this cloud. `addresses` says by service where it is reached, several where each of its servers is
     called by itself; what is not in it is on loopback. `here` is the address on which what is started listens. With
-    `notifications` services tell on the message bus what they do.
+    `notifications` services tell on the message bus what they do. `agents` says which agent of Neutron its compute
+    hosts have, if any.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Cloud:
     addresses: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     here: str = LOOPBACK
     notifications: bool = False
+    agents: str | None = None
 
     @property
     def etc(self) -> Path:
@@ -102,6 +104,12 @@ class Cloud:
     def hosts(self) -> list[str]:
         """The fake compute hosts' names."""
         return [f"compute{number}" for number in range(1, self.computes + 1)]
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """Neutron's drivers, which are asked in this order to bind a port. Open vSwitch's binds nothing without agents,
+        but brings the trunk and QoS drivers."""
+        return ("linuxbridge", "l2population", "naru") if self.agents == "linuxbridge" else ("openvswitch", "naru")
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -188,6 +196,7 @@ class Cloud:
             "OS_DESIGNATE_CONFIG_DIR": str(etc / "designate"),
             "NARU_NFS_EXPORT": str(self.nfs_export),
             "NARU_GUEST_LINKS": self.guest_links,
+            "NARU_AGENT_HOSTS": ",".join(self.hosts) if self.agents else "",
         }
 
     def config(self, service: str, file: str | None = None) -> tuple[str, str]:

@@ -56,6 +56,10 @@ def missing(cloud: Cloud, api: Api, since: float) -> list[str]:
         for row in api(service, "GET", "/os-services")["services"]:
             if row["state"] == "up" and timestamp(row.get("updated_at")) >= since:
                 alive.add(f"{row['binary']}@{row['host']}")
+    if cloud.agents:
+        for row in api("neutron", "GET", "/agents")["agents"]:
+            if row["alive"] and timestamp(row["heartbeat_timestamp"]) >= since:
+                alive.add(f"{row['binary']}@{row['host']}")
     return sorted(cloud.workers - alive)
 
 

@@ -104,6 +104,8 @@ class Lab:
             addresses=addresses(spec.hosts),
             roles=layout.by_role(spec.hosts),
             containers=spec.hosts.containers,
+            agents=spec.hosts.agents,
+            real_guests=spec.hosts.guests,
         )
 
     def up(self, wanted: LabSpec | None, progress: Progress, installing: install.Progress) -> None:
@@ -115,7 +117,8 @@ class Lab:
             raise NaruError("a lab needs root", hint="It mounts its NFS shares in namespaces of its own. Use sudo.")
         asked = wanted or self.spec()
         clouds = asked.clouds
-        further = {"guests"} if any(cloud.guests for cloud in clouds) else set()
+        guests = any(cloud.guests for cloud in clouds) or (asked.hosts is not None and asked.hosts.guests)
+        further = {"guests"} if guests else set()
         further |= {"hosts"} if asked.hosts else set()
         deps.check({service for cloud in clouds for service in cloud.services} | further, core=bool(clouds))
         with self._locked():

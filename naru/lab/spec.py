@@ -147,7 +147,18 @@ def build_hosts(name: str, clouds: list[str] | None = None, notifications: bool 
     specs: tuple[CloudSpec, ...] = ()
     if roles:
         cloud, release_name = _named((clouds or [f"{DEFAULT_HOSTED}={release.names()[-1]}"])[0])
-        served = _services(cloud, release.load(release_name), ())
+        wanted = release.load(release_name)
+        if found.agents == "linuxbridge" and not wanted.has("neutron-linuxbridge"):
+            raise InputError(
+                f"{name}: agents: {release_name} has no Linux bridge agent",
+                hint="Releases up to 2024.2 have it: --cloud NAME=RELEASE. Or let the layout say openvswitch.",
+            )
+        if found.guests and not wanted.has_guests:
+            able = [name for name in release.names() if release.load(name).has_guests]
+            raise InputError(
+                f"{name}: guests: {release_name} has no real ones", hint=f"It works with {', '.join(able)}."
+            )
+        served = _services(cloud, wanted, ())
         computes = len(roles["compute"])
         made = CloudSpec(
             name=cloud,

@@ -1,6 +1,6 @@
 """Real guests on request: compute hosts with libvirt and qemu in software emulation, beside the fake ones."""
 
 from naru.lab.guests.hosts import computes, machines, names, start, stop
-from naru.lab.guests.register import FLAVOR, IMAGE, register
+from naru.lab.guests.register import FLAVOR, IMAGE, bootable, register
 
-__all__ = ["FLAVOR", "IMAGE", "computes", "machines", "names", "register", "start", "stop"]
+__all__ = ["FLAVOR", "IMAGE", "bootable", "computes", "machines", "names", "register", "start", "stop"]

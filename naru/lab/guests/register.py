@@ -25,20 +25,22 @@ def register(cloud: Cloud) -> None:
     if not cloud.guests:
         return
     api = Api(cloud)
-    _flavor(api)
+    flavor = bootable(api)
+    specs = {f"trait:{TRAIT}": "required"}
+    api("nova", "POST", f"/flavors/{flavor}/os-extra_specs", {"extra_specs": specs})
     for host in cloud.guest_hosts:
         _trait(api, host)
     _aggregate(api, cloud.guest_hosts)
-    _image(api)
 
 
-def _flavor(api: Api) -> None:
+def bootable(api: Api) -> str:
+    """What a guest boots from and with, the image and the flavor, whose id is the answer; made when it is missing."""
     flavors = api("nova", "GET", "/flavors")["flavors"]
     flavor = next((found for found in flavors if found["name"] == FLAVOR), None)
     if flavor is None:
         flavor = api("nova", "POST", "/flavors", {"flavor": FLAVOR_BODY})["flavor"]
-    specs = {f"trait:{TRAIT}": "required"}
-    api("nova", "POST", f"/flavors/{flavor['id']}/os-extra_specs", {"extra_specs": specs})
+    _image(api)
+    return str(flavor["id"])
 
 
 def _trait(api: Api, host: str, timeout: float = 90) -> None:

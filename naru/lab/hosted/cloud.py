@@ -9,6 +9,7 @@ from naru.lab.cloud import Cloud
 from naru.lab.hosts import layout
 from naru.lab.hosts.hosts import Equipment, Mount
 from naru.lab.hosts.layout import MANAGEMENT, Host, Layout
+from naru.releases import bindings
 
 ROOT = Path("/srv/naru")
 """Where a host has its part of a cloud."""
@@ -26,6 +27,13 @@ PACKAGES = (
 )
 CONTAINERS = ("podman", "runc")
 """Packages of hosts that have containers."""
+AGENTS = {
+    "openvswitch": ("conntrack", "openvswitch-switch"),
+    "linuxbridge": ("bridge-utils", "conntrack", "ebtables", "ipset", "iptables"),
+}
+"""Packages of hosts that have that agent of Neutron."""
+GUESTS = ("libvirt-clients", "libvirt-daemon-system", "qemu-system-x86")
+"""Packages of hosts with real guests."""
 SHARES = ("glance", "nfs")
 """Directories of the state that all controllers and computes have in common, as shares of an NFS server would be."""
 
@@ -34,11 +42,12 @@ SHARES = ("glance", "nfs")
 class HostedCloud(Cloud):
     """The cloud as it is seen from the machine, where `directory` has what its hosts share; `on` gives it as a host
     sees it. `roles` are the layout's hosts by role, `host` the name of the one that sees it. With `containers` the
-    compute services are in containers."""
+    services of compute hosts are in containers, with `real_guests` servers are real ones."""
 
     roles: Mapping[str, list[Host]] = dataclasses.field(default_factory=dict)
     host: str = ""
     containers: bool = False
+    real_guests: bool = False
 
     def on(self, host: Host) -> "HostedCloud":
         """The cloud as that host has it in its configuration."""
@@ -81,6 +90,8 @@ class HostedCloud(Cloud):
         for controller in self.roles["controller"]:
             found |= {f"{name}@{controller.name}" for name in ("nova-conductor", "nova-scheduler", "cinder-scheduler")}
         first = self.first_controller.name
+        if self.agents:
+            found |= {f"neutron-{self.agents}-agent@{host}" for host in self.hosts}
         return found | {f"cinder-backup@{first}", *(f"cinder-volume@{first}@{backend}" for backend in self.backends)}
 
     def process(self, worker: str) -> str:
@@ -93,11 +104,22 @@ class HostedCloud(Cloud):
         given = self.given()
         shares = [Mount(self.state / name, ROOT / "state" / name, writable=True) for name in SHARES]
         mounts = {host.name: (*given, *shares) for host in self.having("controller", "compute")}
-        return Equipment((*PACKAGES, *(CONTAINERS if self.containers else ())), mounts)
+        further = (
+            *(CONTAINERS if self.containers else ()),
+            *(AGENTS[self.agents] if self.agents else ()),
+            *(GUESTS if self.real_guests else ()),
+        )
+        return Equipment((*PACKAGES, *further), mounts)
 
     def given(self) -> list[Mount]:
-        """The release's environment, and the Python that it stands on, as a host has them from the machine."""
-        return [Mount(path, path) for path in (self.venv, *_interpreter(self.venv))]
+        """The release's environment, the Python that it stands on, and what real guests need besides, as a host has
+        them from the machine."""
+        binding = [self.libvirt_binding()] if self.real_guests else []
+        return [Mount(path, path) for path in (self.venv, *_interpreter(self.venv), *binding)]
+
+    def libvirt_binding(self) -> Path:
+        """The directory with libvirt's binding for the release's Python."""
+        return bindings.ensure(self.release, "libvirt", {"libvirt-python": self.release.settings["libvirt_python"]})
 
     @property
     def password(self) -> Path:

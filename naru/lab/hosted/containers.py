@@ -60,7 +60,7 @@ def files(cloud: HostedCloud, unit: Unit) -> dict[Path, str]:
     create = [
         *("podman", "create", "--name", unit.container, "--restart", "always", "--network", "host", "--pid", "host"),
         *("--privileged", "--cgroup-parent", f"/{GROUP}", "--stop-timeout", f"{command.grace:g}"),
-        *_each("--volume", [*mounts, f"{ROOT}:{ROOT}"]),
+        *_each("--volume", [*mounts, f"{ROOT}:{ROOT}", "/run:/run:rslave"]),
         *_each("--env", [f"{key}={value}" for key, value in command.env.items()]),
         *(["--workdir", str(command.cwd)] if command.cwd else []),
         *(IMAGE, "sh", "-c", f"{inside} && {run}" if inside else run),

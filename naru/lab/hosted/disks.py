@@ -7,13 +7,15 @@ from pathlib import Path
 
 from naru.files import write_whole
 from naru.lab import prepared, render
-from naru.lab.hosted import balancer, containers, database, programs, queue, units
+from naru.lab.hosted import agents, balancer, containers, database, guests, programs, queue, units
 from naru.lab.hosted.cloud import HostedCloud
+from naru.lab.hosts.disk import enable
 from naru.lab.hosts.hosts import Hosts
 from naru.lab.hosts.layout import Host
 from naru.lab.running import DIRECTORIES
 from naru.lab.services import nova
 
+NETWORKS = Path("/etc/systemd/network")
 SCRIPTS = Path(__file__).parent / "scripts"
 CEPH = ("rados.py", "rbd.py")
 """The lab's bindings to Ceph's libraries, which hosts have not got: os-brick does without when they are not there."""
@@ -67,14 +69,23 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
     if "balancer" in host.roles:
         files |= balancer.files(cloud, host)
     if "compute" in host.roles:
-        files[cloud.etc / "nova" / "hosts" / f"{host.name}.conf"] = nova.compute_conf(cloud, host.name)
+        if cloud.real_guests:
+            files |= guests.files(cloud)
+            places = guests.directories(cloud)
+        else:
+            files[guests.file(cloud)] = nova.compute_conf(cloud, host.name)
+            places = [cloud.state / "nova" / host.name / "instances"]
+        files |= agents.files(cloud, host) if cloud.agents else {}
         for unit in programs.units(cloud, host, base):
             files |= containers.files(cloud, unit) if unit.container else {}
-        below(disk, cloud.state / "nova" / host.name / "instances").mkdir(parents=True)
+        for place in places:
+            below(disk, place).mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
         target = below(disk, path)
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(target, text)
+        if path.is_relative_to(NETWORKS):
+            target.chmod(0o644)  # systemd-networkd is not root
     for path in (cloud.directory, cloud.state):  # other users find their way, and what is theirs
         below(disk, path).chmod(0o711)
     if "database" in host.roles:
@@ -103,6 +114,11 @@ def _units(cloud: HostedCloud, host: Host, disk: Path, base: Path, enabled: bool
     texts = {unit.name: unit.text(f"{unit.command.name} of {cloud.name}") for unit in programs.units(cloud, host, base)}
     if "database" in host.roles and len(cloud.roles["database"]) > 1:
         texts |= database.check_units(cloud)
+    if "compute" in host.roles and cloud.agents:
+        texts |= agents.units(cloud, host)
+        further = (*agents.ENABLED[cloud.agents], *(guests.UNITS if cloud.real_guests else ()))
+        for name in further if enabled else ():
+            enable(disk, f"/lib/systemd/system/{name}")
     for name, text in texts.items():
         below(disk, units.DIRECTORY / name).write_text(text)
         if enabled and "WantedBy" in text:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from naru.lab import services
-from naru.lab.hosted import balancer, containers, database, queue
+from naru.lab.hosted import agents, balancer, containers, database, guests, queue
 from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosted.units import Unit
-from naru.lab.hosts.layout import Host
+from naru.lab.hosts.layout import AGENT_NETWORK, Host
 from naru.lab.infra import memcached
 from naru.lab.ports import At
 from naru.lab.process import Command
@@ -26,7 +26,7 @@ def units(cloud: HostedCloud, host: Host, base: Path) -> list[Unit]:
         "database": lambda: [_unit(cloud, database.command(cloud))],
         "queue": lambda: [_unit(cloud, queue.command(cloud, base))],
         "controller": lambda: _controller(cloud),
-        "compute": lambda: [_compute(cloud)],
+        "compute": lambda: [_compute(cloud), *([_agent(cloud, host)] if cloud.agents else [])],
         "balancer": lambda: [_unit(cloud, command, before=before) for command, before in balancer.commands(cloud)],
     }
     return [unit for role, make in by_role.items() if role in host.roles for unit in make()]
@@ -46,7 +46,20 @@ def _compute(cloud: HostedCloud) -> Unit:
     configuration = cloud.config("nova", "nova-compute.conf")[1]
     waiting = (cloud.program("python"), str(cloud.inside / "consumers.py"), configuration, "conductor")
     waits = (str(cloud.directory / "scripts" / "wait-for-consumer"), *waiting)
-    unit = _unit(cloud, nova.compute(cloud, [cloud.host]), gates, (waits,))
+    command = nova.compute(cloud, [cloud.host])
+    return _contained(
+        cloud, _unit(cloud, guests.compute(cloud, command) if cloud.real_guests else command, gates, (waits,))
+    )
+
+
+def _agent(cloud: HostedCloud, host: Host) -> Unit:
+    gates = (cloud.servers("rabbitmq"), cloud.servers("neutron"))
+    # one that does not find its address says so and does nothing, and the newest does not even end
+    waits = (str(cloud.directory / "scripts" / "wait-for-address"), str(host.address(AGENT_NETWORK).ip))
+    return _contained(cloud, _unit(cloud, agents.command(cloud), gates, (waits,)))
+
+
+def _contained(cloud: HostedCloud, unit: Unit) -> Unit:
     return dataclasses.replace(unit, container=containers.name(unit.command.name)) if cloud.containers else unit
 
 

@@ -4,6 +4,8 @@ import time
 
 from naru.files import write_whole
 from naru.lab import health
+from naru.lab.api import Api
+from naru.lab.guests import bootable
 from naru.lab.hosted import disks, prepare, units
 from naru.lab.hosted.cloud import SHARES, HostedCloud
 from naru.lab.hosted.remote import run
@@ -35,6 +37,9 @@ def up(cloud: HostedCloud, hosts: Hosts, progress: Progress) -> None:
     tell("waiting for the services' heartbeats")
     health.wait(cloud, since, SECONDS)
     _discover(cloud, hosts)
+    if cloud.real_guests:
+        tell("making the guests' image")
+        bootable(Api(cloud))
     tell("healthy")
 
 

@@ -40,26 +40,37 @@ def make(directory: Path, host: Host, hosts: list[Host], authorized: str) -> Non
         "etc/machine-id": hashlib.md5(f"{directory}".encode(), usedforsecurity=False).hexdigest() + "\n",
         "root/.ssh/authorized_keys": authorized,
     }
-    for network in host.networks:
-        nic = host.nic(network)
-        texts[f"etc/systemd/network/10-{nic}.network"] = (
-            f"[Match]\nName={nic}\n\n[Network]\nAddress={host.address(network)}\n"
-            "LinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n"
-            + "".join(f"\n[Route]\nDestination={to}\nGateway={by}\n" for to, by in host.routes(network).items())
-        )
+    for name in host.networks:
+        texts[f"etc/systemd/network/10-{host.nic(name)}.network"] = network(host, name, host.nic(name))
     if host.is_router:
         texts |= router.files(host, [other for other in hosts if other.is_router])
-        _enable(disk, router.UNIT)
+        enable(disk, router.UNIT)
     for name, text in texts.items():
         (disk / name).parent.mkdir(parents=True, exist_ok=True)
         (disk / name).write_text(text)
     make_key(disk / HOST_KEY, host.name)
 
 
-def _enable(disk: Path, unit: str) -> None:
-    """The unit starts at each boot."""
+def network(host: Host, name: str, interface: str) -> str:
+    """What systemd-networkd reads of the interface at which the host is in the network: its address and routes."""
+    routes = "".join(f"\n[Route]\nDestination={to}\nGateway={by}\n" for to, by in host.routes(name).items())
+    return f"{_interface(interface)}Address={host.address(name)}\n{routes}"
+
+
+def cable_of_bridge(interface: str) -> str:
+    """The same of an interface that is part of a bridge: it is up, and has no address."""
+    return _interface(interface)
+
+
+def _interface(name: str) -> str:
+    return f"[Match]\nName={name}\n\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n"
+
+
+def enable(disk: Path, unit: str) -> None:
+    """The unit in that file starts at each boot."""
     link = disk / "etc/systemd/system/multi-user.target.wants" / Path(unit).name
     link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)  # of an attempt that was killed
     link.symlink_to(unit)
 
 

@@ -14,6 +14,8 @@ from naru.site.names import expand
 LAYOUTS = Path(__file__).parent.parent / "layouts"
 DEFAULT = "bare5"
 MANAGEMENT, FABRIC = "management", "fabric"
+AGENT_NETWORK = "tenant"
+"""The network in which agents have the ends of their tunnels."""
 MAX_HOSTS = 300
 # the last parts of addresses: the machine's, or that of a rack's router; the virtual one; the first host's
 MACHINE, ROUTER, VIRTUAL, FIRST = 1, 1, 5, 11
@@ -56,14 +58,17 @@ class HostLine(_Model):
 
 
 class Layout(_Model):
-    """The whole file. With `ipmi` the power controllers speak IPMI, too; with `containers` the cloud's compute services
-    are in containers."""
+    """The whole file. With `ipmi` the power controllers speak IPMI, too; with `containers` what the cloud has on
+    compute hosts is in containers; `agents` says which agent of Neutron they have; with `guests` their servers are real
+    ones, in software emulation."""
 
     naru_layout: Literal[1]
     networks: dict[str, Network]
     hosts: tuple[HostLine, ...]
     ipmi: bool = False
     containers: bool = False
+    agents: Literal["openvswitch", "linuxbridge"] | None = None
+    guests: bool = False
 
     @pydantic.field_validator("networks")
     @classmethod
@@ -139,7 +144,13 @@ class Layout(_Model):
         if not counts:
             if self.containers:
                 raise ValueError("containers: no host has a role, so there is nothing to put into them")
+            if self.agents or self.guests:
+                raise ValueError(f"{'agents' if self.agents else 'guests'}: no host has the role compute")
             return self
+        if self.guests and not self.agents:
+            raise ValueError("guests: they need agents: openvswitch or linuxbridge")
+        if self.agents and (lost := [one.name for one in hosts(self) if _lost(one)]):
+            raise ValueError(f"agents: {lost[0]} has no cable to {AGENT_NETWORK!r}, where their tunnels end")
         if missing := [role for role in NEEDED if role not in counts]:
             raise ValueError(f"hosts: none has the role {missing[0]}; a cloud needs {', '.join(NEEDED)}")
         for role in ("database", "queue"):
@@ -230,6 +241,11 @@ def by_role(layout: Layout) -> dict[str, list[Host]]:
 def routers(layout: Layout) -> list[Host]:
     """The racks' routers."""
     return [host for host in hosts(layout) if host.is_router]
+
+
+def _lost(host: Host) -> bool:
+    """Whether an agent on it would have no network."""
+    return "compute" in host.roles and AGENT_NETWORK not in host.networks
 
 
 def _racks(lines: tuple[HostLine, ...]) -> list[str]:

@@ -1,4 +1,5 @@
-"""ML2 mechanism driver that binds every port of every segment at once, with no agent.
+"""ML2 mechanism driver that binds every port of every segment at once, with no agent. Those of hosts that have one
+are their agent's.
 
 Ports on hosts whose name begins with `guest` get a macvtap, which libvirt makes by itself and whose name
 differs from host to host, as a live migration within one network namespace needs. All others (fake hosts) are bound as
@@ -31,6 +32,8 @@ class NaruMechanismDriver(api.MechanismDriver):
         return "l2"
 
     def bind_port(self, context):
+        if context.host in os.environ["NARU_AGENT_HOSTS"].split(","):
+            return
         for segment in context.segments_to_bind:
             vif_type, details = self.vif_type, dict(self.vif_details)
             if context.host.startswith("guest"):

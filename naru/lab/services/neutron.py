@@ -1,5 +1,5 @@
-"""Networking, without agents: the lab's mechanism driver binds every port at once. There are records of agents that
-stay alive for ever, so that routers are scheduled as on any cloud."""
+"""Networking. Without agents the lab's mechanism driver binds every port at once. There are records of L3 and DHCP
+agents that stay alive for ever, so that routers are scheduled as on any cloud."""
 
 import datetime
 import json
@@ -51,4 +51,8 @@ def register(cloud: Cloud) -> list[tuple[str, ...]]:
 
 
 def programs(cloud: Cloud) -> list[Command]:
-    return [api.command(cloud, "neutron", *cloud.config("neutron"))]
+    found = [api.command(cloud, "neutron", *cloud.config("neutron"))]
+    if cloud.agents and cloud.release.has("neutron-without-server"):  # agents call it by the queue
+        argv = (cloud.program("neutron-rpc-server"), *cloud.config("neutron"))
+        found.append(Command("neutron-rpc-server", argv, cloud.environment()))
+    return found

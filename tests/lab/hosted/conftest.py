@@ -1,6 +1,7 @@
 """Clouds over hosts, each in a network of its own, so that they may be up beside other hosts."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -16,15 +17,21 @@ Bring = Callable[..., Lab]
 
 @pytest.fixture(scope="module")
 def bring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bring]:
-    """Brings a cloud up by layout and release, in the networks that begin with `10.N.`, the layout with `more` lines;
-    its services notify. At the end nothing is left."""
+    """Brings a cloud up by layout and release, in the networks that begin with `10.N.`, the layout with `more` lines
+    and some words replaced; its services notify. At the end nothing is left."""
     before = of_the_machine()
     made: list[Lab] = []
 
-    def up(name: str, release: str, network: str, more: str = "") -> Lab:
+    def up(
+        name: str, release: str, network: str, more: str = "", words: Mapping[str, str] = MappingProxyType({})
+    ) -> Lab:
         directory = tmp_path_factory.mktemp("hosted")
         file = directory / f"{name}.yaml"
-        file.write_text((layout.LAYOUTS / f"{name}.yaml").read_text().replace("10.77.", network) + more)
+        text = (layout.LAYOUTS / f"{name}.yaml").read_text().replace("10.77.", network)
+        for word, other in words.items():
+            assert word in text
+            text = text.replace(word, other)
+        file.write_text(text + more)
         lab = Lab(directory / "lab")
         made.append(lab)
         lab.up(spec.build_hosts(str(file), [f"cloud={release}"], notifications=True), ignore, ignore)

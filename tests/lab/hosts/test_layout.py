@@ -15,6 +15,7 @@ GOOD: dict[str, Any] = {
     "networks": {"management": {"cidr": "10.9.0.0/24"}, "tenant": {"cidr": "10.9.1.0/24"}},
     "hosts": [{"name": "ctl1", "networks": ["management"]}, {"name": "compute[08:10]"}],
 }
+ALL = ["controller", "database", "queue", "compute"]
 
 
 def test_ranges_addresses_and_cables() -> None:
@@ -138,6 +139,14 @@ def test_as_json_and_back() -> None:
         ({"hosts": [{"name": "a", "networks": ["tenant"]}]}, "f: hosts: a: 'management' is missing in its networks"),
         ({"hosts": [{"name": "a", "networks": ["management", "x"]}]}, "f: hosts: a: there is no network 'x'"),
         ({"containers": True}, "f: containers: no host has a role"),
+        ({"agents": "openvswitch"}, "f: agents: no host has the role compute"),
+        (
+            {"agents": "openvswitch", "hosts": [{"name": "a", "networks": ["management"], "roles": ALL}]},
+            "f: agents: a has no cable to 'tenant'",
+        ),
+        ({"agents": "ovn"}, "f: agents: "),
+        ({"guests": True}, "f: guests: no host has the role compute"),
+        ({"guests": True, "hosts": [{"name": "a", "roles": ALL}]}, "f: guests: they need agents"),
         ({"ipmi": "perhaps"}, "f: ipmi: "),
     ],
 )

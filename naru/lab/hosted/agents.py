@@ -1,0 +1,100 @@
+"""Neutron's agents on compute hosts, which wire ports on bridges of the host. Open vSwitch is in user space, since a
+kernel's module is the machine's; ports of hosts without an agent are bound by the lab's own driver, as in other clouds.
+"""
+
+from pathlib import Path
+
+from naru.lab.hosted.cloud import HostedCloud
+from naru.lab.hosts import disk
+from naru.lab.hosts.layout import AGENT_NETWORK, Host
+from naru.lab.process import Command
+
+ENABLED = {"openvswitch": ("openvswitch-switch.service",), "linuxbridge": ()}
+"""Units of the distribution that start at each boot."""
+BRIDGE = "br-phy"
+"""Open vSwitch's bridge with the host's cable: in user space a tunnel's own address has to be on one."""
+DATAPATH = "naru-datapath.service"
+# seconds between an agent's reports
+REPORT = 5
+
+
+def command(cloud: HostedCloud) -> Command:
+    """The agent's process; `cloud` as the host sees it."""
+    name = f"neutron-{cloud.agents}-agent"
+    argv = (cloud.program(name), "--config-file", str(file(cloud)))
+    return Command(name, argv, cloud.environment())
+
+
+def file(cloud: HostedCloud) -> Path:
+    """The agent's configuration: all that it has, so that a compute host knows nothing of Neutron's database."""
+    return cloud.etc / "neutron" / f"{cloud.agents}_agent.ini"
+
+
+def files(cloud: HostedCloud, host: Host) -> dict[Path, str]:
+    """What a compute host has on its disk for its agent."""
+    address = host.address(AGENT_NETWORK).ip
+    lines = [
+        "[DEFAULT]",
+        "use_stderr = true",
+        f"host = {host.name}",
+        f"state_path = {cloud.state}/neutron",
+        f"transport_url = {cloud.transport_url}",
+        "rpc_response_timeout = 120",
+        "[oslo_concurrency]",
+        f"lock_path = {cloud.state}/lock",
+        "[agent]",
+        f"report_interval = {REPORT}",
+    ]
+    if cloud.agents == "openvswitch":
+        lines += [
+            "tunnel_types = vxlan",
+            "[ovs]",
+            "datapath_type = netdev",
+            f"local_ip = {address}",
+            "[securitygroup]",
+            "firewall_driver = openvswitch",
+        ]
+    else:
+        lines += [
+            "[experimental]",
+            "linuxbridge = true",
+            "[vxlan]",
+            "enable_vxlan = true",
+            f"local_ip = {address}",
+            "l2_population = true",
+            "[securitygroup]",
+            "firewall_driver = iptables",
+        ]
+    found = {file(cloud): "\n".join([*lines, ""])}
+    if cloud.agents == "openvswitch":
+        networkd = Path("/etc/systemd/network")
+        nic = host.nic(AGENT_NETWORK)
+        found[networkd / f"10-{nic}.network"] = disk.cable_of_bridge(nic)
+        found[networkd / f"10-{BRIDGE}.network"] = disk.network(host, AGENT_NETWORK, BRIDGE)
+    return found
+
+
+def units(cloud: HostedCloud, host: Host) -> dict[str, str]:
+    """Texts of units that the agent's needs beside it."""
+    if cloud.agents != "openvswitch":
+        return {}
+    nic = host.nic(AGENT_NETWORK)
+    bridge = f"--may-exist add-br {BRIDGE} -- set bridge {BRIDGE} datapath_type=netdev"
+    make = f"/usr/bin/ovs-vsctl --timeout=30 {bridge} -- --may-exist add-port {BRIDGE} {nic}"
+    text = [
+        "[Unit]",
+        f"Description=the host's cable {nic} on {BRIDGE}, and Open vSwitch's database for its agent",
+        "Requires=openvswitch-switch.service",
+        "After=openvswitch-switch.service",
+        "",
+        "[Service]",
+        "Type=oneshot",
+        "RemainAfterExit=yes",
+        f"ExecStart={make}",
+        "ExecStart=/usr/bin/ovs-vsctl --timeout=30 set-manager ptcp:6640:127.0.0.1",
+        "",
+        "[Install]",
+        "WantedBy=multi-user.target",
+        "",
+    ]
+    return {DATAPATH: "\n".join(text)}
