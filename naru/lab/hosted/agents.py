@@ -42,6 +42,8 @@ def files(cloud: HostedCloud, host: Host) -> dict[Path, str]:
         "rpc_response_timeout = 120",
         "[oslo_concurrency]",
         f"lock_path = {cloud.state}/lock",
+        # of a cluster: a broker whose power is cut is told by its silence
+        *(["[oslo_messaging_rabbit]", "heartbeat_timeout_threshold = 20"] * (len(cloud.servers("rabbitmq")) > 1)),
         "[agent]",
         f"report_interval = {REPORT}",
     ]
@@ -67,10 +69,9 @@ def files(cloud: HostedCloud, host: Host) -> dict[Path, str]:
         ]
     found = {file(cloud): "\n".join([*lines, ""])}
     if cloud.agents == "openvswitch":
-        networkd = Path("/etc/systemd/network")
         nic = host.nic(AGENT_NETWORK)
-        found[networkd / f"10-{nic}.network"] = disk.cable_of_bridge(nic)
-        found[networkd / f"10-{BRIDGE}.network"] = disk.network(host, AGENT_NETWORK, BRIDGE)
+        found[disk.network_file(nic)] = disk.cable_of_bridge(nic)
+        found[disk.network_file(BRIDGE)] = disk.network(host, AGENT_NETWORK, BRIDGE)
     return found
 
 

@@ -9,13 +9,12 @@ from naru.files import write_whole
 from naru.lab import prepared, render
 from naru.lab.hosted import agents, balancer, containers, database, guests, programs, queue, units
 from naru.lab.hosted.cloud import HostedCloud
-from naru.lab.hosts.disk import enable
+from naru.lab.hosts.disk import NETWORKS, enable
 from naru.lab.hosts.hosts import Hosts
 from naru.lab.hosts.layout import Host
 from naru.lab.running import DIRECTORIES
 from naru.lab.services import nova
 
-NETWORKS = Path("/etc/systemd/network")
 SCRIPTS = Path(__file__).parent / "scripts"
 CEPH = ("rados.py", "rbd.py")
 """The lab's bindings to Ceph's libraries, which hosts have not got: os-brick does without when they are not there."""
@@ -85,7 +84,7 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(target, text)
         if path.is_relative_to(NETWORKS):
-            target.chmod(0o644)  # systemd-networkd is not root
+            target.chmod(0o644)
     for path in (cloud.directory, cloud.state):  # other users find their way, and what is theirs
         below(disk, path).chmod(0o711)
     if "database" in host.roles:

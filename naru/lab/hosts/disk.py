@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from naru.lab.hosts import router
 from naru.lab.hosts.layout import MANAGEMENT, Host
 
+NETWORKS = Path("/etc/systemd/network")
+"""Where systemd-networkd reads of a host's interfaces; it is not root."""
 HOST_KEY = "etc/ssh/ssh_host_ed25519_key"
 
 
@@ -41,7 +43,7 @@ def make(directory: Path, host: Host, hosts: list[Host], authorized: str) -> Non
         "root/.ssh/authorized_keys": authorized,
     }
     for name in host.networks:
-        texts[f"etc/systemd/network/10-{host.nic(name)}.network"] = network(host, name, host.nic(name))
+        texts[f"{network_file(host.nic(name))}"[1:]] = network(host, name, host.nic(name))
     if host.is_router:
         texts |= router.files(host, [other for other in hosts if other.is_router])
         enable(disk, router.UNIT)
@@ -49,6 +51,11 @@ def make(directory: Path, host: Host, hosts: list[Host], authorized: str) -> Non
         (disk / name).parent.mkdir(parents=True, exist_ok=True)
         (disk / name).write_text(text)
     make_key(disk / HOST_KEY, host.name)
+
+
+def network_file(interface: str) -> Path:
+    """Where on the host's disk systemd-networkd reads of the interface."""
+    return NETWORKS / f"10-{interface}.network"
 
 
 def network(host: Host, name: str, interface: str) -> str:
