@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from naru.errors import InputError, NaruError
-from naru.lab.seed import content
+from naru.lab.seed import content, seeder
 from naru.lab.seed.load import Key, expand, load
 from naru.lab.seed.manifest import Entry, Manifest
 from naru.lab.seed.work import Task, Until, run
@@ -42,6 +42,16 @@ def refused(path: str, **settings: int) -> str:
         load(path, settings)
     assert caught.value.exit_code == 2
     return str(caught.value)
+
+
+def test_a_backend_that_the_cloud_has_not_is_refused(sample: Callable[[str], str]) -> None:
+    of_types = "volume_types: [{name: gold, extra_specs: {volume_backend_name: ceph}}]\n"
+    volumes = "    volumes: [{name: v, size: 1, type: nfs}]\n"
+    seeder.check_backends(load(sample(MINIMAL + volumes)), "c", ("nfs",))
+    seeder.check_backends(load(sample(of_types + MINIMAL + volumes)), "c", ("ceph", "nfs"))
+    for text in (MINIMAL + volumes.replace("nfs", "ceph"), of_types + MINIMAL + volumes):
+        with pytest.raises(InputError, match="is on the backend ceph, and the cloud c has nfs"):
+            seeder.check_backends(load(sample(text)), "c", ("nfs",))
 
 
 @pytest.mark.parametrize(

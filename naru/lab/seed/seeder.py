@@ -2,13 +2,14 @@
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from naru.errors import NaruError
+from naru.errors import InputError, NaruError
+from naru.lab.bootstrap import VOLUME_TYPES
 from naru.lab.cloud import Cloud
 from naru.lab.seed import compute, extras, identity, network, storage
 from naru.lab.seed.client import Client
@@ -75,9 +76,11 @@ def manifest_path(cloud: Cloud, sample: str) -> Path:
 def seed(declaration: Declaration, cloud: Cloud, progress: Progress) -> Result:
     """Makes everything declared that is not there, writes the volumes' data and completes the manifest.
 
-    May be repeated, also after it was killed: what is there is left as it is. Raises NaruError for the first thing
-    that a service refuses or fails to make.
+    May be repeated, also after it was killed: what is there is left as it is. Raises InputError, before anything is
+    made, for volumes on a backend that the cloud has not; NaruError for the first thing that a service refuses or fails
+    to make.
     """
+    check_backends(declaration, cloud.name, cloud.backends)
     began = time.monotonic()
     client = Client(cloud, THREADS)
     try:
@@ -88,6 +91,22 @@ def seed(declaration: Declaration, cloud: Cloud, progress: Progress) -> Result:
         client.close()
     seconds = time.monotonic() - began
     return Result(context.created, context.found, sorted(context.missing), context.manifest.path, seconds)
+
+
+def check_backends(declaration: Declaration, cloud: str, backends: Sequence[str]) -> None:
+    """Refuses volumes on a backend that the cloud has not."""
+    for key, thing in declaration.things.items():
+        wanted = None
+        if key.kind == "volume" and thing.type in VOLUME_TYPES:
+            wanted = thing.type
+        elif key.kind == "volume_type":
+            wanted = thing.extra_specs.get("volume_backend_name")
+        if wanted is not None and wanted not in backends:
+            there = ", ".join(backends)
+            raise InputError(
+                f"{declaration.name}: {key} is on the backend {wanted}, and the cloud {cloud} has {there}",
+                hint="Clouds of a lab without --hosts have ceph and nfs; or give a sample of your own.",
+            )
 
 
 def _complete(context: Context, progress: Progress) -> None:
