@@ -69,7 +69,9 @@ def plug(hosts: Hosts, cloud: HostedCloud, host: str, port: dict[str, Any]) -> N
         lines += [f"ip -n guest link set {tap} name eth0 address {mac} mtu 1450 up"]
     else:
         lines = ["ip netns add guest", f"ip link add {tap} type veth peer name eth0 address {mac} mtu 1450 netns guest"]
-        lines += [f"ip link set {tap} up", "ip -n guest link set eth0 up"]
+        bridge = f"brq{port['network_id'][:11]}"
+        lines += [f"(ip link add {bridge} type bridge 2>/dev/null || true)", f"ip link set {bridge} up"]
+        lines += [f"ip link set {tap} master {bridge} up", "ip -n guest link set eth0 up"]
     lines.append(f"ip -n guest addr add {fixed['ip_address']}/24 dev eth0")
     on(hosts, host, " && ".join(lines))
 
