@@ -13,7 +13,9 @@ from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosts.hosts import Hosts
 from naru.lab.lab import Lab
 from naru.releases import release
+from naru.releases.versions import releases_of
 from naru.site import site
+from naru.site.check import run as check
 
 from .conftest import Bring
 from .scenario import on, until
@@ -24,7 +26,7 @@ NEWEST = release.names()[-1]
 CASES = {
     "newest, Open vSwitch, real guests": (NEWEST, "openvswitch", "10.84.", "guests: true\n"),
     "Pike, Linux bridge": ("pike", "linuxbridge", "10.85.", ""),
-    "Pike, Open vSwitch": ("pike", "openvswitch", "10.86.", ""),
+    "Pike, Open vSwitch in containers": ("pike", "openvswitch", "10.86.", "containers: true\n"),
 }
 HOSTS = ("compute1", "compute2")
 
@@ -154,8 +156,10 @@ def test_security_groups_are_enforced(lab: Lab, ports: dict[str, dict[str, Any]]
 
 def test_agents_are_services_of_the_site_and_come_back_after_a_power_cut(lab: Lab) -> None:
     hosts, cloud = lab.hosts(), cloud_of(lab)
-    lines = {service.name: service for service in site.load(lab.site_yaml).content.services}
+    written = site.load(lab.site_yaml)
+    lines = {service.name: service for service in written.content.services}
     assert lines[f"neutron-{cloud.agents}-agent"].hosts == HOSTS
+    assert [one for one in check.check(written, releases_of, lambda *_: None) if one.state != "right"] == []
     since = float(on(hosts, "db1", "date +%s"))
     hosts.power("compute2", "cut")
     hosts.power("compute2", "on", wait=True)
