@@ -37,6 +37,7 @@ if ! podman image exists {image}; then
   cd "$root"
   mkdir usr etc dev proc sys run tmp root var
   for name in bin sbin lib lib64; do ln -s "usr/$name" "$name"; done
+  ln -s /run var/run
   tar -c . | podman import - {image}
   cd /
   rm -r "$root"
