@@ -60,17 +60,21 @@ seeder.seed(load("demo"), Lab(Path(sys.argv[1])).cloud(sys.argv[2]), lambda done
 
 SHARED = {"pair": "pair", "clusters": "clusters", "volume": "clusters", "five": "hosts", "pods": "hosts"}
 """Fixtures that hold ports of their own, or ask for one that does: what uses one of them runs in one process, one after
-the other."""
+the other. The longest lanes are named first, and begin first."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Lanes for `pytest -n 2 --dist loadgroup`: the tests of the shared lab, which take longest, begin first; those
-    marked `last` take away what others use."""
+    """Lanes for `pytest -n 2 --dist loadgroup`: the longest begin first, so that one process does not go on alone in
+    the end; tests marked `last` take away what others of their lane use."""
+    order = list(dict.fromkeys(SHARED.values()))
+    ranks: dict[pytest.Item, tuple[int, bool]] = {}
     for item in items:
-        lane = next((SHARED[name] for name in SHARED if name in _fixtures(item)), item.nodeid.partition("::")[0])
-        item.add_marker(pytest.mark.xdist_group(lane))
-    items.sort(key=lambda item: ("pair" not in _fixtures(item), item.get_closest_marker("last") is not None))
+        shared = next((SHARED[name] for name in SHARED if name in _fixtures(item)), None)
+        item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
+        rank = order.index(shared) if shared else len(order)
+        ranks[item] = rank, item.get_closest_marker("last") is not None
+    items.sort(key=ranks.__getitem__)
 
 
 def _fixtures(item: pytest.Item) -> list[str]:
