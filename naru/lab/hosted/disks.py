@@ -72,7 +72,7 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
             files |= guests.files(cloud)
             places = guests.directories(cloud)
         else:
-            files[guests.file(cloud)] = nova.compute_conf(cloud, host.name)
+            files[cloud.etc / "nova" / "hosts" / f"{host.name}.conf"] = nova.compute_conf(cloud, host.name)
             places = [cloud.state / "nova" / host.name / "instances"]
         files |= agents.files(cloud, host) if cloud.agents else {}
         for unit in programs.units(cloud, host, base):

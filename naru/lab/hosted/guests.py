@@ -71,8 +71,8 @@ def compute(cloud: HostedCloud, fake: Command) -> Command:
 
 
 def file(cloud: HostedCloud) -> Path:
-    """What of Nova's configuration is the host's own."""
-    return cloud.etc / "nova" / "hosts" / f"{cloud.host}.conf"
+    """What of Nova's configuration is the host's own, by the same name on all: a site has one line for them."""
+    return cloud.etc / "nova" / "guests.conf"
 
 
 def directories(cloud: HostedCloud) -> list[Path]:
