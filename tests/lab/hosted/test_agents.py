@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from naru.errors import InputError
-from naru.lab import health, spec
+from naru.lab import health
 from naru.lab.api import Api
 from naru.lab.guests import FLAVOR, IMAGE
 from naru.lab.hosted.cloud import HostedCloud
@@ -164,10 +163,3 @@ def test_agents_are_services_of_the_site_and_come_back_after_a_power_cut(lab: La
     hosts.power("compute2", "cut")
     hosts.power("compute2", "on", wait=True)
     until(lambda: not [one for one in health.missing(cloud, Api(cloud), since + 1) if "compute2" in one], "alive")
-
-
-def test_a_release_without_the_agent_is_refused(lab: Lab) -> None:
-    file = lab.directory.parent / "gone.yaml"
-    file.write_text((lab.directory.parent / "cloud3.yaml").read_text().replace("openvswitch", "linuxbridge"))
-    with pytest.raises(InputError, match=f"agents: {NEWEST} has no Linux bridge agent"):
-        spec.build_hosts(str(file), [f"cloud={NEWEST}"])

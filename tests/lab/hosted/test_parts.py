@@ -13,6 +13,7 @@ from naru.lab.hosted.units import Unit, script
 from naru.lab.hosts import layout
 from naru.lab.ports import At
 from naru.lab.process import Command
+from naru.releases import release
 
 pytestmark = pytest.mark.unit
 
@@ -113,3 +114,16 @@ def test_a_layout_has_one_cloud() -> None:
     with pytest.raises(InputError, match="--notifications"):
         spec.build_hosts("bare5", notifications=True)
     assert spec.build_hosts("cloud3", notifications=True).clouds[0].notifications
+
+
+def test_a_release_that_has_not_what_the_layout_wants_is_refused(tmp_path: Path) -> None:
+    newest, file = release.names()[-1], tmp_path / "wants.yaml"
+    cloud = (layout.LAYOUTS / "cloud3.yaml").read_text()
+    file.write_text(f"{cloud}agents: linuxbridge\n")
+    with pytest.raises(InputError, match=f"agents: {newest} has no Linux bridge agent"):
+        spec.build_hosts(str(file), [f"cloud={newest}"])
+    assert spec.build_hosts(str(file), ["cloud=2024.2"]).hosts
+    file.write_text(f"{cloud}agents: openvswitch\nguests: true\n")
+    with pytest.raises(InputError, match="guests: pike has no real ones"):
+        spec.build_hosts(str(file), ["cloud=pike"])
+    assert spec.build_hosts(str(file), [f"cloud={newest}"]).hosts
