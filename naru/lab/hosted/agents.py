@@ -70,7 +70,7 @@ def files(cloud: HostedCloud, host: Host) -> dict[Path, str]:
     found = {file(cloud): "\n".join([*lines, ""])}
     if cloud.agents == "openvswitch":
         nic = host.nic(AGENT_NETWORK)
-        found[disk.network_file(nic)] = disk.cable_of_bridge(nic)
+        found[disk.network_file(nic)] = disk.without_address(nic)
         found[disk.network_file(BRIDGE)] = disk.network(host, AGENT_NETWORK, BRIDGE)
     return found
 

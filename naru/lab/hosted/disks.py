@@ -108,8 +108,7 @@ def _owner(base: Path, user: str) -> tuple[int, int]:
 
 
 def _units(cloud: HostedCloud, host: Host, disk: Path, base: Path, enabled: bool) -> None:
-    for found in (units.DIRECTORY, units.ENABLED):
-        below(disk, found).mkdir(parents=True, exist_ok=True)
+    below(disk, units.DIRECTORY).mkdir(parents=True, exist_ok=True)
     texts = {unit.name: unit.text(f"{unit.command.name} of {cloud.name}") for unit in programs.units(cloud, host, base)}
     if "database" in host.roles and len(cloud.roles["database"]) > 1:
         texts |= database.check_units(cloud)
@@ -121,6 +120,4 @@ def _units(cloud: HostedCloud, host: Host, disk: Path, base: Path, enabled: bool
     for name, text in texts.items():
         below(disk, units.DIRECTORY / name).write_text(text)
         if enabled and "WantedBy" in text:
-            link = below(disk, units.ENABLED / name)
-            link.unlink(missing_ok=True)  # of an attempt that was killed
-            link.symlink_to(units.DIRECTORY / name)
+            enable(disk, str(units.DIRECTORY / name))

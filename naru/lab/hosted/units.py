@@ -9,7 +9,6 @@ from naru.lab.ports import At
 from naru.lab.process import Command
 
 DIRECTORY = Path("/etc/systemd/system")
-ENABLED = DIRECTORY / "multi-user.target.wants"
 
 
 @dataclass(frozen=True)

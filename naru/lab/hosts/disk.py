@@ -61,16 +61,12 @@ def network_file(interface: str) -> Path:
 def network(host: Host, name: str, interface: str) -> str:
     """What systemd-networkd reads of the interface at which the host is in the network: its address and routes."""
     routes = "".join(f"\n[Route]\nDestination={to}\nGateway={by}\n" for to, by in host.routes(name).items())
-    return f"{_interface(interface)}Address={host.address(name)}\n{routes}"
+    return f"{without_address(interface)}Address={host.address(name)}\n{routes}"
 
 
-def cable_of_bridge(interface: str) -> str:
-    """The same of an interface that is part of a bridge: it is up, and has no address."""
-    return _interface(interface)
-
-
-def _interface(name: str) -> str:
-    return f"[Match]\nName={name}\n\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n"
+def without_address(interface: str) -> str:
+    """The same of an interface that is up and has no address, as one that is part of a bridge."""
+    return f"[Match]\nName={interface}\n\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n"
 
 
 def enable(disk: Path, unit: str) -> None:
