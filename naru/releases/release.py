@@ -55,15 +55,17 @@ class Edit(_Data):
 class Release(_Data):
     """One OpenStack release.
 
-    `python` is the interpreter's minor version ("2.7"). `packages` are the distributions that are asked for, with
-    their exact versions; what they need in turn is in the lock. `build` pins what source distributions are built
-    with. `api` says for each service that can be installed how its API is served; a service that is not in it does
-    not exist in this release or was never published. `settings` are values for configuration templates, and
-    `peculiarities` traits by name, with a line of explanation each.
+    `slurp` says that upstream tests the way to it from the one before that is so, past the release between (Skip Level
+    Upgrade Release Process). `python` is the interpreter's minor version ("2.7"). `packages` are the distributions that
+    are asked for, with their exact versions; what they need in turn is in the lock. `build` pins what source
+    distributions are built with. `api` says for each service that can be installed how its API is served; a service
+    that is not in it does not exist in this release or was never published. `settings` are values for configuration
+    templates, and `peculiarities` traits by name, with a line of explanation each.
     """
 
     name: str
     released: datetime.date
+    slurp: bool = False
     python: Annotated[str, StringConstraints(pattern=r"^[23]\.\d+$")]
     packages: dict[str, Version]
     build: list[str] = Field(default_factory=list)

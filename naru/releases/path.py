@@ -1,0 +1,171 @@
+"""The way of a service's database from one release to another: which releases' code has to run on it, and why.
+
+What is known of each service is in `services/NAME.yaml`, read in the code of its releases: from which release's
+database the schema steps of a release go on (`floors`), and which changes of rows only some releases' code makes
+(`ended`). A release may be passed over when the next one takes the database as it is, and no change is lost by it.
+"""
+
+import functools
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pydantic
+
+from naru import yamlfile
+from naru.errors import InputError
+from naru.releases import release
+
+DATA = Path(__file__).parent / "services"
+TESTED = "upstream tests the way from each release to the next, and from one SLURP release to the next; no other"
+
+
+class _Data(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Floor(_Data):
+    """From the release `since` on a database has to be of the release `takes` or later."""
+
+    since: str
+    takes: str
+    why: str
+
+
+class Ended(_Data):
+    """A change of rows, or a schema step, that the code of the releases from `first` to `last` makes, and no other."""
+
+    first: str
+    last: str
+    name: str
+    what: str
+
+
+class Begins(_Data):
+    """The first release with a database of its own."""
+
+    release: str
+    why: str
+
+
+class Service(_Data):
+    """What is known of a service; `order` is its place among those that are upgraded to the same release, and `why`
+    it has that."""
+
+    name: str
+    order: int
+    why: str
+    begins: Begins | None = None
+    floors: tuple[Floor, ...] = ()
+    ended: tuple[Ended, ...] = ()
+
+
+class Hop(NamedTuple):
+    """A release whose code runs on the database, and why the next one's could not go on without it; () where it could,
+    or where there is none."""
+
+    release: str
+    why: tuple[str, ...]
+
+
+class Way(NamedTuple):
+    """A service's way: `hops` as upstream tests it, `shortest` as far as each release's code takes what it finds."""
+
+    service: Service
+    hops: list[Hop]
+    shortest: list[Hop]
+
+
+@functools.cache
+def services() -> dict[str, Service]:
+    """All services of which the way is known, in the order in which they are upgraded."""
+    found = [Service.model_validate(yamlfile.load(file)) for file in DATA.glob("*.yaml")]
+    return {one.name: one for one in sorted(found, key=lambda one: one.order)}
+
+
+def ways(start: str, goal: str, wanted: Sequence[str] = ()) -> list[Way]:
+    """The ways of the services `wanted` by name, else of all, from a release to a later one. Raises InputError for
+    what is not known, or no way forward."""
+    known = services()
+    if unknown := [name for name in wanted if name not in known]:
+        raise InputError(f"the way of {unknown[0]!r} is not known", hint=f"Known: {', '.join(known)}.")
+    between = _between(start, goal)
+    return [_way(known[name], between) for name in known if name in wanted or not wanted]
+
+
+def _between(start: str, goal: str) -> list[str]:
+    order = release.names()
+    for name in (start, goal):
+        if name not in order:
+            hint = (
+                f"Known: {', '.join(order)}. A cloud that is older than {order[0]} is brought there by its own means."
+            )
+            raise InputError(f"unknown OpenStack release {name!r}", hint=hint)
+    first, last = order.index(start), order.index(goal)
+    if first >= last:
+        hint = "No release's code takes a database back: the way back is its dump."
+        raise InputError(f"{goal} is not later than {start}", hint=hint)
+    return order[first : last + 1]
+
+
+def _way(service: Service, between: list[str]) -> Way:
+    return Way(service, _hops(service, _tested(service, between)), _hops(service, _shortest(service, between)))
+
+
+def _hops(service: Service, stops: list[str]) -> list[Hop]:
+    hops = []
+    for before, name, after in itertools.zip_longest(stops[:-1], stops[1:], stops[2:]):
+        hops.append(Hop(name, tuple(refusals(service, before, after)) if after else ()))
+    return hops
+
+
+def refusals(service: Service, before: str, after: str) -> list[str]:
+    """Why the code of the release `after` cannot go on from a database of the release `before`; empty when it can."""
+    number = _numbers().__getitem__
+    found = []
+    if (begins := service.begins) and number(before) < number(begins.release) < number(after):
+        found.append(begins.why)
+    for floor in service.floors:
+        if number(before) < number(floor.takes) and number(after) >= number(floor.since):
+            found.append(f"{after} takes no database before {floor.takes}: {floor.why}")
+    for one in service.ended:
+        if number(before) < number(one.first) and number(one.last) < number(after):
+            these = f"{one.first} has" if one.first == one.last else f"{one.first} to {one.last} have"
+            found.append(f"only {these} {one.name}: {one.what}")
+    return found
+
+
+@functools.cache
+def _numbers() -> dict[str, int]:
+    return {name: number for number, name in enumerate(release.names())}
+
+
+def _tested(service: Service, between: list[str]) -> list[str]:
+    """All releases, but those between two SLURP ones."""
+    stops, at = [between[0]], 0
+    while at < len(between) - 1:
+        later = [number for number in range(at + 1, len(between)) if release.load(between[number]).slurp]
+        slurp = release.load(between[at]).slurp and bool(later)
+        at = later[0] if slurp else at + 1
+        stops.append(between[at])
+    return _own(service, stops)
+
+
+def _shortest(service: Service, between: list[str]) -> list[str]:
+    """With as few stops as can be; of several such ways the one whose stops are latest."""
+    best: dict[str, list[str]] = {between[-1]: [between[-1]]}
+    for at in range(len(between) - 2, -1, -1):
+        name = between[at]
+        further = [best[after] for after in reversed(between[at + 1 :]) if not refusals(service, name, after)]
+        best[name] = [name, *min(further, key=len)]
+    return _own(service, best[between[0]])
+
+
+def _own(service: Service, stops: list[str]) -> list[str]:
+    """Without those at which the service has no database of its own yet, but for the first."""
+    if service.begins is None:
+        return stops
+    number = _numbers()
+    own = number[service.begins.release]
+    return [stops[0], *(name for name in stops[1:] if number[name] >= own)]
