@@ -78,6 +78,7 @@ COMMANDS: dict[str, str] = {
     "site run": "naru.cli.site:Run",
     "site secret": "naru.cli.site_discover:Secret",
     "site show": "naru.cli.site:Show",
+    "upgrade check": "naru.cli.upgrade:Check",
     "upgrade path": "naru.cli.upgrade:Path",
     "volume adopt": "naru.cli.volume_clone:Adopt",
     "volume check": "naru.cli.volume_copy:Check",

@@ -1,4 +1,4 @@
-"""`naru upgrade path`: through which releases a cloud goes."""
+"""`naru upgrade path|check`: through which releases a cloud goes, and what in its databases is in the way."""
 
 import argparse
 import sys
@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from naru.cli.base import Lister
+from naru.cli.site import add_site, find_site, progress
+from naru.errors import InputError
 from naru.releases import path, release
 from naru.releases.path import Way
+from naru.upgrade import rows
 
 WIDTH = 100
 """Characters of a line of reasons."""
@@ -39,13 +42,7 @@ naru upgrade path --from pike --to 2026.1 -f json
         names = "a release by name: naru lab releases"
         parser.add_argument("--from", dest="start", required=True, metavar="RELEASE", help=names)
         parser.add_argument("--to", dest="goal", required=True, metavar="RELEASE", help=names)
-        parser.add_argument(
-            "--services",
-            type=lambda text: [name for name in text.split(",") if name],
-            default=[],
-            metavar="NAME[,NAME...]",
-            help=f"these alone, of: {', '.join(path.services())}",
-        )
+        _add_services(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
@@ -56,6 +53,16 @@ naru upgrade path --from pike --to 2026.1 -f json
         if self.app.options.verbose_level:
             print(f"naru: {path.TESTED}", file=sys.stderr)
         return ("release", "python", "services", "cannot pass", "why"), _rows(ways)
+
+
+def _add_services(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--services",
+        type=lambda text: [name for name in text.split(",") if name],
+        default=[],
+        metavar="NAME[,NAME...]",
+        help=f"these alone, of: {', '.join(path.services())}",
+    )
 
 
 def _hops(hops: Sequence[path.Hop]) -> list[dict[str, Any]]:
@@ -70,3 +77,76 @@ def _rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
         reasons = [f"{service}: {reason}" for service, why in held.items() for reason in why]
         lines = [line for reason in dict.fromkeys(reasons) for line in textwrap.wrap(reason, WIDTH)]
         yield name, release.load(name).python, " ".join(going), "\n".join(held), "\n".join(lines)
+
+
+class Check(Lister):
+    """Look for rows in a cloud's databases at which the code of a release on its way would end, or that would be lost.
+
+    Each line has the statement that proves it (-f json, -v) and what cures it. Nothing is changed: the statements are
+    run in transactions that can only read, through the hosts of the site. What is right is counted; -v lists it.
+
+        blocks       to be cured, by the release that runs, before the upgrade is begun
+        on the way   the online data migrations of a release on the way do it
+        later        the release that runs has no such column or table: it is looked for once the way is past that
+        not known    no database of the site has the schema
+
+    Exit codes: 0 nothing blocks, 1 something does, or is not known, 2 bad input, 130 interrupted.
+    """
+
+    examples = """
+naru upgrade check --to 2026.1
+naru upgrade check --site seoul.yaml --to 2026.1 --services cinder -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_site(parser)
+        names = "a release by name: naru lab releases"
+        parser.add_argument("--from", dest="start", metavar="RELEASE", help=f"{names}; without, the site's")
+        parser.add_argument("--to", dest="goal", required=True, metavar="RELEASE", help=names)
+        _add_services(parser)
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        site = find_site(arguments)
+        start = arguments.start or site.content.release
+        if not start:
+            raise InputError(f"{site.file}: release: is missing", hint="Add it, or give --from.")
+        with progress() as shown:
+            findings = rows.check(site, rows.Span(start, arguments.goal), arguments.services, shown)
+        numbers = {state: sum(one.state == state for one in findings) for state in _STATES}
+        if numbers["blocks"] or numbers["unknown"]:
+            self.exit_code = 1
+        told = [f"{number} {_STATES[state]}" for state, number in numbers.items() if number or state == "right"]
+        if self.app.options.verbose_level:
+            print(f"naru: {arguments.site}: {start} to {arguments.goal}: {', '.join(told)}", file=sys.stderr)
+        every = self.app.options.verbose_level > 1
+        listed = sorted((one for one in findings if every or one.state != "right"), key=lambda one: _ORDER[one.state])
+        if arguments.formatter != "table":
+            return rows.Finding._fields, listed
+        columns = ("state", "service", "release", "what", "rows", "cure")
+        return columns, (
+            (
+                _STATES[one.state],
+                one.service,
+                one.release,
+                _wrapped(f"{one.schema}: {one.what}"),
+                "\n".join([f"{one.number}:" if one.number else "", *one.examples]).strip(),
+                _wrapped(one.cure) + (f"\n{_wrapped(one.rows)}" if every else ""),
+            )
+            for one in listed
+        )
+
+
+def _wrapped(text: str) -> str:
+    return "\n".join(textwrap.wrap(text, WIDTH // 2))
+
+
+_STATES: dict[rows.State, str] = {
+    "blocks": "blocks",
+    "unknown": "not known",
+    "on the way": "on the way",
+    "later": "later",
+    "right": "right",
+}
+_ORDER = {state: number for number, state in enumerate(_STATES)}

@@ -33,13 +33,29 @@ class Floor(_Data):
     why: str
 
 
-class Ended(_Data):
+class Rows(_Data):
+    """Rows that are looked for: what they are, and the statement that lists them, one column that names each. It is
+    for MariaDB and MySQL, in that `schema` of a cloud, where {NAME} stands for another of its schemas. None: rows that
+    no statement finds."""
+
+    what: str
+    schema_: str | None = pydantic.Field(default=None, alias="schema")
+    rows: str | None = None
+
+
+class Ended(Rows):
     """A change of rows, or a schema step, that the code of the releases from `first` to `last` makes, and no other."""
 
     first: str
     last: str
     name: str
-    what: str
+
+
+class Refused(Rows):
+    """Rows at which the code of the `release` ends, and what takes them away before."""
+
+    release: str
+    cure: str
 
 
 class Begins(_Data):
@@ -59,6 +75,7 @@ class Service(_Data):
     begins: Begins | None = None
     floors: tuple[Floor, ...] = ()
     ended: tuple[Ended, ...] = ()
+    refuses: tuple[Refused, ...] = ()
 
 
 class Hop(NamedTuple):

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from naru.errors import InputError, NaruError
-from naru.site import haproxy, power
+from naru.site import haproxy, power, tunnel
 from naru.site import site as sites
-from naru.site.check import addresses, balancers, databases, queues, storage, tunnel
+from naru.site.check import addresses, balancers, databases, queues, storage
 from naru.site.check import power as check_power
 from naru.site.check.look import Look, Missed
 from naru.site.check.result import Results

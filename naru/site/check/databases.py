@@ -2,26 +2,22 @@
 or a dump needs, and is the cluster that it should be."""
 
 import re
-import socket
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
-import pymysql
+from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from naru.errors import InputError, NaruError
 from naru.site.check.look import Look
 from naru.site.check.result import Results
-from naru.site.check.tunnel import Closed, open_socket
+from naru.site.database import Refused, asked
 from naru.site.discover.found import listed
 from naru.site.model import Database
 from naru.site.secrets import Secrets
 from naru.site.site import Host, Site
 from naru.site.ssh import Remote
-from naru.site.threads import in_thread
-
-SECONDS = 10.0
+from naru.site.tunnel import Closed
 
 RIGHTS: Mapping[str, frozenset[str]] = {
     "dump": frozenset({"SELECT", "LOCK TABLES", "SHOW VIEW", "TRIGGER", "EVENT", "RELOAD"}),
@@ -47,61 +43,25 @@ class Server:
     read_only: bool = False
 
 
-class Refused(NaruError):
-    """The server answers, and does not let the user in. `of_password` says whether user and password are the reason."""
-
-    def __init__(self, summary: str, *, of_password: bool) -> None:
-        super().__init__(summary)
-        self.of_password = of_password
-
-
 Answer = Server | NaruError
 
 
 async def ask(site: Site, secrets: Secrets, database: Database, remote: Remote, address: str) -> Answer:
     """A server at an address as a host reaches it, or why it could not be asked."""
     try:
-        password = await secrets.read(database.password, f"databases.{database.name}.password")
-        ca = str(site.path(database.certificate)) if database.certificate else None
-        async with open_socket(remote, address, database.port) as sock:
-            return await in_thread(lambda: _asked(sock, database, address, password, ca))
+        return await asked(site, secrets, database, remote, address, _server)
     except NaruError as error:
         return error
 
 
-def _asked(sock: socket.socket, database: Database, address: str, password: str, ca: str | None) -> Server:
-    connection = pymysql.connect(
-        host=address,
-        port=database.port,
-        user=database.user,
-        password=password,
-        ssl={"ca": ca} if ca else None,
-        connect_timeout=int(SECONDS),
-        read_timeout=int(SECONDS),
-        write_timeout=int(SECONDS),
-        defer_connect=True,
-    )
-    try:
-        connection.connect(sock)
-        with connection, connection.cursor() as cursor:
-            found = Server(version=str(_rows(cursor, "SELECT VERSION()")[0][0]))
-            found.grants = [str(row[0]) for row in _rows(cursor, "SHOW GRANTS")]
-            found.schemas = [str(row[0]) for row in _rows(cursor, "SHOW DATABASES")]
-            found.status = {str(row[0]): str(row[1]) for row in _rows(cursor, "SHOW GLOBAL STATUS LIKE 'wsrep\\_%'")}
-            found.read_only = any(
-                str(row[1]) in ("ON", "1") for row in _rows(cursor, "SHOW VARIABLES LIKE 'read_only'")
-            )
-            return found
-    except pymysql.err.MySQLError as error:
-        code, said = (*error.args, "", "")[:2]
-        raise Refused(f"{said or code}", of_password=code in (1044, 1045, 1698)) from error
-    except OSError as error:
-        raise Closed(f"{address}:{database.port}: {error or 'no answer'}") from error
-    except RuntimeError as error:  # PyMySQL's, of a way to log in that needs what is not there
-        raise Refused(str(error), of_password=False) from error
-    finally:
-        with suppress(OSError):
-            sock.close()
+def _server(connection: "Connection[Cursor]") -> Server:
+    with connection.cursor() as cursor:
+        found = Server(version=str(_rows(cursor, "SELECT VERSION()")[0][0]))
+        found.grants = [str(row[0]) for row in _rows(cursor, "SHOW GRANTS")]
+        found.schemas = [str(row[0]) for row in _rows(cursor, "SHOW DATABASES")]
+        found.status = {str(row[0]): str(row[1]) for row in _rows(cursor, "SHOW GLOBAL STATUS LIKE 'wsrep\\_%'")}
+        found.read_only = any(str(row[1]) in ("ON", "1") for row in _rows(cursor, "SHOW VARIABLES LIKE 'read_only'"))
+        return found
 
 
 def _rows(cursor: Cursor, query: str) -> Sequence[Sequence[object]]:

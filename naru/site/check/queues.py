@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 from naru.errors import InputError, NaruError
 from naru.site.check.look import Look
 from naru.site.check.result import Results
-from naru.site.check.tunnel import Closed, open_socket
 from naru.site.discover.found import listed
 from naru.site.model import Management, Queue
 from naru.site.secrets import Secrets
 from naru.site.site import Host, Site
 from naru.site.ssh import Remote
 from naru.site.threads import in_thread
+from naru.site.tunnel import Closed, open_socket
 
 SECONDS = 10.0
 PORT = 15672

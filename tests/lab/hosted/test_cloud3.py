@@ -1,8 +1,12 @@
 """A small cloud over hosts does what a cloud does; its hosts reboot and lose power, and it comes back by itself. That
 of the newest release has its compute service in a container."""
 
+import json
+import shlex
+
 import pytest
 
+from naru.cli.main import main
 from naru.lab import health, logs, status
 from naru.lab.api import Api
 from naru.lab.hosted.cloud import HostedCloud
@@ -22,6 +26,8 @@ from .scenario import Bus, boots_a_server, on, services, until
 pytestmark = [pytest.mark.hosts, pytest.mark.releases, pytest.mark.timeout(1800)]
 
 NEWEST = release.names()[-1]
+UNIQUE = "uniq_ha_router_networks0project_id"
+"""What newer releases have against several HA networks of a project."""
 NETWORKS = {"pike": "10.81.", NEWEST: "10.82."}
 
 
@@ -98,6 +104,23 @@ def test_the_site_is_as_it_says(lab: Lab) -> None:
     found = check.check(site.load(lab.site_yaml), releases_of, lambda *_: None)
     assert [one for one in found if one.state != "right"] == []
     assert {one.field.partition(".")[0] for one in found} >= {"hosts", "services", "databases", "queues"}
+
+
+def test_what_is_in_the_way_of_an_upgrade_is_found_through_its_hosts(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = "pike" if cloud_of(lab).release.name == "pike" else "2023.1"
+    asked = ["upgrade", "check", "--site", str(lab.site_yaml), "--from", start, "--to", NEWEST]
+    assert main(["-q", *asked, "-f", "json"]) == 0
+    assert {row["state"] for row in json.loads(capsys.readouterr().out)} <= {"later", "on the way"}
+    sql = "mariadb -S /srv/naru/state/mariadb/mysqld.sock neutron -e "
+    plant = f"ALTER TABLE ha_router_networks DROP INDEX IF EXISTS {UNIQUE}"
+    plant += "; INSERT INTO ha_router_networks (project_id, network_id) SELECT 'lost', id FROM networks LIMIT 2"
+    on(lab.hosts(), "db1", sql + shlex.quote(plant))
+    assert main(["-q", *asked, "-f", "json"]) == 1
+    (found,) = (row for row in json.loads(capsys.readouterr().out) if row["state"] == "blocks")
+    assert (found["service"], found["release"], found["examples"]) == ("neutron", "2023.2", ["lost"])
+    on(lab.hosts(), "db1", sql + shlex.quote("DELETE FROM ha_router_networks WHERE project_id = 'lost'"))
 
 
 def test_a_container_that_ends_is_started_again(lab: Lab) -> None:

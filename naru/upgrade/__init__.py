@@ -1,0 +1,1 @@
+"""A running cloud through many releases, and back."""
