@@ -13,13 +13,11 @@ Everything is under the cluster's directory, which may be copied as a whole whil
 Beside it, `NAME.lock`: held by a `create()` and by the programs that it runs.
 """
 
-import base64
 import contextlib
 import functools
 import json
 import os
 import shutil
-import struct
 import subprocess
 import tempfile
 import time
@@ -30,60 +28,16 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import NaruError
-from naru.files import FileLock
+from naru.files import FileLock, write_whole
+from naru.lab.infra import ceph as infra
 from naru.lab.ports import LOOPBACK, At, Ports, is_open
 from naru.lab.process import LAB_VARIABLE, NAME_VARIABLE, Command, Processes
 
-POOLS = ("volumes", "images", "vms", "backups")
-CLIENTS: Mapping[str, Mapping[str, str]] = {
-    "admin": {"mon": "allow *", "osd": "allow *", "mgr": "allow *", "mds": "allow *"},
-    "cinder": {
-        "mon": "profile rbd",
-        "osd": "profile rbd pool=volumes, profile rbd pool=vms, profile rbd pool=images, profile rbd pool=backups",
-        "mgr": "profile rbd pool=volumes, profile rbd pool=vms",
-    },
-    "glance": {"mon": "profile rbd", "osd": "profile rbd pool=images", "mgr": "profile rbd pool=images"},
-}
-_DAEMONS: Mapping[str, Mapping[str, str]] = {
-    "mon.": {"mon": "allow *"},
-    "mgr.x": {"mon": "allow profile mgr", "osd": "allow *", "mds": "allow *"},
-    "osd.0": {"mon": "allow profile osd", "mgr": "allow profile osd", "osd": "allow *"},
-}
+_DAEMONS: Mapping[str, Mapping[str, str]] = {"mon.": infra.MONITOR, "mgr.x": infra.MANAGER, "osd.0": infra.OSD}
 # process name: daemon id
 PROCESSES: Mapping[str, str] = {"ceph-mon": "a", "ceph-mgr": "x", "ceph-osd": "0"}
 _MAKER = "ceph-create"  # the name under which the programs that make the data run
 _END_SECONDS = 60.0  # that the programs of a killed attempt get to end
-DEFAULT_SIZE = 200 << 30  # bytes; nothing of it is allocated before it is written
-# The OSD's metadata store with small buffers: by default they may grow to 1 GiB.
-ROCKSDB = (
-    "compression=kNoCompression,max_write_buffer_number=2,min_write_buffer_number_to_merge=1,recycle_log_file_num=4,"
-    "write_buffer_size=4194304,writable_file_max_buffer_size=0,compaction_readahead_size=1048576,"
-    "max_background_compactions=1,max_total_wal_size=33554432"
-)
-
-
-def _key() -> str:
-    """A new cephx key as ceph-authtool makes it: type 1 (AES), when it was made, length and 16 random bytes."""
-    now = time.time_ns()
-    return base64.b64encode(struct.pack("<HIIH", 1, now // 10**9, now % 10**9, 16) + os.urandom(16)).decode()
-
-
-def _entry(name: str, caps: Mapping[str, str]) -> str:
-    """A keyring's entry with a new key."""
-    lines = [f"[{name}]", f"\tkey = {_key()}", *(f'\tcaps {kind} = "{cap}"' for kind, cap in caps.items())]
-    return "\n".join(lines) + "\n"
-
-
-def _key_of(keyring: str) -> str:
-    """The key of a keyring with one entry."""
-    return next(line.split(" = ", 1)[1] for line in keyring.splitlines() if line.startswith("\tkey = "))
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner may read, from its first byte on."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
-        output.write(text)
 
 
 def _librados() -> Any:
@@ -106,7 +60,7 @@ def _patience(deadline: float) -> dict[str, str]:
 class Ceph:
     """The cluster of one cloud. `size` is the capacity in bytes, fixed when it is created."""
 
-    def __init__(self, directory: Path, processes: Processes, ports: Ports, *, size: int = DEFAULT_SIZE) -> None:
+    def __init__(self, directory: Path, processes: Processes, ports: Ports, *, size: int = infra.SIZE) -> None:
         self.directory = directory
         self.processes = processes
         self.ports = ports
@@ -127,7 +81,7 @@ class Ceph:
 
     def key(self, client: str) -> str:
         """The client's key itself, as libvirt's secrets want it."""
-        return _key_of(self.keyring(client).read_text())
+        return infra.key_of(self.keyring(client).read_text())
 
     @property
     def created(self) -> bool:
@@ -145,25 +99,13 @@ class Ceph:
         common = f"""[global]
 fsid = {identity["fsid"]}
 mon host = {self._addresses()}
-auth cluster required = cephx
-auth service required = cephx
-auth client required = cephx
-"""
-        client = """[client]
-admin socket =
-log file =
-log to stderr = false
-rbd default features = 61
-rados mon op timeout = 60
-client mount timeout = 30
-"""
+{infra.AUTHENTICATION}"""
         d = self.directory
         self.conf("admin").write_text(
             f"""{common}public addr = 127.0.0.1
 cluster addr = 127.0.0.1
 ms bind port min = {self.ports["ceph-first"]}
 ms bind port max = {self.ports["ceph-last"]}
-ms async op threads = 1
 keyring = {d}/keyring
 run dir = {d}/run
 crash dir = {d}/crash
@@ -175,69 +117,29 @@ log to stderr = true
 err to stderr = true
 mon cluster log to file = false
 mon cluster log to stderr = false
-log max recent = 100
-debug rocksdb = 0/0
-debug bdev = 0/0
-debug bluefs = 0/0
-debug bluestore = 0/0
-debug mon = 0/0
-debug osd = 0/0
-mon client hunt interval = 0.2
-mgr connect retry interval = 0.2
 # A manager without modules: it is there for the figures of `ceph df` only.
 mgr initial modules =
 mgr module path = {d}/modules
-mgr stats period = 2
 osd pool default size = 1
 osd pool default min size = 1
-osd pool default pg num = 8
-osd pool default pg autoscale mode = off
 osd crush chooseleaf type = 0
-
-[mon]
-mon data = {d}/mon
-auth allow insecure global id reclaim = false
+{infra.FOR_DAEMONS}
+{infra.FOR_MONITORS}mon data = {d}/mon
 mon allow pool size one = true
-mon allow pool delete = true
 mon warn on pool no redundancy = false
-mon max pg per osd = 1000
-mon data avail crit = 1
-mon data avail warn = 2
-paxos propose interval = 0.02
-paxos min wait = 0.01
-mon rocksdb options = write_buffer_size=4194304,compression=kNoCompression,level_compaction_dynamic_level_bytes=true
 
 [mgr]
 mgr data = {d}/mgr
 
-[osd]
-osd data = {d}/osd
-osd objectstore = bluestore
-osd class update on start = false
+{infra.for_osds(identity["size"])}osd data = {d}/osd
 osd crush update on start = false
-osd op num shards = 2
-osd op num threads per shard = 1
-osd fast shutdown notify mon = false
-osd max pg log entries = 200
-osd min pg log entries = 100
-bluestore block create = true
-bluestore block size = {identity["size"]}
-bluestore block wal create = false
-bluestore block db create = false
-bluestore fsck on mkfs = false
-# Every close of the device waits for one poll, and a start opens and closes it seven times (250 ms each by default).
-bdev aio poll ms = 25
-# Fixed small caches instead of a memory target, whose least value is 896 MiB.
-bluestore cache autotune = false
-bluestore cache size = 33554432
-bluestore rocksdb options = {ROCKSDB}
 
-{client}"""
+{infra.FOR_CLIENTS}"""
         )
-        (self.etc / "ceph.conf").write_text(f"{common}\n{client}")
-        for name in CLIENTS:
+        (self.etc / "ceph.conf").write_text(f"{common}\n{infra.FOR_CLIENTS}")
+        for name in infra.CLIENTS:
             if name != "admin":
-                self.conf(name).write_text(f"{common}keyring = {self.keyring(name)}\n\n{client}")
+                self.conf(name).write_text(f"{common}keyring = {self.keyring(name)}\n\n{infra.FOR_CLIENTS}")
 
     # -- making it
 
@@ -270,11 +172,11 @@ bluestore rocksdb options = {ROCKSDB}
         for name in ("etc", "mon", "mgr", "osd", "run", "crash", "modules"):
             (self.directory / name).mkdir(parents=True)
         identity: dict[str, Any] = {"fsid": str(uuid.uuid4()), "size": self.size, "port": self.ports["ceph-mon"]}
-        entries = [_entry(name, caps) for name, caps in _DAEMONS.items()]
-        for name, caps in CLIENTS.items():
-            entries.append(_entry(f"client.{name}", caps))
-            _write_private(self.keyring(name), entries[-1])
-        _write_private(self.directory / "keyring", "".join(entries))
+        entries = [infra.entry(name, caps) for name, caps in _DAEMONS.items()]
+        for name, caps in infra.CLIENTS.items():
+            entries.append(infra.entry(f"client.{name}", caps))
+            write_whole(self.keyring(name), entries[-1])
+        write_whole(self.directory / "keyring", "".join(entries))
         self._render(identity)
         with tempfile.TemporaryDirectory() as name:
             monmap, osdmap = f"{name}/monmap", f"{name}/osdmap"
@@ -357,7 +259,7 @@ bluestore rocksdb options = {ROCKSDB}
                 while not self._osd_is_up(cluster):
                     self._wait(deadline, "its OSD is not up")
                 cluster.wait_for_latest_osdmap()  # else a read would still go to the last run's OSD
-                for pool in POOLS:
+                for pool in infra.POOLS:
                     with cluster.open_ioctx(pool) as ioctx, contextlib.suppress(rados.ObjectNotFound):
                         ioctx.stat("any")  # waits for the placement group
                 while missing := self._without_space(cluster):
@@ -390,11 +292,11 @@ bluestore rocksdb options = {ROCKSDB}
         """Every command may be repeated, so a killed attempt does no harm."""
 
         def make(pool: str) -> None:
-            self._ask(cluster, "osd pool create", pool=pool, pg_num=8)
+            self._ask(cluster, "osd pool create", pool=pool, pg_num=infra.PLACEMENT_GROUPS)
             self._ask(cluster, "osd pool application enable", pool=pool, app="rbd")
 
-        with ThreadPoolExecutor(len(POOLS)) as threads:
-            list(threads.map(make, POOLS))
+        with ThreadPoolExecutor(len(infra.POOLS)) as threads:
+            list(threads.map(make, infra.POOLS))
         # The manager has no modules by intent; the monitor expects ten.
         self._ask(cluster, "health mute", code="MGR_MODULE_ERROR", sticky=True)
         self._pools_made.touch()
@@ -414,4 +316,4 @@ bluestore rocksdb options = {ROCKSDB}
     def _without_space(self, cluster: Any) -> list[str]:
         """The pools for which the manager has not reported any free space (yet)."""
         known = {pool["name"]: pool["stats"]["max_avail"] for pool in self._ask(cluster, "df")["pools"]}
-        return [pool for pool in POOLS if not known.get(pool)]
+        return [pool for pool in infra.POOLS if not known.get(pool)]

@@ -68,6 +68,10 @@ class Cloud:
     def ceph(self) -> Ceph:
         return Ceph(self.state / "ceph", self.processes, self.ports)
 
+    def ceph_conf(self, client: str) -> Path:
+        """Where this client of the cloud's Ceph reads how it is reached."""
+        return self.ceph.conf(client)
+
     @property
     def ceph_secret_uuid(self) -> str:
         """libvirt's name for the key of client.cinder: the same at every start."""

@@ -267,6 +267,8 @@ class Lab:
             ceph = {"kind": "rbd", "pool": "volumes", "user": "cinder", "conf": str(cloud.ceph.conf("cinder"))}
             nfs = {"kind": "file", "root": str(cloud.nfs_export)}
             backends = {name: {"ceph": ceph, "nfs": nfs}[name] for name in cloud.backends}
+            if isinstance(cloud, HostedCloud):
+                backends.pop("ceph", None)  # its network is the hosts' own: nothing leads there from the machine
             _write(self.storage_yaml(cloud.name), {"naru_backends": 1, "backends": backends})
 
 

@@ -23,11 +23,7 @@ def render(cloud: Cloud, root: Path = Path("/")) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True, mode=0o700)
     shutil.copytree(INSIDE, inside, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
-    loader = jinja2.FileSystemLoader(TEMPLATES)
-    environment = jinja2.Environment(  # configuration files, not HTML: nothing to escape
-        loader=loader, undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
-    )
-    environment.globals.update(cloud=cloud, release=cloud.release)
+    environment = _environment(cloud)
     shared = cloud.venv / "etc" / "os-brick"
     if shared.is_dir():
         shutil.copytree(shared, fresh / "os-brick")
@@ -45,6 +41,22 @@ def render(cloud: Cloud, root: Path = Path("/")) -> None:
         etc.rename(old)
     fresh.rename(etc)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def text(cloud: Cloud, template: str, **values: object) -> str:
+    """One file's text, by the path of its template and values beside the cloud's."""
+    return _environment(cloud).get_template(template).render(values)
+
+
+def _environment(cloud: Cloud) -> jinja2.Environment:
+    environment = jinja2.Environment(  # configuration files, not HTML: nothing to escape
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        undefined=jinja2.StrictUndefined,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.globals.update(cloud=cloud, release=cloud.release)
+    return environment
 
 
 def fingerprint() -> str:

@@ -14,6 +14,8 @@ from naru.lab.infra import mariadb, rabbitmq
 _FILES = re.compile(r"--config-file (\S+)")
 NAMES = {"keystone-api": "keystone"}
 """Units that a site calls otherwise: by what everybody calls the program."""
+GROUPS = {"ceph": "storage"}
+"""Groups that are not called by their role's plural."""
 
 
 def of_hosts(name: str, hosts: Hosts) -> dict[str, Any]:
@@ -48,7 +50,7 @@ def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
     content: dict[str, Any] = {
         "cloud": cloud.name,
         "release": cloud.release.name,
-        "groups": {f"{role}s": found for role, found in names.items()},
+        "groups": {GROUPS.get(role, f"{role}s"): found for role, found in names.items()},
         "services": _services(cloud, hosts),
         "databases": [
             {
@@ -72,6 +74,8 @@ def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
             }
         ],
     }
+    if "ceph" in names:
+        content["storage"] = [{"name": "main", "kind": "ceph", "monitors": names["ceph"], "osds": names["ceph"]}]
     if "balancer" in names:
         content["load_balancers"] = [
             {

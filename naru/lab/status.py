@@ -8,6 +8,7 @@ from naru.errors import NaruError
 from naru.lab import ceph, guests, health, services
 from naru.lab.api import Api
 from naru.lab.cloud import Cloud
+from naru.lab.hosted import ceph as ceph_on_hosts
 from naru.lab.hosted import containers, programs
 from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosts.hosts import Hosts
@@ -73,9 +74,13 @@ def _hosted_rows(cloud: HostedCloud, hosts: Hosts) -> list[Row]:
     silent = _silent(cloud) if hosts.holder() else set()
     rows = []
     for host in cloud.all_hosts:
-        for unit in programs.units(cloud.on(host), host, hosts.base_of_disks()):
-            name, at = f"{unit.command.name}@{host.name}", unit.command.at
-            pids = hosts.pids(host, containers.GROUP if unit.container else f"system.slice/{unit.name}")
+        units: list[tuple[str, str, At | None]] = [
+            (unit.command.name, containers.GROUP if unit.container else f"system.slice/{unit.name}", unit.command.at)
+            for unit in programs.units(cloud.on(host), host, hosts.base_of_disks())
+        ]
+        units += [(name, group, None) for name, group in ceph_on_hosts.daemons(cloud, host).items()]
+        for program, group, at in units:
+            name, pids = f"{program}@{host.name}", hosts.pids(host, group)
             row = Row(
                 cloud=cloud.name,
                 release=cloud.release.name,
@@ -83,7 +88,7 @@ def _hosted_rows(cloud: HostedCloud, hosts: Hosts) -> list[Row]:
                 port=at.port if at else None,
                 pid=min(pids, default=None),
                 memory=sum(map(memory, pids)),
-                healthy=bool(pids) and _serves(unit.command.name, at) and name not in silent,
+                healthy=bool(pids) and _serves(program, at) and name not in silent,
             )
             rows.append(row)
     return rows

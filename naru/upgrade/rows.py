@@ -169,6 +169,8 @@ def look(
 def _known(service: Service, span: Span) -> Iterator[tuple[Rows, str]]:
     """The rows that matter on the way and can be looked for, with the release whose code ends at them or lacks the
     change."""
+    if service.begins and span.passes(service.begins.release):
+        return  # it has no database of its own yet
     for one in service.ended:
         after = span.next(one.last)
         if one.rows and after and span.passes(after):
@@ -215,10 +217,8 @@ def _judged(rows: Rows, span: Span) -> tuple[State, str]:
 
 
 def _unseen(services: Sequence[Service], span: Span, seen: set[str]) -> Iterator[Finding]:
-    """What could not be looked for, since no database has such a schema. A service that begins on the way has none."""
+    """What could not be looked for, since no database has such a schema."""
     for service in services:
-        if service.begins and not span.after(service.begins.release) and span.start != service.begins.release:
-            continue
         for rows, release_ in _known(service, span):
             if rows.schema_ not in seen:
                 what = f"{rows.what}: no database of the site has the schema {rows.schema_}"

@@ -18,6 +18,7 @@ import naru.lab.inside
 from naru.errors import NaruError
 from naru.lab import ceph
 from naru.lab.ceph import Ceph
+from naru.lab.infra import ceph as infra
 from naru.lab.ports import PER_CLOUD, Ports
 from naru.lab.process import Processes, memory
 from naru.releases import install, python, release
@@ -81,7 +82,7 @@ def read(cluster: Ceph, key: str) -> bytes:
 
 def test_a_new_cluster_is_healthy_small_and_has_its_pools(cluster: Ceph) -> None:
     with client(cluster) as connected:
-        assert set(connected.list_pools()) == set(ceph.POOLS)
+        assert set(connected.list_pools()) == set(infra.POOLS)
         health = json.loads(connected.mon_command('{"prefix": "health", "format": "json"}', b"")[1])
         assert health["status"] == "HEALTH_OK"
         free = connected.get_cluster_stats()["kb_avail"] * 1024
@@ -93,10 +94,10 @@ def test_a_new_cluster_is_healthy_small_and_has_its_pools(cluster: Ceph) -> None
 
 
 def test_keys_are_private_and_the_configuration_is_not_elsewhere(cluster: Ceph) -> None:
-    keyrings = [cluster.directory / "keyring", *map(cluster.keyring, ceph.CLIENTS)]
+    keyrings = [cluster.directory / "keyring", *map(cluster.keyring, infra.CLIENTS)]
     assert {path.stat().st_mode & 0o777 for path in keyrings} == {0o600}
     assert cluster.key("cinder") in cluster.keyring("cinder").read_text()
-    for name in ceph.CLIENTS:
+    for name in infra.CLIENTS:
         assert cluster.key(name) not in cluster.conf(name).read_text()
     data = [cluster.directory / name for name in ("keyring", "created.json", "osd/whoami", "osd/keyring")]
     assert not any(str(cluster.directory) in path.read_text() for path in data if path.exists())

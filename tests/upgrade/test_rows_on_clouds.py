@@ -47,8 +47,11 @@ PLANTED: dict[str, tuple[str, list[str]]] = {
     "segments": (
         "neutron.networksegments",
         [
-            *(f"id='{n}', network_id='lost', network_type='vlan', physical_network='p'" for n in (1, 2)),
-            *(f"id='{n}', network_id='right', network_type='vxlan'" for n in (3, 4)),
+            *(
+                f"id='{n}', standard_attr_id={n}, network_id='lost', network_type='vlan', physical_network='p'"
+                for n in (1, 2)
+            ),
+            *(f"id='{n}', standard_attr_id={n}, network_id='right', network_type='vxlan'" for n in (3, 4)),
         ],
     ),
     "several HA networks": ("neutron.ha_router_networks", [f"project_id='lost', network_id='{n}'" for n in (1, 2)]),

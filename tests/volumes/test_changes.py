@@ -146,6 +146,28 @@ def test_a_pass_that_was_begun_in_use_and_ended_at_rest(clusters: Clusters, tmp_
 
 
 @pytest.mark.ceph
+def test_no_point_is_removed_while_a_server_waits_and_the_next_pass_removes_it(
+    clusters: Clusters, tmp_path: Path
+) -> None:
+    source, target, state = image(clusters.old, SIZE), image(clusters.new, SIZE), tmp_path / "state"
+
+    def points() -> list[str]:
+        with open_volume(source) as volume:
+            return [point.name for point in volume.points()]
+
+    def carried(idle: bool) -> str:
+        Writer(source, SIZE, len(points())).change(5)
+        done = copy(source, target, state, settle=0.2, idle=idle)
+        assert verify(source, target, point=done.point, directory=state, changed=True, idle=idle).equal
+        return done.point
+
+    first, last = carried(False), carried(True)
+    assert points() == [first, last]
+    after = carried(False)
+    assert points() == [after]
+
+
+@pytest.mark.ceph
 def test_a_comparison_asks_for_what_was_under_way_at_a_point_that_is_gone(clusters: Clusters, tmp_path: Path) -> None:
     source, target = image(clusters.old, SIZE), image(clusters.new, SIZE)
     Writer(source, SIZE).change(20)

@@ -22,6 +22,7 @@ import jinja2
 from naru.errors import NaruError
 from naru.files import opened_directory
 from naru.lab.cloud import SYSTEM_PATH, Cloud
+from naru.lab.infra import ceph
 from naru.lab.process import Command, Running
 from naru.releases import bindings
 
@@ -222,9 +223,7 @@ def _accounts(file: Path, *entries: str) -> None:
 def _secret(cloud: Cloud, directory: Path) -> None:
     """The key of Ceph's client.cinder in the form in which libvirtd keeps it."""
     number = cloud.ceph_secret_uuid
-    usage = "<usage type='ceph'><name>client.cinder secret</name></usage>"
-    text = f"<secret ephemeral='no' private='no'><uuid>{number}</uuid>{usage}</secret>\n"
-    for suffix, content in (("xml", text), ("base64", cloud.ceph.key("cinder"))):
+    for suffix, content in ceph.secret(number, cloud.ceph.key("cinder")).items():
         file = directory / f"{number}.{suffix}"
         file.touch(mode=0o600)
         file.write_text(content)

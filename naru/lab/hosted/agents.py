@@ -4,6 +4,7 @@ kernel's module is the machine's; ports of hosts without an agent are bound by t
 
 from pathlib import Path
 
+from naru.lab import render
 from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosts import disk
 from naru.lab.hosts.layout import AGENT_NETWORK, Host
@@ -26,48 +27,14 @@ def command(cloud: HostedCloud) -> Command:
 
 
 def file(cloud: HostedCloud) -> Path:
-    """The agent's configuration: all that it has, so that a compute host knows nothing of Neutron's database."""
+    """The agent's configuration."""
     return cloud.etc / "neutron" / f"{cloud.agents}_agent.ini"
 
 
 def files(cloud: HostedCloud, host: Host) -> dict[Path, str]:
     """What a compute host has on its disk for its agent."""
     address = host.address(AGENT_NETWORK).ip
-    lines = [
-        "[DEFAULT]",
-        "use_stderr = true",
-        f"host = {host.name}",
-        f"state_path = {cloud.state}/neutron",
-        f"transport_url = {cloud.transport_url}",
-        "rpc_response_timeout = 120",
-        "[oslo_concurrency]",
-        f"lock_path = {cloud.state}/lock",
-        # of a cluster: a broker whose power is cut is told by its silence
-        *(["[oslo_messaging_rabbit]", "heartbeat_timeout_threshold = 20"] * (len(cloud.servers("rabbitmq")) > 1)),
-        "[agent]",
-        f"report_interval = {REPORT}",
-    ]
-    if cloud.agents == "openvswitch":
-        lines += [
-            "tunnel_types = vxlan",
-            "[ovs]",
-            "datapath_type = netdev",
-            f"local_ip = {address}",
-            "[securitygroup]",
-            "firewall_driver = openvswitch",
-        ]
-    else:
-        lines += [
-            "[experimental]",
-            "linuxbridge = true",
-            "[vxlan]",
-            "enable_vxlan = true",
-            f"local_ip = {address}",
-            "l2_population = true",
-            "[securitygroup]",
-            "firewall_driver = iptables",
-        ]
-    found = {file(cloud): "\n".join([*lines, ""])}
+    found = {file(cloud): render.text(cloud, "agents/agent.ini.j2", address=address, report=REPORT)}
     if cloud.agents == "openvswitch":
         nic = host.nic(AGENT_NETWORK)
         found[disk.network_file(nic)] = disk.without_address(nic)

@@ -13,6 +13,8 @@ from naru.releases import bindings
 
 ROOT = Path("/srv/naru")
 """Where a host has its part of a cloud."""
+CEPH_CONF = Path("/etc/ceph/ceph.conf")
+"""Where hosts have how the cloud's Ceph is reached."""
 PACKAGES = (
     "galera-4",
     "haproxy",
@@ -32,6 +34,8 @@ AGENTS = {
     "linuxbridge": ("bridge-utils", "conntrack", "ebtables", "ipset", "iptables"),
 }
 """Packages of hosts that have that agent of Neutron."""
+CEPH = ("ceph-common", "ceph-mgr", "ceph-mon", "ceph-osd", "qemu-block-extra")
+"""Packages of the hosts of a cloud with Ceph."""
 GUESTS = ("libvirt-clients", "libvirt-daemon-system", "qemu-system-x86")
 """Packages of hosts with real guests."""
 SHARES = ("glance", "nfs")
@@ -74,7 +78,10 @@ class HostedCloud(Cloud):
 
     @property
     def backends(self) -> tuple[str, ...]:
-        return ("nfs",)
+        return ("ceph", "nfs") if "ceph" in self.roles else ("nfs",)
+
+    def ceph_conf(self, client: str) -> Path:
+        return CEPH_CONF
 
     @property
     def nova_host(self) -> str:
@@ -108,6 +115,7 @@ class HostedCloud(Cloud):
             *(CONTAINERS if self.containers else ()),
             *(AGENTS[self.agents] if self.agents else ()),
             *(GUESTS if self.real_guests else ()),
+            *(CEPH if "ceph" in self.roles else ()),
         )
         return Equipment((*PACKAGES, *further), mounts)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from naru.files import write_whole
 from naru.lab import prepared, render
-from naru.lab.hosted import agents, balancer, containers, database, guests, programs, queue, units
+from naru.lab.hosted import agents, balancer, ceph, containers, database, guests, programs, queue, units
 from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosts.disk import NETWORKS, enable
 from naru.lab.hosts.hosts import Hosts
@@ -16,8 +16,9 @@ from naru.lab.running import DIRECTORIES
 from naru.lab.services import nova
 
 SCRIPTS = Path(__file__).parent / "scripts"
-CEPH = ("rados.py", "rbd.py")
-"""The lab's bindings to Ceph's libraries, which hosts have not got: os-brick does without when they are not there."""
+BINDINGS = ("rados.py", "rbd.py")
+"""The lab's bindings to Ceph's libraries, which hosts of a cloud without it have not got: os-brick does without when
+they are not there."""
 STATES = {"controller": Path("state"), "database": Path("state/mariadb")}
 """What a prepared state has of the first host of a role, as a directory of its name, and all of the role get."""
 
@@ -35,7 +36,10 @@ def furnish(cloud: HostedCloud, hosts: Hosts, state: Path | None) -> None:
         done = below(disk, on_it.directory) / ("furnished" if state else "furnished-empty")
         if not done.exists():
             shutil.rmtree(done.parent, ignore_errors=True)
-            _write(on_it, host, disk, hosts.base_of_disks(), state)
+            base = hosts.base_of_disks()
+            _write(on_it, host, disk, base, state)
+            if "ceph" in cloud.roles:
+                ceph.furnish(cloud, host, disk, _owner(base, ceph.OWNER), enabled=state is not None)
             done.touch()
     if state:
         elect(cloud, hosts)
@@ -60,7 +64,7 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
     served = cloud.services if "controller" in host.roles else ("nova",) if "compute" in host.roles else ()
     if served:
         render.render(dataclasses.replace(cloud, services=served), disk)
-        for name in CEPH:
+        for name in () if "ceph" in cloud.backends else BINDINGS:
             below(disk, cloud.inside / name).unlink()
     files: dict[Path, str] = {}
     if "queue" in host.roles:

@@ -37,8 +37,14 @@ def _controller(cloud: HostedCloud) -> list[Unit]:
     commands = [command for name in cloud.services for command in services.module(name).programs(cloud)]
     if cloud.host != cloud.first_controller.name:
         commands = [command for command in commands if command.name not in ONCE]
+    waits = {"cinder-volume": (_waits_for_pools(cloud),)} if "ceph" in cloud.roles else {}
     cache = memcached.command(At(cloud.here, cloud.ports["memcached"]))
-    return [_unit(cloud, cache), *(_unit(cloud, command, gates) for command in commands)]
+    return [_unit(cloud, cache), *(_unit(cloud, command, gates, waits.get(command.name, ())) for command in commands)]
+
+
+def _waits_for_pools(cloud: HostedCloud) -> tuple[str, ...]:
+    # a driver that finds no pool when it starts does not look again
+    return str(cloud.directory / "scripts" / "wait-for-pool"), "cinder", "volumes"
 
 
 def _compute(cloud: HostedCloud) -> Unit:

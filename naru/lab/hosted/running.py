@@ -6,7 +6,7 @@ from naru.files import write_whole
 from naru.lab import health
 from naru.lab.api import Api
 from naru.lab.guests import bootable
-from naru.lab.hosted import disks, prepare, units
+from naru.lab.hosted import ceph, disks, prepare, units
 from naru.lab.hosted.cloud import SHARES, HostedCloud
 from naru.lab.hosted.remote import run
 from naru.lab.hosts.hosts import Hosts
@@ -26,6 +26,8 @@ def up(cloud: HostedCloud, hosts: Hosts, progress: Progress) -> None:
 
     since = 0.0 if hosts.holder() else time.time()
     _directories(cloud)
+    if "ceph" in cloud.roles:
+        ceph.prepare(cloud)
     if not (cloud.state / READY).exists():
         tell("looking for a prepared state")
         state = prepare.ensure(cloud, hosts, tell)

@@ -69,9 +69,9 @@ def without_address(interface: str) -> str:
     return f"[Match]\nName={interface}\n\n[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\nLLDP=no\n"
 
 
-def enable(disk: Path, unit: str) -> None:
-    """The unit in that file starts at each boot."""
-    link = disk / "etc/systemd/system/multi-user.target.wants" / Path(unit).name
+def enable(disk: Path, unit: str, name: str = "") -> None:
+    """The unit in that file starts at each boot; a template's as the instance of that `name`."""
+    link = disk / "etc/systemd/system/multi-user.target.wants" / (name or Path(unit).name)
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)  # of an attempt that was killed
     link.symlink_to(unit)

@@ -13,7 +13,7 @@ from naru.site.names import expand
 
 LAYOUTS = Path(__file__).parent.parent / "layouts"
 DEFAULT = "bare5"
-MANAGEMENT, FABRIC = "management", "fabric"
+MANAGEMENT, FABRIC, STORAGE = "management", "fabric", "storage"
 AGENT_NETWORK = "tenant"
 """The network in which agents have the ends of their tunnels."""
 MAX_HOSTS = 300
@@ -22,9 +22,10 @@ MACHINE, ROUTER, VIRTUAL, FIRST = 1, 1, 5, 11
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
-Role = Literal["controller", "database", "queue", "balancer", "compute", "router"]
+Role = Literal["controller", "database", "queue", "balancer", "compute", "ceph", "router"]
 """What a host does for the layout's cloud: the APIs and what works with them; MariaDB; RabbitMQ; HAProxy with the
-virtual address; Nova's compute. A router is its rack's way to the other racks."""
+virtual address; Nova's compute; a monitor, a manager and an OSD of Ceph. A router is its rack's way to the other
+racks."""
 NEEDED: tuple[Role, ...] = ("controller", "database", "queue", "compute")
 
 
@@ -153,8 +154,8 @@ class Layout(_Model):
             raise ValueError(f"agents: {lost[0]} has no cable to {AGENT_NETWORK!r}, where their tunnels end")
         if missing := [role for role in NEEDED if role not in counts]:
             raise ValueError(f"hosts: none has the role {missing[0]}; a cloud needs {', '.join(NEEDED)}")
-        for role in ("database", "queue"):
-            if counts[role] % 2 == 0:
+        for role in ("database", "queue", "ceph"):
+            if counts.get(role, 1) % 2 == 0:
                 raise ValueError(f"hosts: {counts[role]} of the role {role}: a cluster has an odd number, or it is one")
         if "balancer" not in counts and max(counts["controller"], counts["database"]) > 1:
             raise ValueError("hosts: none has the role balancer, which several controllers or databases need")
@@ -177,6 +178,10 @@ class Host:
     def is_router(self) -> bool:
         """Whether it leads from its rack to the others."""
         return "router" in self.roles
+
+    def is_any(self, *roles: str) -> bool:
+        """Whether it has one of the roles."""
+        return not set(roles).isdisjoint(self.roles)
 
     def address(self, network: str) -> ipaddress.IPv4Interface:
         """Its address in a network, with the length of the network or of its rack's part."""

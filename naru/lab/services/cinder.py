@@ -1,12 +1,14 @@
 """Block storage: the `ceph` backend on the cloud's own cluster, the `nfs` backend on a bind mount, backups."""
 
 import shlex
+from pathlib import Path
 
 from naru.lab.cloud import Cloud
 from naru.lab.process import Command
 from naru.lab.services import api
 
 DATABASES = ("cinder",)
+ETC_CEPH = Path("/etc/ceph")
 
 
 def catalog(cloud: Cloud) -> tuple[tuple[str, str, str], ...]:
@@ -40,6 +42,6 @@ def _with_mounts(cloud: Cloud, argv: tuple[str, ...]) -> tuple[str, ...]:
     they are gone."""
     export, mount = shlex.quote(str(cloud.nfs_export)), shlex.quote(str(cloud.nfs_mount))
     mounts = f"mkdir -p {export} {mount} && mount --bind {export} {mount}"
-    if "ceph" in cloud.backends:
-        mounts += f" && mount --bind {shlex.quote(str(cloud.ceph.etc))} /etc/ceph"
+    if "ceph" in cloud.backends and (etc := cloud.ceph_conf("cinder").parent) != ETC_CEPH:
+        mounts += f" && mount --bind {shlex.quote(str(etc))} {ETC_CEPH}"
     return ("unshare", "--mount", "--propagation", "private", "sh", "-c", f"{mounts} && exec {shlex.join(argv)}")

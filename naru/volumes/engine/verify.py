@@ -102,7 +102,8 @@ def verify(
             copied.replace(proof)
         if fresh and state and found.equal:
             found = _kept(found, source, target, point, fresh, state)
-            if point:
+            # a server waits for what is compared at rest: the next pass, or the end of the move, removes what is left
+            if point and not idle:
                 tidy(source, state)
         elif fresh:
             fresh.unlink()

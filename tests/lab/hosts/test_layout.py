@@ -148,6 +148,10 @@ def test_as_json_and_back() -> None:
         ({"guests": True}, "f: guests: no host has the role compute"),
         ({"guests": True, "hosts": [{"name": "a", "roles": ALL}]}, "f: guests: they need agents"),
         ({"ipmi": "perhaps"}, "f: ipmi: "),
+        (
+            {"hosts": [{"name": "a", "roles": ALL}, {"name": "c[1:2]", "roles": ["ceph"]}]},
+            "f: hosts: 2 of the role ceph: a cluster has an odd number",
+        ),
     ],
 )
 def test_refused(change: dict[str, Any], said: str) -> None:
