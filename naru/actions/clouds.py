@@ -169,6 +169,10 @@ def _there(client: Cloud, service: str, request: Mapping[str, Any], error: Cloud
     return any(matches(item, there["where"]) for item in items)
 
 
+class TooLong(NaruError):
+    """What was waited for has not come in time."""
+
+
 def wait_for(
     context: Context,
     look: Callable[[], T],
@@ -178,14 +182,14 @@ def wait_for(
     most: float = POLL[1],
 ) -> T:
     """Waits until `done` is true of what `look` gives, and returns that; `most` seconds are between two looks. Raises
-    NaruError after `limit` seconds, which begins with `what`."""
+    TooLong after `limit` seconds, which begins with `what`."""
     end = time.monotonic() + limit
     for _ in polling(context, most):
         found = look()
         if done(found):
             return found
         if time.monotonic() > end:
-            raise NaruError(f"{what} after {limit:.0f} s", hint="See the cloud's own logs; then: naru plan retry.")
+            raise TooLong(f"{what} after {limit:.0f} s", hint="See the cloud's own logs; then: naru plan retry.")
     raise AssertionError
 
 

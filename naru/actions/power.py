@@ -5,7 +5,7 @@ import time
 from typing import Any, ClassVar, Literal
 
 from naru.actions.arguments import Id, resolve
-from naru.actions.clouds import POLL, RETRY, cloud, wait_for, within
+from naru.actions.clouds import POLL, RETRY, TooLong, cloud, wait_for, within
 from naru.actions.looks import Server, find, looks
 from naru.actions.request import Action
 from naru.cloud.client import Cloud, CloudError, Unavailable
@@ -18,6 +18,9 @@ from naru.plan.kinds import step
 ACTIONS = {"SHUTOFF": "os-stop", "ACTIVE": "os-start"}
 OFF_PATIENCE = 20.0
 """Seconds that a rollback waits for an answer about a server that is to be off, before it asks the operator."""
+TASK_PATIENCE = 150.0
+"""Seconds that a rollback waits for the end of what else is being done with such a server: Nova gives a guest a minute
+to shut down, and a task that nobody works on never ends."""
 LOOK = 0.8
 """Seconds between two looks at a server at most: while it stops or starts nobody reaches it."""
 GROUP = "power"
@@ -64,10 +67,13 @@ def undo_power(context: Context) -> None:
 
 
 def bring_off_again(context: Context, client: Cloud, server: str) -> None:
-    """Switches a server off in a rollback, if it is there. Raises NaruError when its cloud does not answer for long."""
+    """Switches a server off in a rollback, if it is there. Raises NaruError when its cloud does not answer for long, or
+    goes on doing something else with it."""
     try:
-        bring(context, client, server, "SHUTOFF", gone=True, patience=OFF_PATIENCE)
-    except Unavailable as error:
+        found = settled(context, client, server, OFF_PATIENCE, TASK_PATIENCE)
+        if found is not None:
+            bring(context, client, server, "SHUTOFF", gone=True, patience=OFF_PATIENCE, found=found)
+    except (Unavailable, TooLong) as error:
         raise NaruError(
             f"{client.name} does not say that server {server} is off",
             detail=str(error),
@@ -106,9 +112,11 @@ def bring(
     return round(time.monotonic() - begun, 1)
 
 
-def settled(context: Context, client: Cloud, server: str, patience: float = math.inf) -> Server | None:
+def settled(
+    context: Context, client: Cloud, server: str, patience: float = math.inf, limit: float = LIMIT
+) -> Server | None:
     """The server once nothing is done to it any more, None when there is none: what a command asked for before it was
-    killed may come yet, and a server that still runs may be about to stop."""
+    killed may come yet, and a server that still runs may be about to stop. Raises TooLong after `limit` seconds."""
 
     def look() -> Server | None:
         with within(patience):
@@ -117,7 +125,7 @@ def settled(context: Context, client: Cloud, server: str, patience: float = math
     def over(now: Server | None) -> bool:
         return now is None or not now.get("OS-EXT-STS:task_state")
 
-    return wait_for(context, look, over, f"something is being done with server {server}", LIMIT, LOOK)
+    return wait_for(context, look, over, f"something is being done with server {server}", limit, LOOK)
 
 
 def _switched(context: Context, client: Cloud, found: Server, state: str, patience: float) -> Server | None:

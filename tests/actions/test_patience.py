@@ -141,8 +141,27 @@ def test_a_rollback_asks_the_operator_whether_a_server_is_off(
     assert type(told.value) is NaruError and time.monotonic() - began < 10
 
 
+def test_a_rollback_asks_the_operator_about_a_server_whose_task_never_ends(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(power, "TASK_PATIENCE", 1.0)
+
+    def look(request: object) -> None:
+        answer: Callable[..., None] = request.answer  # type: ignore[attr-defined]
+        known = {"id": "s1", "tenant_id": "p", "updated": "2026-01-01T00:00:00Z"}
+        answer(200, {"server": known | {"status": "SHUTOFF", "OS-EXT-STS:task_state": "powering-on"}})
+
+    service.deeds["GET", SERVER] = [look] * 20
+    args = {"cloud": "c", "service": "compute", "server": "s1", "to": "ACTIVE", "back": "SHUTOFF"}
+    began = time.monotonic()
+    with pytest.raises(NaruError, match="c does not say that server s1 is off") as told:
+        power.undo_power(context(step="start server/s", args=args, result={"server": "s1", "seconds": 1.0}))
+    assert "something is being done with server s1" in told.value.detail and time.monotonic() - began < 10
+    assert service.count("POST", f"{SERVER}/action") == 0
+
+
 def test_a_server_that_takes_its_time_is_waited_for(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(power, "OFF_PATIENCE", 0.5)
+    monkeypatch.setattr(power, "OFF_PATIENCE", 2.0)
     looks = iter(["ACTIVE"] * 6)
 
     def look(request: object) -> None:
