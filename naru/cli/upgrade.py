@@ -11,7 +11,8 @@ from naru.cli.site import add_site, find_site, progress
 from naru.errors import InputError
 from naru.releases import path, release
 from naru.releases.path import Way
-from naru.upgrade import rows
+from naru.upgrade.check import check
+from naru.upgrade.finding import Finding, Span, State
 
 WIDTH = 100
 """Characters of a line of reasons."""
@@ -80,15 +81,17 @@ def _rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
 
 
 class Check(Lister):
-    """Look for rows in a cloud's databases at which the code of a release on its way would end, or that would be lost.
+    """Look for what is in the way of an upgrade: rows in a cloud's databases at which the code of a release on its way
+    would end, or that would be lost; libvirt and QEMU that are too old for a release, on compute hosts.
 
-    Each line has the statement that proves it (-f json, -v) and what cures it. Nothing is changed: the statements are
-    run in transactions that can only read, through the hosts of the site. What is right is counted; -v lists it.
+    Each line has the statement or command that proves it (-f json, -v) and what cures it. Nothing is changed: the
+    statements are run in transactions that can only read, through the hosts of the site. What is right is counted; -v
+    lists it.
 
         blocks       to be cured, by the release that runs, before the upgrade is begun
         on the way   the online data migrations of a release on the way do it
         later        the release that runs has no such column or table: it is looked for once the way is past that
-        not known    no database of the site has the schema
+        not known    no database of the site has the schema, or a host does not say it
 
     Exit codes: 0 nothing blocks, 1 something does, or is not known, 2 bad input, 130 interrupted.
     """
@@ -113,7 +116,7 @@ naru upgrade check --site seoul.yaml --to 2026.1 --services cinder -f json
         if not start:
             raise InputError(f"{site.file}: release: is missing", hint="Add it, or give --from.")
         with progress() as shown:
-            findings = rows.check(site, rows.Span(start, arguments.goal), arguments.services, shown)
+            findings = check(site, Span(start, arguments.goal), arguments.services, shown)
         numbers = {state: sum(one.state == state for one in findings) for state in _STATES}
         if numbers["blocks"] or numbers["unknown"]:
             self.exit_code = 1
@@ -123,16 +126,16 @@ naru upgrade check --site seoul.yaml --to 2026.1 --services cinder -f json
         every = self.app.options.verbose_level > 1
         listed = sorted((one for one in findings if every or one.state != "right"), key=lambda one: _ORDER[one.state])
         if arguments.formatter != "table":
-            return rows.Finding._fields, listed
+            return Finding._fields, listed
         columns = ("state", "service", "release", "what", "rows", "cure")
         return columns, (
             (
                 _STATES[one.state],
                 one.service,
                 one.release,
-                _wrapped(f"{one.schema}: {one.what}"),
+                _wrapped(f"{one.where}: {one.what}"),
                 "\n".join([f"{one.number}:" if one.number else "", *one.examples]).strip(),
-                _wrapped(one.cure) + (f"\n{_wrapped(one.rows)}" if every else ""),
+                _wrapped(one.cure) + (f"\n{_wrapped(one.proof)}" if every else ""),
             )
             for one in listed
         )
@@ -142,7 +145,7 @@ def _wrapped(text: str) -> str:
     return "\n".join(textwrap.wrap(text, WIDTH // 2))
 
 
-_STATES: dict[rows.State, str] = {
+_STATES: dict[State, str] = {
     "blocks": "blocks",
     "unknown": "not known",
     "on the way": "on the way",

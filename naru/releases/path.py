@@ -58,6 +58,14 @@ class Refused(Rows):
     cure: str
 
 
+class Needs(_Data):
+    """From the release `since` on, the service does not start on a compute host whose `program` is older."""
+
+    since: str
+    program: str
+    at_least: str
+
+
 class Begins(_Data):
     """The first release with a database of its own."""
 
@@ -76,6 +84,7 @@ class Service(_Data):
     floors: tuple[Floor, ...] = ()
     ended: tuple[Ended, ...] = ()
     refuses: tuple[Refused, ...] = ()
+    needs: tuple[Needs, ...] = ()
 
 
 class Hop(NamedTuple):

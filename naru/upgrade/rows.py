@@ -6,20 +6,18 @@ judged by where the cloud stands and where it goes.
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
 
 import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from naru.errors import InputError, NaruError
-from naru.releases import path, release
+from naru.errors import NaruError
 from naru.releases.path import Ended, Refused, Rows, Service
 from naru.site import database as databases
 from naru.site.model import Database
 from naru.site.site import Site
 from naru.site.ssh import Fleet
+from naru.upgrade.finding import Finding, Span, State
 
 SECONDS = 600.0
 """How long one statement may take: some go through a whole table."""
@@ -29,27 +27,6 @@ CELLS = "nova"
 _MISSING = (1054, 1146)  # ER_BAD_FIELD_ERROR, ER_NO_SUCH_TABLE
 _NAMED = re.compile(r"\{(\w+)\}")
 
-State = Literal["blocks", "on the way", "right", "later", "unknown"]
-"""`blocks`: to be cured before the way is begun. `on the way`: the online data migrations of a release on it do it.
-`later`: the release that runs has no such column or table yet, so that it is looked for once it has. `unknown`: it
-could not be asked."""
-
-
-class Finding(NamedTuple):
-    """What was found of one kind of rows in one schema. `release` is the one whose code ends at them, or that is the
-    first without the code that changes them."""
-
-    state: State
-    service: str
-    release: str
-    schema: str
-    what: str
-    number: int
-    examples: tuple[str, ...]
-    cure: str
-    rows: str
-
-
 Ask = Callable[[str], Sequence[str]]
 """Gives the first column of a statement's rows. Raises Missing, NaruError."""
 
@@ -58,52 +35,20 @@ class Missing(Exception):
     """There is no such column or table."""
 
 
-@dataclass(frozen=True)
-class Span:
-    """Where the cloud stands and where it goes."""
-
-    start: str
-    goal: str
-
-    def passes(self, name: str) -> bool:
-        """Whether the cloud comes to the release, or past it."""
-        order = release.names()
-        return order.index(self.start) < order.index(name) <= order.index(self.goal)
-
-    def after(self, name: str) -> bool:
-        """Whether the cloud stands at a release after that one."""
-        order = release.names()
-        return order.index(self.start) > order.index(name)
-
-    def next(self, name: str) -> str | None:
-        """The release after that one, None after the newest."""
-        order = release.names()
-        at = order.index(name) + 1
-        return order[at] if at < len(order) else None
-
-
 def check(
-    site: Site, span: Span, wanted: Sequence[str] = (), progress: Callable[[int, int, str], None] | None = None
+    site: Site, fleet: Fleet, span: Span, services: Sequence[Service], progress: Callable[[int, int, str], None]
 ) -> list[Finding]:
-    """All that is known of the services `wanted` by name, else of all, in the site's databases. Nothing is changed.
-    Raises InputError for a site without databases, and for a way that does not lead forward."""
-    services = [one.service for one in path.ways(span.start, span.goal, wanted)]
-    if not site.part.databases:
-        raise InputError(f"{site.file}: databases: there are none", hint="Add them: docs/reference/site.md")
+    """All that is known of the services, in the site's databases."""
     found: list[Finding] = []
     seen: set[str] = set()
-    with Fleet(site) as fleet:
-        for number, database in enumerate(site.part.databases):
-            if progress:
-                progress(number, len(site.part.databases), database.name)
+    for number, database in enumerate(site.part.databases):
+        progress(number, len(site.part.databases), database.name)
 
-            def work(connection: "Connection[Cursor]") -> list[Finding]:
-                return list(_database(connection, services, span, seen))
+        def work(connection: "Connection[Cursor]") -> list[Finding]:
+            return list(_database(connection, services, span, seen))
 
-            found += _asked(site, fleet, database, work)
-    found += _unseen(services, span, seen)
-    order = {service.name: service.order for service in services}
-    return sorted(found, key=lambda one: order[one.service])
+        found += _asked(site, fleet, database, work)
+    return [*found, *_unseen(services, span, seen)]
 
 
 def _asked(

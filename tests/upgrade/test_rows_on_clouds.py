@@ -11,7 +11,8 @@ from naru.lab.cloud import Cloud
 from naru.lab.infra import mariadb
 from naru.lab.lab import Lab
 from naru.releases import path, release
-from naru.upgrade.rows import Finding, Missing, Span, look
+from naru.upgrade.finding import Finding, Span
+from naru.upgrade.rows import Missing, look
 
 pytestmark = pytest.mark.lab
 
@@ -133,7 +134,7 @@ def test_each_kind_of_row_is_found_in_pikes_schemas_and_says_what_it_means(serve
     assert {state for words, state in states.items() if words not in on_the_way} == {"blocks"}
     assert all(one.cure for one in found if one.state == "blocks")
     (group,) = of(found, "server groups")
-    assert (group.schema, group.release, group.examples) == ("check_nova_cell0", "rocky", ("lost",))
+    assert (group.where, group.release, group.examples) == ("check_nova_cell0", "rocky", ("lost",))
     (segments,) = of(found, "segments")
     assert (segments.release, segments.examples) == ("yoga", ("lost vlan p",))
 

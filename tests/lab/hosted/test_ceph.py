@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from naru.cli.main import main
 from naru.lab.api import Api
 from naru.lab.guests import FLAVOR, IMAGE
 from naru.lab.hosts.hosts import Hosts
@@ -89,6 +90,21 @@ def test_a_guest_goes_on_writing_while_a_host_is_off(lab: Lab, server: str) -> N
     until(written, "the guest writes while a host is off")
     hosts.power("ceph2", "on", wait=True)
     until(lambda: health(hosts) == "HEALTH_OK", "all copies are whole again")
+
+
+def test_what_is_too_old_on_compute_hosts_is_in_the_way_of_an_upgrade(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["-q", "upgrade", "check", "--site", str(lab.site_yaml), "--from", "2023.1", "--to", release.names()[-1]]
+    assert main([*asked, "-f", "json"]) == 0
+    older = "/usr/local/sbin/libvirtd"
+    on(lab.hosts(), "compute1", f"printf '#!/bin/sh\\necho libvirtd 7.0.0\\n' > {older} && chmod +x {older}")
+    capsys.readouterr()
+    assert main([*asked, "-f", "json"]) == 1
+    (found,) = (row for row in json.loads(capsys.readouterr().out) if row["state"] == "blocks")
+    on(lab.hosts(), "compute1", f"rm {older}")
+    assert (found["release"], found["examples"]) == ("2025.1", ["compute1"])
+    assert found["what"] == "libvirt 7.0.0: 2025.1 needs 8.0.0"
 
 
 def test_the_site_says_where_ceph_is_and_finds_a_monitor_that_is_out(lab: Lab) -> None:

@@ -1,0 +1,22 @@
+"""What is in the way of an upgrade of a running cloud. Nothing is changed anywhere."""
+
+from collections.abc import Callable, Sequence
+
+from naru.errors import InputError
+from naru.releases import path
+from naru.site.site import Site
+from naru.site.ssh import Fleet
+from naru.upgrade import programs, rows
+from naru.upgrade.finding import Finding, Span
+
+
+def check(site: Site, span: Span, wanted: Sequence[str], progress: Callable[[int, int, str], None]) -> list[Finding]:
+    """All that is known of the services `wanted` by name, else of all, in their order. Raises InputError for a site
+    without databases, and for a way that does not lead forward; NaruError when a database cannot be asked."""
+    services = [one.service for one in path.ways(span.start, span.goal, wanted)]
+    if not site.part.databases:
+        raise InputError(f"{site.file}: databases: there are none", hint="Add them: docs/reference/site.md")
+    with Fleet(site) as fleet:
+        found = [*programs.check(site, fleet, span, services), *rows.check(site, fleet, span, services, progress)]
+    order = {service.name: service.order for service in services}
+    return sorted(found, key=lambda one: order[one.service])
