@@ -4,6 +4,7 @@ Each is one statement of `naru/releases/services/`, asked in a transaction that 
 judged by where the cloud stands and where it goes.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -20,19 +21,26 @@ from naru.site.ssh import Fleet
 from naru.upgrade.finding import Finding, Span, State
 
 SECONDS = 600.0
-"""How long one statement may take: some go through a whole table."""
+"""How long one statement may take, by the server itself: some go through a whole table."""
+GRACE = 30.0
+"""So much longer it is waited for, since the server's own end of a statement comes first."""
 EXAMPLES = 5
 CELLS = "nova"
 """The schema of which a cloud has one for each cell: nova, nova_cell0, ..."""
 _MISSING = (1054, 1146)  # ER_BAD_FIELD_ERROR, ER_NO_SUCH_TABLE
+_LOST = (2006, 2013, 2055)  # the connection is gone
 _NAMED = re.compile(r"\{(\w+)\}")
 
 Ask = Callable[[str], Sequence[str]]
-"""Gives the first column of a statement's rows. Raises Missing, NaruError."""
+"""Gives the first column of a statement's rows. Raises Missing, Denied."""
 
 
 class Missing(Exception):
     """There is no such column or table."""
+
+
+class Denied(Exception):
+    """The server refuses a statement, or has ended it after SECONDS: its own words."""
 
 
 def check(
@@ -58,7 +66,9 @@ def _asked(
     last: NaruError | None = None
     for host in site.named(database.hosts):
         address = database.address or host.address
-        asking = databases.asked(site, fleet.secrets, database, fleet.remote(host.name), address, work, seconds=SECONDS)
+        asking = databases.asked(
+            site, fleet.secrets, database, fleet.remote(host.name), address, work, seconds=SECONDS + GRACE
+        )
         try:
             return fleet.call(asking)
         except NaruError as error:
@@ -70,25 +80,36 @@ def _asked(
     )
 
 
-def _database(
-    connection: "Connection[Cursor]", services: Sequence[Service], span: Span, seen: set[str]
-) -> Iterator[Finding]:
-    """What is found in the schemas that one server has."""
+def asker(connection: "Connection[Cursor]") -> Ask:
+    """What asks on a connection, on which nothing can be changed from then on and no statement takes longer than
+    SECONDS."""
 
     def ask(statement: str) -> Sequence[str]:
         with connection.cursor() as cursor:
             try:
                 cursor.execute(statement)
             except pymysql.err.MySQLError as error:
-                if error.args and error.args[0] in _MISSING:
+                code, said = (*error.args, 0, "")[:2]
+                if code in _MISSING:
                     raise Missing from error
-                raise
+                if code in _LOST:
+                    raise
+                raise Denied(str(said)) from error
             return [str(row[0]) for row in cursor.fetchall()]
 
-    schemas = list(ask("SHOW DATABASES"))
-    with connection.cursor() as cursor:
-        cursor.execute("SET SESSION TRANSACTION READ ONLY")
-    yield from look(ask, schemas, services, span, seen)
+    ask("SET SESSION TRANSACTION READ ONLY")
+    for limit in (f"max_statement_time = {SECONDS:g}", f"max_execution_time = {1000 * SECONDS:g}"):
+        with contextlib.suppress(Denied):  # the one is MariaDB's, the other MySQL's
+            ask(f"SET SESSION {limit}")
+    return ask
+
+
+def _database(
+    connection: "Connection[Cursor]", services: Sequence[Service], span: Span, seen: set[str]
+) -> Iterator[Finding]:
+    """What is found in the schemas that one server has."""
+    ask = asker(connection)
+    yield from look(ask, ask("SHOW DATABASES"), services, span, seen)
 
 
 def look(
@@ -143,6 +164,10 @@ def _found(
         examples = tuple(ask(f"SELECT * FROM ({statement}) AS found LIMIT {EXAMPLES}")) if count else ()
     except Missing:
         return Finding("later", *common, 0, (), "", statement)
+    except Denied as error:
+        what = f"{rows.what}: {error}"
+        cure = "Give the site's user SELECT on it, or run the statement by hand on a replica."
+        return Finding("unknown", service.name, release_, schema, what, 0, (), cure, statement)
     if not count:
         return Finding("right", *common, 0, (), "", statement)
     state, cure = _judged(rows, span)

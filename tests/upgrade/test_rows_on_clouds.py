@@ -12,7 +12,7 @@ from naru.lab.infra import mariadb
 from naru.lab.lab import Lab
 from naru.releases import path, release
 from naru.upgrade.finding import Finding, Span
-from naru.upgrade.rows import Missing, look
+from naru.upgrade.rows import Denied, asker, look
 
 pytestmark = pytest.mark.lab
 
@@ -63,37 +63,37 @@ class Server:
     """A cloud's MariaDB with empty copies of its schemas."""
 
     def __init__(self, cloud: Cloud) -> None:
-        at = cloud.at("mariadb")
-        self.connection: Connection[Cursor] = pymysql.connect(
-            host=at.address, port=at.port, user=mariadb.USER, password=cloud.secret, autocommit=True
-        )
-        self.ask("SET SESSION sql_mode = ''")
-        there = self.ask("SHOW DATABASES")
+        self._at = cloud.at("mariadb")
+        self._password = cloud.secret
+        self.own = self.connect(mariadb.USER, self._password)
+        self.do("SET SESSION sql_mode = ''")
+        there = self.do("SHOW DATABASES")
         self.schemas = [name for name in SCHEMAS if name in there]
         for name in self.schemas:
-            self.ask(f"CREATE OR REPLACE DATABASE {NAMES[name]}")
-            for table in self.ask(f"SHOW TABLES FROM {name}"):
-                self.ask(f"CREATE TABLE {NAMES[name]}.`{table}` LIKE {name}.`{table}`")
+            self.do(f"CREATE OR REPLACE DATABASE {NAMES[name]}")
+            for table in self.do(f"SHOW TABLES FROM {name}"):
+                self.do(f"CREATE TABLE {NAMES[name]}.`{table}` LIKE {name}.`{table}`")
 
-    def ask(self, statement: str) -> Sequence[str]:
-        with self.connection.cursor() as cursor:
-            try:
-                cursor.execute(statement)
-            except pymysql.err.MySQLError as error:
-                if error.args[0] in (1054, 1146):
-                    raise Missing from error
-                raise
+    def connect(self, user: str, password: str) -> "Connection[Cursor]":
+        return pymysql.connect(host=self._at.address, port=self._at.port, user=user, password=password, autocommit=True)
+
+    def do(self, statement: str) -> Sequence[str]:
+        with self.own.cursor() as cursor:
+            cursor.execute(statement)
             return [str(row[0]) for row in cursor.fetchall()]
 
-    def found(self, start: str, names: dict[str, str] | None = None) -> list[Finding]:
+    def found(
+        self, start: str, names: dict[str, str] | None = None, user: tuple[str, str] | None = None
+    ) -> list[Finding]:
         services = list(path.services().values())
         schemas = [NAMES[name] for name in self.schemas] if names else self.schemas
-        return list(look(self.ask, schemas, services, Span(start, NEWEST), set(), names))
+        with self.connect(*user or (mariadb.USER, self._password)) as connection:
+            return list(look(asker(connection), schemas, services, Span(start, NEWEST), set(), names))
 
     def close(self) -> None:
         for name in self.schemas:
-            self.ask(f"DROP DATABASE {NAMES[name]}")
-        self.connection.close()
+            self.do(f"DROP DATABASE {NAMES[name]}")
+        self.own.close()
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_each_kind_of_row_is_found_in_pikes_schemas_and_says_what_it_means(serve
 
     for table, rows in PLANTED.values():
         for row in rows:
-            pike.ask(f"INSERT INTO check_{table} SET {row}")
+            pike.do(f"INSERT INTO check_{table} SET {row}")
     found = pike.found("pike", NAMES)
     for words in PLANTED:
         (one,) = of(found, words)
@@ -146,13 +146,29 @@ def test_what_only_a_release_before_makes_blocks_and_what_is_behind_is_not_looke
     before = newest.found("2023.1", NAMES)
     assert {one.state for one in before} == {"right"}
     # its schema steps have made a column of it that takes no NULL: as it was before they did
-    newest.ask("ALTER TABLE check_cinder.volumes MODIFY use_quota TINYINT(1) NULL")
-    newest.ask("INSERT INTO check_cinder.volumes SET id='deleted-one', deleted=1, volume_type_id='t', use_quota=NULL")
+    newest.do("ALTER TABLE check_cinder.volumes MODIFY use_quota TINYINT(1) NULL")
+    newest.do("INSERT INTO check_cinder.volumes SET id='deleted-one', deleted=1, volume_type_id='t', use_quota=NULL")
     for start, cure in (("2023.1", "by the code of 2023.1"), ("2023.2", "by the code of 2023.2")):
         (one,) = of(newest.found(start, NAMES), "whether they count")
         assert (one.state, one.release, one.examples) == ("blocks", "2024.1", ("deleted-one",))
         assert one.cure.endswith(cure)
     assert of(newest.found("2024.1", NAMES), "whether they count") == []
+
+
+def test_what_the_user_may_not_read_is_not_known_and_nothing_can_be_changed(server: Callable[[str], Server]) -> None:
+    pike = server("old")
+    pike.do("CREATE OR REPLACE USER checker IDENTIFIED BY 'known'")
+    pike.do("GRANT SELECT, DELETE ON check_neutron.* TO checker")
+    pike.do("INSERT INTO check_neutron.subnets SET id='lost'")
+    found = pike.found("pike", NAMES, ("checker", "known"))
+    assert {one.state for one in found if one.service == "neutron"} == {"right", "blocks"}
+    denied = [one for one in found if one.service != "neutron"]
+    assert denied and {one.state for one in denied} == {"unknown"} and all("denied" in one.what for one in denied)
+    with pike.connect("checker", "known") as connection:
+        ask = asker(connection)
+        with pytest.raises(Denied, match="READ ONLY"):
+            ask("DELETE FROM check_neutron.subnets")
+    pike.do("DROP USER checker")
 
 
 def test_the_clouds_as_they_are_can_go_on(server: Callable[[str], Server]) -> None:
