@@ -1,4 +1,4 @@
-"""`naru upgrade path|check`: through which releases a cloud goes, and what in its databases is in the way."""
+"""`naru upgrade path|check`: through which releases a cloud goes, and what is in the way."""
 
 import argparse
 import sys

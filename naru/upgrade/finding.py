@@ -39,11 +39,6 @@ class Span:
         order = release.names()
         return order.index(self.start) < order.index(name) <= order.index(self.goal)
 
-    def after(self, name: str) -> bool:
-        """Whether the cloud stands at a release after that one."""
-        order = release.names()
-        return order.index(self.start) > order.index(name)
-
     def next(self, name: str) -> str | None:
         """The release after that one, None after the newest."""
         order = release.names()

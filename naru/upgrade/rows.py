@@ -181,8 +181,6 @@ def _judged(rows: Rows, span: Span) -> tuple[State, str]:
     assert isinstance(rows, Ended)
     if span.passes(rows.first):
         return "on the way", ""
-    if span.after(rows.last):
-        return "blocks", f"{rows.name}, by the code of {rows.last}: that of {span.start} has it no more"
     return "blocks", f"its manage command's db online_data_migrations ({rows.name}), by the code of {span.start}"
 
 
