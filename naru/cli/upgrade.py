@@ -26,8 +26,9 @@ class Path(Lister):
     code, before the next.
 
     Services under CANNOT PASS would lose something, or be refused, if they went past the release as well: for the
-    others a later release's code makes its schema steps. So far does each release's code take what it finds; that way
-    nobody has tried but your own rehearsals. With -f json each service has both ways (path, shortest) by itself.
+    others a later release's code makes its schema steps. So far does each release's code take what it finds. Upstream
+    does not try that way; Naru's tests go it, on a small cloud's databases. With -f json each service has both ways
+    (path, shortest) by itself.
 
     Nothing is asked of any cloud.
     """
