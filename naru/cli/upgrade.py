@@ -128,7 +128,7 @@ naru upgrade check --site seoul.yaml --to 2026.1 --services cinder -f json
         listed = sorted((one for one in findings if every or one.state != "right"), key=lambda one: _ORDER[one.state])
         if arguments.formatter != "table":
             return Finding._fields, listed
-        columns = ("state", "service", "release", "what", "rows", "cure")
+        columns = ("state", "service", "release", "what", "found", "cure")
         return columns, (
             (
                 _STATES[one.state],

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from naru.errors import InputError
 from naru.lab.cloud import Cloud
-from naru.lab.hosted import disks
 from naru.lab.hosted.cloud import ROOT, HostedCloud
+from naru.lab.hosts.disk import below
 from naru.lab.lab import Lab
 
 
@@ -30,5 +30,5 @@ def _of_hosts(lab: Lab, cloud: HostedCloud) -> dict[str, Path]:
     return {
         f"{path.stem}@{host.name}": path
         for host in cloud.all_hosts
-        for path in sorted(disks.below(hosts.disk(host.name), ROOT / "log").glob("*.log"))
+        for path in sorted(below(hosts.disk(host.name), ROOT / "log").glob("*.log"))
     }

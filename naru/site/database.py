@@ -47,7 +47,6 @@ async def asked(
     password = await secrets.read(database.password, f"databases.{database.name}.password")
     ca = str(site.path(database.certificate)) if database.certificate else None
     async with open_socket(remote, address, database.port) as sock:
-        sock.settimeout(seconds)
         return await in_thread(lambda: _asked(sock, database, address, password, ca, work, seconds))
 
 

@@ -1,6 +1,7 @@
 """What stands on the compute hosts below Nova, and from which release on its code refuses to start over it."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -63,12 +64,11 @@ def _hosts(site: Site) -> dict[str, list[str]]:
 
 async def _look(site: Site, remote: Remote, config: Sequence[str]) -> Seen:
     prefix = _container(site, remote.host)
-    lines = [f"grep -hs '^ *compute_driver *=' {' '.join(config)} | tail -n 1"] if config else []
+    lines = [f"grep -hs '^ *compute_driver *=' {shlex.join(config)} | tail -n 1"] if config else []
     for name, commands in VERSIONS.items():
         tried = " || ".join(f"{prefix}{command}" for command in commands)
         lines.append(f'echo "{name} $( ({tried}) 2>/dev/null | head -n 1)"')
-    done = await remote.run("; ".join(lines), seconds=SECONDS)
-    return parsed(done.out)
+    return parsed(await remote.checked("; ".join(lines), seconds=SECONDS))
 
 
 def _container(site: Site, host: Host) -> str:
@@ -76,7 +76,7 @@ def _container(site: Site, host: Host) -> str:
     for service in site.part.services:
         if service.name in LIBVIRT and isinstance(service.managed, Container) and host in site.named(service.hosts):
             engine = service.managed.engine or "$(command -v podman || command -v docker)"
-            return f"{engine} exec {service.managed.container} "
+            return f"{engine} exec {shlex.quote(service.managed.container)} "
     return ""
 
 

@@ -18,7 +18,6 @@ from naru.lab.lab import Lab
 from naru.lab.ports import At, Ports
 from naru.lab.running import DIRECTORIES
 from naru.releases import install, path, release
-from naru.releases.path import Way
 
 from ..lab.scenario import ignore
 
@@ -34,8 +33,8 @@ SCHEMAS: Mapping[str, tuple[str, ...]] = {
     "nova": ("nova_api", "nova", "nova_cell0"),
     "neutron": ("neutron",),
 }
-ONLINE = {"nova": "nova-manage", "cinder": "cinder-manage", "placement": "placement-manage"}
-"""Programs that make online data migrations."""
+ONLINE = {"nova", "cinder", "placement"}
+"""Services with online data migrations."""
 NEW_ALONE = {"shadow_alembic_version", "shadow_quota_usages"}
 """Tables that Nova's first alembic revision makes, or makes otherwise, in new databases: older ones are stamped with
 it, so that no way leads there."""
@@ -178,9 +177,8 @@ def hop(cloud: Cloud, service: str, databases: Databases) -> float:
         assert run(cloud, (*manage, "db", "stamp", FIRST_OF_PLACEMENT)) == 0
     for argv in steps(cloud, service):
         assert run(cloud, argv) == 0, (cloud.release.name, argv, (cloud.directory / "output").read_text()[-3000:])
-    program = ONLINE.get(service)
-    if program and not (service == "cinder" and cloud.release.name == "pike"):
-        argv = (cloud.program(program), *cloud.config(service), "db", "online_data_migrations")
+    if service in ONLINE:
+        argv = (cloud.program(f"{service}-manage"), *cloud.config(service), "db", "online_data_migrations")
         for _ in range(TURNS):
             if (code := run(cloud, argv)) != 1:
                 break
@@ -196,12 +194,10 @@ def columns(at: At, secret: str, schema: str) -> set[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("which", ["shortest", "hops"])
 @pytest.mark.parametrize("service", list(SCHEMAS))
-def test_a_way_ends_where_a_new_cloud_begins(
-    pair: Lab, databases: Databases, service: str, which: str, record_property: Any
-) -> None:
+def test_a_way_ends_where_a_new_cloud_begins(pair: Lab, databases: Databases, service: str, which: str) -> None:
     newest = pair.cloud("new")
     (way,) = path.ways("pike", newest.release.name, [service])
-    stops = [stop.release for stop in getattr(Way(*way), which)]
+    stops = [stop.release for stop in getattr(way, which)]
     databases.copy(SCHEMAS[service])
     rows = {schema: count(databases.at, databases.secret, schema) for schema in SCHEMAS[service]}
     took = {name: round(hop(cloud_of(name, databases, newest), service, databases), 1) for name in stops}

@@ -4,7 +4,6 @@ units, which keep a copy of everything each.
 What all of them have in common (keys, the first maps) is made once and kept beside what hosts share.
 """
 
-import ipaddress
 import os
 import shutil
 import subprocess
@@ -13,27 +12,29 @@ from pathlib import Path
 
 from naru.errors import NaruError
 from naru.files import write_whole
+from naru.lab.hosted import units
 from naru.lab.hosted.cloud import CEPH_CONF, HostedCloud
-from naru.lab.hosts.disk import enable
+from naru.lab.hosts.disk import below, enable
 from naru.lab.hosts.layout import MANAGEMENT, STORAGE, Host
 from naru.lab.infra import ceph
 
 OWNER = "ceph"
 """The user that the daemons run as."""
 DATA = Path("/var/lib/ceph")
-POOLS = "naru-ceph-pools.service"
+POOLS = units.DIRECTORY / "naru-ceph-pools.service"
+"""The unit that makes the pools."""
 USING = ("controller", "compute")
 """Roles of hosts that have volumes in it."""
 SECRETS = Path("/etc/libvirt/secrets")
 
 
-def network(cloud: HostedCloud) -> str:
+def _network(cloud: HostedCloud) -> str:
     """The network in which the cluster is reached: that for storage, where all that need it have a cable to it."""
     needing = cloud.having("ceph", *USING)
     return STORAGE if all(STORAGE in host.networks for host in needing) else MANAGEMENT
 
 
-def keyring(client: str) -> Path:
+def _keyring(client: str) -> Path:
     """Where a host has the key of a client."""
     return CEPH_CONF.with_name(f"ceph.client.{client}.keyring")
 
@@ -54,8 +55,8 @@ def prepare(cloud: HostedCloud) -> None:
     new = target.with_name(f"{target.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True, mode=0o700)
-    write_whole(new / "fsid", str(uuid.uuid4()))
-    hosts = cloud.roles["ceph"]
+    hosts, fsid = cloud.roles["ceph"], str(uuid.uuid4())
+    write_whole(new / "fsid", fsid)
     entries = [ceph.entry("mon.", ceph.MONITOR)]
     for number, host in enumerate(hosts):
         for name, caps in ((f"mgr.{host.name}", ceph.MANAGER), (f"osd.{number}", ceph.OSD)):
@@ -65,9 +66,8 @@ def prepare(cloud: HostedCloud) -> None:
         entries.append(ceph.entry(f"client.{client}", caps))
         write_whole(new / f"client.{client}", entries[-1])
     write_whole(new / "keyring", "".join(entries))
-    write_whole(new / "ceph.conf", _conf(cloud, (new / "fsid").read_text(), daemons=True))
+    write_whole(new / "ceph.conf", _conf(cloud, fsid, daemons=True))
     members = [word for host in hosts for word in ("--addv", host.name, _addresses(cloud, host))]
-    fsid = (new / "fsid").read_text()
     _run("monmaptool", "--create", "--fsid", fsid, *members, str(new / "monmap"), conf=new)
     # a map that has the OSDs already: any OSD of such a name and key is it
     _run("osdmaptool", "--createsimple", str(len(hosts)), str(new / "osdmap"), conf=new)
@@ -84,18 +84,17 @@ def furnish(cloud: HostedCloud, host: Host, disk: Path, owner: tuple[int, int], 
     member = "ceph" in host.roles
     files = {CEPH_CONF: _conf(cloud, fsid, daemons=member)}
     clients = [*(["admin"] if member else []), *(["cinder"] if host.is_any(*USING) else [])]
-    files |= {keyring(client): (common / f"client.{client}").read_text() for client in clients}
+    files |= {_keyring(client): (common / f"client.{client}").read_text() for client in clients}
     if member and host == cloud.roles["ceph"][0]:
-        files[Path("/etc/systemd/system") / POOLS] = _pools(cloud)
+        files[POOLS] = _pools(cloud)
     if "compute" in host.roles and cloud.real_guests:
         files |= _secret(cloud, (common / "client.cinder").read_text())
     for path, text in files.items():
-        target = disk / path.relative_to("/")
+        target = below(disk, path)
         target.parent.mkdir(parents=True, exist_ok=True)
         write_whole(target, text)
-    for path in (CEPH_CONF, Path("/etc/systemd/system") / POOLS):
-        if path in files:
-            (disk / path.relative_to("/")).chmod(0o644)
+    for path in files.keys() & {CEPH_CONF, POOLS}:
+        below(disk, path).chmod(0o644)
     if member and enabled:
         _daemons(cloud, host, disk, owner)
 
@@ -103,7 +102,7 @@ def furnish(cloud: HostedCloud, host: Host, disk: Path, owner: tuple[int, int], 
 def _daemons(cloud: HostedCloud, host: Host, disk: Path, owner: tuple[int, int]) -> None:
     """The data of the host's daemons before their first start, and their units."""
     common = _common(cloud)
-    data = disk / DATA.relative_to("/")
+    data = below(disk, DATA)
     names = _instances(cloud, host)
     directories = {kind: data / kind / f"ceph-{name}" for kind, name in names.items()}
     for directory in directories.values():
@@ -122,7 +121,7 @@ def _daemons(cloud: HostedCloud, host: Host, disk: Path, owner: tuple[int, int])
     for kind, name in names.items():
         enable(disk, f"/lib/systemd/system/ceph-{kind}@.service", f"ceph-{kind}@{name}.service")
     if host == cloud.roles["ceph"][0]:
-        enable(disk, f"/etc/systemd/system/{POOLS}")
+        enable(disk, str(POOLS))
 
 
 def _instances(cloud: HostedCloud, host: Host) -> dict[str, str]:
@@ -138,13 +137,13 @@ def _common(cloud: HostedCloud) -> Path:
 
 
 def _addresses(cloud: HostedCloud, host: Host) -> str:
-    address = host.address(network(cloud)).ip
+    address = host.address(_network(cloud)).ip
     return f"[v2:{address}:3300,v1:{address}:6789]"
 
 
 def _conf(cloud: HostedCloud, fsid: str, *, daemons: bool) -> str:
     hosts = cloud.roles["ceph"]
-    parts: list[ipaddress.IPv4Network] = list(dict.fromkeys(host.part(network(cloud)) for host in hosts))
+    parts = list(dict.fromkeys(host.part(_network(cloud)) for host in hosts))
     head = f"""[global]
 fsid = {fsid}
 mon host = {",".join(_addresses(cloud, host) for host in hosts)}

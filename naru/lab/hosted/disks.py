@@ -9,7 +9,7 @@ from naru.files import write_whole
 from naru.lab import prepared, render
 from naru.lab.hosted import agents, balancer, ceph, containers, database, guests, programs, queue, units
 from naru.lab.hosted.cloud import HostedCloud
-from naru.lab.hosts.disk import NETWORKS, enable
+from naru.lab.hosts.disk import NETWORKS, below, enable
 from naru.lab.hosts.hosts import Hosts
 from naru.lab.hosts.layout import Host
 from naru.lab.running import DIRECTORIES
@@ -21,11 +21,6 @@ BINDINGS = ("rados.py", "rbd.py")
 they are not there."""
 STATES = {"controller": Path("state"), "database": Path("state/mariadb")}
 """What a prepared state has of the first host of a role, as a directory of its name, and all of the role get."""
-
-
-def below(root: Path, path: Path) -> Path:
-    """The absolute path below another root."""
-    return root / path.relative_to("/")
 
 
 def furnish(cloud: HostedCloud, hosts: Hosts, state: Path | None) -> None:

@@ -17,6 +17,7 @@ from naru.lab import bootstrap, health, prepared, render, services
 from naru.lab.hosted import database, disks, programs, units
 from naru.lab.hosted.cloud import HostedCloud, address
 from naru.lab.hosted.remote import run
+from naru.lab.hosts.disk import below
 from naru.lab.hosts.hosts import Hosts
 from naru.lab.hosts.layout import Host
 from naru.lab.infra import mariadb
@@ -78,7 +79,7 @@ def _keep(cloud: HostedCloud, hosts: Hosts, target: Path) -> None:
     new.mkdir(parents=True)
     for role, subpath in disks.STATES.items():
         first = cloud.roles[role][0]
-        prepared.copy(disks.below(hosts.disk(first.name), cloud.on(first).directory / subpath), new / role)
+        prepared.copy(below(hosts.disk(first.name), cloud.on(first).directory / subpath), new / role)
     for other in ("mariadb", "rabbitmq"):  # a controller that has them too: one is kept by itself, one made anew
         shutil.rmtree(new / "controller" / other, ignore_errors=True)
     new.rename(target)

@@ -14,6 +14,11 @@ NETWORKS = Path("/etc/systemd/network")
 HOST_KEY = "etc/ssh/ssh_host_ed25519_key"
 
 
+def below(root: Path, path: Path) -> Path:
+    """The absolute path below another root."""
+    return root / path.relative_to("/")
+
+
 def make_key(file: Path, comment: str) -> None:
     """A new pair of SSH keys, FILE and FILE.pub, as ssh-keygen makes them."""
     key = Ed25519PrivateKey.generate()
