@@ -106,6 +106,7 @@ class Lab:
             containers=spec.hosts.containers,
             agents=spec.hosts.agents,
             real_guests=spec.hosts.guests,
+            goal=release.load(spec.hosts.next) if spec.hosts.next else None,
         )
 
     def up(self, wanted: LabSpec | None, progress: Progress, installing: install.Progress) -> None:
@@ -123,7 +124,8 @@ class Lab:
         deps.check({service for cloud in clouds for service in cloud.services} | further, core=bool(clouds))
         with self._locked():
             spec = self._settle(wanted)
-            install.install(sorted({cloud.release for cloud in spec.clouds}), installing)
+            later = {spec.hosts.next} if spec.hosts and spec.hosts.next else set()
+            install.install(sorted({cloud.release for cloud in spec.clouds} | later), installing)
             self._bring_up(progress)
             if spec.clouds:
                 self._write_clouds_yaml()

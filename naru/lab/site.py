@@ -74,6 +74,8 @@ def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
             }
         ],
     }
+    if cloud.later:
+        content["next"] = {"services": _services(cloud.later, hosts, release=cloud.later.release.name)}
     if "ceph" in names:
         content["storage"] = [{"name": "main", "kind": "ceph", "monitors": names["ceph"], "osds": names["ceph"]}]
     if "balancer" in names:
@@ -96,8 +98,9 @@ def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
     return content
 
 
-def _services(cloud: HostedCloud, hosts: Hosts) -> list[dict[str, Any]]:
-    """A line for each unit that is a service of OpenStack, with all the hosts that have it."""
+def _services(cloud: HostedCloud, hosts: Hosts, release: str = "") -> list[dict[str, Any]]:
+    """A line for each unit that is a service of OpenStack, with all the hosts that have it, and its `release` where it
+    is not the site's."""
     lines: dict[str, dict[str, Any]] = {}
     for host in cloud.having("controller", "compute"):
         for unit in programs.units(cloud.on(host), host, hosts.base_of_disks()):
@@ -109,6 +112,7 @@ def _services(cloud: HostedCloud, hosts: Hosts) -> list[dict[str, Any]]:
                 "name": NAMES.get(command.name, command.name),
                 "hosts": [],
                 "managed": _managed(unit),
+                **({"release": release} if release else {}),
                 **({"port": command.port} if command.port else {}),
                 "python": cloud.program("python"),
                 "config": _FILES.findall(" ".join(command.argv)) or [_main_file(cloud, service)],

@@ -158,6 +158,10 @@ def build_hosts(name: str, clouds: list[str] | None = None, notifications: bool 
             raise InputError(
                 f"{name}: guests: {release_name} has no real ones", hint=f"It works with {', '.join(able)}."
             )
+        if found.next:
+            order = release.names()
+            if order.index(release.load(found.next).name) <= order.index(release_name):
+                raise InputError(f"{name}: next: {found.next} is not later than {release_name}")
         served = _services(cloud, wanted, ())
         computes = len(roles["compute"])
         made = CloudSpec(

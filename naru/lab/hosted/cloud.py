@@ -9,7 +9,8 @@ from naru.lab.cloud import Cloud
 from naru.lab.hosts import layout
 from naru.lab.hosts.hosts import Equipment, Mount
 from naru.lab.hosts.layout import MANAGEMENT, Host, Layout
-from naru.releases import bindings
+from naru.releases import bindings, install, portable
+from naru.releases.release import Release
 
 ROOT = Path("/srv/naru")
 """Where a host has its part of a cloud."""
@@ -38,6 +39,8 @@ CEPH = ("ceph-common", "ceph-mgr", "ceph-mon", "ceph-osd", "qemu-block-extra")
 """Packages of the hosts of a cloud with Ceph."""
 GUESTS = ("libvirt-clients", "libvirt-daemon-system", "qemu-system-x86")
 """Packages of hosts with real guests."""
+LATER = "next-"
+"""What the names of units, of logs and of configuration directories begin with that are of the other release."""
 SHARES = ("glance", "nfs")
 """Directories of the state that all controllers and computes have in common, as shares of an NFS server would be."""
 
@@ -46,12 +49,31 @@ SHARES = ("glance", "nfs")
 class HostedCloud(Cloud):
     """The cloud as it is seen from the machine, where `directory` has what its hosts share; `on` gives it as a host
     sees it. `roles` are the layout's hosts by role, `host` the name of the one that sees it. With `containers` the
-    services of compute hosts are in containers, with `real_guests` servers are real ones."""
+    services of compute hosts are in containers, with `real_guests` servers are real ones. `goal` is the release of the
+    services that are built beside it, and off (`later`); `part` tells those from the ones that run."""
 
     roles: Mapping[str, list[Host]] = dataclasses.field(default_factory=dict)
     host: str = ""
     containers: bool = False
     real_guests: bool = False
+    goal: Release | None = None
+    part: str = ""
+
+    @property
+    def etc(self) -> Path:
+        return self.directory / f"{self.part}etc"
+
+    @property
+    def inside(self) -> Path:
+        return self.directory / f"{self.part}inside"
+
+    @property
+    def later(self) -> "HostedCloud | None":
+        """The services that are built beside those that run, with the same state, addresses and ports: each host's
+        configuration and units of the other release."""
+        if self.goal is None:
+            return None
+        return dataclasses.replace(self, release=self.goal, venv=install.venv_path(self.goal), goal=None, part=LATER)
 
     def on(self, host: Host) -> "HostedCloud":
         """The cloud as that host has it in its configuration."""
@@ -123,7 +145,10 @@ class HostedCloud(Cloud):
         """The release's environment, the Python that it stands on, and what real guests need besides, as a host has
         them from the machine."""
         binding = [self.libvirt_binding()] if self.real_guests else []
-        return [Mount(path, path) for path in (self.venv, *_interpreter(self.venv), *binding)]
+        base = [found.resolve()] if (found := portable.base_python(self.venv)) else []
+        later = self.later.given() if self.later else []
+        found_here = [Mount(path, path) for path in (self.venv, *base, *binding)]
+        return list(dict.fromkeys([*found_here, *later]))
 
     def libvirt_binding(self) -> Path:
         """The directory with libvirt's binding for the release's Python."""
@@ -150,15 +175,3 @@ def addresses(layout_: Layout) -> dict[str, tuple[str, ...]]:
         "rabbitmq": roles["queue"],
         "memcached": roles["controller"],
     }
-
-
-def _interpreter(venv: Path) -> list[Path]:
-    """The installation of Python that the environment stands on, unless it is the distribution's, which hosts have."""
-    settings = {
-        key.strip(): value.strip()
-        for key, _, value in (line.partition("=") for line in (venv / "pyvenv.cfg").read_text().splitlines())
-    }
-    prefix = Path(settings["base-prefix"] if "base-prefix" in settings else settings["home"]).resolve()
-    if "base-prefix" not in settings:
-        prefix = prefix.parent
-    return [] if prefix == Path("/usr") else [prefix]

@@ -56,11 +56,7 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
         below(disk, cloud.state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     below(disk, cloud.directory / "log").mkdir(exist_ok=True, mode=0o700)
     shutil.copytree(SCRIPTS, below(disk, cloud.directory / "scripts"))
-    served = cloud.services if "controller" in host.roles else ("nova",) if "compute" in host.roles else ()
-    if served:
-        render.render(dataclasses.replace(cloud, services=served), disk)
-        for name in () if "ceph" in cloud.backends else BINDINGS:
-            below(disk, cloud.inside / name).unlink()
+    _render(cloud, host, disk)
     files: dict[Path, str] = {}
     if "queue" in host.roles:
         files |= queue.files(cloud)
@@ -71,7 +67,7 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
             files |= guests.files(cloud)
             places = guests.directories(cloud)
         else:
-            files[cloud.etc / "nova" / "hosts" / f"{host.name}.conf"] = nova.compute_conf(cloud, host.name)
+            files |= _compute_files(cloud, host)
             places = [cloud.state / "nova" / host.name / "instances"]
         files |= agents.files(cloud, host) if cloud.agents else {}
         for unit in programs.units(cloud, host, base):
@@ -79,9 +75,7 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
         for place in places:
             below(disk, place).mkdir(parents=True, exist_ok=True)
     for path, text in files.items():
-        target = below(disk, path)
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_whole(target, text)
+        target = _put(disk, path, text)
         if path.is_relative_to(NETWORKS):
             target.chmod(0o644)
     for path in (cloud.directory, cloud.state):  # other users find their way, and what is theirs
@@ -98,6 +92,43 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
         for path in (copy.parent, copy):
             os.chown(path, *_owner(base, queue.OWNER))
     _units(cloud, host, disk, base, enabled=state is not None)
+    if cloud.later:
+        _write_later(cloud.later, host, disk, base)
+
+
+def _write_later(cloud: HostedCloud, host: Host, disk: Path, base: Path) -> None:
+    """The services of the other release, as an operator builds them beside: their configuration and units, off."""
+    mine = [unit for unit in programs.units(cloud, host, base) if unit.command.name.startswith(cloud.services)]
+    if not mine:
+        return
+    _render(cloud, host, disk)
+    for path, text in _compute_files(cloud, host).items():
+        _put(disk, path, text)
+    for unit in mine:
+        below(disk, units.DIRECTORY / unit.name).write_text(unit.text(f"{unit.command.name} of {cloud.release.name}"))
+
+
+def _render(cloud: HostedCloud, host: Host, disk: Path) -> None:
+    """The configuration of what the host has of the cloud's services."""
+    served = cloud.services if "controller" in host.roles else ("nova",) if "compute" in host.roles else ()
+    if served:
+        render.render(dataclasses.replace(cloud, services=served), disk)
+        for name in () if "ceph" in cloud.backends else BINDINGS:
+            below(disk, cloud.inside / name).unlink()
+
+
+def _compute_files(cloud: HostedCloud, host: Host) -> dict[Path, str]:
+    """What a host with the fake driver has beside Nova's configuration; nothing for another host."""
+    if "compute" not in host.roles:
+        return {}
+    return {cloud.etc / "nova" / "hosts" / f"{host.name}.conf": nova.compute_conf(cloud, host.name)}
+
+
+def _put(disk: Path, path: Path, text: str) -> Path:
+    target = below(disk, path)
+    target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_whole(target, text)
+    return target
 
 
 def _owner(base: Path, user: str) -> tuple[int, int]:

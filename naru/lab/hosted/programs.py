@@ -75,5 +75,5 @@ def _unit(
     gates: tuple[tuple[At, ...], ...] = (),
     before: tuple[tuple[str, ...], ...] = (),
 ) -> Unit:
-    log = cloud.directory / "log" / f"{command.name}.log"
-    return Unit(command, log, cloud.directory / "scripts", gates, before)
+    log = cloud.directory / "log" / f"{cloud.part}{command.name}.log"
+    return Unit(command, log, cloud.directory / "scripts", gates, before, part=cloud.part)

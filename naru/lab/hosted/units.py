@@ -15,7 +15,7 @@ DIRECTORY = Path("/etc/systemd/system")
 class Unit:
     """A process on a host. It starts when of each of `gates` one server accepts connections, and `before` (commands)
     has ended; its output is appended to `log`. With the name of a `container` the unit makes and starts that one, which
-    has the process."""
+    has the process. `part` is what its name begins with, beside the command's."""
 
     command: Command
     log: Path
@@ -23,10 +23,11 @@ class Unit:
     gates: tuple[tuple[At, ...], ...] = ()
     before: tuple[tuple[str, ...], ...] = ()
     container: str = ""
+    part: str = ""
 
     @property
     def name(self) -> str:
-        return f"container-{self.container}.service" if self.container else f"{self.command.name}.service"
+        return f"container-{self.container}.service" if self.container else f"{self.part}{self.command.name}.service"
 
     def preparing(self) -> list[tuple[str, ...]]:
         """What has to end before the process starts."""

@@ -61,7 +61,8 @@ class HostLine(_Model):
 class Layout(_Model):
     """The whole file. With `ipmi` the power controllers speak IPMI, too; with `containers` what the cloud has on
     compute hosts is in containers; `agents` says which agent of Neutron they have; with `guests` their servers are real
-    ones, in software emulation."""
+    ones, in software emulation. `next` is the release of which services are built beside the cloud's own, and off: what
+    an upgrade in place goes to."""
 
     naru_layout: Literal[1]
     networks: dict[str, Network]
@@ -70,6 +71,7 @@ class Layout(_Model):
     containers: bool = False
     agents: Literal["openvswitch", "linuxbridge"] | None = None
     guests: bool = False
+    next: str | None = None
 
     @pydantic.field_validator("networks")
     @classmethod
@@ -148,6 +150,8 @@ class Layout(_Model):
             if self.agents or self.guests:
                 raise ValueError(f"{'agents' if self.agents else 'guests'}: no host has the role compute")
             return self
+        if self.next and (self.containers or self.agents or not any("compute" in line.roles for line in self.hosts)):
+            raise ValueError("next: it is for clouds of units without agents")
         if self.guests and not self.agents:
             raise ValueError("guests: they need agents: openvswitch or linuxbridge")
         if self.agents and (lost := [one.name for one in hosts(self) if _lost(one)]):
