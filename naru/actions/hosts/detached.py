@@ -38,11 +38,15 @@ class Look:
 
 
 class Detached:
-    """A command at a step's place; `name` tells it from others there. `env` goes to it and stands nowhere for long."""
+    """A command at a step's place; `name` tells it from others there. `env` goes to it and stands nowhere for long.
+    `said` is how it is told, where that is not the whole command: its first word is what it is called."""
 
-    def __init__(self, place: Place, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: str = "") -> None:
+    def __init__(
+        self, place: Place, name: str, argv: Sequence[str], env: Mapping[str, str], cwd: str = "", said: str = ""
+    ) -> None:
         self.place = place
-        self.argv = argv
+        self.program = said.partition(" ")[0] or "".join(argv[:1])
+        self._said = said or shlex.join(argv)
         self._at = (name, f"{place.unit}-{name}")
         self._command = f"cd {shlex.quote(cwd or '/')} && exec {shlex.join(argv)}"
         self._env = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in env.items()).encode()
@@ -73,11 +77,11 @@ class Detached:
             if now.state == "none":
                 if starts == STARTS:
                     raise PlanError(
-                        f"{self.place.host}: {self.argv[0]} does not start",
+                        f"{self.place.host}: {self.program} does not start",
                         hint=f"See there: journalctl -u {self._at[1]}",
                     )
                 starts += 1
-                context.log(f"{self.place.host}: {shlex.join(self.argv)}")
+                context.log(f"{self.place.host}: {self._said}")
                 words = ("start", *self._at, self._command, script_text("run"))
                 self.place.change("detached", *words, given=self._env)
             elif now.state == "running":
@@ -91,7 +95,7 @@ class Detached:
                 return None
             elif now.state == "cut" and repeat and repeats < REPEATS:
                 repeats += 1
-                context.log(f"{self.place.host}: {self.argv[0]} was cut off, and is repeated")
+                context.log(f"{self.place.host}: {self.program} was cut off, and is repeated")
                 self.clear()
             else:
                 raise self._failure(now)
@@ -99,7 +103,7 @@ class Detached:
     def _failure(self, now: Look) -> PlanError:
         """Tells how it ended, as this attempt."""
         self.tell()
-        host, program = self.place.host, self.argv[0]
+        host, program = self.place.host, self.program
         if now.state == "ended":
             hint = "naru plan retry runs it again."
             return PlanError(f"{host}: {program} exited with {now.code}", detail=now.output, hint=hint)
@@ -125,7 +129,7 @@ class Detached:
 
     def overdue(self, error: DeadlineExceeded) -> PlanError:
         """The error of one whose deadline has passed, and which is ended for that."""
-        begun = self.argv[0]
+        begun = self.program
         try:
             self.stop(last=True)
             self.tell(last=True)

@@ -11,11 +11,11 @@ import re
 import shlex
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 
@@ -23,8 +23,10 @@ from naru.plan.arguments import Arguments
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.site import site as sites
-from naru.site.ssh import Fleet, Lost, Ran, Refused, Unreachable
+from naru.site.secret import Secret
+from naru.site.ssh import Fleet, Lost, Ran, Refused, Remote, Unreachable
 
+T = TypeVar("T")
 ROOT = "/var/lib/naru"
 """Where all plans keep what they have to know on a host: a directory for each plan, in it one for each step."""
 PATIENCE = 600.0
@@ -82,6 +84,22 @@ class Place:
         if self.host not in self._fleet.site.hosts:
             self._fleet.site.named([self.host])  # says what there is, when there is none
             raise PlanError(f"{self._fleet.site.file}: {self.host} is a group", hint="A step is on one host.")
+
+    @property
+    def site(self) -> sites.Site:
+        """The site that the host is of."""
+        return self._fleet.site
+
+    def secret(self, secret: Secret, what: str) -> str:
+        """A secret of the site, blotted out of what the step records. `what` begins the message when it cannot be
+        had."""
+        found = self._fleet.call(self._fleet.secrets.read(secret, what), self.context.check)
+        self.context.hide(found)
+        return found
+
+    def ask(self, work: "Callable[[Remote], Coroutine[Any, Any, T]]") -> T:
+        """What a coroutine over the host gives. Raises what it raises."""
+        return self._fleet.call(work(self._fleet.remote(self.host)), self.context.check)
 
     def look(self, script: str, *words: str) -> str:
         """The output of a script that only looks."""
