@@ -11,9 +11,11 @@ from naru.cli.site import add_site, find_site, progress
 from naru.errors import InputError
 from naru.releases import path, release
 from naru.releases.path import Way
+from naru.site.site import Site
 from naru.upgrade.check import check
 from naru.upgrade.finding import Finding, Span, State
 
+NAMES = "a release by name: naru lab releases"
 WIDTH = 100
 """Characters of a line of reasons."""
 
@@ -41,10 +43,9 @@ naru upgrade path --from pike --to 2026.1 -f json
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        names = "a release by name: naru lab releases"
-        parser.add_argument("--from", dest="start", required=True, metavar="RELEASE", help=names)
-        parser.add_argument("--to", dest="goal", required=True, metavar="RELEASE", help=names)
-        _add_services(parser)
+        parser.add_argument("--from", dest="start", required=True, metavar="RELEASE", help=NAMES)
+        add_goal(parser)
+        add_services(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
@@ -57,7 +58,26 @@ naru upgrade path --from pike --to 2026.1 -f json
         return ("release", "python", "services", "cannot pass", "why"), _rows(ways)
 
 
-def _add_services(parser: argparse.ArgumentParser) -> None:
+def add_start(parser: argparse.ArgumentParser) -> None:
+    """The option that says what release runs."""
+    parser.add_argument("--from", dest="start", metavar="RELEASE", help=f"{NAMES}; without, the site's")
+
+
+def add_goal(parser: argparse.ArgumentParser) -> None:
+    """The option that says what release is wanted."""
+    parser.add_argument("--to", dest="goal", required=True, metavar="RELEASE", help=NAMES)
+
+
+def start_of(arguments: argparse.Namespace, site: Site) -> str:
+    """The release that runs, by the option or the site. Raises InputError."""
+    found: str = arguments.start or site.content.release
+    if not found:
+        raise InputError(f"{site.file}: release: is missing", hint="Add it, or give --from.")
+    return found
+
+
+def add_services(parser: argparse.ArgumentParser) -> None:
+    """The option that says which services are meant."""
     parser.add_argument(
         "--services",
         type=lambda text: [name for name in text.split(",") if name],
@@ -105,17 +125,14 @@ naru upgrade check --site seoul.yaml --to 2026.1 --services cinder -f json
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_site(parser)
-        names = "a release by name: naru lab releases"
-        parser.add_argument("--from", dest="start", metavar="RELEASE", help=f"{names}; without, the site's")
-        parser.add_argument("--to", dest="goal", required=True, metavar="RELEASE", help=names)
-        _add_services(parser)
+        add_start(parser)
+        add_goal(parser)
+        add_services(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         site = find_site(arguments)
-        start = arguments.start or site.content.release
-        if not start:
-            raise InputError(f"{site.file}: release: is missing", hint="Add it, or give --from.")
+        start = start_of(arguments, site)
         with progress() as shown:
             findings = check(site, Span(start, arguments.goal), arguments.services, shown)
         numbers = {state: sum(one.state == state for one in findings) for state in _STATES}

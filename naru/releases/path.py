@@ -73,13 +73,34 @@ class Begins(_Data):
     why: str
 
 
+class PassedOver(_Data):
+    """An online data migration, a function of a Python `module`, that is left out while the service's programs are
+    stopped, from the release `first` to `last`."""
+
+    first: str
+    last: str
+    module: str
+    name: str
+    why: str
+
+
 class Service(_Data):
     """What is known of a service; `order` is its place among those that are upgraded to the same release, and `why`
-    it has that."""
+    it has that.
+
+    `schemas` are those of its databases, and `config` what its manage commands have to know, where @NAME@ stands for
+    the URL of a schema, and @cell@ for that of each of Nova's cells in turn. `sync` are its schema steps, `online` its
+    online data migrations, both as a release of it has them on the command line, without the option of the
+    configuration."""
 
     name: str
     order: int
     why: str
+    schemas: tuple[str, ...]
+    config: str
+    sync: tuple[tuple[str, ...], ...]
+    online: tuple[str, ...] = ()
+    passed_over: tuple[PassedOver, ...] = ()
     begins: Begins | None = None
     floors: tuple[Floor, ...] = ()
     ended: tuple[Ended, ...] = ()
@@ -160,6 +181,12 @@ def refusals(service: Service, before: str, after: str) -> list[str]:
             these = f"{one.first} has" if one.first == one.last else f"{one.first} to {one.last} have"
             found.append(f"only {these} {one.name}: {one.what}")
     return found
+
+
+def passed_over(service: Service, name: str) -> list[PassedOver]:
+    """The online data migrations of a release that are left out while the service's programs are stopped."""
+    number = _numbers()
+    return [one for one in service.passed_over if number[one.first] <= number[name] <= number[one.last]]
 
 
 @functools.cache

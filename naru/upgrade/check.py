@@ -1,6 +1,6 @@
 """What is in the way of an upgrade of a running cloud. Nothing is changed anywhere."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from naru.errors import InputError
 from naru.releases import path
@@ -10,7 +10,7 @@ from naru.upgrade import programs, rows
 from naru.upgrade.finding import Finding, Span
 
 
-def check(site: Site, span: Span, wanted: Sequence[str], progress: Callable[[int, int, str], None]) -> list[Finding]:
+def check(site: Site, span: Span, wanted: Sequence[str], progress: rows.Progress) -> list[Finding]:
     """All that is known of the services `wanted` by name, else of all, in their order. Raises InputError for a site
     without databases, and for a way that does not lead forward; NaruError when a database cannot be asked."""
     services = [one.service for one in path.ways(span.start, span.goal, wanted)]

@@ -7,6 +7,7 @@ judged by where the cloud stands and where it goes.
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import pymysql
 from pymysql.connections import Connection
@@ -31,6 +32,9 @@ _MISSING = (1054, 1146)  # ER_BAD_FIELD_ERROR, ER_NO_SUCH_TABLE
 _LOST = (2006, 2013, 2055)  # the connection is gone
 _NAMED = re.compile(r"\{(\w+)\}")
 
+T = TypeVar("T")
+Progress = Callable[[int, int, str], None]
+"""Is told what is looked at: how many are done, of how many, and what is next."""
 Ask = Callable[[str], Sequence[str]]
 """Gives the first column of a statement's rows. Raises Missing, Denied."""
 
@@ -43,9 +47,7 @@ class Denied(Exception):
     """The server refuses a statement, or has ended it after SECONDS: its own words."""
 
 
-def check(
-    site: Site, fleet: Fleet, span: Span, services: Sequence[Service], progress: Callable[[int, int, str], None]
-) -> list[Finding]:
+def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service], progress: Progress) -> list[Finding]:
     """All that is known of the services, in the site's databases."""
     found: list[Finding] = []
     seen: set[str] = set()
@@ -55,14 +57,13 @@ def check(
         def work(connection: "Connection[Cursor]") -> list[Finding]:
             return list(_database(connection, services, span, seen))
 
-        found += _asked(site, fleet, database, work)
+        found += asked(site, fleet, database, work)
     return [*found, *_unseen(services, span, seen)]
 
 
-def _asked(
-    site: Site, fleet: Fleet, database: Database, work: "Callable[[Connection[Cursor]], list[Finding]]"
-) -> list[Finding]:
-    """By the first of its hosts that leads there. Raises what the last one said."""
+def asked(site: Site, fleet: Fleet, database: Database, work: "Callable[[Connection[Cursor]], T]") -> T:
+    """What `work` makes of a connection to a database, by the first of its hosts that leads there. Raises what the last
+    one said."""
     last: NaruError | None = None
     for host in site.named(database.hosts):
         address = database.address or host.address

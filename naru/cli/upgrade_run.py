@@ -1,0 +1,343 @@
+"""`naru upgrade plan|prepare|rehearse|status|timings`: an upgrade from its plan to its rehearsals."""
+
+import argparse
+import statistics
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from naru.cli.base import DURATION, Lister, ShowOne, print_findings
+from naru.cli.directory import NEVER, add_directory
+from naru.cli.plan_run import fields
+from naru.cli.site import add_site, find_site, progress
+from naru.cli.terminal import Terminal
+from naru.cli.upgrade import add_goal, add_services, add_start, start_of
+from naru.errors import InputError
+from naru.messages import say
+from naru.plan.status import Status, status
+from naru.plan.timings import p95
+from naru.text import duration
+from naru.upgrade import phases, rehearsal
+from naru.upgrade.work import Settings, Work
+
+MEGABYTES = 512
+REHEARSALS = 3
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say which upgrade is meant, by its work directory."""
+    add_directory(parser, as_type=Path)
+
+
+class PlanCommand(Lister):
+    """Look for what is in the way of an upgrade, and write its plan into a work directory. Nothing is changed anywhere.
+
+    What is found goes to standard error, with what cures it (see naru upgrade check, which lists all of it). What
+    blocks is an error, and keeps the plan from being run: cure it, and plan again. The plan is what is prepared days
+    ahead: naru upgrade prepare. Rehearsals are made from it: naru upgrade rehearse.
+
+    The work is done on one host of the site (--on), which reaches the databases and has MariaDB's programs (client and
+    server): dumps lie on it, the releases' own code runs on it, copies of the databases are made on it. Without --on it
+    is the first host of the first database.
+
+    Exit codes: 0, 1 something blocks, 2 bad input.
+    """
+
+    examples = """
+naru upgrade plan --to 2026.1 --work work/seoul
+naru upgrade plan --site seoul.yaml --to queens --on tools1 --work work/seoul
+naru upgrade plan --to 2026.1 --services glance --work work/glance
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_site(parser)
+        add_directory(parser, current=NEVER, as_type=Path)
+        add_start(parser)
+        add_goal(parser)
+        add_services(parser)
+        parser.add_argument("--on", default="", metavar="HOST", help="the host that does the work")
+        parser.add_argument(
+            "--memory",
+            type=int,
+            default=MEGABYTES,
+            metavar="MB",
+            help="megabytes of the buffer pool of rehearsals' database server (%(default)s); as much as the "
+            "databases' own has, if times are to be the same",
+        )
+        parser.add_argument(
+            "--rehearsals",
+            type=int,
+            default=REHEARSALS,
+            metavar="N",
+            help="how many rehearsals are wanted before the upgrade (%(default)s)",
+        )
+        parser.add_argument(
+            "--window",
+            type=DURATION,
+            default=0.0,
+            metavar="TIME",
+            help="how long the window is, as 4h: an upgrade that does not fit it there and back is refused",
+        )
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        if arguments.memory < 32 or arguments.rehearsals < 0:
+            raise InputError("--memory is at least 32, and --rehearsals at least 0")
+        site = find_site(arguments)
+        settings = Settings(
+            site=str(arguments.site.absolute()),
+            start=start_of(arguments, site),
+            goal=arguments.goal,
+            services=tuple(arguments.services),
+            host=arguments.on,
+            megabytes=arguments.memory,
+            rehearsals=arguments.rehearsals,
+            window=arguments.window,
+        )
+        with progress() as shown:
+            made = phases.plan(site, settings, arguments.work, shown)
+        print_findings(made.findings, every=self.app.options.verbose_level > 1)
+        self.exit_code = 1 if any(one.severity == "error" for one in made.findings) else 0
+        if self.app.options.verbose_level and not self.exit_code:
+            print(f"naru: next: naru upgrade prepare {arguments.work}", file=sys.stderr)
+        return ("step", "what"), ((step.id, say(step.title)) for step in made.steps)
+
+
+class Prepare(ShowOne):
+    """Install the environments of all releases on the way, ship them to the host that does the work, and see that they
+    run there. No user is touched, and nothing that runs is: they lie beside it, in /opt/naru.
+
+    Given again it goes on where it was. Ctrl-C once lets running steps finish and stops, twice stops at once. Exit
+    codes: 0 done, 1 failed steps, 2 bad input, 130 interrupted.
+    """
+
+    examples = """
+naru upgrade prepare work/seoul
+naru upgrade prepare work/seoul -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        return _ended(self, phases.prepare(Work(arguments.work), Terminal.of(self.app.options)))
+
+
+class Rehearse(Lister):
+    """Rehearse an upgrade on a copy of the databases: every hop, and the way back, every second recorded.
+
+    The databases are dumped in one transaction, while everybody goes on, and the dump is put into a server that is made
+    for it on the host that does the work. There each release's own code makes its schema steps and its online data
+    migrations, service beside service, with a dump before each hop; then the first dump is put back beside and in their
+    place, and compared. In the end nothing of it is left on the host. What would fail in the window fails here. The
+    running cloud's databases are read, and not written to.
+
+    One that was interrupted goes on when the command is given again; one that failed is taken away first, and another
+    one begun. Exit codes: 0 done, 1 failed steps, 2 bad input, 130 interrupted.
+    """
+
+    examples = """
+naru upgrade rehearse work/seoul
+naru upgrade rehearse work/seoul --times 3
+naru upgrade rehearse work/seoul -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        parser.add_argument("--times", type=int, default=1, metavar="N", help="so many, one after the other (1)")
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        if arguments.times < 1:
+            raise InputError("--times is at least 1")
+        upgrade, terminal = Work(arguments.work), Terminal.of(self.app.options)
+        for _ in range(arguments.times):
+            with progress() as shown:
+                state = phases.rehearse(upgrade, terminal, shown)
+            if state.exit_code:
+                self.exit_code = state.exit_code
+                for step in state.failed:
+                    print(f"naru: {step.title or step.id}: {step.summary}", file=sys.stderr)
+                    for line in (step.detail + "\n" + step.hint).strip().splitlines():
+                        print(f"      {line}", file=sys.stderr)
+                return _COLUMNS, ()
+        done, wanted = len(rehearsal.rehearsed(upgrade)), upgrade.settings.rehearsals
+        if self.app.options.verbose_level:
+            print(f"naru: {done} of {wanted} rehearsals are done", file=sys.stderr)
+        return _COLUMNS, _table(upgrade, arguments.formatter == "table")
+
+
+_COLUMNS = ("what", "median", "p95", "runs")
+
+
+class Run(ShowOne):
+    """The window of an upgrade: stop the services that run, dump their databases, take these through the releases, and
+    start the services of the wanted release. Users' servers are not touched; no API answers meanwhile.
+
+    Stopped are the site's services of those that are upgraded, on all hosts, compute services and agents too; they are
+    masked, so that no boot starts one, and stay as they are for the way back. The dump fails when anybody writes
+    meanwhile, and is checked. Each release's own code makes its schema steps and its online data migrations, with a
+    dump before each hop; one that fails or is cut off begins from that dump when the command is given again. Then the
+    site's services under next: are started on controllers, each until it answers. Compute services and agents follow:
+    naru upgrade agents.
+
+    Refused before it was rehearsed as often as the plan wants (naru upgrade status), when there and back do not fit the
+    plan's window by the rehearsals' 95th percentile, and when something is in the way that was not when it was planned.
+    Given again it goes on where it was; naru upgrade rollback goes back from any point. Exit codes: 0 done, 1 failed
+    steps, 2 bad input, 3 paused or cancelled, 130 interrupted.
+    """
+
+    examples = """
+naru upgrade run work/seoul
+naru upgrade run work/seoul --without-rehearsal "the same was rehearsed in work/busan"
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        parser.add_argument(
+            "--without-rehearsal", default="", metavar="REASON", help="although it was not rehearsed; it is recorded"
+        )
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        terminal = Terminal.of(self.app.options)
+        with progress() as shown:
+            state = phases.window(Work(arguments.work), terminal, shown, without_rehearsal=arguments.without_rehearsal)
+        return _ended(self, state)
+
+
+class Agents(ShowOne):
+    """Start compute services and agents of the wanted release, after the window.
+
+    So many at a time as the limit group `computes` says (10), which may be changed while it runs: naru plan limit DIR
+    computes=2. One that does not start holds up no other; given again it is tried again. Exit codes as of naru upgrade
+    run.
+    """
+
+    examples = """
+naru upgrade agents work/seoul
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        return _ended(self, phases.agents(Work(arguments.work), Terminal.of(self.app.options)))
+
+
+class Rollback(ShowOne):
+    """Take an upgrade back, from any point of its window or after it: what was started is stopped, the databases are as
+    they were dumped, the services that were stopped run again as they were.
+
+    Where nothing was written to the databases since, they are left alone. Else the dump is restored beside them,
+    compared row by row count and checksum, and then put in their place. Once the new services were started users may
+    have written: then --lose-writes is needed, and everything written since the window began is lost, while what it
+    made elsewhere (volumes, servers on hosts) stays there without a record.
+
+    Given again it goes on where it was. What is prepared stays. Exit codes as of naru upgrade run.
+    """
+
+    examples = """
+naru upgrade rollback work/seoul
+naru upgrade rollback work/seoul --lose-writes
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        parser.add_argument(
+            "--lose-writes", action="store_true", help="although what was written since the window began is lost"
+        )
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        terminal = Terminal.of(self.app.options)
+        return _ended(self, phases.back(Work(arguments.work), terminal, lose_writes=arguments.lose_writes))
+
+
+def _ended(command: ShowOne, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
+    """How a run ended. That other gates are held is no failure."""
+    command.exit_code = 0 if state.state == "held" and not state.failed else state.exit_code
+    return fields(state)
+
+
+class TimingsList(Lister):
+    """Show how long the rehearsals of an upgrade took, side by side: each step, and the whole way there and back.
+
+    Of each the median, the 95th percentile, and every run. `all hops` is from the beginning of the first to the end of
+    the last, with services beside each other. Seconds with -f json.
+    """
+
+    examples = """
+naru upgrade timings work/seoul
+naru upgrade timings work/seoul -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        return _COLUMNS, _table(Work(arguments.work), arguments.formatter == "table")
+
+
+def _table(upgrade: Work, for_people: bool) -> list[tuple[Any, ...]]:
+    runs = rehearsal.times(upgrade)
+    rows = {
+        "dump": [run.dump for run in runs],
+        "all hops": [run.hops for run in runs],
+        "the way back": [run.back for run in runs],
+    }
+    for run in runs:
+        for name, seconds in run.steps.items():
+            rows.setdefault(name, []).append(seconds)
+    shown: Any = duration if for_people else lambda seconds: round(seconds, 3)
+    return [
+        (
+            name,
+            shown(statistics.median(seconds)),
+            shown(p95(sorted(seconds))),
+            ", ".join(map(duration, seconds)) if for_people else [round(one, 3) for one in seconds],
+        )
+        for name, seconds in rows.items()
+    ]
+
+
+class StatusCommand(ShowOne):
+    """Show where an upgrade stands: what is prepared, and how many rehearsals are done of those that are wanted.
+
+    Exit codes: 1 failed steps, 2 bad input, else 0.
+    """
+
+    examples = """
+naru upgrade status work/seoul
+naru upgrade status work/seoul -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_work(parser)
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        upgrade = Work(arguments.work)
+        with upgrade.journal() as journal:
+            state = status(journal)
+        columns, values = fields(state)
+        self.exit_code = 1 if state.failed else 0
+        done, wanted = len(rehearsal.rehearsed(upgrade)), upgrade.settings.rehearsals
+        last = upgrade.rehearsals.last()
+        now = "none"
+        if last is not None:
+            with last:
+                now = f"{upgrade.rehearsals.numbers()[-1]}: {status(last).state}"
+        return (*columns, "rehearsals", "wanted", "last rehearsal"), (*values, done, wanted, now)

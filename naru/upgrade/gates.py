@@ -1,0 +1,102 @@
+"""What has to be so before a phase of an upgrade, and how far it is."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from naru.errors import InputError
+from naru.plan.findings import refuse_errors
+from naru.plan.journal import Journal
+from naru.plan.model import OVER
+from naru.plan.queries import StepRow, reading
+from naru.site import site as sites
+from naru.text import duration
+from naru.upgrade.check import check
+from naru.upgrade.rehearsal import rehearsed, there_and_back
+from naru.upgrade.rows import Progress
+from naru.upgrade.window import AGENTS, UNIT, WINDOW
+from naru.upgrade.work import Work
+
+
+def check_prepared(upgrade: Work, journal: Journal) -> None:
+    """Raises InputError when something that is prepared ahead is left to do."""
+    with reading(journal) as now:
+        left = [step for step in now.steps() if step.unit != UNIT and step.state not in OVER]
+    if left:
+        raise InputError(
+            f"{upgrade.directory}: it is not prepared: {len(left)} steps are left",
+            hint=f"naru upgrade prepare {upgrade.directory}",
+        )
+
+
+def check_open(upgrade: Work, journal: Journal) -> None:
+    """Raises InputError for an upgrade that has no window, is not prepared, or was rolled back."""
+    refuse_errors(journal)
+    mine = of_window(journal)
+    with reading(journal) as now:
+        back = now.is_rolling_back()
+    if back or any(step.state == "undone" for step in mine):
+        raise InputError(
+            f"{upgrade.directory}: it was rolled back", hint="Plan again, into another directory: naru upgrade plan"
+        )
+    if not mine:
+        raise InputError(
+            f"{upgrade.directory}: its plan has no window: the site has no services of the wanted release",
+            hint="Name them under next: in the site, and plan again.",
+        )
+    check_prepared(upgrade, journal)
+
+
+def check_rehearsed(upgrade: Work) -> None:
+    """Raises InputError when it was not rehearsed as often as is wanted, or does not fit its window."""
+    settings, found = upgrade.settings, rehearsed(upgrade)
+    if len(found) < settings.rehearsals:
+        raise InputError(
+            f"{upgrade.directory}: {len(found)} of {settings.rehearsals} wanted rehearsals are done",
+            hint=f"naru upgrade rehearse {upgrade.directory}; or, recorded, --without-rehearsal REASON",
+        )
+    needed = there_and_back(found) if found else 0.0
+    if settings.window and needed > settings.window:
+        raise InputError(
+            f"{upgrade.directory}: there and back take {duration(needed)}, and the window has "
+            f"{duration(settings.window)}",
+            detail="Dump, all hops and the way back, each at the 95th percentile of the rehearsals.",
+            hint="Plan with a longer window, or make the databases smaller (archive deleted rows).",
+        )
+
+
+def check_again(upgrade: Work, progress: Progress) -> None:
+    """Raises InputError for what is in the way by now."""
+    settings = upgrade.settings
+    site = sites.load(Path(settings.site))
+    found = [one for one in check(site, settings.span, settings.services, progress) if one.state == "blocks"]
+    if found:
+        raise InputError(
+            f"{upgrade.directory}: {len(found)} things are in the way that were not when it was planned",
+            detail="\n".join(f"{one.where}: {one.what}: {', '.join(one.examples)}" for one in found),
+            hint="\n".join(dict.fromkeys(one.cure for one in found)),
+        )
+
+
+def check_window_over(upgrade: Work, journal: Journal) -> None:
+    """Raises InputError when something of the window is left to do."""
+    with reading(journal) as now:
+        first = [step for step in now.steps(unit=UNIT) if step.gate == AGENTS]
+        later = {step.n for step in first} | now.everything_after(first)
+    left = [step for step in of_window(journal) if step.n not in later and step.state not in OVER]
+    if left:
+        raise InputError(
+            f"{upgrade.directory}: the window is not over: {len(left)} steps are left",
+            hint=f"naru upgrade run {upgrade.directory}",
+        )
+
+
+def has_begun(steps: Iterable[StepRow], *, purpose: str = "") -> bool:
+    """Whether anything of the window has begun, or of what is for a purpose in it."""
+    wanted = [step for step in steps if (step.purpose == purpose if purpose else step.gate == WINDOW)]
+    return any(step.state not in ("waiting", "held") for step in wanted)
+
+
+def of_window(journal: Journal) -> list[StepRow]:
+    """The steps of the window, and of what comes after it."""
+    with reading(journal) as now:
+        return now.steps(unit=UNIT)

@@ -1,0 +1,115 @@
+"""An upgrade from its plan to its end or back: the verbs that commands call, in the order in which an operator gives
+them.
+
+Each may be interrupted, or killed, and given again: it goes on where it was. All that is known is in the work directory
+(`naru.upgrade.work.Work`). Plan, prepare and rehearse change nothing for a user: rehearsals work on a copy.
+"""
+
+import uuid
+from dataclasses import replace
+from pathlib import Path
+
+from naru.errors import InputError
+from naru.plan import control, rollback
+from naru.plan.findings import refuse_errors
+from naru.plan.journal import Journal
+from naru.plan.kinds import load
+from naru.plan.model import Plan
+from naru.plan.queries import reading
+from naru.plan.ready import Scope
+from naru.plan.run import Terminal, run
+from naru.plan.status import Status, status
+from naru.site.site import Site
+from naru.upgrade import facts, gates, planner, rehearsal
+from naru.upgrade.rows import Progress
+from naru.upgrade.window import AGENTS, START, UNIT, WAITS, WINDOW
+from naru.upgrade.work import Settings, Work, work_directory
+
+
+def plan(site: Site, settings: Settings, directory: Path, progress: Progress) -> Plan:
+    """Asks the site's databases and hosts what is in the way, and writes the plan of an upgrade into the work
+    directory. Nothing is changed anywhere."""
+    load(planner.MODULES)
+    known = facts.read(site, settings.span, settings.services, settings.host, progress)
+    site.named([known.host])
+    plan_id = str(uuid.uuid4())
+    written = replace(settings, host=known.host).dump()
+    made = planner.whole(known, written, plan_id)
+    work = work_directory(directory)
+    work.prepare(written.keys())
+    work.create(made, plan_id=plan_id)
+    return made
+
+
+def prepare(upgrade: Work, terminal: Terminal) -> Status:
+    """Installs the environments of all releases on the way here, ships them to the host that does the work, and sees
+    that they run there."""
+    with upgrade.journal() as journal:
+        refuse_errors(journal)
+        return _run(journal, terminal, Scope())
+
+
+def rehearse(upgrade: Work, terminal: Terminal, progress: Progress) -> Status:
+    """One rehearsal: on a copy of the databases all hops and the way back, each step timed. One that was interrupted
+    goes on; one that failed is taken away, and another one begun. Raises InputError when it is not prepared."""
+    with upgrade.journal() as journal:
+        gates.check_prepared(upgrade, journal)
+    return rehearsal.go_on(upgrade, terminal) or rehearsal.begin(upgrade, terminal, progress)
+
+
+def window(upgrade: Work, terminal: Terminal, progress: Progress, *, without_rehearsal: str = "") -> Status:
+    """The window: the services stopped, their databases dumped and taken through the releases, those of the wanted
+    release started. Refused until it was rehearsed as often as is wanted, unless the operator says why not, and when
+    there and back do not fit the window. What is in the way by now is looked for once more before it begins."""
+    with upgrade.journal() as journal:
+        gates.check_open(upgrade, journal)
+        if not gates.has_begun(gates.of_window(journal)):
+            if without_rehearsal.strip():
+                control.remark(journal, f"without rehearsal: {without_rehearsal.strip()}")
+            else:
+                gates.check_rehearsed(upgrade)
+            gates.check_again(upgrade, progress)
+        return _run(journal, terminal, Scope({WINDOW}, {WINDOW}))
+
+
+def agents(upgrade: Work, terminal: Terminal) -> Status:
+    """Compute services and agents of the wanted release started, so many at a time as the limit group says."""
+    with upgrade.journal() as journal:
+        gates.check_open(upgrade, journal)
+        gates.check_window_over(upgrade, journal)
+        return _run(journal, terminal, Scope({WINDOW, AGENTS}, {AGENTS}))
+
+
+def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Status:
+    """The way back from any point of the window or after it: what was started is stopped, the databases are as they
+    were dumped, the services that were stopped run again. When users could write since, it is refused unless what they
+    wrote is to be lost."""
+    with upgrade.journal() as journal:
+        load(journal.modules())
+        with reading(journal) as now:
+            begun = now.is_rolling_back()
+        if begun:
+            _retry(journal)
+        else:
+            mine = gates.of_window(journal)
+            if not gates.has_begun(mine):
+                raise InputError(f"{upgrade.directory}: the window has not begun: there is nothing to take back")
+            if not lose_writes and gates.has_begun(mine, purpose=START):
+                raise InputError(
+                    f"{upgrade.directory}: the new services were started: what users have written since would be lost",
+                    hint="--lose-writes goes back all the same.",
+                )
+            rollback.start(journal, units=[UNIT], waits=WAITS)
+        return run(journal, terminal, undoing=True)
+
+
+def _run(journal: Journal, terminal: Terminal, scope: Scope) -> Status:
+    load(journal.modules())
+    _retry(journal)
+    return run(journal, terminal, scope=scope)
+
+
+def _retry(journal: Journal) -> None:
+    """What failed is tried again: the command was given again."""
+    if status(journal).failed:
+        control.retry_failed(journal)

@@ -1,0 +1,203 @@
+"""The steps of the window: the running services stopped, their databases dumped and taken through the releases, the
+services of the wanted release started. And those after it: compute services and agents.
+
+The site says both: its services are what runs, those under `next:` what is built beside, on the same hosts or others.
+The ones that run are stopped, masked and otherwise left as they are: they are the way back.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from naru.messages import message
+from naru.plan.model import About, Finding, Plan, Step
+from naru.site.model import Commands, Container, Managed, Service, Unit
+from naru.site.site import Site
+from naru.upgrade import hops
+from naru.upgrade.facts import Facts
+from naru.upgrade.hops import Where
+
+WINDOW, AGENTS = "run", "agents"
+"""The gates before the steps of the window and before those of compute services and agents, as their commands."""
+UNIT = "cloud"
+"""The unit of all of them: they are rolled back together."""
+HOSTS, COMPUTES = "hosts", "computes"
+"""The limit groups of what is stopped and started: on all hosts, and of compute services and agents."""
+LIMITS = {HOSTS: 32, COMPUTES: 10}
+STOP_API, STOP, POINT, START, ANSWER = "stop API", "stop", "point", "start", "answer"
+"""What the steps are for."""
+WAITS = {STOP_API: (POINT,)}
+"""What of a rollback waits for what, where that is not all that was done after it: APIs were stopped first, so that
+nothing new came in, and are started with all others, which wait for them when they start."""
+FIRST = "keystone"
+"""What is started before the others: they ask it when they start."""
+
+_BEGIN = message("upgrade.title.begin", en="the window begins", ko="작업 시간 시작")
+_BEGIN_AGENTS = message("upgrade.title.begin_agents", en="compute services and agents", ko="컴퓨트 서비스와 에이전트")
+_STOP = message("upgrade.title.stop", en="stop {service} on {host}", ko="{host}의 {service} 중지")
+_START = message("upgrade.title.start", en="start the new {service} on {host}", ko="{host}의 새 {service} 시작")
+_ENABLE = message(
+    "upgrade.title.enable", en="{service} on {host} starts at each boot", ko="{host} 부팅 시 {service} 자동 시작"
+)
+_ANSWER = message("upgrade.title.answer", en="{service} on {host} answers", ko="{host}의 {service} 응답 확인")
+_POINT = message("upgrade.title.point", en="dump of {database}, to go back to", ko="되돌릴 지점: {database} 덤프")
+NO_NEXT = message(
+    "upgrade.finding.no_next",
+    en="the site has no services of {goal} under next: the window is not planned",
+    ko="사이트의 next:에 {goal} 서비스가 없어 작업 시간을 계획하지 않았습니다",
+)
+NO_NEXT_HINT = message(
+    "upgrade.finding.no_next.hint",
+    en="Build them beside the running ones, name them under next: and plan again. What is prepared and rehearsed does "
+    "not need them.",
+    ko="실행 중인 서비스 옆에 새로 만들고 next:에 적은 뒤 다시 계획하세요. 준비와 예행연습에는 필요하지 않습니다.",
+)
+WITHOUT = message(
+    "upgrade.finding.without",
+    en="{service} has no service of {goal} under next:",
+    ko="next:에 {goal}의 {service}이(가) 없습니다",
+)
+WITHOUT_HINT = message(
+    "upgrade.finding.without.hint",
+    en="It is stopped for the upgrade, and stays so: nothing takes its place.",
+    ko="업그레이드할 때 중지되고, 대신할 것이 없어 그대로 남습니다.",
+)
+
+
+class Placed(NamedTuple):
+    """A service of a site on one of its hosts."""
+
+    service: Service
+    host: str
+
+    @property
+    def of_computes(self) -> bool:
+        """Whether it is one of compute hosts or an agent, of which a cloud has many."""
+        return self.service.name == "nova-compute" or self.service.name.endswith("-agent")
+
+
+def findings(facts: Facts) -> Iterator[Finding]:
+    """What is wrong with the services that are to come."""
+    later = list(_next(facts))
+    if not later:
+        yield Finding("warning", NO_NEXT(goal=facts.span.goal), hint=NO_NEXT_HINT())
+        return
+    names = {placed.service.name for placed in later}
+    for name in dict.fromkeys(placed.service.name for placed in _running(facts)):
+        if name not in names:
+            yield Finding("warning", WITHOUT(service=name, goal=facts.span.goal), hint=WITHOUT_HINT())
+
+
+def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, after: Sequence[str]) -> None:
+    """Adds the window behind its gate, and what comes after it behind another; nothing where nothing is to come."""
+    if not list(_next(facts)):
+        return
+    plan.limits |= LIMITS
+    plan.gates += [WINDOW, AGENTS]
+    site = {"site": common["site"]}
+    begin = plan.add(Step("window", "noop", unit=UNIT, limits=(), gate=WINDOW, title=_BEGIN()), after=after).id
+    apis = [one for one in _running(facts) if one.service.port]
+    others = [one for one in _running(facts) if not one.service.port]
+    stopped = [_stop(plan, site, one, STOP_API, [begin]) for one in apis]
+    stopped += [_stop(plan, site, one, STOP, stopped[: len(apis)] or [begin]) for one in others]
+    homes = {name: [way for way in facts.ways if facts.home(way) == name] for name in facts.servers}
+    points = []
+    for name, ways in homes.items():
+        if not ways:
+            continue
+        schemas = [schema for way in ways for schema in facts.schemas(way)]
+        args = {**common, "database": name, "schemas": schemas, "directory": f"{directory}/{name}", "quiet": True}
+        step = Step(
+            f"{name}/point", "database.point", args, UNIT, (facts.host,), title=_POINT(database=name), purpose=POINT
+        )
+        points.append(plan.add(step, after=stopped or [begin]).id)
+    where = Where(facts, common, directory, {name: {"database": name} for name in homes}, unit=UNIT)
+    last = hops.add(plan, where, after=points)
+    later = [one for one in _next(facts) if not one.of_computes]
+    first = [one for one in later if _project(one.service) == FIRST]
+    started = [end for one in first for end in _start(plan, site, one, last)]
+    rest = [end for one in later if one not in first for end in _start(plan, site, one, started or last)]
+    ends = [*started, *rest] or last
+    begin = plan.add(Step("agents", "noop", unit=UNIT, limits=(), gate=AGENTS, title=_BEGIN_AGENTS()), after=ends).id
+    for one in _next(facts):
+        if one.of_computes:
+            _start(plan, site, one, [begin])
+
+
+def _running(facts: Facts) -> Iterator[Placed]:
+    """The services that run and are of those that are upgraded."""
+    yield from _placed(facts.site, facts.site.content.services, facts)
+
+
+def _next(facts: Facts) -> Iterator[Placed]:
+    """Those that are to come."""
+    later = facts.site.content.next
+    if later:
+        site = Site(facts.site.content, facts.site.file, next_part=True)
+        wanted = [one for one in later.services if (one.release or facts.site.content.release) == facts.span.goal]
+        yield from _placed(site, wanted, facts)
+
+
+def _placed(site: Site, services: Sequence[Service], facts: Facts) -> Iterator[Placed]:
+    names = {way.service.name for way in facts.ways}
+    if "nova" in names:
+        names.add("placement")  # a part of Nova, as long as its own way has not begun
+    for service in services:
+        if service.release != "" and _project(service) in names:
+            yield from (Placed(service, host.name) for host in site.named(service.hosts))
+
+
+def _project(service: Service) -> str:
+    return service.name.partition("-")[0]
+
+
+def _limits(one: Placed) -> tuple[str, ...]:
+    return (HOSTS, COMPUTES) if one.of_computes else (HOSTS,)
+
+
+def _stop(plan: Plan, site: dict[str, Any], one: Placed, purpose: str, after: Sequence[str]) -> str:
+    """Stopped so that no boot starts it."""
+    kind, args = _switch(one.service.managed, on=False)
+    title = _STOP(service=one.service.name, host=one.host)
+    return _added(plan, one, purpose, kind, {**site, "host": one.host, **args}, title, after)
+
+
+def _switch(managed: Managed, *, on: bool) -> tuple[str, dict[str, Any]]:
+    """The kind and the arguments of the step that starts a service, or stops it."""
+    match managed:
+        case Unit(unit=unit):
+            return "host.unit", {"unit": unit, "do": "start" if on else "mask"}
+        case Container(container=container, engine=engine):
+            return "host.container", {"container": container, "do": "start" if on else "stop", "engine": engine}
+        case Commands(start=start, stop=stop):
+            do, undo = (start, stop) if on else (stop, start)
+            return "host.command", {"argv": ["sh", "-c", do], "undo": ["sh", "-c", undo], "repeat": True}
+
+
+def _start(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) -> list[str]:
+    """Started, and where it has a port, until it answers; gives the last steps."""
+    args = {**site, "host": one.host, "next": True}
+    words = {"service": one.service.name, "host": one.host}
+    kind, more = _switch(one.service.managed, on=True)
+    started = _added(plan, one, START, kind, {**args, **more}, _START(**words), after)
+    if isinstance(one.service.managed, Unit):
+        unit = one.service.managed.unit
+        enable = {
+            "argv": ["systemctl", "enable", unit],
+            "check": ["systemctl", "is-enabled", "-q", unit],
+            "undo": ["systemctl", "disable", unit],
+            "repeat": True,
+        }
+        _added(plan, one, "enable", "host.command", {**args, **enable}, _ENABLE(**words), [started])
+    if not one.service.port:
+        return [started]
+    answer = {**args, "port": one.service.port}
+    return [_added(plan, one, ANSWER, "upgrade.answers", answer, _ANSWER(**words), [started])]
+
+
+def _added(
+    plan: Plan, one: Placed, purpose: str, kind: str, args: dict[str, Any], title: Any, after: Sequence[str]
+) -> str:
+    about = About("service", f"{one.service.name}@{one.host}", one.service.name)
+    more: dict[str, Any] = {"limits": _limits(one), "title": title, "about": about, "purpose": purpose}
+    name = purpose.replace(" ", "-").lower()
+    return plan.add(Step(f"{name}/{one.service.name}@{one.host}", kind, args, UNIT, **more), after=after).id

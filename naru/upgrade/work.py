@@ -1,0 +1,82 @@
+"""The work directory of an upgrade: its plan, what that was made from, and the rehearsals.
+
+    DIRECTORY/journal.db          the plan: what is prepared
+    DIRECTORY/rehearsal/NUMBER/   a rehearsal, a plan of its own
+
+What the plan was made from, which is what is asked of the site once more for each rehearsal, is in its settings.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from naru.errors import InputError
+from naru.plan.journal import Journal
+from naru.plan.model import COMMANDS
+from naru.upgrade.finding import Span
+from naru.work.directory import Rounds, WorkDirectory
+
+CAPABILITY = "upgrade"
+KIND = "rehearsal"
+FIRST = "naru upgrade prepare"
+REHEARSED = "rehearsed"
+"""What the journal of a rehearsal remembers when it came to its end, there and back."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an upgrade was planned with: the site's file, the release that runs and the one that is wanted, the services
+    by name, the host that does the work, the megabytes of the copy's server, how many rehearsals are wanted, and the
+    seconds that the window has (0: nobody said)."""
+
+    site: str
+    start: str
+    goal: str
+    services: tuple[str, ...]
+    host: str
+    megabytes: int
+    rehearsals: int
+    window: float
+
+    def dump(self) -> dict[str, Any]:
+        """As a plan's settings."""
+        return {COMMANDS: "naru upgrade", **vars(self), "services": list(self.services)}
+
+    @classmethod
+    def load(cls, found: dict[str, Any]) -> Self:
+        """Of a plan's settings. Raises KeyError for those of another plan."""
+        return cls(**{name: found[name] for name in cls.__annotations__} | {"services": tuple(found["services"])})
+
+    @property
+    def span(self) -> Span:
+        return Span(self.start, self.goal)
+
+
+class Work:
+    """The work directory of an upgrade that was planned. Raises InputError for one that is something else."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.work = work_directory(directory)
+        hint = "naru upgrade plan --to RELEASE --work DIR makes one."
+        if not Journal.exists(directory):
+            raise InputError(f"{directory} is not the work directory of an upgrade", hint=hint)
+        with self.journal() as journal:
+            try:
+                self.settings = Settings.load(journal.settings())
+            except KeyError as error:
+                raise InputError(f"{directory} holds the plan of something else", hint=hint) from error
+            self.plan_id = journal.plan_id
+
+    def journal(self) -> Journal:
+        return self.work.journal()
+
+    @property
+    def rehearsals(self) -> Rounds:
+        """The rehearsals."""
+        return self.work.rounds(KIND)
+
+
+def work_directory(path: Path) -> WorkDirectory:
+    """The directory as any capability's; see `Work`."""
+    return WorkDirectory(path, CAPABILITY, FIRST)

@@ -1,0 +1,164 @@
+"""The plan of an upgrade is a function of what is known: its hops, what waits for what, what is said before."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.errors import InputError
+from naru.messages import say
+from naru.plan.kinds import load
+from naru.plan.model import Plan
+from naru.releases import path, release
+from naru.site import site as sites
+from naru.upgrade import planner, window
+from naru.upgrade.facts import Facts, Server
+from naru.upgrade.finding import Finding, Span
+
+pytestmark = pytest.mark.unit
+
+NEWEST = release.names()[-1]
+BYTES = dict.fromkeys(("keystone", "glance", "cinder", "nova_api", "nova", "nova_cell0", "neutron"), 1 << 20)
+SERVER = Server("10.11", "utf8mb3", "utf8mb3_general_ci", BYTES, ("nova_cell0", "nova"))
+load(planner.MODULES)
+
+
+def site(goal: str, **more: Any) -> sites.Site:
+    def unit(name: str, hosts: list[str], **words: Any) -> dict[str, Any]:
+        return {"name": name, "hosts": hosts, "managed": {"unit": f"{name}.service"}, **words}
+
+    controllers = [("keystone", {"port": 5000}), ("nova-api", {"port": 8774}), ("nova-conductor", {}), ("nova-old", {})]
+    running = [unit(name, ["ctl1", "ctl2"], **words) for name, words in controllers]
+    running += [unit("nova-compute", ["c1", "c2"]), unit("heat-api", ["ctl1"], port=8004)]
+    running += [unit("memcached", ["ctl1"], release="")]
+    content = {
+        "naru_site": 1,
+        "name": "seoul",
+        "release": "pike",
+        "hosts": [{"name": name} for name in ("ctl1", "ctl2", "db1", "tools1", "c1", "c2")],
+        "services": running,
+        "databases": [{"name": "main", "kind": "mariadb", "hosts": "db1", "user": "u", "password": {"file": "p"}}],
+        "next": {
+            "services": [
+                unit(name, ["ctl1", "ctl2"], release=goal, **words) for name, words in controllers if name != "nova-old"
+            ]
+            + [unit("nova-compute", ["c1", "c2"], release=goal)]
+        },
+        **more,
+    }
+    return sites.parse(content, Path("site.yaml"))
+
+
+def facts(
+    goal: str = NEWEST,
+    *wanted: str,
+    start: str = "pike",
+    server: Server = SERVER,
+    findings: tuple[Finding, ...] = (),
+    of: sites.Site | None = None,
+) -> Facts:
+    ways = [way for way in path.ways(start, goal, wanted) if way.hops]
+    return Facts(of or site(goal), Span(start, goal), ways, "db1", {"main": server}, list(findings))
+
+
+def whole(known: Facts) -> Plan:
+    plan = planner.whole(known, {}, "an-id")
+    plan.check()
+    return plan
+
+
+def behind(plan: Plan, first: str) -> set[str]:
+    """All that waits for a step, however far."""
+    found, todo = set(), [first]
+    while todo:
+        before = todo.pop()
+        for edge in plan.edges:
+            if edge.before == before and edge.after not in found:
+                found.add(edge.after)
+                todo.append(edge.after)
+    return found
+
+
+def test_each_service_goes_its_hops_and_placement_comes_out_of_nova() -> None:
+    plan = whole(facts())
+    ids = [step.id for step in plan.steps]
+    releases = [hop.release for hop in path.ways("pike", NEWEST, ["keystone"])[0].hops]
+    assert [id for id in ids if id.startswith("keystone/") and id.endswith("/sync")] == [
+        f"keystone/{name}/sync" for name in releases
+    ]
+    assert "placement/stein/extract" in behind(plan, "nova/rocky/online")
+    assert "nova/train/before" in behind(plan, "placement/stein/extract")
+    assert "nova/stein/sync" not in behind(plan, "placement/stein/extract")
+    # services go beside each other
+    assert not behind(plan, "keystone/queens/sync") & {"glance/queens/sync", "nova/queens/sync"}
+    (point,) = plan.find(purpose=window.POINT)
+    assert point.args["schemas"] == [
+        *("keystone", "glance", "placement", "cinder", "nova_api", "nova", "nova_cell0", "neutron")
+    ]
+    (sync,) = (step for step in plan.steps if step.id == "nova/queens/sync")
+    assert sync.args["cells"] == ["nova", "nova_cell0"] and sync.args["dump"].endswith("/nova-queens")
+
+
+def test_the_window_is_behind_its_gate_and_in_its_order() -> None:
+    plan = whole(facts("queens"))
+    window_ = behind(plan, "window")
+    assert not [step for step in plan.steps if step.unit != window.UNIT and step.id in window_]
+    assert {step.id for step in plan.steps if step.unit == window.UNIT} - window_ == {"window"}
+    stops = [step.id for step in plan.steps if step.purpose in (window.STOP, window.STOP_API)]
+    assert sorted(stops) == [
+        *("stop-api/keystone@ctl1", "stop-api/keystone@ctl2", "stop-api/nova-api@ctl1", "stop-api/nova-api@ctl2"),
+        *("stop/nova-compute@c1", "stop/nova-compute@c2", "stop/nova-conductor@ctl1", "stop/nova-conductor@ctl2"),
+        *("stop/nova-old@ctl1", "stop/nova-old@ctl2"),
+    ]
+    assert all("main/point" in behind(plan, id) for id in stops)
+    after = behind(plan, "main/point")
+    assert {"nova/queens/sync", "start/nova-api@ctl2"} <= after and not set(stops) & after
+    assert "start/nova-api@ctl1" in behind(plan, "answer/keystone@ctl2")
+    assert (
+        "start/nova-compute@c1" in behind(plan, "agents")
+        and "start/nova-compute@c1" not in behind(plan, "window") - after
+    )
+    gates = {step.gate for step in plan.steps if step.gate}
+    assert gates == {"run", "agents"} == set(plan.gates)
+
+
+def test_of_some_services_no_others_are_touched() -> None:
+    plan = whole(facts("queens", "keystone"))
+    touched = {step.about.name for step in plan.steps if step.about and step.about.kind == "service"}
+    assert touched == {"keystone"}
+
+
+def test_what_is_known_before_is_said() -> None:
+    blocks = Finding(
+        "blocks", "cinder", "queens", "cinder", "volumes without a host", 2, ("a", "b"), "delete them", "SELECT"
+    )
+    unknown = Finding("unknown", "nova", "queens", "computes", "libvirt", 0, (), "see there", "libvirtd --version")
+    found = whole(facts("queens", findings=(blocks, unknown))).findings
+    said = {(one.severity, say(one.summary), say(one.hint)) for one in found}
+    assert ("error", "cinder queens: volumes without a host: 2 in cinder", "delete them") in said
+    assert ("warning", "not known: nova queens: libvirt (computes)", "see there") in said
+    texts = [say(one.summary) for one in found]
+    assert "nova-old has no service of queens under next:" in texts
+    assert any("shared_targets_online_data_migration is left out" in text for text in texts)
+    assert any("db1, a host of the database" in text for text in texts)
+    without = whole(facts("queens", of=site("queens", next={})))
+    assert "window" not in {step.id for step in without.steps} and not without.gates
+    assert any("no services of queens under next" in say(one.summary) for one in without.findings)
+
+
+def test_schemas_that_cannot_be_found_are_one_clear_error() -> None:
+    none = Server("10.11", "utf8mb3", "utf8mb3_general_ci", {})
+    with pytest.raises(InputError, match="no database of the site has one of them"):
+        whole(facts("queens", "cinder", server=none))
+    with pytest.raises(InputError, match="comes out of Nova's databases"):
+        whole(facts("stein", "placement"))
+
+
+def test_a_rehearsal_works_on_the_copy_alone() -> None:
+    plan = planner.rehearsal(facts(), 2, "an-id", 256, [])
+    plan.check()
+    on_site = [step.id for step in plan.steps if step.args.get("database")]
+    assert on_site == ["main/dump"]  # it reads
+    assert all(step.args.get("scratch") for step in plan.steps if step.kind.startswith("upgrade."))
+    assert {"main/back"} == {step.id for step in plan.steps} & behind(plan, f"nova/{NEWEST}/online")
+    assert all(id in behind(plan, "cells") for id in ("keystone/queens/before", "nova/queens/sync"))

@@ -1,0 +1,168 @@
+"""An upgrade planned, prepared and rehearsed on a Pike cloud on hosts, by the commands that an operator gives."""
+
+import json
+import random
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.lab.lab import Lab
+from naru.releases import path, release
+
+from ..lab.hosted.scenario import on
+from .conftest import DATABASE_HOST
+from .orders import begin, naru
+
+pytestmark = [pytest.mark.hosts, pytest.mark.xdist_group("upgrade"), pytest.mark.timeout(1800)]
+
+See = Callable[[str], str]
+SEED = 20261129
+
+
+@pytest.fixture(scope="module")
+def prepared(pike: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The work directory of an upgrade that is prepared."""
+    work = tmp_path_factory.mktemp("upgrade") / "work"
+    out, errors = naru("plan", "--site", str(pike.site_yaml), "--to", "queens", "--work", str(work), "-f", "json")
+    steps = [row["step"] for row in json.loads(out)]
+    assert steps[:3] == ["queens/pack", "queens/db1/ship", "queens/db1/prove"]
+    assert "shared_targets_online_data_migration is left out" in errors
+    assert "not prepared" in naru("rehearse", str(work), code=2)[1]
+    naru("prepare", str(work))
+    naru("prepare", str(work))  # once more does no harm
+    return work
+
+
+@pytest.fixture
+def nothing_is_left(pike: Lab) -> Callable[[], None]:
+    """Nothing of a rehearsal is on hosts, beside the empty directories that they were in."""
+
+    def check() -> None:
+        for host in (DATABASE_HOST, "ctl1"):
+            line = "systemctl list-units --all --no-legend 'naru-*'; find /var/lib/naru-scratch /run/naru -mindepth 1"
+            assert on(pike.hosts(), host, f"({line}; find /var/lib/naru/upgrade -type f) 2>/dev/null || true") == ""
+
+    return check
+
+
+def timings(work: Path) -> dict[str, Any]:
+    return {row["what"]: row for row in json.loads(naru("timings", str(work), "-f", "json")[0])}
+
+
+def test_a_rehearsal_goes_there_and_back_and_leaves_the_cloud_alone(
+    prepared: Path, live: Callable[[str], str], nothing_is_left: Callable[[], None]
+) -> None:
+    looks = (
+        "SELECT version FROM nova.migrate_version; SELECT version FROM cinder.migrate_version; "
+        "SELECT version_num FROM neutron.alembic_version; "
+        "SELECT database_connection, transport_url FROM nova_api.cell_mappings; "
+        "CHECKSUM TABLE keystone.project, nova.instances, nova_api.flavors, cinder.volumes, glance.images"
+    )
+    before = live(looks)
+    out, errors = naru("rehearse", str(prepared), "-f", "json")
+    assert "1 of 3 rehearsals are done" in errors
+    assert live(looks) == before
+    nothing_is_left()
+    rows = timings(prepared)
+    assert rows == {row["what"]: row for row in json.loads(out)}
+    services = {name for name in path.services() if name != "placement"}  # of Queens it is a part of Nova
+    assert {f"{name}/queens/sync" for name in services} | {"nova/queens/online", "cinder/queens/online"} <= rows.keys()
+    assert rows["all hops"]["median"] >= rows["nova/queens/sync"]["median"] > 0.5
+    assert rows["the way back"]["median"] > 0.5
+    status = json.loads(naru("status", str(prepared), "-f", "json")[0])
+    assert (status["rehearsals"], status["wanted"], status["last rehearsal"]) == (1, 3, "1: done")
+    # no password is in the journal or the directory
+    assert "mysql+pymysql" not in (prepared / "rehearsal/1/journal.db").read_bytes().decode("latin1")
+
+
+def test_what_fails_in_a_rehearsal_is_said_and_the_next_one_begins_anew(
+    prepared: Path, on_database: See, nothing_is_left: Callable[[], None]
+) -> None:
+    process = begin("rehearse", str(prepared))
+    killer = (
+        "for n in $(seq 600); do pkill -KILL -f '[b]in/keystone-manage .*db_sync' && exit; sleep 0.05; done; exit 1"
+    )
+    on_database(killer)
+    with process:
+        _, errors = process.communicate(timeout=600)
+    assert process.returncode == 1, errors
+    assert "schema steps of keystone queens: db1: keystone-manage exited with 70" in errors, errors
+    assert "1: failed" not in naru("status", str(prepared))[0]
+    _, errors = naru("rehearse", str(prepared))
+    assert "removing the copy and its dumps" in errors
+    nothing_is_left()
+
+
+@pytest.mark.parametrize("kills", [5, pytest.param(40, marks=pytest.mark.releases)])
+def test_a_rehearsal_that_is_killed_over_and_over_comes_to_its_end(
+    prepared: Path, nothing_is_left: Callable[[], None], kills: int
+) -> None:
+    pick = random.Random(SEED)
+    before = json.loads(naru("status", str(prepared), "-f", "json")[0])["rehearsals"]
+    for _ in range(kills):
+        process = begin("rehearse", str(prepared))
+        time.sleep(pick.uniform(1.5, 7))
+        process.kill()
+        process.communicate(timeout=60)
+    if json.loads(naru("status", str(prepared), "-f", "json")[0])["rehearsals"] == before:
+        naru("rehearse", str(prepared))
+    assert json.loads(naru("status", str(prepared), "-f", "json")[0])["rehearsals"] > before
+    naru("rehearse", str(prepared))
+    nothing_is_left()
+    assert re.search(r"all hops", naru("timings", str(prepared))[0])
+
+
+@pytest.mark.releases
+@pytest.mark.timeout(7200)
+def test_all_hops_to_the_newest_release_are_rehearsed_there_and_back(
+    pike: Lab, tmp_path: Path, nothing_is_left: Callable[[], None]
+) -> None:
+    work, newest = str(tmp_path / "w"), release.names()[-1]
+    naru("plan", "--site", str(pike.site_yaml), "--to", newest, "--on", "ctl1", "--work", work, seconds=300)
+    naru("prepare", work, seconds=3600)
+    naru("rehearse", work, seconds=3600)
+    rows = timings(Path(work))
+    for way in path.ways("pike", newest):
+        assert {f"{way.service.name}/{hop.release}/sync" for hop in way.hops} <= rows.keys()
+    print({name: rows[name]["median"] for name in ("dump", "all hops", "the way back")})
+    nothing_is_left()
+
+
+def test_what_blocks_keeps_an_upgrade_from_being_planned(pike: Lab, live: Callable[[str], str], tmp_path: Path) -> None:
+    live("INSERT INTO cinder.volumes (id, deleted, host) VALUES ('planted', 0, 'nowhere@lvm#lvm')")
+    try:
+        work = tmp_path / "w"
+        _, errors = naru("plan", "--site", str(pike.site_yaml), "--to", "queens", "--work", str(work), code=1)
+        assert "on a host that has no service" in errors and "planted" in errors and "update_host" in errors
+        assert "error" in naru("prepare", str(work), code=2)[1]
+    finally:
+        live("DELETE FROM cinder.volumes WHERE id = 'planted'")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--to", "pike"), "pike is not later than pike"),
+        (("--to", "queens", "--on", "nowhere"), "there is no host and no group 'nowhere'"),
+        (("--to", "queens", "--services", "swift"), "the way of 'swift' is not known"),
+        (("--to", "stein", "--services", "placement"), "comes out of Nova's databases on the way"),
+        (("--to", "queens", "--memory", "1"), "--memory is at least 32"),
+    ],
+)
+def test_bad_input_is_one_clear_error(pike: Lab, tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    _, errors = naru("plan", "--site", str(pike.site_yaml), "--work", str(tmp_path / "w"), *words, code=2)
+    assert said in errors and "Traceback" not in errors
+    assert not (tmp_path / "w").exists()
+
+
+def test_the_host_that_does_the_work_may_be_another_one(pike: Lab, tmp_path: Path) -> None:
+    site, work = str(pike.site_yaml), str(tmp_path / "w")
+    _, errors = naru("plan", "--site", site, "--to", "queens", "--on", "ctl1", "--services", "glance", "--work", work)
+    assert DATABASE_HOST not in errors and "takes" not in errors
+    naru("prepare", work)
+    naru("rehearse", work)
+    assert {"glance/queens/sync", "main/dump"} <= timings(Path(work)).keys()
