@@ -73,6 +73,18 @@ class Begins(_Data):
     why: str
 
 
+class Users(_Data):
+    """A table with what users make, which has created_at and updated_at: `id` and `name` are its columns that tell a
+    row. One that `marks_deleted` has deleted_at; of another it is not known what was deleted."""
+
+    what: str
+    schema_: str = pydantic.Field(alias="schema")
+    table: str
+    id: str
+    name: str
+    marks_deleted: bool = True
+
+
 class PassedOver(_Data):
     """An online data migration, a function of a Python `module`, that is left out while the service's programs are
     stopped, from the release `first` to `last`."""
@@ -91,7 +103,7 @@ class Service(_Data):
     `schemas` are those of its databases, and `config` what its manage commands have to know, where @NAME@ stands for
     the URL of a schema, and @cell@ for that of each of Nova's cells in turn. `sync` are its schema steps, `online` its
     online data migrations, both as a release of it has them on the command line, without the option of the
-    configuration."""
+    configuration. `users` are the tables with what users make."""
 
     name: str
     order: int
@@ -101,6 +113,7 @@ class Service(_Data):
     sync: tuple[tuple[str, ...], ...]
     online: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
+    users: tuple[Users, ...] = ()
     begins: Begins | None = None
     floors: tuple[Floor, ...] = ()
     ended: tuple[Ended, ...] = ()

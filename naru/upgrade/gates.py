@@ -13,14 +13,14 @@ from naru.text import duration
 from naru.upgrade.check import check
 from naru.upgrade.rehearsal import rehearsed, there_and_back
 from naru.upgrade.rows import Progress
-from naru.upgrade.window import AGENTS, UNIT, WINDOW
+from naru.upgrade.window import CLOUD, UNITS, WINDOW
 from naru.upgrade.work import Work
 
 
 def check_prepared(upgrade: Work, journal: Journal) -> None:
     """Raises InputError when something that is prepared ahead is left to do."""
     with reading(journal) as now:
-        left = [step for step in now.steps() if step.unit != UNIT and step.state not in OVER]
+        left = [step for step in now.steps() if step.unit not in UNITS and step.state not in OVER]
     if left:
         raise InputError(
             f"{upgrade.directory}: it is not prepared: {len(left)} steps are left",
@@ -78,11 +78,9 @@ def check_again(upgrade: Work, progress: Progress) -> None:
 
 
 def check_window_over(upgrade: Work, journal: Journal) -> None:
-    """Raises InputError when something of the window is left to do."""
-    with reading(journal) as now:
-        first = [step for step in now.steps(unit=UNIT) if step.gate == AGENTS]
-        later = {step.n for step in first} | now.everything_after(first)
-    left = [step for step in of_window(journal) if step.n not in later and step.state not in OVER]
+    """Raises InputError when something of the window is left to do: of controllers and databases, which compute
+    services and agents need."""
+    left = [step for step in of_window(journal) if step.state not in OVER]
     if left:
         raise InputError(
             f"{upgrade.directory}: the window is not over: {len(left)} steps are left",
@@ -96,7 +94,21 @@ def has_begun(steps: Iterable[StepRow], *, purpose: str = "") -> bool:
     return any(step.state not in ("waiting", "held") for step in wanted)
 
 
-def of_window(journal: Journal) -> list[StepRow]:
-    """The steps of the window, and of what comes after it."""
+def is_back(journal: Journal) -> bool:
+    """Whether controllers and databases are as they were before the window."""
+    mine = of_window(journal)
+    return all(step.state == "undone" for step in mine) and bool(mine)
+
+
+def has_begun_of(journal: Journal, unit: str) -> bool:
+    """Whether anything of a unit was begun, and no rollback of it."""
     with reading(journal) as now:
-        return now.steps(unit=UNIT)
+        begun = any(step.state in ("done", "running", "failed") for step in now.steps(unit=unit))
+        back = {step.undoes for step in now.steps(unit=unit, rollbacks=True) if step.undoes is not None}
+        return begun and not back
+
+
+def of_window(journal: Journal) -> list[StepRow]:
+    """The steps of the window that are of controllers and databases."""
+    with reading(journal) as now:
+        return now.steps(unit=CLOUD)

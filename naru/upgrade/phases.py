@@ -6,23 +6,24 @@ Each may be interrupted, or killed, and given again: it goes on where it was. Al
 """
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from naru.errors import InputError
+from naru.errors import InputError, NaruError
 from naru.plan import control, rollback
 from naru.plan.findings import refuse_errors
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.model import Plan
-from naru.plan.queries import reading
+from naru.plan.queries import StepRow, reading
 from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status, status
 from naru.site.site import Site
-from naru.upgrade import facts, gates, planner, rehearsal
+from naru.upgrade import facts, gates, planner, rehearsal, written
 from naru.upgrade.rows import Progress
-from naru.upgrade.window import AGENTS, START, UNIT, WAITS, WINDOW
+from naru.upgrade.window import AGENTS, CLOUD, NEW, OLD, START, WAITS, WINDOW
 from naru.upgrade.work import Settings, Work, work_directory
 
 
@@ -54,6 +55,11 @@ def rehearse(upgrade: Work, terminal: Terminal, progress: Progress) -> Status:
     goes on; one that failed is taken away, and another one begun. Raises InputError when it is not prepared."""
     with upgrade.journal() as journal:
         gates.check_prepared(upgrade, journal)
+        if gates.has_begun(gates.of_window(journal)):
+            raise InputError(
+                f"{upgrade.directory}: its window has begun: there is nothing to rehearse any more",
+                hint="Plan another upgrade in a directory of its own.",
+            )
     return rehearsal.go_on(upgrade, terminal) or rehearsal.begin(upgrade, terminal, progress)
 
 
@@ -77,30 +83,53 @@ def agents(upgrade: Work, terminal: Terminal) -> Status:
     with upgrade.journal() as journal:
         gates.check_open(upgrade, journal)
         gates.check_window_over(upgrade, journal)
-        return _run(journal, terminal, Scope({WINDOW, AGENTS}, {AGENTS}))
+        return _run(journal, terminal, Scope({WINDOW, AGENTS}, {WINDOW, AGENTS}))
 
 
 def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Status:
     """The way back from any point of the window or after it: what was started is stopped, the databases are as they
-    were dumped, the services that were stopped run again. When users could write since, it is refused unless what they
-    wrote is to be lost."""
+    were dumped, the services that were stopped run again, those of compute hosts last. When users could write since, it
+    is refused unless what they wrote is to be lost."""
     with upgrade.journal() as journal:
         load(journal.modules())
         with reading(journal) as now:
             begun = now.is_rolling_back()
         if begun:
             _retry(journal)
-        else:
+        elif not gates.is_back(journal):
             mine = gates.of_window(journal)
             if not gates.has_begun(mine):
                 raise InputError(f"{upgrade.directory}: the window has not begun: there is nothing to take back")
-            if not lose_writes and gates.has_begun(mine, purpose=START):
-                raise InputError(
-                    f"{upgrade.directory}: the new services were started: what users have written since would be lost",
-                    hint="--lose-writes goes back all the same.",
-                )
-            rollback.start(journal, units=[UNIT], waits=WAITS)
-        return run(journal, terminal, undoing=True)
+            if gates.has_begun(mine, purpose=START):
+                _check_writes(upgrade, journal, mine, terminal, lose_writes=lose_writes)
+            rollback.start(journal, units=[CLOUD, NEW], waits=WAITS)
+        found = run(journal, terminal, undoing=True)
+        if gates.is_back(journal) and gates.has_begun_of(journal, OLD):
+            # what was stopped on compute hosts: it needs the services that are back now
+            rollback.start(journal, units=[OLD])
+            found = run(journal, terminal, undoing=True)
+        return found
+
+
+def _check_writes(
+    upgrade: Work, journal: Journal, mine: Sequence[StepRow], terminal: Terminal, *, lose_writes: bool
+) -> None:
+    """Says what users have written since the first of the new services was started, and records it. Raises InputError
+    unless it may be lost."""
+    began = min(step.started for step in mine if step.purpose == START and step.started is not None)
+    try:
+        lost = [str(one) for one in written.since(upgrade.settings, began)]
+    except NaruError as error:
+        lost = [f"it cannot be found out what: {error.summary}"]  # a way back needs nothing of what is left
+    if not lose_writes:
+        raise InputError(
+            f"{upgrade.directory}: the new services were started: what users have written since would be lost",
+            detail="\n".join(lost or ["nothing is found in the tables that say when; of Keystone it is not known"]),
+            hint="--lose-writes goes back all the same.",
+        )
+    for line in lost:
+        control.remark(journal, f"lost: {line}")
+        terminal.warn(f"lost: {line}")
 
 
 def _run(journal: Journal, terminal: Terminal, scope: Scope) -> Status:

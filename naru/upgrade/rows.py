@@ -61,15 +61,20 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service], pro
     return [*found, *_unseen(services, span, seen)]
 
 
-def asked(site: Site, fleet: Fleet, database: Database, work: "Callable[[Connection[Cursor]], T]") -> T:
-    """What `work` makes of a connection to a database, by the first of its hosts that leads there. Raises what the last
-    one said."""
+def asked(
+    site: Site,
+    fleet: Fleet,
+    database: Database,
+    work: "Callable[[Connection[Cursor]], T]",
+    *,
+    seconds: float = SECONDS + GRACE,
+) -> T:
+    """What `work` makes of a connection to a database, by the first of its hosts that leads there; each answer may take
+    so many `seconds`. Raises what the last one said."""
     last: NaruError | None = None
     for host in site.named(database.hosts):
         address = database.address or host.address
-        asking = databases.asked(
-            site, fleet.secrets, database, fleet.remote(host.name), address, work, seconds=SECONDS + GRACE
-        )
+        asking = databases.asked(site, fleet.secrets, database, fleet.remote(host.name), address, work, seconds=seconds)
         try:
             return fleet.call(asking)
         except NaruError as error:
@@ -81,9 +86,9 @@ def asked(site: Site, fleet: Fleet, database: Database, work: "Callable[[Connect
     )
 
 
-def asker(connection: "Connection[Cursor]") -> Ask:
-    """What asks on a connection, on which nothing can be changed from then on and no statement takes longer than
-    SECONDS."""
+def asker(connection: "Connection[Cursor]", seconds: float = SECONDS) -> Ask:
+    """What asks on a connection, on which nothing can be changed from then on and no statement takes longer than so
+    many `seconds`."""
 
     def ask(statement: str) -> Sequence[str]:
         with connection.cursor() as cursor:
@@ -99,7 +104,7 @@ def asker(connection: "Connection[Cursor]") -> Ask:
             return [str(row[0]) for row in cursor.fetchall()]
 
     ask("SET SESSION TRANSACTION READ ONLY")
-    for limit in (f"max_statement_time = {SECONDS:g}", f"max_execution_time = {1000 * SECONDS:g}"):
+    for limit in (f"max_statement_time = {seconds:g}", f"max_execution_time = {1000 * seconds:g}"):
         with contextlib.suppress(Denied):  # the one is MariaDB's, the other MySQL's
             ask(f"SET SESSION {limit}")
     return ask
@@ -145,6 +150,11 @@ def _known(service: Service, span: Span) -> Iterator[tuple[Rows, str]]:
     for refused in service.refuses:
         if refused.rows and span.passes(refused.release):
             yield refused, refused.release
+
+
+def schemas_like(usual: str, schemas: Sequence[str]) -> list[str]:
+    """Those of a server that have the usual name; with all of Nova's cells."""
+    return _schemas(usual, usual, schemas)
 
 
 def _schemas(own: str, usual: str, schemas: Sequence[str]) -> list[str]:

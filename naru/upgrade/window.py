@@ -18,16 +18,21 @@ from naru.upgrade.hops import Where
 
 WINDOW, AGENTS = "run", "agents"
 """The gates before the steps of the window and before those of compute services and agents, as their commands."""
-UNIT = "cloud"
-"""The unit of all of them: they are rolled back together."""
+CLOUD, NEW, OLD = "cloud", "new computes", "old computes"
+"""The units: the services of controllers and the databases; compute services and agents that are started, and those
+that are stopped. A host with one of these that does not answer holds up nothing but itself, there and back."""
+UNITS = (CLOUD, NEW, OLD)
 HOSTS, COMPUTES = "hosts", "computes"
 """The limit groups of what is stopped and started: on all hosts, and of compute services and agents."""
 LIMITS = {HOSTS: 32, COMPUTES: 10}
 STOP_API, STOP, POINT, START, ANSWER = "stop API", "stop", "point", "start", "answer"
 """What the steps are for."""
-WAITS = {STOP_API: (POINT,)}
+COMPUTE_PATIENCE = 60.0
+"""Seconds that a host with a compute service or an agent may not answer: of many some do not, and nobody waits."""
+WAITS: dict[str, tuple[str, ...]] = {STOP_API: (POINT,), AGENTS: ()}
 """What of a rollback waits for what, where that is not all that was done after it: APIs were stopped first, so that
-nothing new came in, and are started with all others, which wait for them when they start."""
+nothing new came in, and are started with all others, which wait for them when they start; and nothing waits for compute
+services and agents."""
 FIRST = "keystone"
 """What is started before the others: they ask it when they start."""
 
@@ -94,9 +99,14 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     plan.limits |= LIMITS
     plan.gates += [WINDOW, AGENTS]
     site = {"site": common["site"]}
-    begin = plan.add(Step("window", "noop", unit=UNIT, limits=(), gate=WINDOW, title=_BEGIN()), after=after).id
-    apis = [one for one in _running(facts) if one.service.port]
-    others = [one for one in _running(facts) if not one.service.port]
+    begin = plan.add(Step("window", "noop", unit=CLOUD, limits=(), gate=WINDOW, title=_BEGIN()), after=after).id
+    # without the controllers' services they write nothing
+    computes = {one.host: list[str]() for one in _running(facts)}
+    for one in _running(facts):
+        if one.of_computes:
+            computes[one.host].append(_stop(plan, site, one, STOP, after, gate=WINDOW))
+    apis = [one for one in _running(facts) if one.service.port and not one.of_computes]
+    others = [one for one in _running(facts) if not one.service.port and not one.of_computes]
     stopped = [_stop(plan, site, one, STOP_API, [begin]) for one in apis]
     stopped += [_stop(plan, site, one, STOP, stopped[: len(apis)] or [begin]) for one in others]
     homes = {name: [way for way in facts.ways if facts.home(way) == name] for name in facts.servers}
@@ -107,20 +117,21 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
         schemas = [schema for way in ways for schema in facts.schemas(way)]
         args = {**common, "database": name, "schemas": schemas, "directory": f"{directory}/{name}", "quiet": True}
         step = Step(
-            f"{name}/point", "database.point", args, UNIT, (facts.host,), title=_POINT(database=name), purpose=POINT
+            f"{name}/point", "database.point", args, CLOUD, (facts.host,), title=_POINT(database=name), purpose=POINT
         )
         points.append(plan.add(step, after=stopped or [begin]).id)
-    where = Where(facts, common, directory, {name: {"database": name} for name in homes}, unit=UNIT)
+    where = Where(facts, common, directory, {name: {"database": name} for name in homes}, unit=CLOUD)
     last = hops.add(plan, where, after=points)
     later = [one for one in _next(facts) if not one.of_computes]
     first = [one for one in later if _project(one.service) == FIRST]
     started = [end for one in first for end in _start(plan, site, one, last)]
     rest = [end for one in later if one not in first for end in _start(plan, site, one, started or last)]
     ends = [*started, *rest] or last
-    begin = plan.add(Step("agents", "noop", unit=UNIT, limits=(), gate=AGENTS, title=_BEGIN_AGENTS()), after=ends).id
+    step = Step("agents", "noop", unit=NEW, limits=(), gate=AGENTS, title=_BEGIN_AGENTS(), purpose=AGENTS)
+    begin = plan.add(step, after=ends).id
     for one in _next(facts):
         if one.of_computes:
-            _start(plan, site, one, [begin])
+            _start(plan, site, one, [begin, *computes.get(one.host, ())])
 
 
 def _running(facts: Facts) -> Iterator[Placed]:
@@ -150,15 +161,11 @@ def _project(service: Service) -> str:
     return service.name.partition("-")[0]
 
 
-def _limits(one: Placed) -> tuple[str, ...]:
-    return (HOSTS, COMPUTES) if one.of_computes else (HOSTS,)
-
-
-def _stop(plan: Plan, site: dict[str, Any], one: Placed, purpose: str, after: Sequence[str]) -> str:
+def _stop(plan: Plan, site: dict[str, Any], one: Placed, purpose: str, after: Sequence[str], *, gate: str = "") -> str:
     """Stopped so that no boot starts it."""
     kind, args = _switch(one.service.managed, on=False)
     title = _STOP(service=one.service.name, host=one.host)
-    return _added(plan, one, purpose, kind, {**site, "host": one.host, **args}, title, after)
+    return _added(plan, one, purpose, kind, {**site, "host": one.host, **args}, title, after, gate=gate)
 
 
 def _switch(managed: Managed, *, on: bool) -> tuple[str, dict[str, Any]]:
@@ -195,9 +202,21 @@ def _start(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) 
 
 
 def _added(
-    plan: Plan, one: Placed, purpose: str, kind: str, args: dict[str, Any], title: Any, after: Sequence[str]
+    plan: Plan,
+    one: Placed,
+    purpose: str,
+    kind: str,
+    args: dict[str, Any],
+    title: Any,
+    after: Sequence[str],
+    *,
+    gate: str = "",
 ) -> str:
     about = About("service", f"{one.service.name}@{one.host}", one.service.name)
-    more: dict[str, Any] = {"limits": _limits(one), "title": title, "about": about, "purpose": purpose}
+    more: dict[str, Any] = {"title": title, "about": about, "purpose": purpose, "gate": gate}
+    unit, limits = CLOUD, [HOSTS]
+    if one.of_computes:
+        unit, limits, args = OLD if purpose == STOP else NEW, [HOSTS, COMPUTES], {**args, "patience": COMPUTE_PATIENCE}
     name = purpose.replace(" ", "-").lower()
-    return plan.add(Step(f"{name}/{one.service.name}@{one.host}", kind, args, UNIT, **more), after=after).id
+    step = Step(f"{name}/{one.service.name}@{one.host}", kind, args, unit, tuple(limits), **more)
+    return plan.add(step, after=after).id

@@ -101,25 +101,29 @@ def test_each_service_goes_its_hops_and_placement_comes_out_of_nova() -> None:
 
 def test_the_window_is_behind_its_gate_and_in_its_order() -> None:
     plan = whole(facts("queens"))
-    window_ = behind(plan, "window")
-    assert not [step for step in plan.steps if step.unit != window.UNIT and step.id in window_]
-    assert {step.id for step in plan.steps if step.unit == window.UNIT} - window_ == {"window"}
-    stops = [step.id for step in plan.steps if step.purpose in (window.STOP, window.STOP_API)]
-    assert sorted(stops) == [
+    begins = behind(plan, "window")
+    mine = {step.id for step in plan.steps if step.unit == window.CLOUD}
+    assert mine - begins == {"window"} and begins - mine == {step.id for step in plan.find(unit=window.NEW)}
+    stops = {step.id for step in plan.steps if step.purpose in (window.STOP, window.STOP_API)}
+    computes = {"stop/nova-compute@c1", "stop/nova-compute@c2"}
+    assert stops - computes == {
         *("stop-api/keystone@ctl1", "stop-api/keystone@ctl2", "stop-api/nova-api@ctl1", "stop-api/nova-api@ctl2"),
-        *("stop/nova-compute@c1", "stop/nova-compute@c2", "stop/nova-conductor@ctl1", "stop/nova-conductor@ctl2"),
-        *("stop/nova-old@ctl1", "stop/nova-old@ctl2"),
-    ]
-    assert all("main/point" in behind(plan, id) for id in stops)
+        *("stop/nova-conductor@ctl1", "stop/nova-conductor@ctl2", "stop/nova-old@ctl1", "stop/nova-old@ctl2"),
+    }
+    assert all("main/point" in behind(plan, id) for id in stops - computes)
     after = behind(plan, "main/point")
-    assert {"nova/queens/sync", "start/nova-api@ctl2"} <= after and not set(stops) & after
+    assert {"nova/queens/sync", "start/nova-api@ctl2", "start/nova-compute@c1"} <= after and not stops & after
     assert "start/nova-api@ctl1" in behind(plan, "answer/keystone@ctl2")
-    assert (
-        "start/nova-compute@c1" in behind(plan, "agents")
-        and "start/nova-compute@c1" not in behind(plan, "window") - after
-    )
-    gates = {step.gate for step in plan.steps if step.gate}
-    assert gates == {"run", "agents"} == set(plan.gates)
+    # a compute host that does not answer holds up nothing but itself
+    assert {step.id for step in plan.steps if step.unit == window.OLD} == computes
+    for host in ("c1", "c2"):
+        assert behind(plan, f"stop/nova-compute@{host}") == {
+            f"start/nova-compute@{host}",
+            f"enable/nova-compute@{host}",
+        }
+    gates = {step.id: step.gate for step in plan.steps if step.gate}
+    assert gates == {"window": "run", "agents": "agents", **dict.fromkeys(computes, "run")}
+    assert set(plan.gates) == {"run", "agents"}
 
 
 def test_of_some_services_no_others_are_touched() -> None:

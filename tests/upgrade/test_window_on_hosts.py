@@ -110,12 +110,19 @@ def test_there_and_back(pike: Lab, server: dict[str, Any], planned: Callable[...
     now = units(pike)
     assert {state for unit, state in now.items() if unit.startswith("next-")} == {"active enabled"}
     assert {state for unit, state in now.items() if not unit.startswith("next-")} == {"inactive masked"}
-    # users could write since: it is said
+    # users could write since: it is said what, and nothing done
+    rest = Rest(connect(pike, f"{CLOUD}-user"))
+    made = rest("network", "POST", "/v2.0/networks", {"network": {"name": "lost"}})["network"]["id"]
     _, errors = naru("rollback", work, code=2)
     assert "--lose-writes" in errors and units(pike) == now
-    naru("rollback", work, "--lose-writes")
+    assert "made: 1 servers: t (" in errors and "networks, ports, routers" in errors, errors
+    assert "kept" not in errors
+    _, errors = naru("rollback", work, "--lose-writes")
+    assert "lost: made: 1 servers" in errors
     until(lambda: is_up(pike), "Pike's services")
     assert units(pike) == before and live("SELECT version FROM nova.migrate_version") == schema
+    rest = Rest(connect(pike, f"{CLOUD}-user"))
+    assert made not in {one["id"] for one in rest("network", "GET", "/v2.0/networks")["networks"]}
     assert seen(pike, server["id"]) == server
     assert boots_a_server(pike, CLOUD) == "compute1"
     assert "was rolled back" in naru("run", work, code=2)[1]
@@ -168,6 +175,31 @@ def test_a_schema_step_that_is_cut_off_begins_from_its_dump_and_one_can_turn_bac
     until(lambda: is_up(pike), "Pike's services")
     assert units(pike) == before and live("SELECT version FROM nova.migrate_version") == schema
     assert seen(pike, server["id"]) == server
+
+
+def test_a_compute_host_that_does_not_answer_holds_up_nothing_but_itself(
+    pike: Lab, server: dict[str, Any], planned: Callable[..., str]
+) -> None:
+    work, before = planned(), units(pike)
+    hosts = pike.hosts()
+
+    def is_up_but(host: str) -> bool:
+        return {name for name, state in services(pike, CLOUD).items() if state != "up"} <= {f"nova-compute@{host}"}
+
+    hosts.link("compute1", "management", up=False)
+    try:
+        naru("run", work, code=1)
+        assert "stop nova-compute on compute1" in failed(work)
+        naru("agents", work, code=1)
+        until(lambda: is_up_but("compute1"), "Queens' services")
+        naru("rollback", work, "--lose-writes", code=1)  # what it has there is not known
+        until(lambda: is_up_but("compute1"), "Pike's services")
+    finally:
+        hosts.link("compute1", "management", up=True)
+    hosts.wait(["compute1"])
+    naru("rollback", work)
+    until(lambda: is_up(pike), "Pike's services")
+    assert units(pike) == before and seen(pike, server["id"]) == server
 
 
 def test_it_is_refused_until_it_was_rehearsed_and_fits_the_window(pike: Lab, planned: Callable[..., str]) -> None:
