@@ -71,10 +71,10 @@ def _way(plan: Plan, where: Where, way: Way, after: Sequence[str], ends: dict[tu
     for number, hop in enumerate(way.hops):
         name = hop.release
         words = {"service": service.name, "release": name}
+        if number == 0 and _is_extracted(where.facts, way):
+            add(EXTRACT, "upgrade.extract", name, _EXTRACT(), {})  # before the dump: there is nothing to dump yet
         dump = f"{where.directory}/{service.name}-{name}"
         add(DUMP, "database.dump", name, _DUMP(**words), {"schemas": schemas, "directory": dump})
-        if number == 0 and _is_extracted(where.facts, way):
-            add(EXTRACT, "upgrade.extract", name, _EXTRACT(), {})
         manage = {
             "service": service.name,
             "release": name,

@@ -129,9 +129,11 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     ends = [*started, *rest] or last
     step = Step("agents", "noop", unit=NEW, limits=(), gate=AGENTS, title=_BEGIN_AGENTS(), purpose=AGENTS)
     begin = plan.add(step, after=ends).id
+    for one in later:  # when users are served again
+        _enable(plan, site, one, ends)
     for one in _next(facts):
         if one.of_computes:
-            _start(plan, site, one, [begin, *computes.get(one.host, ())])
+            _enable(plan, site, one, _start(plan, site, one, [begin, *computes.get(one.host, ())]))
 
 
 def _running(facts: Facts) -> Iterator[Placed]:
@@ -186,19 +188,27 @@ def _start(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) 
     words = {"service": one.service.name, "host": one.host}
     kind, more = _switch(one.service.managed, on=True)
     started = _added(plan, one, START, kind, {**args, **more}, _START(**words), after)
+    if not one.service.port:
+        return [started]
+    answer = {**args, "port": one.service.port}
+    return [_added(plan, one, ANSWER, "upgrade.answers", answer, _ANSWER(**words), [started])]
+
+
+def _enable(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) -> None:
+    """Started at each boot from then on, where systemd manages it."""
     if isinstance(one.service.managed, Unit):
         unit = one.service.managed.unit
-        enable = {
+        args = {
+            **site,
+            "host": one.host,
+            "next": True,
             "argv": ["systemctl", "enable", unit],
             "check": ["systemctl", "is-enabled", "-q", unit],
             "undo": ["systemctl", "disable", unit],
             "repeat": True,
         }
-        _added(plan, one, "enable", "host.command", {**args, **enable}, _ENABLE(**words), [started])
-    if not one.service.port:
-        return [started]
-    answer = {**args, "port": one.service.port}
-    return [_added(plan, one, ANSWER, "upgrade.answers", answer, _ANSWER(**words), [started])]
+        title = _ENABLE(service=one.service.name, host=one.host)
+        _added(plan, one, "enable", "host.command", args, title, after)
 
 
 def _added(
