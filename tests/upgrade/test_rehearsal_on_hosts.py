@@ -143,6 +143,21 @@ def test_what_blocks_keeps_an_upgrade_from_being_planned(pike: Lab, live: Callab
         live("DELETE FROM cinder.volumes WHERE id = 'planted'")
 
 
+def test_a_setting_that_the_next_release_refuses_blocks(pike: Lab, tmp_path: Path) -> None:
+    """In the configuration of the services that are built beside; that of those that run may have it."""
+    file, running = "/srv/naru/next-etc/nova/nova.conf", "/srv/naru/etc/nova/nova.conf"
+    planted = "[filter_scheduler]\\nenabled_filters = ComputeFilter,\\n  TrustedFilter\\n"
+    command = f"for f in {file} {running}; do cp -p $f $f.kept; printf '{planted}' >>$f; done"
+    on(pike.hosts(), "ctl1", command)
+    try:
+        site, work = str(pike.site_yaml), str(tmp_path / "w")
+        _, errors = naru("plan", "--site", site, "--to", "queens", "--work", work, code=1)
+        assert f"{file}: [filter_scheduler] enabled_filters = ComputeFilter,TrustedFilter: the filter is gone" in errors
+        assert running not in errors
+    finally:
+        on(pike.hosts(), "ctl1", f"for f in {file} {running}; do mv $f.kept $f; done")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
