@@ -103,7 +103,8 @@ def _rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
 
 class Check(Lister):
     """Look for what is in the way of an upgrade: rows in a cloud's databases at which the code of a release on its way
-    would end, or that would be lost; libvirt and QEMU that are too old for a release, on compute hosts.
+    would end, or that would be lost; settings that a release refuses or ignores, in configuration files; libvirt and
+    QEMU that are too old for a release, on compute hosts.
 
     Each line has the statement or command that proves it (-f json, -v) and what cures it. Nothing is changed: the
     statements are run in transactions that can only read, through the hosts of the site. What is right is counted; -v
