@@ -107,7 +107,8 @@ naru upgrade plan --to 2026.1 --services glance --work work/glance
 
 class Prepare(ShowOne):
     """Install the environments of all releases on the way, ship them to the host that does the work, and see that they
-    run there. No user is touched, and nothing that runs is: they lie beside it, in /opt/naru.
+    run there; and see that the services that controllers are to start are there. No user is touched, and nothing that
+    runs is: environments lie beside it, in /opt/naru.
 
     Given again it goes on where it was. Ctrl-C once lets running steps finish and stops, twice stops at once. Exit
     codes: 0 done, 1 failed steps, 2 bad input, 130 interrupted.

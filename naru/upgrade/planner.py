@@ -103,6 +103,7 @@ def whole(facts: Facts, settings: dict[str, Any], plan_id: str) -> Plan:
         proof = {**_common(facts), "argv": argv, "repeat": True, "deadline": 600.0}
         prove = Step(f"{name}/{host}/prove", "host.command", proof, name, (host,), title=_PROVE(**words), about=about)
         proved.append(plan.add(prove, after=[ship.id]).id)
+    proved += window.prove(plan, facts, _common(facts))
     window.add(plan, facts, _common(facts), f"{ROOT}/{plan_id}/window", after=proved)
     KINDS.check_arguments(plan)
     return plan

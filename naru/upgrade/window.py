@@ -5,6 +5,7 @@ The site says both: its services are what runs, those under `next:` what is buil
 The ones that run are stopped, masked and otherwise left as they are: they are the way back.
 """
 
+import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ UNITS = (CLOUD, NEW, OLD)
 HOSTS, COMPUTES = "hosts", "computes"
 """The limit groups of what is stopped and started: on all hosts, and of compute services and agents."""
 LIMITS = {HOSTS: 32, COMPUTES: 10}
+FOUND = "found"
 STOP_API, STOP, POINT, START, ANSWER = "stop API", "stop", "point", "start", "answer"
 """What the steps are for."""
 COMPUTE_PATIENCE = 60.0
@@ -40,6 +42,7 @@ _BEGIN = message("upgrade.title.begin", en="the window begins", ko="작업 시�
 _BEGIN_AGENTS = message("upgrade.title.begin_agents", en="compute services and agents", ko="컴퓨트 서비스와 에이전트")
 _STOP = message("upgrade.title.stop", en="stop {service} on {host}", ko="{host}의 {service} 중지")
 _START = message("upgrade.title.start", en="start the new {service} on {host}", ko="{host}의 새 {service} 시작")
+_FOUND = message("upgrade.title.found", en="the new {service} is on {host}", ko="{host}에 새 {service}이(가) 있음")
 _ENABLE = message(
     "upgrade.title.enable", en="{service} on {host} starts at each boot", ko="{host} 부팅 시 {service} 자동 시작"
 )
@@ -90,6 +93,40 @@ def findings(facts: Facts) -> Iterator[Finding]:
     for name in dict.fromkeys(placed.service.name for placed in _running(facts)):
         if name not in names:
             yield Finding("warning", WITHOUT(service=name, goal=facts.span.goal), hint=WITHOUT_HINT())
+
+
+def prove(plan: Plan, facts: Facts, common: dict[str, Any]) -> list[str]:
+    """Adds steps that see, days ahead, whether the services that controllers are to start are there, and the Python
+    that they are said to have; gives their ids."""
+    ids = []
+    for one in _next(facts):
+        if one.of_computes:
+            continue  # of many some do not answer
+        argv = _looks(one.service)
+        if argv:
+            args = {"site": common["site"], "next": True, "host": one.host, "argv": argv, "repeat": True}
+            title = _FOUND(service=one.service.name, host=one.host)
+            about = About("service", f"{one.service.name}@{one.host}", one.service.name)
+            name = f"found/{one.service.name}@{one.host}"
+            step = Step(name, "host.command", args, FOUND, (HOSTS,), title=title, about=about, purpose=FOUND)
+            ids.append(plan.add(step).id)
+    if ids:
+        plan.limits |= LIMITS
+    return ids
+
+
+def _looks(service: Service) -> list[str]:
+    """The command that ends well where a service is; [] where none can tell."""
+    looks = [f"test -x {shlex.quote(service.python)}"] if service.python else []
+    match service.managed:
+        case Unit(unit=unit):
+            looks.append(f"systemctl cat {shlex.quote(unit)} >/dev/null")
+        case Container(container=container, engine=engine):
+            engines = [engine] if engine else ["podman", "docker"]
+            looks.append(" || ".join(f"{one} inspect {shlex.quote(container)} >/dev/null" for one in engines))
+        case Commands():
+            pass
+    return ["sh", "-c", " && ".join(f"({look})" for look in looks)] if looks else []
 
 
 def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, after: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from naru.upgrade.finding import Finding, Span
 pytestmark = pytest.mark.unit
 
 NEWEST = release.names()[-1]
+CONTROLLERS = ("ctl1", "ctl2")
 BYTES = dict.fromkeys(("keystone", "glance", "cinder", "nova_api", "nova", "nova_cell0", "neutron"), 1 << 20)
 SERVER = Server("10.11", "utf8mb3", "utf8mb3_general_ci", BYTES, ("nova_cell0", "nova"))
 load(planner.MODULES)
@@ -102,6 +103,11 @@ def test_each_service_goes_its_hops_and_placement_comes_out_of_nova() -> None:
 def test_the_window_is_behind_its_gate_and_in_its_order() -> None:
     plan = whole(facts("queens"))
     begins = behind(plan, "window")
+    found = {step.id for step in plan.find(purpose=window.FOUND)}
+    assert found == {
+        f"found/{name}@{host}" for name in ("keystone", "nova-api", "nova-conductor") for host in CONTROLLERS
+    }
+    assert all("window" in behind(plan, id) for id in found)
     mine = {step.id for step in plan.steps if step.unit == window.CLOUD}
     assert mine - begins == {"window"} and begins - mine == {step.id for step in plan.find(unit=window.NEW)}
     stops = {step.id for step in plan.steps if step.purpose in (window.STOP, window.STOP_API)}

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from naru.lab.lab import Lab
 from naru.releases import path, release
@@ -141,6 +142,22 @@ def test_what_blocks_keeps_an_upgrade_from_being_planned(pike: Lab, live: Callab
         assert "error" in naru("prepare", str(work), code=2)[1]
     finally:
         live("DELETE FROM cinder.volumes WHERE id = 'planted'")
+
+
+def test_a_service_that_is_to_run_and_is_not_there_is_told_days_ahead(pike: Lab, tmp_path: Path) -> None:
+    content = yaml.safe_load(pike.site_yaml.read_text())
+    (line,) = (one for one in content["next"]["services"] if one["name"] == "glance-api")
+    line["managed"]["unit"] = "other.service"
+    site, work = pike.site_yaml.with_name("other.yaml"), str(tmp_path / "w")
+    site.write_text(yaml.safe_dump(content))
+    try:
+        naru("plan", "--site", str(site), "--to", "queens", "--services", "glance", "--work", work)
+        out, _ = naru("prepare", work, "-f", "json", code=1)
+        (failed,) = json.loads(out)["failed"]
+        assert failed["id"] == "found/glance-api@ctl1" and "other.service" in failed["detail"]
+        assert "1 steps are left" in naru("run", work, code=2)[1]
+    finally:
+        site.unlink()
 
 
 def test_a_setting_that_the_next_release_refuses_blocks(pike: Lab, tmp_path: Path) -> None:
