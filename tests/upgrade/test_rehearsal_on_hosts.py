@@ -44,15 +44,9 @@ def nothing_is_left(pike: Lab) -> Callable[[], None]:
 
     def check() -> None:
         for host in (DATABASE_HOST, "ctl1"):
-            line = "systemctl list-units --all --no-legend 'naru-*'; find /var/lib/naru-scratch /run/naru -mindepth 1"
-            assert (
-                on(
-                    pike.hosts(),
-                    host,
-                    f"({line}; find /var/lib/naru/upgrade -path '*/rehearsal-*' -type f) 2>/dev/null || true",
-                )
-                == ""
-            )
+            units = "systemctl list-units --all --no-legend 'naru-*'; find /var/lib/naru-scratch /run/naru -mindepth 1"
+            dumps = "find /var/lib/naru/upgrade -path '*/rehearsal-*' -type f"
+            assert on(pike.hosts(), host, f"({units}; {dumps}) 2>/dev/null || true") == ""
 
     return check
 
