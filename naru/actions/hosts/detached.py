@@ -49,7 +49,8 @@ class Detached:
         self._said = said or shlex.join(argv)
         self._at = (name, f"{place.unit}-{name}")
         self._command = f"cd {shlex.quote(cwd or '/')} && exec {shlex.join(argv)}"
-        self._env = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in env.items()).encode()
+        exports = "".join(f"export {key}={shlex.quote(value)}\n" for key, value in env.items())
+        self._env = f"{exports}# whole\n".encode()
 
     def look(self) -> Look:
         """How it is now."""

@@ -25,7 +25,7 @@ stop() {
 }
 
 case $verb in
-start) # COMMAND RUN: a shell's line, and run.sh; the environment on standard input
+start) # COMMAND RUN: a shell's line, and run.sh; the environment on standard input, to its line "# whole"
   [ ! -e "$directory/started" ] || exit 0
   stop # one that was told to start, and has not
   [ ! -e "$directory/started" ] || exit 0
@@ -34,6 +34,11 @@ start) # COMMAND RUN: a shell's line, and run.sh; the environment on standard in
   printf '%s\n' "$1" >"$directory/command"
   printf '%s\n' "$2" >"$directory/run"
   cat >"/run/naru/$unit.env"
+  # it ends, too, when whoever sends it is killed: what is not whole is not begun with
+  if [ "$(tail -n 1 "/run/naru/$unit.env")" != "# whole" ]; then
+    rm -f "/run/naru/$unit.env"
+    exit 65
+  fi
   by=$(manager)
   echo "$by" >"$directory/by"
   sync "$directory" "$directory/command" "$directory/run" "$directory/by"
