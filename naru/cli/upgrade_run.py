@@ -1,4 +1,4 @@
-"""`naru upgrade plan|prepare|rehearse|status|timings`: an upgrade from its plan to its rehearsals."""
+"""`naru upgrade plan|prepare|rehearse|run|agents|rollback|status|timings`: from the plan to the end, or back."""
 
 import argparse
 import statistics
@@ -7,13 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from naru.cli.base import DURATION, Lister, ShowOne, print_findings
+from naru.cli.base import DURATION, Lister, ShowOne, print_error, print_findings
 from naru.cli.directory import NEVER, add_directory
 from naru.cli.plan_run import fields
 from naru.cli.site import add_site, find_site, progress
 from naru.cli.terminal import Terminal
 from naru.cli.upgrade import add_goal, add_services, add_start, start_of
-from naru.errors import InputError
+from naru.errors import InputError, NaruError
 from naru.messages import say
 from naru.plan.status import Status, status
 from naru.plan.timings import p95
@@ -35,7 +35,7 @@ class PlanCommand(Lister):
 
     What is found goes to standard error, with what cures it (see naru upgrade check, which lists all of it). What
     blocks is an error, and keeps the plan from being run: cure it, and plan again. The plan is what is prepared days
-    ahead: naru upgrade prepare. Rehearsals are made from it: naru upgrade rehearse.
+    ahead (naru upgrade prepare), the window (naru upgrade run) and what comes after it (naru upgrade agents).
 
     The work is done on one host of the site (--on), which reaches the databases and has MariaDB's programs (client and
     server): dumps lie on it, the releases' own code runs on it, copies of the databases are made on it. Without --on it
@@ -158,14 +158,12 @@ naru upgrade rehearse work/seoul -f json
             raise InputError("--times is at least 1")
         upgrade, terminal = Work(arguments.work), Terminal.of(self.app.options)
         for _ in range(arguments.times):
-            with progress() as shown:
-                state = phases.rehearse(upgrade, terminal, shown)
+            state = phases.rehearse(upgrade, terminal)
             if state.exit_code:
                 self.exit_code = state.exit_code
                 for step in state.failed:
-                    print(f"naru: {step.title or step.id}: {step.summary}", file=sys.stderr)
-                    for line in (step.detail + "\n" + step.hint).strip().splitlines():
-                        print(f"      {line}", file=sys.stderr)
+                    summary = f"{step.title or step.id}: {step.summary}"
+                    print_error(NaruError(summary, detail=step.detail, hint=step.hint))
                 return _COLUMNS, ()
         done, wanted = len(rehearsal.rehearsed(upgrade)), upgrade.settings.rehearsals
         if self.app.options.verbose_level:

@@ -75,11 +75,6 @@ def pack(name: str) -> Path:
     return target
 
 
-def own_python(release: Release) -> bool:
-    """Whether the interpreter is in the archive; else hosts have to have the distribution's of that version."""
-    return base_python(install.venv_path(release)) is not None
-
-
 def base_python(venv: Path) -> Path | None:
     """The installation of Python that the environment stands on; None for the distribution's."""
     lines = (line.partition("=") for line in (venv / "pyvenv.cfg").read_text().splitlines())

@@ -14,11 +14,7 @@ from naru.site.model import Database
 from naru.site.site import Site
 from naru.site.ssh import Fleet
 from naru.upgrade import rows
-from naru.upgrade.check import check
 from naru.upgrade.finding import Finding, Span
-
-CELL = "nova_cell"
-"""How the schemas of Nova's cells begin, beside that of the first one, `nova`."""
 
 
 class Server(NamedTuple):
@@ -72,6 +68,14 @@ class Facts:
             )
         return found.pop()
 
+    def homes(self) -> dict[str, list[str]]:
+        """By database the schemas of all services that are in it; without those that have none. Raises InputError as
+        `home`."""
+        found: dict[str, list[str]] = {name: [] for name in self.servers}
+        for way in self.ways:
+            found[self.home(way)] += self.schemas(way)
+        return {name: schemas for name, schemas in found.items() if schemas}
+
     def schemas(self, way: Way) -> list[str]:
         """A service's schemas, with those that are made on the way, and all of Nova's cells."""
         server = self.servers[self.home(way)]
@@ -84,18 +88,16 @@ class Facts:
         if "@cell@" not in way.service.config:
             return []
         server = self.servers[self.home(way)]
-        named = [name for name in server.bytes if name.startswith(CELL)]
-        return list(dict.fromkeys(["nova", *named, *server.cells]))
+        return list(dict.fromkeys([*rows.schemas_like(rows.CELLS, list(server.bytes)), *server.cells]))
 
 
-def read(site: Site, span: Span, wanted: Sequence[str], host: str, progress: rows.Progress) -> Facts:
-    """Asks the site's databases, and looks for what is in the way; nothing is changed. Raises InputError and NaruError
-    as `naru.upgrade.check.check`."""
+def read(site: Site, span: Span, wanted: Sequence[str], host: str, findings: Sequence[Finding] = ()) -> Facts:
+    """Asks the site's databases; nothing is changed. `findings` are what was found in the way. Raises InputError for a
+    way that does not lead forward, NaruError when a database cannot be asked."""
     ways = [way for way in path.ways(span.start, span.goal, wanted) if way.hops]
-    findings = check(site, span, wanted, progress)
     with Fleet(site) as fleet:
         servers = {one.name: rows.asked(site, fleet, one, _server) for one in site.part.databases}
-    return Facts(site, span, ways, host or _first_host(site), servers, findings)
+    return Facts(site, span, ways, host or _first_host(site), servers, list(findings))
 
 
 def _first_host(site: Site) -> str:

@@ -22,6 +22,7 @@ from naru.plan.run import Terminal, run
 from naru.plan.status import Status, status
 from naru.site.site import Site
 from naru.upgrade import facts, gates, planner, rehearsal, written
+from naru.upgrade.check import check
 from naru.upgrade.rows import Progress
 from naru.upgrade.window import AGENTS, CLOUD, NEW, OLD, START, WAITS, WINDOW
 from naru.upgrade.work import Settings, Work, work_directory
@@ -31,7 +32,8 @@ def plan(site: Site, settings: Settings, directory: Path, progress: Progress) ->
     """Asks the site's databases and hosts what is in the way, and writes the plan of an upgrade into the work
     directory. Nothing is changed anywhere."""
     load(planner.MODULES)
-    known = facts.read(site, settings.span, settings.services, settings.host, progress)
+    found = check(site, settings.span, settings.services, progress)
+    known = facts.read(site, settings.span, settings.services, settings.host, found)
     site.named([known.host])
     plan_id = str(uuid.uuid4())
     written = replace(settings, host=known.host).dump()
@@ -50,7 +52,7 @@ def prepare(upgrade: Work, terminal: Terminal) -> Status:
         return _run(journal, terminal, Scope())
 
 
-def rehearse(upgrade: Work, terminal: Terminal, progress: Progress) -> Status:
+def rehearse(upgrade: Work, terminal: Terminal) -> Status:
     """One rehearsal: on a copy of the databases all hops and the way back, each step timed. One that was interrupted
     goes on; one that failed is taken away, and another one begun. Raises InputError when it is not prepared."""
     with upgrade.journal() as journal:
@@ -60,7 +62,7 @@ def rehearse(upgrade: Work, terminal: Terminal, progress: Progress) -> Status:
                 f"{upgrade.directory}: its window has begun: there is nothing to rehearse any more",
                 hint="Plan another upgrade in a directory of its own.",
             )
-    return rehearsal.go_on(upgrade, terminal) or rehearsal.begin(upgrade, terminal, progress)
+    return rehearsal.go_on(upgrade, terminal) or rehearsal.begin(upgrade, terminal)
 
 
 def window(upgrade: Work, terminal: Terminal, progress: Progress, *, without_rehearsal: str = "") -> Status:

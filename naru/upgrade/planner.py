@@ -81,8 +81,6 @@ def whole(facts: Facts, settings: dict[str, Any], plan_id: str) -> Plan:
     plan.settings = settings
     plan.findings = [*_findings(facts), *window.findings(facts)]
     proved = []
-    for way in facts.ways:
-        facts.home(way)  # raises what is wrong with it
     host = facts.host
     for name in facts.releases:
         loaded = release.load(name)
@@ -116,8 +114,7 @@ def rehearsal(facts: Facts, number: int, plan_id: str, megabytes: int, earlier: 
     directory, scratch = f"{ROOT}/{plan_id}/rehearsal-{number}", f"{SCRATCH}/{plan_id}-{number}"
     common, on_copy = _common(facts), {"scratch": scratch}
     limits = (facts.host,)
-    homes = {name: [way for way in facts.ways if facts.home(way) == name] for name in facts.servers}
-    homes = {name: ways for name, ways in homes.items() if ways}
+    homes = facts.homes()
 
     def add(id: str, kind: str, args: dict[str, Any], title: Any, purpose: str, after: Sequence[str]) -> str:
         return plan.add(Step(id, kind, {**common, **args}, limits=limits, title=title, purpose=purpose), after=after).id
@@ -126,13 +123,12 @@ def rehearsal(facts: Facts, number: int, plan_id: str, megabytes: int, earlier: 
     more = {"megabytes": megabytes, "charset": first.charset, "collation": first.collation}
     copy = add("copy", "database.scratch", {"directory": scratch, **more}, _COPY(), COPY, [])
     loaded = []
-    for name, ways in homes.items():
-        schemas = [schema for way in ways for schema in facts.schemas(way)]
+    for name, schemas in homes.items():
         dump = {"database": name, "schemas": schemas, "directory": f"{directory}/{name}"}
         dumped = add(f"{name}/dump", "database.dump", dump, _DUMP(database=name), DUMP, [])
         load = {**on_copy, "directory": f"{directory}/{name}", "way": FRESH}
         loaded.append(add(f"{name}/load", "database.restore", load, _LOAD(database=name), LOAD, [copy, dumped]))
-    if any("nova_api" in facts.schemas(way) for way in facts.ways):
+    if any("nova_api" in schemas for schemas in homes.values()):
         loaded = [add("cells", "upgrade.cells", on_copy, _CELLS(), LOAD, loaded)]
     where = Where(facts, common, directory, dict.fromkeys(homes, on_copy))
     last = hops.add(plan, where, after=loaded)
@@ -162,13 +158,13 @@ def _findings(facts: Facts) -> list[Finding]:
             found.append(Finding("warning", UNKNOWN(**words), hint=one.cure, about=one.where))
     for service, name, left in hops.passed_over(facts):
         found.append(Finding("info", PASSED_OVER(service=service, release=name, name=left.name), left.why))
-    homes = {facts.home(way) for way in facts.ways}
+    homes = facts.homes()
     for database in facts.site.part.databases:
         if database.name not in homes:
             continue
         if facts.host in [host.name for host in facts.site.named(database.hosts)]:
             found.append(Finding("warning", SAME_DISK(host=facts.host), hint=SAME_DISK_HINT()))
-        mine = [schema for way in facts.ways if facts.home(way) == database.name for schema in facts.schemas(way)]
+        mine = homes[database.name]
         total = sum(facts.servers[database.name].bytes.get(schema, 0) for schema in mine)
         found.append(Finding("info", SIZE(database=database.name, bytes=size(total), number=len(mine))))
     return found

@@ -15,7 +15,6 @@ from naru.plan.status import Status, status
 from naru.plan.timings import Timings, p95
 from naru.site import site as sites
 from naru.upgrade import facts, hops, planner
-from naru.upgrade.rows import Progress
 from naru.upgrade.work import REHEARSED, Work
 
 FORWARD = {hops.DUMP, hops.SYNC, hops.ONLINE, hops.EXTRACT}
@@ -67,11 +66,11 @@ def go_on(upgrade: Work, terminal: Terminal) -> Status | None:
     return None
 
 
-def begin(upgrade: Work, terminal: Terminal, progress: Progress) -> Status:
+def begin(upgrade: Work, terminal: Terminal) -> Status:
     """Another one, of the databases as they are now."""
     settings, number = upgrade.settings, upgrade.rehearsals.following()
     site = sites.load(Path(settings.site))
-    known = facts.read(site, settings.span, settings.services, settings.host, progress)
+    known = facts.read(site, settings.span, settings.services, settings.host)
     earlier = [one.times for one in rehearsed(upgrade)]
     made = planner.rehearsal(known, number, upgrade.plan_id, settings.megabytes, earlier)
     with upgrade.rehearsals.begin(number, made) as journal:

@@ -4,19 +4,18 @@ import http.client
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from functools import cache
 from http import HTTPStatus
-from importlib.resources import files
 from typing import Any, ClassVar
 
 from pydantic import Field
 
+from naru.actions import durations
 from naru.actions.databases.restore import BESIDE, back
-from naru.actions.databases.server import DAY, OnServer, environment, forget, run
+from naru.actions.databases.server import OnServer, environment, forget, run
 from naru.actions.databases.server import script as database_script
 from naru.actions.hosts.detached import Detached
 from naru.actions.hosts.file import AbsolutePath
-from naru.actions.hosts.place import HostAction, Place
+from naru.actions.hosts.place import HostAction, Place, script_text
 from naru.errors import NaruError
 from naru.plan.arguments import Arguments, Undo
 from naru.plan.context import Context
@@ -87,10 +86,6 @@ class Answers(HostAction):
     seconds: float = PATIENCE
 
 
-def _deadline(args: Mapping[str, Any]) -> float:
-    return float(args.get("args", args).get("deadline", DAY))
-
-
 @step("upgrade.pack", args=Pack, no_undo="an archive here is in nobody's way", deadline=2 * 3600, retry=(), here=True)
 def pack(context: Context) -> dict[str, Any]:
     """Installs a release's environment on this machine, and packs it for hosts, unless both was done."""
@@ -101,7 +96,7 @@ def pack(context: Context) -> dict[str, Any]:
     return {"archive": str(archive), "bytes": archive.stat().st_size}
 
 
-@step("upgrade.sync", args=Sync, undo="upgrade.manage.undo", deadline=_deadline, retry=())
+@step("upgrade.sync", args=Sync, undo="upgrade.manage.undo", deadline=durations.own, retry=())
 def sync(context: Context) -> dict[str, Any]:
     """Runs the schema steps of a `release` for a `service`, by its own code.
 
@@ -120,7 +115,7 @@ def sync(context: Context) -> dict[str, Any]:
     return _manage(context, [(argv, "@cell@" in service.config and argv[1] == "db") for argv in service.sync], turns=0)
 
 
-@step("upgrade.online", args=Online, undo="upgrade.manage.undo", deadline=_deadline, retry=())
+@step("upgrade.online", args=Online, undo="upgrade.manage.undo", deadline=durations.own, retry=())
 def online(context: Context) -> dict[str, Any]:
     """Runs the online data migrations of a `release` for a `service`, by its own code, until they find nothing more.
     They may be repeated."""
@@ -128,7 +123,7 @@ def online(context: Context) -> dict[str, Any]:
     return _manage(context, [(service.online, "@cell@" in service.config)], turns=TURNS)
 
 
-@step("upgrade.extract", args=Extract, undo="upgrade.manage.undo", deadline=_deadline, retry=())
+@step("upgrade.extract", args=Extract, undo="upgrade.manage.undo", deadline=durations.own, retry=())
 def extract(context: Context) -> dict[str, Any]:
     """Copies Placement's tables out of nova_api into a schema of their own, unless there is one. They are taken as the
     schema steps of Rocky or Stein have left them; the old ones stay."""
@@ -227,7 +222,6 @@ def _database(context: Context, name: str, said: str) -> dict[str, Any]:
     return dict(done)
 
 
-@cache
 def script(name: str) -> str:
     """A script's text."""
-    return (files("naru.upgrade") / "scripts" / f"{name}.sh").read_text()
+    return script_text(name, "naru.upgrade")

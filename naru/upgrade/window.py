@@ -146,12 +146,9 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     others = [one for one in _running(facts) if not one.service.port and not one.of_computes]
     stopped = [_stop(plan, site, one, STOP_API, [begin]) for one in apis]
     stopped += [_stop(plan, site, one, STOP, stopped[: len(apis)] or [begin]) for one in others]
-    homes = {name: [way for way in facts.ways if facts.home(way) == name] for name in facts.servers}
+    homes = facts.homes()
     points = []
-    for name, ways in homes.items():
-        if not ways:
-            continue
-        schemas = [schema for way in ways for schema in facts.schemas(way)]
+    for name, schemas in homes.items():
         args = {**common, "database": name, "schemas": schemas, "directory": f"{directory}/{name}", "quiet": True}
         step = Step(
             f"{name}/point", "database.point", args, CLOUD, (facts.host,), title=_POINT(database=name), purpose=POINT

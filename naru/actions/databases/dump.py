@@ -1,12 +1,12 @@
 """Schemas dumped on a host, whole and checked, and gone back to."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from naru.actions import durations
 from naru.actions.databases.restore import BESIDE, back
-from naru.actions.databases.server import DAY, OnServer, Schema, environment, forget, run, script
+from naru.actions.databases.server import OnServer, Schema, environment, forget, run, script
 from naru.actions.hosts.detached import Detached
 from naru.actions.hosts.file import AbsolutePath
 from naru.actions.hosts.place import Place
@@ -34,11 +34,7 @@ class Point(Dump):
     step_kind: ClassVar[str] = "database.point"
 
 
-def _deadline(args: Mapping[str, Any]) -> float:
-    return float(args.get("args", args).get("deadline", DAY))
-
-
-@step("database.dump", args=Dump, undo="database.dump.undo", deadline=_deadline, retry=())
+@step("database.dump", args=Dump, undo="database.dump.undo", deadline=durations.own, retry=())
 def dump(context: Context) -> dict[str, Any]:
     """Dumps `schemas` of a server, those that there are, into `directory` on `host`: all in one transaction, so as they
     were at one instant, though others write meanwhile.
@@ -61,7 +57,7 @@ def undo(context: Context) -> None:
     place.change("remove", args["directory"], f"{args['directory']}.part")
 
 
-@step("database.point", args=Point, undo="database.point.undo", deadline=_deadline, retry=())
+@step("database.point", args=Point, undo="database.point.undo", deadline=durations.own, retry=())
 def point(context: Context) -> dict[str, Any]:
     """Dumps as `database.dump` does, before something is done to the schemas that has no other way back. The undo puts
     the dump in their place (`database.restore`, beside), unless nothing was written to the server since; the dump
@@ -69,7 +65,7 @@ def point(context: Context) -> dict[str, Any]:
     return _dump(context)
 
 
-@step("database.point.undo", args=Undo, no_undo="it is an undo itself", deadline=_deadline, retry=(), here=True)
+@step("database.point.undo", args=Undo, no_undo="it is an undo itself", deadline=durations.own, retry=(), here=True)
 def back_to(context: Context) -> dict[str, Any]:
     """Puts the dump of a `database.point` in the place of the schemas that it is of."""
     args = context.undone.args

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from naru.actions.databases.server import DAY, OnServer, environment, forget, run, script
+from naru.actions import durations
+from naru.actions.databases.server import OnServer, environment, forget, run, script
 from naru.actions.hosts.file import AbsolutePath
 from naru.actions.hosts.place import Place
 from naru.plan.arguments import Undo
@@ -26,7 +27,7 @@ class Restore(OnServer):
     "database.restore",
     args=Restore,
     undo="database.restore.undo",
-    deadline=lambda args: float(args.get("deadline", DAY)),
+    deadline=durations.own,
     retry=(),
 )
 def restore(context: Context) -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """A database server of one's own on a host."""
 
+import hashlib
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from naru.actions.databases.server import forget, run, script, short
+from naru.actions.databases.server import forget, run, script
 from naru.actions.hosts.detached import Detached
 from naru.actions.hosts.file import AbsolutePath
 from naru.actions.hosts.place import HostAction, Place
@@ -32,15 +33,11 @@ def scratch(context: Context) -> dict[str, Any]:
     """Starts a MariaDB server of the host's own packages in `directory`, as a transient unit, for nobody but the steps
     that name it: it listens at no address, and its password stays there. `megabytes` are for its buffer pool. The undo
     ends it and removes all of it."""
-    args = context.args
-    place = Place(context, args, context.id)
-    more = (
-        args.get("megabytes", MEGABYTES),
-        args.get("charset", "utf8mb3"),
-        args.get("collation", "utf8mb3_general_ci"),
-    )
-    words = ["start", args["directory"], _unit(args["directory"]), *map(str, more)]
-    made = run(place, "do", [script("scratch")], words, {}, f"start a database server in {args['directory']}")
+    args = Scratch.model_validate(context.args)
+    place = Place(context, context.args, context.id)
+    more = (str(args.megabytes), args.charset, args.collation)
+    words = ["start", args.directory, _unit(args.directory), *more]
+    made = run(place, "do", [script("scratch")], words, {}, f"start a database server in {args.directory}")
     return {"version": made["version"]}
 
 
@@ -56,4 +53,4 @@ def undo(context: Context) -> None:
 
 
 def _unit(directory: str) -> str:
-    return f"naru-scratch-{short(directory)}"
+    return f"naru-scratch-{hashlib.sha256(directory.encode()).hexdigest()[:12]}"

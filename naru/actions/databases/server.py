@@ -1,21 +1,18 @@
 """Which server a step asks, and the scripts that do so on its host."""
 
-import hashlib
 import urllib.parse
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from naru.actions import durations
 from naru.actions.hosts.detached import Detached, Look
 from naru.actions.hosts.file import AbsolutePath
-from naru.actions.hosts.place import HostAction, Place
+from naru.actions.hosts.place import HostAction, Place, script_text
 from naru.plan.errors import DeadlineExceeded, PlanError
 from naru.site.model import Database
 
-DAY = 24 * 3600.0
 Schema = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,48}$")]
 """A schema's name: longer ones leave no room for what stands before those that are restored beside them."""
 
@@ -26,7 +23,7 @@ class OnServer(HostAction):
 
     database: str = ""
     scratch: AbsolutePath | None = None
-    deadline: Annotated[float, Field(gt=0)] = DAY
+    deadline: Annotated[float, Field(gt=0)] = durations.DAY
 
     @model_validator(mode="after")
     def _which(self) -> Self:
@@ -105,12 +102,6 @@ def pairs(done: Look) -> dict[str, str]:
     return {key: value for key, _, value in lines if key.isidentifier()}
 
 
-@cache
 def script(name: str) -> str:
     """A script's text."""
-    return (files("naru.actions.databases") / "scripts" / f"{name}.sh").read_text()
-
-
-def short(text: str) -> str:
-    """A short name for what has a long one."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+    return script_text(name, "naru.actions.databases")

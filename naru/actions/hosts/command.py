@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
+from naru.actions import durations
 from naru.actions.hosts.detached import Detached
 from naru.actions.hosts.place import HostAction, Place
 from naru.plan.arguments import Undo
@@ -12,8 +13,6 @@ from naru.plan.builtin import Argv
 from naru.plan.context import Context
 from naru.plan.errors import DeadlineExceeded
 from naru.plan.kinds import step
-
-DAY = 24 * 3600.0
 
 
 class Command(HostAction):
@@ -27,14 +26,10 @@ class Command(HostAction):
     env: dict[str, str] = {}
     cwd: str = ""
     repeat: bool = False
-    deadline: Annotated[float, Field(gt=0)] = DAY
+    deadline: Annotated[float, Field(gt=0)] = durations.DAY
 
 
-def _deadline(args: Mapping[str, Any]) -> float:
-    return float(args.get("args", args).get("deadline", DAY))
-
-
-@step("host.command", args=Command, undo="host.command.undo", deadline=_deadline, retry=())
+@step("host.command", args=Command, undo="host.command.undo", deadline=durations.own, retry=())
 def command(context: Context) -> dict[str, Any]:
     """Runs the program `argv` on `host` as root; it is done when it exits with 0.
 
@@ -61,7 +56,7 @@ def command(context: Context) -> dict[str, Any]:
     return {"found": True} if done is None else {"output": done.output, "seconds": done.ended - done.started}
 
 
-@step("host.command.undo", args=Undo, no_undo="it is an undo itself", deadline=_deadline, retry=(), here=True)
+@step("host.command.undo", args=Undo, no_undo="it is an undo itself", deadline=durations.own, retry=(), here=True)
 def undo(context: Context) -> dict[str, Any] | None:
     """Runs the program `undo` of a `host.command` that was begun, in the same way; one that still runs is ended
     before. Without `undo` its effect is left as it is."""

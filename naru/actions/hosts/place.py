@@ -167,9 +167,9 @@ def plan_directory(plan: str) -> str:
 
 
 @cache
-def script_text(name: str) -> str:
-    """A script's text."""
-    return (files("naru.actions.hosts") / "scripts" / f"{name}.sh").read_text()
+def script_text(name: str, package: str = "naru.actions.hosts") -> str:
+    """The text of a script that a package has."""
+    return (files(package) / "scripts" / f"{name}.sh").read_text()
 
 
 def _key(step: str) -> str:

@@ -42,6 +42,11 @@ sql() {
     --skip-column-names "$@"
 }
 
+# what is in a file of a dump
+unpack() {
+  case $1 in *.zst) zstd -q -dc "$1" ;; *.gz) gzip -dc "$1" ;; *) cat "$1" ;; esac
+}
+
 # names of schemas as a list of texts
 quoted() {
   printf "'%s'," "$@" | sed 's/,$//'

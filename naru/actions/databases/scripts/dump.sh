@@ -51,9 +51,6 @@ else
   data=data.sql
   pack() { cat; }
 fi
-unpack() {
-  case $1 in *.zst) zstd -q -dc "$1" ;; *.gz) gzip -dc "$1" ;; *) cat "$1" ;; esac
-}
 dump() {
   "$dumper" --no-defaults $connection --default-character-set=utf8mb4 --max-allowed-packet=1G --single-transaction \
     --quick --skip-lock-tables --hex-blob --no-create-db "$@" --databases $present

@@ -20,14 +20,11 @@ for schema in $schemas; do
   sql -e "DROP DATABASE IF EXISTS \`$prefix$schema\`; $(create "$schema" "$prefix")"
 done
 began=$(date +%s)
-unpack() {
-  case $data in *.zst) zstd -q -dc "$data" ;; *.gz) gzip -dc "$data" ;; *) cat "$data" ;; esac
-}
 load() {
   "$client" --no-defaults $connection --default-character-set=utf8mb4 --max-allowed-packet=1G
 }
 # no line of a row begins so: what breaks a line is escaped
-{ unpack || echo "the dump cannot be unpacked" >"$own/failed"; } |
+{ unpack "$data" || echo "the dump cannot be unpacked" >"$own/failed"; } |
   sed "s/^USE \`\(.*\)\`;\$/USE \`$prefix\1\`;/" | load || fail "the server does not take the dump"
 [ ! -e "$own/failed" ] || fail "$(cat "$own/failed")"
 loaded=$(date +%s)
