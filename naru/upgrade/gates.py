@@ -1,6 +1,5 @@
 """What has to be so before a phase of an upgrade, and how far it is."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from naru.errors import InputError
@@ -13,7 +12,7 @@ from naru.text import duration
 from naru.upgrade.check import check
 from naru.upgrade.rehearsal import rehearsed, there_and_back
 from naru.upgrade.rows import Progress
-from naru.upgrade.window import CLOUD, UNITS, WINDOW
+from naru.upgrade.window import CLOUD, UNITS
 from naru.upgrade.work import Work
 
 
@@ -88,10 +87,10 @@ def check_window_over(upgrade: Work, journal: Journal) -> None:
         )
 
 
-def has_begun(steps: Iterable[StepRow], *, purpose: str = "") -> bool:
-    """Whether anything of the window has begun, or of what is for a purpose in it."""
-    wanted = [step for step in steps if (step.purpose == purpose if purpose else step.gate == WINDOW)]
-    return any(step.state not in ("waiting", "held") for step in wanted)
+def has_begun(journal: Journal) -> bool:
+    """Whether anything of the window has begun, on controllers or compute hosts."""
+    with reading(journal) as now:
+        return any(step.state not in ("waiting", "held") for unit in UNITS for step in now.steps(unit=unit))
 
 
 def is_back(journal: Journal) -> bool:

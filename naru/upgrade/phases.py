@@ -6,7 +6,6 @@ Each may be interrupted, or killed, and given again: it goes on where it was. Al
 """
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from naru.plan.findings import refuse_errors
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.model import Plan
-from naru.plan.queries import StepRow, reading
+from naru.plan.queries import reading
 from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status, status
@@ -57,7 +56,7 @@ def rehearse(upgrade: Work, terminal: Terminal) -> Status:
     goes on; one that failed is taken away, and another one begun. Raises InputError when it is not prepared."""
     with upgrade.journal() as journal:
         gates.check_prepared(upgrade, journal)
-        if gates.has_begun(gates.of_window(journal)):
+        if gates.has_begun(journal):
             raise InputError(
                 f"{upgrade.directory}: its window has begun: there is nothing to rehearse any more",
                 hint="Plan another upgrade in a directory of its own.",
@@ -71,7 +70,7 @@ def window(upgrade: Work, terminal: Terminal, progress: Progress, *, without_reh
     there and back do not fit the window. What is in the way by now is looked for once more before it begins."""
     with upgrade.journal() as journal:
         gates.check_open(upgrade, journal)
-        if not gates.has_begun(gates.of_window(journal)):
+        if not gates.has_begun(journal):
             if without_rehearsal.strip():
                 control.remark(journal, f"without rehearsal: {without_rehearsal.strip()}")
             else:
@@ -99,11 +98,11 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
         if begun:
             _retry(journal)
         elif not gates.is_back(journal):
-            mine = gates.of_window(journal)
-            if not gates.has_begun(mine):
+            if not gates.has_begun(journal):
                 raise InputError(f"{upgrade.directory}: the window has not begun: there is nothing to take back")
-            if gates.has_begun(mine, purpose=START):
-                _check_writes(upgrade, journal, mine, terminal, lose_writes=lose_writes)
+            starts = [step.started for step in gates.of_window(journal) if step.purpose == START and step.started]
+            if starts:
+                _check_writes(upgrade, journal, min(starts), terminal, lose_writes=lose_writes)
             rollback.start(journal, units=[CLOUD, NEW], waits=WAITS)
         found = run(journal, terminal, undoing=True)
         if gates.is_back(journal) and gates.has_begun_of(journal, OLD):
@@ -113,12 +112,9 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
         return found
 
 
-def _check_writes(
-    upgrade: Work, journal: Journal, mine: Sequence[StepRow], terminal: Terminal, *, lose_writes: bool
-) -> None:
+def _check_writes(upgrade: Work, journal: Journal, began: float, terminal: Terminal, *, lose_writes: bool) -> None:
     """Says what users have written since the first of the new services was started, and records it. Raises InputError
     unless it may be lost."""
-    began = min(step.started for step in mine if step.purpose == START and step.started is not None)
     try:
         lost = [str(one) for one in written.since(upgrade.settings, began)]
     except NaruError as error:

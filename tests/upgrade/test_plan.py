@@ -7,11 +7,14 @@ import pytest
 
 from naru.errors import InputError
 from naru.messages import say
+from naru.plan.executor import Executor
+from naru.plan.journal import Journal
 from naru.plan.kinds import load
-from naru.plan.model import Plan
+from naru.plan.model import Plan, Step
+from naru.plan.ready import Scope
 from naru.releases import path, release
 from naru.site import site as sites
-from naru.upgrade import planner, window
+from naru.upgrade import gates, planner, window
 from naru.upgrade.facts import Facts, Server
 from naru.upgrade.finding import Finding, Span
 
@@ -128,8 +131,8 @@ def test_the_window_is_behind_its_gate_and_in_its_order() -> None:
             f"start/nova-compute@{host}",
             f"enable/nova-compute@{host}",
         }
-    gates = {step.id: step.gate for step in plan.steps if step.gate}
-    assert gates == {"window": "run", "agents": "agents", **dict.fromkeys(computes, "run")}
+    held = {step.id: step.gate for step in plan.steps if step.gate}
+    assert held == {"window": "run", "agents": "agents", **dict.fromkeys(computes, "run")}
     assert set(plan.gates) == {"run", "agents"}
 
 
@@ -173,3 +176,14 @@ def test_a_rehearsal_works_on_the_copy_alone() -> None:
     assert all(step.args.get("scratch") for step in plan.steps if step.kind.startswith("upgrade."))
     assert {"main/back"} == {step.id for step in plan.steps} & behind(plan, f"nova/{NEWEST}/online")
     assert all(id in behind(plan, "cells") for id in ("keystone/queens/before", "nova/queens/sync"))
+
+
+def test_a_window_has_begun_when_a_compute_host_alone_was_stopped(tmp_path: Path) -> None:
+    steps = [
+        Step("window", "noop", unit=window.CLOUD, limits=(), gate=window.WINDOW),
+        Step("stop", "noop", unit=window.OLD, limits=()),
+    ]
+    with Journal.create(tmp_path, Plan(steps=steps, gates=[window.WINDOW])) as journal:
+        assert not gates.has_begun(journal)
+        Executor(journal, scope=Scope()).run()
+        assert gates.has_begun(journal)
