@@ -58,9 +58,16 @@ seeder.seed(load("demo"), Lab(Path(sys.argv[1])).cloud(sys.argv[2]), lambda done
 """
 
 
-SHARED = {"pair": "pair", "clusters": "clusters", "volume": "clusters", "five": "hosts", "pods": "hosts"}
-"""Fixtures that hold ports of their own, or ask for one that does: what uses one of them runs in one process, one after
-the other. The longest lanes are named first, and begin first."""
+SHARED = {
+    "pair": "pair",
+    "pike": "upgrade",
+    "clusters": "clusters",
+    "volume": "clusters",
+    "five": "hosts",
+    "pods": "hosts",
+}
+"""Fixtures that hold ports or networks of their own, or ask for one that does: what uses one of them runs in one
+process, one after the other. The longest lanes are named first, and begin first."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
@@ -70,6 +77,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     order = list(dict.fromkeys(SHARED.values()))
     ranks: dict[pytest.Item, tuple[int, bool]] = {}
     for item in items:
+        if item.get_closest_marker("xdist_group"):  # pytest-xdist would join both groups' names: other processes
+            raise pytest.UsageError(f"{item.nodeid}: name its fixture in SHARED, tests/conftest.py, not a group")
         shared = next((SHARED[name] for name in SHARED if name in _fixtures(item)), None)
         item.add_marker(pytest.mark.xdist_group(shared or item.nodeid.partition("::")[0]))
         rank = order.index(shared) if shared else len(order)

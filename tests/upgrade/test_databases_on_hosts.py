@@ -18,7 +18,7 @@ from naru.plan.model import Plan, Step
 from ..actions.hosts import kit
 from .conftest import DATABASE_HOST
 
-pytestmark = [pytest.mark.hosts, pytest.mark.xdist_group("upgrade"), pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1200)]
 
 MODULES = ["naru.actions.hosts", "naru.actions.databases"]
 DUMPS, SCRATCH = "/var/lib/naru-test/dumps", "/var/lib/naru-scratch/test"

@@ -18,7 +18,7 @@ from ..lab.hosted.scenario import on
 from .conftest import DATABASE_HOST
 from .orders import begin, naru
 
-pytestmark = [pytest.mark.hosts, pytest.mark.xdist_group("upgrade"), pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
 
 See = Callable[[str], str]
 SEED = 20261129

@@ -17,7 +17,7 @@ from ..lab.hosted.scenario import boots_a_server, on, services, until
 from ..lab.scenario import Rest, connect, image, network
 from .orders import begin, naru
 
-pytestmark = [pytest.mark.hosts, pytest.mark.xdist_group("upgrade"), pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(2400)]
 
 CLOUD = "cloud"
 SEED = 20261130
