@@ -86,6 +86,7 @@ def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
                 "hosts": names["balancer"],
                 "managed": {"unit": "haproxy.service"},
                 "socket": balancer.SOCKET,
+                "write_gate": {"directory": str(balancer.gate_directory(cloud.on(hosts.hosts[0])))},
             }
         ]
         content["virtual_addresses"] = [

@@ -13,7 +13,7 @@ from naru.errors import NaruError
 from naru.site.model import Database
 from naru.site.secrets import Secrets
 from naru.site.site import Site
-from naru.site.ssh import Remote
+from naru.site.ssh import Fleet, Remote
 from naru.site.threads import in_thread
 from naru.site.tunnel import Closed, open_socket
 
@@ -48,6 +48,31 @@ async def asked(
     ca = str(site.path(database.certificate)) if database.certificate else None
     async with open_socket(remote, address, database.port) as sock:
         return await in_thread(lambda: _asked(sock, database, address, password, ca, work, seconds))
+
+
+def asked_anywhere(
+    site: Site,
+    fleet: Fleet,
+    database: Database,
+    work: "Callable[[Connection[Cursor]], T]",
+    *,
+    seconds: float = SECONDS,
+) -> T:
+    """What `work` makes of a connection to a database, by the first of its hosts that leads there; each answer may take
+    so many `seconds`. Raises NaruError with what the last one said."""
+    last: NaruError | None = None
+    for host in site.named(database.hosts):
+        address = database.address or host.address
+        asking = asked(site, fleet.secrets, database, fleet.remote(host.name), address, work, seconds=seconds)
+        try:
+            return fleet.call(asking)
+        except NaruError as error:
+            last = error
+    raise NaruError(
+        f"the database {database.name} of {site.file} cannot be asked",
+        detail=str(last) if last else "it has no hosts",
+        hint="See: naru site check",
+    )
 
 
 def _asked(

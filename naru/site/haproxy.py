@@ -2,6 +2,7 @@
 
 import csv
 import shlex
+from importlib.resources import files
 from typing import Literal, NamedTuple
 
 from naru.errors import NaruError
@@ -9,44 +10,8 @@ from naru.site.ssh import Remote
 
 SECONDS = 15.0
 _NOBODY = "naru-asks/which-level"
-
-# with whatever the host has: the answer of a socket to one line
-_ASK = """
-path={path}
-line={line}
-if command -v socat >/dev/null 2>&1; then printf '%s\\n' "$line" | socat -t 10 - UNIX-CONNECT:"$path"
-elif command -v python3 >/dev/null 2>&1; then python3 - "$path" "$line" <<'END'
-{python}
-END
-elif command -v python2 >/dev/null 2>&1; then python2 - "$path" "$line" <<'END'
-{python}
-END
-elif command -v perl >/dev/null 2>&1; then perl - "$path" "$line" <<'END'
-{perl}
-END
-else printf 'it needs socat, python or perl\\n' >&2; exit 127
-fi
-"""
-_PYTHON = """
-import socket, sys
-s = socket.socket(socket.AF_UNIX)
-s.settimeout(10)
-s.connect(sys.argv[1])
-s.sendall((sys.argv[2] + "\\n").encode())
-while True:
-    piece = s.recv(65536)
-    if not piece:
-        break
-    getattr(sys.stdout, "buffer", sys.stdout).write(piece)
-""".strip()
-_PERL = """
-use Socket;
-socket(my $s, PF_UNIX, SOCK_STREAM, 0) or die "$!\\n";
-connect($s, sockaddr_un($ARGV[0])) or die "$!\\n";
-alarm 10;
-syswrite($s, "$ARGV[1]\\n");
-print while <$s>;
-""".strip()
+FUNCTION = (files("naru.site") / "haproxy.sh").read_text()
+"""The shell function `ask_haproxy SOCKET LINE`."""
 
 
 class Gate(NamedTuple):
@@ -67,8 +32,8 @@ class Refused(NaruError):
 
 async def ask(remote: Remote, socket: str, line: str) -> str:
     """What HAProxy answers to a line of commands. Raises Refused, or as `Remote.run` does."""
-    words = {"path": shlex.quote(socket), "line": shlex.quote(line), "python": _PYTHON, "perl": _PERL}
-    done = await remote.run(_ASK.format(**words), seconds=SECONDS)
+    asking = f"{FUNCTION}ask_haproxy {shlex.quote(socket)} {shlex.quote(line)}"
+    done = await remote.run(asking, seconds=SECONDS)
     if done.code:
         reason = " ".join(done.errors.split())[-200:] or f"exit code {done.code}"
         raise Refused(f"{socket}: {reason}")

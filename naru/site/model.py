@@ -17,9 +17,11 @@ class _Model(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
-Names = Annotated[
-    tuple[str, ...], pydantic.BeforeValidator(lambda given: (given,) if isinstance(given, str) else given)
-]
+def _listed(given: Any) -> Any:
+    return (given,) if isinstance(given, str) else given
+
+
+Names = Annotated[tuple[str, ...], pydantic.BeforeValidator(_listed)]
 """Several texts; one may be written without a list."""
 
 
@@ -182,6 +184,38 @@ class Queue(_Model):
     management: Management | None = None
 
 
+def _directory(text: str) -> str:
+    if not text.startswith("/") or any(sign.isspace() or sign in "\"'\\#" for sign in text):
+        raise ValueError("give a path from / on, without blanks and quotes")
+    return text.rstrip("/")
+
+
+def network(text: str) -> str:
+    """An address or network as it is written shortest. Raises ValueError."""
+    try:
+        found = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no address and no network: {error}") from error
+    return str(found.network_address) if found.num_addresses == 1 else str(found)
+
+
+Directory = Annotated[str, pydantic.AfterValidator(_directory)]
+Network = Annotated[str, pydantic.AfterValidator(network)]
+"""An address, or a network as 10.0.0.0/16."""
+
+
+class WriteGate(_Model):
+    """HAProxy's write gate (`naru.site.write_gate`): the `directory` of its files on hosts, as HAProxy has it `seen_as`
+    where it runs in a container, and the addresses and networks which go on writing, those of the cloud's own services.
+    Without `allow` these are the addresses of all hosts of the site. `certificate` is a file of those that the
+    endpoints' own are checked by, else the system's are."""
+
+    directory: Directory
+    seen_as: Directory | None = None
+    allow: Annotated[tuple[Network, ...], pydantic.BeforeValidator(_listed)] = ()
+    certificate: str | None = None
+
+
 class LoadBalancer(_Model):
     """What stands before the APIs. HAProxy is asked and told by its `socket`, and all kinds by their `files` and
     `reload`, a command line on the host."""
@@ -193,9 +227,12 @@ class LoadBalancer(_Model):
     socket: str | None = None
     files: Names = ()
     reload: str | None = None
+    write_gate: WriteGate | None = None
 
     @pydantic.model_validator(mode="after")
     def _a_way(self) -> "LoadBalancer":
+        if self.write_gate and not self.socket:
+            raise ValueError("write_gate: it needs HAProxy's socket, of level admin")
         if self.socket and self.kind != "haproxy":
             raise ValueError(f"socket: {self.kind} has none; give files and reload")
         if not self.socket and not self.files:

@@ -97,26 +97,27 @@ class Place:
         self.context.hide(found)
         return found
 
-    def ask(self, work: "Callable[[Remote], Coroutine[Any, Any, T]]") -> T:
-        """What a coroutine over the host gives. Raises what it raises."""
-        return self._fleet.call(work(self._fleet.remote(self.host)), self.context.check)
+    def ask(self, work: "Callable[[Remote], Coroutine[Any, Any, T]]", host: str = "") -> T:
+        """What a coroutine over the host gives, or over another one of the site. Raises what it raises."""
+        return self._fleet.call(work(self._fleet.remote(host or self.host)), self.context.check)
 
     def look(self, script: str, *words: str) -> str:
         """The output of a script that only looks."""
         return self._checked(lambda: self._line(("common", script), words), b"")
 
-    def change(self, script: str, *words: str, given: bytes = b"", last: bool = False) -> str:
-        """The output of a script that changes something for the step; `given` is its standard input. With `last` it is
-        sent although the step is to stop, and a host that does not answer is not waited for."""
+    def change(self, script: str, *words: str, given: bytes = b"", functions: str = "", last: bool = False) -> str:
+        """The output of a script that changes something for the step; `given` is its standard input, `functions` are
+        those of the shell that it needs besides. With `last` it is sent although the step is to stop, and a host that
+        does not answer is not waited for."""
 
         def line() -> str:
             fence = self.context.run * 1_000_000_000 + next(_sent)
-            return self._line(("common", "begin", script), (self.path, str(fence), *words))
+            return self._line(("common", "begin", script), (self.path, str(fence), *words), functions)
 
         return self._checked(line, given, last)
 
-    def _line(self, scripts: tuple[str, ...], words: tuple[str, ...]) -> str:
-        return shlex.join(["sh", "-c", "".join(map(script_text, scripts)), "naru", *words])
+    def _line(self, scripts: tuple[str, ...], words: tuple[str, ...], functions: str = "") -> str:
+        return shlex.join(["sh", "-c", functions + "".join(map(script_text, scripts)), "naru", *words])
 
     def _checked(self, line: Any, given: bytes, last: bool = False) -> str:
         done = self._run(line, given, last)

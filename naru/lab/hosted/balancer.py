@@ -6,6 +6,7 @@ from pathlib import Path
 from naru.lab.hosted.cloud import HostedCloud, address
 from naru.lab.hosts.layout import MANAGEMENT, Host
 from naru.lab.process import Command
+from naru.site.write_gate import rules
 
 SOCKET = "/run/haproxy/admin.sock"
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
@@ -29,12 +30,20 @@ def commands(cloud: HostedCloud) -> list[tuple[Command, tuple[tuple[str, ...], .
 
 
 def files(cloud: HostedCloud, host: Host) -> dict[Path, str]:
-    """Their configuration on one host."""
-    return {_file(cloud, "haproxy"): _haproxy(cloud), _file(cloud, "keepalived"): _keepalived(cloud, host)}
+    """Their configuration on one host, with the write gates of all services, open."""
+    own = {_file(cloud, "haproxy"): _haproxy(cloud), _file(cloud, "keepalived"): _keepalived(cloud, host)}
+    gates = rules.files(cloud.apis, [address(one) for one in cloud.all_hosts])
+    return {**own, **{gate_directory(cloud) / name: text for name, text in gates.items()}}
+
+
+def gate_directory(cloud: HostedCloud) -> Path:
+    """Where a balancer has the files of its write gates."""
+    return _file(cloud, "haproxy").parent / "naru"
 
 
 def _haproxy(cloud: HostedCloud) -> str:
     apis = "\n".join(_api(cloud, service) for service in cloud.apis)
+    closed = "\n".join(line for name in cloud.apis for line in rules.backend(name, str(gate_directory(cloud))))
     return f"""global
   log stdout format raw local0 notice
   stats socket {SOCKET} mode 600 level admin
@@ -52,6 +61,8 @@ defaults
   default-server check inter 2s fall 2 rise 2 on-marked-down shutdown-sessions
 
 {apis}
+{closed}
+
 {_database(cloud)}
 """
 
@@ -63,8 +74,13 @@ def _api(cloud: HostedCloud, service: str) -> str:
   option httpchk GET /
   http-check expect rstatus ^[234]
   retry-on conn-failure empty-response
+{_gate(cloud, service)}
 {servers}
 """
+
+
+def _gate(cloud: HostedCloud, service: str) -> str:
+    return "\n".join(f"  {line}" for line in rules.lines(service, str(gate_directory(cloud))))
 
 
 def _database(cloud: HostedCloud) -> str:
