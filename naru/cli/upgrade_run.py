@@ -1,13 +1,14 @@
 """`naru upgrade plan|prepare|rehearse|run|agents|rollback|status|timings`: from the plan to the end, or back."""
 
 import argparse
+import datetime
 import statistics
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from naru.cli.base import DURATION, Lister, ShowOne, print_error, print_findings
+from naru.cli.base import DURATION, Command, Lister, ShowOne, print_error, print_findings
 from naru.cli.directory import NEVER, add_directory
 from naru.cli.plan_run import fields
 from naru.cli.site import add_site, find_site, progress
@@ -18,16 +19,20 @@ from naru.messages import say
 from naru.plan.status import Status, status
 from naru.plan.timings import p95
 from naru.text import duration
-from naru.upgrade import phases, rehearsal
+from naru.upgrade import freeze, phases, rehearsal
 from naru.upgrade.work import Settings, Work
 
 MEGABYTES = 512
 REHEARSALS = 3
 
 
-def add_work(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say which upgrade is meant, by its work directory."""
-    add_directory(parser, as_type=Path)
+class OfWork(Command):
+    """A command on an upgrade that was planned: its work directory is the argument `work`."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_directory(parser, as_type=Path)
+        return parser
 
 
 class PlanCommand(Lister):
@@ -105,7 +110,7 @@ naru upgrade plan --to 2026.1 --services glance --work work/glance
         return ("step", "what"), ((step.id, say(step.title)) for step in made.steps)
 
 
-class Prepare(ShowOne):
+class Prepare(OfWork, ShowOne):
     """Install the environments of all releases on the way, ship them to the host that does the work, and see that they
     run there; and see that the services that controllers are to start are there. No user is touched, and nothing that
     runs is: environments lie beside it, in /opt/naru.
@@ -119,16 +124,11 @@ naru upgrade prepare work/seoul
 naru upgrade prepare work/seoul -f json
 """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        add_work(parser)
-        return parser
-
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        return _ended(self, phases.prepare(Work(arguments.work), Terminal.of(self.app.options)))
+        return ended(self, phases.prepare(Work(arguments.work), Terminal.of(self.app.options)))
 
 
-class Rehearse(Lister):
+class Rehearse(OfWork, Lister):
     """Rehearse an upgrade on a copy of the databases: every hop, and the way back, every second recorded.
 
     The databases are dumped in one transaction, while everybody goes on, and the dump is put into a server that is made
@@ -149,7 +149,6 @@ naru upgrade rehearse work/seoul -f json
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        add_work(parser)
         parser.add_argument("--times", type=int, default=1, metavar="N", help="so many, one after the other (1)")
         return parser
 
@@ -161,9 +160,7 @@ naru upgrade rehearse work/seoul -f json
             state = phases.rehearse(upgrade, terminal)
             if state.exit_code:
                 self.exit_code = state.exit_code
-                for step in state.failed:
-                    summary = f"{step.title or step.id}: {step.summary}"
-                    print_error(NaruError(summary, detail=step.detail, hint=step.hint))
+                print_failed(state)
                 return _COLUMNS, ()
         done, wanted = len(rehearsal.rehearsed(upgrade)), upgrade.settings.rehearsals
         if self.app.options.verbose_level:
@@ -171,10 +168,16 @@ naru upgrade rehearse work/seoul -f json
         return _COLUMNS, _table(upgrade, arguments.formatter == "table")
 
 
+def print_failed(state: Status) -> None:
+    """What has failed, to standard error."""
+    for step in state.failed:
+        print_error(NaruError(f"{step.title or step.id}: {step.summary}", detail=step.detail, hint=step.hint))
+
+
 _COLUMNS = ("what", "median", "p95", "runs")
 
 
-class Run(ShowOne):
+class Run(OfWork, ShowOne):
     """The window of an upgrade: stop the services that run, dump their databases, take these through the releases, and
     start the services of the wanted release. Users' servers are not touched; no API answers meanwhile.
 
@@ -186,7 +189,8 @@ class Run(ShowOne):
     naru upgrade agents.
 
     Refused before it was rehearsed as often as the plan wants (naru upgrade status), when there and back do not fit the
-    plan's window by the rehearsals' 95th percentile, and when something is in the way that was not when it was planned.
+    plan's window by the rehearsals' 95th percentile, when something is in the way that was not when it was planned, and
+    where the site has write gates before it is frozen (naru upgrade freeze).
     Given again it goes on where it was; naru upgrade rollback goes back from any point. Exit codes: 0 done, 1 failed
     steps, 2 bad input, 3 paused or cancelled, 130 interrupted.
     """
@@ -198,20 +202,28 @@ naru upgrade run work/seoul --without-rehearsal "the same was rehearsed in work/
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        add_work(parser)
         parser.add_argument(
             "--without-rehearsal", default="", metavar="REASON", help="although it was not rehearsed; it is recorded"
+        )
+        parser.add_argument(
+            "--without-freeze", default="", metavar="REASON", help="although users can write; it is recorded"
         )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         terminal = Terminal.of(self.app.options)
         with progress() as shown:
-            state = phases.window(Work(arguments.work), terminal, shown, without_rehearsal=arguments.without_rehearsal)
-        return _ended(self, state)
+            state = phases.window(
+                Work(arguments.work),
+                terminal,
+                shown,
+                without_rehearsal=arguments.without_rehearsal,
+                without_freeze=arguments.without_freeze,
+            )
+        return ended(self, state)
 
 
-class Agents(ShowOne):
+class Agents(OfWork, ShowOne):
     """Start compute services and agents of the wanted release, after the window.
 
     So many at a time as the limit group `computes` says (10), which may be changed while it runs: naru plan limit DIR
@@ -223,23 +235,19 @@ class Agents(ShowOne):
 naru upgrade agents work/seoul
 """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        add_work(parser)
-        return parser
-
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        return _ended(self, phases.agents(Work(arguments.work), Terminal.of(self.app.options)))
+        return ended(self, phases.agents(Work(arguments.work), Terminal.of(self.app.options)))
 
 
-class Rollback(ShowOne):
+class Rollback(OfWork, ShowOne):
     """Take an upgrade back, from any point of its window or after it: what was started is stopped, the databases are as
     they were dumped, the services that were stopped run again as they were.
 
     Where nothing was written to the databases since, they are left alone. Else the dump is restored beside them,
     compared row by row count and checksum, and then put in their place. Once the new services were started users may
-    have written: then --lose-writes is needed, and everything written since the window began is lost, while what it
-    made elsewhere (volumes, servers on hosts) stays there without a record.
+    have written, unless they were refused from before the window until now (naru upgrade freeze): then --lose-writes is
+    needed, and everything written since the window began is lost, while what it made elsewhere (volumes, servers on
+    hosts) stays there without a record.
 
     Given again it goes on where it was. What is prepared stays. Exit codes as of naru upgrade run.
     """
@@ -251,7 +259,6 @@ naru upgrade rollback work/seoul --lose-writes
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        add_work(parser)
         parser.add_argument(
             "--lose-writes", action="store_true", help="although what was written since the window began is lost"
         )
@@ -259,16 +266,16 @@ naru upgrade rollback work/seoul --lose-writes
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         terminal = Terminal.of(self.app.options)
-        return _ended(self, phases.back(Work(arguments.work), terminal, lose_writes=arguments.lose_writes))
+        return ended(self, phases.back(Work(arguments.work), terminal, lose_writes=arguments.lose_writes))
 
 
-def _ended(command: ShowOne, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
+def ended(command: ShowOne, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
     """How a run ended. That other gates are held is no failure."""
     command.exit_code = 0 if state.state == "held" and not state.failed else state.exit_code
     return fields(state)
 
 
-class TimingsList(Lister):
+class TimingsList(OfWork, Lister):
     """Show how long the rehearsals of an upgrade took, side by side: each step, and the whole way there and back.
 
     Of each the median, the 95th percentile, and every run. `all hops` is from the beginning of the first to the end of
@@ -279,11 +286,6 @@ class TimingsList(Lister):
 naru upgrade timings work/seoul
 naru upgrade timings work/seoul -f json
 """
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        add_work(parser)
-        return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         return _COLUMNS, _table(Work(arguments.work), arguments.formatter == "table")
@@ -311,8 +313,9 @@ def _table(upgrade: Work, for_people: bool) -> list[tuple[Any, ...]]:
     ]
 
 
-class StatusCommand(ShowOne):
-    """Show where an upgrade stands: what is prepared, and how many rehearsals are done of those that are wanted.
+class StatusCommand(OfWork, ShowOne):
+    """Show where an upgrade stands: what is prepared, how many rehearsals are done of those that are wanted, and since
+    when users' writes are refused.
 
     Exit codes: 1 failed steps, 2 bad input, else 0.
     """
@@ -321,11 +324,6 @@ class StatusCommand(ShowOne):
 naru upgrade status work/seoul
 naru upgrade status work/seoul -f json
 """
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        add_work(parser)
-        return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         upgrade = Work(arguments.work)
@@ -339,4 +337,8 @@ naru upgrade status work/seoul -f json
         if last is not None:
             with last:
                 now = f"{upgrade.rehearsals.numbers()[-1]}: {status(last).state}"
-        return (*columns, "rehearsals", "wanted", "last rehearsal"), (*values, done, wanted, now)
+        moment = freeze.when_frozen(upgrade)
+        since = (
+            None if moment is None else datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(" ", "seconds")
+        )
+        return (*columns, "rehearsals", "wanted", "last rehearsal", "frozen since"), (*values, done, wanted, now, since)

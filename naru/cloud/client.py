@@ -81,8 +81,9 @@ class Cloud:
     """The cloud `name` of clouds.yaml, as the identity written there. May be used by many threads.
 
     `record` receives every call that may change something, after its answer; `patience` says how long its caller is
-    ready to wait (see `Transport`). Raises InputError for a name that clouds.yaml does not have, or for a clouds.yaml
-    that is not valid.
+    ready to wait (see `Transport`). `at_most` are the microversions, by service, beyond which it is not asked, though
+    it may have newer ones: so it answers as it did when these were its newest. Raises InputError for a name that
+    clouds.yaml does not have, or for a clouds.yaml that is not valid.
     """
 
     def __init__(
@@ -93,8 +94,10 @@ class Cloud:
         connections: int = CONNECTIONS,
         record: Callable[[Call], None] | None = None,
         patience: Callable[[], float] | None = None,
+        at_most: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self._at_most = {service: parse(version) for service, version in (at_most or {}).items()}
         self._record = record
         self._http = Transport(patience, connections)
         self._region, self._session = region(name, config_files, self._http)
@@ -198,7 +201,8 @@ class Cloud:
 
     def supports(self, service: str, version: str) -> bool:
         """Whether the service goes up to the (micro)version, as in "2.73"."""
-        return self.newest(service) >= parse(version)
+        asked = parse(version)
+        return self.newest(service) >= asked and asked <= self._at_most.get(service, asked)
 
     def extensions(self, service: str) -> frozenset[str]:
         """What the service can beyond its core, by the names it has for it: Neutron's aliases of API extensions,

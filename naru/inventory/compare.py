@@ -41,7 +41,8 @@ _HOLDING = frozenset(("external_gateway_info",))
 
 @dataclass(frozen=True)
 class Difference:
-    """One difference. `field` is empty for a whole thing that came or went; `before` and `after` are its values."""
+    """One difference. `field` is empty for a whole thing that came or went; `before` and `after` are its values, of
+    which one may be `absent`: that is another thing than null."""
 
     kind: str
     id: str
@@ -50,6 +51,7 @@ class Difference:
     field: str = ""
     before: Any = None
     after: Any = None
+    absent: Literal["", "before", "after"] = ""
 
 
 def compare(archive: Archive, before: int, after: int, project: str | None = None) -> Iterator[Difference]:
@@ -79,9 +81,11 @@ def _changed(before: Row, after: Row) -> Iterator[Difference]:
     for field in sorted((before.body.keys() | after.body.keys()) - volatile):
         old, new = before.body.get(field), after.body.get(field)
         # a field that is there with null is another thing than one that is not there
-        same = (field in before.body) == (field in after.body) and comparable(field, old) == comparable(field, new)
-        if not same:
-            yield Difference(after.kind, after.id, after.name, "changed", field, old, new)
+        absent: Literal["", "before", "after"] = ""
+        if (field in before.body) != (field in after.body):
+            absent = "before" if field in after.body else "after"
+        if absent or comparable(field, old) != comparable(field, new):
+            yield Difference(after.kind, after.id, after.name, "changed", field, old, new, absent)
 
 
 def ordered(body: Mapping[str, Any]) -> dict[str, Any]:

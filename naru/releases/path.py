@@ -85,13 +85,24 @@ class Users(_Data):
     marks_deleted: bool = True
 
 
+class Busy(_Data):
+    """What a service is at: `rows` is a statement in `schema` that gives, a row each, the id, the project's id, the
+    host, the state, and the seconds since it has that. Everything in it comes to its end, but what is in a state of
+    `park`, which waits for its user; what is in one of `abort` can be ended by an operator."""
+
+    what: str
+    schema_: str = pydantic.Field(alias="schema")
+    rows: str
+    park: tuple[str, ...] = ()
+    abort: tuple[str, ...] = ()
+
+
 class PassedOver(_Data):
-    """An online data migration, a function of a Python `module`, that is left out while the service's programs are
-    stopped, from the release `first` to `last`."""
+    """An online data migration, a function of the module with the manage commands, that is left out while the service's
+    programs are stopped, from the release `first` to `last`."""
 
     first: str
     last: str
-    module: str
     name: str
     why: str
 
@@ -101,19 +112,22 @@ class Service(_Data):
     it has that.
 
     `schemas` are those of its databases, and `config` what its manage commands have to know, where @NAME@ stands for
-    the URL of a schema, and @cell@ for that of each of Nova's cells in turn. `sync` are its schema steps, `online` its
-    online data migrations, both as a release of it has them on the command line, without the option of the
-    configuration. `users` are the tables with what users make."""
+    the URL of a schema, and @cell@ for that of each of Nova's cells in turn. `manage` is the Python module of these
+    commands, `sync` are its schema steps, `online` its online data migrations, both as a release of it has them on the
+    command line, without the option of the configuration. `users` are the tables with what users make, `busy` what it
+    may be at."""
 
     name: str
     order: int
     why: str
     schemas: tuple[str, ...]
     config: str
+    manage: str
     sync: tuple[tuple[str, ...], ...]
     online: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
     users: tuple[Users, ...] = ()
+    busy: tuple[Busy, ...] = ()
     begins: Begins | None = None
     floors: tuple[Floor, ...] = ()
     ended: tuple[Ended, ...] = ()

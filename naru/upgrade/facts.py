@@ -10,6 +10,7 @@ from pymysql.cursors import Cursor
 from naru.errors import InputError
 from naru.releases import path, release
 from naru.releases.path import Way
+from naru.site.database import asked_anywhere
 from naru.site.model import Database
 from naru.site.site import Site
 from naru.site.ssh import Fleet
@@ -95,8 +96,9 @@ def read(site: Site, span: Span, wanted: Sequence[str], host: str, findings: Seq
     """Asks the site's databases; nothing is changed. `findings` are what was found in the way. Raises InputError for a
     way that does not lead forward, NaruError when a database cannot be asked."""
     ways = [way for way in path.ways(span.start, span.goal, wanted) if way.hops]
+    seconds = rows.SECONDS + rows.GRACE
     with Fleet(site) as fleet:
-        servers = {one.name: rows.asked(site, fleet, one, _server) for one in site.part.databases}
+        servers = {one.name: asked_anywhere(site, fleet, one, _server, seconds=seconds) for one in site.part.databases}
     return Facts(site, span, ways, host or _first_host(site), servers, list(findings))
 
 

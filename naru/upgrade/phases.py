@@ -19,8 +19,9 @@ from naru.plan.queries import reading
 from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status, status
+from naru.site import site as sites
 from naru.site.site import Site
-from naru.upgrade import facts, gates, planner, rehearsal, written
+from naru.upgrade import facts, freeze, gates, planner, rehearsal, written
 from naru.upgrade.check import check
 from naru.upgrade.rows import Progress
 from naru.upgrade.window import AGENTS, CLOUD, NEW, OLD, START, WAITS, WINDOW
@@ -64,10 +65,18 @@ def rehearse(upgrade: Work, terminal: Terminal) -> Status:
     return rehearsal.go_on(upgrade, terminal) or rehearsal.begin(upgrade, terminal)
 
 
-def window(upgrade: Work, terminal: Terminal, progress: Progress, *, without_rehearsal: str = "") -> Status:
+def window(
+    upgrade: Work,
+    terminal: Terminal,
+    progress: Progress,
+    *,
+    without_rehearsal: str = "",
+    without_freeze: str = "",
+) -> Status:
     """The window: the services stopped, their databases dumped and taken through the releases, those of the wanted
-    release started. Refused until it was rehearsed as often as is wanted, unless the operator says why not, and when
-    there and back do not fit the window. What is in the way by now is looked for once more before it begins."""
+    release started. Refused until it was rehearsed as often as is wanted, and where the site has write gates until it
+    is frozen, unless the operator says why not; and when there and back do not fit the window. What is in the way by
+    now is looked for once more before it begins."""
     with upgrade.journal() as journal:
         gates.check_open(upgrade, journal)
         if not gates.has_begun(journal):
@@ -75,6 +84,10 @@ def window(upgrade: Work, terminal: Terminal, progress: Progress, *, without_reh
                 control.remark(journal, f"without rehearsal: {without_rehearsal.strip()}")
             else:
                 gates.check_rehearsed(upgrade)
+            if without_freeze.strip():
+                control.remark(journal, f"without freeze: {without_freeze.strip()}")
+            else:
+                freeze.check(upgrade, sites.load(Path(upgrade.settings.site)))
             gates.check_again(upgrade, progress)
         return _run(journal, terminal, Scope({WINDOW}, {WINDOW}))
 
@@ -119,6 +132,13 @@ def _check_writes(upgrade: Work, journal: Journal, began: float, terminal: Termi
         lost = [str(one) for one in written.since(upgrade.settings, began)]
     except NaruError as error:
         lost = [f"it cannot be found out what: {error.summary}"]  # a way back needs nothing of what is left
+    stopped = [step.started for step in gates.of_window(journal) if step.started]
+    if freeze.covers(upgrade, min(stopped)):
+        # only who is let through can have written
+        for line in lost:
+            control.remark(journal, f"lost, written while users were refused: {line}")
+            terminal.warn(f"lost, written while users were refused: {line}")
+        return
     if not lose_writes:
         raise InputError(
             f"{upgrade.directory}: the new services were started: what users have written since would be lost",

@@ -22,15 +22,6 @@ SCRATCH = "/var/lib/naru-scratch"
 """Where hosts have dumps, and servers of copies: a directory for each plan."""
 DUMP, COPY, LOAD, BACK = "dump", "copy", "load", "back"
 """What the other steps of a rehearsal are for."""
-PROVES = {
-    "keystone": "keystone.cmd.manage",
-    "glance": "glance.cmd.manage",
-    "placement": "placement.cmd.manage",
-    "cinder": "cinder.cmd.manage",
-    "nova": "nova.cmd.manage",
-    "neutron": "neutron.db.migration.cli",
-}
-"""What is imported on a host, to see that an environment works there."""
 
 TITLE = message(
     "upgrade.title", en="Upgrade of {cloud} from {start} to {goal}", ko="{cloud} 업그레이드: {start} → {goal}"
@@ -94,10 +85,10 @@ def whole(facts: Facts, settings: dict[str, Any], plan_id: str) -> Plan:
         args = {**_common(facts), "archive": str(portable.archive_path(loaded)), "path": place}
         ship = Step(f"{name}/{host}/ship", "host.tree", args, name, (host,), title=_SHIP(**words), about=about)
         plan.add(ship, after=[pack.id])
-        services = [way.service.name for way in facts.ways if any(hop.release == name for hop in way.hops)]
+        modules = [way.service.manage for way in facts.ways if any(hop.release == name for hop in way.hops)]
         # one service's options are in another's way
         line = f'for one; do {place}/bin/python -c "import pymysql, $one" || exit; done'
-        argv = ["sh", "-c", line, "prove", *(PROVES[service] for service in services)]
+        argv = ["sh", "-c", line, "prove", *modules]
         proof = {**_common(facts), "argv": argv, "repeat": True, "deadline": 600.0}
         prove = Step(f"{name}/{host}/prove", "host.command", proof, name, (host,), title=_PROVE(**words), about=about)
         proved.append(plan.add(prove, after=[ship.id]).id)

@@ -7,16 +7,14 @@ judged by where the cloud stands and where it goes.
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from naru.errors import NaruError
 from naru.releases.path import Ended, Refused, Rows, Service
-from naru.site import database as databases
-from naru.site.model import Database
+from naru.site.database import asked_anywhere
 from naru.site.site import Site
 from naru.site.ssh import Fleet
 from naru.upgrade.finding import Finding, Span, State
@@ -32,11 +30,12 @@ _MISSING = (1054, 1146)  # ER_BAD_FIELD_ERROR, ER_NO_SUCH_TABLE
 _LOST = (2006, 2013, 2055)  # the connection is gone
 _NAMED = re.compile(r"\{(\w+)\}")
 
-T = TypeVar("T")
 Progress = Callable[[int, int, str], None]
 """Is told what is looked at: how many are done, of how many, and what is next."""
 Ask = Callable[[str], Sequence[str]]
 """Gives the first column of a statement's rows. Raises Missing, Denied."""
+Table = Callable[[str], Sequence[tuple[Any, ...]]]
+"""Gives a statement's rows. Raises Missing, Denied."""
 
 
 class Missing(Exception):
@@ -57,40 +56,21 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service], pro
         def work(connection: "Connection[Cursor]") -> list[Finding]:
             return list(_database(connection, services, span, seen))
 
-        found += asked(site, fleet, database, work)
+        found += asked_anywhere(site, fleet, database, work, seconds=SECONDS + GRACE)
     return [*found, *_unseen(services, span, seen)]
 
 
-def asked(
-    site: Site,
-    fleet: Fleet,
-    database: Database,
-    work: "Callable[[Connection[Cursor]], T]",
-    *,
-    seconds: float = SECONDS + GRACE,
-) -> T:
-    """What `work` makes of a connection to a database, by the first of its hosts that leads there; each answer may take
-    so many `seconds`. Raises what the last one said."""
-    last: NaruError | None = None
-    for host in site.named(database.hosts):
-        address = database.address or host.address
-        asking = databases.asked(site, fleet.secrets, database, fleet.remote(host.name), address, work, seconds=seconds)
-        try:
-            return fleet.call(asking)
-        except NaruError as error:
-            last = error
-    raise NaruError(
-        f"the database {database.name} of {site.file} cannot be asked",
-        detail=str(last) if last else "it has no hosts",
-        hint="See: naru site check",
-    )
-
-
 def asker(connection: "Connection[Cursor]", seconds: float = SECONDS) -> Ask:
+    """What asks on a connection for one column: see `tables`."""
+    table = tables(connection, seconds)
+    return lambda statement: [str(row[0]) for row in table(statement)]
+
+
+def tables(connection: "Connection[Cursor]", seconds: float = SECONDS) -> Table:
     """What asks on a connection, on which nothing can be changed from then on and no statement takes longer than so
     many `seconds`."""
 
-    def ask(statement: str) -> Sequence[str]:
+    def ask(statement: str) -> Sequence[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             try:
                 cursor.execute(statement)
@@ -101,7 +81,7 @@ def asker(connection: "Connection[Cursor]", seconds: float = SECONDS) -> Ask:
                 if code in _LOST:
                     raise
                 raise Denied(str(said)) from error
-            return [str(row[0]) for row in cursor.fetchall()]
+            return list(cursor.fetchall())
 
     ask("SET SESSION TRANSACTION READ ONLY")
     for limit in (f"max_statement_time = {seconds:g}", f"max_execution_time = {1000 * seconds:g}"):

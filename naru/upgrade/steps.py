@@ -4,6 +4,7 @@ import http.client
 import shlex
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, ClassVar
 
@@ -22,6 +23,7 @@ from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.plan.kinds import step
 from naru.releases import install, path, portable
+from naru.site import haproxy
 from naru.site.ssh import Remote
 from naru.site.threads import in_thread
 from naru.site.tunnel import Closed, open_socket
@@ -140,7 +142,7 @@ def cells(context: Context) -> dict[str, Any]:
 @step("upgrade.answers", args=Answers, no_undo="it only asks", deadline=2 * PATIENCE + 600, retry=())
 def answers(context: Context) -> dict[str, Any]:
     """Waits until an HTTP server answers at `port` of `host`, as the host reaches itself, with anything but an error of
-    its own (5xx); `seconds` at most."""
+    its own (5xx), and until every HAProxy of the site that gives it requests has found that, too; `seconds` at most."""
     args = context.args
     place = Place(context, args, context.id)
     end = time.monotonic() + float(args.get("seconds", PATIENCE))
@@ -149,14 +151,33 @@ def answers(context: Context) -> dict[str, Any]:
             status = place.ask(lambda remote: _status(remote, args["port"]))
             said = f"it answers {status}"
             if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-                return {"status": status}
+                said = _without(place, args["port"])
+                if not said:
+                    return {"status": status}
         except NaruError as error:
             said = error.summary
         if time.monotonic() > end:
-            raise PlanError(
-                f"{place.host}: nothing answers at port {args['port']}: {said}", hint="See the service's log."
-            )
+            raise PlanError(f"{place.host}: port {args['port']} is not served: {said}", hint="See the service's log.")
         context.sleep(PAUSE)
+
+
+def _without(place: Place, port: int) -> str:
+    """Which load balancer takes a service for down that listens at the host's port; "" for none. One that does not
+    answer gives nobody requests."""
+    address = place.site.hosts[place.host].address
+    for balancer in place.site.part.load_balancers:
+        if not balancer.socket:
+            continue
+        for host in place.site.named(balancer.hosts):
+            try:
+                gates = place.ask(partial(haproxy.gates, socket=balancer.socket), host.name)
+            except NaruError as error:
+                place.context.log(f"{host.name} is not asked: {error.summary}")
+                continue
+            for gate in gates:
+                if (gate.address, gate.port) == (address, port) and gate.status.startswith("DOWN"):
+                    return f"{host.name} has {gate.backend}/{gate.server} as {gate.status}"
+    return ""
 
 
 async def _status(remote: Remote, port: int) -> int:
@@ -206,9 +227,8 @@ def _line(service: path.Service, args: Mapping[str, Any], argv: Sequence[str]) -
     option = ["--config-file", "service.conf"]
     if not names:
         return shlex.join([program, *option, *words])
-    module = service.passed_over[0].module
     code = (
-        f"import sys, {module} as manage\n"
+        f"import sys, {service.manage} as manage\n"
         "commands = manage.DbCommands; every = commands.online_migrations\n"
         f"commands.online_migrations = tuple(one for one in every if one.__name__ not in {names!r})\n"
         f"sys.argv[0] = {program!r}; manage.main()"

@@ -40,7 +40,7 @@ FIRST = "keystone"
 
 _BEGIN = message("upgrade.title.begin", en="the window begins", ko="작업 시간 시작")
 _BEGIN_AGENTS = message("upgrade.title.begin_agents", en="compute services and agents", ko="컴퓨트 서비스와 에이전트")
-_STOP = message("upgrade.title.stop", en="stop {service} on {host}", ko="{host}의 {service} 중지")
+STOP_TITLE = message("upgrade.title.stop", en="stop {service} on {host}", ko="{host}의 {service} 중지")
 _START = message("upgrade.title.start", en="start the new {service} on {host}", ko="{host}의 새 {service} 시작")
 _FOUND = message("upgrade.title.found", en="the new {service} is on {host}", ko="{host}에 새 {service}이(가) 있음")
 _ENABLE = message(
@@ -48,6 +48,16 @@ _ENABLE = message(
 )
 _ANSWER = message("upgrade.title.answer", en="{service} on {host} answers", ko="{host}의 {service} 응답 확인")
 _POINT = message("upgrade.title.point", en="dump of {database}, to go back to", ko="되돌릴 지점: {database} 덤프")
+NO_GATE = message(
+    "upgrade.finding.no_gate",
+    en="no load balancer of the site has a write gate: users write until the services stop, and from their start on",
+    ko="사이트의 로드 밸런서에 write_gate가 없어 서비스가 멈출 때까지, 그리고 시작된 뒤부터 사용자가 쓸 수 있습니다",
+)
+NO_GATE_HINT = message(
+    "upgrade.finding.no_gate.hint",
+    en="naru site gate rules has the lines that HAProxy needs. Then nothing that users do is lost on the way back.",
+    ko="naru site gate rules에 HAProxy에 넣을 줄이 있습니다. 그러면 되돌려도 사용자가 한 일이 사라지지 않습니다.",
+)
 NO_NEXT = message(
     "upgrade.finding.no_next",
     en="the site has no services of {goal} under next: the window is not planned",
@@ -85,6 +95,8 @@ class Placed(NamedTuple):
 
 def findings(facts: Facts) -> Iterator[Finding]:
     """What is wrong with the services that are to come."""
+    if not any(one.write_gate for one in facts.site.part.load_balancers):
+        yield Finding("warning", NO_GATE(), hint=NO_GATE_HINT())
     later = list(_next(facts))
     if not later:
         yield Finding("warning", NO_NEXT(goal=facts.span.goal), hint=NO_NEXT_HINT())
@@ -199,13 +211,13 @@ def _project(service: Service) -> str:
 
 def _stop(plan: Plan, site: dict[str, Any], one: Placed, purpose: str, after: Sequence[str], *, gate: str = "") -> str:
     """Stopped so that no boot starts it."""
-    kind, args = _switch(one.service.managed, on=False)
-    title = _STOP(service=one.service.name, host=one.host)
+    kind, args = switch(one.service.managed, on=False)
+    title = STOP_TITLE(service=one.service.name, host=one.host)
     return _added(plan, one, purpose, kind, {**site, "host": one.host, **args}, title, after, gate=gate)
 
 
-def _switch(managed: Managed, *, on: bool) -> tuple[str, dict[str, Any]]:
-    """The kind and the arguments of the step that starts a service, or stops it."""
+def switch(managed: Managed, *, on: bool) -> tuple[str, dict[str, Any]]:
+    """The kind and the arguments of the step that starts a service, or stops it so that no boot starts it."""
     match managed:
         case Unit(unit=unit):
             return "host.unit", {"unit": unit, "do": "start" if on else "mask"}
@@ -220,7 +232,7 @@ def _start(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) 
     """Started, and where it has a port, until it answers; gives the last steps."""
     args = {**site, "host": one.host, "next": True}
     words = {"service": one.service.name, "host": one.host}
-    kind, more = _switch(one.service.managed, on=True)
+    kind, more = switch(one.service.managed, on=True)
     started = _added(plan, one, START, kind, {**args, **more}, _START(**words), after)
     if not one.service.port:
         return [started]

@@ -2,6 +2,7 @@
 
     DIRECTORY/journal.db          the plan: what is prepared
     DIRECTORY/rehearsal/NUMBER/   a rehearsal, a plan of its own
+    DIRECTORY/freeze/NUMBER/      a freeze, which thaw takes back
 
 What the plan was made from, which is what is asked of the site once more for each rehearsal, is in its settings.
 """
@@ -17,7 +18,8 @@ from naru.upgrade.finding import Span
 from naru.work.directory import Rounds, WorkDirectory
 
 CAPABILITY = "upgrade"
-KIND = "rehearsal"
+KIND, FREEZE = "rehearsal", "freeze"
+"""The rounds in a work directory."""
 FIRST = "naru upgrade prepare"
 REHEARSED = "rehearsed"
 """What the journal of a rehearsal remembers when it came to its end, there and back."""
@@ -75,6 +77,11 @@ class Work:
     def rehearsals(self) -> Rounds:
         """The rehearsals."""
         return self.work.rounds(KIND)
+
+    @property
+    def freezes(self) -> Rounds:
+        """The freezes."""
+        return self.work.rounds(FREEZE)
 
 
 def work_directory(path: Path) -> WorkDirectory:

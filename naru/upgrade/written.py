@@ -11,9 +11,10 @@ from pymysql.cursors import Cursor
 from naru.releases import path
 from naru.releases.path import Service, Users
 from naru.site import site as sites
+from naru.site.database import asked_anywhere
 from naru.site.ssh import Fleet
 from naru.text import shortened
-from naru.upgrade.rows import Ask, Denied, Missing, asked, asker, schemas_like
+from naru.upgrade.rows import Ask, Denied, Missing, asker, schemas_like
 from naru.upgrade.work import Settings
 
 SECONDS = 30.0
@@ -52,7 +53,7 @@ def since(settings: Settings, moment: float) -> list[Written]:
     found: list[Written] = []
     with Fleet(site) as fleet:
         for database in site.part.databases:
-            found += asked(
+            found += asked_anywhere(
                 site,
                 fleet,
                 database,

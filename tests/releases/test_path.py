@@ -56,6 +56,7 @@ def test_what_only_some_releases_make_and_what_a_release_takes_are_reasons() -> 
         why="",
         schemas=("x",),
         config="",
+        manage="",
         sync=(),
         begins=Begins(release="queens", why="begins"),
         floors=(Floor(since="ussuri", takes="stein", why="steps"),),

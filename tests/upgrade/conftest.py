@@ -1,9 +1,11 @@
 """A small Pike cloud on hosts, with Queens' services built beside: its databases are dumped, copied and taken through
 releases, and it is upgraded, and back."""
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,8 +13,11 @@ from naru.lab import spec
 from naru.lab.hosts import layout
 from naru.lab.lab import Lab
 
+from ..lab.hosted.scenario import until
 from ..lab.hosts.machine import left_of, of_the_machine
-from ..lab.scenario import ignore
+from ..lab.scenario import Rest, connect, ignore, image, network
+from .cloud import CLOUD, seen
+from .orders import begin, naru
 
 NETWORK = "10.89."
 DATABASE_HOST = "db1"
@@ -20,14 +25,18 @@ DATABASE_HOST = "db1"
 
 @pytest.fixture(scope="session")
 def pike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """The lab; nothing of it is left at the end."""
+    """The lab; nothing of it is left at the end. NARU_TEST_UPGRADE=DIRECTORY uses and keeps one there, for a quick
+    loop."""
+    kept = os.environ.get("NARU_TEST_UPGRADE")
     before = of_the_machine()
     directory = tmp_path_factory.mktemp("upgrade")
     file = directory / "pike.yaml"
-    file.write_text((layout.LAYOUTS / "cloud3.yaml").read_text().replace("10.77.", NETWORK) + "next: queens\n")
-    lab = Lab(directory / "lab")
-    lab.up(spec.build_hosts(str(file), ["cloud=pike"]), ignore, ignore)
+    file.write_text((layout.LAYOUTS / "upgrade.yaml").read_text().replace("10.77.", NETWORK))
+    lab = Lab(Path(kept) if kept else directory / "lab")
+    lab.up(None if lab.exists() else spec.build_hosts(str(file), ["cloud=pike"]), ignore, ignore)
     yield lab
+    if kept:
+        return
     hosts = lab.hosts()
     lab.down()
     assert left_of(hosts) == []
@@ -60,3 +69,38 @@ def live(pike: Lab, on_database: Callable[[str], str]) -> Callable[[str], str]:
         return on_database(f'mariadb --no-defaults --socket=/srv/naru/state/mariadb/mysqld.sock -BN -e "{text}"')
 
     return sql
+
+
+@pytest.fixture
+def planned(pike: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """A work directory of an upgrade that is prepared, for which no rehearsal is wanted unless words say so. What a
+    test that fails has left is taken back, for the next one."""
+    work = str(tmp_path / "work")
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(pike.clouds_yaml))
+
+    def made(*words: str, site: Path = pike.site_yaml) -> str:
+        words = words or ("--rehearsals", "0")
+        naru("plan", "--site", str(site), "--to", "queens", "--work", work, *words)
+        naru("prepare", work)
+        return work
+
+    yield made
+    for words in (("rollback", work, "--lose-writes"), ("thaw", work)):
+        with begin(*words) as process:
+            process.communicate(timeout=600)
+
+
+@pytest.fixture(scope="session")
+def server(pike: Lab) -> Iterator[dict[str, Any]]:
+    """A member's server that runs, with what it is now by the API."""
+    rest = Rest(connect(pike, f"{CLOUD}-user"))
+    with network(rest) as net, image(rest) as picture:
+        flavor = next(one["id"] for one in rest("compute", "GET", "/flavors")["flavors"] if one["name"] == "m1.nano")
+        body = {"name": "kept", "flavorRef": flavor, "imageRef": picture, "networks": [{"uuid": net["network"]}]}
+        made = rest("compute", "POST", "/servers", {"server": body})["server"]["id"]
+        rest.wait_server(made, "ACTIVE")
+        until(lambda: seen(pike, made)["addresses"], "its address")
+        yield seen(pike, made)
+        rest = Rest(connect(pike, f"{CLOUD}-user"))
+        rest("compute", "DELETE", f"/servers/{made}")
+        rest.gone("compute", f"/servers/{made}")

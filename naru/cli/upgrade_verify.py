@@ -1,0 +1,86 @@
+"""`naru upgrade verify|report`: what users have after an upgrade, compared with what they had before; what was done."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from naru.cli.base import Lister
+from naru.cli.inventory import counting
+from naru.cli.upgrade_run import OfWork
+from naru.messages import LANGUAGES
+from naru.upgrade import report, verify
+from naru.upgrade.verify import Verified
+from naru.upgrade.work import Work
+
+
+class Verify(OfWork, Lister):
+    """Compare what a cloud has now with what it had before the upgrade, by the API, as its administrator.
+
+    Before is what naru upgrade freeze has read, or --before. Everything is listed, in the microversions that the cloud
+    had before: projects, users, flavors, servers, volumes, images, networks, ports, ...
+
+        wrong               gone, or changed
+        new                 there now, and was not before
+        another release's   a field that the new release has and the old one had not, or the other way round
+
+    The site's cloud: says which cloud of clouds.yaml it is (OS_CLIENT_CONFIG_FILE says where that is). What services
+    say of themselves (versions, states, what is free) may differ; each has to be there. Nothing is changed.
+
+    Exit codes: 0 nothing is wrong, 1 something is, or a list could not be read, 2 bad input.
+    """
+
+    examples = """
+naru upgrade verify work/seoul
+naru upgrade verify work/seoul --before
+naru upgrade verify work/seoul -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--before", action="store_true", help="read the cloud as it is, ahead of the window, for later"
+        )
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        upgrade = Work(arguments.work)
+        with counting("read the cloud") as count:
+            if arguments.before:
+                self.exit_code = 1 if verify.read_before(upgrade, count) else 0
+                return Verified._fields, ()
+            found = verify.verify(upgrade, count)
+        wrong = sum(one.judged == "wrong" for one in found)
+        self.exit_code = 1 if wrong else 0
+        if self.app.options.verbose_level:
+            print(
+                f"naru: {wrong or 'nothing'} wrong" + (f", of {len(found)} differences" if found else ""),
+                file=sys.stderr,
+            )
+        if arguments.formatter != "table":
+            return Verified._fields, found
+        return Verified._fields, (one._replace(examples="\n".join(one.examples)) for one in found)  # type: ignore[arg-type]
+
+
+class Report(OfWork, Lister):
+    """Write the report of an upgrade: for operators, what was done when, beside the rehearsals, what was recorded, what
+    failed on the way, and the newest comparison (naru upgrade verify); for users, what they could not do and for how
+    long. In English and Korean, as HTML and Markdown. At any time; an earlier report is replaced.
+    """
+
+    examples = """
+naru upgrade report work/seoul
+naru upgrade report work/seoul --to /srv/reports/seoul --language ko
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--to", type=Path, metavar="DIRECTORY", help="where to write it (DIR/report)")
+        parser.add_argument("--language", action="append", choices=LANGUAGES, help="may be repeated (en and ko)")
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        directory = arguments.to or arguments.work / "report"
+        files = report.write(Work(arguments.work), directory, arguments.language or LANGUAGES)
+        return ("file", "bytes"), [(str(file), file.stat().st_size) for file in files]

@@ -1,0 +1,180 @@
+"""What users had before an upgrade, and what they have after it, by the API: everything is listed before the window and
+after it, in the same microversions, and compared.
+
+What an upgrade is to change is known: versions, what services say of themselves. What only a later release says (a
+field that it has for all things of a kind, or no longer has for any) is told, and is no fault.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from naru.cloud.client import Cloud
+from naru.errors import InputError, NaruError
+from naru.inventory.archive import Archive
+from naru.inventory.cloud_reading import CloudReading
+from naru.inventory.compare import Difference, compare
+from naru.inventory.read import OF_USERS, Sink
+from naru.plan.run import Terminal
+from naru.site import site as sites
+from naru.upgrade import gates
+from naru.upgrade.work import Work
+
+ARCHIVE = "archive.db"
+BEFORE, VERIFIED = "before", "verified"
+"""What the journal remembers: the number of the reading with which the cloud is compared; the newest comparison: the
+moment (`at`, seconds since 1970), the number of its reading (`after`), and what was `found`."""
+WITHOUT = OF_USERS | {"volume attachment", "image data"}
+"""Kinds that are asked for thing by thing, and of which others tell as much: that would take hours on a large cloud."""
+OF_SERVICES = frozenset(
+    {"cloud", "hypervisor", "compute service", "volume service", "network agent", "volume pool"}
+    | {f"{name} availability zone" for name in ("compute", "volume", "network")}
+)
+"""Kinds by which services tell of themselves: each has to be there, and what it says may be another thing."""
+EXAMPLES = 5
+
+Judged = Literal["wrong", "new", "another release's"]
+
+
+class Verified(NamedTuple):
+    """Something that differs: whether it is `wrong` (gone, or changed), `new` since, or `another release's` way to say
+    it; of which kind of thing, in which field ("" for whole things), of how many, some of them by name and id."""
+
+    judged: Judged
+    kind: str
+    change: str
+    field: str
+    number: int
+    examples: tuple[str, ...]
+
+
+def keep_before(upgrade: Work, terminal: Terminal, progress: Sink) -> None:
+    """Reads the cloud as it is before the window, where the site says which it is. What cannot be read keeps nobody
+    from beginning."""
+    with upgrade.journal() as journal:
+        if not _cloud(upgrade) or gates.has_begun(journal):
+            return
+    try:
+        if failed := read_before(upgrade, progress):
+            terminal.warn(f"{failed} lists of the cloud could not be read: naru upgrade verify will not know them")
+    except NaruError as error:
+        terminal.warn(f"naru upgrade verify will not know how the cloud was: {error.summary}")
+
+
+def read_before(upgrade: Work, progress: Sink) -> int:
+    """Reads the cloud as it is before the window; gives how many lists could not be read. Raises InputError when the
+    site does not say which cloud it is, and when the window has begun."""
+    name = _name(upgrade)
+    with upgrade.journal() as journal:
+        if gates.has_begun(journal):
+            raise InputError(f"{upgrade.directory}: its window has begun: this is no longer how it was before")
+    with Archive(upgrade.directory / ARCHIVE) as archive, Cloud(name) as cloud:
+        number, failed = _read(archive, cloud, progress)
+    with upgrade.journal() as journal:
+        journal.remember(BEFORE, number)
+    return failed
+
+
+def verify(upgrade: Work, progress: Sink) -> list[Verified]:
+    """Reads the cloud as it is now, and compares it with how it was before: what is wrong first. Raises InputError when
+    that is not known."""
+    with upgrade.journal() as journal:
+        before = journal.recall(BEFORE)
+    if before is None:
+        raise InputError(
+            f"{upgrade.directory}: it is not known how the cloud was before",
+            hint="naru upgrade freeze reads it, and so does naru upgrade verify --before, ahead of the window.",
+        )
+    with Archive(upgrade.directory / ARCHIVE) as archive:
+        with Cloud(_name(upgrade), at_most=_versions(archive, before)) as cloud:
+            after, _ = _read(archive, cloud, progress)
+        found = judge(archive, before, after)
+    with upgrade.journal() as journal:
+        journal.remember(VERIFIED, {"at": time.time(), "after": after, "found": found})
+    return found
+
+
+def versions(upgrade: Work, archive: Archive) -> list[tuple[str, str, str]]:
+    """The newest versions of each API, before and after, in the newest comparison; [] before there was one."""
+    with upgrade.journal() as journal:
+        before, verified = journal.recall(BEFORE), journal.recall(VERIFIED)
+    if before is None or verified is None:
+        return []
+    old, new = (_versions(archive, number) for number in (before, verified["after"]))
+    return [(name, old.get(name, "-"), new.get(name, "-")) for name in {**old, **new}]
+
+
+def _versions(archive: Archive, snapshot: int) -> dict[str, str]:
+    itself = next(archive.rows(snapshot, kind="cloud"), None)
+    return itself.body["versions"] if itself else {}
+
+
+def judge(archive: Archive, before: int, after: int) -> list[Verified]:
+    """What differs between two readings of a cloud."""
+    numbers: dict[str, int] = defaultdict(int)
+    for row in archive.rows(before):
+        numbers[row.kind] += 1
+    groups: dict[tuple[str, str, str], list[Difference]] = defaultdict(list)
+    for one in compare(archive, before, after):
+        if one.kind not in OF_SERVICES or one.change == "removed":
+            groups[one.kind, one.change, one.field].append(one)
+    gone = {kind: len(found) for (kind, change, _), found in groups.items() if change == "removed"}
+    found = [
+        Verified(
+            _judged(found, numbers[kind] - gone.get(kind, 0)),
+            *(kind, change, field, len(found)),
+            tuple(_example(one) for one in found[:EXAMPLES]),
+        )
+        for (kind, change, field), found in groups.items()
+    ]
+    found += _unread(archive, before, after)
+    return sorted(found, key=lambda one: (one.judged != "wrong", one.judged, one.kind, one.field))
+
+
+def _judged(found: list[Difference], both: int) -> Judged:
+    """`both` are the things of the kind that are there before and after."""
+    change = found[0].change
+    if change != "changed":
+        return "new" if change == "added" else "wrong"
+    came = all(one.absent == "before" for one in found)
+    went = all(one.absent == "after" for one in found) and len(found) == both
+    return "another release's" if came or went else "wrong"
+
+
+def _example(one: Difference) -> str:
+    what = f"{one.name} ({one.id})" if one.name and one.name != one.id else one.id
+    return f"{what}: {_short(one.before)} -> {_short(one.after)}" if one.field else what
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _unread(archive: Archive, before: int, after: int) -> Iterator[Verified]:
+    """Lists that could be read before, and cannot be now."""
+    by_number = {one.number: one for one in archive.snapshots()}
+    could = {one.kind for one in by_number[before].readings if not one.problem}
+    for one in by_number[after].readings:
+        if one.kind in could and one.problem:
+            yield Verified("wrong", one.kind, "not read", "", 0, (one.problem,))
+
+
+def _cloud(upgrade: Work) -> str:
+    return sites.load(Path(upgrade.settings.site)).content.cloud or ""
+
+
+def _name(upgrade: Work) -> str:
+    name = _cloud(upgrade)
+    if not name:
+        hint = "Add cloud: NAME, as it is called in clouds.yaml."
+        raise InputError(f"{upgrade.settings.site}: cloud: is missing", hint=hint)
+    return name
+
+
+def _read(archive: Archive, cloud: Cloud, progress: Sink) -> tuple[int, int]:
+    reading = CloudReading(archive, cloud, progress=progress, without=WITHOUT)
+    reading.end()
+    return reading.snapshot, sum(one.failed for one in reading.readings)

@@ -1,0 +1,50 @@
+"""What is seen of a cloud that is upgraded: its servers, its units, whether all of it runs."""
+
+import json
+from typing import Any
+
+from keystoneauth1.exceptions import ClientException
+from openstack.exceptions import SDKException
+
+from naru.lab.lab import Lab
+
+from ..lab.hosted.scenario import on, services
+from ..lab.scenario import Rest, connect
+from .orders import naru
+
+CLOUD = "cloud"
+
+
+def seen(lab: Lab, server: str) -> dict[str, Any]:
+    """What of a server its user and an administrator see, and the lists that it is in."""
+    rest = Rest(connect(lab, CLOUD))
+    found = rest("compute", "GET", f"/servers/{server}")["server"]
+    fields = ("id", "name", "status", "addresses", "OS-EXT-SRV-ATTR:host", "image", "user_id", "tenant_id", "created")
+    return {name: found[name] for name in fields}
+
+
+def units(lab: Lab) -> dict[str, str]:
+    """How each unit of OpenStack is on all hosts: active or not, and whether a boot starts it. Some end with a code of
+    their own when they are told to, and have failed: that is as inactive."""
+    found = {}
+    for host in ("ctl1", "compute1"):
+        one = "u=${u##*/}; echo $u $(systemctl is-active $u; systemctl is-enabled $u)"
+        line = f"for u in /etc/systemd/system/*.service; do {one}; done"
+        for row in on(lab.hosts(), host, f"{line} 2>/dev/null || true").splitlines():
+            unit, *states = row.split()
+            if any(name in unit for name in ("keystone", "glance", "placement", "cinder", "nova", "neutron")):
+                found[f"{unit}@{host}"] = " ".join(states).replace("failed", "inactive")
+    return found
+
+
+def is_up(lab: Lab) -> bool:
+    try:
+        states = services(lab, CLOUD)
+    except (ClientException, SDKException, AssertionError):  # it starts
+        return False
+    return set(states.values()) == {"up"} and "nova-compute@compute1" in states
+
+
+def failed(work: str) -> str:
+    """What has failed of an upgrade of which something has."""
+    return json.dumps(json.loads(naru("status", work, "-f", "json", code=1)[0])["failed"])

@@ -1,0 +1,207 @@
+"""Users' writes refused at two load balancers before an upgrade, and let through again, whatever happens meanwhile."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+
+from naru.lab.lab import Lab
+
+from ..lab.hosted.scenario import on, until
+from ..lab.scenario import Rest, connect
+from .cloud import CLOUD
+from .orders import begin, naru
+
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
+
+SEED = 20261130
+DIRECTORY = "/srv/naru/etc/haproxy/naru"
+MAP = f"{DIRECTORY}/gates.map"
+BALANCERS = ("lb1", "lb2")
+ENGINE = "heat-engine.service"
+Sql = Callable[[str], str]
+
+
+@pytest.fixture(scope="module")
+def with_engine(pike: Lab) -> Iterator[Path]:
+    """The site with a service that calls APIs by itself: a program of that name."""
+    unit = "[Service]\\nExecStart=/bin/sleep infinity\\n[Install]\\nWantedBy=multi-user.target\\n"
+    path = f"/etc/systemd/system/{ENGINE}"
+    on(pike.hosts(), "ctl1", f"printf '{unit}' >{path} && systemctl daemon-reload && systemctl enable --now {ENGINE}")
+    content = yaml.safe_load(pike.site_yaml.read_text())
+    content["services"].append({"name": "heat-engine", "hosts": ["ctl1"], "managed": {"unit": ENGINE}})
+    file = pike.site_yaml.with_name("with-engine.yaml")
+    file.write_text(yaml.safe_dump(content))
+    yield file
+    file.unlink()
+    on(pike.hosts(), "ctl1", f"systemctl disable --now {ENGINE}; rm {path}; systemctl daemon-reload")
+
+
+def gates(lab: Lab) -> dict[str, Any]:
+    """What each load balancer has: the files, and the running one's map and list."""
+    return {
+        host: (
+            on(lab.hosts(), host, f"cat {MAP} {DIRECTORY}/allowed.list"),
+            [line.split()[1:] for line in told(lab, host, f"show map {MAP}").splitlines()],
+            [line.split()[1:] for line in told(lab, host, f"show acl {DIRECTORY}/allowed.list").splitlines()],
+        )
+        for host in BALANCERS
+    }
+
+
+def told(lab: Lab, host: str, line: str) -> str:
+    talk = (
+        "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect('/run/haproxy/admin.sock'); "
+        f"s.sendall(b'{line}\\n'); print(s.makefile().read().strip())"
+    )
+    return on(lab.hosts(), host, f'python3 -c "{talk}"')
+
+
+def engine(lab: Lab) -> str:
+    return on(lab.hosts(), "ctl1", f"systemctl is-active {ENGINE} || true")
+
+
+def create(lab: Lab) -> requests.Response:
+    """A member's request that writes, from this machine, which is no host of the cloud."""
+    session = connect(lab, f"{CLOUD}-user").session
+    filters = {"service_type": "network", "interface": "public"}
+    answer: requests.Response = session.post(
+        "/v2.0/networks", json={"network": {"name": "n"}}, endpoint_filter=filters, raise_exc=False
+    )
+    if answer.status_code == 201:
+        session.delete(f"/v2.0/networks/{answer.json()['network']['id']}", endpoint_filter=filters)
+    return answer
+
+
+def shown(site: Path) -> tuple[int, str]:
+    program = Path(sys.executable).with_name("naru")
+    words = [program, "site", "gate", "show", "--site", site, "-f", "json"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_users_read_on_and_write_again_after_the_thaw(
+    pike: Lab, planned: Callable[..., str], live: Sql, with_engine: Path
+) -> None:
+    work, before = planned(site=with_engine), gates(pike)
+    assert shown(with_engine)[0] == 0 and engine(pike) == "active"
+    assert create(pike).status_code == 201
+    assert "it is not frozen" in naru("thaw", work, code=2)[1]
+    naru("freeze", work)
+    refused = create(pike)
+    assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
+    assert refused.json()["NeutronError"]["type"] == "ServiceUnavailable"
+    rest = Rest(connect(pike, f"{CLOUD}-user"))  # logs in anew
+    assert "servers" in rest("compute", "GET", "/servers") and "volumes" in rest("volumev3", "GET", "/volumes")
+    # the cloud's own services go on writing
+    url = rest.session.get_endpoint(service_type="network", interface="public")
+    address = url.removeprefix("http://").rstrip("/")
+    talk = f"import http.client as h; c = h.HTTPConnection('{address}'); c.request('POST', '/v2.0/networks', '{{}}')"
+    own = f'python3 -c "{talk}; print(c.getresponse().status)"'
+    assert [on(pike.hosts(), host, own) for host in ("ctl1", "compute1")] == ["401", "401"]
+    assert engine(pike) == "inactive"
+    code, said = shown(with_engine)
+    assert code == 0 and {one["probed"] for one in json.loads(said)} == {"closed"}
+    assert json.loads(naru("status", work, "-f", "json")[0])["frozen since"]
+    naru("freeze", work)  # once more does no harm
+    assert "it is frozen, and lets through: -" in naru("freeze", work, "--allow", "192.0.2.0/24", code=2)[1]
+    on(pike.hosts(), "lb1", "systemctl restart haproxy")
+    until(lambda: shown(with_engine)[0] == 0, "the gate after a start of HAProxy")
+    # what is opened by hand, and what goes past the load balancers, is noticed
+    told(pike, "lb2", f"set map {MAP} nova open")
+    assert "lb2: the gate of nova is open in the running HAProxy" in naru("run", work, code=2)[1]
+    assert shown(with_engine)[0] == 1
+    told(pike, "lb2", f"set map {MAP} nova closed")
+    controller = next(one for one in pike.hosts().hosts if one.name == "ctl1").address("management").ip
+    live(
+        "INSERT INTO keystone.endpoint (id, interface, service_id, url, extra, enabled, region_id) SELECT 'past', "
+        f"'public', service_id, 'http://{controller}:9696', extra, 1, region_id "
+        "FROM keystone.endpoint WHERE url LIKE '%:9696%' LIMIT 1"
+    )
+    try:
+        assert ":9696 of neutron goes past the load balancers" in naru("freeze", work, code=1)[1]
+    finally:
+        live("DELETE FROM keystone.endpoint WHERE id = 'past'")
+    naru("thaw", work)
+    naru("thaw", work)
+    assert create(pike).status_code == 201 and gates(pike) == before and engine(pike) == "active"
+    # another day, with operators' addresses: this machine's
+    naru("freeze", work, "--allow", str(pike.hosts().layout.networks["management"].cidr))
+    assert create(pike).status_code == 201
+    naru("thaw", work)
+    assert gates(pike) == before
+
+
+def test_what_is_under_way_is_waited_for(
+    pike: Lab, planned: Callable[..., str], live: Sql, server: dict[str, Any]
+) -> None:
+    work, one = planned(), server["id"]
+    live(f"UPDATE nova.instances SET task_state = 'rebuilding', updated_at = UTC_TIMESTAMP() WHERE uuid = '{one}'")
+    try:
+        _, errors = naru("freeze", work, "--wait", "2s", code=1)
+        assert f"server {one} on compute1: rebuilding for" in errors and "--leave ID" in errors
+        assert "it is not known that nothing is under way" in naru("run", work, code=2)[1]
+        naru("freeze", work, "--wait", "2s", "--leave", one)
+        live(f"UPDATE nova.instances SET task_state = NULL, vm_state = 'resized' WHERE uuid = '{one}'")
+        (left,) = json.loads(naru("freeze", work, "-f", "json")[0])
+        assert (left["how"], left["id"], left["state"]) == ("park", one, "resized")
+        ago = "UTC_TIMESTAMP() - INTERVAL 2 DAY"
+        live(f"UPDATE nova.instances SET task_state = 'deleting', updated_at = {ago} WHERE uuid = '{one}'")
+        (left,) = json.loads(naru("busy", "--site", str(pike.site_yaml), "-f", "json")[0])
+        assert (left["how"], left["state"]) == ("stuck", "deleting") and left["seconds"] > 86400
+    finally:
+        live(f"UPDATE nova.instances SET task_state = NULL, vm_state = 'active' WHERE uuid = '{one}'")
+    naru("thaw", work)
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.releases)])
+def test_whenever_it_is_killed_it_is_frozen_and_thawed(
+    pike: Lab, planned: Callable[..., str], with_engine: Path, kills: int
+) -> None:
+    work, before, pick = planned(site=with_engine), gates(pike), random.Random(SEED)
+    for _ in range(2):
+        for words in (("freeze", work), ("thaw", work)):
+            for _ in range(kills // 2):
+                with begin(*words) as process:
+                    time.sleep(pick.uniform(0.8, 4))
+                    process.kill()
+            naru(*words)
+            closed = words[0] == "freeze"
+            assert create(pike).status_code == (503 if closed else 201)
+            assert engine(pike) == ("inactive" if closed else "active")
+    assert gates(pike) == before
+
+
+def test_a_load_balancer_that_does_not_answer_can_be_left_as_it_is(pike: Lab, planned: Callable[..., str]) -> None:
+    work, before = planned(), gates(pike)
+    hosts = pike.hosts()
+    hosts.link("lb2", "management", up=False)
+    try:
+        _, errors = naru("freeze", work, code=1)
+        assert create(pike).status_code == 503
+        leave = f"naru plan skip close/api@lb2 --reason TEXT --work {work}/freeze/1"
+        assert leave in errors
+        program, *words = leave.split()
+        subprocess.run(
+            [Path(sys.executable).with_name(program), *words],
+            stdin=subprocess.DEVNULL,
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        naru("freeze", work)
+        naru("thaw", work, code=1)  # what was begun there is not known
+        assert create(pike).status_code == 201
+    finally:
+        hosts.link("lb2", "management", up=True)
+    hosts.wait(["lb2"])
+    naru("thaw", work)
+    assert gates(pike) == before
