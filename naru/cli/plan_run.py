@@ -96,7 +96,7 @@ class _Runs(ShowOne):
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_work(parser)
-        parser.add_argument("--wait", action="store_true", help="stay while it is paused or held")
+        parser.add_argument("--wait", action="store_true", help="stay while it is paused, held, or at a limit of 0")
         return parser
 
     def run_journal(self, journal: Journal, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:

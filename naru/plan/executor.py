@@ -50,7 +50,7 @@ class Executor:
     """Runs the plan of one journal until nothing more can start.
 
     `remote` runs the steps that have a queue; without it such a plan is refused. With `wait`, `run` goes
-    on while the plan is paused or held at a gate, until the operator resumes or releases it. With `undoing` it runs the
+    on while the plan is paused, held at a gate or at a limit of 0, until that is changed. With `undoing` it runs the
     steps of rollbacks (with a `purpose`: those that have it) and leaves all others as they are; with a `scope` it runs
     what that says, and no rollback.
     """
@@ -358,7 +358,7 @@ class Executor:
             return None if self._wait else RunOutcome.PAUSED
         if counts[PAUSING]:
             return None
-        if counts[HELD] and self._wait:
+        if self._wait and (counts[HELD] or self._ready.is_limited()):
             return None
         if counts[FAILED]:
             return RunOutcome.FAILED

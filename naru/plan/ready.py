@@ -279,6 +279,16 @@ class ReadyQueue:
                 heapq.heappop(heads)
         return started, newly_held
 
+    def is_limited(self) -> bool:
+        """Whether a step would start but for a limit of one of its groups."""
+        closed = {number for name, number in self._gates.items() if name in self.closed_gates}
+        return any(
+            self._may_start(n) and self._gate[n] not in closed
+            for combination in self._combinations
+            if self._room(combination) <= 0
+            for _, n in combination.ready
+        )
+
     def _room(self, combination: _Combination) -> float:
         """How many more steps of the combination its groups leave room for."""
         room: float = math.inf

@@ -52,7 +52,7 @@ def run(
 ) -> Status:
     """Runs a journal's plan, or with `undoing` its rollbacks alone (with a `purpose`: those steps of them that have
     it), or with a `scope` a phase of it, shown on the terminal; the state it ended in. With `wait` it goes on while the
-    plan is paused or held. When another thread sets `stop` it ends immediately, as by a second Ctrl-C."""
+    plan is paused, held, or at a limit of 0. When another thread sets `stop` it ends at once, as by a second Ctrl-C."""
     load(journal.modules())
     with journal.exclusive():
         pass  # refused before the run of another one is shown as if it were this one's

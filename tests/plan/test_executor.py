@@ -261,6 +261,20 @@ def test_limit_can_be_raised_and_lowered_while_it_runs(journal_of: Create, kinds
             control.limit(journal, "nope", 1)
 
 
+def test_a_limit_of_0_ends_the_run_unless_it_waits(journal_of: Create, kinds: Kinds) -> None:
+    @kinds.step("t", args=kit.Free, no_undo="a test's")
+    def t(context: Context) -> None:
+        pass
+
+    with journal_of(Step("a", "t"), Step("b", "t"), after={"b": ["a"]}, limits={"default": 0}) as journal:
+        assert Executor(journal, kinds).run() is RunOutcome.HELD
+        with running(journal, kinds, wait=True) as (_, outcomes):
+            time.sleep(0.6)
+            assert not outcomes and kit.states(journal)["a"] == "waiting"
+            control.limit(journal, "default", 1)
+        assert outcomes == [RunOutcome.DONE]
+
+
 def test_pause_ends_the_run_unless_it_waits(journal_of: Create, kinds: Kinds) -> None:
     go = threading.Event()
 
