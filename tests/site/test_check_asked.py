@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from naru.errors import InputError, NaruError
-from naru.site import haproxy, power, tunnel
+from naru.site import haproxy, power, rabbitmq, tunnel
 from naru.site import site as sites
 from naru.site.check import addresses, balancers, databases, queues, storage
 from naru.site.check import power as check_power
@@ -109,7 +109,9 @@ def test_a_cluster_of_queues_is_whole_or_told_of() -> None:
     assert found["wrong", "queues.main", "ctl1"] == "rabbit@ctl2 is parted from rabbit@ctl3"
     found = of_queue({"ctl1": broker({"disk_free_alarm": True})})
     assert "alarm for disk: publishers are blocked" in found["wrong", "queues.main", "ctl1"]
-    found = of_queue({"ctl1": queues.Refused("HTTP 403", code=403), "ctl2": tunnel.Closed("10.0.0.12:15672: refused")})
+    found = of_queue(
+        {"ctl1": rabbitmq.Refused("HTTP 403", code=403), "ctl2": tunnel.Closed("10.0.0.12:15672: refused")}
+    )
     assert ("wrong", "queues.main.management.user", "ctl1") in found
     assert ("wrong", "queues.main.management.url", "ctl2") in found
 

@@ -1,30 +1,20 @@
 """Message queues: each answers on its hosts, its management lets the user in who may change it, its cluster is whole
 and without an alarm."""
 
-import base64
-import http.client
-import json
-import socket
-import ssl
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from naru.errors import InputError, NaruError
 from naru.site.check.look import Look
 from naru.site.check.result import Results
 from naru.site.discover.found import listed
 from naru.site.model import Management, Queue
+from naru.site.rabbitmq import Get, Refused, asked
 from naru.site.secrets import Secrets
 from naru.site.site import Host, Site
 from naru.site.ssh import Remote
-from naru.site.threads import in_thread
-from naru.site.tunnel import Closed, open_socket
-
-SECONDS = 10.0
-PORT = 15672
+from naru.site.tunnel import Closed
 
 
 @dataclass
@@ -36,93 +26,22 @@ class Broker:
     vhosts: list[str]
 
 
-class Refused(NaruError):
-    """It answers, and not with what was asked for; `code` is HTTP's, 0 for what is no HTTP."""
-
-    def __init__(self, summary: str, *, code: int = 0) -> None:
-        super().__init__(summary)
-        self.code = code
-
-
 Answer = Broker | NaruError
 
 
-async def ask(site: Site, secrets: Secrets, queue: Queue, management: Management, remote: Remote, url: str) -> Answer:
+async def ask(site: Site, secrets: Secrets, queue: Queue, remote: Remote, url: str) -> Answer:
     """The management at a URL as a host reaches it, or why it could not be asked."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    port = parts.port or (443 if secure else 80)
     try:
-        password = await secrets.read(management.password, f"queues.{queue.name}.management.password")
-        context: ssl.SSLContext | None = None
-        if secure:
-            ca = str(site.path(management.certificate)) if management.certificate else None
-            context = ssl.create_default_context(cafile=ca)
-        async with open_socket(remote, parts.hostname or "", port) as sock:
-            return await in_thread(
-                lambda: _asked(sock, parts.hostname or "", port, parts.path, management, password, context)
-            )
-    except OSError as error:
-        return NaruError(f"queues.{queue.name}.management.certificate: {error.strerror or error}")
+        return await asked(site, secrets, queue, remote, url, _read)
     except NaruError as error:
         return error
 
 
-def _asked(
-    sock: socket.socket,
-    host: str,
-    port: int,
-    path: str,
-    management: Management,
-    password: str,
-    context: ssl.SSLContext | None,
-) -> Broker:
-    token = base64.b64encode(f"{management.user}:{password}".encode()).decode()
-    connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
-
-    def get(what: str) -> Any:
-        connection.request("GET", f"{path.rstrip('/')}/api/{what}", headers={"Authorization": f"Basic {token}"})
-        answer = connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise Refused(f"HTTP {answer.status} {answer.reason}", code=answer.status)
-        try:
-            return json.loads(body)
-        except ValueError as error:
-            raise Refused("it answers, and is no management of RabbitMQ") from error
-
-    try:
-        connection.sock = context.wrap_socket(sock, server_hostname=host) if context else sock
-        tags = get("whoami").get("tags", [])
-        tags = tags.split(",") if isinstance(tags, str) else tags
-        return Broker(
-            [tag.strip() for tag in tags if tag.strip()],
-            get("nodes") if {"administrator", "monitoring"} & {tag.strip() for tag in tags} else [],
-            [str(one["name"]) for one in get("vhosts")],
-        )
-    except ssl.SSLError as error:
-        raise Refused(f"TLS: {error.reason or error}") from error
-    except OSError as error:
-        raise Closed(f"{host}:{port}: {error or 'no answer'}") from error
-    except (http.client.HTTPException, AttributeError, TypeError, KeyError) as error:
-        raise Refused("it answers, and is no management of RabbitMQ") from error
-    finally:
-        with suppress(OSError):
-            connection.close()
-            sock.close()
-
-
-def urls(site: Site, queue: Queue) -> dict[str, str]:
-    """Where the management is asked: the one URL under "", or one for each host."""
-    if not queue.management:
-        return {}
-    if queue.management.url:
-        return {"": queue.management.url}
-    return {host.name: f"http://{_bracketed(host.address)}:{PORT}" for host in site.named(queue.hosts)}
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+def _read(get: Get) -> Broker:
+    tags = get("whoami").get("tags", [])
+    tags = [tag.strip() for tag in (tags.split(",") if isinstance(tags, str) else tags) if tag.strip()]
+    nodes = get("nodes") if {"administrator", "monitoring"} & set(tags) else []
+    return Broker(tags, nodes, [str(one["name"]) for one in get("vhosts")])
 
 
 def judge(site: Site, queue: Queue, looks: Mapping[str, Look], answers: Mapping[str, Answer], results: Results) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
+from naru.site import rabbitmq
 from naru.site.check import addresses, balancers, databases, hosts, power, queues, services, storage
 from naru.site.check.look import Look, Missed, look
 from naru.site.check.result import Results
@@ -132,10 +133,10 @@ class _Check:
             if queue.management is None:
                 continue
             own = [host.name for host in self.site.named(queue.hosts) if host.name in self.looks]
-            through = {where: where or (own[0] if own else "") for where in queues.urls(self.site, queue)}
+            through = {where: where or (own[0] if own else "") for where in rabbitmq.urls(self.site, queue)}
             found[queue.name] = {
-                where: queues.ask(self.site, secrets, queue, queue.management, self.fleet.remote(through[where]), url)
-                for where, url in queues.urls(self.site, queue).items()
+                where: queues.ask(self.site, secrets, queue, self.fleet.remote(through[where]), url)
+                for where, url in rabbitmq.urls(self.site, queue).items()
                 if through[where] in self.looks
             }
         return found
