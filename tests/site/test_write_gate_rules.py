@@ -116,6 +116,10 @@ def test_a_closed_gate_refuses_what_writes_in_the_services_own_form_and_lets_the
         for path in ("/v3/auth/tokens", "/identity/v3/auth/tokens", "/v2.0/tokens", "/v3/ec2tokens"):
             assert proxy.ask("keystone", "POST", path).status == 200, path
         assert proxy.ask("keystone", "POST", "/v3/auth/tokens/x").status == 503
+        federation = "/v3/OS-FEDERATION/identity_providers/one"
+        assert proxy.ask("keystone", "POST", f"{federation}/protocols/saml2/auth").status == 200
+        assert proxy.ask("keystone", "PUT", federation).status == 503
+        assert proxy.ask("keystone", "DELETE", "/v3/auth/tokens").status == 503
     finally:
         for name in SERVICES:
             proxy.gate(name, "open")

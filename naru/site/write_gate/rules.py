@@ -27,8 +27,12 @@ RETRY_AFTER = 120
 HORIZON = "horizon"
 """Of the dashboard nothing is let through: it calls the APIs from the controllers' addresses."""
 KEYSTONE = "keystone"
-LOGINS = "^(/identity)?(/v3/auth/(tokens|OS-FEDERATION/.*)|/v3/OS-FEDERATION/.*|/v2.0/tokens|/v3/(ec2|s3)tokens)/?$"
-"""Paths to which one logs in by POST: nothing is written to a database by it, but by tokens of the kind uuid."""
+LOGINS = (
+    "^(/identity)?(/v3/auth/(tokens|OS-FEDERATION/.*)|/v3/OS-FEDERATION/identity_providers/[^/]+/protocols/[^/]+/auth"
+    "|/v2.0/tokens|/v3/(ec2|s3)tokens)/?$"
+)
+"""Paths to which one logs in by POST: nothing is written to a database by it, but by tokens of the kind uuid and by the
+first login of a user of a federation."""
 _LEFT_OPEN = ("metadata", "proxy")
 _TEXT = "Maintenance: nothing can be changed for now. Reading goes on. Please try again later."
 _PAGE = """<!DOCTYPE html>
@@ -63,20 +67,20 @@ def configuration(services: Sequence[str], directory: str) -> str:
 
 def lines(service: str, directory: str) -> list[str]:
     """The lines for the frontend (or the `listen`) of a service, before all others that choose a backend."""
-    closed = f"str({service}),map_str({directory}/{MAP},{OPEN})"
-    refused = {HORIZON: "naru_closed", KEYSTONE: "naru_closed !naru_reads !naru_login"}
     found = [
-        f"acl naru_closed {closed} -m str {CLOSED}",
+        f"acl naru_closed str({service}),map_str({directory}/{MAP},{OPEN}) -m str {CLOSED}",
         f"acl naru_allowed src -f {directory}/{ALLOWED}",
         f"acl naru_probe req.hdr({PROBE}) -m found",
     ]
+    refused = ["naru_closed"]
     if service != HORIZON:
         found.append("acl naru_reads method GET HEAD OPTIONS")
+        refused = ["naru_closed !naru_reads"]
     if service == KEYSTONE:
-        found += [f"acl naru_login path_reg {LOGINS}"]
-    when = refused.get(service, "naru_closed !naru_reads")
-    backend = f"use_backend {_backend(service)} if {when}"
-    return [*found, f"{backend} !naru_allowed", f"{backend} naru_probe"]
+        found += ["acl naru_posts method POST", f"acl naru_login path_reg {LOGINS}"]
+        refused = [f"{refused[0]} {other}" for other in ("!naru_posts", "!naru_login")]
+    backend = f"use_backend {_backend(service)} if"
+    return [*found, *(f"{backend} {one} {whose}" for one in refused for whose in ("!naru_allowed", "naru_probe"))]
 
 
 def backend(service: str, directory: str) -> list[str]:

@@ -138,7 +138,7 @@ async def _look(
             why = f"HAProxy has no map {gate.seen_as or gate.directory}/{MAP}: naru site gate rules"
     except haproxy.Refused as error:
         running, why = {}, error.summary
-        if (await remote.run("pgrep -x haproxy")).code:
+        if (await remote.run("grep -qx haproxy /proc/[0-9]*/comm 2>/dev/null")).code:
             running, why = dict.fromkeys(file, STOPPED), ""
     if not file and not running:
         why = why or f"there is no {gate.directory}/{MAP}: naru site gate rules"
