@@ -10,7 +10,7 @@ import pydantic
 
 from naru import yamlfile
 from naru.errors import InputError
-from naru.site.model import HostLine, Login, Part, Power, PowerLine, SiteFile
+from naru.site.model import HostLine, Login, Part, Power, PowerLine, Service, SiteFile
 from naru.site.names import expand
 from naru.site.secret import Secret
 
@@ -116,6 +116,11 @@ class Site:
                 raise InputError(f"{self.file}: {message}", hint=f"It has: {known}.")
             hosts |= {name: self.hosts[name] for name in members or ()}
         return list(hosts.values())
+
+    def coming(self, release: str) -> list[Service]:
+        """The services under `next:` that are of a release."""
+        later = self.content.next.services if self.content.next else ()
+        return [one for one in later if (one.release or self.content.release) == release]
 
     def groups_of(self, host: str) -> list[str]:
         """The groups that a host is in, without the group of all."""

@@ -1,7 +1,7 @@
 """What configuration files say that a release on the way refuses, or ignores without a word.
 
-Looked at are the files of the services under `next:` in the site, which are what is to run; where there are none, those
-of the services that run, of which the same has to be known when the new ones are written. Of all files nothing but the
+Looked at are the files of the services of the wanted release under `next:` in the site; where there are none, those of
+the services that run, of which the same has to be known when the new ones are written. Of all files nothing but the
 options that are looked for is read: they hold passwords.
 """
 
@@ -51,7 +51,7 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     """What is found in the files of these services, on all hosts that have them."""
     names = {service.name for service in services}
     wanted = [one for one in settings() if span.passes(one.since) and one.service in (ALL, *names)]
-    later = site.content.next.services if site.content.next else ()
+    later = site.coming(span.goal)
     seen = Site(site.content, site.file, next_part=True) if later else site
     files = _files(seen, later or site.content.services, names)
     if not wanted or not files:

@@ -187,3 +187,9 @@ def test_a_window_has_begun_when_a_compute_host_alone_was_stopped(tmp_path: Path
         assert not gates.has_begun(journal)
         Executor(journal, scope=Scope()).run()
         assert gates.has_begun(journal)
+
+
+def test_what_is_to_run_is_of_the_wanted_release() -> None:
+    known = site("queens")
+    assert {one.name for one in known.coming("queens")} == {"keystone", "nova-api", "nova-conductor", "nova-compute"}
+    assert known.coming(NEWEST) == [] and site(NEWEST, next=None).coming(NEWEST) == []
