@@ -19,7 +19,7 @@ from naru.messages import say
 from naru.plan.status import Status, status
 from naru.plan.timings import p95
 from naru.text import duration
-from naru.upgrade import freeze, phases, rehearsal
+from naru.upgrade import freeze, law, phases, rehearsal
 from naru.upgrade.work import Settings, Work
 
 MEGABYTES = 512
@@ -226,17 +226,43 @@ naru upgrade run work/seoul --without-rehearsal "the same was rehearsed in work/
 class Agents(OfWork, ShowOne):
     """Start compute services and agents of the wanted release, after the window.
 
-    So many at a time as the limit group `computes` says (10), which may be changed while it runs: naru plan limit DIR
-    computes=2. One that does not start holds up no other; given again it is tried again. Exit codes as of naru upgrade
-    run.
+    How many at a time follows what their starting does, measured every five seconds: messages in RabbitMQ that are not
+    acknowledged or wait, statements that run in the databases, services and agents whose report is overdue. One begins;
+    as long as all is well one more is let begin at each look; past half of a limit that number is halved, past a limit
+    none begins until all is well again. Never are there more than the limit group computes says (50), which may be
+    changed while it runs: naru plan limit computes 2 --work DIR. What cannot be measured is said, and counts for
+    nothing.
+
+    One that does not start holds up no other; given again it is tried again. Exit codes as of naru upgrade run.
     """
 
     examples = """
 naru upgrade agents work/seoul
+naru upgrade agents work/seoul --max-unacked 500 --max-threads 32
 """
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        for name, what in _MEASURES.items():
+            limit = getattr(law.LIMITS, name)
+            parser.add_argument(
+                f"--max-{name}", type=float, default=limit, metavar="N", help=f"limit of {what} ({limit:g})"
+            )
+        return parser
+
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        return ended(self, phases.agents(Work(arguments.work), Terminal.of(self.app.options)))
+        limits = law.Load(**{name: getattr(arguments, f"max_{name}") for name in _MEASURES})
+        if any(limit <= 0 for limit in limits if limit is not None):
+            raise InputError("--max-...: a limit is above 0")
+        return ended(self, phases.agents(Work(arguments.work), Terminal.of(self.app.options), limits))
+
+
+_MEASURES = {
+    "unacked": "messages that are not acknowledged",
+    "ready": "messages that wait",
+    "threads": "statements that run in the databases",
+    "late": "services and agents that are overdue, of a hundred",
+}
 
 
 class Rollback(OfWork, ShowOne):

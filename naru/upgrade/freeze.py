@@ -30,7 +30,7 @@ from naru.text import shortened
 from naru.upgrade import busy, gates
 from naru.upgrade.busy import Thing
 from naru.upgrade.planner import MODULES
-from naru.upgrade.window import HOSTS, LIMITS, NEW, STOP_TITLE, switch
+from naru.upgrade.window import HOSTS, LIMITS, NEW, START, STOP_TITLE, switch
 from naru.upgrade.work import Work
 
 CLOSE, CALLER = "close", "caller"
@@ -215,6 +215,9 @@ def plan(site: Site, wanted: Sequence[str], number: int, allow: Sequence[str], s
             )
             if mine:
                 closed.append(made.add(step).id)
+    if not closed:
+        hint = "Give a load balancer its write_gate: naru site gate rules has what HAProxy needs."
+        raise InputError(f"{site.file}: no load balancer has a write gate", hint=hint)
     for step in _callers(site, common) if not wanted else ():
         made.add(step, after=closed)
     return made
@@ -257,11 +260,11 @@ def _check_over(upgrade: Work, journal: Journal) -> None:
     if not gates.has_begun(journal) or gates.is_back(journal):
         return
     with reading(journal) as now:
-        back, computes = now.is_rolling_back(), now.steps(unit=NEW)
+        back, computes = now.is_rolling_back(), now.steps(unit=NEW, purpose=START)
     if back:
         hint = f"naru upgrade rollback {upgrade.directory}"
         raise InputError(f"{upgrade.directory}: the way back is not over: what users write would be lost", hint=hint)
     gates.check_window_over(upgrade, journal)
-    if len(computes) > 1 and not any(step.state in OVER for step in computes[1:]):
+    if computes and not any(step.state in OVER for step in computes):
         hint = f"naru upgrade agents {upgrade.directory}"
         raise InputError(f"{upgrade.directory}: no compute service runs: whatever users ask for would fail", hint=hint)

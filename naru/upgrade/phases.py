@@ -23,6 +23,8 @@ from naru.site import site as sites
 from naru.site.site import Site
 from naru.upgrade import facts, freeze, gates, planner, rehearsal, written
 from naru.upgrade.check import check
+from naru.upgrade.law import Law, Load
+from naru.upgrade.load import governed, lift
 from naru.upgrade.rows import Progress
 from naru.upgrade.window import AGENTS, CLOUD, NEW, OLD, START, WAITS, WINDOW
 from naru.upgrade.work import Settings, Work, work_directory
@@ -92,12 +94,16 @@ def window(
         return _run(journal, terminal, Scope({WINDOW}, {WINDOW}))
 
 
-def agents(upgrade: Work, terminal: Terminal) -> Status:
-    """Compute services and agents of the wanted release started, so many at a time as the limit group says."""
+def agents(upgrade: Work, terminal: Terminal, limits: Load) -> Status:
+    """Compute services and agents of the wanted release started, so many at a time as the load allows, and never more
+    than the limit group says."""
     with upgrade.journal() as journal:
         gates.check_open(upgrade, journal)
         gates.check_window_over(upgrade, journal)
-        return _run(journal, terminal, Scope({WINDOW, AGENTS}, {WINDOW, AGENTS}))
+        with journal.exclusive():
+            pass  # another terminal's run is not to be told its limits
+        with governed(upgrade.directory, Path(upgrade.settings.site), terminal, Law(limits)):
+            return _run(journal, terminal, Scope({WINDOW, AGENTS}, {WINDOW, AGENTS}), wait=True)
 
 
 def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Status:
@@ -116,6 +122,7 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
             starts = [step.started for step in gates.of_window(journal) if step.purpose == START and step.started]
             if starts:
                 _check_writes(upgrade, journal, min(starts), terminal, lose_writes=lose_writes)
+            lift(upgrade.directory)
             rollback.start(journal, units=[CLOUD, NEW], waits=WAITS)
         found = run(journal, terminal, undoing=True)
         if gates.is_back(journal) and gates.has_begun_of(journal, OLD):
@@ -150,10 +157,10 @@ def _check_writes(upgrade: Work, journal: Journal, began: float, terminal: Termi
         terminal.warn(f"lost: {line}")
 
 
-def _run(journal: Journal, terminal: Terminal, scope: Scope) -> Status:
+def _run(journal: Journal, terminal: Terminal, scope: Scope, *, wait: bool = False) -> Status:
     load(journal.modules())
     _retry(journal)
-    return run(journal, terminal, scope=scope)
+    return run(journal, terminal, scope=scope, wait=wait)
 
 
 def _retry(journal: Journal) -> None:

@@ -129,7 +129,7 @@ def _figures(found: History) -> Figures:
     return Figures(
         (
             Figure(NO_API(), _took(found.silent.seconds)),
-            Figure(WRITES(), _took(sum(one.seconds or 0.0 for one in found.refused) or None)),
+            Figure(WRITES(), _all(found.refused)),
             Figure(REHEARSALS(), str(len(found.rehearsals))),
             Figure(FAILED(), _counted(len(found.failures)), bool(found.failures)),
             Figure(WRONG(), NOT_COMPARED() if wrong is None else _counted(wrong), bool(wrong)),
@@ -171,6 +171,13 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Said]]) -> Table:
 
 def _at(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _all(spans: Sequence[Phase]) -> Text:
+    """How long they took together."""
+    if any(one.began is not None and one.ended is None for one in spans):
+        return GOES_ON()
+    return _took(sum(one.seconds or 0.0 for one in spans)) if spans else NONE()
 
 
 def _took(seconds: float | None) -> Text:

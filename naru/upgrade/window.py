@@ -23,9 +23,10 @@ CLOUD, NEW, OLD = "cloud", "new computes", "old computes"
 """The units: the services of controllers and the databases; compute services and agents that are started, and those
 that are stopped. A host with one of these that does not answer holds up nothing but itself, there and back."""
 UNITS = (CLOUD, NEW, OLD)
-HOSTS, COMPUTES = "hosts", "computes"
-"""The limit groups of what is stopped and started: on all hosts, and of compute services and agents."""
-LIMITS = {HOSTS: 32, COMPUTES: 10}
+HOSTS, COMPUTES, LOAD = "hosts", "computes", "load"
+"""The limit groups of what is stopped and started: on all hosts, of compute services and agents, and of those of these
+that are started, which follows the load (`naru.upgrade.load`)."""
+LIMITS = {HOSTS: 32, COMPUTES: 50, LOAD: 50}
 FOUND = "found"
 STOP_API, STOP, POINT, START, ANSWER = "stop API", "stop", "point", "start", "answer"
 """What the steps are for."""
@@ -189,11 +190,8 @@ def _running(facts: Facts) -> Iterator[Placed]:
 
 def _next(facts: Facts) -> Iterator[Placed]:
     """Those that are to come."""
-    later = facts.site.content.next
-    if later:
-        site = Site(facts.site.content, facts.site.file, next_part=True)
-        wanted = [one for one in later.services if (one.release or facts.site.content.release) == facts.span.goal]
-        yield from _placed(site, wanted, facts)
+    site = Site(facts.site.content, facts.site.file, next_part=True)
+    yield from _placed(site, facts.site.coming(facts.span.goal), facts)
 
 
 def _placed(site: Site, services: Sequence[Service], facts: Facts) -> Iterator[Placed]:
@@ -273,6 +271,7 @@ def _added(
     unit, limits = CLOUD, [HOSTS]
     if one.of_computes:
         unit, limits, args = OLD if purpose == STOP else NEW, [HOSTS, COMPUTES], {**args, "patience": COMPUTE_PATIENCE}
+        limits += [LOAD] if purpose == START else []
     name = purpose.replace(" ", "-").lower()
     step = Step(f"{name}/{one.service.name}@{one.host}", kind, args, unit, tuple(limits), **more)
     return plan.add(step, after=after).id

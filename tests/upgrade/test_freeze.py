@@ -82,6 +82,11 @@ def test_a_service_without_a_gate_is_one_clear_error() -> None:
         planned(of=states("nova", "heat"))
 
 
+def test_a_site_without_gates_is_one_clear_error() -> None:
+    with pytest.raises(InputError, match="no load balancer has a write gate"):
+        freeze.plan(site(services=[], load_balancers=[]), (), 1, (), [])
+
+
 def thing(how: How, id: str = "1", state: str = "building") -> Thing:
     return Thing(how, "nova", "server", id, "p", "c1", state, 7.0)
 

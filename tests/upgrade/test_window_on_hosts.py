@@ -23,7 +23,9 @@ SEED = 20261130
 Sql = Callable[[str], str]
 
 
-def test_there_and_back(pike: Lab, server: dict[str, Any], planned: Callable[..., str], live: Sql) -> None:
+def test_there_and_back(
+    pike: Lab, server: dict[str, Any], planned: Callable[..., str], live: Sql, on_database: Sql
+) -> None:
     work = planned()
     before, schema = units(pike), live("SELECT version FROM nova.migrate_version")
     assert "not begun" in naru("rollback", work, code=2)[1]
@@ -33,7 +35,11 @@ def test_there_and_back(pike: Lab, server: dict[str, Any], planned: Callable[...
     naru("run", work)
     naru("run", work)  # once more does no harm
     assert "no compute service runs" in naru("thaw", work, code=2)[1]
-    naru("agents", work)
+    # while many statements run none begins
+    sql = "mariadb --no-defaults --socket=/srv/naru/state/mariadb/mysqld.sock"
+    on_database(f"for n in $(seq 40); do {sql} -e 'SELECT SLEEP(20)' >/dev/null 2>&1 </dev/null & done")
+    _, errors = naru("agents", work, "--max-threads", "30")
+    assert "red: threads 4" in errors and "none at a time" in errors, errors
     until(lambda: is_up(pike), "Queens' services")
     found = json.loads(naru("verify", work, "-f", "json")[0])
     assert "wrong" not in {one["judged"] for one in found}, found

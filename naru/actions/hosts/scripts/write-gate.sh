@@ -31,7 +31,7 @@ set_gates() {
   done
 }
 
-runs() { pgrep -x haproxy >/dev/null; }
+runs() { grep -qx haproxy /proc/[0-9]*/comm 2>/dev/null; }
 
 # what HAProxy answers; one that does not run has nothing to be told, and reads its files when it starts
 tell() { ask_haproxy "$socket" "$1"; }

@@ -1,0 +1,179 @@
+"""What the starting of compute services and agents does to a cloud, measured over its hosts, and their number kept by
+`naru.upgrade.law`."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+from naru.errors import NaruError
+from naru.plan import control
+from naru.plan.errors import PlanInputError
+from naru.plan.journal import Journal
+from naru.plan.queries import reading
+from naru.plan.run import Terminal
+from naru.site import rabbitmq
+from naru.site import site as sites
+from naru.site.database import asked_anywhere
+from naru.site.model import Queue
+from naru.site.site import Site
+from naru.site.ssh import Fleet
+from naru.upgrade.law import Law, Load
+from naru.upgrade.rows import Denied, Missing, schemas_like, tables
+from naru.upgrade.window import LIMITS, LOAD, NEW, START
+
+PAUSE = 5.0
+"""Seconds between two looks."""
+OVERDUE = 45.0
+"""Seconds after which somebody who reports every ten or thirty is late: taken for dead is who is so for 60 or 75."""
+SECONDS = 10.0
+BLIND = 10
+"""How many start at a time where nothing can be measured."""
+NOTIFICATIONS = "notifications"
+"""What the names of queues have that nobody may read."""
+_REPORTS = {
+    "nova": "SELECT TIMESTAMPDIFF(SECOND, updated_at, UTC_TIMESTAMP()) FROM services "
+    "WHERE deleted = 0 AND updated_at > UTC_TIMESTAMP() - INTERVAL {since} SECOND",
+    "neutron": "SELECT TIMESTAMPDIFF(SECOND, heartbeat_timestamp, UTC_TIMESTAMP()) FROM agents "
+    "WHERE heartbeat_timestamp > UTC_TIMESTAMP() - INTERVAL {since} SECOND",
+}
+"""How old the reports are of those who have reported in so many seconds."""
+
+
+def measure(site: Site, fleet: Fleet, since: float) -> tuple[Load, list[str]]:
+    """The load now, and why something of it is not known; `since` is how many seconds ago the first was started."""
+    whys: list[str] = []
+
+    def known(ask: Callable[[], list[float]]) -> list[float | None]:
+        try:
+            return list(ask())
+        except NaruError as error:
+            whys.append(error.summary)
+            return [None, None]
+
+    unacked, ready = known(lambda: _messages(site, fleet))
+    threads, late = known(lambda: _databases(site, fleet, since))
+    return Load(unacked, ready, threads, late), whys
+
+
+@contextmanager
+def governed(directory: Path, site_file: Path, terminal: Terminal, law: Law) -> Iterator[None]:
+    """Keeps the limit group LOAD of the journal in a work directory by the law, for as long."""
+    over = threading.Event()
+    if not _limit(directory, law.allowed):
+        yield
+        return
+    governor = threading.Thread(
+        target=_govern, args=(directory, site_file, terminal, law, over), name="naru-load", daemon=True
+    )
+    governor.start()
+    try:
+        yield
+    finally:
+        over.set()
+        governor.join(3 * SECONDS)
+        lift(directory)
+
+
+def lift(directory: Path) -> None:
+    """Lets nothing wait for the load: what was killed may have left it at none."""
+    _limit(directory, LIMITS[LOAD])
+
+
+def _limit(directory: Path, value: int) -> bool:
+    """Sets the limit group; False for a plan of before there was one."""
+    with Journal.open(directory) as journal:
+        try:
+            control.limit(journal, LOAD, value)
+        except PlanInputError:
+            return False
+    return True
+
+
+def _govern(directory: Path, site_file: Path, terminal: Terminal, law: Law, over: threading.Event) -> None:
+    try:
+        _looks(directory, site_file, terminal, law, over)
+    except Exception as error:  # noqa: BLE001 - whatever it is, nobody is to wait for what nobody looks at
+        _limit(directory, BLIND)
+        reason = error.summary if isinstance(error, NaruError) else repr(error)
+        terminal.warn(f"the load cannot be measured: {reason}: {BLIND} at a time")
+
+
+def _looks(directory: Path, site_file: Path, terminal: Terminal, law: Law, over: threading.Event) -> None:
+    began, told, said = time.monotonic(), "", ""
+    with Journal.open(directory) as journal, Fleet(sites.load(site_file)) as fleet:
+        while not over.is_set():
+            load, whys = measure(fleet.site, fleet, time.monotonic() - began)
+            if whys and whys[0] != told:
+                terminal.warn(f"a part of the load is not known: {whys[0]}")
+                told = whys[0]
+            with reading(journal) as now:
+                starting = len(now.steps(unit=NEW, purpose=START, states=["running"]))
+            before = law.allowed
+            allowed, colour, why = law.look(load, full=starting >= before)
+            if allowed != before:
+                control.limit(journal, LOAD, allowed)
+            line = f"{colour}: {why}"
+            if colour != "green" and line != said:
+                terminal.say(f"{line}: {allowed or 'none'} at a time")
+            said = line
+            over.wait(PAUSE)
+
+
+def _messages(site: Site, fleet: Fleet) -> list[float]:
+    """Messages that are not acknowledged, and that wait, in all queues but those of notifications."""
+    if not site.part.queues:
+        raise NaruError(f"{site.file}: queues: is missing")
+    found = [_queue(site, fleet, queue) for queue in site.part.queues]
+    return [sum(unacked for unacked, _ in found), sum(ready for _, ready in found)]
+
+
+def _queue(site: Site, fleet: Fleet, queue: Queue) -> tuple[float, float]:
+    """The same of one queue, by the first of its hosts that says it."""
+    last = NaruError(f"{site.file}: queues.{queue.name}.management: is missing")
+    for where, url in rabbitmq.urls(site, queue).items():
+        remote = fleet.remote(where or site.named(queue.hosts)[0].name)
+        try:
+            return fleet.call(rabbitmq.asked(site, fleet.secrets, queue, remote, url, _queues))
+        except NaruError as error:
+            last = error
+    raise last
+
+
+def _queues(get: rabbitmq.Get) -> tuple[float, float]:
+    wanted = "name,messages_unacknowledged,messages_ready"
+    rows: list[dict[str, Any]] = [one for one in get(f"queues?columns={wanted}") if NOTIFICATIONS not in one["name"]]
+    return (
+        sum(float(one.get("messages_unacknowledged") or 0) for one in rows),
+        sum(float(one.get("messages_ready") or 0) for one in rows),
+    )
+
+
+def _databases(site: Site, fleet: Fleet, since: float) -> list[float]:
+    """Statements that run, and of a hundred who have reported since then, how many are overdue."""
+    threads, ages = 0.0, list[float]()
+
+    def work(connection: "Connection[Cursor]") -> tuple[float, list[float]]:
+        table = tables(connection, SECONDS)
+        running = float(table("SHOW GLOBAL STATUS LIKE 'Threads_running'")[0][1])
+        schemas = [str(name) for (name,) in table("SHOW DATABASES")]
+        found: list[float] = []
+        for usual, statement in _REPORTS.items():
+            for schema in schemas_like(usual, schemas):
+                try:
+                    table(f"USE `{schema}`")
+                    found += [float(age) for (age,) in table(statement.format(since=int(since)))]
+                except (Missing, Denied) as error:
+                    raise NaruError(f"{schema}: {error or 'a table or column is missing'}") from error
+        return running, found
+
+    for database in site.part.databases:
+        running, found = asked_anywhere(site, fleet, database, work, seconds=SECONDS)
+        threads, ages = threads + running, ages + found
+    late = 100 * sum(age > OVERDUE for age in ages) / len(ages) if ages else 0.0
+    return [threads, late]
