@@ -83,6 +83,7 @@ COMMANDS: dict[str, str] = {
     "upgrade agents": "naru.cli.upgrade_run:Agents",
     "upgrade check": "naru.cli.upgrade:Check",
     "upgrade busy": "naru.cli.upgrade_freeze:BusyList",
+    "upgrade finalize": "naru.cli.upgrade_run:Finalize",
     "upgrade freeze": "naru.cli.upgrade_freeze:Freeze",
     "upgrade path": "naru.cli.upgrade:Path",
     "upgrade plan": "naru.cli.upgrade_run:PlanCommand",

@@ -1,19 +1,23 @@
 """`naru upgrade path|check`: through which releases a cloud goes, and what is in the way."""
 
 import argparse
+import pathlib
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from naru.cli.base import Lister
-from naru.cli.site import add_site, find_site, progress
+from naru.cli.directory import add_directory
+from naru.cli.site import SITE, add_site, find_site, progress
 from naru.errors import InputError
 from naru.releases import path, release
 from naru.releases.path import Way
+from naru.site import site as sites
 from naru.site.site import Site
 from naru.upgrade.check import check
 from naru.upgrade.finding import Finding, Span, State
+from naru.upgrade.work import Work
 
 NAMES = "a release by name: naru lab releases"
 WIDTH = 100
@@ -63,9 +67,9 @@ def add_start(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="start", metavar="RELEASE", help=f"{NAMES}; without, the site's")
 
 
-def add_goal(parser: argparse.ArgumentParser) -> None:
+def add_goal(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """The option that says what release is wanted."""
-    parser.add_argument("--to", dest="goal", required=True, metavar="RELEASE", help=NAMES)
+    parser.add_argument("--to", dest="goal", required=required, metavar="RELEASE", help=NAMES)
 
 
 def start_of(arguments: argparse.Namespace, site: Site) -> str:
@@ -106,6 +110,9 @@ class Check(Lister):
     would end, or that would be lost; settings that a release refuses or ignores, in configuration files; libvirt and
     QEMU that are too old for a release, on compute hosts.
 
+    Of an upgrade that was planned (DIR), site, releases and services are its own; else --site and --to say what is
+    meant.
+
     Each line has the statement or command that proves it (-f json, -v) and what cures it. Nothing is changed: the
     statements are run in transactions that can only read, through the hosts of the site. What is right is counted; -v
     lists it.
@@ -119,29 +126,31 @@ class Check(Lister):
     """
 
     examples = """
+naru upgrade check work/seoul
 naru upgrade check --to 2026.1
 naru upgrade check --site seoul.yaml --to 2026.1 --services cinder -f json
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
+        add_directory(parser, optional=True, as_type=pathlib.Path)
         add_site(parser)
+        parser.set_defaults(site=None)
         add_start(parser)
-        add_goal(parser)
+        add_goal(parser, required=False)
         add_services(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        site = find_site(arguments)
-        start = start_of(arguments, site)
+        site, span, services = _meant(arguments)
         with progress() as shown:
-            findings = check(site, Span(start, arguments.goal), arguments.services, shown)
+            findings = check(site, span, services, shown)
         numbers = {state: sum(one.state == state for one in findings) for state in _STATES}
         if numbers["blocks"] or numbers["unknown"]:
             self.exit_code = 1
         told = [f"{number} {_STATES[state]}" for state, number in numbers.items() if number or state == "right"]
         if self.app.options.verbose_level:
-            print(f"naru: {arguments.site}: {start} to {arguments.goal}: {', '.join(told)}", file=sys.stderr)
+            print(f"naru: {site.file}: {span.start} to {span.goal}: {', '.join(told)}", file=sys.stderr)
         every = self.app.options.verbose_level > 1
         listed = sorted((one for one in findings if every or one.state != "right"), key=lambda one: _ORDER[one.state])
         if arguments.formatter != "table":
@@ -158,6 +167,21 @@ naru upgrade check --site seoul.yaml --to 2026.1 --services cinder -f json
             )
             for one in listed
         )
+
+
+def _meant(arguments: argparse.Namespace) -> tuple[Site, Span, Sequence[str]]:
+    """The site, the way, and the services, by --to or by the upgrade that was planned."""
+    if arguments.goal:
+        arguments.site = arguments.site or pathlib.Path(SITE)
+        site = find_site(arguments)
+        return site, Span(start_of(arguments, site), arguments.goal), arguments.services
+    if arguments.work is None or arguments.site or arguments.start:
+        raise InputError(
+            "--to RELEASE is not given" if arguments.work else "neither DIR nor --to RELEASE is given",
+            hint="Give DIR alone, or --to with --site and --from.",
+        )
+    settings = Work(arguments.work).settings
+    return sites.load(pathlib.Path(settings.site)), settings.span, arguments.services or settings.services
 
 
 def _wrapped(text: str) -> str:

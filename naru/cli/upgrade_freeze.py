@@ -3,14 +3,17 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 from naru.cli.base import DURATION, Lister, ShowOne, argument
+from naru.cli.directory import add_directory
 from naru.cli.inventory import counting
-from naru.cli.site import add_site, find_site
+from naru.cli.site import SITE, add_site, find_site
 from naru.cli.terminal import Terminal
 from naru.cli.upgrade import add_services
 from naru.cli.upgrade_run import OfWork, ended, print_failed
+from naru.site import site as sites
 from naru.site.model import network
 from naru.text import duration
 from naru.upgrade import busy, freeze, verify
@@ -28,23 +31,31 @@ class BusyList(Lister):
         park    waits for its user, and goes on after an upgrade: a resize that is not confirmed
         stuck   has been so for a day: nothing is at it
 
-    The databases of the site are asked, in transactions that can only read. Exit codes: 0 nothing comes to its end,
-    1 something does, 2 bad input.
+    Of an upgrade that was planned (DIR), or of any site (--site). The databases of the site are asked, in transactions
+    that can only read. Exit codes: 0 nothing comes to its end, 1 something does, 2 bad input.
     """
 
     examples = """
-naru upgrade busy
+naru upgrade busy work/seoul
 naru upgrade busy --site seoul.yaml --services nova,cinder -f json
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
+        add_directory(parser, optional=True, as_type=Path)
         add_site(parser)
+        parser.set_defaults(site=None)
         add_services(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        found = busy.look(find_site(arguments), arguments.services)
+        if arguments.site or arguments.work is None:
+            arguments.site = arguments.site or Path(SITE)
+            site, services = find_site(arguments), arguments.services
+        else:
+            settings = Work(arguments.work).settings
+            site, services = sites.load(Path(settings.site)), arguments.services or settings.services
+        found = busy.look(site, services)
         self.exit_code = 1 if any(one.how in ("wait", "abort") for one in found) else 0
         return _table(found, arguments.formatter == "table")
 

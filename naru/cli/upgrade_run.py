@@ -1,4 +1,4 @@
-"""`naru upgrade plan|prepare|rehearse|run|agents|rollback|status|timings`: from the plan to the end, or back."""
+"""`naru upgrade plan|prepare|rehearse|run|agents|finalize|rollback|status|timings`: from plan to end, or back."""
 
 import argparse
 import datetime
@@ -263,6 +263,31 @@ _MEASURES = {
     "threads": "statements that run in the databases",
     "late": "services and agents that are overdue, of a hundred",
 }
+
+
+class Finalize(OfWork, ShowOne):
+    """Give up the way back of an upgrade, when all of it is done and nothing is missed.
+
+    The dumps of the window are removed, and what hosts remember of what was there before. Services of the old release
+    stay as they are: stopped, and masked. Refused while something is left to do, and unless naru upgrade verify has
+    found nothing wrong. After it there is no rollback. Given again it goes on. Exit codes as of naru upgrade run.
+    """
+
+    examples = """
+naru upgrade finalize work/seoul
+naru upgrade finalize work/seoul --despite "two networks were deleted by their owner"
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            "--despite", default="", metavar="REASON", help="although verify has not found all well; it is recorded"
+        )
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        upgrade, terminal = Work(arguments.work), Terminal.of(self.app.options)
+        return ended(self, phases.finalize(upgrade, terminal, despite=arguments.despite))
 
 
 class Rollback(OfWork, ShowOne):

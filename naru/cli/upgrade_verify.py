@@ -11,7 +11,7 @@ from naru.cli.inventory import counting
 from naru.cli.upgrade_run import OfWork
 from naru.messages import LANGUAGES
 from naru.upgrade import report, verify
-from naru.upgrade.verify import Verified
+from naru.upgrade.verified import NOT_WELL, Verified
 from naru.upgrade.work import Work
 
 
@@ -22,6 +22,7 @@ class Verify(OfWork, Lister):
     had before: projects, users, flavors, servers, volumes, images, networks, ports, ...
 
         wrong               gone, or changed
+        not known           a list that could not be read before
         new                 there now, and was not before
         another release's   a field that the new release has and the old one had not, or the other way round
 
@@ -51,7 +52,7 @@ naru upgrade verify work/seoul -f json
                 self.exit_code = 1 if verify.read_before(upgrade, count) else 0
                 return Verified._fields, ()
             found = verify.verify(upgrade, count)
-        wrong = sum(one.judged == "wrong" for one in found)
+        wrong = sum(one.judged in NOT_WELL for one in found)
         self.exit_code = 1 if wrong else 0
         if self.app.options.verbose_level:
             print(

@@ -50,7 +50,8 @@ class Executor:
     """Runs the plan of one journal until nothing more can start.
 
     `remote` runs the steps that have a queue; without it such a plan is refused. With `wait`, `run` goes
-    on while the plan is paused, held at a gate or at a limit of 0, until that is changed. With `undoing` it runs the
+    on while the plan is paused, held at a gate or at a limit of 0, until that is changed; with `wait_for_limits` at a
+    limit of 0 alone. With `undoing` it runs the
     steps of rollbacks (with a `purpose`: those that have it) and leaves all others as they are; with a `scope` it runs
     what that says, and no rollback.
     """
@@ -62,6 +63,7 @@ class Executor:
         *,
         remote: Runner | None = None,
         wait: bool = False,
+        wait_for_limits: bool = False,
         undoing: bool = False,
         purpose: str = "",
         scope: Scope | None = None,
@@ -69,6 +71,7 @@ class Executor:
         self.journal = journal
         self._kinds = kinds
         self._wait = wait
+        self._wait_for_limits = wait or wait_for_limits
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
         self._inline = Inline(self._ended.put)
         self._remote = remote
@@ -358,7 +361,7 @@ class Executor:
             return None if self._wait else RunOutcome.PAUSED
         if counts[PAUSING]:
             return None
-        if self._wait and (counts[HELD] or self._ready.is_limited()):
+        if (self._wait and counts[HELD]) or (self._wait_for_limits and self._ready.is_limited()):
             return None
         if counts[FAILED]:
             return RunOutcome.FAILED

@@ -45,6 +45,7 @@ def run(
     terminal: Terminal,
     *,
     wait: bool = False,
+    wait_for_limits: bool = False,
     undoing: bool = False,
     purpose: str = "",
     scope: Scope | None = None,
@@ -52,11 +53,20 @@ def run(
 ) -> Status:
     """Runs a journal's plan, or with `undoing` its rollbacks alone (with a `purpose`: those steps of them that have
     it), or with a `scope` a phase of it, shown on the terminal; the state it ended in. With `wait` it goes on while the
-    plan is paused, held, or at a limit of 0. When another thread sets `stop` it ends at once, as by a second Ctrl-C."""
+    plan is paused, held, or at a limit of 0; with `wait_for_limits` in the last case alone. When another thread sets
+    `stop` it ends immediately, as by a second Ctrl-C."""
     load(journal.modules())
     with journal.exclusive():
         pass  # refused before the run of another one is shown as if it were this one's
-    executor = Executor(journal, remote=_remote(journal), wait=wait, undoing=undoing, purpose=purpose, scope=scope)
+    executor = Executor(
+        journal,
+        remote=_remote(journal),
+        wait=wait,
+        wait_for_limits=wait_for_limits,
+        undoing=undoing,
+        purpose=purpose,
+        scope=scope,
+    )
     with _interrupts(executor, terminal), _stopped(executor, stop), terminal.watching(journal):
         outcome = executor.run()
     # an interrupt may come when the run is over already: whoever goes on after it is to know

@@ -16,7 +16,7 @@ from naru.plan import control, rollback
 from naru.plan.findings import refuse_errors
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
-from naru.plan.model import OVER, About, Plan, Step
+from naru.plan.model import About, Plan, Step
 from naru.plan.queries import reading
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status, status
@@ -26,11 +26,12 @@ from naru.site.site import Site
 from naru.site.ssh import Fleet
 from naru.site.write_gate import state
 from naru.site.write_gate.allowed import allowed
+from naru.site.write_gate.rules import HORIZON
 from naru.text import shortened
 from naru.upgrade import busy, gates
 from naru.upgrade.busy import Thing
 from naru.upgrade.planner import MODULES
-from naru.upgrade.window import HOSTS, LIMITS, NEW, START, STOP_TITLE, switch
+from naru.upgrade.window import COMPUTE, HOSTS, LIMITS, NEW, OLD, START, STOP_TITLE, switch
 from naru.upgrade.work import Work
 
 CLOSE, CALLER = "close", "caller"
@@ -69,6 +70,7 @@ def freeze(upgrade: Work, terminal: Terminal, *, allow: Sequence[str] = ()) -> S
         if found.state == "done":
             if reasons := _open_ones(site, journal):
                 journal.remember(FROZEN, None)
+                journal.remember(STILL, None)
                 raise NaruError(
                     "users can write: not all gates are closed",
                     detail="\n".join(shortened(reasons, 20)),
@@ -85,6 +87,7 @@ def settle(upgrade: Work, terminal: Terminal, *, seconds: float, leave: Sequence
     so many `seconds`."""
     site = sites.load(Path(upgrade.settings.site))
     with _last(upgrade) as journal:
+        journal.remember(STILL, None)
         for one in leave:
             control.remark(journal, f"left as it is: {one}")
         found = busy.settle(
@@ -143,9 +146,10 @@ def check(upgrade: Work, site: Site) -> None:
 
 
 def covers(upgrade: Work, moment: float) -> bool:
-    """Whether users' writes have been refused since before the moment (seconds since 1970), and are now."""
+    """Whether users' writes have been refused since before the moment (seconds since 1970), and are now. Where only
+    some services are upgraded, others, whose gates are open, write to them for users."""
     frozen = when_frozen(upgrade)
-    if frozen is None or frozen > moment:
+    if frozen is None or frozen > moment or upgrade.settings.services:
         return False
     try:
         with _last(upgrade) as journal:
@@ -191,7 +195,8 @@ def plan(site: Site, wanted: Sequence[str], number: int, allow: Sequence[str], s
     for a service without one."""
     known = list(dict.fromkeys(one.service for one in states if one.service))
     services = list(wanted) or known
-    if missing := [name for name in wanted or path.services() if name not in known and _has_api(site, name)]:
+    needed = wanted or (*path.services(), HORIZON)
+    if missing := [name for name in needed if name not in known and state.ports_of(site, name)]:
         reasons = [f"{one.host}: {one.why}" for one in states if not one.service]
         raise InputError(
             f"{site.file}: no load balancer has a write gate of {', '.join(missing)}",
@@ -237,10 +242,6 @@ def _callers(site: Site, common: dict[str, Any]) -> Iterator[Step]:
             yield Step(id, kind, args, service.name, (HOSTS,), title=title, about=about, purpose=CALLER)
 
 
-def _has_api(site: Site, project: str) -> bool:
-    return any(one.port and one.name.partition("-")[0] == project for one in site.part.services)
-
-
 def _states(site: Site, *, probe: bool = True) -> list[state.State]:
     with Fleet(site) as fleet:
         where = state.endpoints(site, fleet) if probe else []
@@ -257,14 +258,19 @@ def _open_ones(site: Site, journal: Journal, *, probe: bool = True) -> list[str]
 
 def _check_over(upgrade: Work, journal: Journal) -> None:
     """Raises InputError while a window or a way back is neither to be begun nor over, or no compute service runs."""
-    if not gates.has_begun(journal) or gates.is_back(journal):
+    if not gates.has_begun(journal):
         return
+    is_back = gates.is_back(journal)
     with reading(journal) as now:
-        back, computes = now.is_rolling_back(), now.steps(unit=NEW, purpose=START)
-    if back:
+        under_way = now.is_rolling_back()
+        computes = [one for one in now.steps(unit=NEW, purpose=START) if one.about and one.about.name == COMPUTE]
+    # a host that does not answer on the way back, when all else is there, keeps users from nothing
+    if gates.has_begun_of(journal, OLD) if is_back else under_way:
         hint = f"naru upgrade rollback {upgrade.directory}"
         raise InputError(f"{upgrade.directory}: the way back is not over: what users write would be lost", hint=hint)
+    if is_back:
+        return
     gates.check_window_over(upgrade, journal)
-    if computes and not any(step.state in OVER for step in computes):
+    if computes and not any(step.state == "done" for step in computes):
         hint = f"naru upgrade agents {upgrade.directory}"
         raise InputError(f"{upgrade.directory}: no compute service runs: whatever users ask for would fail", hint=hint)

@@ -8,11 +8,12 @@ from naru.plan.journal import Journal
 from naru.plan.model import OVER
 from naru.plan.queries import StepRow, reading
 from naru.site import site as sites
-from naru.text import duration
+from naru.text import duration, shortened
 from naru.upgrade.check import check
 from naru.upgrade.rehearsal import rehearsed, there_and_back
 from naru.upgrade.rows import Progress
-from naru.upgrade.window import CLOUD, UNITS
+from naru.upgrade.verified import NOT_WELL, VERIFIED
+from naru.upgrade.window import CLOUD, END, NEW, OLD, UNITS
 from naru.upgrade.work import Work
 
 
@@ -85,6 +86,42 @@ def check_window_over(upgrade: Work, journal: Journal) -> None:
             f"{upgrade.directory}: the window is not over: {len(left)} steps are left",
             hint=f"naru upgrade run {upgrade.directory}",
         )
+
+
+def check_all_over(upgrade: Work, journal: Journal) -> None:
+    """Raises InputError when something of the window or of what comes after it is left to do."""
+    check_window_over(upgrade, journal)
+    with reading(journal) as now:
+        left = [step for unit in (OLD, NEW) for step in now.steps(unit=unit) if step.state not in OVER]
+    if left:
+        raise InputError(
+            f"{upgrade.directory}: {len(left)} steps of compute services and agents are left",
+            detail="\n".join(shortened([step.id for step in left], 10)),
+            hint=f"naru upgrade agents {upgrade.directory}; or for hosts that are gone, with a reason: naru plan skip",
+        )
+
+
+def check_verified(upgrade: Work, journal: Journal) -> None:
+    """Raises InputError when the newest comparison found something wrong, or there was none."""
+    found = journal.recall(VERIFIED)
+    with reading(journal) as now:
+        done = max((step.ended or 0.0 for unit in (CLOUD, NEW) for step in now.steps(unit=unit)), default=0.0)
+    after = bool(found) and found["at"] > done
+    wrong = [one for one in found["found"] if one[0] in NOT_WELL] if after else []
+    if not after or wrong:
+        what = f"{len(wrong)} differences are wrong or not known" if after else "it was not compared since it was done"
+        hint = f"naru upgrade verify {upgrade.directory}; or, recorded, --despite REASON"
+        raise InputError(f"{upgrade.directory}: {what}", hint=hint)
+
+
+def check_not_final(upgrade: Work, journal: Journal) -> None:
+    """Raises InputError when the way back was given up."""
+    with reading(journal) as now:
+        if any(step.state in ("running", "done", "failed") for step in now.steps(unit=END)):
+            raise InputError(
+                f"{upgrade.directory}: it was finalized: there is no way back",
+                hint="The dumps are gone, and hosts do not know any more what was there before.",
+            )
 
 
 def has_begun(journal: Journal) -> bool:

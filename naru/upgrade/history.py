@@ -13,7 +13,7 @@ from naru.plan.queries import EventRow, Failure, StepRow, reading
 from naru.site import site as sites
 from naru.upgrade import freeze, hops, window
 from naru.upgrade.rehearsal import FORWARD, Rehearsed, rehearsed
-from naru.upgrade.verify import VERIFIED
+from naru.upgrade.verified import VERIFIED
 from naru.upgrade.work import Work
 
 STOPPED = message("upgrade.phase.stopped", en="services stopped", ko="서비스 중지")
@@ -43,14 +43,14 @@ class Phase(NamedTuple):
 
 class History(NamedTuple):
     """`cloud` is the site's name. `phases` are in their order; `refused` are the spans in which users' writes were
-    refused, `silent` the one in which no API answered. `remarks` are what operators have said, `failures` what has
+    refused, `silent` those in which no API answered. `remarks` are what operators have said, `failures` what has
     failed on the way, `verified` what was found by the newest comparison (None for none), with when."""
 
     cloud: str
     plan: Text
     phases: list[Phase]
     refused: list[Phase]
-    silent: Phase
+    silent: list[Phase]
     rehearsals: list[Rehearsed]
     remarks: list[EventRow]
     failures: list[Failure]
@@ -112,21 +112,28 @@ def _phases(steps: Sequence[StepRow], undone: Sequence[StepRow], runs: Sequence[
     return found + ([_span(BACK(), undone, median("back"))] if undone else [])
 
 
-def _silent(steps: Sequence[StepRow], undone: Sequence[StepRow]) -> Phase:
-    """From the first API that was stopped to the last that answered; taken back, to the last that runs again."""
+def _silent(steps: Sequence[StepRow], undone: Sequence[StepRow]) -> list[Phase]:
+    """From the first API that was stopped to the last that answered; taken back, to the last that runs again: another
+    span, when the new ones had answered before."""
     apis = [step for step in steps if step.purpose == window.STOP_API]
-    ends = [step for step in steps if step.purpose == window.ANSWER and step.unit == window.CLOUD]
     numbers = {step.n for step in apis}
-    ends = [step for step in undone if step.undoes in numbers] or ends
-    began, ended = _span("", apis).began, _span("", ends).ended
-    return Phase(SILENT(), began, ended)
+    began = _span("", apis).began
+    answered = _span("", [step for step in steps if step.purpose == window.ANSWER and step.unit == window.CLOUD]).ended
+    back, again = _span("", undone).began, _span("", [step for step in undone if step.undoes in numbers]).ended
+    if back is None:
+        return [Phase(SILENT(), began, answered)]
+    if answered is None or answered > back:
+        return [Phase(SILENT(), began, again)]
+    return [Phase(SILENT(), began, answered), Phase(SILENT(), back, again)]
 
 
 def _refused(journal: Journal) -> Phase:
+    """From the first gate that was closed to the last that was opened."""
     with reading(journal) as now:
-        closed = {step.n for step in now.steps(purpose=freeze.CLOSE)}
-        opened = [step for step in now.steps(rollbacks=True) if step.undoes in closed]
-    return Phase(REFUSED(), journal.recall(freeze.FROZEN), _span("", opened).ended if opened else None)
+        closed = now.steps(purpose=freeze.CLOSE)
+        numbers = {step.n for step in closed}
+        opened = [step for step in now.steps(rollbacks=True) if step.undoes in numbers]
+    return Phase(REFUSED(), _span("", closed).began, _span("", opened).ended if opened else None)
 
 
 def _span(what: Text, steps: Sequence[StepRow], took: float | None = None) -> Phase:

@@ -27,6 +27,8 @@ class Load(NamedTuple):
     late: float | None = None
 
 
+BLIND = 10
+"""How many may start at a time where nothing can be measured."""
 LIMITS = Load(unacked=2000, ready=2000, threads=64, late=5)
 """Where nobody says otherwise."""
 
@@ -51,18 +53,25 @@ class Law:
         self.limits = limits
         self.allowed = 0
         self._again = 1
+        self._known = self._red = False
 
     def look(self, load: Load, *, full: bool) -> tuple[int, Colour, str]:
         """The number after one more measure, how it is, and why; `full` when as many start as may. Where nothing is
-        known at all it stays as it is."""
+        known it stays as it is; where nothing ever was, it is BLIND."""
         colour, why = judge(load, self.limits)
+        if all(found is None for found in load):
+            self.allowed = max(1, self.allowed) if self._known else BLIND
+            return self.allowed, colour, why
+        self._known = True
         if colour == "red":
+            self._red = True
             self._again = max(1, self.allowed // 2, self._again if not self.allowed else 1)
             self.allowed = 0
         elif colour == "yellow":
-            self.allowed = max(1, self.allowed // 2) if self.allowed else 0
+            # one that was so before anything was started, one by one
+            self.allowed = 0 if self._red and not self.allowed else max(1, self.allowed // 2)
         elif not self.allowed:
-            self.allowed = self._again
-        elif full and any(found is not None for found in load):
+            self.allowed, self._red = self._again, False
+        elif full:
             self.allowed += 1
         return self.allowed, colour, why

@@ -23,7 +23,7 @@ from naru.site.database import asked_anywhere
 from naru.site.model import Queue
 from naru.site.site import Site
 from naru.site.ssh import Fleet
-from naru.upgrade.law import Law, Load
+from naru.upgrade.law import BLIND, Law, Load
 from naru.upgrade.rows import Denied, Missing, schemas_like, tables
 from naru.upgrade.window import LIMITS, LOAD, NEW, START
 
@@ -32,8 +32,6 @@ PAUSE = 5.0
 OVERDUE = 45.0
 """Seconds after which somebody who reports every ten or thirty is late: taken for dead is who is so for 60 or 75."""
 SECONDS = 10.0
-BLIND = 10
-"""How many start at a time where nothing can be measured."""
 NOTIFICATIONS = "notifications"
 """What the names of queues have that nobody may read."""
 _REPORTS = {
@@ -105,13 +103,13 @@ def _govern(directory: Path, site_file: Path, terminal: Terminal, law: Law, over
 
 
 def _looks(directory: Path, site_file: Path, terminal: Terminal, law: Law, over: threading.Event) -> None:
-    began, told, said = time.monotonic(), "", ""
+    began, told, said = time.monotonic(), set[str](), ""
     with Journal.open(directory) as journal, Fleet(sites.load(site_file)) as fleet:
         while not over.is_set():
             load, whys = measure(fleet.site, fleet, time.monotonic() - began)
-            if whys and whys[0] != told:
-                terminal.warn(f"a part of the load is not known: {whys[0]}")
-                told = whys[0]
+            for one in [one for one in whys if one not in told]:
+                terminal.warn(f"a part of the load is not known: {one}")
+                told.add(one)
             with reading(journal) as now:
                 starting = len(now.steps(unit=NEW, purpose=START, states=["running"]))
             before = law.allowed

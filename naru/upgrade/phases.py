@@ -26,7 +26,7 @@ from naru.upgrade.check import check
 from naru.upgrade.law import Law, Load
 from naru.upgrade.load import governed, lift
 from naru.upgrade.rows import Progress
-from naru.upgrade.window import AGENTS, CLOUD, NEW, OLD, START, WAITS, WINDOW
+from naru.upgrade.window import AGENTS, CLOUD, END, FINALIZE, NEW, OLD, START, WAITS, WINDOW
 from naru.upgrade.work import Settings, Work, work_directory
 
 
@@ -103,7 +103,21 @@ def agents(upgrade: Work, terminal: Terminal, limits: Load) -> Status:
         with journal.exclusive():
             pass  # another terminal's run is not to be told its limits
         with governed(upgrade.directory, Path(upgrade.settings.site), terminal, Law(limits)):
-            return _run(journal, terminal, Scope({WINDOW, AGENTS}, {WINDOW, AGENTS}), wait=True)
+            return _run(journal, terminal, Scope({WINDOW, AGENTS}, {WINDOW, AGENTS}), wait_for_limits=True)
+
+
+def finalize(upgrade: Work, terminal: Terminal, *, despite: str = "") -> Status:
+    """The way back given up: dumps and what hosts have for it are removed. Refused before everything is done, and
+    before it was compared and nothing is wrong, unless the operator says why it is finalized `despite` that."""
+    with upgrade.journal() as journal:
+        gates.check_open(upgrade, journal)
+        gates.check_all_over(upgrade, journal)
+        if despite.strip():
+            control.remark(journal, f"finalized despite: {despite.strip()}")
+        else:
+            gates.check_verified(upgrade, journal)
+        every = {WINDOW, AGENTS, FINALIZE}
+        return _run(journal, terminal, Scope(every, every))
 
 
 def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Status:
@@ -112,18 +126,23 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
     is refused unless what they wrote is to be lost."""
     with upgrade.journal() as journal:
         load(journal.modules())
+        gates.check_not_final(upgrade, journal)
+        with journal.exclusive():
+            pass  # what another terminal runs is not to be told anything
         with reading(journal) as now:
-            begun = now.is_rolling_back()
+            begun, ends = now.is_rolling_back(), bool(now.steps(unit=END))
         if begun:
             _retry(journal)
         elif not gates.is_back(journal):
             if not gates.has_begun(journal):
                 raise InputError(f"{upgrade.directory}: the window has not begun: there is nothing to take back")
             starts = [step.started for step in gates.of_window(journal) if step.purpose == START and step.started]
-            if starts:
-                _check_writes(upgrade, journal, min(starts), terminal, lose_writes=lose_writes)
-            lift(upgrade.directory)
-            rollback.start(journal, units=[CLOUD, NEW], waits=WAITS)
+            lost = _lost(upgrade, journal, min(starts), lose_writes=lose_writes) if starts else []
+            rollback.start(journal, units=[CLOUD, NEW, *([END] if ends else [])], waits=WAITS)
+            for line in lost:
+                control.remark(journal, line)
+                terminal.warn(line)
+        lift(upgrade.directory)
         found = run(journal, terminal, undoing=True)
         if gates.is_back(journal) and gates.has_begun_of(journal, OLD):
             # what was stopped on compute hosts: it needs the services that are back now
@@ -132,9 +151,9 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
         return found
 
 
-def _check_writes(upgrade: Work, journal: Journal, began: float, terminal: Terminal, *, lose_writes: bool) -> None:
-    """Says what users have written since the first of the new services was started, and records it. Raises InputError
-    unless it may be lost."""
+def _lost(upgrade: Work, journal: Journal, began: float, *, lose_writes: bool) -> list[str]:
+    """What users have written since the first of the new services was started, which is lost. Raises InputError unless
+    it may be."""
     try:
         lost = [str(one) for one in written.since(upgrade.settings, began)]
     except NaruError as error:
@@ -142,25 +161,20 @@ def _check_writes(upgrade: Work, journal: Journal, began: float, terminal: Termi
     stopped = [step.started for step in gates.of_window(journal) if step.started]
     if freeze.covers(upgrade, min(stopped)):
         # only who is let through can have written
-        for line in lost:
-            control.remark(journal, f"lost, written while users were refused: {line}")
-            terminal.warn(f"lost, written while users were refused: {line}")
-        return
+        return [f"lost, written while users were refused: {line}" for line in lost]
     if not lose_writes:
         raise InputError(
             f"{upgrade.directory}: the new services were started: what users have written since would be lost",
             detail="\n".join(lost or ["nothing is found in the tables that say when; of Keystone it is not known"]),
             hint="--lose-writes goes back all the same.",
         )
-    for line in lost:
-        control.remark(journal, f"lost: {line}")
-        terminal.warn(f"lost: {line}")
+    return [f"lost: {line}" for line in lost]
 
 
-def _run(journal: Journal, terminal: Terminal, scope: Scope, *, wait: bool = False) -> Status:
+def _run(journal: Journal, terminal: Terminal, scope: Scope, *, wait_for_limits: bool = False) -> Status:
     load(journal.modules())
     _retry(journal)
-    return run(journal, terminal, scope=scope, wait=wait)
+    return run(journal, terminal, scope=scope, wait_for_limits=wait_for_limits)
 
 
 def _retry(journal: Journal) -> None:

@@ -10,7 +10,8 @@ from naru.report import page
 from naru.report.blocks import BAD, Block, Figure, Figures, Heading, Paragraph, Said, Table, code
 from naru.report.directory import write_directory
 from naru.upgrade.history import History, Phase, history
-from naru.upgrade.verify import ARCHIVE, Verified, versions
+from naru.upgrade.verified import NOT_WELL, Verified
+from naru.upgrade.verify import ARCHIVE, versions
 from naru.upgrade.work import Work
 
 OVERVIEW, USERS = "overview", "users"
@@ -75,6 +76,11 @@ UNCHANGED = message(
     en="The upgrade was taken back, and nothing has changed.",
     ko="업그레이드를 되돌려 바뀐 것이 없습니다.",
 )
+LOST = message(
+    "upgrade.report.users.lost",
+    en="The upgrade was taken back. What you have made or changed since it began is gone.",
+    ko="업그레이드를 되돌렸습니다. 그 뒤에 만들거나 바꾼 것은 사라졌습니다.",
+)
 VERSIONS = message("upgrade.report.users.versions", en="Versions of the APIs", ko="API 버전")
 
 
@@ -104,7 +110,7 @@ def _overview(found: History) -> Iterator[Block]:
     yield Heading(2, PHASES())
     yield _table(
         ("what", "began", "ended", "took", "rehearsed"),
-        [(*_row(one), _took(one.rehearsed)) for one in (*found.phases, *found.refused, found.silent)],
+        [(*_row(one), _took(one.rehearsed)) for one in (*found.phases, *found.refused, *found.silent)],
     )
     if found.remarks:
         yield Heading(2, REMARKS())
@@ -125,10 +131,10 @@ def _overview(found: History) -> Iterator[Block]:
 
 
 def _figures(found: History) -> Figures:
-    wrong = sum(one[0] == "wrong" for one in found.verified["found"]) if found.verified else None
+    wrong = sum(one[0] in NOT_WELL for one in found.verified["found"]) if found.verified else None
     return Figures(
         (
-            Figure(NO_API(), _took(found.silent.seconds)),
+            Figure(NO_API(), _all(found.silent)),
             Figure(WRITES(), _all(found.refused)),
             Figure(REHEARSALS(), str(len(found.rehearsals))),
             Figure(FAILED(), _counted(len(found.failures)), bool(found.failures)),
@@ -141,11 +147,11 @@ def _users(found: History, apis: Sequence[tuple[str, str, str]]) -> Iterator[Blo
     yield Heading(1, FOR_USERS(cloud=found.cloud))
     yield Paragraph(SERVERS())
     rows = [(COULD_NOT_WRITE(), *_row(one)[1:]) for one in found.refused if one.began]
-    rows += [(COULD_NOT_ASK(), *_row(found.silent)[1:])] if found.silent.began else []
+    rows += [(COULD_NOT_ASK(), *_row(one)[1:]) for one in found.silent if one.began]
     yield _table(("what", "began", "ended", "took"), rows)
     yield Paragraph(UTC())
     if found.is_back:
-        yield Paragraph(UNCHANGED())
+        yield Paragraph(LOST() if any(one.detail.startswith("lost: ") for one in found.remarks) else UNCHANGED())
     elif apis:
         yield Heading(2, VERSIONS())
         yield _table(("service", "before", "after"), apis)

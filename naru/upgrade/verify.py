@@ -9,7 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from naru.cloud.client import Cloud
 from naru.errors import InputError, NaruError
@@ -20,12 +20,10 @@ from naru.inventory.read import OF_USERS, Sink
 from naru.plan.run import Terminal
 from naru.site import site as sites
 from naru.upgrade import gates
+from naru.upgrade.verified import BEFORE, NOT_WELL, VERIFIED, Judged, Verified
 from naru.upgrade.work import Work
 
 ARCHIVE = "archive.db"
-BEFORE, VERIFIED = "before", "verified"
-"""What the journal remembers: the number of the reading with which the cloud is compared; the newest comparison: the
-moment (`at`, seconds since 1970), the number of its reading (`after`), and what was `found`."""
 WITHOUT = OF_USERS | {"volume attachment", "image data"}
 """Kinds that are asked for thing by thing, and of which others tell as much: that would take hours on a large cloud."""
 OF_SERVICES = frozenset(
@@ -34,20 +32,6 @@ OF_SERVICES = frozenset(
 )
 """Kinds by which services tell of themselves: each has to be there, and what it says may be another thing."""
 EXAMPLES = 5
-
-Judged = Literal["wrong", "new", "another release's"]
-
-
-class Verified(NamedTuple):
-    """Something that differs: whether it is `wrong` (gone, or changed), `new` since, or `another release's` way to say
-    it; of which kind of thing, in which field ("" for whole things), of how many, some of them by name and id."""
-
-    judged: Judged
-    kind: str
-    change: str
-    field: str
-    number: int
-    examples: tuple[str, ...]
 
 
 def keep_before(upgrade: Work, terminal: Terminal, progress: Sink) -> None:
@@ -72,8 +56,13 @@ def read_before(upgrade: Work, progress: Sink) -> int:
             raise InputError(f"{upgrade.directory}: its window has begun: this is no longer how it was before")
     with Archive(upgrade.directory / ARCHIVE) as archive, Cloud(name) as cloud:
         number, failed = _read(archive, cloud, progress)
-    with upgrade.journal() as journal:
-        journal.remember(BEFORE, number)
+        with upgrade.journal() as journal:
+            if gates.has_begun(journal):
+                raise InputError(f"{upgrade.directory}: its window has begun meanwhile: this is not how it was before")
+            earlier = journal.recall(BEFORE)
+            if failed and earlier is not None and not _failed(archive, earlier):
+                return failed  # the earlier one is whole
+            journal.remember(BEFORE, number)
     return failed
 
 
@@ -130,7 +119,7 @@ def judge(archive: Archive, before: int, after: int) -> list[Verified]:
         for (kind, change, field), found in groups.items()
     ]
     found += _unread(archive, before, after)
-    return sorted(found, key=lambda one: (one.judged != "wrong", one.judged, one.kind, one.field))
+    return sorted(found, key=lambda one: (one.judged not in NOT_WELL, one.judged, one.kind, one.field))
 
 
 def _judged(found: list[Difference], both: int) -> Judged:
@@ -154,12 +143,19 @@ def _short(value: Any) -> str:
 
 
 def _unread(archive: Archive, before: int, after: int) -> Iterator[Verified]:
-    """Lists that could be read before, and cannot be now."""
+    """Lists that could be read before, and cannot be now; and those that could not be read before."""
     by_number = {one.number: one for one in archive.snapshots()}
     could = {one.kind for one in by_number[before].readings if not one.problem}
     for one in by_number[after].readings:
         if one.kind in could and one.problem:
             yield Verified("wrong", one.kind, "not read", "", 0, (one.problem,))
+    for one in by_number[before].readings:
+        if one.failed:
+            yield Verified("not known", one.kind, "not read before", "", 0, (one.problem,))
+
+
+def _failed(archive: Archive, snapshot: int) -> bool:
+    return any(reading.failed for one in archive.snapshots() if one.number == snapshot for reading in one.readings)
 
 
 def _cloud(upgrade: Work) -> str:

@@ -1,5 +1,5 @@
 """The steps of the window: the running services stopped, their databases dumped and taken through the releases, the
-services of the wanted release started. And those after it: compute services and agents.
+services of the wanted release started. And those after it: compute services and agents, and the end of the way back.
 
 The site says both: its services are what runs, those under `next:` what is built beside, on the same hosts or others.
 The ones that run are stopped, masked and otherwise left as they are: they are the way back.
@@ -17,30 +17,38 @@ from naru.upgrade import hops
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
 
-WINDOW, AGENTS = "run", "agents"
-"""The gates before the steps of the window and before those of compute services and agents, as their commands."""
-CLOUD, NEW, OLD = "cloud", "new computes", "old computes"
+WINDOW, AGENTS, FINALIZE = "run", "agents", "finalize"
+"""The gates before the steps of the window, before those of compute services and agents, and before those that give up
+the way back, as their commands."""
+CLOUD, NEW, OLD, END = "cloud", "new computes", "old computes", "end"
 """The units: the services of controllers and the databases; compute services and agents that are started, and those
-that are stopped. A host with one of these that does not answer holds up nothing but itself, there and back."""
-UNITS = (CLOUD, NEW, OLD)
+that are stopped; what gives up the way back. A host with a compute service or an agent that does not answer holds up
+nothing but itself, there and back."""
+UNITS = (CLOUD, NEW, OLD, END)
 HOSTS, COMPUTES, LOAD = "hosts", "computes", "load"
 """The limit groups of what is stopped and started: on all hosts, of compute services and agents, and of those of these
 that are started, which follows the load (`naru.upgrade.load`)."""
 LIMITS = {HOSTS: 32, COMPUTES: 50, LOAD: 50}
-FOUND = "found"
+FOUND, FORGET = "found", "forget"
 STOP_API, STOP, POINT, START, ANSWER = "stop API", "stop", "point", "start", "answer"
 """What the steps are for."""
-COMPUTE_PATIENCE = 60.0
+COMPUTE_PATIENCE = 30.0
 """Seconds that a host with a compute service or an agent may not answer: of many some do not, and nobody waits."""
 WAITS: dict[str, tuple[str, ...]] = {STOP_API: (POINT,), AGENTS: ()}
 """What of a rollback waits for what, where that is not all that was done after it: APIs were stopped first, so that
 nothing new came in, and are started with all others, which wait for them when they start; and nothing waits for compute
 services and agents."""
+COMPUTE = "nova-compute"
 FIRST = "keystone"
 """What is started before the others: they ask it when they start."""
 
 _BEGIN = message("upgrade.title.begin", en="the window begins", ko="작업 시간 시작")
 _BEGIN_AGENTS = message("upgrade.title.begin_agents", en="compute services and agents", ko="컴퓨트 서비스와 에이전트")
+_BEGIN_END = message("upgrade.title.begin_end", en="the way back is given up", ko="되돌리기 포기")
+_DROP = message("upgrade.title.drop", en="the dumps on {host} removed", ko="{host}의 덤프 삭제")
+_FORGET = message(
+    "upgrade.title.forget", en="what {host} has for the way back removed", ko="{host}의 되돌리기 기록 삭제"
+)
 STOP_TITLE = message("upgrade.title.stop", en="stop {service} on {host}", ko="{host}의 {service} 중지")
 _START = message("upgrade.title.start", en="start the new {service} on {host}", ko="{host}의 새 {service} 시작")
 _FOUND = message("upgrade.title.found", en="the new {service} is on {host}", ko="{host}에 새 {service}이(가) 있음")
@@ -91,7 +99,7 @@ class Placed(NamedTuple):
     @property
     def of_computes(self) -> bool:
         """Whether it is one of compute hosts or an agent, of which a cloud has many."""
-        return self.service.name == "nova-compute" or self.service.name.endswith("-agent")
+        return self.service.name == COMPUTE or self.service.name.endswith("-agent")
 
 
 def findings(facts: Facts) -> Iterator[Finding]:
@@ -181,6 +189,25 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     for one in _next(facts):
         if one.of_computes:
             _enable(plan, site, one, _start(plan, site, one, [begin, *computes.get(one.host, ())]))
+    _finalize(plan, facts, common, directory, after=ends)
+
+
+def _finalize(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, after: Sequence[str]) -> None:
+    """Adds the steps that give up the way back: the dumps, and what each host has for it. What was stopped stays so."""
+    plan.gates.append(FINALIZE)
+    step = Step(FINALIZE, "noop", unit=END, limits=(), gate=FINALIZE, title=_BEGIN_END())
+    begin = plan.add(step, after=after).id
+    args = {**common, "argv": ["rm", "-rf", "--", directory], "repeat": True}
+    title = _DROP(host=facts.host)
+    step = Step(f"dumps@{facts.host}", "host.command", args, END, (HOSTS,), title=title, purpose=FORGET)
+    dropped = plan.add(step, after=[begin]).id
+    running = {one.host: False for one in _running(facts)}
+    hosts = {facts.host: False, **{one.host: one.host not in running for one in _next(facts)}, **running}
+    for host, is_next in hosts.items():
+        args = {"site": common["site"], "host": host, "next": is_next, "patience": COMPUTE_PATIENCE}
+        title, about = _FORGET(host=host), About("host", host, host)
+        step = Step(f"forget@{host}", "host.forget", args, END, (HOSTS,), title=title, about=about, purpose=FORGET)
+        plan.add(step, after=[dropped])
 
 
 def _running(facts: Facts) -> Iterator[Placed]:

@@ -25,7 +25,7 @@ OPTION_ALONE = {
     *("plan release", "plan retry", "plan skip", "plan timings", "volume copy", "volume verify", "worker"),
 }
 # commands that concern no work directory, or two
-NONE = {"plan diff", "plan kinds", "upgrade busy", "upgrade check", "upgrade path"}
+NONE = {"plan diff", "plan kinds", "upgrade path"}
 
 
 def parser_of(words: str) -> argparse.ArgumentParser:

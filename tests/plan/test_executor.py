@@ -24,6 +24,7 @@ from naru.plan.executor import Executor, RunOutcome
 from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds, Retry
 from naru.plan.model import Finding, Plan, Step
+from naru.plan.ready import Scope
 from naru.plan.status import status
 
 from . import kit
@@ -56,7 +57,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 @contextmanager
-def running(journal: Journal, kinds: Kinds, **options: bool) -> Any:
+def running(journal: Journal, kinds: Kinds, **options: Any) -> Any:
     """An executor at work in another thread; afterwards its outcome is in the list."""
     outcomes: list[RunOutcome] = []
     executor = Executor(journal, kinds, **options)
@@ -273,6 +274,17 @@ def test_a_limit_of_0_ends_the_run_unless_it_waits(journal_of: Create, kinds: Ki
             assert not outcomes and kit.states(journal)["a"] == "waiting"
             control.limit(journal, "default", 1)
         assert outcomes == [RunOutcome.DONE]
+
+
+def test_one_may_wait_for_limits_alone(journal_of: Create, kinds: Kinds) -> None:
+    kinds.step("t", args=kit.Free, no_undo="a test's")(lambda context: None)
+    steps = (Step("a", "t", gate="open"), Step("b", "t", gate="other"))
+    with journal_of(*steps, after={"b": ["a"]}, limits={"default": 0}, gates=["open", "other"]) as journal:
+        with running(journal, kinds, wait_for_limits=True, scope=Scope({"open"}, {"open"})) as (_, outcomes):
+            time.sleep(0.6)
+            assert not outcomes
+            control.limit(journal, "default", 1)
+        assert outcomes == [RunOutcome.HELD] and kit.states(journal)["a"] == "done"
 
 
 def test_pause_ends_the_run_unless_it_waits(journal_of: Create, kinds: Kinds) -> None:

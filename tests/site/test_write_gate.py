@@ -73,6 +73,7 @@ def state(host: str, probed: str = "closed", url: str = VIP, region: str = "one"
         ([state("lb1"), state("lb2", running="")], "missing in the running"),
         ([state("lb1"), State("api", "lb2", "", "", "", "", "", "not known", "no answer")], "lb2: no answer"),
         ([], "no load balancer has a gate of nova"),
+        ([state("lb1"), state("lb2", service="keystone")], "lb2: there is no gate of nova, and others of api have one"),
         # what somebody else lets through goes past the gate, but in another region
         (
             [state("lb1"), state("lb1", "open elsewhere", url=DIRECT), state("lb2", "closed")],

@@ -51,7 +51,7 @@ class Proxy:
         config += "".join(f"  timeout {what} 5s\n" for what in ("connect", "client", "server"))
         for name, port in self.ports.items():
             config += f"listen {name}\n  bind 127.0.0.1:{port}\n"
-            config += "".join(f"  {line}\n" for line in rules.lines(name, str(directory)))
+            config += "".join(f"  {line}\n" for line in [*rules.lines(name, str(directory)), rules.silent(name)])
             config += f"  server one 127.0.0.1:{service}\n"
         config += "".join(f"{line}\n" for name in SERVICES for line in rules.backend(name, str(directory)))
         (directory / "haproxy.cfg").write_text(config)
@@ -152,3 +152,15 @@ def test_a_connection_that_is_kept_is_refused_at_its_next_request(proxy: Proxy) 
     finally:
         proxy.gate("nova", "open")
         connection.close()
+
+
+def test_while_nothing_answers_behind_a_closed_gate_it_says_so_itself(proxy: Proxy) -> None:
+    proxy.gate("nova", "closed")
+    proxy.tell("set server nova/one state maint")
+    try:
+        answer = proxy.ask("nova", "GET")
+        assert (answer.status, answer.getheader("Retry-After")) == (503, str(rules.RETRY_AFTER))
+    finally:
+        proxy.tell("set server nova/one state ready")
+        proxy.gate("nova", "open")
+    assert proxy.ask("nova", "GET").status == 200

@@ -54,6 +54,17 @@ def test_what_cannot_be_checked_is_bad_input(
     assert said in shown.err and shown.out == ""
 
 
+def test_what_is_to_be_checked_has_to_be_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("NARU_WORK", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert main(["upgrade", "check"]) == 2
+    assert "neither DIR nor --to RELEASE is given" in capsys.readouterr().err
+    assert main(["upgrade", "check", str(tmp_path)]) == 2
+    assert "is not the work directory of an upgrade" in capsys.readouterr().err
+
+
 def test_a_database_that_cannot_be_asked_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = site(tmp_path, release="pike", databases=[DATABASE])
     assert main(["upgrade", "check", "--site", file, "--to", "rocky"]) == 1

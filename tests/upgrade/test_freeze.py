@@ -82,6 +82,12 @@ def test_a_service_without_a_gate_is_one_clear_error() -> None:
         planned(of=states("nova", "heat"))
 
 
+def test_the_dashboard_needs_a_gate_too() -> None:
+    more = [{"name": "horizon", "hosts": ["ctl1"], "port": 443, "managed": {"unit": "apache2.service"}}]
+    with pytest.raises(InputError, match="no load balancer has a write gate of horizon"):
+        freeze.plan(site(services=more), (), 1, (), states("nova"))
+
+
 def test_a_site_without_gates_is_one_clear_error() -> None:
     with pytest.raises(InputError, match="no load balancer has a write gate"):
         freeze.plan(site(services=[], load_balancers=[]), (), 1, (), [])

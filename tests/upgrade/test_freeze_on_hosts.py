@@ -14,6 +14,9 @@ import requests
 import yaml
 
 from naru.lab.lab import Lab
+from naru.site import site as sites
+from naru.site.model import WriteGate
+from naru.site.write_gate.allowed import allowed
 
 from ..lab.hosted.scenario import on, until
 from ..lab.scenario import Rest, connect
@@ -138,6 +141,15 @@ def test_users_read_on_and_write_again_after_the_thaw(
     assert create(pike).status_code == 201
     naru("thaw", work)
     assert gates(pike) == before
+    # all that is let through stands in the file already, as naru site gate rules writes it: nothing is taken out
+    listed = "".join(f"{one}\\n" for one in allowed(sites.load(with_engine), WriteGate(directory=DIRECTORY)))
+    for host in BALANCERS:
+        on(pike.hosts(), host, f"printf '{listed}' >{DIRECTORY}/allowed.list && systemctl restart haproxy")
+    before = gates(pike)
+    naru("freeze", work)
+    assert [on(pike.hosts(), host, own) for host in ("ctl1", "compute1")] == ["401", "401"]
+    naru("thaw", work)
+    assert gates(pike) == before
 
 
 def test_what_is_under_way_is_waited_for(
@@ -162,7 +174,7 @@ def test_what_is_under_way_is_waited_for(
     naru("thaw", work)
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.releases)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.releases)])
 def test_whenever_it_is_killed_it_is_frozen_and_thawed(
     pike: Lab, planned: Callable[..., str], with_engine: Path, kills: int
 ) -> None:
@@ -180,6 +192,7 @@ def test_whenever_it_is_killed_it_is_frozen_and_thawed(
     assert gates(pike) == before
 
 
+@pytest.mark.releases  # it is waited for over and over
 def test_a_load_balancer_that_does_not_answer_can_be_left_as_it_is(pike: Lab, planned: Callable[..., str]) -> None:
     work, before = planned(), gates(pike)
     hosts = pike.hosts()

@@ -41,7 +41,10 @@ def test_one_begins_and_as_long_as_all_is_well_it_is_one_more_at_each_look() -> 
 
 def test_what_is_not_known_lets_no_more_begin() -> None:
     assert law(WELL, WELL, Load(), Load()) == [1, 2, 2, 2]
-    assert law(Load(), Load()) == [1, 1]
+    assert law(Load(), Load()) == [10, 10]
+    # one that is never quite well has one after the other; after red it waits until all is well
+    assert law(*[WELL._replace(ready=1200)] * 3) == [1, 1, 1]
+    assert law(WELL._replace(ready=3000), WELL._replace(ready=1200), Load(), WELL) == [0, 0, 1, 2]
 
 
 def test_past_half_of_a_limit_it_halves_and_past_it_none_begins() -> None:

@@ -112,7 +112,8 @@ def test_the_window_is_behind_its_gate_and_in_its_order() -> None:
     }
     assert all("window" in behind(plan, id) for id in found)
     mine = {step.id for step in plan.steps if step.unit == window.CLOUD}
-    assert mine - begins == {"window"} and begins - mine == {step.id for step in plan.find(unit=window.NEW)}
+    assert mine - begins == {"window"}
+    assert begins - mine == {step.id for unit in (window.NEW, window.END) for step in plan.find(unit=unit)}
     stops = {step.id for step in plan.steps if step.purpose in (window.STOP, window.STOP_API)}
     computes = {"stop/nova-compute@c1", "stop/nova-compute@c2"}
     assert stops - computes == {
@@ -132,8 +133,12 @@ def test_the_window_is_behind_its_gate_and_in_its_order() -> None:
             f"enable/nova-compute@{host}",
         }
     held = {step.id: step.gate for step in plan.steps if step.gate}
-    assert held == {"window": "run", "agents": "agents", **dict.fromkeys(computes, "run")}
-    assert set(plan.gates) == {"run", "agents"}
+    assert held == {"window": "run", "agents": "agents", "finalize": "finalize", **dict.fromkeys(computes, "run")}
+    assert set(plan.gates) == {"run", "agents", "finalize"}
+    # the way back is given up after what is done for it on the host, and on all hosts
+    forgotten = {step.args["host"] for step in plan.steps if step.kind == "host.forget"}
+    assert forgotten == {"ctl1", "ctl2", "db1", "c1", "c2"}
+    assert behind(plan, "dumps@db1") == {f"forget@{host}" for host in forgotten}
 
 
 def test_of_some_services_no_others_are_touched() -> None:

@@ -23,10 +23,11 @@ def judged(
     after: Sequence[Mapping[str, Any]],
     kind: str = "server",
     problem: str = "",
+    earlier: str = "",
 ) -> list[tuple[Any, ...]]:
     """The judgement, the change, the field and the number of each difference."""
     with Archive(path / "archive.db") as archive:
-        for bodies, said in ((before, ""), (after, problem)):
+        for bodies, said in ((before, earlier), (after, problem)):
             number = archive.begin("seoul")
             archive.add(number, [Row.of(BY_NAME[kind], dict(body)) for body in bodies])
             archive.end(number, [Reading(kind, len(bodies), said, bool(said))])
@@ -75,3 +76,8 @@ def test_a_service_that_is_gone_is_wrong(tmp_path: Path) -> None:
 
 def test_a_list_that_cannot_be_read_any_more_is_wrong(tmp_path: Path) -> None:
     assert ("wrong", "not read", "", 0) in judged(tmp_path, SERVERS, SERVERS, problem="403")
+
+
+@pytest.mark.parametrize("now", ["", "500"])
+def test_what_could_not_be_read_before_is_not_known(tmp_path: Path, now: str) -> None:
+    assert judged(tmp_path, [], [], earlier="500", problem=now) == [("not known", "not read before", "", 0)]

@@ -11,6 +11,7 @@ import pytest
 from keystoneauth1.exceptions import ClientException
 
 from naru.lab.lab import Lab
+from naru.upgrade.work import Work
 
 from ..lab.hosted.scenario import boots_a_server, services, until
 from ..lab.scenario import Rest, connect
@@ -77,7 +78,7 @@ def test_there_and_back(
     assert "was taken back" in said and "lost: made: 1 servers" in said
 
 
-@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.releases)])
+@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.releases)])
 def test_whenever_it_is_killed_it_comes_to_its_end_and_back(
     pike: Lab, server: dict[str, Any], planned: Callable[..., str], live: Sql, kills: int
 ) -> None:
@@ -92,11 +93,14 @@ def test_whenever_it_is_killed_it_comes_to_its_end_and_back(
             process.communicate(timeout=60)
         naru(*words)
 
-    killed(kills, "run", work, "--without-freeze", "a test")
+    naru("freeze", work)
+    killed(kills, "run", work)
     killed(1, "agents", work)
     until(lambda: is_up(pike), "Queens' services")
     assert seen(pike, server["id"]) == server
-    killed(kills - 1, "rollback", work, "--lose-writes")
+    # users were refused all the time: nothing of theirs is lost
+    killed(kills - 1, "rollback", work)
+    naru("thaw", work)
     until(lambda: is_up(pike), "Pike's services")
     assert units(pike) == before and live("SELECT version FROM nova.migrate_version") == schema
     assert seen(pike, server["id"]) == server
@@ -161,8 +165,9 @@ def test_it_is_refused_until_it_was_rehearsed_and_fits_the_window(pike: Lab, pla
     naru("freeze", work)
     naru("run", work, "--without-rehearsal", "a test")
     assert seen_by_glance(pike) and units(pike)["nova-api.service@ctl1"] == "active enabled"
-    # users were refused all the time: nothing of theirs is lost
-    naru("rollback", work)
+    # the gates of other services were open, and these write for users
+    assert "--lose-writes" in naru("rollback", work, code=2)[1]
+    naru("rollback", work, "--lose-writes")
     until(lambda: seen_by_glance(pike), "Pike's Glance behind the load balancer")
     assert units(pike) == before
     naru("thaw", work)
@@ -195,3 +200,30 @@ def test_somebody_who_writes_stops_the_window_before_anything_is_changed(
         live("DELETE FROM glance.tasks WHERE id = 7")
     until(lambda: is_up(pike), "Pike's services")
     assert units(pike) == before
+
+
+@pytest.mark.releases
+@pytest.mark.last  # the cloud is Queens from then on
+def test_the_way_back_is_given_up_when_all_is_done(
+    pike: Lab, server: dict[str, Any], planned: Callable[..., str], on_database: Sql
+) -> None:
+    work = planned()
+    naru("verify", work, "--before")
+    naru("run", work, "--without-freeze", "a test")
+    assert "steps of compute services and agents are left" in naru("finalize", work, code=2)[1]
+    naru("agents", work)
+    until(lambda: is_up(pike), "Queens' services")
+    assert "it was not compared" in naru("finalize", work, code=2)[1]
+    naru("verify", work)
+    plan = Work(Path(work)).plan_id
+    left = f"find /var/lib/naru/upgrade/{plan} /var/lib/naru/{plan} -type f 2>/dev/null || true"
+    assert "window/main" in on_database(left)
+    process = begin("finalize", work)
+    time.sleep(2)
+    process.kill()
+    process.communicate(timeout=60)
+    naru("finalize", work)
+    naru("finalize", work)
+    assert on_database(left) == ""
+    assert "it was finalized: there is no way back" in naru("rollback", work, "--lose-writes", code=2)[1]
+    assert seen(pike, server["id"]) == server

@@ -35,7 +35,7 @@ def close(context: Context) -> dict[str, Any]:
     place = Place(context, args, context.id)
     words = _words(place, args)
     context.log(f"{place.host}: close the write gates of {', '.join(args['services'])}")
-    given = "".join(f"{one}\n" for one in args.get("allow", ()))
+    given = "".join(f"{one}\n" for one in (*args.get("allow", ()), "end"))
     said = place.change(
         "write-gate", "close", *words, *args["services"], given=given.encode(), functions=haproxy.FUNCTION
     )

@@ -80,7 +80,8 @@ def _api(cloud: HostedCloud, service: str) -> str:
 
 
 def _gate(cloud: HostedCloud, service: str) -> str:
-    return "\n".join(f"  {line}" for line in rules.lines(service, str(gate_directory(cloud))))
+    found = [*rules.lines(service, str(gate_directory(cloud))), rules.silent(service)]
+    return "\n".join(f"  {line}" for line in found)
 
 
 def _database(cloud: HostedCloud) -> str:

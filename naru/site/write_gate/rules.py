@@ -34,7 +34,7 @@ LOGINS = (
 """Paths to which one logs in by POST: nothing is written to a database by it, but by tokens of the kind uuid and by the
 first login of a user of a federation."""
 _LEFT_OPEN = ("metadata", "proxy")
-_TEXT = "Maintenance: nothing can be changed for now. Reading goes on. Please try again later."
+_TEXT = "Maintenance: nothing can be changed for now. Please try again later."
 _PAGE = """<!DOCTYPE html>
 <html><head><meta charset="utf-8"><title>Maintenance</title></head>
 <body style="font-family: sans-serif; margin: 4em auto; max-width: 34em">
@@ -58,7 +58,8 @@ def configuration(services: Sequence[str], directory: str) -> str:
     for service in services:
         parts.append(f"# in the frontend, or the listen, of {service}, before every other use_backend")
         parts += [f"  {line}" for line in lines(service, directory)]
-        parts.append("")
+        parts.append("  # and while nothing answers behind it; in a frontend with the name of its backend, nbsrv(NAME)")
+        parts += [f"  # {silent(service)}", ""]
     parts.append("# beside the other backends")
     for service in services:
         parts += backend(service, directory)
@@ -81,6 +82,12 @@ def lines(service: str, directory: str) -> list[str]:
         refused = [f"{refused[0]} {other}" for other in ("!naru_posts", "!naru_login")]
     backend = f"use_backend {_backend(service)} if"
     return [*found, *(f"{backend} {one} {whose}" for one in refused for whose in ("!naru_allowed", "naru_probe"))]
+
+
+def silent(service: str) -> str:
+    """The line for a `listen` that gives the gate's own answer to everything, while the gate is closed and nothing
+    answers behind it, as in the window of an upgrade."""
+    return f"use_backend {_backend(service)} if naru_closed {{ nbsrv lt 1 }}"
 
 
 def backend(service: str, directory: str) -> list[str]:

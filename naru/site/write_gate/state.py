@@ -7,7 +7,7 @@ import shlex
 import socket
 import ssl
 import urllib.parse
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -23,7 +23,7 @@ from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
 from naru.site.threads import in_thread
 from naru.site.tunnel import SECONDS, open_socket
-from naru.site.write_gate.rules import CLOSED, HEADER, KEYSTONE, MAP, PROBE
+from naru.site.write_gate.rules import CLOSED, HEADER, HORIZON, KEYSTONE, MAP, PROBE
 
 Probed = Literal["open", "closed", "open elsewhere", "not reached", "nowhere", "not known"]
 """What became of a request that writes: let through by this host, refused, let through by somebody else, not sent since
@@ -69,15 +69,28 @@ def balancers(site: Site) -> Iterator[tuple[LoadBalancer, WriteGate]]:
 
 
 def endpoints(site: Site, fleet: Fleet) -> list[Endpoint]:
-    """Where services are reached, in Keystone's own tables. Raises NaruError when they cannot be asked."""
+    """Where users reach services, in Keystone's own tables; Horizon, which is not in them, at the virtual addresses.
+    Raises NaruError when they cannot be asked."""
     names = os_service_types.ServiceTypes()
     for database in site.part.databases:
         rows = asked_anywhere(site, fleet, database, _urls)
         if rows is None:
             continue
         found = {Endpoint(names.get_project_name(kind) or "", _prefix(url), region) for kind, url, region in rows}
-        return [one for one in sorted(found) if one.service and one.url]
+        return [*(one for one in sorted(found) if one.service and one.url), *_horizon(site)]
     raise NaruError(f"{site.file}: no database of the site has Keystone's tables", hint="Name it under databases.")
+
+
+def _horizon(site: Site) -> Iterator[Endpoint]:
+    for port in sorted(ports_of(site, HORIZON)):
+        for one in site.part.virtual_addresses:
+            host = f"[{one.address}]" if one.address.version == 6 else str(one.address)
+            yield Endpoint(HORIZON, f"{'https' if port == 443 else 'http'}://{host}:{port}", "")
+
+
+def ports_of(site: Site, service: str) -> set[int]:
+    """The ports at which a service listens on its own hosts."""
+    return {one.port for one in site.part.services if one.port and one.name.partition("-")[0] == service}
 
 
 def look(site: Site, fleet: Fleet, where: Sequence[Endpoint]) -> list[State]:
@@ -104,10 +117,15 @@ def open_ones(states: Sequence[State], services: Sequence[str]) -> list[str]:
     these load balancers is another cloud's."""
     ours = {one.region for one in states if one.probed in ("open", "closed")}
     reasons = [f"{one.host}: {one.why}" for one in states if not one.service]
+    hosts = {(one.balancer, one.host) for one in states if one.service}
     for service in services:
         mine = [one for one in states if one.service == service]
         if not mine:
             reasons.append(f"no load balancer has a gate of {service}")
+        of = {one.balancer for one in mine}
+        for balancer, host in sorted(hosts - {(one.balancer, one.host) for one in mine}):
+            if balancer in of:
+                reasons.append(f"{host}: there is no gate of {service}, and others of {balancer} have one")
         for one in mine:
             for what, state in ((f"in {MAP}", one.file), ("in the running HAProxy", one.running)):
                 if state not in (CLOSED, STOPPED):
@@ -148,7 +166,9 @@ async def _look(
     known = {one.service for one in where}
     asked = [one for one in where if one.service in services]
     asked += [Endpoint(service, "", "") for service in services if service not in known]
-    probes = await asyncio.gather(*(_probe(remote, one, ca) for one in asked))
+    up = await _up(remote, balancer.socket)
+    silent = {service for service in services if (ports := ports_of(site, service)) and not ports & up}
+    probes = await asyncio.gather(*(_probe(remote, one, ca, silent) for one in asked))
     return [
         State(
             *(balancer.name, remote.name, one.service, file.get(one.service, ""), running.get(one.service, "")),
@@ -159,34 +179,46 @@ async def _look(
     ]
 
 
+async def _up(remote: Remote, socket: str) -> set[int]:
+    """The ports of the servers to which a HAProxy gives requests."""
+    try:
+        return {one.port for one in await haproxy.gates(remote, socket) if one.status.startswith(("UP", "no check"))}
+    except haproxy.Refused:
+        return set()
+
+
 def _gates(said: str, columns: int) -> dict[str, str]:
     """The gates in a map's lines, by service: the last two of so many columns."""
     rows = (line.split() for line in said.splitlines())
     return {row[-2]: row[-1] for row in rows if len(row) == columns}
 
 
-async def _probe(remote: Remote, endpoint: Endpoint, ca: str | None) -> tuple[Probed, str]:
+async def _probe(remote: Remote, endpoint: Endpoint, ca: str | None, silent: Container[str]) -> tuple[Probed, str]:
     """What became of requests to an endpoint, and why. They go to the host's own listener where the address is its own;
     else to the address, wherever that is; and where that cannot be reached, as from within what is behind NAT, to the
-    host's own listener at the same port."""
+    host's own listener at the same port. `silent` are services of which nobody is there to answer."""
     if not endpoint.url:
         return "nowhere", "Keystone's catalogue has no endpoint of it"
     parts = urllib.parse.urlsplit(endpoint.url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     own, mine = await _listens(remote, parts.hostname or "", port)
     if own:
-        return await _sent(remote, own, port, endpoint, ca)
-    probed, why = await _sent(remote, parts.hostname or "", port, endpoint, ca)
+        return await _sent(remote, own, port, endpoint, ca, silent)
+    probed, why = await _sent(remote, parts.hostname or "", port, endpoint, ca, silent)
     if probed == "not known":
-        return await _sent(remote, mine, port, endpoint, ca) if mine else ("not reached", why)
+        return await _sent(remote, mine, port, endpoint, ca, silent) if mine else ("not reached", why)
     return ("open elsewhere", why) if probed == "open" else (probed, why)
 
 
-async def _sent(remote: Remote, address: str, port: int, endpoint: Endpoint, ca: str | None) -> tuple[Probed, str]:
+async def _sent(
+    remote: Remote, address: str, port: int, endpoint: Endpoint, ca: str | None, silent: Container[str]
+) -> tuple[Probed, str]:
     """What becomes of requests that a host sends to an address: one that writes, one that reads, a login."""
     url, name = endpoint.url, urllib.parse.urlsplit(endpoint.url).hostname or ""
     path, tls = urllib.parse.urlsplit(url).path.rstrip("/"), url.startswith("https:")
-    requests = [("POST", f"{path}/", True), ("GET", path or "/", False)]
+    requests = [("POST", f"{path}/", True)]
+    if endpoint.service != HORIZON:
+        requests.append(("GET", path or "/", False))
     if endpoint.service == KEYSTONE and "/v" in path:
         requests.append(("POST", f"{path}/auth/tokens", False))
     try:
@@ -197,7 +229,9 @@ async def _sent(remote: Remote, address: str, port: int, endpoint: Endpoint, ca:
             if writes and not refused:
                 return "open", f"POST {url} is let through ({status})"
             if refused and not writes:
-                return "not known", f"{method} {asked} is refused, too"
+                if endpoint.service in silent:
+                    return "closed", "nothing answers behind the gate"
+                return "not known", f"{method} {asked} is refused, too, which only reads or logs in"
     except (NaruError, OSError, http.client.HTTPException) as error:
         return "not known", f"{url}: {error}"
     return "closed", ""
@@ -234,7 +268,7 @@ async def _listens(remote: Remote, name: str, port: int) -> tuple[str, str]:
 
 
 def _urls(connection: "Connection[Cursor]") -> list[tuple[str, str, str]] | None:
-    """Types, URLs and regions of the catalogue; None where there is no schema of Keystone."""
+    """Types, URLs and regions of the catalogue, as users have them; None where there is no schema of Keystone."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA='keystone' AND TABLE_NAME='endpoint'"
@@ -244,7 +278,7 @@ def _urls(connection: "Connection[Cursor]") -> list[tuple[str, str, str]] | None
         cursor.execute(
             "SELECT s.type, e.url, COALESCE(e.region_id, '') "
             "FROM keystone.endpoint e JOIN keystone.service s ON s.id = e.service_id "
-            "WHERE e.enabled = 1 AND s.enabled = 1"
+            "WHERE e.interface = 'public' AND e.enabled = 1 AND s.enabled = 1"
         )
         return [(str(kind), str(url), str(region)) for kind, url, region in cursor.fetchall()]
 
