@@ -1,8 +1,9 @@
-"""Numbers as people write and read them: durations, sizes, rates, plurals. For every room.
+"""Numbers as people write and read them: durations, moments, sizes, rates, plurals. For every room.
 
 What `parse_duration` and `parse_rate` refuse, they refuse by a ValueError whose message is for the user.
 """
 
+import datetime
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -34,6 +35,11 @@ def duration(seconds: float, units: Units = ENGLISH) -> str:
         return f"{minutes}{units.minutes}{rest:02}{units.seconds}"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}{units.hours}{minutes:02}{units.end}"
+
+
+def utc(seconds: float) -> str:
+    """A moment, in seconds since 1970, as `2026-11-30 03:58:16`."""
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def parse_duration(text: str) -> float:

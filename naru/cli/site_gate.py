@@ -10,13 +10,14 @@ from naru.cli.base import Command, Lister
 from naru.cli.site import add_site, find_site
 from naru.errors import InputError, NaruError
 from naru.files import write_whole
+from naru.site.model import LoadBalancer, WriteGate
 from naru.site.site import Site
 from naru.site.ssh import Fleet
 from naru.site.write_gate import rules, state
 from naru.site.write_gate.allowed import allowed
 
 
-def _balancers(site: Site, name: str) -> list[Any]:
+def _balancers(site: Site, name: str) -> list[tuple[LoadBalancer, WriteGate]]:
     found = [pair for pair in state.balancers(site) if not name or pair[0].name == name]
     if not found:
         what = (

@@ -102,11 +102,17 @@ def retry(
 
 def retry_failed(journal: Journal) -> list[str]:
     """Lets every step run again that failed, also of a rollback; their ids. Raises `PlanInputError` when none has."""
-    with reading(journal) as now:
-        failed = [step.id for step in now.steps(states=["failed"], rollbacks=True)]
+    failed = retry_any_failed(journal)
     if not failed:
         raise PlanInputError(f"{journal.name}: no step has failed")
-    return retry(journal, steps=failed)
+    return failed
+
+
+def retry_any_failed(journal: Journal) -> list[str]:
+    """The same for a command that is given again, whether a step has failed or not."""
+    with reading(journal) as now:
+        failed = [step.id for step in now.steps(states=["failed"], rollbacks=True)]
+    return retry(journal, steps=failed) if failed else []
 
 
 def skip(journal: Journal, reason: str, *, steps: Sequence[str] = (), unit: str | None = None) -> list[str]:

@@ -49,11 +49,10 @@ class RunOutcome(StrEnum):
 class Executor:
     """Runs the plan of one journal until nothing more can start.
 
-    `remote` runs the steps that have a queue; without it such a plan is refused. With `wait`, `run` goes
-    on while the plan is paused, held at a gate or at a limit of 0, until that is changed; with `wait_for_limits` at a
-    limit of 0 alone. With `undoing` it runs the
-    steps of rollbacks (with a `purpose`: those that have it) and leaves all others as they are; with a `scope` it runs
-    what that says, and no rollback.
+    `remote` runs the steps that have a queue; without it such a plan is refused. With `wait`, `run` goes on while the
+    plan is paused, held at a gate or at a limit of 0, until that is changed; with `wait_for_limits` at a limit of 0
+    alone. With `undoing` it runs the steps of rollbacks (with a `purpose`: those that have it) and leaves all others as
+    they are; with a `scope` it runs what that says, and no rollback.
     """
 
     def __init__(

@@ -87,7 +87,8 @@ class Users(_Data):
 
 class Busy(_Data):
     """What a service is at: `rows` is a statement in `schema` that gives, a row each, the id, the project's id, the
-    host, the state, and the seconds since it has that. Everything in it comes to its end, but what is in a state of
+    host, the state, and the seconds since it has that, for which {age} may stand where the table has the usual columns.
+    Everything in it comes to its end, but what is in a state of
     `park`, which waits for its user; what is in one of `abort` can be ended by an operator."""
 
     what: str
@@ -156,6 +157,12 @@ def services() -> dict[str, Service]:
     """All services of which the way is known, in the order in which they are upgraded."""
     found = [Service.model_validate(yamlfile.load(file)) for file in DATA.glob("*.yaml")]
     return {one.name: one for one in sorted(found, key=lambda one: one.order)}
+
+
+def chosen(names: Sequence[str]) -> list[Service]:
+    """The services of these names; without any, all of which the way is known."""
+    known = services()
+    return [known[name] for name in names or known]
 
 
 def ways(start: str, goal: str, wanted: Sequence[str] = ()) -> list[Way]:

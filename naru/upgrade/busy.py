@@ -1,6 +1,7 @@
 """What a cloud is at: servers that are being built or moved, volumes that are being copied, uploads.
 
-Before its services are stopped all of it has to come to its end; what is cut off, users see as an error."""
+Before its services are stopped all of it has to come to its end; what is cut off, users see as an error.
+"""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,8 @@ SECONDS = 60.0
 """How long one statement may take."""
 STUCK = 86400.0
 """Seconds in one state, after which nothing is at it any more."""
+AGE = "TIMESTAMPDIFF(SECOND, COALESCE(updated_at, created_at), UTC_TIMESTAMP())"
+"""What stands for {age} in the statements of services."""
 PAUSE = (1.0, 10.0)
 SAY = 15.0
 """Seconds between two lines that say what is waited for."""
@@ -52,8 +55,7 @@ class Thing(NamedTuple):
 def look(site: Site, services: Sequence[str] = ()) -> list[Thing]:
     """All that the services, or all of which it is known, are at: the oldest first. Raises NaruError when a database
     cannot be asked."""
-    known = path.services()
-    wanted = [known[name] for name in services or known]
+    wanted = path.chosen(services)
     found: list[Thing] = []
     seen: set[str] = set()
     with Fleet(site) as fleet:
@@ -118,7 +120,7 @@ def _database(connection: "Connection[Cursor]", services: Sequence[Service], see
 def _rows(table: Table, service: str, busy: Busy, schema: str) -> Iterator[Thing]:
     try:
         table(f"USE `{schema}`")
-        rows = table(busy.rows)
+        rows = table(busy.rows.format(age=AGE))
     except (Missing, Denied) as error:
         reason = str(error) or "a table or column is missing"
         raise NaruError(f"what runs is not known: {busy.what}, in {schema}: {reason}") from error

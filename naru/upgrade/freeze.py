@@ -19,7 +19,7 @@ from naru.plan.kinds import load
 from naru.plan.model import About, Plan, Step
 from naru.plan.queries import reading
 from naru.plan.run import Terminal, run
-from naru.plan.status import Status, status
+from naru.plan.status import Status
 from naru.releases import path
 from naru.site import site as sites
 from naru.site.site import Site
@@ -62,8 +62,7 @@ def freeze(upgrade: Work, terminal: Terminal, *, allow: Sequence[str] = ()) -> S
     site = sites.load(Path(upgrade.settings.site))
     with _round(upgrade, site, allow) as journal:
         load(journal.modules())
-        if status(journal).failed:
-            control.retry_failed(journal)
+        control.retry_any_failed(journal)
         found = run(journal, terminal)
         for step in found.failed:
             terminal.warn(f"{step.id} is left as it is by: {_skip(journal, step.id)}")
@@ -106,9 +105,9 @@ def thaw(upgrade: Work, terminal: Terminal) -> Status:
         load(journal.modules())
         with reading(journal) as now:
             begun = now.is_rolling_back()
-        if begun and status(journal).failed:
-            control.retry_failed(journal)
-        elif not begun:
+        if begun:
+            control.retry_any_failed(journal)
+        else:
             # what was stopped may not start: users are let in all the same
             rollback.start(journal, waits={CLOSE: ()})
         return run(journal, terminal, undoing=True)
@@ -175,7 +174,8 @@ def _round(upgrade: Work, site: Site, allow: Sequence[str]) -> Journal:
             raise InputError(f"{upgrade.directory}: {what}", hint=f"First: naru upgrade thaw {upgrade.directory}")
         journal.close()
     number = upgrade.freezes.following()
-    return upgrade.freezes.begin(number, plan(site, upgrade.settings.services, number, allow, _states(site)))
+    states = _states(site, probe=False)
+    return upgrade.freezes.begin(number, plan(site, upgrade.settings.services, number, allow, states))
 
 
 def _skip(journal: Journal, step: str) -> str:

@@ -23,6 +23,8 @@ STARTED = message(
     "upgrade.phase.started", en="new services started, until they answer", ko="새 서비스 시작과 응답 확인"
 )
 AGENTS = message("upgrade.phase.agents", en="compute services and agents", ko="컴퓨트 서비스와 에이전트")
+REFUSED = message("upgrade.phase.refused", en="users' writes refused", ko="사용자 쓰기 차단")
+SILENT = message("upgrade.phase.silent", en="no API", ko="API 중단")
 BACK = message("upgrade.phase.back", en="the way back", ko="되돌리기")
 
 
@@ -56,10 +58,6 @@ class History(NamedTuple):
     failures: list[Failure]
     verified: dict[str, Any] | None
     is_back: bool
-
-
-REFUSED = message("upgrade.phase.refused", en="users' writes refused", ko="사용자 쓰기 차단")
-SILENT = message("upgrade.phase.silent", en="no API", ko="API 중단")
 
 
 def history(upgrade: Work) -> History:

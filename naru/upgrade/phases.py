@@ -18,7 +18,7 @@ from naru.plan.model import Plan
 from naru.plan.queries import reading
 from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
-from naru.plan.status import Status, status
+from naru.plan.status import Status
 from naru.site import site as sites
 from naru.site.site import Site
 from naru.upgrade import facts, freeze, gates, planner, rehearsal, written
@@ -132,7 +132,7 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
         with reading(journal) as now:
             begun, ends = now.is_rolling_back(), bool(now.steps(unit=END))
         if begun:
-            _retry(journal)
+            control.retry_any_failed(journal)
         elif not gates.is_back(journal):
             if not gates.has_begun(journal):
                 raise InputError(f"{upgrade.directory}: the window has not begun: there is nothing to take back")
@@ -173,11 +173,5 @@ def _lost(upgrade: Work, journal: Journal, began: float, *, lose_writes: bool) -
 
 def _run(journal: Journal, terminal: Terminal, scope: Scope, *, wait_for_limits: bool = False) -> Status:
     load(journal.modules())
-    _retry(journal)
+    control.retry_any_failed(journal)
     return run(journal, terminal, scope=scope, wait_for_limits=wait_for_limits)
-
-
-def _retry(journal: Journal) -> None:
-    """What failed is tried again: the command was given again."""
-    if status(journal).failed:
-        control.retry_failed(journal)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from naru.errors import InputError, NaruError
 from naru.plan import rollback, timings
-from naru.plan.control import retry_failed
+from naru.plan.control import retry_any_failed
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.queries import StepRow, reading
@@ -125,10 +125,10 @@ def _take_away(journal: Journal, terminal: Terminal) -> None:
     terminal.say("removing the copy and its dumps")
     with reading(journal) as now:
         begun = now.is_rolling_back()
-    if not begun:
+    if begun:
+        retry_any_failed(journal)
+    else:
         rollback.start(journal)
-    elif status(journal).failed:
-        retry_failed(journal)
     found = run(journal, terminal, undoing=True)
     if not _is_over(journal):
         reasons = "\n".join(f"{step.id}: {step.summary}" for step in found.failed)

@@ -1,6 +1,5 @@
 """The report of an upgrade: for operators what was done when, and for users what they noticed; English and Korean."""
 
-import datetime
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from naru.messages import LANGUAGES, Text, message
 from naru.report import page
 from naru.report.blocks import BAD, Block, Figure, Figures, Heading, Paragraph, Said, Table, code
 from naru.report.directory import write_directory
+from naru.text import utc
 from naru.upgrade.history import History, Phase, history
 from naru.upgrade.verified import NOT_WELL, Verified
 from naru.upgrade.verify import ARCHIVE, versions
@@ -114,14 +114,14 @@ def _overview(found: History) -> Iterator[Block]:
     )
     if found.remarks:
         yield Heading(2, REMARKS())
-        yield _table(("at", "what"), [(_at(one.at), one.detail) for one in found.remarks])
+        yield _table(("at", "what"), [(utc(one.at), one.detail) for one in found.remarks])
     if found.failures:
         yield Heading(2, FAILURES())
-        rows = [(_at(one.at), one.step.title or one.step.id, one.error.get("summary", "")) for one in found.failures]
+        rows = [(utc(one.at), one.step.title or one.step.id, one.error.get("summary", "")) for one in found.failures]
         yield _table(("at", "what", "why"), rows)
     if found.verified:
         yield Heading(2, COMPARED())
-        yield Paragraph(COMPARED_AT(at=_at(found.verified["at"])))
+        yield Paragraph(COMPARED_AT(at=utc(found.verified["at"])))
         differences = [Verified(*one) for one in found.verified["found"]]
         if not differences:
             yield Paragraph(EQUAL())
@@ -168,15 +168,11 @@ def _versions(upgrade: Work) -> list[tuple[str, str, str]]:
 def _row(one: Phase) -> tuple[Said, Said, Said, Said]:
     if one.began is None:
         return one.what, NOT_BEGUN(), "", ""
-    return one.what, _at(one.began), GOES_ON() if one.ended is None else _at(one.ended), _took(one.seconds)
+    return one.what, utc(one.began), GOES_ON() if one.ended is None else utc(one.ended), _took(one.seconds)
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[Said]]) -> Table:
     return Table(tuple(HEADS[name]() for name in heads), tuple(tuple(row) for row in rows))
-
-
-def _at(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _all(spans: Sequence[Phase]) -> Text:

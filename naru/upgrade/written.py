@@ -1,6 +1,5 @@
 """What users have made, changed and deleted in a cloud's databases since a moment: what a way back would lose."""
 
-import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from naru.releases.path import Service, Users
 from naru.site import site as sites
 from naru.site.database import asked_anywhere
 from naru.site.ssh import Fleet
-from naru.text import shortened
+from naru.text import shortened, utc
 from naru.upgrade.rows import Ask, Denied, Missing, asker, schemas_like
 from naru.upgrade.work import Settings
 
@@ -47,8 +46,7 @@ class Written(NamedTuple):
 def since(settings: Settings, moment: float) -> list[Written]:
     """Asks the databases of an upgrade's site; nothing is changed. `moment` is in seconds since 1970. Of Keystone's
     tables none says when something was made. Raises NaruError when a database cannot be asked, or takes too long."""
-    known = path.services()
-    services = [known[name] for name in settings.services or known]
+    services = path.chosen(settings.services)
     site = sites.load(Path(settings.site))
     found: list[Written] = []
     with Fleet(site) as fleet:
@@ -66,7 +64,7 @@ def since(settings: Settings, moment: float) -> list[Written]:
 def _database(connection: "Connection[Cursor]", services: Sequence[Service], moment: float) -> Iterator[Written]:
     ask = asker(connection, SECONDS)
     schemas = ask("SHOW DATABASES")
-    text = datetime.datetime.fromtimestamp(moment, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+    text = utc(moment)
     for service in services:
         for users in service.users:
             for how in WHEN:

@@ -7,7 +7,7 @@
 `container`   `host.container`: podman's and docker's
 `file`        `host.file`
 `tree`        `host.tree`: directories shipped as archives, switched by a link
-`write_gate` `host.write_gate`: who may write through a load balancer
+`write_gate`  `host.write_gate`: who may write through a load balancer
 `shipping`    bytes to a host, going on where it ended
 `forget`      `host.forget`: nothing of a plan is left on its hosts
 

@@ -9,12 +9,12 @@ known by its boot.
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Literal
 
 from naru.actions.hosts.place import Place, script_text
 from naru.plan.errors import DeadlineExceeded, PlanError
 from naru.plan.program import OUTPUT
+from naru.text import utc
 
 POLL = (0.1, 2.0)
 """Seconds between two looks at a command that runs: at first, and at most."""
@@ -111,7 +111,7 @@ class Detached:
         why = "the host was started again" if now.rebooted else "it was killed"
         return PlanError(
             f"{host}: {program} was cut off: {why} while it ran",
-            detail=f"It began at {_time(now.started)}; its end is not known. It last said:\n{now.output or '-'}",
+            detail=f"It began at {utc(now.started)} UTC; its end is not known. It last said:\n{now.output or '-'}",
             hint="Look there what it has done. naru plan retry runs it again, naru plan skip takes it as done; with "
             "repeat: true in its arguments it is repeated in such a case.",
         )
@@ -142,7 +142,3 @@ class Detached:
             )
         hint = "naru plan retry runs it again."
         return PlanError(f"{self.place.host}: {begun} was ended: {error}", hint=hint)
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

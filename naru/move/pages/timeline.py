@@ -16,6 +16,7 @@ from naru.move.pages.pictures import LEFT, RIGHT, Canvas, bar, measured_text, sc
 from naru.move.pages.tables import DURATION, table
 from naru.report.blocks import Picture, code
 from naru.report.drawing import Label, Mark, Stroke
+from naru.text import utc
 
 WINDOWS, SERVERS, ADDRESSES, ROUNDS = 6, 40, 10, 12
 """How many of each are drawn: the longest windows, of each the longest interruptions and changes of addresses, the
@@ -148,7 +149,7 @@ def _timeline(outcome: Outcome, window: Window) -> Picture:
         began, ended = min(off.began for off in rest), max(_end(off, window) for off in rest)
         length = max(_length(off, window) for off in rest)
         _rest(canvas, began, ended, window, MORE(count=len(rest), longest=length))
-    began_at = _moment(window.began)
+    began_at = utc(window.began)
     still = sum(1 for off in window.off if off.ended is None)
     says = SAYS(
         began=began_at,
@@ -224,12 +225,12 @@ def _rounds(canvas: Canvas, outcome: Outcome, window: Window) -> None:
     canvas.head(ROUNDS_HEAD())
     for began, ended, one in before:
         x, width = LEFT + scaled(began - first, whole), scaled(min(ended, last) - began, whole)
-        tip = ROUND_TIP(number=one.number, began=_moment(began), seconds=ended - began)
+        tip = ROUND_TIP(number=one.number, began=utc(began), seconds=ended - began)
         canvas.shapes.append(Mark((bar("ahead", x, y + 5.0, width, 10.0),), tip))
     x, width = LEFT + scaled(window.began - first, whole), scaled(window.end - window.began, whole)
     canvas.shapes.append(Mark((bar("window", x, y + 2.0, width, 16.0),), WINDOW()))
     canvas.shapes.append(Label(RIGHT + 8.0, y + 14.0, ROUNDS_ALL(count=len(before))))
-    canvas.shapes.append(Label(LEFT, y + 30.0, _moment(first), "faint"))
+    canvas.shapes.append(Label(LEFT, y + 30.0, utc(first), "faint"))
     canvas.shapes.append(Label(RIGHT, y + 30.0, WINDOW(), "faint", "end"))
     canvas.shapes.append(Stroke(LEFT, y + 19.0, RIGHT, y + 19.0))
     canvas.y = y + 42.0
@@ -256,7 +257,3 @@ def _seconds(moment: str) -> float:
     except ValueError as error:
         raise NaruError(f"{moment!r} is no time", detail=str(error)) from error
     return found.replace(tzinfo=found.tzinfo or datetime.UTC).timestamp()
-
-
-def _moment(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -29,8 +29,6 @@ Probed = Literal["open", "closed", "open elsewhere", "not reached", "nowhere", "
 """What became of a request that writes: let through by this host, refused, let through by somebody else, not sent since
 the address is not this host's and nobody is reached at it, not sent since the catalogue has no address, no answer."""
 STOPPED = "stopped"
-LOCAL = 3
-"""The column of an own address in what ss says."""
 
 
 class Endpoint(NamedTuple):
@@ -166,8 +164,8 @@ async def _look(
     known = {one.service for one in where}
     asked = [one for one in where if one.service in services]
     asked += [Endpoint(service, "", "") for service in services if service not in known]
-    up = await _up(remote, balancer.socket)
-    silent = {service for service in services if (ports := ports_of(site, service)) and not ports & up}
+    up = await _up(remote, balancer.socket) if known else set()
+    silent = {service for service in known if (ports := ports_of(site, service)) and not ports & up}
     probes = await asyncio.gather(*(_probe(remote, one, ca, silent) for one in asked))
     return [
         State(
@@ -254,11 +252,12 @@ async def _listens(remote: Remote, name: str, port: int) -> tuple[str, str]:
     """Where a host listens at a port: at an own address that the name has, and at any of its own; "" for none, as of a
     virtual address that is another host's now."""
     line = (
-        f"ss -Hltn 'sport = :{port}' | awk '{{ print ${LOCAL + 1} }}'; echo; ip -o addr | awk '{{ print $4 }}'; echo; "
+        f"ss -Hltn 'sport = :{port}' | awk '{{ print $4 }}'; echo -; "
+        "ip -o addr | awk '{ print $4 }'; echo -; "
         f"getent ahosts {shlex.quote(name)} | awk '{{ print $1 }}'"
     )
-    said = (await remote.run(line, seconds=SECONDS)).out.split("\n\n")
-    listening, own, named = (part.split() for part in (*said, "", "")[:3])
+    said = (await remote.run(line, seconds=SECONDS)).out
+    listening, own, named = (part.split() for part in (*f"\n{said}".split("\n-\n"), "", "")[:3])
     mine = {one.partition("/")[0] for one in own}
     at = [one.rpartition(":")[0].strip("[]").partition("%")[0] for one in listening]
     anywhere = any(one in ("*", "0.0.0.0", "::") for one in at)
