@@ -126,7 +126,7 @@ def test_the_manifest_is_what_other_readers_read(pair: Lab, company: Cloud, tmp_
         and not (company.nfs_export / f"volume-{entry['id']}.info").exists()
     ]
     for backend in ("ceph", "nfs"):
-        for entry in [entry for entry in plain if entry["backend"] == backend][:3]:
+        for entry in [entry for entry in plain if entry["backend"] == backend][:1]:
             name = f"volume-{entry['id']}"
             if backend == "ceph":
                 read = f"rbd -c {company.ceph.conf('cinder')} --id cinder export --no-progress volumes/{name} -"
@@ -156,6 +156,7 @@ def test_a_changed_byte_is_found(company: Cloud) -> None:
         assert content.digest(company, volume).sha256 == whole[name]
 
 
+@pytest.mark.releases
 @pytest.mark.last
 def test_remove_leaves_nothing(pair: Lab, company: Cloud, empty: dict[str, dict[str, Any]]) -> None:
     with without_manifest_left(company):

@@ -17,7 +17,7 @@ from naru.actions import clouds
 from naru.cloud import transport
 from naru.move.decisions import Decision
 from naru.move.draft import COPIES
-from naru.move.steps import rate, volume_content
+from naru.move.steps import off, rate, volume_content
 from naru.move.work import DECISIONS
 from naru.plan import rollback, schema
 from naru.plan.journal import Journal
@@ -167,7 +167,10 @@ def test_without_the_wish_it_is_lost_and_said_so(move: Move) -> None:
         ({"s": "SHUTOFF powering-on"}, "powering-on"),
     ],
 )
-def test_nothing_is_written_under_a_server(move: Move, servers: dict[str, str], said: str) -> None:
+def test_nothing_is_written_under_a_server(
+    move: Move, servers: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(off, "SETTLED", 1.0)
     before, content = move.old.read_bytes(), written(move)
     move.servers(**servers)
     told = naru("move", "rollback", move.work, "--carry-back", "-f", "json", code=1)

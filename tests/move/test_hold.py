@@ -20,7 +20,7 @@ from naru.errors import InputError, NaruError
 from naru.move import hold
 from naru.move.decisions import Decision
 from naru.move.draft import COPIES
-from naru.move.steps import copying, locate, rate, volume_content
+from naru.move.steps import copying, locate, off, rate, volume_content
 from naru.move.work import DECISIONS
 from naru.plan import schema
 from naru.plan.context import Context
@@ -271,7 +271,9 @@ def test_a_round_in_another_terminal_gives_way_to_the_window(held: Held) -> None
     ("state", "carried"),
     [("ACTIVE", False), ("SHUTOFF powering-on", False), ("PAUSED", True), ("SHUTOFF powering-off", True)],
 )
-def test_the_window_carries_nothing_of_a_server_that_runs(held: Held, state: str, carried: bool) -> None:
+def test_the_window_carries_nothing_of_a_server_that_runs(
+    held: Held, state: str, carried: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What it writes meanwhile, or afterwards, would be lost. One that Nova was told twice to stop is off, and has a
     task for a moment."""
     status, _, task = state.partition(" ")
@@ -281,9 +283,11 @@ def test_the_window_carries_nothing_of_a_server_that_runs(held: Held, state: str
     out, _ = held.run("sync").communicate(timeout=300)  # ahead it may run
     assert held.same(), out
     change(held.old, 2)
-    window = held.run("cutover")
-    out, _ = window.communicate(timeout=300)
-    assert held.same() == carried and window.returncode == (0 if carried else 1), out
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", held.env["OS_CLIENT_CONFIG_FILE"])
+    monkeypatch.setattr(clouds, "_clouds", {})
+    monkeypatch.setattr(off, "SETTLED", 2.0)
+    naru("-q", "move", "cutover", held.work, code=0 if carried else 1)
+    assert held.same() == carried
     if not carried:
         with Journal.open(held.work) as journal, journal_reading(journal) as now:
             (content,) = now.steps(kind="move.content")
