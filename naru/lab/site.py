@@ -1,14 +1,15 @@
 """The site.yaml of a lab that has hosts: whatever works in the lab works from the same file on a real site."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from naru.lab import services
-from naru.lab.hosted import balancer, containers, programs
+from naru.lab.hosted import balancer, containers, programs, queue
 from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosted.units import Unit
 from naru.lab.hosts.hosts import Hosts
-from naru.lab.hosts.layout import MANAGEMENT
+from naru.lab.hosts.layout import MANAGEMENT, NEXT_QUEUE
 from naru.lab.infra import mariadb, rabbitmq
 
 _FILES = re.compile(r"--config-file (\S+)")
@@ -64,18 +65,12 @@ def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
                 "schemas": [name for service in cloud.services for name in services.module(service).DATABASES],
             }
         ],
-        "queues": [
-            {
-                "name": "main",
-                "hosts": names["queue"],
-                "port": cloud.ports["rabbitmq"],
-                "vhosts": ["/openstack"],
-                "management": {"user": rabbitmq.USER, "password": password},
-            }
-        ],
+        "queues": [_queue(cloud, "main", names["queue"], rabbitmq.USER, password)],
     }
     if cloud.later:
         content["next"] = {"services": _services(cloud.later, hosts, release=cloud.later.release.name)}
+        if NEXT_QUEUE in names:
+            content["next"]["queues"] = [_queue(cloud, "next", names[NEXT_QUEUE], queue.NEXT_USER, password)]
     if "ceph" in names:
         content["storage"] = [{"name": "main", "kind": "ceph", "monitors": names["ceph"], "osds": names["ceph"]}]
     if "balancer" in names:
@@ -97,6 +92,16 @@ def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
             }
         ]
     return content
+
+
+def _queue(cloud: HostedCloud, name: str, hosts: Sequence[str], user: str, password: dict[str, str]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "hosts": hosts,
+        "port": cloud.ports["rabbitmq"],
+        "vhosts": [rabbitmq.VHOST],
+        "management": {"user": user, "password": password},
+    }
 
 
 def _services(cloud: HostedCloud, hosts: Hosts, release: str = "") -> list[dict[str, Any]]:

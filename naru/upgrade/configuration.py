@@ -53,7 +53,7 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     wanted = [one for one in settings() if span.passes(one.since) and one.service in (ALL, *names)]
     later = site.coming(span.goal)
     seen = Site(site.content, site.file, next_part=True) if later else site
-    files = _files(seen, later or site.content.services, names)
+    files = files_of(seen, later or site.content.services, names)
     if not wanted or not files:
         return []
     options = sorted({option for one in wanted for option in one.options})
@@ -69,7 +69,7 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     return list(judged(read, files, wanted, span, is_next=bool(later)))
 
 
-def _files(site: Site, lines: Iterable[Line], names: Collection[str]) -> dict[str, dict[str, str]]:
+def files_of(site: Site, lines: Iterable[Line], names: Collection[str]) -> dict[str, dict[str, str]]:
     """By host its files, each with the service that it is of: that which it is called like, where several read it."""
     found: dict[str, dict[str, str]] = {}
     for line in lines:

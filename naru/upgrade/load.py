@@ -20,7 +20,6 @@ from naru.plan.run import Terminal
 from naru.site import rabbitmq
 from naru.site import site as sites
 from naru.site.database import asked_anywhere
-from naru.site.model import Queue
 from naru.site.site import Site
 from naru.site.ssh import Fleet
 from naru.upgrade.law import BLIND, Law, Load
@@ -104,7 +103,7 @@ def _govern(directory: Path, site_file: Path, terminal: Terminal, law: Law, over
 
 def _looks(directory: Path, site_file: Path, terminal: Terminal, law: Law, over: threading.Event) -> None:
     began, told, said = time.monotonic(), set[str](), ""
-    with Journal.open(directory) as journal, Fleet(sites.load(site_file)) as fleet:
+    with Journal.open(directory) as journal, Fleet(sites.load(site_file, next_part=True)) as fleet:
         while not over.is_set():
             load, whys = measure(fleet.site, fleet, time.monotonic() - began)
             for one in [one for one in whys if one not in told]:
@@ -124,23 +123,12 @@ def _looks(directory: Path, site_file: Path, terminal: Terminal, law: Law, over:
 
 
 def _messages(site: Site, fleet: Fleet) -> list[float]:
-    """Messages that are not acknowledged, and that wait, in all queues but those of notifications."""
+    """Messages that are not acknowledged, and that wait, in all queues but those of notifications: of the new ones, and
+    of the old ones that no new one has the name of."""
     if not site.part.queues:
         raise NaruError(f"{site.file}: queues: is missing")
-    found = [_queue(site, fleet, queue) for queue in site.part.queues]
+    found = [rabbitmq.anywhere(site, fleet, queue, _queues) for queue in site.part.queues]
     return [sum(unacked for unacked, _ in found), sum(ready for _, ready in found)]
-
-
-def _queue(site: Site, fleet: Fleet, queue: Queue) -> tuple[float, float]:
-    """The same of one queue, by the first of its hosts that says it."""
-    last = NaruError(f"{site.file}: queues.{queue.name}.management: is missing")
-    for where, url in rabbitmq.urls(site, queue).items():
-        remote = fleet.remote(where or site.named(queue.hosts)[0].name)
-        try:
-            return fleet.call(rabbitmq.asked(site, fleet.secrets, queue, remote, url, _queues))
-        except NaruError as error:
-            last = error
-    raise last
 
 
 def _queues(get: rabbitmq.Get) -> tuple[float, float]:

@@ -18,8 +18,9 @@ from naru.inventory.cloud_reading import CloudReading
 from naru.inventory.compare import Difference, compare
 from naru.inventory.read import OF_USERS, Sink
 from naru.plan.run import Terminal
+from naru.releases import path
 from naru.site import site as sites
-from naru.upgrade import gates
+from naru.upgrade import gates, queues
 from naru.upgrade.verified import BEFORE, NOT_WELL, VERIFIED, Judged, Verified
 from naru.upgrade.work import Work
 
@@ -80,7 +81,12 @@ def verify(upgrade: Work, progress: Sink) -> list[Verified]:
         with Cloud(_name(upgrade), at_most=_versions(archive, before)) as cloud:
             after, _ = _read(archive, cloud, progress)
         found = judge(archive, before, after)
+    settings = upgrade.settings
+    services = settings.services or list(path.services())
     with upgrade.journal() as journal:
+        if gates.has_begun(journal):
+            site = sites.load(Path(settings.site))
+            found = [*queues.left_on_others(site, services, back=gates.is_back(journal)), *found]
         journal.remember(VERIFIED, {"at": time.time(), "after": after, "found": found})
     return found
 

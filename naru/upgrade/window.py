@@ -13,7 +13,7 @@ from naru.messages import message
 from naru.plan.model import About, Finding, Plan, Step
 from naru.site.model import Commands, Container, Managed, Service, Unit
 from naru.site.site import Site
-from naru.upgrade import hops
+from naru.upgrade import hops, queue_steps
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
 
@@ -118,7 +118,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
 
 def prove(plan: Plan, facts: Facts, common: dict[str, Any]) -> list[str]:
     """Adds steps that see, days ahead, whether the services that controllers are to start are there, and the Python
-    that they are said to have; gives their ids."""
+    that they are said to have, and that give their message queue what they need; gives their ids."""
     ids = []
     for one in _next(facts):
         if one.of_computes:
@@ -133,6 +133,7 @@ def prove(plan: Plan, facts: Facts, common: dict[str, Any]) -> list[str]:
             ids.append(plan.add(step).id)
     if ids:
         plan.limits |= LIMITS
+        ids += queue_steps.add_users(plan, facts, common, [])
     return ids
 
 
@@ -176,7 +177,8 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
         )
         points.append(plan.add(step, after=stopped or [begin]).id)
     where = Where(facts, common, directory, {name: {"database": name} for name in homes}, unit=CLOUD)
-    last = hops.add(plan, where, after=points)
+    last = queue_steps.add_cells(plan, where, hops.add(plan, where, after=points))
+    last += queue_steps.add_users(plan, facts, common, [begin], unit=CLOUD)
     later = [one for one in _next(facts) if not one.of_computes]
     first = [one for one in later if _project(one.service) == FIRST]
     started = [end for one in first for end in _start(plan, site, one, last)]

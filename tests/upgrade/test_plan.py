@@ -14,7 +14,7 @@ from naru.plan.model import Plan, Step
 from naru.plan.ready import Scope
 from naru.releases import path, release
 from naru.site import site as sites
-from naru.upgrade import gates, planner, window
+from naru.upgrade import gates, planner, queue_steps, window
 from naru.upgrade.facts import Facts, Server
 from naru.upgrade.finding import Finding, Span
 
@@ -101,6 +101,21 @@ def test_each_service_goes_its_hops_and_placement_comes_out_of_nova() -> None:
     ]
     (sync,) = (step for step in plan.steps if step.id == "nova/queens/sync")
     assert sync.args["cells"] == ["nova", "nova_cell0"] and sync.args["dump"].endswith("/nova-queens")
+
+
+def test_the_queue_that_comes_is_ready_before_the_first_service_starts_and_nova_knows_it_by_then() -> None:
+    content = site("queens").content.model_dump(mode="json", exclude_unset=True)
+    content["queues"] = [{"name": "main", "hosts": "db1"}]
+    content["next"]["queues"] = [{"name": name, "hosts": "tools1"} for name in ("rpc", "notifications")]
+    plan = whole(facts("queens", of=sites.parse(content, Path("site.yaml"))))
+    assert {"window", "queue/rpc/again", "queue/notifications/again"} <= behind(plan, "queue/rpc")
+    assert "start/keystone@ctl1" in behind(plan, "queue/rpc/again")
+    (cells,) = plan.find(purpose=queue_steps.CELLS)
+    assert cells.args["new"] == ["tools1:5672"] and "db1:5672" in cells.args["old"] and cells.unit == window.CLOUD
+    assert cells.id in behind(plan, "nova/queens/online") and "start/keystone@ctl1" in behind(plan, cells.id)
+    # where Nova stays as it is, so do its cells
+    alone = facts("queens", "glance", of=sites.parse(content, Path("site.yaml")))
+    assert not list(whole(alone).find(purpose=queue_steps.CELLS))
 
 
 def test_the_window_is_behind_its_gate_and_in_its_order() -> None:

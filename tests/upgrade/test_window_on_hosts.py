@@ -3,7 +3,8 @@
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from keystoneauth1.exceptions import ClientException
 from naru.lab.lab import Lab
 from naru.upgrade.work import Work
 
-from ..lab.hosted.scenario import boots_a_server, services, until
+from ..lab.hosted.scenario import boots_a_server, on, services, until
 from ..lab.scenario import Rest, connect
 from .cloud import CLOUD, failed, is_up, seen, units
 from .orders import begin, naru
@@ -29,6 +30,7 @@ def test_there_and_back(
 ) -> None:
     work = planned()
     before, schema = units(pike), live("SELECT version FROM nova.migrate_version")
+    queue = queue_of_cell(live)
     assert "not begun" in naru("rollback", work, code=2)[1]
     assert "the window is not over" in naru("agents", work, code=2)[1]
     assert "it is not frozen" in naru("run", work, code=2)[1]
@@ -42,6 +44,12 @@ def test_there_and_back(
     _, errors = naru("agents", work, "--max-threads", "30")
     assert "red: threads 4" in errors and "none at a time" in errors, errors
     until(lambda: is_up(pike), "Queens' services")
+    new = pike.hosts().host("mq1").address("management").ip
+    assert queue_of_cell(live) == queue.replace(queue.partition("@")[2].partition(":")[0], str(new))
+    with somebody_on_the_old_queue(pike):
+        found = json.loads(naru("verify", work, "-f", "json", code=1)[0])
+        (left,) = (one for one in found if one["judged"] == "wrong")
+        assert (left["change"], left["number"]) == ("left on main", 1) and left["examples"][0].startswith("openstack f")
     found = json.loads(naru("verify", work, "-f", "json")[0])
     assert "wrong" not in {one["judged"] for one in found}, found
     naru("thaw", work)
@@ -66,6 +74,7 @@ def test_there_and_back(
     assert "lost: made: 1 servers" in errors
     until(lambda: is_up(pike), "Pike's services")
     assert units(pike) == before and live("SELECT version FROM nova.migrate_version") == schema
+    assert queue_of_cell(live) == queue
     rest = Rest(connect(pike, f"{CLOUD}-user"))
     assert made not in {one["id"] for one in rest("network", "GET", "/v2.0/networks")["networks"]}
     assert seen(pike, server["id"]) == server
@@ -76,6 +85,27 @@ def test_there_and_back(
     naru("report", work)
     said = (Path(work) / "report" / "overview.en.md").read_text()
     assert "was taken back" in said and "lost: made: 1 servers" in said
+
+
+def queue_of_cell(live: Sql) -> str:
+    """The URL of the message queue that Nova's cell has, without the password."""
+    return live("SELECT REGEXP_REPLACE(transport_url, ':[^:@]*@', '@') FROM nova_api.cell_mappings WHERE id > 1")
+
+
+@contextmanager
+def somebody_on_the_old_queue(pike: Lab) -> Iterator[None]:
+    """A program that nobody has told of the new one."""
+    code = (
+        "import kombu, re, time; text = open('/srv/naru/etc/nova/nova.conf').read(); "
+        "url = re.search(r'transport_url = rabbit(.*)', text).group(1); "
+        "kombu.Connection('pyamqp' + url).connect(); time.sleep(600)"
+    )
+    python = pike.cloud(CLOUD).program("python")
+    on(pike.hosts(), "ctl1", f'systemd-run --unit=stray {python} -c "{code}"; sleep 2; systemctl is-active stray')
+    try:
+        yield
+    finally:
+        on(pike.hosts(), "ctl1", "systemctl stop stray")
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(40, marks=pytest.mark.releases)])

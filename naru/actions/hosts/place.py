@@ -90,6 +90,11 @@ class Place:
         """The site that the host is of."""
         return self._fleet.site
 
+    @property
+    def fleet(self) -> Fleet:
+        """The connections to the site's hosts."""
+        return self._fleet
+
     def secret(self, secret: Secret, what: str) -> str:
         """A secret of the site, blotted out of what the step records. `what` begins the message when it cannot be
         had."""

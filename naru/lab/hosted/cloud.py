@@ -8,7 +8,7 @@ from naru.lab import services
 from naru.lab.cloud import Cloud
 from naru.lab.hosts import layout
 from naru.lab.hosts.hosts import Equipment, Mount
-from naru.lab.hosts.layout import MANAGEMENT, Host, Layout
+from naru.lab.hosts.layout import MANAGEMENT, NEXT_QUEUE, Host, Layout
 from naru.releases import bindings, install, portable
 from naru.releases.release import Release
 
@@ -69,11 +69,15 @@ class HostedCloud(Cloud):
 
     @property
     def later(self) -> "HostedCloud | None":
-        """The services that are built beside those that run, with the same state, addresses and ports: each host's
-        configuration and units of the other release."""
+        """The services that are built beside those that run, with the same state, addresses and ports, but for the
+        message queue, where the layout has another one for them: each host's configuration and units of the other
+        release."""
         if self.goal is None:
             return None
-        return dataclasses.replace(self, release=self.goal, venv=install.venv_path(self.goal), goal=None, part=LATER)
+        queues = tuple(address(host) for host in self.roles.get(NEXT_QUEUE, ()))
+        addresses = {**self.addresses, **({"rabbitmq": queues} if queues else {})}
+        venv = install.venv_path(self.goal)
+        return dataclasses.replace(self, release=self.goal, venv=venv, goal=None, part=LATER, addresses=addresses)
 
     def on(self, host: Host) -> "HostedCloud":
         """The cloud as that host has it in its configuration."""

@@ -58,7 +58,7 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
     shutil.copytree(SCRIPTS, below(disk, cloud.directory / "scripts"))
     _render(cloud, host, disk)
     files: dict[Path, str] = {}
-    if "queue" in host.roles:
+    if host.is_any(*queue.ROLES):
         files |= queue.files(cloud)
     if "balancer" in host.roles:
         files |= balancer.files(cloud, host)
@@ -84,7 +84,7 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
         for path in (database.directory(cloud), database.directory(cloud).with_name("mariadb-tmp")):
             below(disk, path).mkdir(exist_ok=True, mode=0o700)
             os.chown(below(disk, path), *_owner(base, database.OWNER))
-    if "queue" in host.roles:
+    if host.is_any(*queue.ROLES):
         copy = below(disk, queue.HOME / ".erlang.cookie")
         copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(copy, queue.cookie(cloud))

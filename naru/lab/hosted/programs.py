@@ -24,7 +24,7 @@ def units(cloud: HostedCloud, host: Host, base: Path) -> list[Unit]:
     """The host's units, in the order in which they are listed; `cloud` as the host sees it, `base` that of its disk."""
     by_role: dict[str, Callable[[], list[Unit]]] = {
         "database": lambda: [_unit(cloud, database.command(cloud))],
-        "queue": lambda: [_unit(cloud, queue.command(cloud, base))],
+        **dict.fromkeys(queue.ROLES, lambda: [_unit(cloud, queue.command(cloud, base))]),
         "controller": lambda: _controller(cloud),
         "compute": lambda: [_compute(cloud), *([_agent(cloud, host)] if cloud.agents else [])],
         "balancer": lambda: [_unit(cloud, command, before=before) for command, before in balancer.commands(cloud)],

@@ -22,10 +22,11 @@ MACHINE, ROUTER, VIRTUAL, FIRST = 1, 1, 5, 11
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
-Role = Literal["controller", "database", "queue", "balancer", "compute", "ceph", "router"]
-"""What a host does for the layout's cloud: the APIs and what works with them; MariaDB; RabbitMQ; HAProxy with the
-virtual address; Nova's compute; a monitor, a manager and an OSD of Ceph. A router is its rack's way to the other
-racks."""
+NEXT_QUEUE = "next-queue"
+Role = Literal["controller", "database", "queue", "next-queue", "balancer", "compute", "ceph", "router"]
+"""What a host does for the layout's cloud: the APIs and what works with them; MariaDB; RabbitMQ; the RabbitMQ that the
+services of `next` have; HAProxy with the virtual address; Nova's compute; a monitor, a manager and an OSD of Ceph. A
+router is its rack's way to the other racks."""
 NEEDED: tuple[Role, ...] = ("controller", "database", "queue", "compute")
 
 
@@ -152,13 +153,17 @@ class Layout(_Model):
             return self
         if self.next and (self.containers or self.agents or not any("compute" in line.roles for line in self.hosts)):
             raise ValueError("next: it is for clouds of units without agents")
+        if NEXT_QUEUE in counts and not self.next:
+            raise ValueError(f"next: is missing: no service would have the host of the role {NEXT_QUEUE}")
+        if both := [one.name for one in hosts(self) if one.is_any("queue") and one.is_any(NEXT_QUEUE)]:
+            raise ValueError(f"hosts: {both[0]} has the roles queue and {NEXT_QUEUE}: it has one RabbitMQ")
         if self.guests and not self.agents:
             raise ValueError("guests: they need agents: openvswitch or linuxbridge")
         if self.agents and (lost := [one.name for one in hosts(self) if _lost(one)]):
             raise ValueError(f"agents: {lost[0]} has no cable to {AGENT_NETWORK!r}, where their tunnels end")
         if missing := [role for role in NEEDED if role not in counts]:
             raise ValueError(f"hosts: none has the role {missing[0]}; a cloud needs {', '.join(NEEDED)}")
-        for role in ("database", "queue", "ceph"):
+        for role in ("database", "queue", NEXT_QUEUE, "ceph"):
             if counts.get(role, 1) % 2 == 0:
                 raise ValueError(f"hosts: {counts[role]} of the role {role}: a cluster has an odd number, or it is one")
         if "balancer" not in counts and max(counts["controller"], counts["database"]) > 1:

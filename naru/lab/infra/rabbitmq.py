@@ -9,6 +9,7 @@ from naru.lab.process import Command
 
 ROOT = Path("/usr/lib/rabbitmq/lib")
 USER = "openstack"
+VHOST = "/openstack"
 
 
 def command(directory: Path, ports: Ports, password: str) -> Command:
@@ -32,11 +33,11 @@ def server(root: Path = Path("/")) -> str:
     return f"/{servers[-1].relative_to(root)}"
 
 
-def configuration(at: At, password: str) -> str:
+def configuration(at: At, password: str, user: str = USER, vhost: str = VHOST) -> str:
     """What a broker has in its rabbitmq.conf."""
     return f"""listeners.tcp.default = {at}
-default_vhost = /openstack
-default_user = {USER}
+default_vhost = {vhost}
+default_user = {user}
 default_pass = {password}
 loopback_users = none
 log.console = true

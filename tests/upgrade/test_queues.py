@@ -1,0 +1,184 @@
+"""What a new message queue is given of the old one, and who names or has which: pure, and by the host's own awk."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.errors import InputError, NaruError
+from naru.site import site as sites
+from naru.site.site import Site
+from naru.upgrade import queues
+from naru.upgrade.finding import Span
+
+pytestmark = pytest.mark.unit
+
+HASH = {"password_hash": "aGFzaA==", "hashing_algorithm": "rabbit_password_hashing_sha256"}
+RIGHT = {"configure": ".*", "write": ".*", "read": ""}
+OLD: dict[str, Any] = {
+    "rabbit_version": "3.10.8",
+    "vhosts": [{"name": "/"}, {"name": "/openstack"}, {"name": "other"}],
+    "users": [
+        {"name": "openstack", "tags": "", **HASH},
+        {"name": "admin", "tags": ["administrator", "monitoring"], **HASH},
+        {"name": "alien", "tags": "", **HASH},
+    ],
+    "permissions": [
+        {"user": "openstack", "vhost": "/openstack", **RIGHT},
+        {"user": "admin", "vhost": "/openstack", **RIGHT},
+        {"user": "alien", "vhost": "other", **RIGHT},
+        {"user": "openstack", "vhost": "other", **RIGHT},
+    ],
+    "topic_permissions": [{"user": "openstack", "vhost": "/openstack", "exchange": "nova", "write": ".*", "read": ""}],
+    "policies": [
+        {
+            "vhost": "/openstack",
+            "name": "ha",
+            "pattern": "^(?!amq)",
+            "apply-to": "all",
+            "priority": 0,
+            "definition": {"ha-mode": "all", "message-ttl": 0},
+        },
+        {"vhost": "/openstack", "name": "mirrors", "pattern": ".*", "definition": {"ha-mode": "all"}},
+        {"vhost": "other", "name": "theirs", "pattern": ".*", "definition": {"expires": 1}},
+    ],
+    "parameters": [{"vhost": "/openstack", "component": "shovel", "name": "away", "value": {}}],
+}
+
+
+def new(version: str, **more: Any) -> dict[str, Any]:
+    empty: dict[str, Any] = {name: [] for name in ("vhosts", "users", "permissions", "topic_permissions", "policies")}
+    return {"rabbit_version": version, **empty, **more}
+
+
+def test_all_that_users_of_a_virtual_host_have_is_carried_and_nothing_else() -> None:
+    found = queues.carried(OLD, new("3.13.7"), ["/openstack"])
+    assert found.made == [
+        ("vhosts/%2Fopenstack", {}),
+        ("users/openstack", {"tags": "", **HASH}),
+        ("users/admin", {"tags": "administrator,monitoring", **HASH}),
+        ("permissions/%2Fopenstack/openstack", RIGHT),
+        ("permissions/%2Fopenstack/admin", RIGHT),
+        ("topic-permissions/%2Fopenstack/openstack", {"exchange": "nova", "write": ".*", "read": ""}),
+        (
+            "policies/%2Fopenstack/ha",
+            {
+                "pattern": "^(?!amq)",
+                "priority": 0,
+                "apply-to": "all",
+                "definition": {"ha-mode": "all", "message-ttl": 0},
+            },
+        ),
+        ("policies/%2Fopenstack/mirrors", {"pattern": ".*", "definition": {"ha-mode": "all"}}),
+    ]
+    assert found.told == [
+        "the user alien has no right in these virtual hosts: it is not made",
+        "the parameter shovel away of /openstack is not made",
+    ]
+
+
+def test_what_a_version_has_no_more_is_left_out_of_policies_and_told() -> None:
+    found = queues.carried(OLD, new("4.1.0"), ["/openstack"])
+    policies = {what: given for what, given in found.made if what.startswith("policies")}
+    assert policies.keys() == {"policies/%2Fopenstack/ha"}  # of the other one nothing would be left
+    assert policies["policies/%2Fopenstack/ha"]["definition"] == {"message-ttl": 0}
+    assert "the policy ha of /openstack: RabbitMQ 4.1 has no ha-mode" in found.told
+    assert "the policy mirrors of /openstack: RabbitMQ 4.1 has no ha-mode" in found.told
+    with pytest.raises(NaruError, match="does not say its version"):
+        queues.carried(OLD, new(""), ["/openstack"])
+
+
+def test_what_is_there_already_is_left_as_it_is() -> None:
+    there = new(
+        "3.13.7",
+        vhosts=[{"name": "/openstack"}],
+        users=[{"name": "openstack", "password_hash": "other"}],
+        permissions=[{"user": "openstack", "vhost": "/openstack", **RIGHT, "read": "other"}],
+        topic_permissions=OLD["topic_permissions"],
+        policies=[{"vhost": "/openstack", "name": "ha", "definition": {"expires": 5}}],
+    )
+    found = queues.carried(OLD, there, ["/openstack"])
+    assert [what for what, _ in found.made] == [
+        "users/admin",
+        "permissions/%2Fopenstack/admin",
+        "policies/%2Fopenstack/mirrors",
+    ]
+    assert "the user openstack is there already, and its password is left as it is" in found.told
+    assert "the policy ha of /openstack is there already, and is left as it is" in found.told
+
+
+def site(*running: str, later: tuple[str, ...] = ()) -> Site:
+    def queue(name: str) -> dict[str, Any]:
+        return {"name": name, "hosts": [f"{name}1"]}
+
+    content = {
+        "naru_site": 1,
+        "name": "s",
+        "hosts": [
+            {"name": f"{name}1", "address": f"10.0.0.{at}"} for at, name in enumerate(("main", "b", "rpc", "n"), 1)
+        ],
+        "queues": [queue(name) for name in running],
+        "next": {"queues": [queue(name) for name in later]},
+    }
+    return sites.parse(content, Path("site.yaml"))
+
+
+def test_each_new_queue_takes_the_place_of_one() -> None:
+    def pairs(*running: str, later: tuple[str, ...]) -> list[tuple[str, str]]:
+        return [(new.name, old.name) for new, old in queues.pairs(site(*running, later=later))]
+
+    assert pairs("main", later=()) == []
+    assert pairs("main", later=("rpc", "n")) == [("rpc", "main"), ("n", "main")]
+    assert pairs("main", "b", later=("b",)) == [("b", "b")]
+    with pytest.raises(InputError, match=r"next.queues.0.name: it takes the place of one of the same name: main, b"):
+        pairs("main", "b", later=("rpc",))
+
+
+def test_of_files_nothing_but_the_servers_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "nova.conf"
+    file.write_text(
+        "[DEFAULT]\n# transport_url = rabbit://u:commented@h0:1//v\n"
+        "transport_url = rabbit://openstack:s3cret@10.0.0.1:5672,openstack:s3cret@rabbit2//openstack?ssl=1\n"
+        "[oslo_messaging_notifications]\ntransport_url=rabbit://u:a,s3cret@[fd00::1]:5671/v\n"
+        "[other]\ntransport_url = rabbit://nobody:5672/\nmy_transport_url = rabbit://u:s3cret@no:1/\n"
+    )
+    argv = ["awk", queues._AWK, str(file)]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert "s3cret" not in said
+    assert [line.split("\t")[1] for line in said.splitlines()] == ["10.0.0.1:5672", "rabbit2", "[fd00::1]:5671"]
+
+
+def test_a_service_that_names_the_old_queue_blocks() -> None:
+    found = site("main", later=("rpc",))
+    seen = queues.coming(found)
+    (pair,) = queues.pairs(found)
+    right, wrong = queues.names(seen, pair[0]), queues.names(seen, pair[1])
+    assert right == {"rpc1:5672", "10.0.0.3:5672", "rpc1", "10.0.0.3"}
+    read: dict[str, list[tuple[str, str]] | NaruError] = {
+        "c1": [("/n", "10.0.0.3:5672"), ("/c", "10.0.0.1:5672"), ("/c", "rpc1"), ("/g", "elsewhere:5672")],
+        "c2": NaruError("it does not answer"),
+    }
+    files = {"c1": {"/n": "nova", "/c": "cinder", "/g": "glance"}, "c2": {"/n": "nova"}}
+    rows = list(queues._judged(read, files, right, wrong, Span("pike", "queens"), "rpc"))
+    assert [(one.state, one.service, one.where, one.examples) for one in rows] == [
+        ("blocks", "cinder", "c1", ("10.0.0.1:5672",)),
+        ("unknown", "glance", "c1", ("elsewhere:5672",)),
+        ("unknown", "nova", "c2", ()),
+    ]
+    assert rows[0].cure == "Name the servers of rpc in transport_url of /c."
+
+
+def test_who_is_connected_is_told_once_by_program_and_host() -> None:
+    def get(what: str) -> Any:
+        assert what.startswith("connections?")
+        named = {"connection_name": "nova-compute:42:5f5f"}
+        return [
+            {"user": "openstack", "vhost": "/openstack", "peer_host": "10.0.0.9", "client_properties": named},
+            {"user": "openstack", "vhost": "/openstack", "peer_host": "10.0.0.9", "client_properties": named},
+            {"user": "heat", "vhost": "/openstack", "peer_host": "10.0.0.8", "client_properties": None},
+            {"user": "alien", "vhost": "other", "peer_host": "10.0.0.7"},
+        ]
+
+    queue = site("main").content.queues[0].model_copy(update={"vhosts": ("/openstack",)})
+    assert queues._clients(get, queue) == ["heat from 10.0.0.8", "nova-compute from 10.0.0.9"]
