@@ -1,9 +1,10 @@
 """A Pike cloud on hosts upgraded to Queens, and back, by the commands that an operator gives: whatever is killed."""
 
+import contextlib
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ def test_there_and_back(
     assert "not begun" in naru("rollback", work, code=2)[1]
     assert "the window is not over" in naru("agents", work, code=2)[1]
     assert "it is not frozen" in naru("run", work, code=2)[1]
-    naru("freeze", work)
+    naru("freeze", work, "--as", f"{CLOUD}-user")
+    token = Path(work) / "tokens.json"
+    assert token.stat().st_mode & 0o777 == 0o600
     naru("run", work)
     naru("run", work)  # once more does no harm
     assert "no compute service runs" in naru("thaw", work, code=2)[1]
@@ -44,6 +47,7 @@ def test_there_and_back(
     until(lambda: is_up(pike), "Queens' services")
     found = json.loads(naru("verify", work, "-f", "json")[0])
     assert "wrong" not in {one["judged"] for one in found}, found
+    assert not token.exists()  # Queens accepts it
     naru("thaw", work)
     assert live("SELECT version FROM nova.migrate_version") > schema
     until(lambda: is_up(pike), "Queens' services")
@@ -76,6 +80,24 @@ def test_there_and_back(
     naru("report", work)
     said = (Path(work) / "report" / "overview.en.md").read_text()
     assert "was taken back" in said and "lost: made: 1 servers" in said
+    with administrator(pike):
+        found = json.loads(naru("verify", work, "-f", "json", code=1)[0])
+    told = {(one["change"], one["field"]) for one in found if one["kind"] == f"answers to {CLOUD}-user"}
+    refused = {("was refused, is answered", service) for service in ("compute", "identity", "block-storage", "image")}
+    assert told >= {*refused, ("shows now what is not the user's", "network")}, told
+
+
+@contextlib.contextmanager
+def administrator(lab: Lab) -> Iterator[None]:
+    """The member is an administrator, as everybody is where policies are gone."""
+    user, rest = connect(lab, f"{CLOUD}-user").session, Rest(connect(lab, CLOUD))
+    admin = next(one["id"] for one in rest("identity", "GET", "/roles")["roles"] if one["name"] == "admin")
+    grant = f"/projects/{user.get_project_id()}/users/{user.get_user_id()}/roles/{admin}"
+    rest("identity", "PUT", grant)
+    try:
+        yield
+    finally:
+        rest("identity", "DELETE", grant)
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(40, marks=pytest.mark.releases)])
