@@ -109,7 +109,7 @@ def _answer(cloud: Cloud, question: Question, project: str) -> Answer:
         answer = cloud.request(question.service, "GET", question.path)
     except CloudError as error:
         return Answer(error.status, False)
-    body = answer.json() if answer.content else {}
+    body = answer.json() if "json" in answer.headers.get("Content-Type", "") else {}
     lists = [value for value in body.values() if isinstance(value, list)]
     owners = {owner(item) for value in lists for item in value if isinstance(item, dict)}
     usual = {project} if question.of == "administrators" else {project, ""}

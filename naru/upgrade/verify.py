@@ -20,7 +20,7 @@ from naru.inventory.compare import Difference, compare
 from naru.inventory.read import OF_USERS, Sink
 from naru.plan.run import Terminal
 from naru.site import site as sites
-from naru.upgrade import answers, gates, tokens
+from naru.upgrade import answers, gates, guests, tokens
 from naru.upgrade.answers import Asked
 from naru.upgrade.finding import Span
 from naru.upgrade.verified import ASKED, BEFORE, EXAMPLES, NOT_WELL, VERIFIED, Judged, Verified
@@ -39,8 +39,9 @@ OF_SERVICES = frozenset(
 def check_users(upgrade: Work, users: Sequence[str]) -> None:
     """Raises NaruError when one of these, by their names in clouds.yaml, cannot log in, or when the site does not say
     which cloud it is."""
-    for name in users:
+    if users:
         _name(upgrade)
+    for name in users:
         with Cloud(name) as cloud:
             cloud.user_id  # noqa: B018 (logs in)
 
@@ -94,7 +95,7 @@ def verify(upgrade: Work, progress: Sink) -> list[Verified]:
             f"{upgrade.directory}: it is not known how the cloud was before",
             hint="naru upgrade freeze reads it, and so does naru upgrade verify --before, ahead of the window.",
         )
-    found = list(_of_users(asked, upgrade.settings.span))
+    found = [*_of_users(asked, upgrade.settings.span), *guests.judge(guests.record(upgrade.directory))]
     with Archive(upgrade.directory / ARCHIVE) as archive:
         with Cloud(_name(upgrade), at_most=_versions(archive, before)) as cloud:
             found += tokens.compare(upgrade.directory, cloud)

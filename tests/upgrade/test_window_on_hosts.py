@@ -3,6 +3,7 @@
 import contextlib
 import json
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,6 +34,9 @@ def test_there_and_back(
     assert "not begun" in naru("rollback", work, code=2)[1]
     assert "the window is not over" in naru("agents", work, code=2)[1]
     assert "it is not frozen" in naru("run", work, code=2)[1]
+    # what is asked all the time is a host, in place of a guest
+    host = str(next(one for one in pike.hosts().hosts if one.name == "compute1").address("management").ip)
+    prober = begin("probe", work, "--guest", f"{host}:22")
     naru("freeze", work, "--as", f"{CLOUD}-user")
     token = Path(work) / "tokens.json"
     assert token.stat().st_mode & 0o777 == 0o600
@@ -77,9 +81,12 @@ def test_there_and_back(
     assert "was rolled back" in naru("run", work, code=2)[1]
     _, errors = naru("verify", work)
     assert "nothing wrong" in errors, errors
+    prober.send_signal(signal.SIGINT)
+    out, errors = prober.communicate(timeout=60)
+    assert prober.returncode == 0 and host in out, (out, errors)
     naru("report", work)
     said = (Path(work) / "report" / "overview.en.md").read_text()
-    assert "was taken back" in said and "lost: made: 1 servers" in said
+    assert "was taken back" in said and "lost: made: 1 servers" in said and f"| {host}:22 |" in said
     with administrator(pike):
         found = json.loads(naru("verify", work, "-f", "json", code=1)[0])
     told = {(one["change"], one["field"]) for one in found if one["kind"] == f"answers to {CLOUD}-user"}
