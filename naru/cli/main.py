@@ -88,6 +88,7 @@ COMMANDS: dict[str, str] = {
     "upgrade path": "naru.cli.upgrade:Path",
     "upgrade plan": "naru.cli.upgrade_run:PlanCommand",
     "upgrade prepare": "naru.cli.upgrade_run:Prepare",
+    "upgrade probe": "naru.cli.upgrade_probe:Probe",
     "upgrade rehearse": "naru.cli.upgrade_run:Rehearse",
     "upgrade report": "naru.cli.upgrade_verify:Report",
     "upgrade rollback": "naru.cli.upgrade_run:Rollback",

@@ -12,7 +12,7 @@ from naru.cli.inventory import counting
 from naru.cli.site import SITE, add_site, find_site
 from naru.cli.terminal import Terminal
 from naru.cli.upgrade import add_services
-from naru.cli.upgrade_run import OfWork, ended, print_failed
+from naru.cli.upgrade_run import OfWork, add_users, ended, print_failed
 from naru.site import site as sites
 from naru.site.model import network
 from naru.text import duration
@@ -68,7 +68,8 @@ class Freeze(OfWork, Lister):
     so is seen by requests through each of them. Then what calls APIs without a user is stopped (heat-engine, Octavia's
     workers, Masakari, ...: of the site's services those of such projects that have no port). What is under way is
     waited for; what is left at the end is listed: it waits for its user, or nothing is at it. Where the site says
-    cloud:, everything that the cloud has is listed and kept, for naru upgrade verify.
+    cloud:, everything that the cloud has is listed and kept, for naru upgrade verify; and what the users of --as are
+    answered, with a token of each, for as long as it is good.
 
     naru upgrade thaw takes all of it back. Until then nothing that users do can be lost: naru upgrade rollback needs
     no --lose-writes. Given again it goes on. Exit codes: 0 frozen, 1 it is not, 2 bad input, 130 interrupted.
@@ -77,6 +78,7 @@ class Freeze(OfWork, Lister):
     examples = """
 naru upgrade freeze work/seoul
 naru upgrade freeze work/seoul --allow 10.9.0.0/24 --wait 1h
+naru upgrade freeze work/seoul --as seoul-member --as seoul-reader
 naru upgrade freeze work/seoul --leave 3f9f7ad2-6a5c-4bd5-9f3e-5d0c3f1f4b7e
 """
 
@@ -104,10 +106,12 @@ naru upgrade freeze work/seoul --leave 3f9f7ad2-6a5c-4bd5-9f3e-5d0c3f1f4b7e
             metavar="ID",
             help="do not wait for this one (several times); it is recorded",
         )
+        add_users(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         upgrade, terminal = Work(arguments.work), Terminal.of(self.app.options)
+        verify.check_users(upgrade, arguments.users)
         state = freeze.freeze(upgrade, terminal, allow=arguments.allow)
         if state.exit_code:
             self.exit_code = state.exit_code
@@ -115,7 +119,7 @@ naru upgrade freeze work/seoul --leave 3f9f7ad2-6a5c-4bd5-9f3e-5d0c3f1f4b7e
             return _table([], True)
         left = freeze.settle(upgrade, terminal, seconds=arguments.wait, leave=arguments.leave)
         with counting("read the cloud") as count:
-            verify.keep_before(upgrade, terminal, count)
+            verify.keep_before(upgrade, terminal, count, arguments.users)
         if self.app.options.verbose_level:
             print(f"naru: frozen; next: naru upgrade run {arguments.work}", file=sys.stderr)
         return _table(left, arguments.formatter == "table")

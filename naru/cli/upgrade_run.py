@@ -35,6 +35,18 @@ class OfWork(Command):
         return parser
 
 
+def add_users(parser: argparse.ArgumentParser) -> None:
+    """Adds the option for users who are asked before an upgrade and after it."""
+    parser.add_argument(
+        "--as",
+        dest="users",
+        action="append",
+        default=[],
+        metavar="CLOUD",
+        help="a user, as a cloud of clouds.yaml: what it may read is compared (several times; else those of last time)",
+    )
+
+
 class PlanCommand(Lister):
     """Look for what is in the way of an upgrade, and write its plan into a work directory. Nothing is changed anywhere.
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from naru.cli.base import Lister
 from naru.cli.inventory import counting
-from naru.cli.upgrade_run import OfWork
+from naru.cli.upgrade_run import OfWork, add_users
+from naru.errors import InputError
 from naru.messages import LANGUAGES
 from naru.upgrade import report, verify
 from naru.upgrade.verified import NOT_WELL, Verified
@@ -23,18 +24,23 @@ class Verify(OfWork, Lister):
 
         wrong               gone, or changed
         not known           a list that could not be read before
+        not compared        there was nothing to compare with
         new                 there now, and was not before
         another release's   a field that the new release has and the old one had not, or the other way round
 
     The site's cloud: says which cloud of clouds.yaml it is (OS_CLIENT_CONFIG_FILE says where that is). What services
     say of themselves (versions, states, what is free) may differ; each has to be there. Nothing is changed.
 
+    Users of --as (clouds of clouds.yaml, given before) are asked as themselves for the same as before, by requests that
+    change nothing: who was refused has to be refused still, and who was answered, answered. Their tokens of before have
+    to be good, if they have not expired.
+
     Exit codes: 0 nothing is wrong, 1 something is, or a list could not be read, 2 bad input.
     """
 
     examples = """
 naru upgrade verify work/seoul
-naru upgrade verify work/seoul --before
+naru upgrade verify work/seoul --before --as seoul-member --as seoul-reader
 naru upgrade verify work/seoul -f json
 """
 
@@ -43,13 +49,16 @@ naru upgrade verify work/seoul -f json
         parser.add_argument(
             "--before", action="store_true", help="read the cloud as it is, ahead of the window, for later"
         )
+        add_users(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         upgrade = Work(arguments.work)
+        if arguments.users and not arguments.before:
+            raise InputError("--as goes with --before: users are asked for what they were asked for then")
         with counting("read the cloud") as count:
             if arguments.before:
-                self.exit_code = 1 if verify.read_before(upgrade, count) else 0
+                self.exit_code = 1 if verify.read_before(upgrade, count, arguments.users) else 0
                 return Verified._fields, ()
             found = verify.verify(upgrade, count)
         wrong = sum(one.judged in NOT_WELL for one in found)

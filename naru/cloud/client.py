@@ -233,6 +233,11 @@ class Cloud:
         """The identity's user. Raises CloudError."""
         return self._told(self._session.get_user_id)
 
+    @property
+    def token(self) -> str:
+        """The identity's token: a secret. Raises CloudError."""
+        return self._told(self._session.get_token)
+
     def _told(self, ask: Callable[[], str | None]) -> str:
         """What Keystone says of the identity, empty when nothing."""
         try:

@@ -62,4 +62,9 @@ def _owner(kind: Kind, body: dict[str, Any]) -> str:
         return _text(body["id"])
     if kind.name == "role assignment":
         return _text(next(values(body, "scope.project.id"), ""))
+    return owner(body)
+
+
+def owner(body: dict[str, Any]) -> str:
+    """The id of the project that a thing belongs to, as a service's answer says it; "" where it says none."""
     return next((_text(body[name]) for name in _OWNERS if body.get(name)), "")

@@ -9,12 +9,15 @@ from naru.report import page
 from naru.report.blocks import BAD, Block, Figure, Figures, Heading, Paragraph, Said, Table, code
 from naru.report.directory import write_directory
 from naru.text import utc
+from naru.upgrade.guests import Record, record
 from naru.upgrade.history import History, Phase, history
 from naru.upgrade.verified import NOT_WELL, Verified
 from naru.upgrade.verify import ARCHIVE, versions
 from naru.upgrade.work import Work
 
 OVERVIEW, USERS = "overview", "users"
+SHOWN = 20
+"""So many guests are in the report."""
 UTC = message("upgrade.report.utc", en="All times are UTC.", ko="모든 시각은 UTC입니다.")
 TOOK = message("upgrade.report.took", en="{seconds:duration}", ko="{seconds:duration}")
 GOES_ON = message("upgrade.report.goes_on", en="goes on", ko="진행 중")
@@ -37,7 +40,17 @@ FAILURES = message("upgrade.report.failures", en="What failed on the way", ko="�
 COMPARED = message("upgrade.report.compared", en="Before and after, compared by the API", ko="API로 비교한 전후")
 COMPARED_AT = message("upgrade.report.compared_at", en="Compared at {at}.", ko="{at}에 비교했습니다.")
 EQUAL = message("upgrade.report.equal", en="There is no difference.", ko="차이가 없습니다.")
+GUESTS = message("upgrade.report.guests", en="Guests that were asked all the time", ko="계속 확인한 게스트")
+WORST = message(
+    "upgrade.report.guests.worst",
+    en="{all} guests were asked; those with the longest silence:",
+    ko="게스트 {all}개를 확인했습니다. 응답이 가장 오래 끊긴 게스트:",
+)
 HEADS = {
+    "guest": message("upgrade.report.head.guest", en="guest", ko="게스트"),
+    "sent": message("upgrade.report.head.sent", en="asked", ko="확인 횟수"),
+    "lost": message("upgrade.report.head.lost", en="no answer", ko="응답 없음"),
+    "longest": message("upgrade.report.head.longest", en="longest silence", ko="가장 긴 끊김"),
     "what": message("upgrade.report.head.what", en="what", ko="내용"),
     "began": message("upgrade.report.head.began", en="began", ko="시작"),
     "ended": message("upgrade.report.head.ended", en="ended", ko="종료"),
@@ -97,7 +110,7 @@ def _files(upgrade: Work, languages: Sequence[str]) -> Iterator[tuple[str, str]]
     found = history(upgrade)
     apis = _versions(upgrade)
     for language in languages:
-        yield from page.files(OVERVIEW, language, languages, _overview(found))
+        yield from page.files(OVERVIEW, language, languages, [*_overview(found), *_guests(record(upgrade.directory))])
         yield from page.files(USERS, language, languages, _users(found, apis))
 
 
@@ -128,6 +141,27 @@ def _overview(found: History) -> Iterator[Block]:
             return
         heads = Verified._fields
         yield _table(heads, [(*one[:4], str(one.number), code("; ".join(one.examples))) for one in differences])
+
+
+def _guests(found: Record) -> Iterator[Block]:
+    if not found.guests:
+        return
+    yield Heading(2, GUESTS())
+    yield Paragraph(WORST(all=len(found.guests)))
+    worst = sorted(found.guests, key=lambda one: -one.longest)[:SHOWN]
+    yield _table(
+        ("guest", "sent", "lost", "longest", "began"),
+        [
+            (
+                one.guest,
+                str(one.sent),
+                _counted(one.lost),
+                _took(one.longest),
+                "" if one.since is None else utc(one.since),
+            )
+            for one in worst
+        ],
+    )
 
 
 def _figures(found: History) -> Figures:

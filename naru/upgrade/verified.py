@@ -2,18 +2,21 @@
 
 from typing import Literal, NamedTuple
 
-BEFORE, VERIFIED = "before", "verified"
-"""What the journal remembers: the number of the reading with which the cloud is compared; the newest comparison: the
-moment (`at`, seconds since 1970), the number of its reading (`after`), and what was `found`."""
+BEFORE, ASKED, VERIFIED = "before", "asked", "verified"
+"""What the journal remembers: the number of the reading with which the cloud is compared; by name what users were asked
+for and answered before (`naru.upgrade.answers.Asked`); and the newest comparison: the moment (`at`, seconds since
+1970), the number of its reading (`after`), and what was `found`."""
+EXAMPLES = 5
 
-Judged = Literal["wrong", "not known", "new", "another release's"]
+Judged = Literal["wrong", "not known", "not compared", "new", "another release's"]
 NOT_WELL: tuple[Judged, ...] = ("wrong", "not known")
 
 
 class Verified(NamedTuple):
-    """Something that differs: whether it is `wrong` (gone, or changed), `not known` (a list that could not be read
-    before or now), `new` since, or `another release's` way to say it; of which kind of thing, in which field ("" for
-    whole things), of how many, some of them by name and id."""
+    """Something that differs: whether it is `wrong` (gone, or changed), `not known` (what could not be read before),
+    `not compared` (there was nothing to compare), `new` since, or `another release's` way to say it; of which kind of
+    thing, in which field ("" for whole things; the service, of what a user is answered), of how many, some of them by
+    name and id, and what it likely comes of."""
 
     judged: Judged
     kind: str

@@ -7,11 +7,12 @@ field that it has for all things of a kind, or no longer has for any) is told, a
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from naru.cloud.client import Cloud
+from naru.cloud.client import Cloud, CloudError
 from naru.errors import InputError, NaruError
 from naru.inventory.archive import Archive
 from naru.inventory.cloud_reading import CloudReading
@@ -20,8 +21,10 @@ from naru.inventory.read import OF_USERS, Sink
 from naru.plan.run import Terminal
 from naru.releases import path
 from naru.site import site as sites
-from naru.upgrade import gates, queues
-from naru.upgrade.verified import BEFORE, NOT_WELL, VERIFIED, Judged, Verified
+from naru.upgrade import answers, gates, guests, queues, tokens
+from naru.upgrade.answers import Asked
+from naru.upgrade.finding import Span
+from naru.upgrade.verified import ASKED, BEFORE, EXAMPLES, NOT_WELL, VERIFIED, Judged, Verified
 from naru.upgrade.work import Work
 
 ARCHIVE = "archive.db"
@@ -32,34 +35,50 @@ OF_SERVICES = frozenset(
     | {f"{name} availability zone" for name in ("compute", "volume", "network")}
 )
 """Kinds by which services tell of themselves: each has to be there, and what it says may be another thing."""
-EXAMPLES = 5
 
 
-def keep_before(upgrade: Work, terminal: Terminal, progress: Sink) -> None:
-    """Reads the cloud as it is before the window, where the site says which it is. What cannot be read keeps nobody
-    from beginning."""
+def check_users(upgrade: Work, users: Sequence[str]) -> None:
+    """Raises NaruError when one of these, by their names in clouds.yaml, cannot log in, or when the site does not say
+    which cloud it is."""
+    if users:
+        _name(upgrade)
+    for name in users:
+        with Cloud(name) as cloud:
+            cloud.user_id  # noqa: B018 (logs in)
+
+
+def keep_before(upgrade: Work, terminal: Terminal, progress: Sink, users: Sequence[str] = ()) -> None:
+    """Reads the cloud as it is before the window, where the site says which it is; see `read_before`. What cannot be
+    read keeps nobody from beginning."""
     with upgrade.journal() as journal:
         if not _cloud(upgrade) or gates.has_begun(journal):
             return
     try:
-        if failed := read_before(upgrade, progress):
+        if failed := read_before(upgrade, progress, users):
             terminal.warn(f"{failed} lists of the cloud could not be read: naru upgrade verify will not know them")
     except NaruError as error:
         terminal.warn(f"naru upgrade verify will not know how the cloud was: {error.summary}")
 
 
-def read_before(upgrade: Work, progress: Sink) -> int:
-    """Reads the cloud as it is before the window; gives how many lists could not be read. Raises InputError when the
-    site does not say which cloud it is, and when the window has begun."""
+def read_before(upgrade: Work, progress: Sink, users: Sequence[str] = ()) -> int:
+    """Reads the cloud as it is before the window, and what `users` are answered, by their names in clouds.yaml: without
+    any those of last time. Gives how many lists could not be read. Raises InputError when the site does not say which
+    cloud it is, and when the window has begun."""
     name = _name(upgrade)
     with upgrade.journal() as journal:
         if gates.has_begun(journal):
             raise InputError(f"{upgrade.directory}: its window has begun: this is no longer how it was before")
-    with Archive(upgrade.directory / ARCHIVE) as archive, Cloud(name) as cloud:
+        users = users or list(journal.recall(ASKED) or ())
+    with Archive(upgrade.directory / ARCHIVE) as archive, Cloud(name) as cloud, ExitStack() as stack:
         number, failed = _read(archive, cloud, progress)
+        clouds = {user: stack.enter_context(Cloud(user)) for user in users}
+        asked = {user: answers.ask_before(one, archive, number) for user, one in clouds.items()}
+        issued = tokens.issued(cloud, clouds)
         with upgrade.journal() as journal:
             if gates.has_begun(journal):
                 raise InputError(f"{upgrade.directory}: its window has begun meanwhile: this is not how it was before")
+            journal.remember(ASKED, asked)
+            tokens.keep(upgrade.directory, issued)
             earlier = journal.recall(BEFORE)
             if failed and earlier is not None and not _failed(archive, earlier):
                 return failed  # the earlier one is whole
@@ -71,24 +90,43 @@ def verify(upgrade: Work, progress: Sink) -> list[Verified]:
     """Reads the cloud as it is now, and compares it with how it was before: what is wrong first. Raises InputError when
     that is not known."""
     with upgrade.journal() as journal:
-        before = journal.recall(BEFORE)
+        before, asked = journal.recall(BEFORE), journal.recall(ASKED) or {}
     if before is None:
         raise InputError(
             f"{upgrade.directory}: it is not known how the cloud was before",
             hint="naru upgrade freeze reads it, and so does naru upgrade verify --before, ahead of the window.",
         )
+    found = [*_of_users(asked, upgrade.settings.span), *guests.judge(guests.record(upgrade.directory))]
     with Archive(upgrade.directory / ARCHIVE) as archive:
         with Cloud(_name(upgrade), at_most=_versions(archive, before)) as cloud:
+            found += tokens.compare(upgrade.directory, cloud)
             after, _ = _read(archive, cloud, progress)
-        found = judge(archive, before, after)
-    settings = upgrade.settings
-    services = settings.services or list(path.services())
+        found += judge(archive, before, after)
+    found += _left_on_queues(upgrade)
+    found.sort(key=lambda one: one.judged not in NOT_WELL)
     with upgrade.journal() as journal:
-        if gates.has_begun(journal):
-            site = sites.load(Path(settings.site))
-            found = [*queues.left_on_others(site, services, back=gates.is_back(journal)), *found]
         journal.remember(VERIFIED, {"at": time.time(), "after": after, "found": found})
     return found
+
+
+def _of_users(asked: Mapping[str, Sequence[Any]], span: Span) -> Iterator[Verified]:
+    """What users are answered now, who are known by name, and what they were asked for before."""
+    for name, remembered in asked.items():
+        before = Asked.load(remembered)
+        try:
+            with Cloud(name) as cloud:
+                yield from answers.judge(name, before, answers.ask(cloud, before.questions), span)
+        except CloudError as error:
+            yield Verified("wrong", answers.kind(name), "cannot log in", "identity", 1, (str(error),))
+
+
+def _left_on_queues(upgrade: Work) -> list[Verified]:
+    """Who is connected to message queues that are left behind, once the window has begun."""
+    settings = upgrade.settings
+    with upgrade.journal() as journal:
+        begun, back = gates.has_begun(journal), gates.is_back(journal)
+    services = settings.services or list(path.services())
+    return queues.left_on_others(sites.load(Path(settings.site)), services, back=back) if begun else []
 
 
 def versions(upgrade: Work, archive: Archive) -> list[tuple[str, str, str]]:

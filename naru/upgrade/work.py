@@ -3,6 +3,9 @@
     DIRECTORY/journal.db          the plan: what is prepared
     DIRECTORY/rehearsal/NUMBER/   a rehearsal, a plan of its own
     DIRECTORY/freeze/NUMBER/      a freeze, which thaw takes back
+    DIRECTORY/archive.db          what the cloud had before, and has after
+    DIRECTORY/tokens.json         tokens of users, until they were accepted after the upgrade
+    DIRECTORY/guests.jsonl        whether guests answered, all the time
 
 What the plan was made from, which is what is asked of the site once more for each rehearsal, is in its settings.
 """

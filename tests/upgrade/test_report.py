@@ -10,7 +10,7 @@ from sqlalchemy import update
 from naru.errors import InputError
 from naru.plan import control, schema
 from naru.plan.journal import Journal
-from naru.upgrade import freeze, planner, report, window
+from naru.upgrade import freeze, guests, planner, report, window
 from naru.upgrade.history import history
 from naru.upgrade.verified import VERIFIED
 from naru.upgrade.work import Settings, Work, work_directory
@@ -76,6 +76,10 @@ def test_it_has_what_was_done_and_what_users_could_not_do(upgrade: Work, tmp_pat
         done(journal, window.ANSWER, 100, 125)
         control.remark(journal, "without rehearsal: a test")
         wrong = ("wrong", "server", "changed", "status", 1, ("web (1): 'ACTIVE' -> 'ERROR'",))
+        (upgrade.directory / guests.FILE).write_text(
+            f'{{"at": {BEGAN}, "guests": ["192.0.2.7:22"], "every": 1}}\n'
+            f'{{"at": {BEGAN + 60}, "silent": ["192.0.2.7:22"]}}\n{{"at": {BEGAN + 63}, "silent": []}}\n'
+        )
         journal.remember(VERIFIED, {"at": BEGAN + 900, "after": 2, "found": [wrong]})
     found = history(upgrade)
     assert [(one.began, one.seconds) for one in found.silent] == [(BEGAN + 60, 65.0)]
@@ -87,6 +91,7 @@ def test_it_has_what_was_done_and_what_users_could_not_do(upgrade: Work, tmp_pat
     assert "users' writes refused | 2023-11-14 22:13:20 | goes on" in text
     assert "left as it is: 7" in text and "without rehearsal: a test" in text
     assert "ACTIVE" in text and "⚠ 1" in text
+    assert "| 192.0.2.7:22 | 2 | ⚠ 1 | 3.0 s | 2023-11-14 22:14:20 |" in text, text
     said = read(files, "users.ko.md")
     assert "생성, 변경, 삭제" in said and "2023-11-14 22:14:20" in said
 

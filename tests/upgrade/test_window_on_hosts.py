@@ -1,10 +1,11 @@
 """A Pike cloud on hosts upgraded to Queens, and back, by the commands that an operator gives: whatever is killed."""
 
+import contextlib
 import json
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,12 @@ def test_there_and_back(
     assert "not begun" in naru("rollback", work, code=2)[1]
     assert "the window is not over" in naru("agents", work, code=2)[1]
     assert "it is not frozen" in naru("run", work, code=2)[1]
-    naru("freeze", work)
+    # what is asked all the time is a host, in place of a guest
+    host = str(next(one for one in pike.hosts().hosts if one.name == "compute1").address("management").ip)
+    prober = begin("probe", work, "--guest", f"{host}:22")
+    naru("freeze", work, "--as", f"{CLOUD}-user")
+    token = Path(work) / "tokens.json"
+    assert token.stat().st_mode & 0o777 == 0o600
     naru("run", work)
     naru("run", work)  # once more does no harm
     assert "no compute service runs" in naru("thaw", work, code=2)[1]
@@ -52,6 +58,7 @@ def test_there_and_back(
         assert (left["change"], left["number"]) == ("left on main", 1) and left["examples"][0].startswith("openstack f")
     found = json.loads(naru("verify", work, "-f", "json")[0])
     assert "wrong" not in {one["judged"] for one in found}, found
+    assert not token.exists()  # Queens accepts it
     naru("thaw", work)
     assert live("SELECT version FROM nova.migrate_version") > schema
     until(lambda: is_up(pike), "Queens' services")
@@ -82,9 +89,30 @@ def test_there_and_back(
     assert "was rolled back" in naru("run", work, code=2)[1]
     _, errors = naru("verify", work)
     assert "nothing wrong" in errors, errors
+    prober.send_signal(signal.SIGINT)
+    out, errors = prober.communicate(timeout=60)
+    assert prober.returncode == 0 and host in out, (out, errors)
     naru("report", work)
     said = (Path(work) / "report" / "overview.en.md").read_text()
-    assert "was taken back" in said and "lost: made: 1 servers" in said
+    assert "was taken back" in said and "lost: made: 1 servers" in said and f"| {host}:22 |" in said
+    with administrator(pike):
+        found = json.loads(naru("verify", work, "-f", "json", code=1)[0])
+    told = {(one["change"], one["field"]) for one in found if one["kind"] == f"answers to {CLOUD}-user"}
+    refused = {("was refused, is answered", service) for service in ("compute", "identity", "block-storage", "image")}
+    assert told >= {*refused, ("shows now what is not the user's", "network")}, told
+
+
+@contextlib.contextmanager
+def administrator(lab: Lab) -> Iterator[None]:
+    """The member is an administrator, as everybody is where policies are gone."""
+    user, rest = connect(lab, f"{CLOUD}-user").session, Rest(connect(lab, CLOUD))
+    admin = next(one["id"] for one in rest("identity", "GET", "/roles")["roles"] if one["name"] == "admin")
+    grant = f"/projects/{user.get_project_id()}/users/{user.get_user_id()}/roles/{admin}"
+    rest("identity", "PUT", grant)
+    try:
+        yield
+    finally:
+        rest("identity", "DELETE", grant)
 
 
 def queue_of_cell(live: Sql) -> str:
@@ -92,7 +120,7 @@ def queue_of_cell(live: Sql) -> str:
     return live("SELECT REGEXP_REPLACE(transport_url, ':[^:@]*@', '@') FROM nova_api.cell_mappings WHERE id > 1")
 
 
-@contextmanager
+@contextlib.contextmanager
 def somebody_on_the_old_queue(pike: Lab) -> Iterator[None]:
     """A program that nobody has told of the new one."""
     code = (

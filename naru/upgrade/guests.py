@@ -1,0 +1,233 @@
+"""Whether guests answer all through an upgrade: a TCP connection to each of them, over and over, from where the command
+is given. That needs no rights. A connection that is refused is an answer, too: somebody is there to refuse it.
+
+    DIR/guests.jsonl   {"at": seconds since 1970, "guests": [...], "every": seconds} when probing begins, then
+                       {"at": ..., "silent": [...]} for each round, with those that did not answer
+
+Each line is written when its round is over: whoever kills the prober loses no more than that round.
+"""
+
+import asyncio
+import contextlib
+import ipaddress
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from naru.errors import InputError
+from naru.files import FileLock
+from naru.text import duration, utc
+from naru.upgrade.verified import EXAMPLES, NOT_WELL, Judged, Verified
+
+FILE = "guests.jsonl"
+KIND = "guest"
+PORT = 22
+LONGEST = 5.0
+"""Seconds without an answer that are no fault."""
+AT_A_TIME = 200
+"""Connections that are tried at once: each is a file."""
+
+
+class Guest(NamedTuple):
+    """Where a guest is asked."""
+
+    address: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Guest":
+        """ADDRESS or ADDRESS:PORT, as 192.0.2.7:22 or [2001:db8::7]:22. Raises ValueError."""
+        if text.startswith("["):
+            address, _, port = text[1:].partition("]")
+            port = port.removeprefix(":")
+        else:
+            address, port = text.split(":") if text.count(":") == 1 else (text, "")
+        number = int(port or PORT)
+        if not 0 < number < 65536:
+            raise ValueError(f"{number} is no port")
+        return cls(str(ipaddress.ip_address(address)), number)
+
+    def __str__(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+
+
+class Seen(NamedTuple):
+    """What was seen of a guest: how often it was asked, and gave no answer; the seconds of its longest silence, and
+    when that began (seconds since 1970, None without one); whether it has answered last."""
+
+    guest: str
+    sent: int
+    lost: int
+    longest: float
+    since: float | None
+    answers: bool
+
+
+class Record(NamedTuple):
+    """What was seen of all guests, and the spans (from when, how many seconds) in which nobody has asked."""
+
+    guests: list[Seen]
+    unseen: list[tuple[float, float]]
+
+
+def listed(file: Path) -> list[Guest]:
+    """The guests of a file: one a line, and what follows a # is a comment. Raises InputError."""
+    try:
+        lines = [line.partition("#")[0].strip() for line in file.read_text().splitlines()]
+        found = [Guest.parse(line) for line in lines if line]
+        if not found:
+            raise ValueError("it names no guest")
+        return found
+    except (OSError, ValueError) as error:
+        hint = "It has a guest a line: ADDRESS or ADDRESS:PORT, as 192.0.2.7:22 or [2001:db8::7]:22."
+        raise InputError(f"{file} cannot be read", detail=str(error), hint=hint) from error
+
+
+def probe(directory: Path, guests: Iterable[Guest], every: float, seconds: float, say: Callable[[str], None]) -> None:
+    """Asks all guests, `every` so many seconds, for so many `seconds` (infinity: until it is interrupted), and says who
+    stops to answer and who answers again. Raises InputError when another process does it in this work directory, and
+    for an `every` of 0."""
+    if every <= 0:
+        raise InputError("guests cannot be asked without a pause", hint="--every 1s")
+    with FileLock(directory / FILE) as lock:
+        if not lock.take():
+            raise InputError(f"{directory}: guests are probed already", hint="End that command first.")
+        with (directory / FILE).open("r+") as file:
+            _cut_off(file)
+            asyncio.run(_rounds(file, list(dict.fromkeys(guests)), every, seconds, say))
+
+
+def _cut_off(file: Any) -> None:
+    """Takes away half of a line, which somebody was killed over."""
+    whole = file.read().rpartition("\n")
+    file.seek(0)
+    file.truncate(len(whole[0] + whole[1]))  # JSON is ASCII
+    file.seek(0, os.SEEK_END)
+
+
+async def _rounds(file: Any, guests: Sequence[Guest], every: float, seconds: float, say: Callable[[str], None]) -> None:
+    def write(**line: Any) -> None:
+        file.write(json.dumps(line) + "\n")
+        file.flush()
+
+    write(at=time.time(), guests=[str(one) for one in guests], every=every)
+    room = asyncio.Semaphore(AT_A_TIME)
+    end = time.monotonic() + seconds
+    silent: set[Guest] = set()
+    while (began := time.monotonic()) < end:
+        at = time.time()
+        answered = await asyncio.gather(*(_answers(one, every, room) for one in guests))
+        now = {one for one, answer in zip(guests, answered, strict=True) if not answer}
+        write(at=at, silent=[str(one) for one in guests if one in now])
+        for one in guests:
+            if (one in now) != (one in silent):
+                say(f"{one} {'does not answer' if one in now else 'answers again'}")
+        silent = now
+        await asyncio.sleep(max(0.0, began + every - time.monotonic()))
+
+
+async def _answers(guest: Guest, patience: float, room: asyncio.Semaphore) -> bool:
+    family = socket.AF_INET6 if ":" in guest.address else socket.AF_INET
+    async with room:
+        with socket.socket(family, socket.SOCK_STREAM) as connection:
+            connection.setblocking(False)
+            try:
+                async with asyncio.timeout(patience):
+                    await asyncio.get_running_loop().sock_connect(connection, (guest.address, guest.port))
+            except ConnectionRefusedError:
+                return True
+            except OSError:  # no answer in time, or no way to it
+                return False
+            return True
+
+
+def record(directory: Path) -> Record:
+    """What was seen so far; of nobody where nobody was asked."""
+    guests: dict[str, _Guest] = {}
+    unseen = []
+    asked: list[str] = []
+    last, every = None, 0.0
+    for line in _lines(directory / FILE):
+        if "guests" in line:
+            asked, every = line["guests"], line["every"]
+            continue
+        at, silent = line["at"], set(line["silent"])
+        # a round takes as long as its slowest guest, of which there may be more than are asked at once
+        if last is not None and at - last > 3 * every + 1:
+            unseen.append((last, at - last))
+        last = at
+        for name in asked:
+            guests.setdefault(name, _Guest()).tell(at, name not in silent, every)
+    return Record([one.seen(name) for name, one in guests.items()], unseen)
+
+
+def _lines(file: Path) -> Iterator[dict[str, Any]]:
+    with contextlib.ExitStack() as stack:
+        if not file.exists():
+            return
+        for line in stack.enter_context(file.open()):
+            if line.endswith("\n"):  # the last one may just be written
+                yield json.loads(line)
+
+
+class _Guest:
+    """What is seen of one guest, round after round."""
+
+    def __init__(self) -> None:
+        self.sent = self.lost = 0
+        self.longest = 0.0
+        self.since: float | None = None
+        self._silent: float | None = None
+
+    def tell(self, at: float, answers: bool, every: float) -> None:
+        """It was asked at that moment, for so many seconds."""
+        self.sent += 1
+        self.lost += not answers
+        began = self._silent
+        if not answers and began is None:
+            began = self._silent = at
+        elif answers:
+            self._silent = None
+        if began is not None:
+            silence = at - began + (0.0 if answers else every)
+            if silence > self.longest:
+                self.longest, self.since = silence, began
+
+    def seen(self, name: str) -> Seen:
+        return Seen(name, self.sent, self.lost, round(self.longest, 1), self.since, self._silent is None)
+
+
+def judge(found: Record, longest: float = LONGEST) -> list[Verified]:
+    """What is wrong with the guests: those that answer no more, and those that were silent for longer than so many
+    seconds. Of one that has never answered nothing is known."""
+    groups: dict[tuple[Judged, str], list[Seen]] = {}
+    for one in found.guests:
+        if one.lost == one.sent:
+            groups.setdefault(("not known", "has never answered"), []).append(one)
+        elif not one.answers:
+            groups.setdefault(("wrong", "does not answer any more"), []).append(one)
+        elif one.longest > longest:
+            groups.setdefault(("wrong", f"gave no answer for more than {duration(longest)}"), []).append(one)
+    rows = [
+        Verified(judged, KIND, change, "", len(these), tuple(_told(one) for one in these[:EXAMPLES]))
+        for (judged, change), these in groups.items()
+    ]
+    if found.unseen:
+        spans = tuple(f"{duration(seconds)} from {utc(at)} on" for at, seconds in found.unseen[:EXAMPLES])
+        rows.append(Verified("not compared", KIND, "nobody has asked", "", len(found.unseen), spans))
+    return rows
+
+
+def is_wrong(found: Record) -> bool:
+    """Whether a guest was silent for too long, or it is not known."""
+    return any(one.judged in NOT_WELL for one in judge(found))
+
+
+def _told(one: Seen) -> str:
+    """What was seen of a guest, for people."""
+    since = "" if one.since is None else f", longest {duration(one.longest)} from {utc(one.since)} on"
+    return f"{one.guest}: {one.lost} of {one.sent} lost{since}"

@@ -1,0 +1,141 @@
+"""Guests are asked all the time: what is recorded, whoever kills the prober, and what of it is wrong."""
+
+import contextlib
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from naru.errors import InputError
+from naru.upgrade import guests
+from naru.upgrade.guests import Guest, Record, Seen, judge, listed, probe, record
+
+pytestmark = pytest.mark.unit
+AT = 1_700_000_000.0
+
+
+def written(directory: Path, *rounds: tuple[float, list[str]], asked: tuple[str, ...] = ("a", "b")) -> None:
+    with (directory / guests.FILE).open("a") as file:
+        file.write(json.dumps({"at": AT, "guests": asked, "every": 1.0}) + "\n")
+        for at, silent in rounds:
+            file.write(json.dumps({"at": AT + at, "silent": silent}) + "\n")
+
+
+@contextlib.contextmanager
+def listening(port: int = 0) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", port)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "guest"),
+    [
+        ("192.0.2.7", "192.0.2.7:22"),
+        ("192.0.2.7:443", "192.0.2.7:443"),
+        ("2001:db8::7", "[2001:db8::7]:22"),
+        ("[2001:db8::7]:443", "[2001:db8::7]:443"),
+        ("[2001:db8::7]", "[2001:db8::7]:22"),
+    ],
+)
+def test_a_guest_is_an_address_with_a_port_or_without(text: str, guest: str) -> None:
+    assert str(Guest.parse(text)) == guest
+    assert str(Guest.parse(guest)) == guest
+
+
+@pytest.mark.parametrize("text", ["web", "192.0.2.7:0", "192.0.2.7:x", "192.0.2.7:65536", ""])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):
+        Guest.parse(text)
+
+
+def test_a_file_has_a_guest_a_line_and_comments(tmp_path: Path) -> None:
+    file = tmp_path / "guests.txt"
+    file.write_text("# web\n192.0.2.7 # the first\n\n192.0.2.8:80\n")
+    assert [str(one) for one in listed(file)] == ["192.0.2.7:22", "192.0.2.8:80"]
+    for text, why in (("web\n", "'web' does not appear to be"), ("# none\n", "it names no guest")):
+        file.write_text(text)
+        with pytest.raises(InputError, match=rf"guests.txt cannot be read\n{why}"):
+            listed(file)
+
+
+def test_the_longest_silence_is_from_the_first_question_without_an_answer_to_the_next_answer(tmp_path: Path) -> None:
+    written(tmp_path, (0, []), (1, ["a"]), (2, []), (3, ["a"]), (4, ["a"]), (5, ["b"]))
+    found = record(tmp_path)
+    assert found == Record([Seen("a", 6, 3, 2.0, AT + 3, True), Seen("b", 6, 1, 1.0, AT + 5, False)], [])
+    # the last silence goes on, over the end of one prober and the beginning of another, of which some time is unseen
+    written(tmp_path, (20, ["b"]), (21, []))
+    found = record(tmp_path)
+    assert found.guests[1] == Seen("b", 8, 2, 16.0, AT + 5, True) and found.unseen == [(AT + 5, 15.0)]
+
+
+def test_without_a_record_nothing_is_known(tmp_path: Path) -> None:
+    assert record(tmp_path) == Record([], [])
+
+
+def test_what_is_wrong(tmp_path: Path) -> None:
+    well, late = Seen("a", 100, 2, 3.0, AT, True), Seen("b", 100, 9, 9.0, AT, True)
+    gone, never = Seen("c", 100, 1, 1.0, AT, False), Seen("d", 100, 100, 100.0, AT, False)
+    found = judge(Record([well, late, gone, never], [(AT, 60.0)]))
+    assert [(one.judged, one.change, one.examples) for one in found] == [
+        (
+            "wrong",
+            "gave no answer for more than 5.0 s",
+            ("b: 9 of 100 lost, longest 9.0 s from 2023-11-14 22:13:20 on",),
+        ),
+        ("wrong", "does not answer any more", ("c: 1 of 100 lost, longest 1.0 s from 2023-11-14 22:13:20 on",)),
+        ("not known", "has never answered", ("d: 100 of 100 lost, longest 1 min 40 s from 2023-11-14 22:13:20 on",)),
+        ("not compared", "nobody has asked", ("1 min 00 s from 2023-11-14 22:13:20 on",)),
+    ]
+
+
+def test_who_listens_and_who_refuses_answers_and_who_is_silent_does_not(tmp_path: Path) -> None:
+    said: list[str] = []
+    with listening() as port, socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        # a queue that is full: further connections are not answered
+        clients = [socket.socket() for _ in range(3)]
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(full.getsockname())
+        time.sleep(0.1)
+        with socket.socket() as unused:
+            unused.bind(("127.0.0.1", 0))
+            asked = [Guest("127.0.0.1", one) for one in (port, unused.getsockname()[1], full.getsockname()[1])]
+            probe(tmp_path, asked, 0.2, 0.5, said.append)
+        for client in clients:
+            client.close()
+    found = record(tmp_path).guests
+    assert [(one.sent, one.lost) for one in found] == [(3, 0), (3, 0), (3, 3)]
+    assert said == [f"{asked[2]} does not answer"]
+
+
+def test_a_prober_that_is_killed_leaves_its_record_and_another_goes_on(tmp_path: Path) -> None:
+    code = (
+        "import math, pathlib, sys; from naru.upgrade.guests import *; "
+        "probe(pathlib.Path(sys.argv[1]), [Guest('127.0.0.1', int(sys.argv[2]))], 0.05, math.inf, print)"
+    )
+    with listening() as port:
+        process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(port)], stdin=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 60
+            while not (found := record(tmp_path).guests) or found[0].sent < 5:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            with pytest.raises(InputError, match="are probed already"):
+                probe(tmp_path, [], 1, math.inf, print)
+        finally:
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait(60)
+        before = record(tmp_path).guests[0].sent
+        with (tmp_path / guests.FILE).open("a") as file:
+            file.write('{"at": 17')  # it was killed over a line
+        assert record(tmp_path).guests[0].sent == before
+        probe(tmp_path, [Guest("127.0.0.1", port)], 0.05, 0.02, print)
+    assert (record(tmp_path).guests[0].sent, record(tmp_path).guests[0].lost) == (before + 1, 0)
