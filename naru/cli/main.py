@@ -81,6 +81,7 @@ COMMANDS: dict[str, str] = {
     "site secret": "naru.cli.site_discover:Secret",
     "site show": "naru.cli.site:Show",
     "upgrade agents": "naru.cli.upgrade_run:Agents",
+    "upgrade callers": "naru.cli.upgrade_callers:CallersList",
     "upgrade check": "naru.cli.upgrade:Check",
     "upgrade busy": "naru.cli.upgrade_freeze:BusyList",
     "upgrade finalize": "naru.cli.upgrade_run:Finalize",

@@ -133,16 +133,11 @@ naru upgrade check --site seoul.yaml --to 2026.1 --services cinder -f json
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        add_directory(parser, optional=True, as_type=pathlib.Path)
-        add_site(parser)
-        parser.set_defaults(site=None)
-        add_start(parser)
-        add_goal(parser, required=False)
-        add_services(parser)
+        add_meant(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        site, span, services = _meant(arguments)
+        site, span, services = meant(arguments)
         with progress() as shown:
             findings = check(site, span, services, shown)
         numbers = {state: sum(one.state == state for one in findings) for state in _STATES}
@@ -169,8 +164,18 @@ naru upgrade check --site seoul.yaml --to 2026.1 --services cinder -f json
         )
 
 
-def _meant(arguments: argparse.Namespace) -> tuple[Site, Span, Sequence[str]]:
-    """The site, the way, and the services, by --to or by the upgrade that was planned."""
+def add_meant(parser: argparse.ArgumentParser) -> None:
+    """The argument and the options that say which upgrade is meant: see `meant`."""
+    add_directory(parser, optional=True, as_type=pathlib.Path)
+    add_site(parser)
+    parser.set_defaults(site=None)
+    add_start(parser)
+    add_goal(parser, required=False)
+    add_services(parser)
+
+
+def meant(arguments: argparse.Namespace) -> tuple[Site, Span, Sequence[str]]:
+    """The site, the way, and the services, by --to or by the upgrade that was planned. Raises InputError."""
     if arguments.goal:
         arguments.site = arguments.site or pathlib.Path(SITE)
         site = find_site(arguments)

@@ -98,6 +98,19 @@ class Busy(_Data):
     abort: tuple[str, ...] = ()
 
 
+class Gone(_Data):
+    """A part of the API that the `release` has no more: requests by one of the `methods`, or by any, to a path that is
+    as the pattern `path` and to all below it, but those of `but`. {NAME} stands for one part of a path; patterns are
+    what Python and every awk have in common. `answer` is the status code that the release answers with."""
+
+    release: str
+    path: str
+    methods: tuple[str, ...] = ()
+    but: tuple[str, ...] = ()
+    answer: int
+    instead: str
+
+
 class PassedOver(_Data):
     """An online data migration, a function of the module with the manage commands, that is left out while the service's
     programs are stopped, from the release `first` to `last`."""
@@ -116,7 +129,7 @@ class Service(_Data):
     the URL of a schema, and @cell@ for that of each of Nova's cells in turn. `manage` is the Python module of these
     commands, `sync` are its schema steps, `online` its online data migrations, both as a release of it has them on the
     command line, without the option of the configuration. `users` are the tables with what users make, `busy` what it
-    may be at."""
+    may be at. `gone` are the parts of its API that a release has no more; their paths begin with the pattern `api`."""
 
     name: str
     order: int
@@ -134,6 +147,8 @@ class Service(_Data):
     ended: tuple[Ended, ...] = ()
     refuses: tuple[Refused, ...] = ()
     needs: tuple[Needs, ...] = ()
+    api: str = ""
+    gone: tuple[Gone, ...] = ()
 
 
 class Hop(NamedTuple):

@@ -218,7 +218,7 @@ class WriteGate(_Model):
 
 class LoadBalancer(_Model):
     """What stands before the APIs. HAProxy is asked and told by its `socket`, and all kinds by their `files` and
-    `reload`, a command line on the host."""
+    `reload`, a command line on the host. `logs` are the files with a line for each request."""
 
     name: str
     kind: Literal["haproxy", "nginx", "apache"]
@@ -227,6 +227,7 @@ class LoadBalancer(_Model):
     socket: str | None = None
     files: Names = ()
     reload: str | None = None
+    logs: Names = ()
     write_gate: WriteGate | None = None
 
     @pydantic.model_validator(mode="after")

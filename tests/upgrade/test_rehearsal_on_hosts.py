@@ -3,18 +3,22 @@
 import json
 import random
 import re
+import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from naru.lab.lab import Lab
 from naru.releases import path, release
 
-from ..lab.hosted.scenario import on
+from ..lab.hosted.scenario import on, until
+from ..lab.scenario import connect
+from .cloud import CLOUD
 from .conftest import DATABASE_HOST
 from .orders import begin, naru
 
@@ -176,6 +180,57 @@ def test_a_setting_that_the_next_release_refuses_blocks(pike: Lab, tmp_path: Pat
         assert running not in errors
     finally:
         on(pike.hosts(), "ctl1", f"for f in {file} {running}; do mv $f.kept $f; done")
+
+
+def test_who_calls_what_is_gone_is_found_at_a_load_balancer_and_at_the_services(pike: Lab, tmp_path: Path) -> None:
+    """A HAProxy that logs requests, to the journal, and the services' own files."""
+    hosts, unit, file = pike.hosts(), "second-proxy.service", "/run/second-proxy.cfg"
+    lb1, ctl1 = (next(h.address("management").ip for h in hosts.hosts if h.name == name) for name in ("lb1", "ctl1"))
+    lines = f"""global
+  log stdout format raw local0 info
+defaults
+  mode http
+  log global
+  option httplog
+  timeout connect 5s
+  timeout client 5s
+  timeout server 5s
+listen keystone_public
+  bind {lb1}:15000
+  capture request header User-Agent len 120
+  capture request header X-Forwarded-For len 60
+  server ctl1 {ctl1}:5000
+"""
+    balancer = {"name": "second", "kind": "haproxy", "hosts": ["lb1"], "managed": {"unit": unit}}
+    content = yaml.safe_load(pike.site_yaml.read_text())
+    content["load_balancers"].append({**balancer, "files": [file], "reload": "true"})
+    site = pike.site_yaml.with_name("second-proxy.yaml")
+    site.write_text(yaml.safe_dump(content))
+    session = connect(pike, f"{CLOUD}-user").session
+    on(hosts, "lb1", f"printf '%s' {shlex.quote(lines)} >{file}; systemd-run -qu {unit} haproxy -W -db -f {file}")
+    try:
+        headers = {"User-Agent": "old/1.0", "X-Forwarded-For": "203.0.113.5"}
+        until(lambda: _answers(f"http://{lb1}:15000/v2.0/tenants", headers), "the second load balancer")
+        session.get("/os-fping", endpoint_filter={"service_type": "compute", "interface": "public"}, raise_exc=False)
+        words = ("callers", "--site", str(site), "--to", "rocky", "--services", "keystone,nova", "-f", "json")
+        found = [one for one in json.loads(naru(*words, code=1)[0]) if one["state"] == "called"]
+        proxied = next(one for one in found if one["log"] == "second: journal" and one["user_agent"] == "old/1.0")
+        assert (proxied["release"], proxied["what"]) == ("queens", "GET /v2.0/tenants")
+        assert proxied["forwarded_for"] == "203.0.113.5" and proxied["hosts"] == ["lb1"] and proxied["number"]
+        assert any(one["what"] == "GET /v2.0/tenants" and one["log"].startswith("keystone: /srv/") for one in found)
+        (fping,) = (one for one in found if one["what"].endswith("/os-fping") and one["user"] == session.get_user_id())
+        assert fping["log"] == "nova-api: /srv/naru/log/nova-api.log" and fping["release"] == "rocky"
+        assert fping["project"] == session.get_project_id() and fping["project_name"]
+    finally:
+        on(hosts, "lb1", f"systemctl stop {unit}; rm {file}")
+        site.unlink()
+
+
+def _answers(url: str, headers: dict[str, str]) -> bool:
+    try:
+        return requests.get(url, headers=headers, timeout=5).status_code < 500
+    except requests.ConnectionError:
+        return False
 
 
 @pytest.mark.parametrize(

@@ -94,15 +94,16 @@ def _socket(name: str, path: str, host: str, look: Look, answer: Answer | None, 
 
 
 def _files(name: str, balancer: LoadBalancer, host: str, look: Look, results: Results) -> None:
-    for path in balancer.files:
+    for kind, path in [*(("files", path) for path in balancer.files), *(("logs", path) for path in balancer.logs)]:
+        field = f"{name}.{kind}"
         match look.files.get(path):
             case "there" | "directory":
-                results.right(f"{name}.files", host, f"{path} is there")
+                results.right(field, host, f"{path} is there")
             case "none":
-                results.wrong(f"{name}.files", host, f"there is no {path}", "Correct files.")
+                results.wrong(field, host, f"there is no {path}", f"Correct {kind}.")
             case _:
                 do = "Set login.sudo, or log in as root."
-                results.unknown(f"{name}.files", host, f"{path} is hidden from {look.user}", do)
+                results.unknown(field, host, f"{path} is hidden from {look.user}", do)
     if balancer.reload:
         program = program_of(balancer.reload)
         if program and program in look.programs:

@@ -65,7 +65,9 @@ def of_site(site: Site) -> dict[str, Wanted]:
     for balancer in site.part.load_balancers:
         for one in each(balancer.hosts):
             one.manager(balancer.managed)
-            one.files |= dict.fromkeys((*balancer.files, *([balancer.socket] if balancer.socket else [])))
+            one.files |= dict.fromkeys(
+                (*balancer.files, *balancer.logs, *([balancer.socket] if balancer.socket else []))
+            )
             if name := program_of(balancer.reload):
                 one.programs[name] = None
     for address in site.part.virtual_addresses:

@@ -33,7 +33,8 @@ LOGINS = (
 )
 """Paths to which one logs in by POST: nothing is written to a database by it, but by tokens of the kind uuid and by the
 first login of a user of a federation."""
-_LEFT_OPEN = ("metadata", "proxy")
+NO_APIS = ("metadata", "proxy")
+"""How names of services end that listen somewhere and are no API with a gate: metadata, consoles, object storage."""
 _TEXT = "Maintenance: nothing can be changed for now. Please try again later."
 _PAGE = """<!DOCTYPE html>
 <html><head><meta charset="utf-8"><title>Maintenance</title></head>
@@ -48,7 +49,7 @@ def services(site: Site) -> list[str]:
     """The services of a site that have a gate, as their projects are called: those that listen somewhere and are
     OpenStack's, but the metadata service, which servers ask, consoles, and object storage."""
     known = {one["project"] for one in os_service_types.ServiceTypes().services} - {"swift"} | {HORIZON}
-    names = (one.name.partition("-")[0] for one in site.part.services if one.port and not one.name.endswith(_LEFT_OPEN))
+    names = (one.name.partition("-")[0] for one in site.part.services if one.port and not one.name.endswith(NO_APIS))
     return [name for name in dict.fromkeys(names) if name in known]
 
 
