@@ -129,9 +129,7 @@ def look(site: Site, span: Span, wanted: Sequence[str], days: int) -> tuple[list
     if not gone:
         return [], {}
     projects = list(dict.fromkeys(service.name for service, _ in gone))
-    found = Found()
-    for project in projects:
-        found.requests[project] = Seen()
+    found = Found(requests={project: Seen() for project in projects})
     by_host = sources(site, projects)
     with Fleet(site) as fleet:
         said = fleet.each(by_host, lambda remote: _read(site, remote, by_host[remote.name], gone, days))
@@ -261,7 +259,8 @@ def add(found: Found, host: str, sources: Sequence[Source], gone: Sequence[tuple
                 found.not_known(log, what, "Look at them by hand.", host, int(count))
             case "nobody", [name, count]:
                 what = f"requests of what may be gone, of no known service{f' ({name})' if name else ''}"
-                found.not_known(log, what, "Name the port of the service in the site.", host, int(count))
+                cure = "Name its port in the site; Apache and nginx have to log it (%v:%p, $host:$server_port) first."
+                found.not_known(log, what, cure, host, int(count))
             case "more", [count]:
                 what = "calls beyond the kinds that are told apart"
                 found.not_known(log, what, "Have those listed changed, and look again.", host, int(count))
@@ -275,9 +274,9 @@ def add(found: Found, host: str, sources: Sequence[Source], gone: Sequence[tuple
 def judged(found: Found, names: Mapping[str, str]) -> Iterator[Caller]:
     """All that was found, the most frequent first, behind what is not known. `names` are those of projects by id."""
     for (log, what, cure), seen in found.unknown.items():
-        blank = ("",) * 8
+        blank = ("",) * 7
         hosts = tuple(fold_names(filter(None, seen.hosts)))
-        yield Caller("unknown", "", "", what, seen.count, "", "", *blank[:7], log, hosts, cure)
+        yield Caller("unknown", "", "", what, seen.count, "", "", *blank, log, hosts, cure)
     for call, seen in sorted(found.calls.items(), key=lambda item: -item[1].count):
         yield Caller(
             "called",
