@@ -107,8 +107,9 @@ def _rows(ways: Sequence[Way]) -> Iterator[tuple[str, ...]]:
 
 class Check(Lister):
     """Look for what is in the way of an upgrade: rows in a cloud's databases at which the code of a release on its way
-    would end, or that would be lost; settings that a release refuses or ignores, in configuration files; libvirt and
-    QEMU that are too old for a release, on compute hosts.
+    would end, or that would be lost; settings that a release refuses or ignores, in configuration files; what is under
+    OpenStack, on hosts and as servers, and too old for a release: libvirt, QEMU, OVN, databases, message queues, Ceph,
+    the C library.
 
     Of an upgrade that was planned (DIR), site, releases and services are its own; else --site and --to say what is
     meant.
@@ -120,7 +121,8 @@ class Check(Lister):
         blocks       to be cured, by the release that runs, before the upgrade is begun
         on the way   the online data migrations of a release on the way do it
         later        the release that runs has no such column or table: it is looked for once the way is past that
-        not known    no database of the site has the schema, or a host does not say it
+        not known    no database of the site has the schema, a host does not say it, or a program is older than what is
+                     said to work, while no code refuses it
 
     Exit codes: 0 nothing blocks, 1 something does, or is not known, 2 bad input, 130 interrupted.
     """

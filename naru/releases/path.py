@@ -59,11 +59,15 @@ class Refused(Rows):
 
 
 class Needs(_Data):
-    """From the release `since` on, the service does not start on a compute host whose `program` is older."""
+    """What a release needs of a `program` (`naru.releases.programs`) that is under OpenStack: from the release `since`
+    on the service does not work with an older one. With `setting` only where its configuration has that; `published`:
+    no code refuses an older one, it is only what is said to work."""
 
     since: str
     program: str
     at_least: str
+    setting: str = ""
+    published: bool = False
 
 
 class Begins(_Data):

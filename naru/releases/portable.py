@@ -10,6 +10,7 @@ Tests of OpenStack's own services, half of an environment's files, are left out.
 import hashlib
 import io
 import os
+import re
 import shutil
 import subprocess
 import sysconfig
@@ -17,6 +18,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from naru.errors import InputError
 from naru.releases import install
@@ -40,6 +42,8 @@ _SERVICES = (
     "barbican",
     "swift",
 )
+_GLIBC = re.compile(rb"\bGLIBC_(\d+\.\d+)")
+_ELF = b"\x7fELF"
 _BASE_PARTS_LEFT_OUT = ("test", "idlelib", "tkinter", "lib-tk", "turtledemo", "__pycache__")
 
 
@@ -61,9 +65,7 @@ def pack(name: str) -> Path:
     target = archive_path(release)
     if target.exists():
         return target
-    venv = install.venv_path(release)
-    if not install.installed(release):
-        raise InputError(f"the environment of {name} is not installed", hint=f"naru lab install {name}")
+    venv = _installed(release)
     part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         with tarfile.open(part, "w:gz", compresslevel=1, format=tarfile.PAX_FORMAT) as archive:
@@ -73,6 +75,47 @@ def pack(name: str) -> Path:
     finally:
         part.unlink(missing_ok=True)
     return target
+
+
+class Requirements(NamedTuple):
+    """What a host has to have for an environment: `glibc` of that version or a later one, and as `python` the path of
+    the distribution's interpreter, "" where the environment brings its own."""
+
+    glibc: str
+    python: str
+
+
+def requirements(name: str) -> Requirements:
+    """What the environment of a release, as it was built here, needs on a host. Raises InputError when it is not
+    installed."""
+    release = load(name)
+    venv = _installed(release)
+    base = base_python(venv)
+    found = {
+        *_glibc_versions(venv, _left_out_of_environment),
+        *(_glibc_versions(base, _left_out_of_base) if base else ()),
+    }
+    glibc = max(found, key=lambda version: [int(part) for part in version.split(".")], default="0")
+    return Requirements(glibc, "" if base else f"/usr/bin/python{release.python}")
+
+
+def _glibc_versions(root: Path, left_out: Callable[[Path], bool]) -> Iterator[str]:
+    """Of which versions of glibc programs and libraries use symbols."""
+    for directory, names, files in os.walk(root):
+        below = Path(directory).relative_to(root)
+        names[:] = [name for name in names if not left_out(below / name)]
+        for path in (Path(directory, name) for name in files if below.name == "bin" or ".so" in name):
+            # a link leads to one of these, or to the distribution's interpreter
+            content = b"" if path.is_symlink() else path.read_bytes()
+            if content.startswith(_ELF):
+                yield from {version.decode() for version in _GLIBC.findall(content)}
+
+
+def _installed(release: Release) -> Path:
+    if not install.installed(release):
+        hint = f"naru lab install {release.name}"
+        raise InputError(f"the environment of {release.name} is not installed", hint=hint)
+    return install.venv_path(release)
 
 
 def base_python(venv: Path) -> Path | None:
@@ -138,7 +181,7 @@ def _program(path: Path, moved: dict[bytes, bytes]) -> bytes | None:
     if path.parent.name != "bin" and ".so" not in path.name:
         return None
     content = path.read_bytes()
-    if not content.startswith(b"\x7fELF") or not any(old in content for old in moved):
+    if not content.startswith(_ELF) or not any(old in content for old in moved):
         return None
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(shutil.copy2(path, directory))

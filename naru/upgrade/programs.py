@@ -1,80 +1,107 @@
-"""What stands on the compute hosts below Nova, and from which release on its code refuses to start over it."""
+"""Versions of what is under OpenStack, and from which release on its code does not work with them."""
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from naru.errors import NaruError
 from naru.releases.path import Needs, Service
+from naru.releases.programs import ALL, Program, programs
+from naru.site.database import asked_anywhere
 from naru.site.discover.ranges import fold_names
-from naru.site.model import Container
+from naru.site.model import Ceph, Container
 from naru.site.site import Host, Site
 from naru.site.ssh import Fleet, Remote
-from naru.upgrade.finding import Finding, Span
+from naru.upgrade.finding import Finding, Span, State
+from naru.upgrade.rows import asker
 
-COMPUTE = "nova-compute"
-LIBVIRT = ("libvirtd", "nova-libvirt", "nova_libvirt")
-"""What a site calls the service that may be in a container, with what belongs to it."""
 SECONDS = 60.0
-VERSIONS: Mapping[str, Sequence[str]] = {
-    "libvirt": ("libvirtd --version", "virtqemud --version", "virsh --version"),
-    "qemu": ("qemu-system-x86_64 --version", "/usr/libexec/qemu-kvm --version", "qemu-kvm --version", "kvm --version"),
-}
-"""How each program says its version; the first that is there counts."""
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
+
+Said = Mapping[str, str | NaruError]
+"""By host or server the version that it says, "" where it says none, or why it could not be asked."""
 
 
 @dataclass
 class Seen:
-    """What a compute host said: Nova's driver there, "" when its configuration does not say it, and versions."""
+    """What a host said: options of configuration files, those that it has, and versions by program."""
 
-    driver: str = ""
+    options: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
 
 def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> list[Finding]:
-    """What is found on the compute hosts of the site; nothing where none of the services needs anything there."""
-    needed = [(service, needs) for service in services for needs in _needed(service, span).values()]
-    hosts = _hosts(site)
-    if not needed or not hosts:
-        return []
-    seen = fleet.each(hosts, lambda remote: _look(site, remote, hosts[remote.name]))
-    return [one for service, needs in needed for one in judged(service, needs, seen)]
+    """What is found on the hosts, the database servers and the Ceph clusters of the site; nothing is asked of which
+    none of the services needs anything."""
+    wanted = {name: program for name, program in programs().items() if list(needed(program, span, services))}
+    said = _on_hosts(site, fleet, [program for program in wanted.values() if program.services])
+    if {"mariadb", "mysql"} & wanted.keys():
+        said |= _databases(site, fleet)
+    if "ceph" in wanted:
+        said["ceph"] = _ceph(site, fleet)
+    return [
+        finding
+        for name, program in wanted.items()
+        for service, needs in needed(program, span, services)
+        for finding in judged(service, program, needs, said.get(name, {}))
+    ]
 
 
-def _needed(service: Service, span: Span) -> dict[str, list[Needs]]:
-    """By program, what the releases on the way need of it, the first first."""
-    found: dict[str, list[Needs]] = {}
-    for need in service.needs:
-        if span.passes(need.since):
-            found.setdefault(need.program, []).append(need)
-    return found
+def needed(program: Program, span: Span, services: Sequence[Service]) -> Iterator[tuple[str, list[Needs]]]:
+    """What the releases on the way need of a program, by service, the first first; each strength of it by itself."""
+    for service, all_needs in [(ALL, program.needs), *((service.name, service.needs) for service in services)]:
+        found: dict[tuple[str, bool], list[Needs]] = {}
+        for need in all_needs:
+            if need.program == program.name and span.passes(need.since):
+                found.setdefault((need.setting, need.published), []).append(need)
+        for needs in found.values():
+            yield service, needs
 
 
-def _hosts(site: Site) -> dict[str, list[str]]:
-    """The compute hosts, each with the configuration files of its Nova."""
-    return {
-        host.name: list(service.config)
-        for service in site.part.services
-        if service.name == COMPUTE
-        for host in site.named(service.hosts)
-    }
+def _on_hosts(site: Site, fleet: Fleet, wanted: Sequence[Program]) -> dict[str, Said]:
+    """By program what the hosts say that are to have it; each host is asked once."""
+    hosts: dict[str, list[Program]] = {}
+    config: dict[str, list[str]] = {}
+    for line in site.part.services:
+        for program in (one for one in wanted if line.name in one.services):
+            for host in site.named(line.hosts):
+                hosts.setdefault(host.name, [])
+                if program not in hosts[host.name]:
+                    hosts[host.name].append(program)
+                config.setdefault(host.name, []).extend(line.config)
+
+    async def look(remote: Remote) -> Seen:
+        line = script(site, remote.host, hosts[remote.name], config[remote.name])
+        return parsed(await remote.checked(line, seconds=SECONDS))
+
+    found: dict[str, dict[str, str | NaruError]] = {}
+    for name, seen in fleet.each(hosts, look).items():
+        for program in hosts[name]:
+            if isinstance(seen, NaruError):
+                found.setdefault(program.name, {})[name] = seen
+            elif is_meant(program, seen):
+                found.setdefault(program.name, {})[name] = seen.versions.get(program.name, "")
+    return dict(found)
 
 
-async def _look(site: Site, remote: Remote, config: Sequence[str]) -> Seen:
-    prefix = _container(site, remote.host)
-    lines = [f"grep -hs '^ *compute_driver *=' {shlex.join(config)} | tail -n 1"] if config else []
-    for name, commands in VERSIONS.items():
-        tried = " || ".join(f"{prefix}{command}" for command in commands)
-        lines.append(f'echo "{name} $( ({tried}) 2>/dev/null | head -n 1)"')
-    return parsed(await remote.checked("; ".join(lines), seconds=SECONDS))
+def script(site: Site, host: Host, wanted: Sequence[Program], config: Iterable[str]) -> str:
+    """What a host is asked by, for `parsed`: nothing of its configuration files but the options that matter."""
+    files, lines = list(dict.fromkeys(config)), []
+    for option in dict.fromkeys(program.only.option for program in wanted if program.only):
+        if files:
+            lines.append(f"grep -hs '^ *{option} *=' {shlex.join(files)} | tail -n 1")
+    for program in wanted:
+        prefix = _container(site, host, program.inside or program.services)
+        tried = " || ".join(f"{prefix}{command}" for command in program.commands)
+        lines.append(f'echo "{program.name} $( ({tried}) 2>/dev/null | head -n 1)"')
+    return "; ".join(lines)
 
 
-def _container(site: Site, host: Host) -> str:
-    """What a command is given to, where libvirt is in a container."""
+def _container(site: Site, host: Host, services: Sequence[str]) -> str:
+    """What a command is given to, where one of the services is in a container."""
     for service in site.part.services:
-        if service.name in LIBVIRT and isinstance(service.managed, Container) and host in site.named(service.hosts):
+        if service.name in services and isinstance(service.managed, Container) and host in site.named(service.hosts):
             engine = service.managed.engine or "$(command -v podman || command -v docker)"
             return f"{engine} exec {shlex.quote(service.managed.container)} "
     return ""
@@ -85,40 +112,108 @@ def parsed(text: str) -> Seen:
     seen = Seen()
     for line in text.splitlines():
         name, _, rest = line.strip().partition(" ")
-        if name in VERSIONS:
-            if found := _VERSION.search(rest):
-                seen.versions[name] = found[0]
-        elif name.startswith("compute_driver"):
-            seen.driver = line.partition("=")[2].strip()
+        if name in programs():
+            if version := version_of(rest):
+                seen.versions[name] = version
+        elif "=" in line:
+            option, _, value = line.partition("=")
+            seen.options[option.strip()] = value.strip()
     return seen
 
 
-def judged(service: Service, needs: Sequence[Needs], seen: Mapping[str, Seen | NaruError]) -> Iterator[Finding]:
-    """What the hosts' versions of one program mean: hosts that say the same are one finding."""
-    program, last = needs[0].program, needs[-1]
-    hosts: dict[str, list[str]] = {}
-    for name, one in seen.items():
-        if isinstance(one, NaruError):
-            hosts.setdefault("they could not be looked at", []).append(name)
-        elif not one.driver or "libvirt" in one.driver.lower():
-            hosts.setdefault(one.versions.get(program, "it is not found"), []).append(name)
-    for said, names in sorted(hosts.items()):
+def is_meant(program: Program, seen: Seen) -> bool:
+    """Whether the host is to have the program, by its configuration."""
+    only = program.only
+    if only is None:
+        return True
+    value = seen.options.get(only.option)
+    return bool(re.fullmatch(only.value, value)) if value else only.unsaid
+
+
+def _databases(site: Site, fleet: Fleet) -> dict[str, Said]:
+    """By program what the site's database servers say."""
+    found: dict[str, dict[str, str]] = {}
+    for database in site.part.databases:
+        version = asked_anywhere(site, fleet, database, lambda one: asker(one, SECONDS)("SELECT VERSION()")[0])
+        found.setdefault(server(version), {})[database.name] = version_of(version)
+    return dict(found)
+
+
+def server(version: str) -> str:
+    """Which program a database server is, by what it says of its version."""
+    return "mariadb" if "mariadb" in version.lower() else "mysql"
+
+
+def version_of(text: str) -> str:
+    """The first version in a text; "" without one."""
+    found = _VERSION.search(text)
+    return found[0] if found else ""
+
+
+def _ceph(site: Site, fleet: Fleet) -> Said:
+    """What the Ceph clusters of the site say, each by the first of its monitors that answers: of all daemons the oldest
+    version."""
+    found: dict[str, str | NaruError] = {}
+    for storage in site.part.storage:
+        if isinstance(storage, Ceph):
+            command = ["ceph", "--cluster", storage.cluster, "--name", f"client.{storage.client}"]
+            command += ["--connect-timeout", "10", "versions"]
+            for host in site.named(storage.monitors):
+                try:
+                    found[storage.name] = oldest(fleet.call(fleet.remote(host.name).checked(command, seconds=SECONDS)))
+                    break
+                except NaruError as error:
+                    found[storage.name] = error
+    return found
+
+
+def oldest(text: str) -> str:
+    """The oldest version in what `ceph versions` says, "" without one."""
+    found = re.findall(r"ceph version (\d+(?:\.\d+)+)", text)
+    return min(found, key=numbers, default="")
+
+
+def judged(service: str, program: Program, needs: Sequence[Needs], said: Said) -> Iterator[Finding]:
+    """What the versions of a program mean: hosts or servers that say the same are one finding."""
+    last, hosts = needs[-1], dict[str, list[str]]()
+    for name, version in said.items():
+        if isinstance(version, NaruError):
+            # hosts that say nothing are one finding, each server is its own
+            version = "they could not be looked at" if program.services else version.summary
+        hosts.setdefault(version or "it is not found", []).append(name)
+    where = ", ".join(program.services) or program.name
+    proof = " || ".join(program.commands)
+    of = f" for {last.setting}" if last.setting else ""
+    for version, names in sorted(hosts.items()):
         rest = (len(names), tuple(fold_names(names)))
-        proof = " || ".join(VERSIONS[program])
-        if not said[0].isdigit():
-            what = f"{program} has to be {last.at_least} or later: {said}"
-            yield Finding("unknown", service.name, last.since, COMPUTE, what, *rest, "See: naru site check", proof)
+        if not _VERSION.fullmatch(version):
+            what = f"{program.name} has to be {last.at_least} or later{of}: {version}"
+            yield Finding("unknown", service, last.since, where, what, *rest, "See: naru site check", proof)
             continue
-        short = next((need for need in needs if _numbers(said) < _numbers(need.at_least)), None)
+        short = next((need for need in needs if numbers(version) < numbers(need.at_least)), None)
         if short is None:
-            what = f"{program} {said}: {last.at_least} is enough"
-            yield Finding("right", service.name, last.since, COMPUTE, what, *rest, "", proof)
+            what = f"{program.name} {version}: {last.at_least} is enough{of}"
+            yield Finding("right", service, last.since, where, what, *rest, "", proof)
             continue
-        what = f"{program} {said}: {short.since} needs {short.at_least}"
+        verb = "is only said to work with" if last.published else "needs"
+        what = f"{program.name} {version}: {short.since} {verb} {short.at_least}{of}"
         what += f", and {last.since} {last.at_least}" if short != last else ""
-        cure = f"Upgrade {program} there before."
-        yield Finding("blocks", service.name, short.since, COMPUTE, what, *rest, cure, proof)
+        yield Finding(_state(short), service, short.since, where, what, *rest, _cure(program, short), proof)
 
 
-def _numbers(version: str) -> tuple[int, ...]:
+def _state(short: Needs) -> State:
+    """What it means that a program is too old."""
+    if short.published:
+        return "unknown"
+    return "on the way" if short.setting else "blocks"
+
+
+def _cure(program: Program, short: Needs) -> str:
+    if short.setting:
+        return f"Leave {short.setting} out of the new configuration, or upgrade {program.name} before."
+    return f"Upgrade {program.name} there before."
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version to compare by."""
     return tuple(int(part) for part in version.split("."))

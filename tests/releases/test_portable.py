@@ -19,6 +19,8 @@ def test_an_environment_is_moved_with_what_names_its_place(tmp_path: Path, monke
     loaded = release.load("queens")
     with pytest.raises(InputError, match="not installed"):
         portable.pack("queens")
+    with pytest.raises(InputError, match="not installed"):
+        portable.requirements("queens")
     venv, base = install.venv_path(loaded), tmp_path / "python"
     for directory in ("bin", "lib/python2.7/site-packages/nova/tests", "lib/python2.7/site-packages/numpy/tests"):
         (venv / directory).mkdir(parents=True)
@@ -35,6 +37,10 @@ def test_an_environment_is_moved_with_what_names_its_place(tmp_path: Path, monke
     for file in ("bin/python2.7", "lib/python2.7/os.py", "lib/python2.7/test/x.py", "include/Python.h", "lib/libx.a"):
         (base / file).write_text("")
     (base / "lib/python2.7/site-packages/wheel/__init__.py").write_text("")
+    (base / "lib/libc.so.1").write_bytes(b"\x7fELF\0GLIBC_2.9\0GLIBC_2.2.5\0GLIBC_PRIVATE\0")
+    (venv / "lib/python2.7/site-packages/numpy/a.so").write_bytes(b"\x7fELF\0GLIBC_2.17\0")
+    (venv / "lib/python2.7/site-packages/numpy/a.py").write_bytes(b"\x7fELF\0GLIBC_2.99\0")
+    assert portable.requirements("queens") == ("2.17", "")
     archive = portable.pack("queens")
     assert portable.pack("queens") == archive and list(archive.parent.glob("*.part")) == []
     place = portable.place(loaded)

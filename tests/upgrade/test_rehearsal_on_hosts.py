@@ -233,6 +233,26 @@ def _answers(url: str, headers: dict[str, str]) -> bool:
         return False
 
 
+def test_what_is_under_openstack_says_its_version(pike: Lab) -> None:
+    content = yaml.safe_load(pike.site_yaml.read_text())
+    words = ("check", "--site", str(pike.site_yaml), "--services", "glance", "-v", "-f", "json")
+    with begin(*words, "--to", "2024.1") as process:
+        said = {one["where"]: one for one in json.loads(process.communicate(timeout=120)[0])}
+    queue = content["next"].get("queues", content["queues"])[0]["name"]
+    for server, name in (("mariadb", "main"), ("rabbitmq", queue)):
+        assert (said[server]["state"], said[server]["examples"]) == ("right", [name]), said
+    # where nothing is built beside, the environment is to run on the hosts themselves
+    del content["next"]
+    site = pike.site_yaml.with_name("without-next.yaml")
+    site.write_text(yaml.safe_dump(content))
+    try:
+        out, _ = naru(*words, "--site", str(site), "--to", "queens")
+    finally:
+        site.unlink()
+    (one,) = (one for one in json.loads(out) if one["where"] == "hosts of services")
+    assert (one["state"], one["examples"]) == ("right", ["ctl1"]) and "glibc" in one["what"]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -139,6 +139,20 @@ def test_each_kind_of_row_is_found_in_pikes_schemas_and_says_what_it_means(serve
     assert (segments.release, segments.examples) == ("yoga", ("lost vlan p",))
 
 
+def test_a_table_of_before_mariadb_10_2_is_found_and_the_cure_is_one(server: Callable[[str], Server]) -> None:
+    pike = server("old")
+    pike.do("ALTER TABLE check_neutron.tags MODIFY tag VARCHAR(255) NOT NULL")  # as Xena makes it
+    pike.do("ALTER TABLE check_neutron.tags ROW_FORMAT=COMPACT")
+    (tags,) = of(pike.found("pike", NAMES), "tags")
+    assert (tags.state, tags.release, tags.examples) == ("blocks", "2025.2", ("tags Compact",))
+    step = "ALTER TABLE check_neutron.tags CONVERT TO CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+    with pytest.raises(pymysql.err.OperationalError, match="767 bytes"):
+        pike.do(step)
+    pike.do("ALTER TABLE check_neutron.tags ROW_FORMAT=DYNAMIC")
+    assert of(pike.found("pike", NAMES), "tags") == []
+    pike.do(step)
+
+
 def test_what_only_a_release_before_makes_blocks_and_what_is_behind_is_not_looked_for(
     server: Callable[[str], Server],
 ) -> None:

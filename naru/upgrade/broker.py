@@ -1,0 +1,79 @@
+"""RabbitMQ under the services of a release: whether its version has what they need, and no longer what they rely on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from naru.errors import NaruError
+from naru.releases.path import Service
+from naru.releases.programs import ALL, programs
+from naru.site import rabbitmq
+from naru.site.model import Queue
+from naru.site.site import Site
+from naru.site.ssh import Fleet
+from naru.upgrade import queues
+from naru.upgrade.finding import Finding, Span
+from naru.upgrade.programs import judged, needed, numbers, version_of
+
+PROGRAM = "rabbitmq"
+
+
+class Broker(NamedTuple):
+    """What a message queue says: its version, and the keys of each of its policies, by virtual host and name."""
+
+    version: str
+    policies: dict[str, list[str]]
+
+
+Said = Mapping[str, Broker | NaruError]
+"""By message queue, or why it could not be asked."""
+
+
+def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> list[Finding]:
+    """What is found of the message queues that are to run: those that are built beside in the place of the running ones
+    that they follow."""
+    now = {queue.name: _asked(site, fleet, queue) for queue in site.content.queues}
+    coming: dict[str, Broker | NaruError] = {}
+    if pairs := queues.pairs(site):
+        later = queues.coming(site)
+        with Fleet(later) as other:
+            coming = {new.name: _asked(later, other, new) for new, _ in pairs}
+    followed = {old.name for _, old in pairs}
+    then = {**{name: broker for name, broker in now.items() if name not in followed}, **coming}
+    versions = {name: broker.version if isinstance(broker, Broker) else broker for name, broker in then.items()}
+    program = programs()[PROGRAM]
+    wanted = needed(program, span, services)
+    found = [finding for service, needs in wanted for finding in judged(service, program, needs, versions)]
+    return [*found, *removed(now, then, coming, span.goal)]
+
+
+def _asked(site: Site, fleet: Fleet, queue: Queue) -> Broker | NaruError:
+    try:
+        return rabbitmq.anywhere(site, fleet, queue, _read)
+    except NaruError as error:
+        return error
+
+
+def _read(get: rabbitmq.Get) -> Broker:
+    policies = {f"{one['vhost']} {one['name']}": sorted(one["definition"]) for one in get("policies")}
+    return Broker(version_of(get("overview")["rabbitmq_version"]), policies)
+
+
+def removed(now: Said, then: Said, coming: Said, goal: str) -> Iterator[Finding]:
+    """What those that are to run (`then`) have no more of what is in use: of policies, those that run now have them,
+    too. What else is gone is told of those that are `coming` alone: with the others services run already."""
+    both = [one for one in [*now.values(), *coming.values()] if isinstance(one, Broker)]
+    policies = {name: keys for one in both for name, keys in one.policies.items()}
+    for name, broker in then.items():
+        if isinstance(broker, NaruError) or not broker.version:
+            continue  # that it is not known is said of its version
+        version = f"{PROGRAM} {broker.version}"
+        gone = {key for since, keys in queues.REFUSED if numbers(broker.version) >= since for key in keys}
+        if found := tuple(policy for policy, keys in policies.items() if gone & set(keys)):
+            lost = ", ".join(sorted({key for policy in found for key in policies[policy]} & gone))
+            what = f"{version}: no policy has these keys any more: {lost}"
+            cure = "Instead of mirrors (ha-...), from Yoga on: rabbit_quorum_queue = true, with queues made anew."
+            yield Finding("on the way", ALL, goal, name, what, len(found), found, cure, "rabbitmqctl list_policies")
+        for one in programs()[PROGRAM].removed:
+            if name in coming and numbers(broker.version) >= numbers(one.since):
+                proof = "rabbitmqctl list_deprecated_features"
+                yield Finding("unknown", ALL, goal, name, f"{version}: {one.what}", 1, (name,), one.cure, proof)
