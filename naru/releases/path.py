@@ -44,11 +44,13 @@ class Rows(_Data):
 
 
 class Ended(Rows):
-    """A change of rows, or a schema step, that the code of the releases from `first` to `last` makes, and no other."""
+    """A change of rows, or a schema step, that the code of the releases from `first` to `last` makes, and no other.
+    `cure` is what takes away those that a cloud's own code of these releases leaves."""
 
     first: str
     last: str
     name: str
+    cure: str = ""
 
 
 class Refused(Rows):
