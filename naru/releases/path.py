@@ -110,6 +110,14 @@ class PassedOver(_Data):
     why: str
 
 
+class Process(_Data):
+    """A program that has to run beside the API from the release `since` on, and `why`: a part of another one before."""
+
+    since: str
+    name: str
+    why: str
+
+
 class Service(_Data):
     """What is known of a service; `order` is its place among those that are upgraded to the same release, and `why`
     it has that.
@@ -118,7 +126,7 @@ class Service(_Data):
     the URL of a schema, and @cell@ for that of each of Nova's cells in turn. `manage` is the Python module of these
     commands, `sync` are its schema steps, `online` its online data migrations, both as a release of it has them on the
     command line, without the option of the configuration. `users` are the tables with what users make, `busy` what it
-    may be at."""
+    may be at, `processes` the programs that are new in some release."""
 
     name: str
     order: int
@@ -136,6 +144,7 @@ class Service(_Data):
     ended: tuple[Ended, ...] = ()
     refuses: tuple[Refused, ...] = ()
     needs: tuple[Needs, ...] = ()
+    processes: tuple[Process, ...] = ()
 
 
 class Hop(NamedTuple):
