@@ -44,11 +44,13 @@ class Rows(_Data):
 
 
 class Ended(Rows):
-    """A change of rows, or a schema step, that the code of the releases from `first` to `last` makes, and no other."""
+    """A change of rows, or a schema step, that the code of the releases from `first` to `last` makes, and no other.
+    `cure` is what takes away those that a cloud's own code of these releases leaves."""
 
     first: str
     last: str
     name: str
+    cure: str = ""
 
 
 class Refused(Rows):
@@ -125,6 +127,14 @@ class PassedOver(_Data):
     why: str
 
 
+class Process(_Data):
+    """A program that has to run beside the API from the release `since` on, and `why`: a part of another one before."""
+
+    since: str
+    name: str
+    why: str
+
+
 class Service(_Data):
     """What is known of a service; `order` is its place among those that are upgraded to the same release, and `why`
     it has that.
@@ -133,7 +143,8 @@ class Service(_Data):
     the URL of a schema, and @cell@ for that of each of Nova's cells in turn. `manage` is the Python module of these
     commands, `sync` are its schema steps, `online` its online data migrations, both as a release of it has them on the
     command line, without the option of the configuration. `users` are the tables with what users make, `busy` what it
-    may be at. `gone` are the parts of its API that a release has no more; their paths begin with the pattern `api`."""
+    may be at, `processes` the programs that are new in some release. `gone` are the parts of its API that a release has
+    no more; their paths begin with the pattern `api`."""
 
     name: str
     order: int
@@ -151,6 +162,7 @@ class Service(_Data):
     ended: tuple[Ended, ...] = ()
     refuses: tuple[Refused, ...] = ()
     needs: tuple[Needs, ...] = ()
+    processes: tuple[Process, ...] = ()
     api: str = ""
     gone: tuple[Gone, ...] = ()
 

@@ -53,16 +53,21 @@ class Law:
         self.limits = limits
         self.allowed = 0
         self._again = 1
-        self._known = self._red = False
+        self._known: set[str] = set()
+        self._red = False
 
     def look(self, load: Load, *, full: bool) -> tuple[int, Colour, str]:
-        """The number after one more measure, how it is, and why; `full` when as many start as may. Where nothing is
-        known it stays as it is; where nothing ever was, it is BLIND."""
+        """The number after one more measure, how it is, and why; `full` when as many start as may. Where nothing ever
+        was known it is BLIND."""
         colour, why = judge(load, self.limits)
-        if all(found is None for found in load):
-            self.allowed = max(1, self.allowed) if self._known else BLIND
+        known = {name for name, found in load._asdict().items() if found is not None}
+        if lost := sorted(self._known - known):
+            self._again, self.allowed = self.allowed or self._again, 0
+            return 0, "red", f"{lost[0]} is not known any more"
+        self._known = known
+        if not known:
+            self.allowed = BLIND
             return self.allowed, colour, why
-        self._known = True
         if colour == "red":
             self._red = True
             self._again = max(1, self.allowed // 2, self._again if not self.allowed else 1)

@@ -172,7 +172,8 @@ def _judged(rows: Rows, span: Span) -> tuple[State, str]:
     assert isinstance(rows, Ended)
     if span.passes(rows.first):
         return "on the way", ""
-    return "blocks", f"its manage command's db online_data_migrations ({rows.name}), by the code of {span.start}"
+    cure = f"its manage command's db online_data_migrations ({rows.name}), by the code of {span.start}"
+    return "blocks", "; ".join(filter(None, [cure, rows.cure]))
 
 
 def _unseen(services: Sequence[Service], span: Span, seen: set[str]) -> Iterator[Finding]:

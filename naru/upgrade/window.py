@@ -88,6 +88,16 @@ WITHOUT_HINT = message(
     en="It is stopped for the upgrade, and stays so: nothing takes its place.",
     ko="업그레이드할 때 중지되고, 대신할 것이 없어 그대로 남습니다.",
 )
+MISSING = message(
+    "upgrade.finding.missing",
+    en="{service} of {goal} is not under next:, and since {since} it has to run: {why}",
+    ko="next:에 {goal}의 {service}이(가) 없습니다. {since}부터 실행되어야 합니다: {why}",
+)
+MISSING_HINT = message(
+    "upgrade.finding.missing.hint",
+    en="Build it beside the others, name it under next: and plan again.",
+    ko="다른 서비스와 함께 구축하고 next:에 적은 뒤 다시 계획하세요.",
+)
 
 
 class Placed(NamedTuple):
@@ -114,6 +124,11 @@ def findings(facts: Facts) -> Iterator[Finding]:
     for name in dict.fromkeys(placed.service.name for placed in _running(facts)):
         if name not in names:
             yield Finding("warning", WITHOUT(service=name, goal=facts.span.goal), hint=WITHOUT_HINT())
+    projects = {_project(placed.service) for placed in later}
+    for one in (process for way in facts.ways if way.service.name in projects for process in way.service.processes):
+        if facts.span.passes(one.since) and one.name not in names:
+            words = {"service": one.name, "goal": facts.span.goal, "since": one.since, "why": one.why}
+            yield Finding("warning", MISSING(**words), hint=MISSING_HINT())
 
 
 def prove(plan: Plan, facts: Facts, common: dict[str, Any]) -> list[str]:

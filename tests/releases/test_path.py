@@ -33,6 +33,14 @@ def test_the_shortest_ways_are_what_the_releases_code_takes() -> None:
     assert stops("neutron", "pike", "2026.2")[1] == ["2026.1", "2026.2"]
 
 
+def test_a_database_that_a_release_does_not_take_has_stops_before_it() -> None:
+    nova = path.services()["nova"]
+    refused = path.refusals(nova, "stein", "2023.2")
+    assert any(one.startswith("2023.2 takes no database before xena") for one in refused)
+    hops, shortest = stops("nova", "stein", "2023.2")
+    assert shortest == ["victoria", "2023.1", "2023.2"] and set(shortest) <= set(hops)
+
+
 def test_placement_begins_with_the_release_that_takes_it_out_of_nova() -> None:
     hops, shortest = stops("placement", "pike", "2025.1")
     assert (hops[0], shortest) == ("stein", ["stein", "2025.1"])

@@ -20,8 +20,11 @@ from .conftest import DATABASE_HOST
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1200)]
 
-MODULES = ["naru.actions.hosts", "naru.actions.databases"]
+MODULES = ["naru.actions.hosts", "naru.actions.databases", "naru.upgrade.steps"]
 DUMPS, SCRATCH = "/var/lib/naru-test/dumps", "/var/lib/naru-scratch/test"
+ENVIRONMENT, BEGUN = "/var/lib/naru-test/environment", "/var/lib/naru-test/begun"
+DUMPER = "/usr/local/sbin/mariadb-dump"
+"""Where a program is found before the host's own."""
 load(MODULES)
 See = Callable[[str], str]
 
@@ -142,6 +145,68 @@ def test_a_dump_that_is_damaged_or_of_something_else_is_refused(
         tmp_path / "isam", steps("v", "database.dump", scratch=SCRATCH, schemas=["one"], directory=f"{DUMPS}/v")
     )
     assert kit.run(work) == RunOutcome.FAILED and "one.m (MyISAM)" in kit.error(work, "v")
+
+
+def program(path: str, *lines: str) -> str:
+    """What puts a shell's program there."""
+    text = "\\n".join(["#!/bin/sh", *lines])
+    return f"mkdir -p {path.rpartition('/')[0]}; printf '{text}\\n' >{path}; chmod 755 {path}"
+
+
+def test_dumps_that_are_cut_short_or_find_no_room_leave_nothing(
+    steps, server, tmp_path: Path, on_database: See
+) -> None:
+    """Whatever the program that dumps says of itself: of what it has written nothing stays, and earlier dumps do."""
+
+    def errors(**schemas: list[str]) -> dict[str, str]:
+        made = [
+            steps(name, "database.dump", scratch=SCRATCH, schemas=of, directory=f"{DUMPS}/{name}")
+            for name, of in schemas.items()
+        ]
+        work = tmp_path / next(iter(schemas))
+        Journal.create(work, Plan(modules=MODULES, steps=made)).close()
+        assert kit.run(work) == RunOutcome.FAILED
+        assert on_database(f"find {DUMPS} -type f") == f"{DUMPS}/earlier/complete"
+        return {name: kit.error(work, name) for name in schemas}
+
+    on_database(f"mkdir -p {DUMPS}; mount -t tmpfs -o size=80m tmpfs {DUMPS}")
+    on_database(f"mkdir {DUMPS}/earlier; touch {DUMPS}/earlier/complete")
+    short = '/usr/bin/mariadb-dump "$@" | head -c 300'
+    try:
+        on_database(program(DUMPER, short, 'case "$*" in *two) kill -9 $$ ;; esac'))
+        found = errors(short=["one"], killed=["two"])
+        assert "the dump has no end" in found["short"] and "exited with 137" in found["killed"]
+        on_database(program(DUMPER, "head -c 100M /dev/urandom"))
+        assert "the dump cannot be written" in errors(full=["one"])["full"]
+    finally:
+        on_database(f"rm -f {DUMPER}; umount {DUMPS}")
+
+
+@pytest.mark.parametrize("victim", ["$$", pytest.param("$PPID", marks=pytest.mark.releases)])
+def test_a_schema_step_that_is_cut_off_begins_again_from_the_dump_before_it(
+    steps, server, tmp_path: Path, on_database: See, victim: str
+) -> None:
+    """A stand-in for a release's program, which is killed between two changes of a table, by itself or with all that
+    ran it: what it has done would be in its own way."""
+    server("CREATE DATABASE glance; CREATE TABLE glance.images (id INT); INSERT INTO glance.images VALUES (7)")
+    ask = 'mariadb --no-defaults --socket=$NARU_SCRATCH/socket --user=naru glance -e "ALTER TABLE images ADD {} INT"'
+    cut = f"[ -e {BEGUN} ] || {{ touch {BEGUN}; kill -9 {victim}; exit 1; }}"
+    lines = (f"{ask.format('first')} || exit 1", cut, ask.format("second"))
+    on_database(
+        program(f"{ENVIRONMENT}/bin/glance-manage", *lines) + f"; ln -s /usr/bin/python3 {ENVIRONMENT}/bin/python"
+    )
+    args = {"service": "glance", "release": "queens", "environment": ENVIRONMENT, "dump": f"{DUMPS}/before"}
+    work = journal(
+        tmp_path / "w",
+        steps("before", "database.dump", scratch=SCRATCH, schemas=["glance"], directory=f"{DUMPS}/before"),
+        steps("sync", "upgrade.sync", scratch=SCRATCH, **args),
+    )
+    assert kit.run(work) == RunOutcome.FAILED
+    half = "SELECT GROUP_CONCAT(COLUMN_NAME) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = 'glance'"
+    assert server(half) == "id,first", kit.error(work, "sync")
+    kit.retry(work, "sync")
+    assert kit.run(work) == RunOutcome.DONE, kit.error(work, "sync")
+    assert server(half) == "id,first,second" and server("SELECT id FROM glance.images") == "7"
 
 
 def test_triggers_that_could_not_be_put_back_are_told_before(

@@ -39,12 +39,27 @@ def test_one_begins_and_as_long_as_all_is_well_it_is_one_more_at_each_look() -> 
     assert law(WELL, WELL, full=False) == [1, 1]
 
 
-def test_what_is_not_known_lets_no_more_begin() -> None:
-    assert law(WELL, WELL, Load(), Load()) == [1, 2, 2, 2]
+def test_what_is_not_known_any_more_lets_none_begin_until_it_is() -> None:
+    gone = WELL._replace(unacked=None, ready=None)
+    made = Law()
+    assert [made.look(load, full=True)[0] for load in (WELL, WELL, gone)] == [1, 2, 0]
+    assert made.look(gone, full=True) == (0, "red", "ready is not known any more")
+    assert [made.look(load, full=True)[0] for load in (WELL, WELL)] == [2, 3]
+    assert law(WELL, WELL, Load(), WELL) == [1, 2, 0, 2]
+    # not before all is well, when it was too much before
+    assert law(*[WELL] * 4, WELL._replace(threads=100), Load(), WELL) == [1, 2, 3, 4, 0, 0, 2]
+
+
+def test_what_never_was_known_counts_for_nothing() -> None:
     assert law(Load(), Load()) == [10, 10]
-    # one that is never quite well has one after the other; after red it waits until all is well
+    assert law(*[Load(threads=4)] * 3) == [1, 2, 3]
+    assert law(Load(), Load(threads=4), Load(threads=4)) == [10, 11, 12]
+
+
+def test_one_that_is_never_quite_well_has_one_after_the_other() -> None:
     assert law(*[WELL._replace(ready=1200)] * 3) == [1, 1, 1]
-    assert law(WELL._replace(ready=3000), WELL._replace(ready=1200), Load(), WELL) == [0, 0, 1, 2]
+    # after red it waits until all is well
+    assert law(WELL._replace(ready=3000), WELL._replace(ready=1200), WELL, WELL) == [0, 0, 1, 2]
 
 
 def test_past_half_of_a_limit_it_halves_and_past_it_none_begins() -> None:

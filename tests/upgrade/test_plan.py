@@ -180,6 +180,20 @@ def test_what_is_known_before_is_said() -> None:
     assert any("no services of queens under next" in say(one.summary) for one in without.findings)
 
 
+def test_a_program_that_is_new_in_a_release_has_to_be_among_those_that_are_to_come() -> None:
+    def missing(goal: str, *names: str) -> list[str]:
+        services = [
+            {"name": name, "hosts": ["ctl1"], "release": goal, "managed": {"unit": f"{name}.service"}} for name in names
+        ]
+        texts = [say(one.summary) for one in whole(facts(goal, of=site(goal, next={"services": services}))).findings]
+        return [text.partition(" of ")[0] for text in texts if "it has to run" in text]
+
+    assert missing("2025.1", "neutron-server") == []
+    assert missing("2026.1", "neutron-api") == ["neutron-rpc-server", "neutron-periodic-workers"]
+    assert missing("2026.1", "neutron-api", "neutron-rpc-server", "neutron-periodic-workers") == []
+    assert missing("2026.1", "keystone") == []
+
+
 def test_schemas_that_cannot_be_found_are_one_clear_error() -> None:
     none = Server("10.11", "utf8mb3", "utf8mb3_general_ci", {})
     with pytest.raises(InputError, match="no database of the site has one of them"):

@@ -16,6 +16,8 @@ fi
 dumper=$(program mariadb-dump mysqldump)
 part=$target.part
 rm -rf "$part" "$target"
+# what is left of one that failed would take the disk, which may be the server's own
+trap 'rm -rf "$own" "$part"' EXIT
 mkdir -p "$part"
 
 version=$(sql -e "SELECT VERSION()") || fail "the server cannot be asked"
@@ -36,10 +38,7 @@ other=$(sql -e "SELECT CONCAT(TABLE_SCHEMA, '.', TABLE_NAME, ' (', COALESCE(ENGI
 needed=$(sql -e "SELECT COALESCE(SUM(DATA_LENGTH), 0) + 67108864 FROM information_schema.TABLES
   WHERE TABLE_SCHEMA IN ($(quoted $present))")
 free=$(df --output=avail -B1 "$part" | tail -n 1)
-if [ "$free" -lt "$needed" ]; then
-  rm -rf "$part"
-  fail "there is no room for $target: $free bytes are free, $needed are needed"
-fi
+[ "$free" -ge "$needed" ] || fail "there is no room for $target: $free bytes are free, $needed are needed"
 
 if command -v zstd >/dev/null; then
   data=data.sql.zst
