@@ -15,6 +15,7 @@ from naru.releases import path, release
 from naru.releases.path import Way
 from naru.site import site as sites
 from naru.site.site import Site
+from naru.upgrade import status
 from naru.upgrade.check import check
 from naru.upgrade.finding import Finding, Span, State
 from naru.upgrade.work import Work
@@ -112,7 +113,8 @@ class Check(Lister):
     the C library.
 
     Of an upgrade that was planned (DIR), site, releases and services are its own; else --site and --to say what is
-    meant.
+    meant. With DIR it also lists what the services' own upgrade checks (nova-status upgrade check, ...) have said in
+    the newest rehearsal, each by its release's code on the copy; which of them are known to be wrong is said.
 
     Each line has the statement or command that proves it (-f json, -v) and what cures it. Nothing is changed: the
     statements are run in transactions that can only read, through the hosts of the site. What is right is counted; -v
@@ -122,7 +124,9 @@ class Check(Lister):
         on the way   the online data migrations of a release on the way do it
         later        the release that runs has no such column or table: it is looked for once the way is past that
         not known    no database of the site has the schema, a host does not say it, or a program is older than what is
-                     said to work, while no code refuses it
+                     said to work, while no code refuses it; a service's own check has ended with an error
+        warns        a service's own check warns: to be read, nothing stops at it
+        not looked at  a service's own check cannot find it out on a copy, or no rehearsal has run it
 
     Exit codes: 0 nothing blocks, 1 something does, or is not known, 2 bad input, 130 interrupted.
     """
@@ -139,9 +143,11 @@ naru upgrade check --site seoul.yaml --to 2026.1 --services cinder -f json
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        site, span, services = meant(arguments)
+        site, span, services, work = meant(arguments)
         with progress() as shown:
             findings = check(site, span, services, shown)
+        if work:
+            findings += status.check(work, services)
         numbers = {state: sum(one.state == state for one in findings) for state in _STATES}
         if numbers["blocks"] or numbers["unknown"]:
             self.exit_code = 1
@@ -176,19 +182,21 @@ def add_meant(parser: argparse.ArgumentParser) -> None:
     add_services(parser)
 
 
-def meant(arguments: argparse.Namespace) -> tuple[Site, Span, Sequence[str]]:
-    """The site, the way, and the services, by --to or by the upgrade that was planned. Raises InputError."""
+def meant(arguments: argparse.Namespace) -> tuple[Site, Span, Sequence[str], Work | None]:
+    """The site, the way, and the services, by --to or by the upgrade that was planned, which is the last. Raises
+    InputError."""
     if arguments.goal:
         arguments.site = arguments.site or pathlib.Path(SITE)
         site = find_site(arguments)
-        return site, Span(start_of(arguments, site), arguments.goal), arguments.services
+        return site, Span(start_of(arguments, site), arguments.goal), arguments.services, None
     if arguments.work is None or arguments.site or arguments.start:
         raise InputError(
             "--to RELEASE is not given" if arguments.work else "neither DIR nor --to RELEASE is given",
             hint="Give DIR alone, or --to with --site and --from.",
         )
-    settings = Work(arguments.work).settings
-    return sites.load(pathlib.Path(settings.site)), settings.span, arguments.services or settings.services
+    upgrade = Work(arguments.work)
+    settings = upgrade.settings
+    return sites.load(pathlib.Path(settings.site)), settings.span, arguments.services or settings.services, upgrade
 
 
 def _wrapped(text: str) -> str:
@@ -198,8 +206,10 @@ def _wrapped(text: str) -> str:
 _STATES: dict[State, str] = {
     "blocks": "blocks",
     "unknown": "not known",
+    "warns": "warns",
     "on the way": "on the way",
     "later": "later",
+    "unseen": "not looked at",
     "right": "right",
 }
 _ORDER = {state: number for number, state in enumerate(_STATES)}

@@ -57,7 +57,7 @@ naru upgrade callers --site seoul.yaml --to 2026.1 --services keystone,cinder -f
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        site, span, services = meant(arguments)
+        site, span, services, _ = meant(arguments)
         found, requests = callers.look(site, span, services, arguments.days)
         self.exit_code = 1 if found else 0
         if self.app.options.verbose_level:

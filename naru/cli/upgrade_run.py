@@ -145,9 +145,10 @@ class Rehearse(OfWork, Lister):
 
     The databases are dumped in one transaction, while everybody goes on, and the dump is put into a server that is made
     for it on the host that does the work. There each release's own code makes its schema steps and its online data
-    migrations, service beside service, with a dump before each hop; then the first dump is put back beside and in their
-    place, and compared. In the end nothing of it is left on the host. What would fail in the window fails here. The
-    running cloud's databases are read, and not written to.
+    migrations, service beside service, with a dump before each hop, and its own upgrade checks (naru upgrade check DIR
+    lists what they say); then the first dump is put back beside and in their place, and compared. In the end nothing of
+    it is left on the host. What would fail in the window fails here. The running cloud's databases are read, and not
+    written to.
 
     One that was interrupted goes on when the command is given again; one that failed is taken away first, and another
     one begun. Exit codes: 0 done, 1 failed steps, 2 bad input, 130 interrupted.
@@ -201,8 +202,9 @@ class Run(OfWork, ShowOne):
     naru upgrade agents.
 
     Refused before it was rehearsed as often as the plan wants (naru upgrade status), when there and back do not fit the
-    plan's window by the rehearsals' 95th percentile, when something is in the way that was not when it was planned, and
-    where the site has write gates before it is frozen (naru upgrade freeze).
+    plan's window by the rehearsals' 95th percentile, when something is in the way that was not when it was planned or
+    one of the services' own checks has failed in a rehearsal (naru upgrade check), and where the site has write gates
+    before it is frozen (naru upgrade freeze).
     Given again it goes on where it was; naru upgrade rollback goes back from any point. Exit codes: 0 done, 1 failed
     steps, 2 bad input, 3 paused or cancelled, 130 interrupted.
     """
@@ -220,6 +222,12 @@ naru upgrade run work/seoul --without-rehearsal "the same was rehearsed in work/
         parser.add_argument(
             "--without-freeze", default="", metavar="REASON", help="although users can write; it is recorded"
         )
+        parser.add_argument(
+            "--despite-checks",
+            default="",
+            metavar="REASON",
+            help="although one of the services' own upgrade checks has failed; it is recorded",
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
@@ -231,6 +239,7 @@ naru upgrade run work/seoul --without-rehearsal "the same was rehearsed in work/
                 shown,
                 without_rehearsal=arguments.without_rehearsal,
                 without_freeze=arguments.without_freeze,
+                despite_checks=arguments.despite_checks,
             )
         return ended(self, state)
 

@@ -9,7 +9,7 @@ import functools
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pydantic
 
@@ -135,6 +135,37 @@ class Process(_Data):
     why: str
 
 
+class Corrected(_Data):
+    """What is right about some of a service's own `checks`, from the release `first` to `last` (where one is not said,
+    without end), and why. `unseen`: they cannot find out what they are for, and are not run. Any other `state` is that
+    of what they warn of, or fail at."""
+
+    checks: tuple[str, ...]
+    first: str = ""
+    last: str = ""
+    state: Literal["unseen", "right", "warns"]
+    why: str
+    cure: str = ""
+
+
+class Status(_Data):
+    """A service's own upgrade checks, which releases `since` one have: the `program`, its Python `module`, and what is
+    known of them that is otherwise than it says. `unseen` is why none finds out anything on a copy of the databases,
+    where that is so: it is not run."""
+
+    program: str
+    module: str
+    since: str
+    unseen: str = ""
+    corrected: tuple[Corrected, ...] = ()
+
+    def of(self, name: str) -> list[Corrected]:
+        """What is known of the program of a release."""
+        number = _numbers()
+        since = (one for one in self.corrected if not one.first or number[one.first] <= number[name])
+        return [one for one in since if not one.last or number[name] <= number[one.last]]
+
+
 class Service(_Data):
     """What is known of a service; `order` is its place among those that are upgraded to the same release, and `why`
     it has that.
@@ -143,8 +174,8 @@ class Service(_Data):
     the URL of a schema, and @cell@ for that of each of Nova's cells in turn. `manage` is the Python module of these
     commands, `sync` are its schema steps, `online` its online data migrations, both as a release of it has them on the
     command line, without the option of the configuration. `users` are the tables with what users make, `busy` what it
-    may be at, `processes` the programs that are new in some release. `gone` are the parts of its API that a release has
-    no more; their paths begin with the pattern `api`."""
+    may be at, `processes` the programs that are new in some release, `status` its own upgrade checks. `gone` are the
+    parts of its API that a release has no more; their paths begin with the pattern `api`."""
 
     name: str
     order: int
@@ -165,6 +196,12 @@ class Service(_Data):
     processes: tuple[Process, ...] = ()
     api: str = ""
     gone: tuple[Gone, ...] = ()
+    status: Status | None = None
+
+    def checks(self, name: str) -> Status | None:
+        """Its own upgrade checks, if a release has some."""
+        number = _numbers()
+        return self.status if self.status and number[self.status.since] <= number[name] else None
 
 
 class Hop(NamedTuple):

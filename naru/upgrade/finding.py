@@ -5,16 +5,17 @@ from typing import Literal, NamedTuple
 
 from naru.releases import release
 
-State = Literal["blocks", "on the way", "right", "later", "unknown"]
+State = Literal["blocks", "on the way", "right", "later", "unknown", "warns", "unseen"]
 """`blocks`: to be cured before the way is begun. `on the way`: the online data migrations of a release on it do it.
 `later`: the release that runs has no such column or table yet, so that it is looked for once it has. `unknown`: it
-could not be found out."""
+could not be found out. Of services' own checks alone, `warns`: to be read, the code goes on with it; `unseen`: what
+looks for it cannot do that in a rehearsal, or there was none."""
 
 
 class Finding(NamedTuple):
     """What was found of one thing. `release` is the one whose code does not go on with it, or that is the first without
-    the code that changes it; `where` is a schema, or a group of hosts; `number` says how many rows or hosts it is, of
-    which `examples` are some; `proof` is the statement or the command that shows it."""
+    the code that changes it; `where` is a schema, a group of hosts, or a program; `number` says how many rows or hosts
+    it is, of which `examples` are some; `proof` is the statement or the command that shows it."""
 
     state: State
     service: str

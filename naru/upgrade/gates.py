@@ -9,6 +9,7 @@ from naru.plan.model import OVER
 from naru.plan.queries import StepRow, reading
 from naru.site import site as sites
 from naru.text import duration, shortened
+from naru.upgrade import status
 from naru.upgrade.check import check
 from naru.upgrade.rehearsal import rehearsed, there_and_back
 from naru.upgrade.rows import Progress
@@ -74,6 +75,18 @@ def check_again(upgrade: Work, progress: Progress) -> None:
             f"{upgrade.directory}: {len(found)} things are in the way that were not when it was planned",
             detail="\n".join(f"{one.where}: {one.what}: {', '.join(one.examples)}" for one in found),
             hint="\n".join(dict.fromkeys(one.cure for one in found)),
+        )
+
+
+def check_status(upgrade: Work) -> None:
+    """Raises InputError when a service's own upgrade check has failed in the newest rehearsal, and is not known to be
+    wrong."""
+    found = [one for one in status.check(upgrade, ()) if one.state == "blocks"]
+    if found:
+        raise InputError(
+            f"{upgrade.directory}: {len(found)} of the services' own upgrade checks have failed in the last rehearsal",
+            detail="\n".join(f"{one.where} of {', '.join(one.examples)}: {one.what}" for one in found),
+            hint=f"naru upgrade check {upgrade.directory}; or, recorded, --despite-checks REASON",
         )
 
 

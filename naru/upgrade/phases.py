@@ -74,11 +74,12 @@ def window(
     *,
     without_rehearsal: str = "",
     without_freeze: str = "",
+    despite_checks: str = "",
 ) -> Status:
     """The window: the services stopped, their databases dumped and taken through the releases, those of the wanted
     release started. Refused until it was rehearsed as often as is wanted, and where the site has write gates until it
-    is frozen, unless the operator says why not; and when there and back do not fit the window. What is in the way by
-    now is looked for once more before it begins."""
+    is frozen, and when one of the services' own checks has failed, unless the operator says why not; and when there and
+    back do not fit the window. What is in the way by now is looked for once more before it begins."""
     with upgrade.journal() as journal:
         gates.check_open(upgrade, journal)
         if not gates.has_begun(journal):
@@ -90,6 +91,10 @@ def window(
                 control.remark(journal, f"without freeze: {without_freeze.strip()}")
             else:
                 freeze.check(upgrade, sites.load(Path(upgrade.settings.site)))
+            if despite_checks.strip():
+                control.remark(journal, f"despite the services' own checks: {despite_checks.strip()}")
+            else:
+                gates.check_status(upgrade)
             gates.check_again(upgrade, progress)
         return _run(journal, terminal, Scope({WINDOW}, {WINDOW}))
 

@@ -121,7 +121,7 @@ def rehearsal(facts: Facts, number: int, plan_id: str, megabytes: int, earlier: 
         loaded.append(add(f"{name}/load", "database.restore", load, _LOAD(database=name), LOAD, [copy, dumped]))
     if any("nova_api" in schemas for schemas in homes.values()):
         loaded = [add("cells", "upgrade.cells", on_copy, _CELLS(), LOAD, loaded)]
-    where = Where(facts, common, directory, dict.fromkeys(homes, on_copy))
+    where = Where(facts, common, directory, dict.fromkeys(homes, on_copy), checked=True)
     last = hops.add(plan, where, after=loaded)
     for name in homes:
         back = {**on_copy, "directory": f"{directory}/{name}", "way": BESIDE}

@@ -15,6 +15,7 @@ from naru.plan.status import Status, status
 from naru.plan.timings import Timings, p95
 from naru.site import site as sites
 from naru.upgrade import facts, hops, planner
+from naru.upgrade.status import keep
 from naru.upgrade.work import REHEARSED, Work
 
 FORWARD = {hops.DUMP, hops.SYNC, hops.ONLINE, hops.EXTRACT}
@@ -110,6 +111,7 @@ def _run(journal: Journal, terminal: Terminal) -> Status:
     load(journal.modules())
     if not journal.recall(REHEARSED):
         found = run(journal, terminal)
+        keep(journal)
         if found.state != "done":
             return found
         journal.remember(REHEARSED, True)

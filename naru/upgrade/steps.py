@@ -1,6 +1,7 @@
 """Step kinds that upgrades alone have: a release's own manage commands, run on a host on a service's schemas."""
 
 import http.client
+import json
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ PATIENCE = 300.0
 PAUSE = 0.5
 LOCAL = 3
 """The column of an own address in what ss says."""
+CHECKED = 180
+"""Seconds that a service's own checks have."""
 TURNS = 100
 """How often online data migrations are run that say there is more to do; each turn goes on until it finds nothing."""
 
@@ -65,6 +68,12 @@ class Online(Manage):
     """See `online`."""
 
     step_kind: ClassVar[str] = "upgrade.online"
+
+
+class Check(Manage):
+    """See `check`."""
+
+    step_kind: ClassVar[str] = "upgrade.check"
 
 
 class Extract(OnServer):
@@ -123,6 +132,28 @@ def online(context: Context) -> dict[str, Any]:
     They may be repeated."""
     service = path.services()[context.args["service"]]
     return _manage(context, [(service.online, "@cell@" in service.config)], turns=TURNS)
+
+
+@step("upgrade.check", args=Check, undo="upgrade.manage.undo", deadline=2 * CHECKED, retry=())
+def check(context: Context) -> dict[str, Any]:
+    """Runs a service's own upgrade checks, by the code of the `release` that its databases are of. They read.
+
+    The result has `checks`, of each its name (`check`), and of those that were run `seconds` and either `code` (0
+    success, 1 warning, 2 failure) with `details`, or `error` for one that raised; or it has `error`, when the program
+    did not come to its end. Neither fails the step: what a check cannot tell holds up nothing."""
+    args = context.args
+    place, service = Place(context, args, context.id), path.services()[args["service"]]
+    status = service.checks(args["release"])
+    assert status is not None  # no other release has the step
+    left_out = [name for one in status.of(args["release"]) if one.state == "unseen" for name in one.checks]
+    cell = next(iter(args.get("cells", ())), "")
+    words = [args["environment"], cell, str(CHECKED), status.program, status.module, "\n".join(left_out)]
+    scripts = [database_script("client"), script("configuration"), script("status")]
+    env = {**environment(place, args), "NARU_CONFIG": service.config}
+    said = run(place, "do", scripts, words, env, f"{status.program} upgrade check of {args['release']}")
+    if "error" in said:
+        return {"error": said["error"]}
+    return {"checks": json.loads(said["checks"])}
 
 
 @step("upgrade.extract", args=Extract, undo="upgrade.manage.undo", deadline=durations.own, retry=())
@@ -216,7 +247,8 @@ def _manage(context: Context, commands: Sequence[tuple[Sequence[str], bool]], *,
     said = f"{' and '.join(' '.join(argv) for argv, _ in commands)} of {args['release']}"
     env = {**environment(place, args), "NARU_CONFIG": service.config}
     words = [args["environment"], str(turns), " ".join(args.get("cells", ())), "\n".join(lines)]
-    run(place, "do", [database_script("client"), script("manage")], words, env, said, repeat=bool(turns))
+    scripts = [database_script("client"), script("configuration"), script("manage")]
+    run(place, "do", scripts, words, env, said, repeat=bool(turns))
     return {}
 
 

@@ -32,7 +32,7 @@ def run(
     program = environment / "bin" / command.split()[0]
     program.write_text(f"#!/bin/sh\nrun=$(wc -l <{runs})\nsed -n 2p service.conf >>{runs}\n{body}\n")
     program.chmod(0o755)
-    text = database_script("client") + script("manage")
+    text = database_script("client") + script("configuration") + script("manage")
     done = subprocess.run(
         ["sh", "-c", text, "naru", str(environment), str(turns), cells, f"{'cell:' if cells else ''}{command}"],
         env={

@@ -14,7 +14,7 @@ from naru.plan.model import Plan, Step
 from naru.plan.ready import Scope
 from naru.releases import path, release
 from naru.site import site as sites
-from naru.upgrade import gates, planner, queue_steps, window
+from naru.upgrade import gates, hops, planner, queue_steps, window
 from naru.upgrade.facts import Facts, Server
 from naru.upgrade.finding import Finding, Span
 
@@ -208,8 +208,22 @@ def test_a_rehearsal_works_on_the_copy_alone() -> None:
     on_site = [step.id for step in plan.steps if step.args.get("database")]
     assert on_site == ["main/dump"]  # it reads
     assert all(step.args.get("scratch") for step in plan.steps if step.kind.startswith("upgrade."))
-    assert {"main/back"} == {step.id for step in plan.steps} & behind(plan, f"nova/{NEWEST}/online")
+    assert {f"nova/{NEWEST}/check", "main/back"} == behind(plan, f"nova/{NEWEST}/online")
     assert all(id in behind(plan, "cells") for id in ("keystone/queens/before", "nova/queens/sync"))
+
+
+def test_own_checks_are_run_in_rehearsals_when_a_hop_is_done_and_beside_the_next_dump() -> None:
+    plan = planner.rehearsal(facts("stein"), 2, "an-id", 256, [])
+    checks = {step.id for step in plan.find(purpose=hops.CHECK)}
+    # since which release a service has some
+    assert checks == {f"nova/{name}/check" for name in ("queens", "rocky", "stein")} | {
+        *("placement/stein/check", "cinder/stein/check", "neutron/stein/check")
+    }
+    assert "nova/queens/check" in behind(plan, "nova/queens/online")
+    assert {"nova/rocky/sync", "main/back"} <= behind(plan, "nova/queens/check")
+    assert "nova/rocky/before" not in behind(plan, "nova/queens/check")
+    assert "main/back" in behind(plan, "nova/stein/check")
+    assert list(whole(facts("stein")).find(purpose=hops.CHECK)) == []
 
 
 def test_a_window_has_begun_when_a_compute_host_alone_was_stopped(tmp_path: Path) -> None:

@@ -81,6 +81,10 @@ def test_a_rehearsal_goes_there_and_back_and_leaves_the_cloud_alone(
     assert rows["the way back"]["median"] > 0.5
     status = json.loads(naru("status", str(prepared), "-f", "json")[0])
     assert (status["rehearsals"], status["wanted"], status["last rehearsal"]) == (1, 3, "1: done")
+    # Queens' nova-status has run on the copy, and what it cannot find out there is not right
+    assert rows["nova/queens/check"]["median"] < 60
+    own = [one for one in json.loads(naru("check", str(prepared), "-f", "json")[0]) if one["where"] == "nova-status"]
+    assert [(one["state"], one["examples"]) for one in own] == [("unseen", ["Placement API"])]
     # no password is in the journal or the directory
     assert "mysql+pymysql" not in (prepared / "rehearsal/1/journal.db").read_bytes().decode("latin1")
 
