@@ -174,12 +174,14 @@ class Management(_Model):
 
 
 class Queue(_Model):
-    """A message queue, or a cluster of one."""
+    """A message queue, or a cluster of one. `addresses` are where services connect, as HOST or HOST:PORT, where that is
+    not each host's own name or address."""
 
     name: str
     kind: Literal["rabbitmq"] = "rabbitmq"
     hosts: Names
     port: int = pydantic.Field(default=5672, ge=1, le=65535)
+    addresses: Names = ()
     vhosts: Names = ("/",)
     management: Management | None = None
 

@@ -79,6 +79,7 @@ def _asked(
 ) -> T:
     token = base64.b64encode(f"{management.user}:{password}".encode()).decode()
     connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
+    connection.auto_open = 0  # by itself it would go past the tunnel, and past TLS
 
     def request(method: str, what: str, given: Any, right: Collection[int]) -> bytes:
         headers = {"Authorization": f"Basic {token}", "Content-Type": "application/json"}
@@ -87,7 +88,10 @@ def _asked(
         answer = connection.getresponse()
         said = answer.read()
         if answer.status not in right:
-            raise Refused(f"HTTP {answer.status} {answer.reason}", code=answer.status)
+            summary = f"HTTP {answer.status} {answer.reason}"
+            if given is not None:
+                summary = f"{method} /api/{what}: {summary}: {said[:500].decode(errors='replace')}"
+            raise Refused(summary, code=answer.status)
         return said
 
     def get(what: str) -> Any:
@@ -104,7 +108,7 @@ def _asked(
         return work(get, put)
     except ssl.SSLError as error:
         raise Refused(f"TLS: {error.reason or error}") from error
-    except OSError as error:
+    except (OSError, http.client.NotConnected) as error:
         raise Closed(f"{host}:{port}: {error or 'no answer'}") from error
     except (http.client.HTTPException, AttributeError, TypeError, KeyError) as error:
         raise Refused("it answers, and is no management of RabbitMQ") from error

@@ -36,8 +36,8 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     if pairs := queues.pairs(site):
         later = queues.coming(site)
         with Fleet(later) as other:
-            coming = {new.name: _asked(later, other, new) for new, _ in pairs}
-    followed = {old.name for _, old in pairs}
+            coming = {new.name: _asked(later, other, new) for new, *_ in pairs}
+    followed = {pair.old.name for pair in pairs}
     then = {**{name: broker for name, broker in now.items() if name not in followed}, **coming}
     versions = {name: broker.version if isinstance(broker, Broker) else broker for name, broker in then.items()}
     program = programs()[PROGRAM]

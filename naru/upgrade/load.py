@@ -22,6 +22,7 @@ from naru.site import site as sites
 from naru.site.database import asked_anywhere
 from naru.site.site import Site
 from naru.site.ssh import Fleet
+from naru.upgrade import queues
 from naru.upgrade.law import BLIND, Law, Load
 from naru.upgrade.rows import Denied, Missing, schemas_like, tables
 from naru.upgrade.window import LIMITS, LOAD, NEW, START
@@ -123,11 +124,20 @@ def _looks(directory: Path, site_file: Path, terminal: Terminal, law: Law, over:
 
 
 def _messages(site: Site, fleet: Fleet) -> list[float]:
-    """Messages that are not acknowledged, and that wait, in all queues but those of notifications: of the new ones, and
-    of the old ones that no new one has the name of."""
-    if not site.part.queues:
+    """Messages that are not acknowledged, and that wait, in all queues but those of notifications: of those
+    that run, the new ones, and those that are left behind as long as they answer."""
+    now = Site(site.content, site.file)
+    left = [pair.old for pair in queues.pairs(site)]
+    every = [(site, queue) for queue in site.part.queues if queue not in left] + [(now, queue) for queue in left]
+    if not every:
         raise NaruError(f"{site.file}: queues: is missing")
-    found = [rabbitmq.anywhere(site, fleet, queue, _queues) for queue in site.part.queues]
+    found = []
+    for of, queue in every:
+        try:
+            found.append(rabbitmq.anywhere(of, fleet, queue, _queues))
+        except NaruError:
+            if of is not now:
+                raise  # one that is left behind may be off by now
     return [sum(unacked for unacked, _ in found), sum(ready for _, ready in found)]
 
 

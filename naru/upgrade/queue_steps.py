@@ -15,6 +15,7 @@ from naru.plan.kinds import step
 from naru.plan.model import About, Plan, Step
 from naru.site import rabbitmq
 from naru.site.model import Queue
+from naru.site.site import Site
 from naru.upgrade import queues
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
@@ -55,18 +56,18 @@ class CellQueues(OnServer):
 def carry(context: Context) -> dict[str, Any]:
     """Makes on the message queue `queue` of the site as it will be the virtual hosts of the running queue `of` that the
     site names, and their users with their passwords, rights and policies, unless they are there. What is not carried
-    over is in the result (`told`): what the new version does not know, and parameters (shovels, federation)."""
+    over is logged, and in the result (`told`): `naru upgrade check` lists the same before."""
     args = context.args
     place = Place(context, args, context.id)
+    running = Site(place.site.content, place.site.file)
     new = _named(place, place.site.part.queues, args["queue"])
-    old = _named(place, place.site.content.queues, args["of"])
+    old = _named(place, running.part.queues, args["of"])
 
-    def ask(queue: Queue, work: Any) -> Any:
-        fleet = place.fleet
-        return fleet.call(rabbitmq.anywhere_of(place.site, fleet, queue, work), context.check)
+    def ask(site: Site, queue: Queue, work: Any) -> Any:
+        return place.fleet.call(rabbitmq.anywhere_of(site, place.fleet, queue, work), context.check)
 
     context.log(f"{new.name}: users and virtual hosts of {old.name}")
-    had = ask(old, lambda get, _: get("definitions"))
+    had = ask(running, old, lambda get, _: get("definitions"))
 
     def make(get: rabbitmq.Get, put: rabbitmq.Put) -> queues.Carried:
         found = queues.carried(had, get("definitions"), old.vhosts)
@@ -74,7 +75,9 @@ def carry(context: Context) -> dict[str, Any]:
             put(what, given)
         return found
 
-    found: queues.Carried = ask(new, make)
+    found: queues.Carried = ask(place.site, new, make)
+    for line in found.told:
+        context.log(line)
     return {"made": len(found.made), "told": found.told}
 
 
@@ -102,7 +105,7 @@ def add_users(plan: Plan, facts: Facts, common: dict[str, Any], after: Sequence[
     """Adds a step for each queue that is to come: days ahead, and in the window, as a `unit` of it, once more for what
     was made since."""
     ids = []
-    for new, old in queues.pairs(facts.site):
+    for new, old, *_ in queues.pairs(facts.site):
         args = {"site": common["site"], "next": True, "queue": new.name, "of": old.name}
         host = rabbitmq.first_host(queues.coming(facts.site), new)
         name = f"queue/{new.name}" + ("/again" if unit else "")
@@ -123,11 +126,11 @@ def add_cells(plan: Plan, where: Where, after: Sequence[str]) -> list[str]:
         return ends
     seen = queues.coming(facts.site)
     done: set[str] = set()
-    for new, old in queues.pairs(facts.site):
-        if old.name in done:  # the first that takes its place is the one of RPC
+    for new, old, left, _ in queues.pairs(facts.site):
+        if old.name in done or not left:  # the first that takes its place is the one of RPC
             continue
         done.add(old.name)
-        args = {"old": sorted(queues.names(seen, old)), "new": queues.servers(seen, new)}
+        args = {"old": sorted(left), "new": queues.servers(seen, new)}
         title = _CELLS(new=new.name)
         made = Step(
             f"cells/{new.name}",

@@ -18,16 +18,22 @@ HASH = {"password_hash": "aGFzaA==", "hashing_algorithm": "rabbit_password_hashi
 RIGHT = {"configure": ".*", "write": ".*", "read": ""}
 OLD: dict[str, Any] = {
     "rabbit_version": "3.10.8",
-    "vhosts": [{"name": "/"}, {"name": "/openstack"}, {"name": "other"}],
+    "vhosts": [
+        {"name": "/"},
+        {"name": "/openstack", "metadata": {"description": "", "tags": ["a", "b"]}, "default_queue_type": "quorum"},
+        {"name": "other"},
+    ],
     "users": [
         {"name": "openstack", "tags": "", **HASH},
         {"name": "admin", "tags": ["administrator", "monitoring"], **HASH},
         {"name": "alien", "tags": "", **HASH},
+        {"name": "ancient", "tags": "", "password_hash": "bWQ1", "limits": {"max-channels": 5}},
     ],
     "permissions": [
         {"user": "openstack", "vhost": "/openstack", **RIGHT},
         {"user": "admin", "vhost": "/openstack", **RIGHT},
         {"user": "alien", "vhost": "other", **RIGHT},
+        {"user": "ancient", "vhost": "/openstack", **RIGHT},
         {"user": "openstack", "vhost": "other", **RIGHT},
     ],
     "topic_permissions": [{"user": "openstack", "vhost": "/openstack", "exchange": "nova", "write": ".*", "read": ""}],
@@ -47,6 +53,12 @@ OLD: dict[str, Any] = {
 }
 
 
+NOBODY = [
+    f"the user {name} has no right in these virtual hosts: it is not made"
+    for name in ("openstack", "admin", "alien", "ancient")
+]
+
+
 def new(version: str, **more: Any) -> dict[str, Any]:
     empty: dict[str, Any] = {name: [] for name in ("vhosts", "users", "permissions", "topic_permissions", "policies")}
     return {"rabbit_version": version, **empty, **more}
@@ -55,11 +67,16 @@ def new(version: str, **more: Any) -> dict[str, Any]:
 def test_all_that_users_of_a_virtual_host_have_is_carried_and_nothing_else() -> None:
     found = queues.carried(OLD, new("3.13.7"), ["/openstack"])
     assert found.made == [
-        ("vhosts/%2Fopenstack", {}),
+        ("vhosts/%2Fopenstack", {"tags": "a,b", "default_queue_type": "quorum"}),
         ("users/openstack", {"tags": "", **HASH}),
         ("users/admin", {"tags": "administrator,monitoring", **HASH}),
+        (
+            "users/ancient",
+            {"tags": "", "password_hash": "bWQ1", "hashing_algorithm": "rabbit_password_hashing_md5"},
+        ),
         ("permissions/%2Fopenstack/openstack", RIGHT),
         ("permissions/%2Fopenstack/admin", RIGHT),
+        ("permissions/%2Fopenstack/ancient", RIGHT),
         ("topic-permissions/%2Fopenstack/openstack", {"exchange": "nova", "write": ".*", "read": ""}),
         (
             "policies/%2Fopenstack/ha",
@@ -74,8 +91,13 @@ def test_all_that_users_of_a_virtual_host_have_is_carried_and_nothing_else() -> 
     ]
     assert found.told == [
         "the user alien has no right in these virtual hosts: it is not made",
+        "the limits of the user ancient are not set",
         "the parameter shovel away of /openstack is not made",
     ]
+
+
+def test_a_virtual_host_that_is_not_there_is_told() -> None:
+    assert queues.carried(OLD, new("3.13.7"), ["gone"]) == ([], ["there is no virtual host gone", *NOBODY])
 
 
 def test_what_a_version_has_no_more_is_left_out_of_policies_and_told() -> None:
@@ -93,18 +115,20 @@ def test_what_is_there_already_is_left_as_it_is() -> None:
     there = new(
         "3.13.7",
         vhosts=[{"name": "/openstack"}],
-        users=[{"name": "openstack", "password_hash": "other"}],
+        users=[{"name": "openstack", "password_hash": "other"}, {"name": "admin", **HASH}],
         permissions=[{"user": "openstack", "vhost": "/openstack", **RIGHT, "read": "other"}],
         topic_permissions=OLD["topic_permissions"],
         policies=[{"vhost": "/openstack", "name": "ha", "definition": {"expires": 5}}],
     )
     found = queues.carried(OLD, there, ["/openstack"])
     assert [what for what, _ in found.made] == [
-        "users/admin",
+        "users/ancient",
         "permissions/%2Fopenstack/admin",
+        "permissions/%2Fopenstack/ancient",
         "policies/%2Fopenstack/mirrors",
     ]
-    assert "the user openstack is there already, and its password is left as it is" in found.told
+    assert "the user openstack is there, perhaps with another password, and is left as it is" in found.told
+    assert not any("admin" in line for line in found.told)
     assert "the policy ha of /openstack is there already, and is left as it is" in found.told
 
 
@@ -126,7 +150,7 @@ def site(*running: str, later: tuple[str, ...] = ()) -> Site:
 
 def test_each_new_queue_takes_the_place_of_one() -> None:
     def pairs(*running: str, later: tuple[str, ...]) -> list[tuple[str, str]]:
-        return [(new.name, old.name) for new, old in queues.pairs(site(*running, later=later))]
+        return [(pair.new.name, pair.old.name) for pair in queues.pairs(site(*running, later=later))]
 
     assert pairs("main", later=()) == []
     assert pairs("main", later=("rpc", "n")) == [("rpc", "main"), ("n", "main")]
@@ -135,38 +159,59 @@ def test_each_new_queue_takes_the_place_of_one() -> None:
         pairs("main", "b", later=("rpc",))
 
 
+def test_a_group_that_is_another_one_later_does_not_hide_the_old_servers() -> None:
+    content = {
+        "naru_site": 1,
+        "name": "s",
+        "hosts": [{"name": "old1", "address": "10.0.0.1"}, {"name": "new1", "address": "10.0.0.2"}],
+        "groups": {"controllers": ["old1"]},
+        "queues": [{"name": "main", "hosts": "controllers", "addresses": ["rabbit.example", "10.9.0.1:5671"]}],
+        "next": {
+            "groups": {"controllers": ["new1"]},
+            "queues": [{"name": "main", "hosts": "controllers", "addresses": ["10.0.0.2", "10.9.0.1:5671"]}],
+        },
+    }
+    (pair,) = queues.pairs(sites.parse(content, Path("site.yaml")))
+    assert pair.left == {f"{name}{port}" for name in ("old1", "10.0.0.1", "rabbit.example") for port in ("", ":5672")}
+    assert "10.9.0.1:5671" in pair.right  # it stays
+    later = queues.coming(sites.parse(content, Path("site.yaml")))
+    assert queues.servers(later, pair.new) == ["10.0.0.2:5672", "10.9.0.1:5671"]
+
+
 def test_of_files_nothing_but_the_servers_is_read(tmp_path: Path) -> None:
     file = tmp_path / "nova.conf"
     file.write_text(
         "[DEFAULT]\n# transport_url = rabbit://u:commented@h0:1//v\n"
         "transport_url = rabbit://openstack:s3cret@10.0.0.1:5672,openstack:s3cret@rabbit2//openstack?ssl=1\n"
         "[oslo_messaging_notifications]\ntransport_url=rabbit://u:a,s3cret@[fd00::1]:5671/v\n"
-        "[other]\ntransport_url = rabbit://nobody:5672/\nmy_transport_url = rabbit://u:s3cret@no:1/\n"
+        "[other]\ntransport_url : rabbit://nobody:5672?ssl=1\nmy_transport_url = rabbit://u:s3cret@no:1/\n"
     )
     argv = ["awk", queues._AWK, str(file)]
     said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
     assert "s3cret" not in said
-    assert [line.split("\t")[1] for line in said.splitlines()] == ["10.0.0.1:5672", "rabbit2", "[fd00::1]:5671"]
+    assert [line.split("\t")[1] for line in said.splitlines()] == [
+        *("10.0.0.1:5672", "rabbit2", "[fd00::1]:5671", "nobody:5672")
+    ]
 
 
 def test_a_service_that_names_the_old_queue_blocks() -> None:
-    found = site("main", later=("rpc",))
-    seen = queues.coming(found)
-    (pair,) = queues.pairs(found)
-    right, wrong = queues.names(seen, pair[0]), queues.names(seen, pair[1])
+    (pair,) = queues.pairs(site("main", later=("rpc",)))
+    right, wrong = pair.right, pair.left
     assert right == {"rpc1:5672", "10.0.0.3:5672", "rpc1", "10.0.0.3"}
     read: dict[str, list[tuple[str, str]] | NaruError] = {
         "c1": [("/n", "10.0.0.3:5672"), ("/c", "10.0.0.1:5672"), ("/c", "rpc1"), ("/g", "elsewhere:5672")],
         "c2": NaruError("it does not answer"),
     }
-    files = {"c1": {"/n": "nova", "/c": "cinder", "/g": "glance"}, "c2": {"/n": "nova"}}
+    c1 = {"/n": "nova", "/c": "cinder", "/g": "glance", "/q": "neutron", "/k": "keystone"}
+    files = {"c1": c1, "c2": {"/n": "nova"}}
     rows = list(queues._judged(read, files, right, wrong, Span("pike", "queens"), "rpc"))
     assert [(one.state, one.service, one.where, one.examples) for one in rows] == [
+        ("unknown", "neutron", "c1", ("/q",)),
         ("blocks", "cinder", "c1", ("10.0.0.1:5672",)),
         ("unknown", "glance", "c1", ("elsewhere:5672",)),
         ("unknown", "nova", "c2", ()),
     ]
-    assert rows[0].cure == "Name the servers of rpc in transport_url of /c."
+    assert rows[1].cure == "Name the servers of rpc in transport_url of /c."
 
 
 def test_who_is_connected_is_told_once_by_program_and_host() -> None:
@@ -180,5 +225,4 @@ def test_who_is_connected_is_told_once_by_program_and_host() -> None:
             {"user": "alien", "vhost": "other", "peer_host": "10.0.0.7"},
         ]
 
-    queue = site("main").content.queues[0].model_copy(update={"vhosts": ("/openstack",)})
-    assert queues._clients(get, queue) == ["heat from 10.0.0.8", "nova-compute from 10.0.0.9"]
+    assert queues._clients(get, ["/openstack"]) == ["heat from 10.0.0.8", "nova-compute from 10.0.0.9"]

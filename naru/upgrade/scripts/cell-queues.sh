@@ -2,7 +2,8 @@
 # servers $2 ... (HOST:PORT), each with the user that the first one had: after client.sh
 old=$1
 shift
-server="SUBSTRING_INDEX(SUBSTRING_INDEX(transport_url, '://', -1), '/', 1)"
+server="SUBSTRING(transport_url, LOCATE('://', transport_url) + 3)"
+server="SUBSTRING_INDEX(SUBSTRING_INDEX($server, '/', 1), '?', 1)"
 user="IF(LOCATE('@', $server), CONCAT(SUBSTRING_INDEX($server, '@', 1), '@'), '')"
 rest="SUBSTRING(transport_url, LOCATE('://', transport_url) + 3 + CHAR_LENGTH($server))"
 list=
