@@ -10,10 +10,10 @@ from typing import Any, Literal
 from naru.inventory.archive import Archive
 from naru.inventory.rows import Row
 
-# what changes by itself: times of reading and reporting, counters, links that say who asked
-_VOLATILE = frozenset(
+VOLATILE = frozenset(
     ("updated_at", "updated", "links", "revision_number", "progress", "self", "file", "schema", "hypervisor_links")
 )
+"""What changes by itself: times of reading and reporting, counters, links that say who asked."""
 _VOLATILE_OF = {
     "hypervisor": frozenset(
         (
@@ -77,7 +77,7 @@ def compare(archive: Archive, before: int, after: int, project: str | None = Non
 
 
 def _changed(before: Row, after: Row) -> Iterator[Difference]:
-    volatile = _VOLATILE | _VOLATILE_OF.get(before.kind, frozenset())
+    volatile = VOLATILE | _VOLATILE_OF.get(before.kind, frozenset())
     for field in sorted((before.body.keys() | after.body.keys()) - volatile):
         old, new = before.body.get(field), after.body.get(field)
         # a field that is there with null is another thing than one that is not there
@@ -108,7 +108,7 @@ def comparable(field: str, value: Any, ordered: Container[str] = ()) -> Any:
     """The value as it is compared: a list without order sorted, unless its field is among the `ordered`; an inner
     `updated_at` left out."""
     if isinstance(value, dict):
-        return {key: comparable(key, inner) for key, inner in value.items() if key not in _VOLATILE}
+        return {key: comparable(key, inner) for key, inner in value.items() if key not in VOLATILE}
     if isinstance(value, list):
         items = [comparable("", item) for item in value]
         return _sorted(items) if field in UNORDERED and field not in ordered else items

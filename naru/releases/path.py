@@ -60,6 +60,16 @@ class Refused(Rows):
     cure: str
 
 
+class Changes(_Data):
+    """`fields` of a `kind` of thing, as readings of a cloud call it, that the API gives otherwise from the release
+    `since` on, and why: no change of what users have."""
+
+    since: str
+    kind: str
+    fields: tuple[str, ...]
+    why: str
+
+
 class Needs(_Data):
     """What a release needs of a `program` (`naru.releases.programs`) that is under OpenStack: from the release `since`
     on the service does not work with an older one. With `setting` only where its configuration has that; `published`:
@@ -175,7 +185,8 @@ class Service(_Data):
     commands, `sync` are its schema steps, `online` its online data migrations, both as a release of it has them on the
     command line, without the option of the configuration. `users` are the tables with what users make, `busy` what it
     may be at, `processes` the programs that are new in some release, `status` its own upgrade checks. `gone` are the
-    parts of its API that a release has no more; their paths begin with the pattern `api`."""
+    parts of its API that a release has no more; their paths begin with the pattern `api`. `changes` is what the API
+    gives otherwise."""
 
     name: str
     order: int
@@ -193,6 +204,7 @@ class Service(_Data):
     ended: tuple[Ended, ...] = ()
     refuses: tuple[Refused, ...] = ()
     needs: tuple[Needs, ...] = ()
+    changes: tuple[Changes, ...] = ()
     processes: tuple[Process, ...] = ()
     api: str = ""
     gone: tuple[Gone, ...] = ()

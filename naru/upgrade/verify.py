@@ -7,7 +7,7 @@ field that it has for all things of a kind, or no longer has for any) is told, a
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from naru.cloud.client import Cloud, CloudError
 from naru.errors import InputError, NaruError
 from naru.inventory.archive import Archive
 from naru.inventory.cloud_reading import CloudReading
-from naru.inventory.compare import Difference, compare
+from naru.inventory.compare import VOLATILE, Difference, compare
 from naru.inventory.read import OF_USERS, Sink
 from naru.plan.run import Terminal
 from naru.releases import path
@@ -101,7 +101,7 @@ def verify(upgrade: Work, progress: Sink) -> list[Verified]:
         with Cloud(_name(upgrade), at_most=_versions(archive, before)) as cloud:
             found += tokens.compare(upgrade.directory, cloud)
             after, _ = _read(archive, cloud, progress)
-        found += judge(archive, before, after)
+        found += judge(archive, before, after, _known(upgrade.settings.span))
     found += _left_on_queues(upgrade)
     found.sort(key=lambda one: one.judged not in NOT_WELL)
     with upgrade.journal() as journal:
@@ -144,8 +144,17 @@ def _versions(archive: Archive, snapshot: int) -> dict[str, str]:
     return itself.body["versions"] if itself else {}
 
 
-def judge(archive: Archive, before: int, after: int) -> list[Verified]:
-    """What differs between two readings of a cloud."""
+def _known(span: Span) -> set[tuple[str, str]]:
+    """Fields, by kind, that a release on the way is known to give otherwise."""
+    changes = [one for service in path.services().values() for one in service.changes if span.passes(one.since)]
+    return {(one.kind, field) for one in changes for field in one.fields}
+
+
+def judge(
+    archive: Archive, before: int, after: int, known: Collection[tuple[str, str]] = frozenset()
+) -> list[Verified]:
+    """What differs between two readings of a cloud; fields that are `known` to be given otherwise are another
+    release's."""
     numbers: dict[str, int] = defaultdict(int)
     for row in archive.rows(before):
         numbers[row.kind] += 1
@@ -156,7 +165,9 @@ def judge(archive: Archive, before: int, after: int) -> list[Verified]:
     gone = {kind: len(found) for (kind, change, _), found in groups.items() if change == "removed"}
     found = [
         Verified(
-            _judged(found, numbers[kind] - gone.get(kind, 0)),
+            "another release's"
+            if change == "changed" and (kind, field) in known
+            else _judged(found, numbers[kind] - gone.get(kind, 0)),
             *(kind, change, field, len(found)),
             tuple(_example(one) for one in found[:EXAMPLES]),
         )
@@ -173,7 +184,21 @@ def _judged(found: list[Difference], both: int) -> Judged:
         return "new" if change == "added" else "wrong"
     came = all(one.absent == "before" for one in found)
     went = all(one.absent == "after" for one in found) and len(found) == both
-    return "another release's" if came or went else "wrong"
+    more = all(not one.absent and _has_all(one.before, one.after) for one in found)
+    return "another release's" if came or went or more else "wrong"
+
+
+def _has_all(before: Any, after: Any) -> bool:
+    """Whether all that was there is there as it was: a later release says more of things within things."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        kept = before.keys() - VOLATILE
+        return all(key in after and _has_all(before[key], after[key]) for key in kept)
+    if isinstance(before, list) and isinstance(after, list):
+        if not all(isinstance(one, dict) and "id" in one for one in (*before, *after)):
+            return before == after
+        now = {one["id"]: one for one in after}
+        return len(before) == len(after) and all(one["id"] in now and _has_all(one, now[one["id"]]) for one in before)
+    return bool(before == after)
 
 
 def _example(one: Difference) -> str:

@@ -37,6 +37,14 @@ def units(lab: Lab) -> dict[str, str]:
     return found
 
 
+def imply_roles(lab: Lab) -> None:
+    """What a cloud that was built before Rocky has to be given before it goes past Zed: its roles imply reader."""
+    rest = Rest(connect(lab, CLOUD))
+    roles = {one["name"]: one["id"] for one in rest("identity", "GET", "/roles")["roles"]}
+    for prior, implied in (("admin", "member"), ("member", "reader")):
+        rest("identity", "PUT", f"/roles/{roles[prior]}/implies/{roles[implied]}")
+
+
 def is_up(lab: Lab) -> bool:
     try:
         states = services(lab, CLOUD)
