@@ -18,8 +18,7 @@ from naru.releases import path, release
 
 from ..lab.hosted.scenario import on, until
 from ..lab.scenario import connect
-from .cloud import CLOUD
-from .cloud import imply_roles
+from .cloud import CLOUD, imply_roles
 from .conftest import DATABASE_HOST
 from .orders import begin, naru
 
