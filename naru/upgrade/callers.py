@@ -36,7 +36,7 @@ KEYSTONE = "keystone"
 OTHER = "-"
 """What stands for a service that is not looked for."""
 _AWK = (files("naru.upgrade") / "scripts" / "callers.awk").read_text()
-_SCRIPT = script.text("say.sh") + own_script("callers")
+_SCRIPT = script.SAY + own_script("callers")
 
 
 class Call(NamedTuple):
