@@ -2,7 +2,10 @@
 
 from importlib.resources import files
 
+SAY = (files("naru.site") / "say.sh").read_text()
+"""The functions that all of them have."""
+
 
 def text(name: str) -> str:
-    """The script `name`, from this directory on, behind the functions that all of them have (`say.sh`)."""
-    return "\n".join((files("naru.site") / one).read_text() for one in ("say.sh", name))
+    """The script `name`, from this directory on, behind the functions that all of them have."""
+    return f"{SAY}\n{(files('naru.site') / name).read_text()}"

@@ -5,11 +5,12 @@ Each host reads its own logs once and says counts. What several logs have of one
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Literal, NamedTuple
 
+import os_service_types
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
@@ -35,8 +36,10 @@ STATEMENT = 60.0
 KEYSTONE = "keystone"
 OTHER = "-"
 """What stands for a service that is not looked for."""
+NETWORKING = "networking"
+"""DevStack's word for Neutron in paths, the one that is no service type."""
 _AWK = (files("naru.upgrade") / "scripts" / "callers.awk").read_text()
-_SCRIPT = script.text("say.sh") + own_script("callers")
+_SCRIPT = script.SAY + own_script("callers")
 
 
 class Call(NamedTuple):
@@ -99,10 +102,11 @@ class Caller(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A log on hosts: as it is called, whose it is ("" for a load balancer's), and the words of the script's call."""
+    """A log on hosts: as it is called, the services that have it (none for a load balancer's), and the words of the
+    script's call."""
 
     log: str
-    service: str
+    services: tuple[str, ...]
     words: tuple[str, ...]
 
 
@@ -138,39 +142,64 @@ def look(site: Site, span: Span, wanted: Sequence[str], days: int) -> tuple[list
                 for log in dict.fromkeys(source.log for source in by_host[host]):
                     found.not_known(log, str(one), "See: naru site check", host)
                 continue
-            add(found, host, by_host[host], gone, one)
+            text, unasked = one
+            for socket, error in unasked.items():
+                what = f"which services are behind its backends: {error}"
+                found.not_known(socket, what, "See: naru site check", host)
+            add(found, host, by_host[host], gone, text)
         names = _names(site, fleet, {call.project for call in found.calls} - {""}, found)
     silent(found, by_host, projects)
     return list(judged(found, names)), found.requests
 
 
 def sources(site: Site, projects: Sequence[str]) -> dict[str, list[Source]]:
-    """The logs of each host that has some: of services that listen somewhere, and of load balancers."""
+    """The logs of each host that has some: of services that listen somewhere, and of load balancers. One that several
+    have is read once; one that a load balancer has is that one's."""
+    users: dict[str, dict[tuple[str, ...], list[Line | LoadBalancer]]] = {}
+    every: list[Line | LoadBalancer] = [*site.part.services, *site.part.load_balancers]
+    for one in every:
+        for host in site.named(one.hosts):
+            for words in _logs(one):
+                users.setdefault(host.name, {}).setdefault(words, []).append(one)
     found: dict[str, list[Source]] = {}
-    for line in site.part.services:
-        project = line.name.partition("-")[0]
-        if line.port and project in projects and line.release != "" and not line.name.endswith(NO_APIS):
-            for host in site.named(line.hosts):
-                found.setdefault(host.name, []).extend(_logs(line.name, project, line))
-    for balancer in site.part.load_balancers:
-        for host in site.named(balancer.hosts):
-            found.setdefault(host.name, []).extend(_logs(balancer.name, "", balancer))
+    for name, logs in users.items():
+        for words, all_of in logs.items():
+            if any(isinstance(one, LoadBalancer) or _is_meant(one, projects) for one in all_of):
+                found.setdefault(name, []).append(_source(words, all_of))
     return found
 
 
-def _logs(name: str, project: str, of: Line | LoadBalancer) -> Iterator[Source]:
-    """The files that the site names; without any, what its manager keeps of what it says."""
+def _is_meant(line: Line, projects: Sequence[str]) -> bool:
+    listens = line.port and line.release != "" and not line.name.endswith(NO_APIS)
+    return bool(listens) and _project(line) in projects
+
+
+def _project(line: Line) -> str:
+    return line.name.partition("-")[0]
+
+
+def _logs(of: Line | LoadBalancer) -> Iterator[tuple[str, ...]]:
+    """The words of the script's calls for the files that the site names; without any, for what its manager keeps of
+    what it says."""
     for file in of.logs:
-        yield Source(f"{name}: {file}", project, ("file", project, file))
+        yield "file", file
     if of.logs:
         return
     match of.managed:
         case Unit(unit=unit):
-            yield Source(f"{name}: journal", project, ("journal", project, unit))
+            yield "journal", unit
         case Container(container=container, engine=engine):
-            yield Source(f"{name}: container", project, ("container", project, container, engine or ""))
+            yield "container", container, engine or ""
         case _:
-            yield Source(f"{name}: no log", project, ())
+            yield "none", of.name
+
+
+def _source(words: tuple[str, ...], all_of: Sequence[Line | LoadBalancer]) -> Source:
+    what = {"file": words[1], "none": "no log"}.get(words[0], words[0])
+    names = ", ".join(dict.fromkeys(one.name for one in all_of))
+    lines = [one for one in all_of if isinstance(one, Line)]
+    services = dict.fromkeys(map(_project, lines)) if len(lines) == len(all_of) else ()
+    return Source(f"{names}: {what}", tuple(services), words)
 
 
 def silent(found: Found, by_host: Mapping[str, Sequence[Source]], projects: Sequence[str]) -> None:
@@ -178,9 +207,9 @@ def silent(found: Found, by_host: Mapping[str, Sequence[Source]], projects: Sequ
     cure = "Name the log with its requests, or the load balancer's, under logs: HAProxy has them by option httplog."
     told = {(log, host) for (log, _, _), seen in found.unknown.items() for host in seen.hosts}
     for project in projects:
-        mine = [(host, one) for host, all_of in by_host.items() for one in all_of if one.service == project]
+        mine = [(host, one) for host, all_of in by_host.items() for one in all_of if project in one.services]
         if not mine and not found.requests[project].count:
-            found.not_known("", f"{project}: the site has no log of it", cure, "")
+            found.not_known("", f"{project}: no log of the site has a request of it", cure, "")
         for host, one in mine:
             if (project, "") not in found.read and (project, host) not in found.read and (one.log, host) not in told:
                 found.not_known(one.log, f"no request of {project} is in it", cure, host)
@@ -188,31 +217,58 @@ def silent(found: Found, by_host: Mapping[str, Sequence[Source]], projects: Sequ
 
 async def _read(
     site: Site, remote: Remote, sources: Sequence[Source], gone: Sequence[tuple[Service, Gone]], days: int
-) -> str:
-    """What the host's script says, with what its HAProxy's socket does not say."""
+) -> tuple[str, dict[str, NaruError]]:
+    """What the host's script says, and the sockets of its HAProxy that do not answer."""
     projects = {service.name for service, _ in gone}
-    whose = {f":{port}": project for port, project in _ports(site, projects).items()}
-    lines = []
+    whose, unasked = await owners(site, remote, projects)
+    words = mounts(projects, {_project(line) for line in site.part.services})
+    return await remote.checked(order(sources, gone, whose, words, days), seconds=SECONDS), unasked
+
+
+async def owners(
+    site: Site, remote: Remote, projects: Collection[str]
+) -> tuple[dict[str, set[str]], dict[str, NaruError]]:
+    """The services at each :PORT of the site, and behind each backend of the host's HAProxy; and the sockets, as
+    BALANCER: SOCKET, that do not say it."""
+    whose: dict[str, set[str]] = {}
+    for line in site.part.services:
+        if line.port:
+            project = _project(line)
+            whose.setdefault(f":{line.port}", set()).add(project if project in projects else OTHER)
+    backends: dict[str, set[str]] = {}
+    unasked: dict[str, NaruError] = {}
     for balancer in site.part.load_balancers:
         if balancer.socket and remote.host in site.named(balancer.hosts):
             try:
-                backends = await haproxy.gates(remote, balancer.socket)
-            except haproxy.Refused as error:
-                at = next(n for n, one in enumerate(sources) if one.log.startswith(f"{balancer.name}: "))
-                lines.append(f"{at}\tunread\t{error}")
+                gates = await haproxy.gates(remote, balancer.socket)
+            except NaruError as error:
+                unasked[f"{balancer.name}: {balancer.socket}"] = error
                 continue
-            whose |= {one.backend: whose[f":{one.port}"] for one in backends if f":{one.port}" in whose}
-    return "\n".join([await remote.checked(order(sources, gone, whose, days), seconds=SECONDS), *lines])
+            for one in gates:
+                if f":{one.port}" in whose:
+                    backends.setdefault(one.backend, set()).update(whose[f":{one.port}"])
+    return whose | backends, unasked
 
 
-def _ports(site: Site, projects: set[str]) -> dict[int, str]:
-    """The service at each port of the site."""
-    named = ((one.port, one.name.partition("-")[0]) for one in site.part.services if one.port)
-    return {port: project if project in projects else OTHER for port, project in named}
+def mounts(projects: Collection[str], others: Collection[str]) -> dict[str, str]:
+    """Services by the words that stand for them in paths and host names: their own, and their service types. Of
+    services that are not looked for only those of the site, `others`: words as cluster and database may mean anything
+    else."""
+    found = {NETWORKING: "neutron"}
+    for one in os_service_types.ServiceTypes().services:
+        found |= dict.fromkeys((one["project"], one["service_type"], *one.get("aliases", ())), one["project"])
+    found = {word: project for word, project in found.items() if project in projects or project in others}
+    return {word: project if project in projects else OTHER for word, project in found.items()}
 
 
-def order(sources: Sequence[Source], gone: Sequence[tuple[Service, Gone]], whose: Mapping[str, str], days: int) -> str:
-    """The script of a host. `whose` are services by backend and :PORT."""
+def order(
+    sources: Sequence[Source],
+    gone: Sequence[tuple[Service, Gone]],
+    whose: Mapping[str, Collection[str]],
+    words: Mapping[str, str],
+    days: int,
+) -> str:
+    """The script of a host. `whose` are services by backend and :PORT, `words` as `mounts` gives them."""
     rows = [
         "\t".join((service.name, str(at), " ".join(one.methods), *patterns(service, one)))
         for at, (service, one) in enumerate(gone)
@@ -221,14 +277,14 @@ def order(sources: Sequence[Source], gone: Sequence[tuple[Service, Gone]], whose
         "AWK": _AWK,
         "DAYS": str(days),
         "GONE": "\n".join(rows),
-        "WHOSE": "\n".join(f"{name}={project}" for name, project in whose.items()),
+        "WHOSE": "\n".join(f"{name}={' '.join(sorted(all_of))}" for name, all_of in whose.items()),
+        "MOUNTS": "\n".join(f"{word}={project}" for word, project in words.items()),
     }
     given = "\n".join(f"{name}={shlex.quote(text)}" for name, text in values.items())
     calls = [
-        shlex.join((one.words[0], str(at), *one.words[1:])) if one.words else f"say {at} unread ''"
-        for at, one in enumerate(sources)
+        shlex.join((one.words[0], str(at), " ".join(one.services), *one.words[1:])) for at, one in enumerate(sources)
     ]
-    return "\n".join([given, "export GONE WHOSE", _SCRIPT, *calls])
+    return "\n".join([given, "export GONE WHOSE MOUNTS", _SCRIPT, *calls])
 
 
 def patterns(service: Service, gone: Gone) -> tuple[str, str]:
@@ -246,20 +302,23 @@ def add(found: Found, host: str, sources: Sequence[Source], gone: Sequence[tuple
     """What a host's script has said."""
     for line in filter(None, said.split("\n")):
         number, kind, *values = line.split("\t")
-        log, of, _ = sources[int(number)]
+        log, services, _ = sources[int(number)]
         match kind, values:
             case "call", [count, first, last, service, at, method, shape, *rest]:
                 call = Call(service, gone[int(at)][1], log, f"{method} {shape}", *rest)
                 found.calls.setdefault(call, Seen()).add(int(count), first, last, host)
             case "requests", [service, count, first, last]:
                 found.requests[service].add(int(count), first, last, host)
-                found.read.add((service, host if of else ""))
+                found.read.add((service, host if services else ""))
             case "strange", [count]:
                 what = "lines that look like requests and are not understood"
                 found.not_known(log, what, "Look at them by hand.", host, int(count))
             case "nobody", [name, count]:
                 what = f"requests of what may be gone, of no known service{f' ({name})' if name else ''}"
-                cure = "Name its port in the site; Apache and nginx have to log it (%v:%p, $host:$server_port) first."
+                cure = (
+                    "Name its port in the site; Apache and nginx have to log it (%v:%p, $host:$server_port) first. "
+                    "Where several services have the port: give each a path or a host name that begins with its type."
+                )
                 found.not_known(log, what, cure, host, int(count))
             case "more", [count]:
                 what = "calls beyond the kinds that are told apart"

@@ -1,5 +1,6 @@
 """Calls of APIs that are gone, found in logs as programs write them: by the host's own shell and awk."""
 
+import asyncio
 import gzip
 import os
 import re
@@ -8,12 +9,16 @@ import subprocess
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from naru.errors import NaruError
 from naru.releases import path, release
 from naru.releases.path import Gone, Service
 from naru.site import site as sites
+from naru.site.site import Site
+from naru.site.ssh import Ran, Remote
 from naru.upgrade import callers
 from naru.upgrade.callers import Caller, Found, Seen, Source
 from naru.upgrade.finding import Span
@@ -49,8 +54,9 @@ def tools(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return tmp_path / "bin"
 
 
-def said(tools: Path, sources: Sequence[Source], gone: list[tuple[Service, Gone]], whose: dict[str, str]) -> str:
-    script = callers.order(sources, gone, whose, 7)
+def said(tools: Path, sources: Sequence[Source], gone: list[tuple[Service, Gone]], whose: dict[str, set[str]]) -> str:
+    words = callers.mounts({service.name for service, _ in gone}, {"heat"})
+    script = callers.order(sources, gone, whose, words, 7)
     environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"}
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
@@ -63,14 +69,14 @@ def read(
     service: str,
     *,
     gone: list[tuple[Service, Gone]] | None = None,
-    whose: dict[str, str] | None = None,
+    whose: dict[str, set[str]] | None = None,
 ) -> tuple[list[Caller], Found]:
     """What is found in a log with these lines."""
     file = tools.parent / "a.log"
     for name, moment in WHEN.items():
         text = re.sub(rf"\b{name}\b", moment, text)
     file.write_text(text)
-    source = Source("a", service, ("file", service, str(file)))
+    source = Source("a", tuple(service.split()), ("file", str(file)))
     known = on_the_way() if gone is None else gone
     found = Found(requests={one.name: Seen() for one, _ in known})
     callers.add(found, "ctl1", [source], known, said(tools, [source], known, whose or {}))
@@ -146,7 +152,7 @@ def test_a_load_balancer_says_whose_request_it_is(tools: Path) -> None:
         + proxied("GET /v1/x", back="unheard")
         + proxied("GET /v1/", back="heat2")
     )
-    listed, found = read(tools, text, "", whose={"be1": "glance", "heat": "-"})
+    listed, found = read(tools, text, "", whose={"be1": {"glance"}, "heat": {"-"}})
     unknown = [one for one in listed if one.state == "unknown"]
     calls = {one.service: one for one in listed if one.state == "called"}
     assert {(one.number, one.what) for one in unknown} == {
@@ -159,6 +165,90 @@ def test_a_load_balancer_says_whose_request_it_is(tools: Path) -> None:
     assert (glance.what, glance.status, glance.first) == ("GET /v1/images", "200", ISO)
     assert calls["keystone"].what == "GET /v2.0/tenants"
     assert {name for name, seen in found.requests.items() if seen.count} == {"glance", "keystone"}
+
+
+def combined(asked: str, *, at: str = "") -> str:
+    return f'{at} 10.0.0.14 - - [DAY +0000] "{asked} HTTP/1.1" 200 12 "-" "curl/7.88"\n'.lstrip()
+
+
+SHARED = {":443": {"keystone", "cinder", "nova", "-"}, ":80": {"-"}, ":5000": {"keystone"}}
+
+
+def test_at_one_port_of_several_services_the_path_or_the_host_says_whose_request_it_is(tools: Path) -> None:
+    text = (
+        combined("GET /volume/v2/x/volumes", at="api:443")
+        + combined("POST /identity/v2.0/tokens", at="api:443")
+        + combined("GET /v2.0/tenants", at="keystone.example.com:443")
+        + combined("GET /v2.1/os-agents", at="compute-api.example.com:443")
+        + combined("GET /v2.0/ports", at="network.example.com:443")
+        + combined("GET /networking/v2.0/ports", at="api:443")  # which is like a path of Keystone's v2.0
+        + combined("GET /heat-api/v1/x", at="api:443")
+        + combined("GET /identity/users/v2", at="api:443")  # a page of the dashboard
+        # a proxy's port may be another service's elsewhere
+        + combined("GET /image/v1/images", at="api:5000")
+        + combined("GET /v1/images", at="glance.example.com:80")
+        + combined("GET /v1/images", at="api:80")
+    )
+    listed, found = read(tools, text, "", whose=SHARED)
+    assert {(one.state, one.service, one.what) for one in listed} == {
+        ("called", "cinder", "GET /volume/v2/x/volumes"),
+        ("called", "keystone", "POST /identity/v2.0/tokens"),
+        ("called", "keystone", "GET /v2.0/tenants"),
+        ("called", "nova", "GET /v2.1/os-agents"),
+        ("called", "glance", "GET /image/v1/images"),
+        ("called", "glance", "GET /v1/images"),
+    }
+    assert {name: seen.count for name, seen in found.requests.items() if seen.count} == {
+        "cinder": 1,
+        "glance": 2,
+        "keystone": 2,
+        "nova": 1,
+        "neutron": 2,
+    }
+
+
+def test_at_one_port_of_several_services_a_request_of_nobody_knows_whom_is_told(tools: Path) -> None:
+    text = combined("GET /v2.0/ports", at="api:443") * 2 + combined("GET /v1/images", at="api:443")
+    text += combined("GET /v3/projects", at="api:443") + combined("GET /v2.0/lbaas", at="api:5000")
+    text += combined("GET /v2.0/tenants", at="cluster.example.com:443")  # a type, of a service that the site has not
+    listed, found = read(tools, text, "", whose={":443": {"keystone", "nova"}, ":5000": {"keystone"}})
+    assert {(one.state, one.number, one.what) for one in listed} == {
+        ("unknown", 3, "requests of what may be gone, of no known service (:443)"),
+        ("called", 1, "GET /v2.0/lbaas"),
+    }
+    assert found.requests["keystone"].count == 1 and found.requests["nova"].count == 0
+
+
+def test_behind_a_backend_of_several_services_the_path_or_its_name_says_whose_request_it_is(tools: Path) -> None:
+    whose = {"web": {"cinder", "keystone"}, "keystone_admin": {"cinder", "keystone"}}
+    text = proxied("GET /volume/v2/x/volumes", back="web") + proxied("GET /v2.0/tenants", back="keystone_admin")
+    text += proxied("GET /v2.0/tenants", front="keystone", back="web") + proxied("GET /v2.0/tenants", back="web")
+    listed, _ = read(tools, text, "", whose=whose)
+    assert {(one.state, one.service, one.number, one.what) for one in listed} == {
+        ("called", "cinder", 1, "GET /volume/v2/x/volumes"),
+        ("called", "keystone", 2, "GET /v2.0/tenants"),
+        ("unknown", "", 1, "requests of what may be gone, of no known service (web)"),
+    }
+
+
+def test_in_a_log_of_several_services_a_request_is_not_taken_for_each_ones_own(tools: Path) -> None:
+    url = f"ISO.875 1 INFO keystone.common.wsgi {REQ} POST http://ctl1:5000/v2.0/tokens\n"
+    text = combined("GET /networking/v2.0/ports") + combined("GET /identity/v2.0/tenants") + url
+    text += combined("GET /v2.0/ports", at="ctl1:9696") + combined("GET /v2.0/ports") + proxied("GET /v2.0/lbaas/x")
+    whose = {":9696": {"neutron"}, ":5000": {"keystone"}, "nova": {"neutron"}}
+    listed, found = read(tools, text, "keystone neutron", whose=whose)
+    assert {(one.state, one.service, one.what) for one in listed} == {
+        ("called", "keystone", "GET /identity/v2.0/tenants"),
+        ("called", "neutron", "GET /v2.0/lbaas/x"),
+        ("unknown", "", "requests of what may be gone, of no known service"),
+    }
+    assert found.read == {("keystone", "ctl1"), ("neutron", "ctl1")}
+    # of a service without a line of a request its URLs count, whatever others have
+    listed, found = read(tools, url + combined("GET /v2.0/lbaas", at="ctl1:9696"), "keystone neutron", whose=whose)
+    assert {(one.service, one.what) for one in listed} == {
+        ("keystone", "POST /v2.0/tokens"),
+        ("neutron", "GET /v2.0/lbaas"),
+    }
 
 
 def test_what_is_still_there_is_no_finding(tools: Path) -> None:
@@ -209,9 +299,9 @@ def test_rotated_files_are_read_and_what_cannot_be_read_is_said(tools: Path) -> 
     os.utime(directory / "glance.log.9", (0, 0))
     gone = on_the_way()
     sources = [
-        Source("files", "glance", ("file", "glance", str(log))),
-        Source("missing", "nova", ("file", "nova", str(directory / "nova.log"))),
-        Source("none", "nova", ()),
+        Source("files", ("glance",), ("file", str(log))),
+        Source("missing", ("nova",), ("file", str(directory / "nova.log"))),
+        Source("none", ("nova",), ("none", "nova-api")),
     ]
     found = Found(requests={service.name: Seen() for service, _ in gone})
     callers.add(found, "ctl1", sources, gone, said(tools, sources, gone, {}))
@@ -232,7 +322,7 @@ def test_so_many_kinds_of_calls_are_told_apart_and_no_more(tools: Path) -> None:
 def test_the_same_call_on_two_hosts_is_one_and_in_two_logs_it_is_two() -> None:
     gone = on_the_way()
     at = next(number for number, (service, _) in enumerate(gone) if service.name == "glance")
-    sources = [Source("api: journal", "", ()), Source("glance-api: /a", "glance", ())]
+    sources = [Source("api: journal", (), ()), Source("glance-api: /a", ("glance",), ())]
     line = f"call\t2\t2026-01-01 00:00:00\t2026-01-02 00:00:00\tglance\t{at}\tGET\t/v1\t200\t10.0.0.1\t\t\t\t"
     found = Found(requests={"glance": Seen()})
     for host in ("ctl1", "ctl2"):
@@ -246,14 +336,14 @@ def test_the_same_call_on_two_hosts_is_one_and_in_two_logs_it_is_two() -> None:
 
 
 def test_a_service_is_not_known_on_each_host_whose_logs_have_no_request_unless_a_load_balancer_has() -> None:
-    here = {host: [Source("nova-api: /a", "nova", ())] for host in ("ctl1", "ctl2", "ctl3")}
+    here = {host: [Source("nova-api: /a", ("nova",), ())] for host in ("ctl1", "ctl2", "ctl3")}
     found = Found(requests={"nova": Seen(3), "glance": Seen()}, read={("nova", "ctl1")})
     found.not_known("nova-api: /a", "it cannot be read: /a", "", "ctl3")
     callers.silent(found, here, ["nova", "glance"])
     assert {(what, *seen.hosts) for (_, what, _), seen in found.unknown.items()} == {
         ("it cannot be read: /a", "ctl3"),
         ("no request of nova is in it", "ctl2"),
-        ("glance: the site has no log of it", ""),
+        ("glance: no log of the site has a request of it", ""),
     }
     found = Found(requests={"nova": Seen(3)}, read={("nova", "")})
     callers.silent(found, here, ["nova"])
@@ -279,11 +369,82 @@ def test_the_logs_are_those_of_the_site_or_of_what_manages_its_services() -> Non
     found = callers.sources(sites.parse(content, Path("site.yaml")), ["nova", "keystone"])
     assert found == {
         "ctl1": [
-            Source("nova-api: /n.log", "nova", ("file", "nova", "/n.log")),
-            Source("keystone: container", "keystone", ("container", "keystone", "k", "")),
+            Source("nova-api: /n.log", ("nova",), ("file", "/n.log")),
+            Source("keystone: container", ("keystone",), ("container", "k", "")),
         ],
-        "ctl2": [Source("api: journal", "", ("journal", "", "haproxy"))],
+        "ctl2": [Source("api: journal", (), ("journal", "haproxy"))],
     }
+
+
+def test_a_log_that_several_have_is_read_once_and_is_nobodys_own() -> None:
+    apache = {"hosts": ["ctl1"], "managed": {"unit": "apache2"}}
+    content = {
+        "naru_site": 1,
+        "name": "one",
+        "hosts": [{"name": "ctl1"}],
+        "services": [
+            {**apache, "name": "keystone", "port": 5000, "logs": ["/all.log", "/k.log"]},
+            {**apache, "name": "keystone-admin", "port": 35357, "logs": ["/k.log"]},
+            {**apache, "name": "neutron-server", "port": 9696, "logs": ["/all.log"]},
+            {**apache, "name": "horizon", "port": 80},
+            {**apache, "name": "nova-api", "port": 8774},
+            {**apache, "name": "heat-api", "port": 8004, "logs": ["/heat.log", "/proxy.log"]},
+        ],
+        "load_balancers": [
+            {**apache, "name": "api", "kind": "apache", "files": ["/a"], "reload": "true", "logs": ["/proxy.log"]}
+        ],
+    }
+    assert callers.sources(sites.parse(content, Path("site.yaml")), ["keystone", "nova"]) == {
+        "ctl1": [
+            Source("keystone, neutron-server: /all.log", ("keystone", "neutron"), ("file", "/all.log")),
+            Source("keystone, keystone-admin: /k.log", ("keystone",), ("file", "/k.log")),
+            Source("horizon, nova-api: journal", ("horizon", "nova"), ("journal", "apache2")),
+            Source("heat-api, api: /proxy.log", (), ("file", "/proxy.log")),
+        ]
+    }
+
+
+class Balancers:
+    """A host with two HAProxies, one of which hangs."""
+
+    def __init__(self, site: Site) -> None:
+        self.host = site.named(["lb1"])[0]
+
+    async def run(self, command: str, *, seconds: float) -> Ran:
+        if "/hangs" in command:
+            raise NaruError(f"lb1: no end of it within {seconds:g} s")
+        rows = ["web,ctl1,10.0.0.1:80", "web,ctl2,10.0.0.2:5000", "nova,ctl1,10.0.0.1:8774", "x,a,10.0.0.1:1"]
+        return Ran(0, "\n".join(["# pxname,svname,addr", *rows]), "")
+
+
+def test_a_port_has_all_its_services_and_a_socket_that_hangs_is_told_and_the_others_are_asked() -> None:
+    managed = {"unit": "apache2"}
+    names = {"keystone": 80, "placement-api": 80, "keystone-internal": 5000, "cinder-api": 80, "nova-api": 8774}
+    content = {
+        "naru_site": 1,
+        "name": "one",
+        "hosts": [{"name": "ctl1"}, {"name": "lb1"}],
+        "services": [{"name": name, "hosts": ["ctl1"], "managed": managed, "port": names[name]} for name in names],
+        "load_balancers": [
+            {"name": name, "kind": "haproxy", "hosts": ["lb1"], "managed": managed, "socket": f"/{name}"}
+            for name in ("hangs", "second")
+        ],
+    }
+    site = sites.parse(content, Path("site.yaml"))
+    remote = cast(Remote, Balancers(site))
+    whose, unasked = asyncio.run(callers.owners(site, remote, {"keystone", "cinder", "nova"}))
+    assert whose == {
+        ":80": {"keystone", "cinder", "-"},
+        ":5000": {"keystone"},
+        ":8774": {"nova"},
+        "web": {"keystone", "cinder", "-"},
+        "nova": {"nova"},
+    }
+    assert list(unasked) == ["hangs: /hangs"] and "within 15 s" in str(unasked["hangs: /hangs"])
+
+
+def test_what_the_script_has_it_has_once() -> None:
+    assert callers.order([], on_the_way(), {}, {}, 7).count("\nsay() {") == 1
 
 
 def test_what_is_known_is_of_releases_that_there_are_and_its_patterns_are_right() -> None:

@@ -1,7 +1,9 @@
 # Requests in the lines of one log, counted: those to APIs that are gone, by who sends them, and how many there are of
 # each service. From the environment: GONE (lines of service, number, methods, pattern and exceptions, with tabs
-# between), SERVICE (whose log it is, "" for a load balancer's), WHOSE (NAME=SERVICE of backends and :PORT), SINCE.
-# It says what it has found as lines of a kind and values, with tabs between. For every awk, mawk 1.3 among them.
+# between), SERVICE (whose log it is, "" for a load balancer's), WHOSE (NAME=SERVICE of backends and :PORT), MOUNTS
+# (WORD=SERVICE of a path's first word, or a host name's), SINCE. A SERVICE may be several, with blanks between: one of
+# them, and not known which. "-" is one that is not looked for. It says what it has found as lines of a kind and values,
+# with tabs between. For every awk, mawk 1.3 among them.
 
 BEGIN {
     MOST = 5000  # kinds of calls that are told apart
@@ -19,14 +21,22 @@ BEGIN {
         all = all "|" row[4]
         known[row[1]] = 1
     }
-    n = split(ENVIRON["WHOSE"], pairs, "\n")
-    for (i = 1; i <= n; i++) {
-        at = match(pairs[i], /=[^=]*$/)
-        whose[substr(pairs[i], 1, at - 1)] = substr(pairs[i], at + 1)
-    }
+    read_pairs(ENVIRON["WHOSE"], whose)
+    read_pairs(ENVIRON["MOUNTS"], mounts)
     split("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec", names, " ")
     for (i in names) month[names[i]] = sprintf("%02d", i)
 }
+
+function read_pairs(text, into,   pairs, n, i, at) {
+    n = split(text, pairs, "\n")
+    for (i = 1; i <= n; i++) {
+        at = match(pairs[i], /=[^=]*$/)
+        into[substr(pairs[i], 1, at - 1)] = substr(pairs[i], at + 1)
+    }
+}
+
+# if it is one service, and looked for
+function is_one(text) { return text != "" && text != "-" && text !~ / / }
 
 function is_address(text) { return text ~ /^[0-9a-fA-F.:, ]+$/ && text ~ /[.:]/ }
 
@@ -48,10 +58,27 @@ function moment(text,   part) {
 # a service by the name of a backend or a frontend; "" where that does not say it
 function service(name,   words, n, i) {
     sub(/~$/, "", name)
-    if (name in whose) return whose[name]
+    if (name in whose && is_one(whose[name])) return whose[name]
     n = split(name, words, /[-_.]/)
     for (i = 1; i <= n; i++) if (words[i] in known) return words[i]
-    return ""
+    return name in whose ? whose[name] : ""
+}
+
+# a service by a word that stands for it, as volume or heat-api; "" where it stands for none
+function mounted(word) {
+    sub(/-(api|public|internal|admin)$/, "", word)
+    return word in mounts ? mounts[word] : ""
+}
+
+# a service by HOST:PORT: by the port, or where that does not say one by the first word of the host's name
+function placed(where,   port, word) {
+    if (!match(where, /:[0-9]+$/)) return ""
+    port = substr(where, RSTART)
+    if (port in whose && is_one(whose[port])) return whose[port]
+    word = substr(where, 1, RSTART - 1)
+    sub(/\..*/, "", word)
+    word = mounted(word)
+    return word == "" && port in whose ? whose[port] : word
 }
 
 # addresses with commas between: the last is who has connected, those before it were forwarded for
@@ -99,7 +126,7 @@ function haproxy(before,   head, words, n, i) {
     split(words[3], pair, "/")
     name = pair[1]
     whom = service(pair[1])
-    if (whom == "") whom = service(words[2])
+    if (!is_one(whom) && is_one(service(words[2]))) whom = service(words[2])
     n = split(head, words, " ")
     client = words[n]
     sub(/:[0-9]+$/, "", client)
@@ -117,7 +144,10 @@ function quoted(before, after,   words, n, text) {
     text = words[n]
     while (n > 1 && words[n - 1] ~ /,$/) text = words[--n] " " text
     addresses(text)
-    if (whom == "" && match(words[n - 1], /:[0-9]+$/)) { name = substr(words[n - 1], RSTART); whom = whose[name] }
+    if (!is_one(whom) && match(words[n - 1], /:[0-9]+$/)) {
+        name = substr(words[n - 1], RSTART)
+        if ((text = placed(words[n - 1])) != "") whom = text
+    }
     context(before)
     if (match(after, /status: [0-9]+/)) status = substr(after, RSTART + 8, RLENGTH - 8)
     else if (after ~ /^ *[0-9][0-9][0-9]( |$)/) { split(after, words, " "); status = words[1] }
@@ -137,29 +167,39 @@ function quoted(before, after,   words, n, text) {
     if (when != "" && when < since) next
     client = forwarded = agent = user = project = status = name = ""
     whom = SERVICE; form = "line"
-    if (is_quoted && SERVICE == "" && match(before, HAPROXY)) haproxy(before)
+    if (is_quoted && !is_one(SERVICE) && match(before, HAPROXY)) haproxy(before)
     else if (is_quoted) { if (!quoted(before, after)) { strange++; next } }
     else if (after ~ /=> generated/ && match(before, /\] [0-9a-fA-F.:]+ \(/)) {  # uWSGI's own
         client = substr(before, RSTART + 2, RLENGTH - 4)
         if (match(after, /\(HTTP\/[0-9.]+ [0-9]+\)/)) { status = substr(after, RSTART, RLENGTH - 1); sub(/.* /, "", status) }
-    } else if (asked[2] ~ /^http/ && before ~ /\[(-|[^\[\]]*req-[^\[\]]*)\] *$/) { form = "url"; context(before) }
-    else { strange++; next }
-    if (whom == "-") next
+    } else if (asked[2] ~ /^http/ && before ~ /\[(-|[^\[\]]*req-[^\[\]]*)\] *$/) {
+        form = "url"
+        context(before)
+        split(asked[2], parts, "/")
+        if (!is_one(whom) && (text = placed(parts[3])) != "") whom = text
+    } else { strange++; next }
 
     path = asked[2]
     sub(/^https?:\/\/[^\/]*/, "", path); sub(/[?#].*/, "", path); gsub(/\/\/+/, "/", path)
     if (path != "/") sub(/\/$/, "", path)
-    if (whom != "") {
-        requests[form, whom]++; lines[form]++
+    # where all services are at one port: /identity/v3
+    if (!is_one(SERVICE) && path ~ /^\/[a-z_-]+\/v[0-9]/) {
+        split(path, parts, "/")
+        if ((text = mounted(parts[2])) != "") whom = text
+    }
+    if (whom == "-") next
+    if (is_one(whom)) {
+        requests[form, whom]++
+        if (form == "line") has_lines[whom] = 1
         if (when != "" && (!((form, whom) in first) || when < first[form, whom])) first[form, whom] = when
         if (when > last[form, whom]) last[form, whom] = when
     }
     if (path !~ all) next
     for (i = 1; i <= gone; i++) {
-        if ((whom != "" && of[i] != whom) || path !~ pattern[i]) continue
+        if ((whom != "" && index(" " whom " ", " " of[i] " ") == 0) || path !~ pattern[i]) continue
         if (methods[i] != "" && index(" " methods[i] " ", " " asked[1] " ") == 0) continue
         if (but[i] != "" && path ~ but[i]) continue
-        if (whom == "") { nobody[name]++; break }
+        if (!is_one(whom)) { nobody[name]++; break }
         text = shape(path)
         gsub(/[\t\r]/, " ", agent)
         key = whom "\t" number[i] "\t" asked[1] "\t" text "\t" status "\t" client "\t" forwarded
@@ -173,17 +213,18 @@ function quoted(before, after,   words, n, text) {
 }
 
 # a service that has a line of a request tells it by its URL once more
-function counts(form) { return form == "line" || !lines["line"] }
+function counts(form, of_whom) { return form == "line" || !(of_whom in has_lines) }
 
 END {
     OFS = "\t"
     for (one in requests) {
         split(one, pair, SUBSEP)
-        if (counts(pair[1])) print "requests", pair[2], requests[one], first[one], last[one]
+        if (counts(pair[1], pair[2])) print "requests", pair[2], requests[one], first[one], last[one]
     }
     for (one in count) {
         split(one, pair, SUBSEP)
-        if (counts(pair[1])) print "call", count[one], from[one], to[one], pair[2]
+        split(pair[2], row, "\t")
+        if (counts(pair[1], row[1])) print "call", count[one], from[one], to[one], pair[2]
     }
     for (one in nobody) print "nobody", one, nobody[one]
     if (strange) print "strange", strange

@@ -7,7 +7,8 @@ ulimit -v 2000000 2>/dev/null
 export LC_ALL=C SINCE
 SINCE=$(date -d "@$(($(date +%s) - DAYS * 86400))" '+%Y-%m-%d %H:%M:%S')
 
-# what is on standard input, of a service, as lines of the source NUMBER: NUMBER SERVICE
+# what is on standard input as lines of the source NUMBER. SERVICE is whose it is, "" for a load balancer's, several
+# with blanks between for a log that they have in common: NUMBER SERVICE
 counted() {
     { SERVICE=$2 awk "$AWK" || echo broken; } | while IFS= read -r line; do printf '%s\n' "$1$T$line"; done
 }
@@ -33,6 +34,9 @@ file() {
     done
     { for one; do opened "$one" || say "$number" unread "$one" >&3; done | counted "$number" "$service"; } 3>&1
 }
+
+# a service that has no log: NUMBER SERVICE NAME
+none() { say "$1" unread ''; }
 
 # what systemd's journal has of a unit: NUMBER SERVICE UNIT
 journal() {
