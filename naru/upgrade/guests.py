@@ -2,7 +2,7 @@
 is given. That needs no rights. A connection that is refused is an answer, too: somebody is there to refuse it.
 
     DIR/guests.jsonl   {"at": seconds since 1970, "guests": [...], "every": seconds} when probing begins, then
-                       {"at": ..., "silent": [...]} for each round, with those that did not answer
+                       {"at": ..., "end": ..., "silent": [...]} for each round, with those that did not answer
 
 Each line is written when its round is over: whoever kills the prober loses no more than that round.
 """
@@ -57,14 +57,15 @@ class Guest(NamedTuple):
 
 class Seen(NamedTuple):
     """What was seen of a guest: how often it was asked, and gave no answer; the seconds of its longest silence, and
-    when that began (seconds since 1970, None without one); whether it has answered last."""
+    when that began (seconds since 1970, None without one); whether it has answered last, None for one that has not and
+    is asked no more."""
 
     guest: str
     sent: int
     lost: int
     longest: float
     since: float | None
-    answers: bool
+    answers: bool | None
 
 
 class Record(NamedTuple):
@@ -122,7 +123,7 @@ async def _rounds(file: Any, guests: Sequence[Guest], every: float, seconds: flo
         at = time.time()
         answered = await asyncio.gather(*(_answers(one, every, room) for one in guests))
         now = {one for one, answer in zip(guests, answered, strict=True) if not answer}
-        write(at=at, silent=[str(one) for one in guests if one in now])
+        write(at=at, end=time.time(), silent=[str(one) for one in guests if one in now])
         for one in guests:
             if (one in now) != (one in silent):
                 say(f"{one} {'does not answer' if one in now else 'answers again'}")
@@ -146,22 +147,27 @@ async def _answers(guest: Guest, patience: float, room: asyncio.Semaphore) -> bo
 
 
 def record(directory: Path) -> Record:
-    """What was seen so far; of nobody where nobody was asked."""
+    """What was seen so far; of nobody where nobody was asked. A silence ends with the last round before nobody has
+    asked: what was then is not known."""
     guests: dict[str, _Guest] = {}
     unseen = []
     asked: list[str] = []
-    last, every = None, 0.0
+    every = pause = 0.0
+    last: float | None = None
     for line in _lines(directory / FILE):
         if "guests" in line:
             asked, every = line["guests"], line["every"]
+            for name in guests.keys() - set(asked):
+                guests[name].leave()
             continue
-        at, silent = line["at"], set(line["silent"])
-        # a round takes as long as its slowest guest, of which there may be more than are asked at once
-        if last is not None and at - last > 3 * every + 1:
+        at, end, silent = line["at"], line["end"], set(line["silent"])
+        if last is not None and at - last > pause:
             unseen.append((last, at - last))
-        last = at
+            for guest in guests.values():
+                guest.end()
+        last, pause = end, 2 * every + 1
         for name in asked:
-            guests.setdefault(name, _Guest()).tell(at, name not in silent, every)
+            guests.setdefault(name, _Guest()).tell(at, end, name not in silent)
     return Record([one.seen(name) for name, one in guests.items()], unseen)
 
 
@@ -181,37 +187,50 @@ class _Guest:
         self.sent = self.lost = 0
         self.longest = 0.0
         self.since: float | None = None
+        self.answers: bool | None = None
         self._silent: float | None = None
 
-    def tell(self, at: float, answers: bool, every: float) -> None:
-        """It was asked at that moment, for so many seconds."""
+    def tell(self, at: float, end: float, answers: bool) -> None:
+        """It was asked in a round from one moment to another."""
         self.sent += 1
         self.lost += not answers
-        began = self._silent
-        if not answers and began is None:
-            began = self._silent = at
-        elif answers:
+        self.answers = answers
+        if not answers and self._silent is None:
+            self._silent = at
+        if self._silent is not None:
+            silence = (at if answers else end) - self._silent
+            if self.since is None or silence > self.longest:
+                self.longest, self.since = silence, self._silent
+        if answers:
             self._silent = None
-        if began is not None:
-            silence = at - began + (0.0 if answers else every)
-            if silence > self.longest:
-                self.longest, self.since = silence, began
+
+    def end(self) -> None:
+        """Whether its silence went on is not known."""
+        self._silent = None
+
+    def leave(self) -> None:
+        """It is asked no more."""
+        self.end()
+        self.answers = self.answers or None
 
     def seen(self, name: str) -> Seen:
-        return Seen(name, self.sent, self.lost, round(self.longest, 1), self.since, self._silent is None)
+        return Seen(name, self.sent, self.lost, round(self.longest, 1), self.since, self.answers)
 
 
 def judge(found: Record, longest: float = LONGEST) -> list[Verified]:
     """What is wrong with the guests: those that answer no more, and those that were silent for longer than so many
-    seconds. Of one that has never answered nothing is known."""
+    seconds. Of one that has never answered nothing is known. Whoever is asked no more was left out by the operator."""
     groups: dict[tuple[Judged, str], list[Seen]] = {}
     for one in found.guests:
         if one.lost == one.sent:
-            groups.setdefault(("not known", "has never answered"), []).append(one)
-        elif not one.answers:
+            never: Judged = "not compared" if one.answers is None else "not known"
+            groups.setdefault((never, "has never answered"), []).append(one)
+        elif one.answers is False:
             groups.setdefault(("wrong", "does not answer any more"), []).append(one)
         elif one.longest > longest:
             groups.setdefault(("wrong", f"gave no answer for more than {duration(longest)}"), []).append(one)
+        elif one.answers is None:
+            groups.setdefault(("not compared", "is asked no more, and did not answer last"), []).append(one)
     rows = [
         Verified(judged, KIND, change, "", len(these), tuple(_told(one) for one in these[:EXAMPLES]))
         for (judged, change), these in groups.items()

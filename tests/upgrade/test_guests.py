@@ -22,11 +22,19 @@ pytestmark = pytest.mark.unit
 AT = 1_700_000_000.0
 
 
-def written(directory: Path, *rounds: tuple[float, list[str]], asked: tuple[str, ...] = ("a", "b")) -> None:
+def written(
+    directory: Path,
+    *rounds: tuple[float, list[str]],
+    asked: tuple[str, ...] = ("a", "b"),
+    every: float = 1.0,
+    took: float = 1.0,
+) -> None:
+    """Rounds with those that were silent in each, for which it `took` so long."""
     with (directory / guests.FILE).open("a") as file:
-        file.write(json.dumps({"at": AT, "guests": asked, "every": 1.0}) + "\n")
+        file.write(json.dumps({"at": AT, "guests": asked, "every": every}) + "\n")
         for at, silent in rounds:
-            file.write(json.dumps({"at": AT + at, "silent": silent}) + "\n")
+            end = AT + at + (took if silent else 0.0)
+            file.write(json.dumps({"at": AT + at, "end": end, "silent": silent}) + "\n")
 
 
 @contextlib.contextmanager
@@ -70,10 +78,61 @@ def test_the_longest_silence_is_from_the_first_question_without_an_answer_to_the
     written(tmp_path, (0, []), (1, ["a"]), (2, []), (3, ["a"]), (4, ["a"]), (5, ["b"]))
     found = record(tmp_path)
     assert found == Record([Seen("a", 6, 3, 2.0, AT + 3, True), Seen("b", 6, 1, 1.0, AT + 5, False)], [])
-    # the last silence goes on, over the end of one prober and the beginning of another, of which some time is unseen
-    written(tmp_path, (20, ["b"]), (21, []))
+    # the last silence goes on over another prober that begins at once
+    written(tmp_path, (6.5, ["b"]), (8, []))
     found = record(tmp_path)
-    assert found.guests[1] == Seen("b", 8, 2, 16.0, AT + 5, True) and found.unseen == [(AT + 5, 15.0)]
+    assert found.guests[1] == Seen("b", 8, 2, 3.0, AT + 5, True) and found.unseen == []
+
+
+@pytest.mark.parametrize("every", [1.0, 60.0])
+def test_while_nobody_asks_nobody_is_silent(tmp_path: Path, every: float) -> None:
+    written(tmp_path, (0, []), (1, ["a"]))
+    # the pause counts as that of the rounds before it
+    written(tmp_path, (3601, []), every=every)
+    found = record(tmp_path)
+    assert found == Record([Seen("a", 3, 1, 1.0, AT + 1, True), Seen("b", 3, 0, 0.0, None, True)], [(AT + 2, 3599.0)])
+    assert [one.judged for one in judge(found)] == ["not compared"]
+
+
+def test_a_silence_on_both_sides_of_a_pause_is_two(tmp_path: Path) -> None:
+    written(tmp_path, (0, []), (1, ["a"]), (20, ["a"]), (21, ["a"]))
+    assert record(tmp_path) == Record(
+        [Seen("a", 4, 3, 2.0, AT + 20, False), Seen("b", 4, 0, 0.0, None, True)], [(AT + 2, 18.0)]
+    )
+
+
+def test_of_a_guest_that_is_left_out_what_was_seen_stays_and_no_more(tmp_path: Path) -> None:
+    written(tmp_path, (0, ["c"]), (1, ["a", "c"]), asked=("a", "b", "c"))
+    assert [one.answers for one in record(tmp_path).guests] == [False, True, False]
+    written(tmp_path, (2, []), (3, []), asked=("b",))
+    found = record(tmp_path)
+    assert found.guests[0] == Seen("a", 2, 1, 1.0, AT + 1, None)
+    assert [(one.judged, one.change, one.examples[0][0]) for one in judge(found)] == [
+        ("not compared", "is asked no more, and did not answer last", "a"),
+        ("not compared", "has never answered", "c"),
+    ]
+    assert not guests.is_wrong(found)
+    # asked again it is one like the others
+    written(tmp_path, (4, ["a"]), (5, []), asked=("a", "b"))
+    assert record(tmp_path).guests[0] == Seen("a", 4, 2, 1.0, AT + 1, True)
+
+
+def test_a_guest_that_is_left_out_was_silent_for_too_long_all_the_same(tmp_path: Path) -> None:
+    written(tmp_path, (0, []), *((at, ["a"]) for at in range(1, 8)))
+    written(tmp_path, (9, []), asked=("b",))
+    assert [(one.judged, one.change) for one in judge(record(tmp_path))] == [
+        ("wrong", "gave no answer for more than 5.0 s")
+    ]
+
+
+def test_a_round_that_takes_long_is_no_pause(tmp_path: Path) -> None:
+    written(tmp_path, (0, []), (1, ["a"]), (6, ["a"]), (11, []), took=5.0)
+    assert record(tmp_path) == Record([Seen("a", 4, 2, 10.0, AT + 1, True), Seen("b", 4, 0, 0.0, None, True)], [])
+
+
+def test_a_guest_to_which_there_is_no_way_is_silent_since_then(tmp_path: Path) -> None:
+    written(tmp_path, (0, []), (1, ["a"]), took=0.0)
+    assert record(tmp_path).guests[0] == Seen("a", 2, 1, 0.0, AT + 1, False)
 
 
 def test_without_a_record_nothing_is_known(tmp_path: Path) -> None:

@@ -78,7 +78,8 @@ def test_it_has_what_was_done_and_what_users_could_not_do(upgrade: Work, tmp_pat
         wrong = ("wrong", "server", "changed", "status", 1, ("web (1): 'ACTIVE' -> 'ERROR'",))
         (upgrade.directory / guests.FILE).write_text(
             f'{{"at": {BEGAN}, "guests": ["192.0.2.7:22"], "every": 1}}\n'
-            f'{{"at": {BEGAN + 60}, "silent": ["192.0.2.7:22"]}}\n{{"at": {BEGAN + 63}, "silent": []}}\n'
+            f'{{"at": {BEGAN + 60}, "end": {BEGAN + 61}, "silent": ["192.0.2.7:22"]}}\n'
+            f'{{"at": {BEGAN + 63}, "end": {BEGAN + 63}, "silent": []}}\n'
         )
         journal.remember(VERIFIED, {"at": BEGAN + 900, "after": 2, "found": [wrong]})
     found = history(upgrade)
