@@ -8,6 +8,7 @@ from typing import Any
 
 from naru.cli.base import Lister
 from naru.cli.inventory import counting
+from naru.cli.terminal import Terminal
 from naru.cli.upgrade_run import OfWork, add_users
 from naru.errors import InputError
 from naru.messages import LANGUAGES
@@ -23,7 +24,7 @@ class Verify(OfWork, Lister):
     had before: projects, users, flavors, servers, volumes, images, networks, ports, ...
 
         wrong               gone, or changed
-        not known           a list that could not be read before
+        not known           a list that could not be read before, or a user who cannot be asked
         not compared        there was nothing to compare with
         new                 there now, and was not before
         another release's   a field that the new release has and the old one had not, or the other way round
@@ -33,7 +34,7 @@ class Verify(OfWork, Lister):
 
     Users of --as (clouds of clouds.yaml, given before) are asked as themselves for the same as before, by requests that
     change nothing: who was refused has to be refused still, and who was answered, answered. Their tokens of before have
-    to be good, if they have not expired.
+    to be good once the window has begun, if they have not expired.
 
     Exit codes: 0 nothing is wrong, 1 something is, or a list could not be read, 2 bad input.
     """
@@ -56,9 +57,14 @@ naru upgrade verify work/seoul -f json
         upgrade = Work(arguments.work)
         if arguments.users and not arguments.before:
             raise InputError("--as goes with --before: users are asked for what they were asked for then")
+        if arguments.before:
+            verify.check_users(upgrade, arguments.users)
         with counting("read the cloud") as count:
             if arguments.before:
-                self.exit_code = 1 if verify.read_before(upgrade, count, arguments.users) else 0
+                problems = verify.read_before(upgrade, count, arguments.users)
+                for problem in problems:
+                    Terminal.of(self.app.options).warn(problem)
+                self.exit_code = 1 if problems else 0
                 return Verified._fields, ()
             found = verify.verify(upgrade, count)
         wrong = sum(one.judged in NOT_WELL for one in found)

@@ -26,9 +26,15 @@ class Token(NamedTuple):
     expires: float
 
 
-def issued(administrator: Cloud, users: Mapping[str, Cloud]) -> dict[str, Token]:
-    """A token of each user, by name. Raises CloudError."""
-    return {name: _seen(administrator, user.token) for name, user in users.items()}
+def issued(administrator: Cloud, user: Cloud) -> Token:
+    """A token of a user. Raises CloudError."""
+    return _seen(administrator, user.token)
+
+
+def kept(directory: Path) -> dict[str, Token]:
+    """Those that are kept, by the user's name."""
+    file = directory / FILE
+    return {name: Token(*one) for name, one in json.loads(file.read_text()).items()} if file.exists() else {}
 
 
 def keep(directory: Path, tokens: Mapping[str, Token]) -> None:
@@ -42,11 +48,8 @@ def keep(directory: Path, tokens: Mapping[str, Token]) -> None:
 def compare(directory: Path, administrator: Cloud) -> list[Verified]:
     """Asks Keystone for the tokens that are kept; what is wrong with them. Those that are refused are kept on, to be
     asked for again. Raises CloudError when Keystone does not answer."""
-    if not (directory / FILE).exists():
-        return []
-    kept = {name: Token(*one) for name, one in json.loads((directory / FILE).read_text()).items()}
     refused, found = {}, []
-    for name, token in kept.items():
+    for name, token in kept(directory).items():
         if token.expires <= time.time():
             found.append(Verified("not compared", kind(name), "the token of before has expired", "identity", 1, ()))
             continue

@@ -4,8 +4,8 @@ from typing import Literal, NamedTuple
 
 BEFORE, ASKED, VERIFIED = "before", "asked", "verified"
 """What the journal remembers: the number of the reading with which the cloud is compared; by name what users were asked
-for and answered before (`naru.upgrade.answers.Asked`); and the newest comparison: the moment (`at`, seconds since
-1970), the number of its reading (`after`), and what was `found`."""
+for and answered before (`naru.upgrade.answers.Asked`, None for one who could not be asked); and the newest comparison:
+the moment (`at`, seconds since 1970), the number of its reading (`after`), and what was `found`."""
 EXAMPLES = 5
 
 Judged = Literal["wrong", "not known", "not compared", "new", "another release's"]

@@ -8,7 +8,6 @@ field that it has for all things of a kind, or no longer has for any) is told, a
 import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from naru.inventory.archive import Archive
 from naru.inventory.cloud_reading import CloudReading
 from naru.inventory.compare import VOLATILE, Difference, compare
 from naru.inventory.read import OF_USERS, Sink
+from naru.plan.journal import Journal
 from naru.plan.run import Terminal
 from naru.releases import path
 from naru.site import site as sites
@@ -38,13 +38,21 @@ OF_SERVICES = frozenset(
 
 
 def check_users(upgrade: Work, users: Sequence[str]) -> None:
-    """Raises NaruError when one of these, by their names in clouds.yaml, cannot log in, or when the site does not say
-    which cloud it is."""
+    """Raises NaruError when one of these, by their names in clouds.yaml, cannot log in (without any, of those of last
+    time), or when the site does not say which cloud it is. Once the window has begun none of them is asked."""
+    with upgrade.journal() as journal:
+        if gates.has_begun(journal):
+            return
+        users = users or list(journal.recall(ASKED) or ())
     if users:
         _name(upgrade)
     for name in users:
-        with Cloud(name) as cloud:
-            cloud.user_id  # noqa: B018 (logs in)
+        try:
+            with Cloud(name) as cloud:
+                cloud.user_id  # noqa: B018 (logs in)
+        except NaruError as error:
+            error.hint = f"{error.hint} Or name other users: --as CLOUD.".strip()
+            raise
 
 
 def keep_before(upgrade: Work, terminal: Terminal, progress: Sink, users: Sequence[str] = ()) -> None:
@@ -54,36 +62,48 @@ def keep_before(upgrade: Work, terminal: Terminal, progress: Sink, users: Sequen
         if not _cloud(upgrade) or gates.has_begun(journal):
             return
     try:
-        if failed := read_before(upgrade, progress, users):
-            terminal.warn(f"{failed} lists of the cloud could not be read: naru upgrade verify will not know them")
+        for problem in read_before(upgrade, progress, users):
+            terminal.warn(problem)
     except NaruError as error:
         terminal.warn(f"naru upgrade verify will not know how the cloud was: {error.summary}")
 
 
-def read_before(upgrade: Work, progress: Sink, users: Sequence[str] = ()) -> int:
+def read_before(upgrade: Work, progress: Sink, users: Sequence[str] = ()) -> list[str]:
     """Reads the cloud as it is before the window, and what `users` are answered, by their names in clouds.yaml: without
-    any those of last time. Gives how many lists could not be read. Raises InputError when the site does not say which
-    cloud it is, and when the window has begun."""
+    any those of last time. Gives what could not be read, for people: of a user who cannot be asked what was known last
+    time is kept. Raises InputError when the site does not say which cloud it is, and when the window has begun."""
     name = _name(upgrade)
     with upgrade.journal() as journal:
-        if gates.has_begun(journal):
-            raise InputError(f"{upgrade.directory}: its window has begun: this is no longer how it was before")
-        users = users or list(journal.recall(ASKED) or ())
-    with Archive(upgrade.directory / ARCHIVE) as archive, Cloud(name) as cloud, ExitStack() as stack:
+        _check_before(upgrade, journal)
+        known = journal.recall(ASKED) or {}
+    asked = {user: known.get(user) for user in users or known}
+    issued = {user: token for user, token in tokens.kept(upgrade.directory).items() if user in asked}
+    problems = []
+    with Archive(upgrade.directory / ARCHIVE) as archive, Cloud(name) as cloud:
         number, failed = _read(archive, cloud, progress)
-        clouds = {user: stack.enter_context(Cloud(user)) for user in users}
-        asked = {user: answers.ask_before(one, archive, number) for user, one in clouds.items()}
-        issued = tokens.issued(cloud, clouds)
+        if failed:
+            problems.append(f"{failed} lists of the cloud could not be read")
         with upgrade.journal() as journal:
-            if gates.has_begun(journal):
-                raise InputError(f"{upgrade.directory}: its window has begun meanwhile: this is not how it was before")
-            journal.remember(ASKED, asked)
-            tokens.keep(upgrade.directory, issued)
+            _check_before(upgrade, journal)
             earlier = journal.recall(BEFORE)
-            if failed and earlier is not None and not _failed(archive, earlier):
-                return failed  # the earlier one is whole
-            journal.remember(BEFORE, number)
-    return failed
+            if not failed or earlier is None or _failed(archive, earlier):  # else the earlier one is whole
+                journal.remember(BEFORE, number)
+        for user in asked:
+            try:
+                with Cloud(user) as one:
+                    asked[user], issued[user] = answers.ask_before(one, archive, number), tokens.issued(cloud, one)
+            except NaruError as error:
+                problems.append(f"{user} could not be asked what it may read: {error.summary}")
+    with upgrade.journal() as journal:
+        _check_before(upgrade, journal)
+        tokens.keep(upgrade.directory, issued)
+        journal.remember(ASKED, asked)
+    return problems
+
+
+def _check_before(upgrade: Work, journal: Journal) -> None:
+    if gates.has_begun(journal):
+        raise InputError(f"{upgrade.directory}: its window has begun: this is no longer how it was before")
 
 
 def verify(upgrade: Work, progress: Sink) -> list[Verified]:
@@ -91,6 +111,7 @@ def verify(upgrade: Work, progress: Sink) -> list[Verified]:
     that is not known."""
     with upgrade.journal() as journal:
         before, asked = journal.recall(BEFORE), journal.recall(ASKED) or {}
+        begun = gates.has_begun(journal)
     if before is None:
         raise InputError(
             f"{upgrade.directory}: it is not known how the cloud was before",
@@ -99,7 +120,8 @@ def verify(upgrade: Work, progress: Sink) -> list[Verified]:
     found = [*_of_users(asked, upgrade.settings.span), *guests.judge(guests.record(upgrade.directory))]
     with Archive(upgrade.directory / ARCHIVE) as archive:
         with Cloud(_name(upgrade), at_most=_versions(archive, before)) as cloud:
-            found += tokens.compare(upgrade.directory, cloud)
+            if begun:  # the Keystone that issued them accepts them, and they would not be kept
+                found += tokens.compare(upgrade.directory, cloud)
             after, _ = _read(archive, cloud, progress)
         found += judge(archive, before, after, _known(upgrade.settings.span))
     found += _left_on_queues(upgrade)
@@ -109,15 +131,20 @@ def verify(upgrade: Work, progress: Sink) -> list[Verified]:
     return found
 
 
-def _of_users(asked: Mapping[str, Sequence[Any]], span: Span) -> Iterator[Verified]:
+def _of_users(asked: Mapping[str, Sequence[Any] | None], span: Span) -> Iterator[Verified]:
     """What users are answered now, who are known by name, and what they were asked for before."""
     for name, remembered in asked.items():
+        if remembered is None:
+            yield Verified("not known", answers.kind(name), "could not be asked before", "identity", 1, ())
+            continue
         before = Asked.load(remembered)
         try:
             with Cloud(name) as cloud:
                 yield from answers.judge(name, before, answers.ask(cloud, before.questions), span)
         except CloudError as error:
             yield Verified("wrong", answers.kind(name), "cannot log in", "identity", 1, (str(error),))
+        except NaruError as error:  # it is no longer in clouds.yaml
+            yield Verified("not known", answers.kind(name), "cannot be asked now", "identity", 1, (str(error),))
 
 
 def _left_on_queues(upgrade: Work) -> list[Verified]:

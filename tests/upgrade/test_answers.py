@@ -187,9 +187,9 @@ def test_tokens_are_kept_until_they_were_accepted_and_by_nobody_else(
     seen, file = "/identity/v3/auth/tokens", tmp_path / tokens.FILE
     expires = {"token": {"expires_at": "2099-01-01T00:00:00.000000Z"}}
     answers(service, seen, 200, expires)
-    issued = tokens.issued(cloud, {"member": cloud})
-    assert issued == {"member": Token("token-1", 4070908800.0)}
-    tokens.keep(tmp_path, issued | {"reader": Token("old", 1.0)})
+    issued = tokens.issued(cloud, cloud)
+    assert issued == Token("token-1", 4070908800.0)
+    tokens.keep(tmp_path, {"member": issued, "reader": Token("old", 1.0)})
     assert file.stat().st_mode & 0o777 == 0o600
     answers(service, seen, 404, {"error": {"message": "no such token"}})
     found = tokens.compare(tmp_path, cloud)

@@ -1,7 +1,7 @@
 """The report of an upgrade says what the journals have: what was done when, and for how long users could do nothing."""
 
-import dataclasses
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -26,13 +26,16 @@ BEGAN = 1_700_000_000.0  # 2023-11-14 22:13:20
 
 @pytest.fixture
 def upgrade(tmp_path: Path) -> Work:
-    """An upgrade that is planned, of the site in a file."""
-    known = facts("queens")
+    return planned(tmp_path)
+
+
+def planned(tmp_path: Path, **more: Any) -> Work:
+    """An upgrade that is planned, of the site in a file, which has `more`."""
+    known = facts("queens", of=site("queens", **more))
     content = known.site.content.model_dump(mode="json", exclude_defaults=True) | {"naru_site": 1}
     file = tmp_path / "site.yaml"
     file.write_text(yaml.safe_dump(content))
     made = Settings(str(file), "pike", "queens", (), "db1", 512, 0, 0.0)
-    known = dataclasses.replace(known, site=site("queens"))
     directory = work_directory(tmp_path / "work")
     directory.prepare()
     directory.create(planner.whole(known, made.dump(), "an-id"))

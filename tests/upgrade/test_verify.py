@@ -1,16 +1,26 @@
 """What differs between the readings before and after an upgrade, and what of it is wrong."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from naru.cloud.client import Cloud, CloudError
+from naru.errors import InputError
 from naru.inventory.archive import Archive
 from naru.inventory.kinds import BY_NAME
-from naru.inventory.read import Reading
+from naru.inventory.read import Reading, Sink
 from naru.inventory.rows import Row
+from naru.upgrade import answers, tokens, verify, window
+from naru.upgrade.answers import Asked
+from naru.upgrade.verified import ASKED, BEFORE
 from naru.upgrade.verify import judge
+from naru.upgrade.work import Work
+
+from ..cloud.service import Service, clouds_yaml, serving
+from .test_report import done, planned
 
 pytestmark = pytest.mark.unit
 
@@ -81,3 +91,111 @@ def test_a_list_that_cannot_be_read_any_more_is_wrong(tmp_path: Path) -> None:
 @pytest.mark.parametrize("now", ["", "500"])
 def test_what_could_not_be_read_before_is_not_known(tmp_path: Path, now: str) -> None:
     assert judged(tmp_path, [], [], earlier="500", problem=now) == [("not known", "not read before", "", 0)]
+
+
+# -- users, against a service on loopback
+
+EXPIRES = {"token": {"expires_at": "2099-01-01T00:00:00.000000Z"}}
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def upgrade(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
+    """An upgrade of the cloud `c`, of which a list cannot be read, and nothing but its project is."""
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", clouds_yaml(tmp_path, service))
+    monkeypatch.setattr(verify, "_read", project_alone)
+    service.deeds["GET", "/identity/v3/auth/tokens"] = [lambda request: request.answer(200, EXPIRES)] * 9
+    monkeypatch.setattr(verify, "_left_on_queues", lambda upgrade: [])
+    return planned(tmp_path, cloud="c")
+
+
+def project_alone(archive: Archive, cloud: Cloud, progress: Sink) -> tuple[int, int]:
+    number = archive.begin(cloud.name)
+    archive.add(number, [Row.of(BY_NAME["project"], {"id": "p"})])
+    archive.end(number, [Reading("server", 0, "500", True)])
+    return number, 1
+
+
+def ignore(rows: list[Row]) -> None:
+    """Rows that come."""
+
+
+def remembered(upgrade: Work) -> tuple[Any, Any]:
+    """The number of the reading before, and what users were asked then."""
+    with upgrade.journal() as journal:
+        return journal.recall(BEFORE), journal.recall(ASKED)
+
+
+def test_a_user_who_cannot_be_asked_takes_nothing_away_from_the_others(upgrade: Work) -> None:
+    assert verify.read_before(upgrade, ignore, ["gone", "c"]) == [
+        "1 lists of the cloud could not be read",
+        "gone could not be asked what it may read: cloud 'gone' is not in " + os.environ["OS_CLIENT_CONFIG_FILE"],
+    ]
+    number, asked = remembered(upgrade)
+    assert number == 1 and asked.keys() == {"gone", "c"}
+    assert asked["gone"] is None and Asked.load(asked["c"]).questions
+    assert list(tokens.kept(upgrade.directory)) == ["c"]
+
+
+def test_of_a_user_who_cannot_be_asked_any_more_it_is_kept_what_was_known(
+    upgrade: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify.read_before(upgrade, ignore, ["c"])
+    before, issued = remembered(upgrade)[1], tokens.kept(upgrade.directory)
+
+    def refuse(*_: Any) -> None:
+        raise CloudError("refused", status=401)
+
+    monkeypatch.setattr(answers, "ask_before", refuse)
+    assert verify.read_before(upgrade, ignore)[1:] == ["c could not be asked what it may read: refused"]
+    assert remembered(upgrade)[1] == before and tokens.kept(upgrade.directory) == issued
+    # who is not named any more is forgotten, with the token
+    verify.read_before(upgrade, ignore, ["other"])
+    assert remembered(upgrade)[1] == {"other": None} and not tokens.kept(upgrade.directory)
+
+
+def test_users_of_last_time_have_to_be_able_to_log_in_until_the_window_begins(upgrade: Work) -> None:
+    verify.check_users(upgrade, ())
+    with upgrade.journal() as journal:
+        journal.remember(ASKED, {"gone": None})
+    with pytest.raises(InputError, match=r"cloud 'gone' is not in (.|\n)* Or name other users: --as CLOUD\."):
+        verify.check_users(upgrade, ())
+    verify.check_users(upgrade, ["c"])
+    with upgrade.journal() as journal:
+        done(journal, window.STOP_API, 0, 1)
+    verify.check_users(upgrade, ())
+
+
+def test_tokens_are_asked_for_once_the_window_has_begun(upgrade: Work) -> None:
+    verify.read_before(upgrade, ignore, ["c"])
+    issued = tokens.kept(upgrade.directory)
+    verify.verify(upgrade, ignore)
+    assert tokens.kept(upgrade.directory) == issued != {}
+    with upgrade.journal() as journal:
+        done(journal, window.STOP_API, 0, 1)
+    verify.verify(upgrade, ignore)
+    assert not tokens.kept(upgrade.directory)
+
+
+def test_a_user_who_is_no_longer_in_clouds_yaml_is_not_known(upgrade: Work, tmp_path: Path) -> None:
+    verify.read_before(upgrade, ignore, ["c"])
+    with upgrade.journal() as journal:
+        asked = journal.recall(ASKED)
+        journal.remember(ASKED, {"c": asked["c"], "gone": asked["c"], "never": None})
+    found = {one.kind: (one.judged, one.change) for one in verify.verify(upgrade, ignore)}
+    assert found["answers to gone"] == ("not known", "cannot be asked now")
+    assert found["answers to never"] == ("not known", "could not be asked before")
+    assert found["answers to c"][0] == "not compared"
+
+
+def test_a_user_who_cannot_log_in_any_more_is_wrong(upgrade: Work, service: Service) -> None:
+    verify.read_before(upgrade, ignore, ["c"])
+    span, asked = upgrade.settings.span, remembered(upgrade)[1]
+    service.deeds["POST", "/identity/v3/auth/tokens"] = [lambda request: request.answer(401, {"error": {}})] * 9
+    found = list(verify._of_users(asked, span))
+    assert [(one.judged, one.change) for one in found] == [("wrong", "cannot log in")]
