@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from naru.errors import NaruError
 from naru.releases.path import Needs, Service
-from naru.releases.programs import ALL, Program, programs
+from naru.releases.programs import ALL, Program, Removed, programs
 from naru.site.database import asked_anywhere
 from naru.site.discover.ranges import fold_names
 from naru.site.model import Ceph, Container
@@ -22,6 +22,7 @@ _VERSION = re.compile(r"\d+(?:\.\d+)+")
 Said = Mapping[str, str | NaruError]
 """By host or server the version that it says, "" where it says none, UNREAD, or why it could not be asked."""
 UNREAD = "its configuration is not known, by which it may be needed"
+RABBITMQ = "rabbitmq"
 READ = "configuration"
 """What a host says that could read all of its configuration files."""
 
@@ -214,6 +215,11 @@ def judged(service: str, program: Program, needs: Sequence[Needs], said: Said) -
         what = f"{program.name} {version}: {short.since} {verb} {short.at_least}{of}"
         what += f", and {last.since} {last.at_least}" if short != last else ""
         yield Finding(_state(short), service, short.since, where, what, *rest, _cure(program, short), proof)
+
+
+def removed(program: str, version: str) -> list[Removed]:
+    """What a program of that version no longer has."""
+    return [one for one in programs()[program].removed if numbers(version) >= numbers(one.since)]
 
 
 def _state(short: Needs) -> State:

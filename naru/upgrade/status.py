@@ -65,8 +65,8 @@ def _said(upgrade: Work) -> dict[tuple[str, str], Said]:
 
 
 def over(before: Said | None, newest: Said) -> Said:
-    """What counts of two rehearsals: the newer one, and of checks that ended with an error in it what the other has found
-    (but success, which is not known any more), each with its own `rehearsal`."""
+    """What counts of two rehearsals: the newer one, and of checks that ended with an error in it what has failed or
+    warned in the other, each with its own `rehearsal`. A success of before is not known any more."""
     if before is None:
         return newest
     checks = newest.result.get("checks", ())

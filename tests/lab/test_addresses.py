@@ -1,4 +1,4 @@
-"""A cloud's configuration: for each service an address, loopback or that of its host; notifications; services to come."""
+"""A cloud's configuration: addresses of services, notifications, and what services to come have of their own."""
 
 import dataclasses
 from pathlib import Path

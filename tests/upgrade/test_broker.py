@@ -8,7 +8,7 @@ from naru.errors import NaruError
 from naru.releases import path
 from naru.site import site as sites
 from naru.site.ssh import Fleet
-from naru.upgrade.broker import Broker, Said, check, removed
+from naru.upgrade.broker import Broker, Said, check, lost
 from naru.upgrade.finding import Span
 
 pytestmark = pytest.mark.unit
@@ -20,9 +20,7 @@ def told(now: Said, coming: Said, old: str = "main") -> list[tuple[object, ...]]
     """What is told where all that come take the place of one, by name."""
     then = {**{name: broker for name, broker in now.items() if not coming or name != old}, **coming}
     follows = dict.fromkeys(coming, old)
-    return [
-        (one.state, one.where, one.what.split(":")[0], one.examples) for one in removed(now, then, follows, "2026.2")
-    ]
+    return [(one.state, one.where, one.what.split(":")[0], one.examples) for one in lost(now, then, follows, "2026.2")]
 
 
 def test_mirrors_are_told_where_the_queue_that_is_to_run_has_none_any_more() -> None:
@@ -31,6 +29,12 @@ def test_mirrors_are_told_where_the_queue_that_is_to_run_has_none_any_more() -> 
     assert told(OLD, {"main": Broker("4.1.2", {})}) == [mirrored]
     assert told({"main": Broker("4.1.2", MIRRORED)}, {}) == [mirrored]
     assert told({"main": Broker("4.1.2", {"/ limit": ["max-length"]})}, {}) == []
+    lazy = {"/ lazy": ["queue-mode"]}
+    assert told({"main": Broker("4.2.9", lazy)}, {}) == []
+    assert told({"main": Broker("4.3.0", {**lazy, **MIRRORED})}, {}) == [
+        ("on the way", "main", "rabbitmq 4.3.0", ("/openstack HA",)),
+        ("on the way", "main", "rabbitmq 4.3.0", ("/ lazy",)),
+    ]
 
 
 def test_whether_transient_queues_are_permitted_is_not_known_of_a_new_queue_alone() -> None:
