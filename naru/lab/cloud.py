@@ -26,7 +26,7 @@ class Cloud:
     everything in this cloud. `addresses` says by service where it is reached, several where each of its servers is
     called by itself; what is not in it is on loopback. `here` is the address on which what is started listens. With
     `notifications` services tell on the message bus what they do. `agents` says which agent of Neutron its compute
-    hosts have, if any.
+    hosts have, if any. `part` tells services that are built beside running ones, for their upgrade, from these.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Cloud:
     here: str = LOOPBACK
     notifications: bool = False
     agents: str | None = None
+    part: str = ""
 
     @property
     def etc(self) -> Path:

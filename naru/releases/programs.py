@@ -27,9 +27,11 @@ class Only(_Data):
 
 
 class Removed(_Data):
-    """What a server no longer has from its version `since` on, and what is done about it."""
+    """What a server no longer has from its version `since` on, and what is done about it. With `keys` it is these keys
+    of RabbitMQ's policies, which it refuses or does not know."""
 
     since: str
+    keys: tuple[str, ...] = ()
     what: str
     cure: str
 

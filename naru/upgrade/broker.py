@@ -1,6 +1,6 @@
 """RabbitMQ under the services of a release: whether its version has what they need, and no longer what they rely on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from naru.errors import NaruError
@@ -12,9 +12,7 @@ from naru.site.site import Site
 from naru.site.ssh import Fleet
 from naru.upgrade import queues
 from naru.upgrade.finding import Finding, Span
-from naru.upgrade.programs import judged, needed, numbers, version_of
-
-PROGRAM = "rabbitmq"
+from naru.upgrade.programs import RABBITMQ, judged, needed, removed, version_of
 
 
 class Broker(NamedTuple):
@@ -31,26 +29,31 @@ Said = Mapping[str, Broker | NaruError]
 def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> list[Finding]:
     """What is found of the message queues that are to run: those that are built beside in the place of the running ones
     that they follow."""
-    now = {queue.name: _asked(site, fleet, queue) for queue in site.content.queues}
+    now = _asked(site, fleet, site.content.queues)
     coming: dict[str, Broker | NaruError] = {}
     if pairs := queues.pairs(site):
         later = queues.coming(site)
         with Fleet(later) as other:
-            coming = {new.name: _asked(later, other, new) for new, *_ in pairs}
-    followed = {pair.old.name for pair in pairs}
-    then = {**{name: broker for name, broker in now.items() if name not in followed}, **coming}
+            coming = _asked(later, other, [pair.new for pair in pairs])
+    follows = {pair.new.name: pair.old.name for pair in pairs}
+    then = {**{name: broker for name, broker in now.items() if name not in follows.values()}, **coming}
     versions = {name: broker.version if isinstance(broker, Broker) else broker for name, broker in then.items()}
-    program = programs()[PROGRAM]
-    wanted = needed(program, span, services)
+    program = programs()[RABBITMQ]
+    wanted = needed(program, span, services) if versions else ()
     found = [finding for service, needs in wanted for finding in judged(service, program, needs, versions)]
-    return [*found, *removed(now, then, coming, span.goal)]
+    return [*found, *lost(now, then, follows, span.goal)]
 
 
-def _asked(site: Site, fleet: Fleet, queue: Queue) -> Broker | NaruError:
-    try:
-        return rabbitmq.anywhere(site, fleet, queue, _read)
-    except NaruError as error:
-        return error
+def _asked(site: Site, fleet: Fleet, every: Iterable[Queue]) -> dict[str, Broker | NaruError]:
+    """By name what the queues say that have something to be asked by."""
+
+    def asked(queue: Queue) -> Broker | NaruError:
+        try:
+            return rabbitmq.anywhere(site, fleet, queue, _read)
+        except NaruError as error:
+            return error
+
+    return {queue.name: asked(queue) for queue in every if queue.management}
 
 
 def _read(get: rabbitmq.Get) -> Broker:
@@ -58,22 +61,25 @@ def _read(get: rabbitmq.Get) -> Broker:
     return Broker(version_of(get("overview")["rabbitmq_version"]), policies)
 
 
-def removed(now: Said, then: Said, coming: Said, goal: str) -> Iterator[Finding]:
-    """What those that are to run (`then`) have no more of what is in use: of policies, those that run now have them,
-    too. What else is gone is told of those that are `coming` alone: with the others services run already."""
-    both = [one for one in [*now.values(), *coming.values()] if isinstance(one, Broker)]
-    policies = {name: keys for one in both for name, keys in one.policies.items()}
+def lost(now: Said, then: Said, follows: Mapping[str, str], goal: str) -> Iterator[Finding]:
+    """What those that are to run (`then`) have no more of what is in use: of policies, their own and those of the one
+    that each `follows`. What else is gone is told of those that follow one alone: with the others services run
+    already."""
     for name, broker in then.items():
         if isinstance(broker, NaruError) or not broker.version:
             continue  # that it is not known is said of its version
-        version = f"{PROGRAM} {broker.version}"
-        gone = {key for since, keys in queues.REFUSED if numbers(broker.version) >= since for key in keys}
-        if found := tuple(policy for policy, keys in policies.items() if gone & set(keys)):
-            lost = ", ".join(sorted({key for policy in found for key in policies[policy]} & gone))
-            what = f"{version}: no policy has these keys any more: {lost}"
-            cure = "Instead of mirrors (ha-...), from Yoga on: rabbit_quorum_queue = true, with queues made anew."
-            yield Finding("on the way", ALL, goal, name, what, len(found), found, cure, "rabbitmqctl list_policies")
-        for one in programs()[PROGRAM].removed:
-            if name in coming and numbers(broker.version) >= numbers(one.since):
+        version = f"{RABBITMQ} {broker.version}"
+        old = now.get(follows.get(name, ""))
+        if isinstance(old, NaruError):
+            what = f"whether {version} has what policies of {follows[name]} need: {old.summary}"
+            proof = "rabbitmqctl list_policies"
+            yield Finding("unknown", ALL, goal, name, what, 1, (name,), "See: naru site check", proof)
+        policies = {**(old.policies if isinstance(old, Broker) else {}), **broker.policies}
+        for one in removed(RABBITMQ, broker.version):
+            what = f"{version}: {one.what}"
+            if found := tuple(policy for policy, keys in policies.items() if set(keys) & set(one.keys)):
+                proof = "rabbitmqctl list_policies"
+                yield Finding("on the way", ALL, goal, name, what, len(found), found, one.cure, proof)
+            elif name in follows and not one.keys:
                 proof = "rabbitmqctl list_deprecated_features"
-                yield Finding("unknown", ALL, goal, name, f"{version}: {one.what}", 1, (name,), one.cure, proof)
+                yield Finding("unknown", ALL, goal, name, what, 1, (name,), one.cure, proof)

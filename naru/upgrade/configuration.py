@@ -1,4 +1,5 @@
-"""What configuration files say that a release on the way refuses, or ignores without a word.
+"""What configuration files say that a release on the way refuses, or ignores without a word, and what they have to say
+for the wanted one to start.
 
 Looked at are the files of the services of the wanted release under `next:` in the site; where there are none, those of
 the services that run, of which the same has to be known when the new ones are written. Of all files nothing but the
@@ -7,12 +8,12 @@ options that are looked for is read: they hold passwords.
 
 import posixpath
 import shlex
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from naru.errors import NaruError
 from naru.releases.path import Service
-from naru.releases.settings import ALL, Setting, settings
+from naru.releases.settings import ALL, Required, Setting, required, settings
 from naru.site.discover.ranges import fold_names
 from naru.site.model import Service as Line
 from naru.site.site import Site
@@ -54,9 +55,10 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     later = site.coming(span.goal)
     seen = Site(site.content, site.file, next_part=True) if later else site
     files = files_of(seen, later or site.content.services, names)
-    if not wanted or not files:
+    needed = [one for one in required() if one.service in names and one.is_needed(span.start, span.goal)]
+    options = sorted({option for one in wanted for option in one.options} | {one.option for one in needed})
+    if not options:
         return []
-    options = sorted({option for one in wanted for option in one.options})
 
     async def look(remote: Remote) -> list[Read]:
         return parsed(await remote.checked(_script(list(files[remote.name]), options), seconds=SECONDS))
@@ -66,7 +68,8 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
             read = other.each(files, look)
     else:
         read = fleet.each(files, look)
-    return list(judged(read, files, wanted, span, is_next=bool(later)))
+    lines = [(line, [host.name for host in seen.named(line.hosts)]) for line in later]
+    return [*judged(read, files, wanted, span, is_next=bool(later)), *missing(read, lines, needed, span.goal)]
 
 
 def files_of(site: Site, lines: Iterable[Line], names: Collection[str]) -> dict[str, dict[str, str]]:
@@ -77,15 +80,16 @@ def files_of(site: Site, lines: Iterable[Line], names: Collection[str]) -> dict[
         if project not in names or line.release == "":
             continue
         for host in site.named(line.hosts):
-            mine = found.setdefault(host.name, {})
             for file in line.config:
+                mine = found.setdefault(host.name, {})
                 if project in file or file not in mine:
                     mine[file] = project
     return found
 
 
 def _script(files: Sequence[str], options: Sequence[str]) -> str:
-    lines = [f'awk -v options={shlex.quote(" ".join(options))} {shlex.quote(_AWK)} "$@"']
+    # a file that cannot be read is no file without the options
+    lines = [f'awk -v options={shlex.quote(" ".join(options))} {shlex.quote(_AWK)} "$@" || exit']
     lines += [f'for one; do d=${{one%/*}}; [ ! -e "$d/{POLICY}" ] || printf "%s\\t\\t\\t\\n" "$d/{POLICY}"; done']
     return f"set -- {shlex.join(files)}; " + "; ".join(lines)
 
@@ -117,6 +121,43 @@ def judged(
                 found.setdefault(wrong, []).append(host)
     for (project, since, what, cure, proof), hosts in found.items():
         yield Finding(state, project, since, WHERE, what, len(hosts), tuple(fold_names(hosts)), cure, proof)
+
+
+def missing(
+    read: "Mapping[str, list[Read] | NaruError]",
+    lines: Iterable[tuple[Line, Sequence[str]]],
+    needed: Iterable[Required],
+    goal: str,
+) -> Iterator[Finding]:
+    """What has to be there and is not, by the services that are to come (`lines`, each with its hosts), one finding for
+    all hosts whose service has the same files. Of hosts that could not be read `judged` tells."""
+    for one in needed:
+        name = f"[{one.group}] {one.option}"
+        what = one.what.format(oldest=one.oldest[goal])
+        meant = [(line.config, host) for line, hosts in lines if one.is_of(line.name) for host in hosts]
+        if not meant:
+            yield Finding("on the way", one.service, goal, WHERE, f"{name}: {what}", 0, (), one.cure, "")
+        found: dict[tuple[str, ...], dict[str, None]] = {}
+        for config, host in meant:
+            rows = read.get(host, [])
+            if not isinstance(rows, NaruError) and not one.is_right(_value(rows, config, one)):
+                found.setdefault(config, {})[host] = None
+        for config, of in found.items():
+            hosts, files = tuple(fold_names(list(of))), ", ".join(config)
+            if config:
+                proof = f"grep -n {one.option} {shlex.join(config)}"
+                what_there = f"{files}: {name} is not set as it has to be: {what}"
+                yield Finding("blocks", one.service, goal, WHERE, what_there, len(of), hosts, one.cure, proof)
+            else:
+                not_said = f"{name}: the site does not say which configuration files they have: {what}"
+                cure = "Add config: to the service under next: in the site."
+                yield Finding("unknown", one.service, goal, WHERE, not_said, len(of), hosts, cure, "")
+
+
+def _value(rows: Sequence[Read], config: Sequence[str], one: Required) -> str:
+    """What a service reads of an option in its files: the last says it; "" where none does."""
+    mine = [row for file in config for row in rows if row.file == file]
+    return next((row.value for row in reversed(mine) if (row.group, row.option) == (one.group, one.option)), "")
 
 
 def _wrong(

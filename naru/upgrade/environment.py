@@ -1,8 +1,9 @@
 """Whether the environment of the wanted release, as it was built on this machine, can run on the hosts of a site: it
 brings its Python, unless that is the distribution's, and everything else but the C library.
 
-Not asked are hosts whose service is in a container, which has its own, or is built already under `next:`. The host that
-does the work of an upgrade is tried with every release on the way (`naru upgrade prepare`).
+Not asked are hosts whose service is in a container, which has its own, or is built already under `next:`: of compute
+services and agents on the same host, of all else anywhere, since new controllers may be other hosts, with services of
+other names. The host that does the work of an upgrade is tried with every release on the way (`naru upgrade prepare`).
 """
 
 import shlex
@@ -19,6 +20,7 @@ from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
 from naru.upgrade.finding import Finding, Span
 from naru.upgrade.programs import numbers, version_of
+from naru.upgrade.window import Placed, project
 
 SECONDS = 60.0
 WHERE = "hosts of services"
@@ -45,16 +47,18 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
 
 
 def _hosts(site: Site, goal: str, names: set[str]) -> list[str]:
-    """Those with a service of these names for which nothing is built yet."""
+    """Those with a service of these projects for which nothing is built yet."""
     coming = site.coming(goal)
     later = Site(site.content, site.file, next_part=True)
     built = {(line.name, host.name) for line in coming for host in later.named(line.hosts)}
+    projects = {project(line) for line in coming}
     found = {
         host.name: None
         for line in site.content.services
-        if line.name.partition("-")[0] in names and line.release != "" and not isinstance(line.managed, Container)
+        if project(line) in names and line.release != "" and not isinstance(line.managed, Container)
         for host in site.named(line.hosts)
         if (line.name, host.name) not in built
+        and (Placed(line, host.name).of_computes or project(line) not in projects)
     }
     return list(found)
 

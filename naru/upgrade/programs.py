@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from naru.errors import NaruError
 from naru.releases.path import Needs, Service
-from naru.releases.programs import ALL, Program, programs
+from naru.releases.programs import ALL, Program, Removed, programs
 from naru.site.database import asked_anywhere
 from naru.site.discover.ranges import fold_names
 from naru.site.model import Ceph, Container
@@ -20,15 +20,21 @@ SECONDS = 60.0
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 
 Said = Mapping[str, str | NaruError]
-"""By host or server the version that it says, "" where it says none, or why it could not be asked."""
+"""By host or server the version that it says, "" where it says none, UNREAD, or why it could not be asked."""
+UNREAD = "its configuration is not known, by which it may be needed"
+RABBITMQ = "rabbitmq"
+READ = "configuration"
+"""What a host says that could read all of its configuration files."""
 
 
 @dataclass
 class Seen:
-    """What a host said: options of configuration files, those that it has, and versions by program."""
+    """What a host said: options of configuration files, those that it has, and versions by program; whether it could
+    read all the files, of which there is one at least."""
 
     options: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    is_read: bool = False
 
 
 def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> list[Finding]:
@@ -69,7 +75,7 @@ def _on_hosts(site: Site, fleet: Fleet, wanted: Sequence[Program]) -> dict[str, 
                 hosts.setdefault(host.name, [])
                 if program not in hosts[host.name]:
                     hosts[host.name].append(program)
-                config.setdefault(host.name, []).extend(line.config)
+                config.setdefault(host.name, []).extend(line.config if program.only else ())
 
     async def look(remote: Remote) -> Seen:
         line = script(site, remote.host, hosts[remote.name], config[remote.name])
@@ -80,7 +86,9 @@ def _on_hosts(site: Site, fleet: Fleet, wanted: Sequence[Program]) -> dict[str, 
         for program in hosts[name]:
             if isinstance(seen, NaruError):
                 found.setdefault(program.name, {})[name] = seen
-            elif is_meant(program, seen):
+            elif (is_wanted := is_meant(program, seen)) is None:
+                found.setdefault(program.name, {})[name] = UNREAD
+            elif is_wanted:
                 found.setdefault(program.name, {})[name] = seen.versions.get(program.name, "")
     return dict(found)
 
@@ -88,9 +96,10 @@ def _on_hosts(site: Site, fleet: Fleet, wanted: Sequence[Program]) -> dict[str, 
 def script(site: Site, host: Host, wanted: Sequence[Program], config: Iterable[str]) -> str:
     """What a host is asked by, for `parsed`: nothing of its configuration files but the options that matter."""
     files, lines = list(dict.fromkeys(config)), []
-    for option in dict.fromkeys(program.only.option for program in wanted if program.only):
-        if files:
-            lines.append(f"grep -hs '^ *{option} *=' {shlex.join(files)} | tail -n 1")
+    if files:
+        lines.append(" && ".join([*(f"[ -r {shlex.quote(file)} ]" for file in files), f"echo {READ}"]))
+    for option in dict.fromkeys(program.only.option for program in wanted if program.only and files):
+        lines.append(f"grep -hs '^ *{option} *=' {shlex.join(files)} | tail -n 1")
     for program in wanted:
         prefix = _container(site, host, program.inside or program.services)
         tried = " || ".join(f"{prefix}{command}" for command in program.commands)
@@ -115,19 +124,23 @@ def parsed(text: str) -> Seen:
         if name in programs():
             if version := version_of(rest):
                 seen.versions[name] = version
+        elif name == READ:
+            seen.is_read = True
         elif "=" in line:
             option, _, value = line.partition("=")
             seen.options[option.strip()] = value.strip()
     return seen
 
 
-def is_meant(program: Program, seen: Seen) -> bool:
-    """Whether the host is to have the program, by its configuration."""
+def is_meant(program: Program, seen: Seen) -> bool | None:
+    """Whether the host is to have the program, by its configuration; None where that may say so and was not read."""
     only = program.only
     if only is None:
         return True
     value = seen.options.get(only.option)
-    return bool(re.fullmatch(only.value, value)) if value else only.unsaid
+    if value:
+        return bool(re.fullmatch(only.value, value))
+    return only.unsaid or (False if seen.is_read else None)
 
 
 def _databases(site: Site, fleet: Fleet) -> dict[str, Said]:
@@ -188,7 +201,10 @@ def judged(service: str, program: Program, needs: Sequence[Needs], said: Said) -
         rest = (len(names), tuple(fold_names(names)))
         if not _VERSION.fullmatch(version):
             what = f"{program.name} has to be {last.at_least} or later{of}: {version}"
-            yield Finding("unknown", service, last.since, where, what, *rest, "See: naru site check", proof)
+            cure = (
+                "Name all files in config: of the service in the site." if version == UNREAD else "See: naru site check"
+            )
+            yield Finding("unknown", service, last.since, where, what, *rest, cure, proof)
             continue
         short = next((need for need in needs if numbers(version) < numbers(need.at_least)), None)
         if short is None:
@@ -199,6 +215,11 @@ def judged(service: str, program: Program, needs: Sequence[Needs], said: Said) -
         what = f"{program.name} {version}: {short.since} {verb} {short.at_least}{of}"
         what += f", and {last.since} {last.at_least}" if short != last else ""
         yield Finding(_state(short), service, short.since, where, what, *rest, _cure(program, short), proof)
+
+
+def removed(program: str, version: str) -> list[Removed]:
+    """What a program of that version no longer has."""
+    return [one for one in programs()[program].removed if numbers(version) >= numbers(one.since)]
 
 
 def _state(short: Needs) -> State:

@@ -25,6 +25,7 @@ from naru.site.ssh import Fleet, Remote
 from naru.text import shortened
 from naru.upgrade.configuration import files_of
 from naru.upgrade.finding import Finding, Span
+from naru.upgrade.programs import RABBITMQ, removed, version_of
 from naru.upgrade.rows import tables
 from naru.upgrade.verified import Judged, Verified
 
@@ -36,15 +37,6 @@ WHERE = "message queue"
 CLIENTS = "client of a message queue"
 """What verify calls those that are left."""
 EXAMPLES = 10
-MIRRORS = (
-    *("ha-mode", "ha-params", "ha-sync-mode", "ha-sync-batch-size"),
-    *("ha-promote-on-shutdown", "ha-promote-on-failure"),
-)
-REFUSED: tuple[tuple[tuple[int, int], tuple[str, ...]], ...] = (
-    ((4, 0), MIRRORS),
-    ((4, 3), ("queue-mode", "queue-master-locator")),
-)
-"""What a RabbitMQ from a version on refuses in policies, or does not know (RabbitMQ's release notes)."""
 # FILE and one server of a transport_url in it, as HOST:PORT: what stands before the @ of a server is its user
 _AWK = r"""
 /^[ \t]*transport_url[ \t]*[=:]/ {
@@ -185,8 +177,10 @@ def _policies(
     old: Mapping[str, Any], new: Mapping[str, Any], vhosts: Collection[str]
 ) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
     """The policies by what the new version takes."""
-    version = _version(str(new.get("rabbit_version") or new.get("rabbitmq_version") or ""))
-    gone = {key for since, keys in REFUSED if version >= since for key in keys}
+    said = str(new.get("rabbit_version") or new.get("rabbitmq_version") or "")
+    if not (version := version_of(said)):
+        raise NaruError(f"RabbitMQ does not say its version: {said!r}")  # what it refuses is not known
+    gone = {key for one in removed(RABBITMQ, version) for key in one.keys}
     there = {(one["vhost"], one["name"]) for one in new.get("policies", ())}
     made, told = [], []
     for one in old.get("policies", ()):
@@ -198,20 +192,11 @@ def _policies(
             continue
         kept = {key: value for key, value in one["definition"].items() if key not in gone}
         if left := [key for key in one["definition"] if key in gone]:
-            told.append(f"{name}: RabbitMQ {version[0]}.{version[1]} has no {', '.join(left)}")
+            told.append(f"{name}: RabbitMQ {version} has no {', '.join(left)}")
         if kept:
             given = {**{key: one[key] for key in ("pattern", "priority", "apply-to") if key in one}, "definition": kept}
             made.append((f"policies/{rabbitmq.quoted(one['vhost'])}/{rabbitmq.quoted(one['name'])}", given))
     return made, told
-
-
-def _version(text: str) -> tuple[int, int]:
-    """Raises NaruError for what is none: what it refuses would not be known."""
-    major, _, rest = text.partition(".")
-    minor = rest.partition(".")[0]
-    if not (major.isdigit() and minor.isdigit()):
-        raise NaruError(f"RabbitMQ does not say its version: {text!r}")
-    return int(major), int(minor)
 
 
 def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> list[Finding]:

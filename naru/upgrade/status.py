@@ -45,7 +45,8 @@ def keep(journal: Journal) -> None:
 
 
 def check(upgrade: Work, wanted: Collection[str]) -> list[Finding]:
-    """What the newest rehearsal has found that came so far, of the services `wanted` by name, else of all."""
+    """What the newest rehearsal has found that came so far (see `over`), of the services `wanted` by name, else of
+    all."""
     settings = upgrade.settings
     ways = path.ways(settings.start, settings.goal, [*(wanted or settings.services)])
     said = _said(upgrade)
@@ -59,49 +60,63 @@ def _said(upgrade: Work) -> dict[tuple[str, str], Said]:
     for number in upgrade.rehearsals.numbers():
         with Journal.open(upgrade.rehearsals.path(number)) as journal:
             for service, name, result in journal.recall(CHECKED) or ():
-                found[service, name] = Said(number, result)
+                found[service, name] = over(found.get((service, name)), Said(number, result))
     return found
+
+
+def over(before: Said | None, newest: Said) -> Said:
+    """What counts of two rehearsals: the newer one, and of checks that ended with an error in it what has failed or
+    warned in the other, each with its own `rehearsal`. A success of before is not known any more."""
+    if before is None:
+        return newest
+    checks = newest.result.get("checks", ())
+    errors = {one["check"] for one in checks if "error" in one}
+    kept = [
+        {"rehearsal": before.rehearsal, **one}
+        for one in before.result.get("checks", ())
+        if one.get("code") and ("error" in newest.result or one["check"] in errors)
+    ]
+    return Said(newest.rehearsal, {**newest.result, "checks": [*kept, *checks]})
 
 
 def judged(way: Way, said: Mapping[tuple[str, str], Said], again: str) -> Iterator[Finding]:
     """What is found of a service, the same of several releases as one: its `release` is the first of them, and all are
     its examples; of checks that were not run these are. `again` is the command that runs the checks."""
-    found: dict[_Found, dict[str, str]] = {}  # its examples, each with the release where it was first
+    found: dict[_Found, dict[str, tuple[str, int]]] = {}  # its examples, with the release and rehearsal of the first
     program = way.service.status.program if way.service.status else ""
     for hop in way.hops:
         if status := way.service.checks(hop.release):
             one = said.get((way.service.name, hop.release))
-            for each, example in _each(status, hop.release, one.result if one else None, again):
-                found.setdefault(each, {}).setdefault(example, hop.release)
+            for each, example, number in _each(status, hop.release, one, again):
+                found.setdefault(each, {}).setdefault(example, (hop.release, number))
     for each, examples in found.items():
-        name = next(iter(examples.values()))
-        one = said.get((way.service.name, name))
-        ran = f"{program} upgrade check, by the code of {name}, in rehearsal {one.rehearsal}" if one else ""
+        name, number = next(iter(examples.values()))
+        ran = f"{program} upgrade check, by the code of {name}, in rehearsal {number}"
         proof = "" if each.state == "unseen" else ran
         yield Finding(each.state, way.service.name, name, program, each.what, 0, tuple(examples), each.cure, proof)
 
 
-def _each(status: Status, name: str, result: Mapping[str, Any] | None, again: str) -> Iterator[tuple[_Found, str]]:
-    """What is found of each check of a release's program, with an example."""
+def _each(status: Status, name: str, said: Said | None, again: str) -> Iterator[tuple[_Found, str, int]]:
+    """What is found of each check of a release's program, with an example and the rehearsal (0 for none)."""
     by_hand = f"{status.program} upgrade check by hand, with the wanted release's code and configuration"
     if status.unseen:
-        yield _Found("unseen", status.unseen, by_hand), name
+        yield _Found("unseen", status.unseen, by_hand), name, 0
         return
-    if result is None:
-        yield _Found("unseen", "no rehearsal has run its checks", again), name
+    if said is None:
+        yield _Found("unseen", "no rehearsal has run its checks", again), name, 0
         return
-    if "error" in result:
-        yield _Found("unknown", result["error"], again), name
-        return
+    if "error" in said.result:
+        yield _Found("unknown", said.result["error"], again), name, said.rehearsal
     corrections = {check: one for one in status.of(name) for check in one.checks}
-    for check in result["checks"]:
+    for check in said.result.get("checks", ()):
         corrected = corrections.get(check["check"])
+        number = check.get("rehearsal", said.rehearsal)
         if "error" in check:
-            yield _Found("unknown", f"{check['check']}: {check['error']}", again), name
+            yield _Found("unknown", f"{check['check']}: {check['error']}", again), name, number
         elif "code" not in check:
-            yield _Found("unseen", corrected.why if corrected else "it was not run", by_hand), check["check"]
+            yield _Found("unseen", corrected.why if corrected else "it was not run", by_hand), check["check"], number
         else:
-            yield _judged(check, corrected, again), name
+            yield _judged(check, corrected, again), name, number
 
 
 def _judged(check: Mapping[str, Any], corrected: Corrected | None, again: str) -> _Found:

@@ -1,4 +1,4 @@
-"""A cloud's configuration names an address for each service: loopback for one without hosts, else that of its host."""
+"""A cloud's configuration: addresses of services, notifications, and what services to come have of their own."""
 
 import dataclasses
 from pathlib import Path
@@ -85,3 +85,10 @@ def test_notifications_are_sent_where_they_are_asked_for(loopback: Cloud) -> Non
         if name == "placement":  # until Stein it is configured by Nova's; it never sends any
             continue
         assert f"driver = messagingv2\ntransport_url = {telling.transport_url}\n" in text, name
+
+
+def test_services_for_an_upgrade_start_beside_old_compute_services_where_their_release_looks(loopback: Cloud) -> None:
+    line = "\ndisable_compute_service_check_for_ffu = true\n"
+    assert line not in configuration(loopback)
+    later = configuration(dataclasses.replace(loopback, part="next-"))
+    assert later.count(line) == (0 if loopback.release.name == "pike" else 2)  # nova.conf and nova-compute.conf

@@ -1,13 +1,16 @@
 """Configuration files that a later release refuses or ignores: read by the host's own awk, and judged."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from naru.errors import NaruError
 from naru.releases import path, release
-from naru.releases.settings import ALL, settings
+from naru.releases.settings import ALL, required, settings
+from naru.site.model import Service, Unit
 from naru.upgrade import configuration
 from naru.upgrade.finding import Finding, Span
 
@@ -100,3 +103,58 @@ def test_a_policy_beside_a_configuration_is_found_and_a_host_that_does_not_answe
 def test_what_is_known_is_of_releases_and_services_that_there_are() -> None:
     assert {one.service for one in settings()} <= {ALL, *path.services()}
     assert {one.since for one in settings()} <= set(release.names())
+
+
+def left_out(start: str, goal: str, lines: list[tuple[Service, list[str]]], said: Mapping[str, str | NaruError]) -> Any:
+    """What is found missing: for each finding its state, what files or programs it begins with, and the hosts."""
+    needed = [one for one in required() if one.is_needed(start, goal)]
+    read = {host: one if isinstance(one, NaruError) else configuration.parsed(one) for host, one in said.items()}
+    every = list(configuration.missing(read, lines, needed, goal))
+    assert {(one.service, one.release) for one in every} <= {("nova", goal)}
+    return [(one.state, one.what.partition(":")[0], " ".join(one.examples)) for one in every]
+
+
+def line(name: str, *config: str) -> Service:
+    return Service(name=name, hosts=("x",), managed=Unit(unit=f"{name}.service"), config=config)
+
+
+FFU = "disable_compute_service_check_for_ffu"
+A, B = "/etc/nova/nova.conf", "/etc/nova/more.conf"
+
+
+def test_novas_services_need_a_setting_where_the_cloud_is_older_than_they_support() -> None:
+    lines = [(line("nova-scheduler", A), ["ctl1"]), (line("nova-compute", A), ["c1", "c2", "c3"])]
+    lines += [(line("nova-novncproxy", B), ["ctl1"])]
+    said = dict.fromkeys(("c1", "c3"), f"{A}\tworkarounds\t{FFU}\tTrue\n")
+    said |= {"ctl1": f"{A}\tworkarounds\t{FFU}\tfalse\n", "c2": f"{A}\tDEFAULT\t{FFU}\ttrue\n"}
+    assert left_out("pike", "2026.1", lines, said) == [("blocks", A, "c2 ctl1")]
+    assert left_out("pike", "2026.1", lines, {**said, "c2": NaruError("gone")}) == [("blocks", A, "ctl1")]
+    assert left_out("2024.2", "2026.1", lines, said) == [("blocks", A, "c2 ctl1")]
+    assert left_out("2025.1", "2026.1", lines, said) == []
+    assert left_out("victoria", "wallaby", lines, said) == [] == left_out("pike", "victoria", lines, said)
+    assert left_out("pike", "2026.1", [], {}) == [("on the way", f"[workarounds] {FFU}", "")]
+    assert left_out("pike", "2026.1", lines[2:], said) == [("on the way", f"[workarounds] {FFU}", "")]
+
+
+def test_the_last_of_a_services_files_says_it_and_without_files_it_is_not_known() -> None:
+    lines = [(line("nova-compute", A, B), ["c1"])]
+    on, off = f"\tworkarounds\t{FFU}\ttrue\n", f"\tworkarounds\t{FFU}\t0\n"
+    assert left_out("pike", "yoga", lines, {"c1": B + on + A + off}) == []
+    assert left_out("pike", "yoga", lines, {"c1": A + on + B + off}) == [("blocks", f"{A}, {B}", "c1")]
+    unknown = ("unknown", f"[workarounds] {FFU}", "c1")
+    assert left_out("pike", "yoga", [(line("nova-compute"), ["c1"])], {}) == [unknown]
+
+
+def test_a_file_that_cannot_be_read_ends_the_script() -> None:
+    """So that a host is not known, and not right."""
+    script = configuration._script(["/etc/passwd", "/nowhere/nova.conf"], ["rabbit_host"])
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "/nowhere/nova.conf" in done.stderr
+
+
+def test_each_release_since_wallaby_says_which_is_the_oldest() -> None:
+    names = release.names()
+    for one in required():
+        assert list(one.oldest) == names[names.index("wallaby") :]
+        assert all(names.index(oldest) < names.index(goal) for goal, oldest in one.oldest.items())
+        assert [name for name in names if release.load(name).has("nova-compute-check")] == list(one.oldest)

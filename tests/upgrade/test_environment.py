@@ -52,10 +52,21 @@ def test_containers_and_what_is_built_already_are_not_asked() -> None:
             line("nova-compute", "c[3:3]", managed={"container": "nova_compute"}),
             line("nova-api", "n1"),
             line("cinder-api", "n2"),
+            line("neutron-server", "n1"),
+            line("neutron-openvswitch-agent", "c[1:2]"),
             line("nova-exporter", "c4", release=""),
         ],
-        "next": {"services": [line("nova-compute", "c1", release="queens"), line("nova-api", "n1", release="queens")]},
+        "next": {
+            "hosts": [{"name": "m1"}],
+            "services": [
+                line("nova-compute", "c1", release="queens"),
+                line("nova-api", "m1", release="queens"),
+                line("neutron-rpc-server", "m1", release="queens"),
+                line("neutron-openvswitch-agent", "c1", release="queens"),
+            ],
+        },
     }
     site = sites.parse(content, Path("site.yaml"))
-    assert _hosts(site, "queens", {"nova"}) == ["c2"]
+    assert _hosts(site, "queens", {"nova"}) == _hosts(site, "queens", {"neutron"}) == ["c2"]
+    assert _hosts(site, "queens", {"cinder"}) == ["n2"]
     assert _hosts(site, "rocky", {"nova", "cinder"}) == ["c1", "c2", "n1", "n2"]

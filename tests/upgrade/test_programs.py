@@ -12,7 +12,19 @@ from naru.releases.programs import programs
 from naru.site import site as sites
 from naru.site.site import Site
 from naru.upgrade.finding import Finding, Span
-from naru.upgrade.programs import Seen, is_meant, judged, needed, numbers, oldest, parsed, script, server, version_of
+from naru.upgrade.programs import (
+    UNREAD,
+    Seen,
+    is_meant,
+    judged,
+    needed,
+    numbers,
+    oldest,
+    parsed,
+    script,
+    server,
+    version_of,
+)
 
 pytestmark = pytest.mark.unit
 SAID = """compute_driver = libvirt.LibvirtDriver
@@ -60,7 +72,25 @@ def test_who_is_meant_is_said_by_the_configuration() -> None:
     assert is_meant(libvirt, Seen()) and is_meant(libvirt, Seen({"compute_driver": "nova.virt.libvirt.LibvirtDriver"}))
     assert not is_meant(libvirt, Seen({"compute_driver": "fake.FakeDriver"}))
     assert is_meant(librados, Seen({"images_type": "rbd"})) and is_meant(ovn, Seen())
-    assert not is_meant(librados, Seen()) and not is_meant(librados, Seen({"images_type": "qcow2"}))
+    assert is_meant(librados, Seen(is_read=True)) is False is is_meant(librados, Seen({"images_type": "qcow2"}))
+    # it may be said in what was not read; libvirt is what is usual
+    assert is_meant(librados, Seen()) is None and is_meant(libvirt, Seen())
+    assert told("librados", "pike", "2026.2", c1=UNREAD)[0][0] == "unknown"
+
+
+def test_whether_all_files_were_read_is_said(tmp_path: Path) -> None:
+    config, one = (
+        tmp_path / "nova.conf",
+        site({"name": "nova-compute", "hosts": "c1", "managed": {"unit": "u.service"}}),
+    )
+    config.write_text("[libvirt]\nimages_type = rbd\n")
+
+    def seen(*files: str) -> Seen:
+        line = script(one, one.hosts["c1"], [programs()["librados"]], files)
+        return parsed(subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, timeout=60).stdout)
+
+    assert seen(str(config)).is_read and seen(str(config)).options == {"images_type": "rbd"}
+    assert not seen(str(config), str(tmp_path / "more.conf")).is_read and not seen().is_read
 
 
 def test_a_host_is_asked_once_and_in_the_container_that_has_the_program(tmp_path: Path) -> None:
@@ -87,7 +117,7 @@ def test_a_host_is_asked_once_and_in_the_container_that_has_the_program(tmp_path
     said = subprocess.run([tmp_path / "sh", "-c", line], env={"PATH": str(tmp_path)}, capture_output=True, text=True)
     assert said.returncode == 0 and "secret" not in said.stdout
     versions = {"libvirt": "6.0.0", "ovn": "22.03.3"}
-    assert parsed(said.stdout) == Seen({"compute_driver": "libvirt.LibvirtDriver"}, versions)
+    assert parsed(said.stdout) == Seen({"compute_driver": "libvirt.LibvirtDriver"}, versions, is_read=True)
 
 
 def test_the_first_release_that_does_not_start_over_a_program_is_named() -> None:

@@ -105,8 +105,8 @@ def test_what_a_version_has_no_more_is_left_out_of_policies_and_told() -> None:
     policies = {what: given for what, given in found.made if what.startswith("policies")}
     assert policies.keys() == {"policies/%2Fopenstack/ha"}  # of the other one nothing would be left
     assert policies["policies/%2Fopenstack/ha"]["definition"] == {"message-ttl": 0}
-    assert "the policy ha of /openstack: RabbitMQ 4.1 has no ha-mode" in found.told
-    assert "the policy mirrors of /openstack: RabbitMQ 4.1 has no ha-mode" in found.told
+    assert "the policy ha of /openstack: RabbitMQ 4.1.0 has no ha-mode" in found.told
+    assert "the policy mirrors of /openstack: RabbitMQ 4.1.0 has no ha-mode" in found.told
     with pytest.raises(NaruError, match="does not say its version"):
         queues.carried(OLD, new(""), ["/openstack"])
 

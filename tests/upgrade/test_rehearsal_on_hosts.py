@@ -189,6 +189,30 @@ def test_a_setting_that_the_next_release_refuses_blocks(pike: Lab, tmp_path: Pat
         on(pike.hosts(), "ctl1", f"for f in {file} {running}; do mv $f.kept $f; done")
 
 
+def test_novas_services_that_would_not_start_beside_old_records_block(pike: Lab) -> None:
+    """As if those that are built beside were of a release that does not support what runs."""
+    content = yaml.safe_load(pike.site_yaml.read_text())
+    for one in content["next"]["services"]:
+        one["release"] = "2026.1"
+    site = pike.site_yaml.with_name("far-next.yaml")
+    site.write_text(yaml.safe_dump(content))
+    files = {"ctl1": "/srv/naru/next-etc/nova/nova.conf", "compute1": "/srv/naru/next-etc/nova/nova-compute.conf"}
+    name = "disable_compute_service_check_for_ffu"
+    try:
+        for host, file in files.items():
+            words = ("check", "--site", str(site), "--services", "nova", "--to", "2026.1", "-f", "json")
+            found = [one for one in json.loads(naru(*words, code=1)[0]) if name in one["what"]]
+            left = list(files)[list(files).index(host) :]
+            assert {one["state"] for one in found} == {"blocks"}
+            assert sorted(host for one in found for host in one["examples"]) == sorted(left)
+            on(pike.hosts(), host, f"cp -p {file} {file}.kept; printf '[workarounds]\n{name} = true\n' >>{file}")
+        assert not [one for one in json.loads(naru(*words, code=1)[0]) if name in one["what"]]
+    finally:
+        site.unlink()
+        for host, file in files.items():
+            on(pike.hosts(), host, f"[ ! -e {file}.kept ] || mv {file}.kept {file}")
+
+
 def test_who_calls_what_is_gone_is_found_at_a_load_balancer_and_at_the_services(pike: Lab, tmp_path: Path) -> None:
     """A HAProxy that logs requests, to the journal, and the services' own files."""
     hosts, unit, file = pike.hosts(), "second-proxy.service", "/run/second-proxy.cfg"

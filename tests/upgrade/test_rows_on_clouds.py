@@ -29,10 +29,20 @@ PLANTED: dict[str, tuple[str, list[str]]] = {
     "server groups": ("nova_cell0.instance_groups", ["uuid='lost', deleted=0"]),
     "without a request spec": ("nova.instances", ["uuid='lost', host='gone', deleted=0"]),
     "a host that has no compute service": ("nova.instances", []),  # the same
-    "have no compute node": ("nova.services", ["`binary`='nova-compute', host='renamed', uuid='u', deleted=0"]),
+    "have no compute node": (  # those of Ironic have many, or none any more
+        "nova.services",
+        [
+            f"`binary`='nova-compute', host='{name}', uuid='{name}', deleted=0"
+            for name in ("renamed", "metal1", "metal2")
+        ],
+    ),
     "several compute nodes": (
         "nova.compute_nodes",
-        [f"host='lost', hypervisor_hostname='{n}', hypervisor_type='QEMU', deleted=0" for n in (1, 2)],
+        [
+            *(f"host='lost', hypervisor_hostname='{n}', hypervisor_type='QEMU', deleted=0" for n in (1, 2)),
+            *(f"host='metal1', hypervisor_hostname='{n}', hypervisor_type='ironic', deleted=0" for n in (3, 4)),
+            "host='metal2', hypervisor_hostname='5', hypervisor_type='ironic', deleted=5",
+        ],
     ),
     "build requests": ("nova_api.build_requests", ["id=7"]),
     "key pairs that": ("nova.key_pairs", ["name='lost', deleted=0"]),

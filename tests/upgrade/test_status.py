@@ -168,6 +168,29 @@ def test_what_was_not_found_out_is_never_right() -> None:
     assert judged("glance", "train", {}) == []  # no release of it has checks
 
 
+def test_an_error_does_not_hide_what_an_earlier_rehearsal_has_found() -> None:
+    def told(*results: dict[str, Any]) -> list[tuple[str, str, str]]:
+        newest: Said | None = None
+        for number, result in enumerate(results, start=1):
+            newest = status.over(newest, Said(number, result))
+        assert newest
+        (way,) = path.ways("pike", "queens", ["nova"])
+        found = status.judged(way, {("nova", "queens"): newest}, AGAIN)
+        return [(one.state, one.what.partition(":")[0], one.proof[-1:]) for one in found]
+
+    raised = {"checks": [{"check": "One", "error": "ValueError: no", "seconds": 0.1}, *checks(Two=0)["checks"]]}
+    ended, lost = (
+        {"error": "nova-status has not ended in 180 s"},
+        ("unknown", "nova-status has not ended in 180 s", "2"),
+    )
+    failed = checks(One=2, Two=2)
+    assert told(failed, raised) == [("blocks", "One", "1"), ("unknown", "One", "2"), ("right", "Two", "2")]
+    assert told(failed, ended) == [lost, ("blocks", "One", "1"), ("blocks", "Two", "1")]
+    assert told(failed, ended, raised)[:2] == [("blocks", "One", "1"), ("unknown", "One", "3")]
+    assert told(failed, raised, checks(One=0)) == [("right", "One", "3")]
+    assert told(checks(One=0), raised)[0] == ("unknown", "One", "2") and told(checks(One=0), ended) == [lost]
+
+
 def test_a_known_mistake_is_told_as_what_is_right() -> None:
     (one,) = judged("nova", "queens", {"queens": checks(**{"Console Auths": 1})})
     assert (one.state, one.what.partition(":")[0]) == ("right", "Console Auths") and "old compute services" in one.what

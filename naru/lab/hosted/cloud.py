@@ -50,14 +50,13 @@ class HostedCloud(Cloud):
     """The cloud as it is seen from the machine, where `directory` has what its hosts share; `on` gives it as a host
     sees it. `roles` are the layout's hosts by role, `host` the name of the one that sees it. With `containers` the
     services of compute hosts are in containers, with `real_guests` servers are real ones. `goal` is the release of the
-    services that are built beside it, and off (`later`); `part` tells those from the ones that run."""
+    services that are built beside it, and off (`later`)."""
 
     roles: Mapping[str, list[Host]] = dataclasses.field(default_factory=dict)
     host: str = ""
     containers: bool = False
     real_guests: bool = False
     goal: Release | None = None
-    part: str = ""
 
     @property
     def etc(self) -> Path:
