@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
@@ -37,16 +38,20 @@ WHERE = "message queue"
 CLIENTS = "client of a message queue"
 """What verify calls those that are left."""
 EXAMPLES = 10
-# FILE and one server of a transport_url in it, as HOST:PORT: what stands before the @ of a server is its user
+# FILE, one server of a transport_url in it, as HOST:PORT, and the virtual host: what stands before the @ of a server is
+# its user
 _AWK = r"""
 /^[ \t]*transport_url[ \t]*[=:]/ {
-  sub(/^[ \t]*transport_url[ \t]*[=:][ \t]*/, ""); sub(/^[^:]*:\/\//, ""); sub(/[\/?].*$/, "")
+  sub(/^[ \t]*transport_url[ \t]*[=:][ \t]*/, ""); sub(/^[^:]*:\/\//, ""); sub(/\?.*$/, "")
+  vhost = $0
+  if (!sub(/^[^\/]*\//, "", vhost)) vhost = ""
+  sub(/\/.*$/, "")
   users = /@/
   count = split($0, pieces, ",")
   for (n = 1; n <= count; n++) {
     if (users && pieces[n] !~ /@/) continue
     sub(/^.*@/, "", pieces[n])
-    print FILENAME "\t" pieces[n]
+    print FILENAME "\t" pieces[n] "\t" vhost
   }
 }
 """
@@ -55,8 +60,18 @@ _CELLS = (
     "WHERE transport_url NOT LIKE '%{%' AND transport_url NOT LIKE 'none:%' AND transport_url NOT LIKE 'fake:%'"
 )
 """Nova's cells, but those that follow its configuration or have no queue, with the servers of their queue."""
+CARRY_CURE = "See it on the new one: what it needs and does not get is made there by hand."
+CARRY_PROOF = "rabbitmqctl list_users, list_policies, list_parameters"
 _USING = ("nova", "neutron", "cinder")
 """Who works by the message queue."""
+
+
+class Named(NamedTuple):
+    """A server that a transport_url in a file names, and the virtual host there."""
+
+    file: str
+    server: str
+    vhost: str
 
 
 class Pair(NamedTuple):
@@ -213,23 +228,35 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     wanted = {service.name for service in services}
     files = files_of(seen, site.coming(span.goal), wanted)
 
-    async def look(remote: Remote) -> list[tuple[str, str]]:
+    async def look(remote: Remote) -> list[Named]:
         line = f"awk {shlex.quote(_AWK)} {shlex.join(files[remote.name])}"
-        rows = (row.partition("\t") for row in (await remote.checked(line, seconds=SECONDS)).splitlines())
-        return [(file, server) for file, _, server in rows]
+        rows = (row.split("\t") for row in (await remote.checked(line, seconds=SECONDS)).splitlines())
+        return [Named(file, server, unquote(vhost) or "/") for file, server, vhost in rows]
 
+    vhosts = {vhost for queue in site.content.queues for vhost in queue.vhosts}
+    told: list[Finding] = []
     with Fleet(seen) as other:
         read = other.each(files, look)
-        told = [finding for one in found for finding in _not_carried(site, other, one, span)]
+        for one in found:
+            try:
+                had = rabbitmq.anywhere(Site(site.content, site.file), other, one.old, _definitions)
+                have = rabbitmq.anywhere(seen, other, one.new, _definitions)
+                told += _not_carried(carried(had, have, one.old.vhosts), one, span)
+                vhosts |= {vhost["name"] for vhost in have["vhosts"]}
+            except NaruError as error:
+                what = f"what is carried over: {error.summary}"
+                told.append(Finding("unknown", ALL, span.goal, one.new.name, what, 0, (), CARRY_CURE, CARRY_PROOF))
     cells = _cells(site, fleet, right | left, span) if "nova" in wanted else []
-    return [*_judged(read, files, right, left, span, ", ".join(one.new.name for one in found)), *cells, *told]
+    queues = ", ".join(one.new.name for one in found)
+    return [*_judged(read, files, right, left, vhosts, span, queues), *cells, *told]
 
 
 def _judged(
-    read: "Mapping[str, list[tuple[str, str]] | NaruError]",
+    read: "Mapping[str, list[Named] | NaruError]",
     files: Mapping[str, Mapping[str, str]],
     right: Collection[str],
     left: Collection[str],
+    vhosts: Collection[str],
     span: Span,
     queues: str,
 ) -> Iterator[Finding]:
@@ -238,7 +265,7 @@ def _judged(
             of = next(iter(files[host].values()))
             yield Finding("unknown", of, span.goal, host, f"{WHERE}: {rows}", 0, (), "See: naru site check", "")
             continue
-        said = {files[host][file] for file, _ in rows}
+        said = {files[host][row.file] for row in rows}
         for project in dict.fromkeys(files[host].values()):
             if project in _USING and project not in said:
                 silent = tuple(file for file, of in files[host].items() if of == project)
@@ -246,11 +273,16 @@ def _judged(
                 proof = f"grep -n transport_url {' '.join(silent)}"
                 what = "no file has a transport_url"
                 yield Finding("unknown", project, span.goal, host, what, len(silent), silent, cure, proof)
-        for file in dict.fromkeys(file for file, _ in rows):
-            mine = {server for name, server in rows if name == file}
+        for file in dict.fromkeys(row.file for row in rows):
+            mine = {row.server for row in rows if row.file == file}
+            lost = {row.vhost for row in rows if row.file == file} - set(vhosts)
             project = files[host][file]
             proof = f"grep -n transport_url {file}"
             cure = f"Name the servers of {queues} in transport_url of {file}."
+            if lost:
+                what = f"{file}: transport_url has a virtual host that is neither on the new queue nor carried over"
+                add = "Add it to vhosts of the queue that runs, under queues in the site; or make it on the new one."
+                yield Finding("blocks", project, span.goal, host, what, len(lost), tuple(sorted(lost)), add, proof)
             if old := sorted(mine & set(left)):
                 what = f"{file}: transport_url names a queue that is left behind"
                 yield Finding("blocks", project, span.goal, host, what, len(old), tuple(old), cure, proof)
@@ -284,20 +316,10 @@ def _cells(site: Site, fleet: Fleet, known: Collection[str], span: Span) -> Iter
                 yield Finding("blocks", "nova", span.goal, "nova_api", what, len(other), tuple(other), cure, proof)
 
 
-def _not_carried(site: Site, fleet: Fleet, pair: Pair, span: Span) -> Iterator[Finding]:
+def _not_carried(found: Carried, pair: Pair, span: Span) -> Iterator[Finding]:
     """What of the old queue the new one will not have."""
-    cure = "See it on the new one: what it needs and does not get is made there by hand."
-    proof = "rabbitmqctl list_users, list_policies, list_parameters"
-    try:
-        had = rabbitmq.anywhere(Site(site.content, site.file), fleet, pair.old, _definitions)
-        have = rabbitmq.anywhere(fleet.site, fleet, pair.new, _definitions)
-        told = carried(had, have, pair.old.vhosts).told
-    except NaruError as error:
-        what = f"what is carried over: {error.summary}"
-        yield Finding("unknown", ALL, span.goal, pair.new.name, what, 0, (), cure, proof)
-        return
-    for line in told:
-        yield Finding("warns", ALL, span.goal, pair.new.name, line, 1, (pair.old.name,), cure, proof)
+    for line in found.told:
+        yield Finding("warns", ALL, span.goal, pair.new.name, line, 1, (pair.old.name,), CARRY_CURE, CARRY_PROOF)
 
 
 def _definitions(get: rabbitmq.Get) -> dict[str, Any]:

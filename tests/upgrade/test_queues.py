@@ -189,8 +189,11 @@ def test_of_files_nothing_but_the_servers_is_read(tmp_path: Path) -> None:
     argv = ["awk", queues._AWK, str(file)]
     said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
     assert "s3cret" not in said
-    assert [line.split("\t")[1] for line in said.splitlines()] == [
-        *("10.0.0.1:5672", "rabbit2", "[fd00::1]:5671", "nobody:5672")
+    assert [line.split("\t")[1:] for line in said.splitlines()] == [
+        ["10.0.0.1:5672", "/openstack"],
+        ["rabbit2", "/openstack"],
+        ["[fd00::1]:5671", "v"],
+        ["nobody:5672", ""],
     ]
 
 
@@ -198,20 +201,25 @@ def test_a_service_that_names_the_old_queue_blocks() -> None:
     (pair,) = queues.pairs(site("main", later=("rpc",)))
     right, wrong = pair.right, pair.left
     assert right == {"rpc1:5672", "10.0.0.3:5672", "rpc1", "10.0.0.3"}
-    read: dict[str, list[tuple[str, str]] | NaruError] = {
-        "c1": [("/n", "10.0.0.3:5672"), ("/c", "10.0.0.1:5672"), ("/c", "rpc1"), ("/g", "elsewhere:5672")],
+    read: dict[str, list[queues.Named] | NaruError] = {
+        "c1": [
+            queues.Named("/n", "10.0.0.3:5672", "/other"),
+            *(queues.Named("/c", server, "/") for server in ("10.0.0.1:5672", "rpc1")),
+            queues.Named("/g", "elsewhere:5672", "/"),
+        ],
         "c2": NaruError("it does not answer"),
     }
     c1 = {"/n": "nova", "/c": "cinder", "/g": "glance", "/q": "neutron", "/k": "keystone"}
     files = {"c1": c1, "c2": {"/n": "nova"}}
-    rows = list(queues._judged(read, files, right, wrong, Span("pike", "queens"), "rpc"))
+    rows = list(queues._judged(read, files, right, wrong, {"/"}, Span("pike", "queens"), "rpc"))
     assert [(one.state, one.service, one.where, one.examples) for one in rows] == [
         ("unknown", "neutron", "c1", ("/q",)),
+        ("blocks", "nova", "c1", ("/other",)),
         ("blocks", "cinder", "c1", ("10.0.0.1:5672",)),
         ("unknown", "glance", "c1", ("elsewhere:5672",)),
         ("unknown", "nova", "c2", ()),
     ]
-    assert rows[1].cure == "Name the servers of rpc in transport_url of /c."
+    assert rows[2].cure == "Name the servers of rpc in transport_url of /c."
 
 
 def test_who_is_connected_is_told_once_by_program_and_host() -> None:
