@@ -149,6 +149,11 @@ class Service(_Model):
     config: Names = ()
     logs: Names = ()
 
+    @property
+    def project(self) -> str:
+        """What it is a service of: nova, of nova-compute."""
+        return self.name.partition("-")[0]
+
 
 class Database(_Model):
     """A database server, or a cluster of them. `address` is where services connect; without it, each host's own."""

@@ -171,11 +171,7 @@ def sources(site: Site, projects: Sequence[str]) -> dict[str, list[Source]]:
 
 def _is_meant(line: Line, projects: Sequence[str]) -> bool:
     listens = line.port and line.release != "" and not line.name.endswith(NO_APIS)
-    return bool(listens) and _project(line) in projects
-
-
-def _project(line: Line) -> str:
-    return line.name.partition("-")[0]
+    return bool(listens) and line.project in projects
 
 
 def _logs(of: Line | LoadBalancer) -> Iterator[tuple[str, ...]]:
@@ -198,7 +194,7 @@ def _source(words: tuple[str, ...], all_of: Sequence[Line | LoadBalancer]) -> So
     what = {"file": words[1], "none": "no log"}.get(words[0], words[0])
     names = ", ".join(dict.fromkeys(one.name for one in all_of))
     lines = [one for one in all_of if isinstance(one, Line)]
-    services = dict.fromkeys(map(_project, lines)) if len(lines) == len(all_of) else ()
+    services = dict.fromkeys(line.project for line in lines) if len(lines) == len(all_of) else ()
     return Source(f"{names}: {what}", tuple(services), words)
 
 
@@ -221,7 +217,7 @@ async def _read(
     """What the host's script says, and the sockets of its HAProxy that do not answer."""
     projects = {service.name for service, _ in gone}
     whose, unasked = await owners(site, remote, projects)
-    words = mounts(projects, {_project(line) for line in site.part.services})
+    words = mounts(projects, {line.project for line in site.part.services})
     return await remote.checked(order(sources, gone, whose, words, days), seconds=SECONDS), unasked
 
 
@@ -233,7 +229,7 @@ async def owners(
     whose: dict[str, set[str]] = {}
     for line in site.part.services:
         if line.port:
-            project = _project(line)
+            project = line.project
             whose.setdefault(f":{line.port}", set()).add(project if project in projects else OTHER)
     backends: dict[str, set[str]] = {}
     unasked: dict[str, NaruError] = {}

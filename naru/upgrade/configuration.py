@@ -76,7 +76,7 @@ def files_of(site: Site, lines: Iterable[Line], names: Collection[str]) -> dict[
     """By host its files, each with the service that it is of: that which it is called like, where several read it."""
     found: dict[str, dict[str, str]] = {}
     for line in lines:
-        project = line.name.partition("-")[0]
+        project = line.project
         if project not in names or line.release == "":
             continue
         for host in site.named(line.hosts):

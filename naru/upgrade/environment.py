@@ -20,7 +20,7 @@ from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
 from naru.upgrade.finding import Finding, Span
 from naru.upgrade.programs import numbers, version_of
-from naru.upgrade.window import Placed, project
+from naru.upgrade.window import Placed
 
 SECONDS = 60.0
 WHERE = "hosts of services"
@@ -51,14 +51,13 @@ def _hosts(site: Site, goal: str, names: set[str]) -> list[str]:
     coming = site.coming(goal)
     later = Site(site.content, site.file, next_part=True)
     built = {(line.name, host.name) for line in coming for host in later.named(line.hosts)}
-    projects = {project(line) for line in coming}
+    projects = {line.project for line in coming}
     found = {
         host.name: None
         for line in site.content.services
-        if project(line) in names and line.release != "" and not isinstance(line.managed, Container)
+        if line.project in names and line.release != "" and not isinstance(line.managed, Container)
         for host in site.named(line.hosts)
-        if (line.name, host.name) not in built
-        and (Placed(line, host.name).of_computes or project(line) not in projects)
+        if (line.name, host.name) not in built and (Placed(line, host.name).of_computes or line.project not in projects)
     }
     return list(found)
 

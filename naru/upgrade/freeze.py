@@ -231,7 +231,7 @@ def plan(site: Site, wanted: Sequence[str], number: int, allow: Sequence[str], s
 def _callers(site: Site, common: dict[str, Any]) -> Iterator[Step]:
     """What calls APIs by itself, stopped."""
     for service in site.part.services:
-        if service.port or service.name.partition("-")[0] not in CALLERS:
+        if service.port or service.project not in CALLERS:
             continue
         for host in site.named(service.hosts):
             kind, args = switch(service.managed, on=False)

@@ -331,7 +331,7 @@ def left_on_others(site: Site, services: Collection[str], *, back: bool) -> list
     """Who is connected to the queues that are left behind: the old ones, or the new ones after the way `back`. Of the
     site's services those that are not of the upgraded ones (projects, by name) may be."""
     now, seen = Site(site.content, site.file), coming(site)
-    stay = {one.name.partition("-")[0] for one in site.content.services} - set(services)
+    stay = {one.project for one in site.content.services} - set(services)
     found = []
     with Fleet(seen) as fleet:
         asked = {(pair.new if back else pair.old).name: pair for pair in pairs(seen) if pair.left}

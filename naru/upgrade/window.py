@@ -124,7 +124,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
     for name in dict.fromkeys(placed.service.name for placed in _running(facts)):
         if name not in names:
             yield Finding("warning", WITHOUT(service=name, goal=facts.span.goal), hint=WITHOUT_HINT())
-    projects = {project(placed.service) for placed in later}
+    projects = {placed.service.project for placed in later}
     for one in (process for way in facts.ways if way.service.name in projects for process in way.service.processes):
         if facts.span.passes(one.since) and one.name not in names:
             words = {"service": one.name, "goal": facts.span.goal, "since": one.since, "why": one.why}
@@ -195,7 +195,7 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     last = queue_steps.add_cells(plan, where, hops.add(plan, where, after=points))
     last += queue_steps.add_users(plan, facts, common, [begin], unit=CLOUD)
     later = [one for one in _next(facts) if not one.of_computes]
-    first = [one for one in later if project(one.service) == FIRST]
+    first = [one for one in later if one.service.project == FIRST]
     started = [end for one in first for end in _start(plan, site, one, last)]
     rest = [end for one in later if one not in first for end in _start(plan, site, one, started or last)]
     ends = [*started, *rest] or last
@@ -243,13 +243,8 @@ def _placed(site: Site, services: Sequence[Service], facts: Facts) -> Iterator[P
     if "nova" in names:
         names.add("placement")  # a part of Nova, as long as its own way has not begun
     for service in services:
-        if service.release != "" and project(service) in names:
+        if service.release != "" and service.project in names:
             yield from (Placed(service, host.name) for host in site.named(service.hosts))
-
-
-def project(service: Service) -> str:
-    """The project that a service is of, by its name: of nova-compute nova."""
-    return service.name.partition("-")[0]
 
 
 def _stop(plan: Plan, site: dict[str, Any], one: Placed, purpose: str, after: Sequence[str], *, gate: str = "") -> str:

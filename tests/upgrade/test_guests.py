@@ -178,13 +178,13 @@ def test_who_listens_and_who_refuses_answers_and_who_is_silent_does_not(tmp_path
 def test_a_prober_that_is_killed_leaves_its_record_and_another_goes_on(tmp_path: Path) -> None:
     code = (
         "import math, pathlib, sys; from naru.upgrade.guests import *; "
-        "probe(pathlib.Path(sys.argv[1]), [Guest('127.0.0.1', int(sys.argv[2]))], 0.05, math.inf, print)"
+        "probe(pathlib.Path(sys.argv[1]), [Guest('127.0.0.1', int(sys.argv[2]))], 1, math.inf, print)"
     )
     with listening() as port:
         process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path), str(port)], stdin=subprocess.DEVNULL)
         try:
             deadline = time.monotonic() + 60
-            while not (found := record(tmp_path).guests) or found[0].sent < 5:
+            while not (found := record(tmp_path).guests) or found[0].sent < 3:
                 assert time.monotonic() < deadline
                 time.sleep(0.05)
             with pytest.raises(InputError, match="are probed already"):
@@ -196,5 +196,5 @@ def test_a_prober_that_is_killed_leaves_its_record_and_another_goes_on(tmp_path:
         with (tmp_path / guests.FILE).open("a") as file:
             file.write('{"at": 17')  # it was killed over a line
         assert record(tmp_path).guests[0].sent == before
-        probe(tmp_path, [Guest("127.0.0.1", port)], 0.05, 0.02, print)
+        probe(tmp_path, [Guest("127.0.0.1", port)], 1, 0.02, print)
     assert (record(tmp_path).guests[0].sent, record(tmp_path).guests[0].lost) == (before + 1, 0)

@@ -49,7 +49,7 @@ def services(site: Site) -> list[str]:
     """The services of a site that have a gate, as their projects are called: those that listen somewhere and are
     OpenStack's, but the metadata service, which servers ask, consoles, and object storage."""
     known = {one["project"] for one in os_service_types.ServiceTypes().services} - {"swift"} | {HORIZON}
-    names = (one.name.partition("-")[0] for one in site.part.services if one.port and not one.name.endswith(NO_APIS))
+    names = (one.project for one in site.part.services if one.port and not one.name.endswith(NO_APIS))
     return [name for name in dict.fromkeys(names) if name in known]
 
 

@@ -88,7 +88,7 @@ def _horizon(site: Site) -> Iterator[Endpoint]:
 
 def ports_of(site: Site, service: str) -> set[int]:
     """The ports at which a service listens on its own hosts."""
-    return {one.port for one in site.part.services if one.port and one.name.partition("-")[0] == service}
+    return {one.port for one in site.part.services if one.port and one.project == service}
 
 
 def look(site: Site, fleet: Fleet, where: Sequence[Endpoint]) -> list[State]:
