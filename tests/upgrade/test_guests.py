@@ -167,7 +167,7 @@ def test_who_listens_and_who_refuses_answers_and_who_is_silent_does_not(tmp_path
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             asked = [Guest("127.0.0.1", one) for one in (port, unused.getsockname()[1], full.getsockname()[1])]
-            probe(tmp_path, asked, 0.2, 0.5, said.append)
+            probe(tmp_path, asked, 1, 2.5, said.append)
         for client in clients:
             client.close()
     found = record(tmp_path).guests
