@@ -54,10 +54,12 @@ class Ended(Rows):
 
 
 class Refused(Rows):
-    """Rows at which the code of the `release` ends, and what takes them away before."""
+    """Rows at which the code of the `release` ends, and what takes them away before. With the `state` warns it goes on,
+    and users notice."""
 
     release: str
     cure: str
+    state: Literal["blocks", "warns"] = "blocks"
 
 
 class Changes(_Data):

@@ -51,7 +51,7 @@ def _hosts(site: Site, goal: str, names: set[str]) -> list[str]:
     coming = site.coming(goal)
     later = Site(site.content, site.file, next_part=True)
     built = {(line.name, host.name) for line in coming for host in later.named(line.hosts)}
-    projects = {line.project for line in coming}
+    projects = {line.project for line in coming if not Placed(line, "").of_computes}
     found = {
         host.name: None
         for line in site.content.services

@@ -8,7 +8,7 @@ from naru.releases import release
 State = Literal["blocks", "on the way", "right", "later", "unknown", "warns", "unseen"]
 """`blocks`: to be cured before the way is begun. `on the way`: the online data migrations of a release on it do it.
 `later`: the release that runs has no such column or table yet, so that it is looked for once it has. `unknown`: it
-could not be found out. Of services' own checks alone, `warns`: to be read, the code goes on with it; `unseen`: what
+could not be found out. `warns`: to be read, the code goes on with it. Of services' own checks alone, `unseen`: what
 looks for it cannot do that in a rehearsal, or there was none."""
 
 

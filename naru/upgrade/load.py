@@ -127,8 +127,9 @@ def _messages(site: Site, fleet: Fleet) -> list[float]:
     """Messages that are not acknowledged, and that wait, in all queues but those of notifications: of those
     that run, the new ones, and those that are left behind as long as they answer."""
     now = Site(site.content, site.file)
-    left = [pair.old for pair in queues.pairs(site)]
-    every = [(site, queue) for queue in site.part.queues if queue not in left] + [(now, queue) for queue in left]
+    pairs = queues.pairs(site)
+    left = [pair.old for pair in pairs]
+    every = [(site, pair.new) for pair in pairs] + [(now, queue) for queue in site.content.queues]
     if not every:
         raise NaruError(f"{site.file}: queues: is missing")
     found = []
@@ -136,7 +137,7 @@ def _messages(site: Site, fleet: Fleet) -> list[float]:
         try:
             found.append(rabbitmq.anywhere(of, fleet, queue, _queues))
         except NaruError:
-            if of is not now:
+            if queue not in left:
                 raise  # one that is left behind may be off by now
     return [sum(unacked for unacked, _ in found), sum(ready for _, ready in found)]
 

@@ -1,7 +1,7 @@
 """The plan of an upgrade: what is prepared, and how a rehearsal goes."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from naru.actions.databases.restore import BESIDE, FRESH
 from naru.messages import message
@@ -42,6 +42,7 @@ _BACK = message("upgrade.title.back", en="the way back of {database}", ko="{data
 BLOCKS = message(
     "upgrade.finding.blocks", en="{what}: {number:number} in {where}", ko="{what}: {where}에 {number:number}개"
 )
+TOLD = message("upgrade.finding.told", en="{what} ({where})", ko="{what} ({where})")
 UNKNOWN = message("upgrade.finding.unknown", en="not known: {what} ({where})", ko="확인하지 못함: {what} ({where})")
 PASSED_OVER = message(
     "upgrade.finding.passed_over",
@@ -145,6 +146,10 @@ def _findings(facts: Facts) -> list[Finding]:
         if one.state == "blocks":
             detail = ", ".join(one.examples)
             found.append(Finding("error", BLOCKS(number=one.number, **words), detail, one.cure, one.where))
+        elif one.state in ("warns", "on the way"):
+            level: Literal["warning", "info"] = "warning" if one.state == "warns" else "info"
+            detail = ", ".join(one.examples)
+            found.append(Finding(level, TOLD(**words), detail, one.cure, one.where))
         elif one.state == "unknown":
             found.append(Finding("warning", UNKNOWN(**words), hint=one.cure, about=one.where))
     for service, name, left in hops.passed_over(facts):

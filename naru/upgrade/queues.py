@@ -7,7 +7,7 @@ as for RPC and notifications apart. Services say in their own configuration whic
 
 import re
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -27,7 +27,7 @@ from naru.text import shortened
 from naru.upgrade.configuration import files_of
 from naru.upgrade.finding import Finding, Span
 from naru.upgrade.programs import RABBITMQ, removed, version_of
-from naru.upgrade.rows import tables
+from naru.upgrade.rows import GRACE, Denied, Missing, tables
 from naru.upgrade.verified import Judged, Verified
 
 SECONDS = 60.0
@@ -38,32 +38,37 @@ WHERE = "message queue"
 CLIENTS = "client of a message queue"
 """What verify calls those that are left."""
 EXAMPLES = 10
-# FILE, one server of a transport_url in it, as HOST:PORT, and the virtual host: what stands before the @ of a server is
-# its user
+# FILE, one server of a transport_url in it, as HOST:PORT, and the virtual host. What stands before the last @ of a
+# server is its user and may be anything: nothing of it is said, also where it was not encoded
 _AWK = r"""
 /^[ \t]*transport_url[ \t]*[=:]/ {
-  sub(/^[ \t]*transport_url[ \t]*[=:][ \t]*/, ""); sub(/^[^:]*:\/\//, ""); sub(/\?.*$/, "")
-  vhost = $0
-  if (!sub(/^[^\/]*\//, "", vhost)) vhost = ""
-  sub(/\/.*$/, "")
+  sub(/^[ \t]*transport_url[ \t]*[=:][ \t]*/, ""); sub(/^[^:]*:\/\//, "")
   users = /@/
   count = split($0, pieces, ",")
+  vhost = pieces[count]; sub(/^.*@/, "", vhost); sub(/\?.*$/, "", vhost)
+  if (!sub(/^[^\/]*\//, "", vhost)) vhost = ""
   for (n = 1; n <= count; n++) {
     if (users && pieces[n] !~ /@/) continue
-    sub(/^.*@/, "", pieces[n])
+    sub(/^.*@/, "", pieces[n]); sub(/[\/?].*$/, "", pieces[n])
     print FILENAME "\t" pieces[n] "\t" vhost
   }
 }
 """
 _CELLS = (
-    "SELECT name, REGEXP_REPLACE(transport_url, '[^/@,]*@', '') FROM nova_api.cell_mappings "
+    "SELECT name, SUBSTRING_INDEX(transport_url, '@', -1) FROM nova_api.cell_mappings "
     "WHERE transport_url NOT LIKE '%{%' AND transport_url NOT LIKE 'none:%' AND transport_url NOT LIKE 'fake:%'"
 )
-"""Nova's cells, but those that follow its configuration or have no queue, with the servers of their queue."""
+"""Nova's cells, but those that follow its configuration or have no queue, with the last of the servers of their queue,
+and the virtual host."""
+_SERVER = re.compile(r"[\w.-]+(:\d+)?|\[[0-9A-Fa-f:.]+\](:\d+)?")
+"""What may be shown: nothing that could be of a password."""
+VHOST_CURE = "Add it to vhosts of the queue that runs, under queues in the site; or make it on the new one."
 CARRY_CURE = "See it on the new one: what it needs and does not get is made there by hand."
 CARRY_PROOF = "rabbitmqctl list_users, list_policies, list_parameters"
 _USING = ("nova", "neutron", "cinder")
 """Who works by the message queue."""
+_WITHOUT = ("neutron-ovn-metadata-agent", "neutron-ovn-agent")
+"""Programs of these that do not."""
 
 
 class Named(NamedTuple):
@@ -72,6 +77,20 @@ class Named(NamedTuple):
     file: str
     server: str
     vhost: str
+
+
+class Known(NamedTuple):
+    """Names of servers that are `right`, and of those that are to be `left`; by server the virtual hosts that will be
+    there, where that is known; and what the new `queues` are called."""
+
+    right: Collection[str]
+    left: Collection[str]
+    vhosts: Mapping[str, Collection[str]]
+    queues: str
+
+    def lost_vhosts(self, rows: Iterable[Named]) -> tuple[str, ...]:
+        """The virtual hosts of which it is known that they will not be there."""
+        return tuple(sorted({one.vhost for one in rows if one.vhost not in self.vhosts.get(one.server, (one.vhost,))}))
 
 
 class Pair(NamedTuple):
@@ -162,9 +181,15 @@ def carried(old: Mapping[str, Any], new: Mapping[str, Any], vhosts: Collection[s
             made.append((f"users/{quote(user['name'])}", given))
     for kind, name in (("permissions", "permissions"), ("topic_permissions", "topic-permissions")):
         fixed = ("vhost", "user", *(["exchange"] if kind == "topic_permissions" else []))
-        have = {tuple(one[key] for key in fixed) for one in new.get(kind, ())}
+        have = {tuple(one[key] for key in fixed): one for one in new.get(kind, ())}
         for one in old.get(kind, ()):
-            if one["vhost"] in vhosts and one["user"] in wanted and tuple(one[key] for key in fixed) not in have:
+            if one["vhost"] not in vhosts or one["user"] not in wanted:
+                continue
+            there_now = have.get(tuple(one[key] for key in fixed))
+            if there_now is not None:
+                if there_now != one:
+                    told.append(f"the {name} of {one['user']} in {one['vhost']} are others there, and are left")
+            else:
                 given = {key: value for key, value in one.items() if key not in ("vhost", "user")}
                 made.append((f"{name}/{quote(one['vhost'])}/{quote(one['user'])}", given))
     policies, refused = _policies(old, new, vhosts)
@@ -196,20 +221,20 @@ def _policies(
     if not (version := version_of(said)):
         raise NaruError(f"RabbitMQ does not say its version: {said!r}")  # what it refuses is not known
     gone = {key for one in removed(RABBITMQ, version) for key in one.keys}
-    there = {(one["vhost"], one["name"]) for one in new.get("policies", ())}
+    there = {(one["vhost"], one["name"]): one for one in new.get("policies", ())}
     made, told = [], []
     for one in old.get("policies", ()):
         if one["vhost"] not in vhosts:
             continue
         name = f"the policy {one['name']} of {one['vhost']}"
-        if (one["vhost"], one["name"]) in there:
-            told.append(f"{name} is there already, and is left as it is")
-            continue
         kept = {key: value for key, value in one["definition"].items() if key not in gone}
+        given = {**{key: one[key] for key in ("pattern", "priority", "apply-to") if key in one}, "definition": kept}
         if left := [key for key in one["definition"] if key in gone]:
             told.append(f"{name}: RabbitMQ {version} has no {', '.join(left)}")
-        if kept:
-            given = {**{key: one[key] for key in ("pattern", "priority", "apply-to") if key in one}, "definition": kept}
+        if now := there.get((one["vhost"], one["name"])):
+            if any(now.get(key) != value for key, value in given.items()):
+                told.append(f"{name} is another one there, and is left as it is")
+        elif kept:
             made.append((f"policies/{rabbitmq.quoted(one['vhost'])}/{rabbitmq.quoted(one['name'])}", given))
     return made, told
 
@@ -221,9 +246,10 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     found = pairs(site)
     if not found:
         return []
-    seen = coming(site)
-    followed = {one.old.name for one in found} - {one.new.name for one in found}
-    right = {name for one in seen.part.queues if one.name not in followed for name in names(seen, one)}
+    seen, now = coming(site), Site(site.content, site.file)
+    taken = {name for one in found for name in (one.old.name, one.new.name)}
+    stay = {name for one in site.content.queues if one.name not in taken for name in names(now, one)}
+    right = stay.union(*(one.right for one in found))
     left = {name for one in found for name in one.left} - right
     wanted = {service.name for service in services}
     files = files_of(seen, site.coming(span.goal), wanted)
@@ -233,32 +259,43 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
         rows = (row.split("\t") for row in (await remote.checked(line, seconds=SECONDS)).splitlines())
         return [Named(file, server, unquote(vhost) or "/") for file, server, vhost in rows]
 
-    vhosts = {vhost for queue in site.content.queues for vhost in queue.vhosts}
     told: list[Finding] = []
+    vhosts: dict[str, set[str]] = {}
     with Fleet(seen) as other:
         read = other.each(files, look)
         for one in found:
             try:
-                had = rabbitmq.anywhere(Site(site.content, site.file), other, one.old, _definitions)
+                had = rabbitmq.anywhere(now, other, one.old, _definitions)
                 have = rabbitmq.anywhere(seen, other, one.new, _definitions)
                 told += _not_carried(carried(had, have, one.old.vhosts), one, span)
-                vhosts |= {vhost["name"] for vhost in have["vhosts"]}
             except NaruError as error:
                 what = f"what is carried over: {error.summary}"
                 told.append(Finding("unknown", ALL, span.goal, one.new.name, what, 0, (), CARRY_CURE, CARRY_PROOF))
-    cells = _cells(site, fleet, right | left, span) if "nova" in wanted else []
-    queues = ", ".join(one.new.name for one in found)
-    return [*_judged(read, files, right, left, vhosts, span, queues), *cells, *told]
+                continue
+            there = {vhost["name"] for vhost in had["vhosts"]} & set(one.old.vhosts)
+            there |= {vhost["name"] for vhost in have["vhosts"]}
+            vhosts |= {server: there | vhosts.get(server, set()) for server in one.right | one.left}
+    known = Known(right, left, vhosts, ", ".join(one.new.name for one in found))
+    cells = _cells(site, fleet, known, span) if "nova" in wanted else []
+    return [*_judged(read, files, _using(site, seen, span), known, span), *cells, *told]
+
+
+def _using(site: Site, seen: Site, span: Span) -> dict[str, set[str]]:
+    """By host the projects of which a program works by the message queue."""
+    found: dict[str, set[str]] = {}
+    for line in site.coming(span.goal):
+        if line.project in _USING and line.name not in _WITHOUT:
+            for host in seen.named(line.hosts):
+                found.setdefault(host.name, set()).add(line.project)
+    return found
 
 
 def _judged(
     read: "Mapping[str, list[Named] | NaruError]",
     files: Mapping[str, Mapping[str, str]],
-    right: Collection[str],
-    left: Collection[str],
-    vhosts: Collection[str],
+    using: Mapping[str, Collection[str]],
+    known: Known,
     span: Span,
-    queues: str,
 ) -> Iterator[Finding]:
     for host, rows in read.items():
         if isinstance(rows, NaruError):
@@ -267,53 +304,62 @@ def _judged(
             continue
         said = {files[host][row.file] for row in rows}
         for project in dict.fromkeys(files[host].values()):
-            if project in _USING and project not in said:
+            if project in using.get(host, ()) and project not in said:
                 silent = tuple(file for file, of in files[host].items() if of == project)
-                cure = f"Name the servers of {queues} in transport_url."
+                cure = f"Name the servers of {known.queues} in transport_url."
                 proof = f"grep -n transport_url {' '.join(silent)}"
                 what = "no file has a transport_url"
                 yield Finding("unknown", project, span.goal, host, what, len(silent), silent, cure, proof)
         for file in dict.fromkeys(row.file for row in rows):
-            mine = {row.server for row in rows if row.file == file}
-            lost = {row.vhost for row in rows if row.file == file} - set(vhosts)
+            mine = [row for row in rows if row.file == file]
             project = files[host][file]
             proof = f"grep -n transport_url {file}"
-            cure = f"Name the servers of {queues} in transport_url of {file}."
-            if lost:
+            cure = f"Name the servers of {known.queues} in transport_url of {file}."
+            if lost := known.lost_vhosts(mine):
                 what = f"{file}: transport_url has a virtual host that is neither on the new queue nor carried over"
-                add = "Add it to vhosts of the queue that runs, under queues in the site; or make it on the new one."
-                yield Finding("blocks", project, span.goal, host, what, len(lost), tuple(sorted(lost)), add, proof)
-            if old := sorted(mine & set(left)):
+                yield Finding("blocks", project, span.goal, host, what, len(lost), lost, VHOST_CURE, proof)
+            if old := sorted({row.server for row in mine} & set(known.left)):
                 what = f"{file}: transport_url names a queue that is left behind"
                 yield Finding("blocks", project, span.goal, host, what, len(old), tuple(old), cure, proof)
-            elif other := sorted(mine - set(right)):
+            elif other := sorted({row.server for row in mine} - set(known.right)):
                 what = f"{file}: transport_url names no queue of the site"
                 cure = f"{cure} Or add what it names to addresses of its queue in the site."
-                yield Finding("unknown", project, span.goal, host, what, len(other), tuple(other), cure, proof)
+                shown = tuple(one if _SERVER.fullmatch(one) else "something that is no HOST:PORT" for one in other)
+                yield Finding("unknown", project, span.goal, host, what, len(other), shown, cure, proof)
 
 
-def _cells(site: Site, fleet: Fleet, known: Collection[str], span: Span) -> Iterator[Finding]:
-    """Cells with a queue that is none of the site's: in the window they could not be brought to the new one."""
+def _cells(site: Site, fleet: Fleet, known: Known, span: Span) -> Iterator[Finding]:
+    """Cells with a queue that is none of the site's, which the window could not bring to the new one; or with a virtual
+    host that will not be there."""
 
-    def work(connection: "Connection[Cursor]") -> list[tuple[str, str]]:
+    def work(connection: "Connection[Cursor]") -> list[tuple[str, str]] | None:
         table = tables(connection, SECONDS)
-        if ("nova_api",) not in table("SHOW DATABASES LIKE 'nova_api'"):
-            return []
+        if "nova_api" not in {str(name) for (name,) in table("SHOW DATABASES")}:
+            return None
         return [(str(name), str(url)) for name, url in table(_CELLS)]
 
+    cure = "Add what it names to addresses of its queue, under queues in the site."
+    proof = "nova-manage cell_v2 list_cells"
+    rows: list[tuple[str, str]] | None = None
+    why = "no database of the site shows nova_api"
     for database in site.part.databases:
-        cure = "Add what it names to addresses of its queue, under queues in the site."
-        proof = "nova-manage cell_v2 list_cells"
         try:
-            rows = asked_anywhere(site, fleet, database, work, seconds=SECONDS)
-        except NaruError as error:
-            yield Finding("unknown", "nova", span.goal, database.name, f"cells: {error.summary}", 0, (), cure, proof)
-            continue
-        for name, url in rows:
-            mine = re.sub(r"^[^:]*://|[/?].*$", "", url).split(",")
-            if other := sorted(set(mine) - set(known)):
-                what = f"the cell {name} has a message queue that is none of the site's"
-                yield Finding("blocks", "nova", span.goal, "nova_api", what, len(other), tuple(other), cure, proof)
+            rows = rows or asked_anywhere(site, fleet, database, work, seconds=SECONDS + GRACE)
+        except (NaruError, Denied, Missing) as error:
+            why = f"{database.name}: {error}"
+    if rows is None:
+        yield Finding("unknown", "nova", span.goal, "nova_api", f"its cells' queues: {why}", 0, (), cure, proof)
+        return
+    for name, url in rows:
+        server, _, vhost = re.sub(r"^[^:/]*://|\?.*$", "", url).partition("/")
+        one = Named("", server, unquote(vhost) or "/")
+        if server not in known.right and server not in known.left:
+            what = f"the cell {name} has a message queue that is none of the site's"
+            shown = server if _SERVER.fullmatch(server) else "something that is no HOST:PORT"
+            yield Finding("blocks", "nova", span.goal, "nova_api", what, 1, (shown,), cure, proof)
+        elif lost := known.lost_vhosts([one]):
+            what = f"the cell {name} has a virtual host that is neither on the new queue nor carried over"
+            yield Finding("blocks", "nova", span.goal, "nova_api", what, 1, lost, VHOST_CURE, proof)
 
 
 def _not_carried(found: Carried, pair: Pair, span: Span) -> Iterator[Finding]:

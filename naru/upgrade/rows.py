@@ -168,7 +168,7 @@ def _found(
 def _judged(rows: Rows, span: Span) -> tuple[State, str]:
     """What rows that were found mean, and what is to be done."""
     if isinstance(rows, Refused):
-        return "blocks", rows.cure
+        return rows.state, rows.cure
     assert isinstance(rows, Ended)
     if span.passes(rows.first):
         return "on the way", ""

@@ -15,7 +15,7 @@ from naru.cloud.client import Cloud, CloudError
 from naru.errors import InputError, NaruError
 from naru.inventory.archive import Archive
 from naru.inventory.cloud_reading import CloudReading
-from naru.inventory.compare import VOLATILE, Difference, compare
+from naru.inventory.compare import VOLATILE, Difference, comparable, compare
 from naru.inventory.read import OF_USERS, Sink
 from naru.plan.journal import Journal
 from naru.plan.run import Terminal
@@ -30,6 +30,10 @@ from naru.upgrade.work import Work
 ARCHIVE = "archive.db"
 WITHOUT = OF_USERS | {"volume attachment", "image data"}
 """Kinds that are asked for thing by thing, and of which others tell as much: that would take hours on a large cloud."""
+_OF_USERS = frozenset(
+    ("metadata", "properties", "extra_specs", "os-extra_specs:extra_specs", "volume_image_metadata", "specs", "extra")
+)
+"""Fields that are maps with keys of users' own."""
 OF_SERVICES = frozenset(
     {"cloud", "hypervisor", "compute service", "volume service", "network agent", "volume pool"}
     | {f"{name} availability zone" for name in ("compute", "volume", "network")}
@@ -86,8 +90,10 @@ def read_before(upgrade: Work, progress: Sink, users: Sequence[str] = ()) -> lis
         with upgrade.journal() as journal:
             _check_before(upgrade, journal)
             earlier = journal.recall(BEFORE)
-            if not failed or earlier is None or _failed(archive, earlier):  # else the earlier one is whole
+            if not failed or earlier is None or _failed(archive, earlier):
                 journal.remember(BEFORE, number)
+            else:  # the earlier one is whole
+                problems.append(f"it is compared with how the cloud was at {_read_at(archive, earlier)}")
         for user in asked:
             try:
                 with Cloud(user) as one:
@@ -211,21 +217,23 @@ def _judged(found: list[Difference], both: int) -> Judged:
         return "new" if change == "added" else "wrong"
     came = all(one.absent == "before" for one in found)
     went = all(one.absent == "after" for one in found) and len(found) == both
-    more = all(not one.absent and _has_all(one.before, one.after) for one in found)
+    more = all(not one.absent and _has_all(one.field, one.before, one.after) for one in found)
     return "another release's" if came or went or more else "wrong"
 
 
-def _has_all(before: Any, after: Any) -> bool:
-    """Whether all that was there is there as it was: a later release says more of things within things."""
-    if isinstance(before, dict) and isinstance(after, dict):
+def _has_all(field: str, before: Any, after: Any) -> bool:
+    """Whether all that was there is there as it was: a later release says more of things within things. Of a map whose
+    keys are users' own nothing may come."""
+    if isinstance(before, dict) and isinstance(after, dict) and field not in _OF_USERS:
         kept = before.keys() - VOLATILE
-        return all(key in after and _has_all(before[key], after[key]) for key in kept)
-    if isinstance(before, list) and isinstance(after, list):
-        if not all(isinstance(one, dict) and "id" in one for one in (*before, *after)):
-            return before == after
+        return all(key in after and _has_all(key, before[key], after[key]) for key in kept)
+    of_things = isinstance(before, list) and isinstance(after, list)
+    if of_things and all(isinstance(one, dict) and "id" in one for one in (*before, *after)):
         now = {one["id"]: one for one in after}
-        return len(before) == len(after) and all(one["id"] in now and _has_all(one, now[one["id"]]) for one in before)
-    return bool(before == after)
+        return len(before) == len(after) and all(
+            one["id"] in now and _has_all("", one, now[one["id"]]) for one in before
+        )
+    return bool(comparable(field, before) == comparable(field, after))
 
 
 def _example(one: Difference) -> str:
@@ -252,6 +260,10 @@ def _unread(archive: Archive, before: int, after: int) -> Iterator[Verified]:
 
 def _failed(archive: Archive, snapshot: int) -> bool:
     return any(reading.failed for one in archive.snapshots() if one.number == snapshot for reading in one.readings)
+
+
+def _read_at(archive: Archive, snapshot: int) -> str:
+    return next(one.began for one in archive.snapshots() if one.number == snapshot)
 
 
 def _cloud(upgrade: Work) -> str:

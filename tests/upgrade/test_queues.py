@@ -129,7 +129,11 @@ def test_what_is_there_already_is_left_as_it_is() -> None:
     ]
     assert "the user openstack is there, perhaps with another password, and is left as it is" in found.told
     assert not any("admin" in line for line in found.told)
-    assert "the policy ha of /openstack is there already, and is left as it is" in found.told
+    assert "the policy ha of /openstack is another one there, and is left as it is" in found.told
+    assert "the permissions of openstack in /openstack are others there, and are left" in found.told
+    whole = queues.carried(OLD, {**OLD, "users": OLD["users"][:2]}, ["/openstack"])
+    assert [what for what, _ in whole.made] == ["users/ancient"]
+    assert [line for line in whole.told if "left" in line] == []
 
 
 def site(*running: str, later: tuple[str, ...] = ()) -> Site:
@@ -183,15 +187,17 @@ def test_of_files_nothing_but_the_servers_is_read(tmp_path: Path) -> None:
     file.write_text(
         "[DEFAULT]\n# transport_url = rabbit://u:commented@h0:1//v\n"
         "transport_url = rabbit://openstack:s3cret@10.0.0.1:5672,openstack:s3cret@rabbit2//openstack?ssl=1\n"
+        "transport_url = rabbit://openstack:s3/cr?et@h:5672/raw\n"
         "[oslo_messaging_notifications]\ntransport_url=rabbit://u:a,s3cret@[fd00::1]:5671/v\n"
         "[other]\ntransport_url : rabbit://nobody:5672?ssl=1\nmy_transport_url = rabbit://u:s3cret@no:1/\n"
     )
     argv = ["awk", queues._AWK, str(file)]
     said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
-    assert "s3cret" not in said
+    assert "s3" not in said and "et@" not in said
     assert [line.split("\t")[1:] for line in said.splitlines()] == [
         ["10.0.0.1:5672", "/openstack"],
         ["rabbit2", "/openstack"],
+        ["h:5672", "raw"],
         ["[fd00::1]:5671", "v"],
         ["nobody:5672", ""],
     ]
@@ -199,24 +205,26 @@ def test_of_files_nothing_but_the_servers_is_read(tmp_path: Path) -> None:
 
 def test_a_service_that_names_the_old_queue_blocks() -> None:
     (pair,) = queues.pairs(site("main", later=("rpc",)))
-    right, wrong = pair.right, pair.left
-    assert right == {"rpc1:5672", "10.0.0.3:5672", "rpc1", "10.0.0.3"}
+    known = queues.Known(pair.right, pair.left, {server: {"/"} for server in pair.right | pair.left}, "rpc")
+    assert pair.right == {"rpc1:5672", "10.0.0.3:5672", "rpc1", "10.0.0.3"}
     read: dict[str, list[queues.Named] | NaruError] = {
         "c1": [
             queues.Named("/n", "10.0.0.3:5672", "/other"),
             *(queues.Named("/c", server, "/") for server in ("10.0.0.1:5672", "rpc1")),
-            queues.Named("/g", "elsewhere:5672", "/"),
+            queues.Named("/g", "elsewhere:5672", "/not-looked-at"),
+            queues.Named("/g", "a password?", "/"),
         ],
         "c2": NaruError("it does not answer"),
     }
     c1 = {"/n": "nova", "/c": "cinder", "/g": "glance", "/q": "neutron", "/k": "keystone"}
     files = {"c1": c1, "c2": {"/n": "nova"}}
-    rows = list(queues._judged(read, files, right, wrong, {"/"}, Span("pike", "queens"), "rpc"))
+    using = {"c1": {"nova", "cinder", "neutron"}}
+    rows = list(queues._judged(read, files, using, known, Span("pike", "queens")))
     assert [(one.state, one.service, one.where, one.examples) for one in rows] == [
         ("unknown", "neutron", "c1", ("/q",)),
         ("blocks", "nova", "c1", ("/other",)),
         ("blocks", "cinder", "c1", ("10.0.0.1:5672",)),
-        ("unknown", "glance", "c1", ("elsewhere:5672",)),
+        ("unknown", "glance", "c1", ("something that is no HOST:PORT", "elsewhere:5672")),
         ("unknown", "nova", "c2", ()),
     ]
     assert rows[2].cure == "Name the servers of rpc in transport_url of /c."

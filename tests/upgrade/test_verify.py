@@ -15,6 +15,7 @@ from naru.inventory.read import Reading, Sink
 from naru.inventory.rows import Row
 from naru.upgrade import answers, tokens, verify, window
 from naru.upgrade.answers import Asked
+from naru.upgrade.finding import Span
 from naru.upgrade.verified import ASKED, BEFORE
 from naru.upgrade.verify import judge
 from naru.upgrade.work import Work
@@ -72,6 +73,35 @@ def test_what_is_gone_or_changed_is_wrong(
     tmp_path: Path, after: list[dict[str, Any]], said: list[tuple[Any, ...]]
 ) -> None:
     assert judged(tmp_path, SERVERS, after) == said
+
+
+RULES: list[dict[str, Any]] = [{"id": "1", "port": 22, "description": None}, {"id": "2", "port": None}]
+
+
+@pytest.mark.parametrize(
+    ("field", "before", "after", "how"),
+    [
+        # a later release says more of each rule, in another order
+        ("rules", RULES, [{**one, "cidr": None} for one in reversed(RULES)], "another release's"),
+        ("rules", RULES, [{**RULES[0], "port": 23}, RULES[1]], "wrong"),
+        ("rules", RULES, RULES[:1], "wrong"),
+        ("rules", RULES, [{"id": "1", "port": 22}, RULES[1]], "wrong"),
+        ("gateway", {"ips": [1], "snat": True}, {"ips": [1], "snat": True, "qos": None}, "another release's"),
+        ("gateway", {"snat": True}, {"snat": 1, "qos": None}, "wrong"),
+        ("metadata", {"a": "1"}, {"a": "1", "b": "2"}, "wrong"),
+    ],
+)
+def test_what_a_later_release_says_more_of_things_within_things(
+    tmp_path: Path, field: str, before: Any, after: Any, how: str
+) -> None:
+    one = SERVERS[0]
+    assert judged(tmp_path, [{**one, field: before}], [{**one, field: after}]) == [(how, "changed", field, 1)]
+
+
+def test_what_a_release_is_known_to_give_otherwise_is_no_fault() -> None:
+    known = verify._known(Span("train", "2026.1"))
+    assert ("compute quota", "floating_ips") in known and ("compute quota", "cores") not in known
+    assert ("compute quota", "floating_ips") not in verify._known(Span("ussuri", "2026.1"))
 
 
 def test_services_may_say_something_else_of_themselves_and_have_to_be_there(tmp_path: Path) -> None:
