@@ -79,12 +79,12 @@ def check_again(upgrade: Work, progress: Progress) -> None:
 
 
 def check_status(upgrade: Work) -> None:
-    """Raises InputError when a service's own upgrade check has failed in the newest rehearsal, and is not known to be
-    wrong."""
+    """Raises InputError when a service's own upgrade check has failed, was not right in a later rehearsal, and is not
+    known to be wrong."""
     found = [one for one in status.check(upgrade, ()) if one.state == "blocks"]
     if found:
         raise InputError(
-            f"{upgrade.directory}: {len(found)} of the services' own upgrade checks have failed in the last rehearsal",
+            f"{upgrade.directory}: {len(found)} of the services' own checks have failed, and were not right since",
             detail="\n".join(f"{one.where} of {', '.join(one.examples)}: {one.what}" for one in found),
             hint=f"naru upgrade check {upgrade.directory}; or, recorded, --despite-checks REASON",
         )
