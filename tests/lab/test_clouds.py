@@ -35,7 +35,7 @@ def image(rest: Rest) -> Iterator[str]:
         yield made
 
 
-@pytest.mark.parametrize("backend", ["ceph", "nfs"])
+@pytest.mark.parametrize("backend", ["ceph", pytest.param("nfs", marks=pytest.mark.releases)])
 def test_a_server_on_a_volume(
     pair: Lab, cloud: str, backend: str, rest: Rest, network: dict[str, str], image: str
 ) -> None:

@@ -107,7 +107,7 @@ def test_what_fails_in_a_rehearsal_is_said_and_the_next_one_begins_anew(
     nothing_is_left()
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(40, marks=pytest.mark.releases)])
+@pytest.mark.parametrize("kills", [2, pytest.param(40, marks=pytest.mark.releases)])
 def test_a_rehearsal_that_is_killed_over_and_over_comes_to_its_end(
     prepared: Path, nothing_is_left: Callable[[], None], kills: int
 ) -> None:
