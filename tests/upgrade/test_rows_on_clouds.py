@@ -18,7 +18,7 @@ from naru.upgrade.rows import Denied, asker, look, tables
 
 pytestmark = pytest.mark.lab
 
-SCHEMAS = ("nova", "nova_cell0", "nova_api", "placement", "glance", "cinder", "neutron")
+SCHEMAS = ("keystone", "nova", "nova_cell0", "nova_api", "placement", "glance", "cinder", "neutron")
 NAMES = {name: f"check_{name}" for name in SCHEMAS}
 NEWEST = release.names()[-1]
 # by a word of what it is: a table and rows of it; MariaDB gives what is not said its type's own default
@@ -36,12 +36,14 @@ PLANTED: dict[str, tuple[str, list[str]]] = {
             for name in ("renamed", "metal1", "metal2")
         ],
     ),
+    "never had a compute node": ("nova.services", ["`binary`='nova-compute', host='lone', uuid='lone', deleted=0"]),
     "several compute nodes": (
         "nova.compute_nodes",
         [
             *(f"host='lost', hypervisor_hostname='{n}', hypervisor_type='QEMU', deleted=0" for n in (1, 2)),
             *(f"host='metal1', hypervisor_hostname='{n}', hypervisor_type='ironic', deleted=0" for n in (3, 4)),
             "host='metal2', hypervisor_hostname='5', hypervisor_type='ironic', deleted=5",
+            "host='renamed', hypervisor_hostname='6', hypervisor_type='QEMU', deleted=6",
         ],
     ),
     "build requests": ("nova_api.build_requests", ["id=7"]),
@@ -181,12 +183,25 @@ def test_each_kind_of_row_is_found_in_pikes_schemas_and_says_what_it_means(serve
     states = {words: of(found, words)[0].state for words in PLANTED}
     on_the_way = {words for words, state in states.items() if state == "on the way"}
     assert on_the_way == {"allocations whose", "without a type", "driver is named", "connector"}
+    assert states.pop("never had a compute node") == "warns"
     assert {state for words, state in states.items() if words not in on_the_way} == {"blocks"}
     assert all(one.cure for one in found if one.state == "blocks")
     (group,) = of(found, "server groups")
     assert (group.where, group.release, group.examples) == ("check_nova_cell0", "rocky", ("lost",))
     (segments,) = of(found, "segments")
     assert (segments.release, segments.examples) == ("yoga", ("lost vlan p",))
+
+
+def test_roles_that_come_to_reader_by_others_are_right(server: Callable[[str], Server]) -> None:
+    pike = server("old")
+    for name in ("admin", "manager", "member", "reader", "_member_"):
+        pike.do(f"INSERT INTO check_keystone.role SET id='{name}', name='{name}', domain_id='<<null>>'")
+        pike.do(f"INSERT INTO check_keystone.assignment SET role_id='{name}', type='UserProject', actor_id='a'")
+    for prior, implied in (("admin", "manager"), ("manager", "member"), ("member", "reader")):
+        pike.do(f"INSERT INTO check_keystone.implied_role SET prior_role_id='{prior}', implied_role_id='{implied}'")
+    (one,) = of(pike.found("pike", NAMES), "imply the role reader")
+    assert (one.state, one.release, one.examples) == ("warns", "2023.1", ("_member_",))
+    assert of(pike.found("2023.1", NAMES), "imply the role reader") == []
 
 
 def test_a_table_of_before_mariadb_10_2_is_found_and_the_cure_is_one(server: Callable[[str], Server]) -> None:
