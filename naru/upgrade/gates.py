@@ -84,7 +84,7 @@ def check_status(upgrade: Work) -> None:
     found = [one for one in status.check(upgrade, ()) if one.state == "blocks"]
     if found:
         raise InputError(
-            f"{upgrade.directory}: {len(found)} of the services' own checks have failed, and were not right since",
+            f"{upgrade.directory}: {len(found)} of the services' own upgrade checks failed, and were not right since",
             detail="\n".join(f"{one.where} of {', '.join(one.examples)}: {one.what}" for one in found),
             hint=f"naru upgrade check {upgrade.directory}; or, recorded, --despite-checks REASON",
         )
