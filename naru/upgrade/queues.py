@@ -179,7 +179,8 @@ def carried(old: Mapping[str, Any], new: Mapping[str, Any], vhosts: Collection[s
             given = {"tags": _listed(user.get("tags", "")), "password_hash": user.get("password_hash", "")}
             given["hashing_algorithm"] = user.get("hashing_algorithm", BEFORE_3_6)
             made.append((f"users/{quote(user['name'])}", given))
-    for kind, name in (("permissions", "permissions"), ("topic_permissions", "topic-permissions")):
+    for kind in ("permissions", "topic_permissions"):
+        name = kind.replace("_", "-")  # as the path has it
         fixed = ("vhost", "user", *(["exchange"] if kind == "topic_permissions" else []))
         have = {tuple(one[key] for key in fixed): one for one in new.get(kind, ())}
         for one in old.get(kind, ()):
@@ -324,8 +325,13 @@ def _judged(
             elif other := sorted({row.server for row in mine} - set(known.right)):
                 what = f"{file}: transport_url names no queue of the site"
                 cure = f"{cure} Or add what it names to addresses of its queue in the site."
-                shown = tuple(one if _SERVER.fullmatch(one) else "something that is no HOST:PORT" for one in other)
+                shown = tuple(map(_shown, other))
                 yield Finding("unknown", project, span.goal, host, what, len(other), shown, cure, proof)
+
+
+def _shown(server: str) -> str:
+    """What may be said of a server: what is no HOST:PORT may be of a password."""
+    return server if _SERVER.fullmatch(server) else "something that is no HOST:PORT"
 
 
 def _cells(site: Site, fleet: Fleet, known: Known, span: Span) -> Iterator[Finding]:
@@ -343,8 +349,10 @@ def _cells(site: Site, fleet: Fleet, known: Known, span: Span) -> Iterator[Findi
     rows: list[tuple[str, str]] | None = None
     why = "no database of the site shows nova_api"
     for database in site.part.databases:
+        if rows is not None:
+            break
         try:
-            rows = rows or asked_anywhere(site, fleet, database, work, seconds=SECONDS + GRACE)
+            rows = asked_anywhere(site, fleet, database, work, seconds=SECONDS + GRACE)
         except (NaruError, Denied, Missing) as error:
             why = f"{database.name}: {error}"
     if rows is None:
@@ -355,8 +363,7 @@ def _cells(site: Site, fleet: Fleet, known: Known, span: Span) -> Iterator[Findi
         one = Named("", server, unquote(vhost) or "/")
         if server not in known.right and server not in known.left:
             what = f"the cell {name} has a message queue that is none of the site's"
-            shown = server if _SERVER.fullmatch(server) else "something that is no HOST:PORT"
-            yield Finding("blocks", "nova", span.goal, "nova_api", what, 1, (shown,), cure, proof)
+            yield Finding("blocks", "nova", span.goal, "nova_api", what, 1, (_shown(server),), cure, proof)
         elif lost := known.lost_vhosts([one]):
             what = f"the cell {name} has a virtual host that is neither on the new queue nor carried over"
             yield Finding("blocks", "nova", span.goal, "nova_api", what, 1, lost, VHOST_CURE, proof)

@@ -2,7 +2,7 @@
 
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -11,6 +11,7 @@ from naru.site import site as sites
 from naru.site.site import Site
 from naru.upgrade import queues
 from naru.upgrade.finding import Span
+from naru.upgrade.rows import Denied
 
 pytestmark = pytest.mark.unit
 
@@ -242,3 +243,34 @@ def test_who_is_connected_is_told_once_by_program_and_host() -> None:
         ]
 
     assert queues._clients(get, ["/openstack"]) == ["heat from 10.0.0.8", "nova-compute from 10.0.0.9"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        # the first database has nova_api, whose cells all follow the configuration; the second has not
+        ([[], None], []),
+        ([None, [("cell1", "rpc1:5672/")]], []),
+        ([[("cell1", "elsewhere:5672//v")], None], ["blocks"]),
+        ([None, None], ["unknown"]),
+        ([Denied("SELECT command denied"), None], ["unknown"]),
+    ],
+)
+def test_cells_are_those_of_the_database_that_has_them(
+    monkeypatch: pytest.MonkeyPatch, answers: list[Any], said: list[str]
+) -> None:
+    database = {"kind": "mariadb", "hosts": ["main1"], "user": "u", "password": {"file": "p"}}
+    databases = [{"name": name, **database} for name in ("one", "two")]
+    content = site("main").content.model_dump(mode="json", exclude_unset=True)
+    two = sites.parse({**content, "databases": databases}, Path("site.yaml"))
+
+    def asked(_site: Site, _fleet: Any, database: Any, _work: Any, **_: Any) -> Any:
+        answer = answers[[one["name"] for one in databases].index(database.name)]
+        if isinstance(answer, Denied):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(queues, "asked_anywhere", asked)
+    known = queues.Known({"rpc1:5672"}, {"main1"}, {}, "rpc")
+    found = list(queues._cells(two, cast(Any, None), known, Span("pike", "queens")))
+    assert [one.state for one in found] == said
