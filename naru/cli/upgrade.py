@@ -164,9 +164,9 @@ naru upgrade check --site seoul.yaml --to 2026.1 --services cinder -f json
                 _STATES[one.state],
                 one.service,
                 one.release,
-                _wrapped(f"{one.where}: {one.what}"),
+                wrapped(f"{one.where}: {one.what}"),
                 "\n".join([f"{one.number}:" if one.number else "", *one.examples]).strip(),
-                _wrapped(one.cure) + (f"\n{_wrapped(one.proof)}" if every else ""),
+                wrapped(one.cure) + (f"\n{wrapped(one.proof)}" if every else ""),
             )
             for one in listed
         )
@@ -199,8 +199,9 @@ def meant(arguments: argparse.Namespace) -> tuple[Site, Span, Sequence[str], Wor
     return sites.load(pathlib.Path(settings.site)), settings.span, arguments.services or settings.services, upgrade
 
 
-def _wrapped(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, WIDTH // 2))
+def wrapped(text: str, width: int = WIDTH // 2) -> str:
+    """A text on lines of so many characters, for a column of a table."""
+    return "\n".join(textwrap.wrap(text, width))
 
 
 _STATES: dict[State, str] = {

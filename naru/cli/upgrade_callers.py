@@ -2,12 +2,11 @@
 
 import argparse
 import sys
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from naru.cli.base import Lister, argument
-from naru.cli.upgrade import add_meant, meant
+from naru.cli.upgrade import add_meant, meant, wrapped
 from naru.upgrade import callers
 from naru.upgrade.callers import Caller
 
@@ -78,15 +77,11 @@ def _rows(found: Iterable[Caller]) -> Iterator[tuple[Any, ...]]:
         where = f"{one.log} ({', '.join(one.hosts)})" if one.hosts else one.log
         number = one.number or ""
         what = f"{one.what}{f' ({one.status})' if one.status else ''}"
-        texts = [_wrapped(text) for text in (where, one.instead)]
-        yield release, one.service, _wrapped(what), number, f"{one.first}\n{one.last}".strip(), _who(one), *texts
+        texts = [wrapped(text, WIDTH) for text in (where, one.instead)]
+        yield release, one.service, wrapped(what, WIDTH), number, f"{one.first}\n{one.last}".strip(), _who(one), *texts
 
 
 def _who(one: Caller) -> str:
     project = f"{one.project} ({one.project_name})" if one.project_name else one.project
     said = {"": one.client, "for ": one.forwarded_for, "by ": one.user_agent, "user ": one.user, "project ": project}
-    return "\n".join(_wrapped(f"{name}{text}") for name, text in said.items() if text)
-
-
-def _wrapped(text: str) -> str:
-    return "\n".join(textwrap.wrap(text, WIDTH))
+    return "\n".join(wrapped(f"{name}{text}", WIDTH) for name, text in said.items() if text)

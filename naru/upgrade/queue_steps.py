@@ -104,10 +104,10 @@ def cell_queues(context: Context) -> dict[str, Any]:
 def add_users(plan: Plan, facts: Facts, common: dict[str, Any], after: Sequence[str], *, unit: str = "") -> list[str]:
     """Adds a step for each queue that is to come: days ahead, and in the window, as a `unit` of it, once more for what
     was made since."""
-    ids = []
+    ids, seen = [], queues.coming(facts.site)
     for new, old, *_ in queues.pairs(facts.site):
         args = {"site": common["site"], "next": True, "queue": new.name, "of": old.name}
-        host = rabbitmq.first_host(queues.coming(facts.site), new)
+        host = rabbitmq.first_host(seen, new)
         name = f"queue/{new.name}" + ("/again" if unit else "")
         title, about = _USERS(new=new.name, old=old.name), About("queue", new.name, new.name)
         made = Step(
