@@ -93,13 +93,15 @@ class Begins(_Data):
 
 class Users(_Data):
     """A table with what users make, which has created_at and updated_at: `id` and `name` are its columns that tell a
-    row. One that `marks_deleted` has deleted_at; of another it is not known what was deleted."""
+    row, `host` the one that says which host has something of it. One that `marks_deleted` has deleted_at; of another it
+    is not known what was deleted."""
 
     what: str
     schema_: str = pydantic.Field(alias="schema")
     table: str
     id: str
     name: str
+    host: str = ""
     marks_deleted: bool = True
 
 

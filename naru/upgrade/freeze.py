@@ -28,7 +28,7 @@ from naru.site.write_gate import state
 from naru.site.write_gate.allowed import allowed
 from naru.site.write_gate.rules import HORIZON
 from naru.text import shortened
-from naru.upgrade import busy, gates
+from naru.upgrade import busy, claim, gates
 from naru.upgrade.busy import Thing
 from naru.upgrade.planner import MODULES
 from naru.upgrade.window import COMPUTE, HOSTS, LIMITS, NEW, OLD, START, STOP_TITLE, switch
@@ -61,6 +61,7 @@ def freeze(upgrade: Work, terminal: Terminal, *, allow: Sequence[str] = ()) -> S
             raise InputError(f"{upgrade.directory}: it was rolled back", hint="Plan again, into another directory.")
     site = sites.load(Path(upgrade.settings.site))
     with _round(upgrade, site, allow) as journal:
+        claim.take(upgrade, site)
         load(journal.modules())
         control.retry_any_failed(journal)
         found = run(journal, terminal)
@@ -110,7 +111,18 @@ def thaw(upgrade: Work, terminal: Terminal) -> Status:
         else:
             # what was stopped may not start: users are let in all the same
             rollback.start(journal, waits={CLOSE: ()})
-        return run(journal, terminal, undoing=True)
+        found = run(journal, terminal, undoing=True)
+    give_up(upgrade, terminal)
+    return found
+
+
+def give_up(upgrade: Work, terminal: Terminal) -> None:
+    """Lets other upgrades have the cloud, when this one has neither a way back nor users' writes refused."""
+    with upgrade.journal() as journal:
+        is_over = gates.is_over(journal)
+    if is_over and when_frozen(upgrade) is None:
+        for line in claim.give_up(upgrade, sites.load(Path(upgrade.settings.site))):
+            terminal.warn(line)
 
 
 def when_frozen(upgrade: Work) -> float | None:

@@ -129,18 +129,29 @@ def check_verified(upgrade: Work, journal: Journal) -> None:
 
 def check_not_final(upgrade: Work, journal: Journal) -> None:
     """Raises InputError when the way back was given up."""
-    with reading(journal) as now:
-        if any(step.state in ("running", "done", "failed") for step in now.steps(unit=END)):
-            raise InputError(
-                f"{upgrade.directory}: it was finalized: there is no way back",
-                hint="The dumps are gone, and hosts do not know any more what was there before.",
-            )
+    if is_final(journal):
+        raise InputError(
+            f"{upgrade.directory}: it was finalized: there is no way back",
+            hint="The dumps are gone, and hosts do not know any more what was there before.",
+        )
 
 
 def has_begun(journal: Journal) -> bool:
     """Whether anything of the window has begun, on controllers or compute hosts."""
     with reading(journal) as now:
         return any(step.state not in ("waiting", "held") for unit in UNITS for step in now.steps(unit=unit))
+
+
+def is_final(journal: Journal) -> bool:
+    """Whether the way back was given up, or that was begun."""
+    with reading(journal) as now:
+        return any(step.state in ("running", "done", "failed") for step in now.steps(unit=END))
+
+
+def is_over(journal: Journal) -> bool:
+    """Whether the cloud is nobody's: the window has not begun, all of it was taken back, or there is no way back."""
+    is_taken_back = is_back(journal) and not has_begun_of(journal, OLD)
+    return not has_begun(journal) or is_taken_back or is_final(journal)
 
 
 def is_back(journal: Journal) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from naru.errors import InputError, NaruError
+from naru.files import write_whole
 from naru.plan import control, rollback
 from naru.plan.findings import refuse_errors
 from naru.plan.journal import Journal
@@ -21,7 +22,7 @@ from naru.plan.run import Terminal, run
 from naru.plan.status import Status
 from naru.site import site as sites
 from naru.site.site import Site
-from naru.upgrade import facts, freeze, gates, planner, rehearsal, written
+from naru.upgrade import claim, facts, freeze, gates, planner, rehearsal, written
 from naru.upgrade.check import check
 from naru.upgrade.law import Law, Load
 from naru.upgrade.load import governed, lift
@@ -96,6 +97,7 @@ def window(
             else:
                 gates.check_status(upgrade)
             gates.check_again(upgrade, progress)
+        claim.take(upgrade, sites.load(Path(upgrade.settings.site)))
         return _run(journal, terminal, Scope({WINDOW}, {WINDOW}))
 
 
@@ -122,7 +124,9 @@ def finalize(upgrade: Work, terminal: Terminal, *, despite: str = "") -> Status:
         else:
             gates.check_verified(upgrade, journal)
         every = {WINDOW, AGENTS, FINALIZE}
-        return _run(journal, terminal, Scope(every, every))
+        found = _run(journal, terminal, Scope(every, every))
+    freeze.give_up(upgrade, terminal)
+    return found
 
 
 def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Status:
@@ -140,6 +144,7 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
             control.retry_any_failed(journal)
         elif not gates.is_back(journal):
             if not gates.has_begun(journal):
+                freeze.give_up(upgrade, terminal)
                 raise InputError(f"{upgrade.directory}: the window has not begun: there is nothing to take back")
             starts = [step.started for step in gates.of_window(journal) if step.purpose == START and step.started]
             lost = _lost(upgrade, journal, min(starts), lose_writes=lose_writes) if starts else []
@@ -153,26 +158,32 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
             # what was stopped on compute hosts: it needs the services that are back now
             rollback.start(journal, units=[OLD])
             found = run(journal, terminal, undoing=True)
-        return found
+    freeze.give_up(upgrade, terminal)
+    return found
 
 
 def _lost(upgrade: Work, journal: Journal, began: float, *, lose_writes: bool) -> list[str]:
-    """What users have written since the first of the new services was started, which is lost. Raises InputError unless
-    it may be."""
+    """What users have written since the first of the new services was started, which is lost; all of it is in a file,
+    since what it made elsewhere stays there. Raises InputError unless it may be lost."""
+    found: list[written.Written] = []
     try:
-        lost = [str(one) for one in written.since(upgrade.settings, began)]
+        found = written.since(upgrade.settings, began)
+        lost = [str(one) for one in found]
     except NaruError as error:
         lost = [f"it cannot be found out what: {error.summary}"]  # a way back needs nothing of what is left
     stopped = [step.started for step in gates.of_window(journal) if step.started]
-    if freeze.covers(upgrade, min(stopped)):
-        # only who is let through can have written
-        return [f"lost, written while users were refused: {line}" for line in lost]
-    if not lose_writes:
+    is_covered = freeze.covers(upgrade, min(stopped))
+    if not is_covered and not lose_writes:
         raise InputError(
             f"{upgrade.directory}: the new services were started: what users have written since would be lost",
             detail="\n".join(lost or ["nothing is found in the tables that say when; of Keystone it is not known"]),
             hint="--lose-writes goes back all the same.",
         )
+    if found:
+        write_whole(upgrade.directory / written.FILE, written.lines(found), private=False)
+        lost.append(f"each of them: {upgrade.directory / written.FILE}")
+    if is_covered:  # only who is let through can have written
+        return [f"lost, written while users were refused: {line}" for line in lost]
     return [f"lost: {line}" for line in lost]
 
 

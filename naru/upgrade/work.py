@@ -5,6 +5,7 @@
     DIRECTORY/freeze/NUMBER/      a freeze, which thaw takes back
     DIRECTORY/archive.db          what the cloud had before, and has after
     DIRECTORY/tokens.json         tokens of users, until they were accepted after the upgrade
+    DIRECTORY/lost.txt            what users had written, and a way back has lost
     DIRECTORY/guests.jsonl        whether guests answered, all the time
 
 What the plan was made from, which is what is asked of the site once more for each rehearsal, is in its settings.

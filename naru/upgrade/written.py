@@ -1,6 +1,6 @@
 """What users have made, changed and deleted in a cloud's databases since a moment: what a way back would lose."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,8 +18,10 @@ from naru.upgrade.work import Settings
 
 SECONDS = 30.0
 """How long one statement may take: somebody waits for the way back."""
-EXAMPLES = 20
+MOST = 10_000
 """Of each kind so many are read by name."""
+FILE = "lost.txt"
+"""What a way back has lost, in a work directory: a line for each thing with how, what, name, id and host."""
 WHEN: Mapping[str, str] = {
     "made": "created_at > '{since}'",
     "changed": "updated_at > '{since}' AND created_at <= '{since}'",
@@ -29,8 +31,8 @@ LIVES = " AND deleted_at IS NULL"
 
 
 class Written(NamedTuple):
-    """What was done to some things: `made`, `changed` or `deleted`; how many, and some of them by name and id. Of what
-    is `not known` the number is 0, and the example says why."""
+    """What was done to some things: `made`, `changed` or `deleted`; how many, and MOST of them by name and id, and by
+    the host that has something of it. Of what is `not known` the number is 0, and the example says why."""
 
     how: str
     what: str
@@ -41,6 +43,11 @@ class Written(NamedTuple):
         if not self.number:
             return f"{self.how}: {self.what}: {', '.join(self.examples)}"
         return f"{self.how}: {self.number} {self.what}: {', '.join(shortened(self.examples, 5))}"
+
+
+def lines(found: Iterable[Written]) -> str:
+    """All of it as a file's text."""
+    return "".join(f"{one.how}\t{one.what}\t{example}\n" for one in found for example in one.examples)
 
 
 def since(settings: Settings, moment: float) -> list[Written]:
@@ -82,8 +89,9 @@ def _database(connection: "Connection[Cursor]", services: Sequence[Service], mom
 
 def _rows(ask: Ask, users: Users, table: str, where: str) -> tuple[int, Sequence[str]]:
     number = int(ask(f"SELECT COUNT(*) FROM {table} WHERE {where}")[0])
-    named = f"CONCAT(COALESCE({users.name}, ''), ' (', {users.id}, ')')"
-    return number, ask(f"SELECT {named} FROM {table} WHERE {where} LIMIT {EXAMPLES}")
+    host = f"COALESCE(CONCAT(', ', NULLIF({users.host}, '')), '')" if users.host else "''"
+    named = f"CONCAT(COALESCE({users.name}, ''), ' (', {users.id}, {host}, ')')"
+    return number, ask(f"SELECT {named} FROM {table} WHERE {where} LIMIT {MOST}")
 
 
 def _where(users: Users, how: str, text: str) -> str:

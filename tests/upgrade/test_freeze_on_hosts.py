@@ -99,6 +99,11 @@ def test_users_read_on_and_write_again_after_the_thaw(
     assert create(pike).status_code == 201
     assert "it is not frozen" in naru("thaw", work, code=2)[1]
     naru("freeze", work)
+    # another upgrade of the same cloud, which could open the gates
+    other = str(Path(work).with_name("other"))
+    naru("plan", "--site", str(with_engine), "--to", "queens", "--work", other)
+    assert "another upgrade has this cloud: " in (errors := naru("freeze", other, code=2)[1]) and work in errors
+    assert naru("thaw", other) and create(pike).status_code == 503
     refused = create(pike)
     assert refused.status_code == 503 and int(refused.headers["Retry-After"]) > 0
     assert refused.json()["NeutronError"]["type"] == "ServiceUnavailable"

@@ -79,6 +79,8 @@ def test_there_and_back(
     assert "kept" not in errors
     _, errors = naru("rollback", work, "--lose-writes")
     assert "lost: made: 1 servers" in errors
+    lost = (Path(work) / "lost.txt").read_text().splitlines()
+    assert any(line.startswith("made\tservers\tt (") and line.endswith(", compute1)") for line in lost), lost
     until(lambda: is_up(pike), "Pike's services")
     assert units(pike) == before and live("SELECT version FROM nova.migrate_version") == schema
     assert queue_of_cell(live) == queue
@@ -276,8 +278,10 @@ def test_the_way_back_is_given_up_when_all_is_done(
     time.sleep(2)
     process.kill()
     process.communicate(timeout=60)
+    claim = "cat /var/lib/naru/upgrade/claim 2>/dev/null || true"
+    assert on_database(claim).startswith(f"{plan}\n")
     naru("finalize", work)
     naru("finalize", work)
-    assert on_database(left) == ""
+    assert on_database(left) == on_database(claim) == ""
     assert "it was finalized: there is no way back" in naru("rollback", work, "--lose-writes", code=2)[1]
     assert seen(pike, server["id"]) == server
