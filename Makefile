@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-volumes bench-window clean
+.PHONY: help install deps docs lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-window clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,6 +26,9 @@ lock: ## renew requirements.lock (no registry is named in it, unlike uv.lock)
 
 lock-releases: install ## renew the locks of OpenStack's releases: CONSTRAINTS=directory of upper constraints, <release>.txt
 	$(RUN)/python -m naru.releases.lock $(CONSTRAINTS)
+
+docs: install ## pages that are made of data
+	$(RUN)/python -m naru.releases.blockers
 
 lint: install ## ruff, mypy and which room imports which (pyproject.toml)
 	$(RUN)/ruff check .
@@ -83,6 +86,9 @@ bench-rounds: install deps ## a round of copying ahead of many tiny volumes, bes
 
 bench-site: install deps ## naru site check for 300 lines of a site, beside plain ssh; 2 minutes, wants an idle machine
 	$(RUN)/python benchmarks/site.py
+
+bench-upgrade: install deps ## the window of an upgrade of 100,000 servers, beside its migrations alone; half an hour, wants an idle machine
+	$(RUN)/python benchmarks/upgrade.py
 
 bench-volumes: install deps ## volume content between two Ceph clusters and files, beside rbd and qemu-img; half an hour, wants an idle machine
 	$(RUN)/python benchmarks/volumes.py
