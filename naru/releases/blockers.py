@@ -2,7 +2,7 @@
 `naru upgrade check` reads: `make docs`."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from naru.releases import path
@@ -11,6 +11,9 @@ from naru.releases.programs import ALL, programs
 from naru.releases.settings import required, settings
 
 PAGE = Path("docs/reference/upgrade-blockers.md")
+SETTINGS = "Settings in its configuration, `=` with a pattern of the value:"
+CALLERS = "[`naru upgrade callers`](upgrade.md#naru-upgrade-callers) finds who calls them"
+STATES = {"unseen": "not run", "right": "right", "warns": "a warning"}
 HEAD = """# Upgrades: what is in the way
 
 What [`naru upgrade check`](upgrade.md#naru-upgrade-check) knows, by service: made by `make docs` from the data that it
@@ -31,6 +34,7 @@ def page() -> str:
 
 
 def _everywhere() -> Iterator[str]:
+    yield SETTINGS
     yield _settings(ALL)
     yield "Programs under OpenStack, which are asked on hosts and servers:"
     rows = []
@@ -57,50 +61,50 @@ def _older(need: Needs) -> str:
 
 
 def _service(service: Service) -> str:
-    parts = [f"## {service.name.capitalize()}"]
-    if service.floors:
-        parts += ["Releases whose schema steps do not take a database of any older one:"]
-        parts += [_table(("from", "takes", "why"), ((one.since, one.takes, one.why) for one in service.floors))]
-    rows = [_row(one) for one in (*service.refuses, *service.ended) if one.rows]
-    if rows:
-        parts += ["Rows of its databases:", _table(("release", "how", "what", "in", "cure"), rows)]
-    unseen = [one for one in (*service.refuses, *service.ended) if not one.rows]
-    if unseen:
-        parts += ["Not looked for, since no statement tells it:"]
-        parts += [_table(("release", "how", "what"), (_row(one)[:3] for one in unseen))]
-    if any(one.service == service.name for one in settings()):
-        parts += [_settings(service.name)]
-    if needed := [one for one in required() if one.service == service.name]:
-        rows = [
-            (f"`[{one.group}] {one.option}`", name, one.what.format(oldest=oldest), one.cure)
-            for one in needed
-            for name, oldest in one.oldest.items()
-        ]
-        parts += ["Settings without which it does not start:", _table(("setting", "wanted", "why", "cure"), rows)]
-    if service.processes:
-        parts += ["Programs that have to run beside the others:"]
-        parts += [_table(("from", "program", "why"), ((one.since, one.name, one.why) for one in service.processes))]
-    if service.gone:
-        callers = "[`naru upgrade callers`](upgrade.md#naru-upgrade-callers) finds who calls them"
-        parts += [f"Parts of its API that are gone; {callers}:"]
-        rows = [
-            (one.release, f"`{' '.join([*one.methods, one.path])}`", str(one.answer), one.instead)
-            for one in service.gone
-        ]
-        parts += [_table(("from", "calls", "answer", "instead"), rows)]
-    if service.status and service.status.corrected:
-        parts += [f"What is otherwise than `{service.status.program}` says:"]
-        rows = [
-            (
-                ", ".join(one.checks),
-                _span(one.first, one.last),
-                "not run" if one.state == "unseen" else one.state,
-                one.why,
-            )
-            for one in service.status.corrected
-        ]
-        parts += [_table(("checks", "releases", "is", "why"), rows)]
-    return "\n\n".join(parts) + "\n"
+    tables = {
+        "Releases whose schema steps do not take a database of any older one:": _table(
+            ("from", "takes", "why"), [(one.since, one.takes, one.why) for one in service.floors]
+        ),
+        "Rows of its databases:": _table(
+            ("release", "how", "what", "in", "cure"), [_row(one) for one in _known(service) if one.rows]
+        ),
+        "Not looked for, since no statement tells it:": _table(
+            ("release", "how", "what"), [_row(one)[:3] for one in _known(service) if not one.rows]
+        ),
+        SETTINGS: _settings(service.name),
+        "Settings without which it does not start:": _table(
+            ("setting", "wanted", "why", "cure"),
+            [
+                (f"`[{one.group}] {one.option}`", name, one.what.format(oldest=oldest), one.cure)
+                for one in required()
+                if one.service == service.name
+                for name, oldest in one.oldest.items()
+            ],
+        ),
+        "Programs that have to run beside the others:": _table(
+            ("from", "program", "why"), [(one.since, one.name, one.why) for one in service.processes]
+        ),
+        f"Parts of its API that are gone; {CALLERS}:": _table(
+            ("from", "calls", "answer", "instead"),
+            [
+                (one.release, f"`{' '.join([*one.methods, one.path])}`", str(one.answer), one.instead)
+                for one in service.gone
+            ],
+        ),
+        "Its own upgrade checks, where they are otherwise than they say:": _table(
+            ("checks", "releases", "is", "why"),
+            [
+                (", ".join(one.checks), _span(one.first, one.last), STATES[one.state], one.why)
+                for one in (service.status.corrected if service.status else ())
+            ],
+        ),
+    }
+    parts = [f"{said}\n\n{table}" for said, table in tables.items() if table]
+    return "\n\n".join([f"## {service.name.capitalize()}", *parts]) + "\n"
+
+
+def _known(service: Service) -> list[Refused | Ended]:
+    return [*service.refuses, *service.ended]
 
 
 def _row(one: Refused | Ended) -> tuple[str, str, str, str, str]:
@@ -127,12 +131,13 @@ def _settings(service: str) -> str:
         for one in settings()
         if one.service == service
     ]
-    return "Settings in its configuration, `=` with a pattern of the value:\n\n" + _table(
-        ("from", "setting", "what", "cure"), rows
-    )
+    return _table(("from", "setting", "what", "cure"), rows)
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """ "" without rows."""
+    if not rows:
+        return ""
     line, *lines = (f"| {' | '.join(_cell(one) for one in line)} |" for line in (heads, *rows))
     return "\n".join([line, "|---" * len(heads) + "|", *lines])
 
