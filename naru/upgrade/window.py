@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 from naru.messages import message
 from naru.plan.model import About, Finding, Plan, Step
-from naru.site.model import Commands, Container, Managed, Service, Unit
+from naru.site.model import Commands, Container, Service, Unit
 from naru.site.site import Site
-from naru.upgrade import hops, queue_steps
+from naru.upgrade import apart, hops, queue_steps
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
+from naru.upgrade.switching import at_boot, switch
 
 WINDOW, AGENTS, FINALIZE = "run", "agents", "finalize"
 """The gates before the steps of the window, before those of compute services and agents, and before those that give up
@@ -194,11 +195,14 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     where = Where(facts, common, directory, {name: {"database": name} for name in homes}, unit=CLOUD)
     last = queue_steps.add_cells(plan, where, hops.add(plan, where, after=points))
     last += queue_steps.add_users(plan, facts, common, [begin], unit=CLOUD)
+    last = apart.add_records(plan, where, last)
     later = [one for one in _next(facts) if not one.of_computes]
+    last = apart.add_addresses(plan, where, last, [*dict.fromkeys((facts.host, *(one.host for one in later)))])
     first = [one for one in later if one.service.project == FIRST]
     started = [end for one in first for end in _start(plan, site, one, last)]
     rest = [end for one in later if one not in first for end in _start(plan, site, one, started or last)]
     ends = [*started, *rest] or last
+    ends = [*ends, *apart.add_balancers(plan, where, ends)]
     step = Step("agents", "noop", unit=NEW, limits=(), gate=AGENTS, title=_BEGIN_AGENTS(), purpose=AGENTS)
     begin = plan.add(step, after=ends).id
     for one in later:  # when users are served again
@@ -254,18 +258,6 @@ def _stop(plan: Plan, site: dict[str, Any], one: Placed, purpose: str, after: Se
     return _added(plan, one, purpose, kind, {**site, "host": one.host, **args}, title, after, gate=gate)
 
 
-def switch(managed: Managed, *, on: bool) -> tuple[str, dict[str, Any]]:
-    """The kind and the arguments of the step that starts a service, or stops it so that no boot starts it."""
-    match managed:
-        case Unit(unit=unit):
-            return "host.unit", {"unit": unit, "do": "start" if on else "mask"}
-        case Container(container=container, engine=engine):
-            return "host.container", {"container": container, "do": "start" if on else "stop", "engine": engine}
-        case Commands(start=start, stop=stop):
-            do, undo = (start, stop) if on else (stop, start)
-            return "host.command", {"argv": ["sh", "-c", do], "undo": ["sh", "-c", undo], "repeat": True}
-
-
 def _start(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) -> list[str]:
     """Started, and where it has a port, until it answers; gives the last steps."""
     args = {**site, "host": one.host, "next": True}
@@ -281,16 +273,7 @@ def _start(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) 
 def _enable(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) -> None:
     """Started at each boot from then on, where systemd manages it."""
     if isinstance(one.service.managed, Unit):
-        unit = one.service.managed.unit
-        args = {
-            **site,
-            "host": one.host,
-            "next": True,
-            "argv": ["systemctl", "enable", unit],
-            "check": ["systemctl", "is-enabled", "-q", unit],
-            "undo": ["systemctl", "disable", unit],
-            "repeat": True,
-        }
+        args = {**site, "host": one.host, "next": True, **at_boot(one.service.managed.unit)}
         title = _ENABLE(service=one.service.name, host=one.host)
         _added(plan, one, "enable", "host.command", args, title, after)
 
