@@ -94,15 +94,19 @@ def add_addresses(plan: Plan, where: Where, after: Sequence[str], asking: Sequen
     return ends
 
 
-def add_balancers(plan: Plan, where: Where, after: Sequence[str]) -> list[str]:
-    """Adds the steps that see, when all services answer, that load balancers have followed."""
-    facts = where.facts
-    changes = balancers.changes(facts.site, facts.span.goal, [way.service.name for way in facts.ways])
+def add_proofs(plan: Plan, where: Where, after: Sequence[str]) -> list[str]:
+    """Adds the steps that see, when all services answer, that load balancers have followed, and that each virtual
+    address is on one host."""
+    facts, ids = where.facts, []
     later = Site(facts.site.content, facts.site.file, next_part=True)
-    if not changes:
-        return []
-    ids = []
-    for balancer in later.part.load_balancers:
+    for one in later.part.virtual_addresses:
+        on = [host.name for host in later.named(one.hosts)]
+        args = {"site": where.common["site"], "next": True, "host": on[0], "address": str(one.address), "on": on}
+        about, title = About("address", str(one.address), str(one.address)), _BEFORE(address=str(one.address))
+        name = f"address/{one.address}/after"
+        ids.append(_add(plan, where, name, "upgrade.address", {**args, "off": []}, title, ADDRESS, after, about))
+    changes = balancers.changes(facts.site, facts.span.goal, [way.service.name for way in facts.ways])
+    for balancer in later.part.load_balancers if changes else ():
         for host in later.named(balancer.hosts) if balancer.socket else ():
             args = {"site": where.common["site"], "next": True, "host": host.name, "balancer": balancer.name}
             args["changes"] = [{"service": one.service, "old": list(one.old), "new": list(one.new)} for one in changes]

@@ -37,6 +37,8 @@ BINARIES = {
 NAMELESS = "nova-api"
 """Its records have the name of its host, or the address at which it listens, by how it is run: those of hosts that have
 none any more are deleted, and it makes its own when it starts."""
+GONE = "nova-consoleauth"
+"""Since Train there is none: its records are deleted where none is to come."""
 OPTIONS = ("host", "enabled_backends", "backend_host", "volume_driver")
 SCHEMAS = {"cinder": "cinder", "nova": CELLS}
 _RECORDS = "SELECT `binary`, host FROM services WHERE deleted = 0"
@@ -133,6 +135,10 @@ def look(site: Site, fleet: Fleet, span: Span, wanted: Collection[str]) -> tuple
             pairs, told = paired(name, every, known, span)
             moved += pairs
             found += told
+    if GONE in running and "nova" in wanted and GONE not in [one.name for one in site.coming(span.goal)]:
+        for old in sorted(known.names.get(("nova", GONE), ())):
+            moved.append(Moved("nova", GONE, old, ""))
+            found += _told(GONE, old, "", 0, span)
     return moved, found
 
 

@@ -43,6 +43,8 @@ OF_SERVICES = frozenset(
     | {f"{name} availability zone" for name in ("compute", "volume", "network")}
 )
 """Kinds by which services tell of themselves: each has to be there, and what it says may be another thing."""
+_REPORTS = {("compute service", "state"): "up", ("volume service", "state"): "up", ("network agent", "alive"): True}
+"""What each of these that has reported says, by kind and field: who does not any more is missed."""
 
 
 def check_users(upgrade: Work, users: Sequence[str]) -> None:
@@ -190,7 +192,7 @@ def _known(span: Span) -> set[tuple[str, str]]:
 def _renamed(journal: Journal) -> dict[str, str]:
     """The names of hosts that the window has given others, as long as it is not taken back."""
     with reading(journal) as now:
-        done = now.steps(unit=CLOUD, purpose=RECORDS, states=["done"])
+        done = now.steps(unit=CLOUD, purpose=RECORDS, states=["done"], args=True)
     return {old: new for step in done for _, old, new in step.args["moved"] if new}
 
 
@@ -211,7 +213,9 @@ def judge(
     for one in compare(archive, before, after):
         same = isinstance(one.before, str) and one.before != one.after == _now(one.before, renamed)
         there = one.change == "removed" and any((one.kind, id) in now for id in _ids(one.id, renamed))
-        if not same and not there and (one.kind not in OF_SERVICES or one.change == "removed"):
+        silent = one.change == "changed" and one.before == _REPORTS.get((one.kind, one.field), one)
+        counts = one.kind not in OF_SERVICES or one.change == "removed" or silent
+        if counts and not same and not there:
             groups[one.kind, one.change, one.field].append(one)
     gone = {kind: len(found) for (kind, change, _), found in groups.items() if change == "removed"}
     found = [

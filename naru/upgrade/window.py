@@ -6,14 +6,15 @@ The ones that run are stopped, masked and otherwise left as they are: they are t
 """
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from naru.messages import message
 from naru.plan.model import About, Finding, Plan, Step
+from naru.site.discover.ranges import fold_names
 from naru.site.model import Commands, Container, Service, Unit
 from naru.site.site import Site
-from naru.upgrade import apart, hops, queue_steps
+from naru.upgrade import addresses, apart, hops, queue_steps, quiet, stale
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
 from naru.upgrade.switching import at_boot, switch
@@ -89,6 +90,16 @@ WITHOUT_HINT = message(
     en="It is stopped for the upgrade, and stays so: nothing takes its place.",
     ko="업그레이드할 때 중지되고, 대신할 것이 없어 그대로 남습니다.",
 )
+LOUD = message(
+    "upgrade.finding.loud",
+    en="on the way back the old nova-compute on {hosts} stops, marks and destroys guests by what the dump says of them",
+    ko="되돌릴 때 {hosts}의 이전 nova-compute가 덤프에 적힌 상태에 맞춰 게스트를 중지, 표시, 삭제합니다",
+)
+LOUD_HINT = message(
+    "upgrade.finding.loud.hint",
+    en="Name its configuration (config:) in the site, a file that the next one does not read, and plan again.",
+    ko="사이트에 설정 파일(config:)을 적으세요. 다음 서비스가 읽지 않는 파일이어야 합니다. 그런 다음 다시 계획하세요.",
+)
 MISSING = message(
     "upgrade.finding.missing",
     en="{service} of {goal} is not under next:, and since {since} it has to run: {why}",
@@ -122,6 +133,11 @@ def findings(facts: Facts) -> Iterator[Finding]:
         yield Finding("warning", NO_NEXT(goal=facts.span.goal), hint=NO_NEXT_HINT())
         return
     names = {placed.service.name for placed in later}
+    beside = _by_host(later)
+    mine = [one for one in _running(facts) if one.service.name == COMPUTE]
+    loud = [one.host for one in mine if not quiet.file_of(one.service, beside.get(one.host, ()))]
+    if loud:
+        yield Finding("warning", LOUD(hosts=", ".join(fold_names(loud))), hint=LOUD_HINT())
     for name in dict.fromkeys(placed.service.name for placed in _running(facts)):
         if name not in names:
             yield Finding("warning", WITHOUT(service=name, goal=facts.span.goal), hint=WITHOUT_HINT())
@@ -177,9 +193,11 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     begin = plan.add(Step("window", "noop", unit=CLOUD, limits=(), gate=WINDOW, title=_BEGIN()), after=after).id
     # without the controllers' services they write nothing
     computes = {one.host: list[str]() for one in _running(facts)}
+    beside = _by_host(_next(facts))
     for one in _running(facts):
         if one.of_computes:
-            computes[one.host].append(_stop(plan, site, one, STOP, after, gate=WINDOW))
+            laid = _quieten(plan, site, one, beside.get(one.host, ()), after)
+            computes[one.host].append(_stop(plan, site, one, STOP, laid or after, gate="" if laid else WINDOW))
     apis = [one for one in _running(facts) if one.service.port and not one.of_computes]
     others = [one for one in _running(facts) if not one.service.port and not one.of_computes]
     stopped = [_stop(plan, site, one, STOP_API, [begin]) for one in apis]
@@ -192,6 +210,7 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
             f"{name}/point", "database.point", args, CLOUD, (facts.host,), title=_POINT(database=name), purpose=POINT
         )
         points.append(plan.add(step, after=stopped or [begin]).id)
+    points += stale.add(plan, facts, site, CLOUD, points)
     where = Where(facts, common, directory, {name: {"database": name} for name in homes}, unit=CLOUD)
     last = queue_steps.add_cells(plan, where, hops.add(plan, where, after=points))
     last += queue_steps.add_users(plan, facts, common, [begin], unit=CLOUD)
@@ -202,7 +221,7 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     started = [end for one in first for end in _start(plan, site, one, last)]
     rest = [end for one in later if one not in first for end in _start(plan, site, one, started or last)]
     ends = [*started, *rest] or last
-    ends = [*ends, *apart.add_balancers(plan, where, ends)]
+    ends = [*ends, *apart.add_proofs(plan, where, ends)]
     step = Step("agents", "noop", unit=NEW, limits=(), gate=AGENTS, title=_BEGIN_AGENTS(), purpose=AGENTS)
     begin = plan.add(step, after=ends).id
     for one in later:  # when users are served again
@@ -223,7 +242,9 @@ def _finalize(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, 
     step = Step(f"dumps@{facts.host}", "host.command", args, END, (HOSTS,), title=title, purpose=FORGET)
     dropped = plan.add(step, after=[begin]).id
     running = {one.host: False for one in _running(facts)}
-    hosts = {facts.host: False, **{one.host: one.host not in running for one in _next(facts)}, **running}
+    fronts = {host: True for one in addresses.going(facts.site) for host in (*one.from_hosts, *one.to_hosts)}
+    later = {one.host: one.host not in running for one in _next(facts)}
+    hosts = {facts.host: False, **fronts, **later, **running}
     for host, is_next in hosts.items():
         args = {"site": common["site"], "host": host, "next": is_next, "patience": COMPUTE_PATIENCE}
         title, about = _FORGET(host=host), About("host", host, host)
@@ -268,6 +289,27 @@ def _start(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) 
         return [started]
     answer = {**args, "port": one.service.port}
     return [_added(plan, one, ANSWER, "upgrade.answers", answer, _ANSWER(**words), [started])]
+
+
+def _quieten(
+    plan: Plan, site: dict[str, Any], one: Placed, beside: Sequence[Service], after: Sequence[str]
+) -> list[str]:
+    """Lets an old compute service leave guests as they are when it is started on the way back, where it can be told
+    to, `beside` those that are to come to its host; gives the step."""
+    if one.service.name != COMPUTE or not quiet.file_of(one.service, beside):
+        return []
+    args = {**site, "host": one.host, "patience": COMPUTE_PATIENCE, "file": one.service.config[-1]}
+    title, about = quiet.TITLE(service=COMPUTE, host=one.host), About("service", f"{COMPUTE}@{one.host}", COMPUTE)
+    name, limits = f"{quiet.QUIET}/{COMPUTE}@{one.host}", (HOSTS, COMPUTES)
+    more: dict[str, Any] = {"gate": WINDOW, "title": title, "about": about, "purpose": quiet.QUIET}
+    return [plan.add(Step(name, "upgrade.quiet", args, OLD, limits, **more), after=after).id]
+
+
+def _by_host(placed: Iterable[Placed]) -> dict[str, list[Service]]:
+    found: dict[str, list[Service]] = {}
+    for one in placed:
+        found.setdefault(one.host, []).append(one.service)
+    return found
 
 
 def _enable(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) -> None:

@@ -90,6 +90,24 @@ def test_hosts_that_the_window_has_called_otherwise_are_the_same(tmp_path: Path)
     assert judged(tmp_path, service, [{**service[0], "host": "ctl2@nfs"}], "volume service", renamed=renamed) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "field", "before", "after", "said"),
+    [
+        ("network agent", "alive", True, False, ["alive"]),
+        ("network agent", "alive", False, True, []),
+        ("compute service", "state", "up", "down", ["state"]),
+        ("compute service", "state", "down", "up", []),
+        ("compute service", "status", "enabled", "disabled", []),
+    ],
+)
+def test_who_does_not_report_any_more_is_wrong(
+    tmp_path: Path, kind: str, field: str, before: Any, after: Any, said: list[str]
+) -> None:
+    one = {"id": "1", "binary": "b", "agent_type": "a"}
+    found = judged(tmp_path, [{**one, field: before}], [{**one, field: after}], kind)
+    assert found == [("wrong", "changed", name, 1) for name in said]
+
+
 def test_a_service_that_is_not_there_under_its_new_name_is_missed(tmp_path: Path) -> None:
     service = [{"binary": "cinder-volume", "host": "ctl1@nfs"}]
     gone = judged(tmp_path, service, [], "volume service", renamed={"ctl1@nfs": "ctl2@nfs"})
@@ -127,7 +145,7 @@ def test_what_a_release_is_known_to_give_otherwise_is_no_fault() -> None:
 
 def test_services_may_say_something_else_of_themselves_and_have_to_be_there(tmp_path: Path) -> None:
     service = {"id": "1", "binary": "nova-compute", "host": "c1", "state": "up", "status": "enabled"}
-    assert judged(tmp_path, [service], [{**service, "state": "down", "new": 1}], "compute service") == []
+    assert judged(tmp_path, [service], [{**service, "status": "disabled", "new": 1}], "compute service") == []
 
 
 def test_a_service_that_is_gone_is_wrong(tmp_path: Path) -> None:
