@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from naru.lab import spec
 from naru.lab.hosts import layout
@@ -119,3 +120,29 @@ def test_there_and_back(pike: Lab, volume: str, planned: Callable[..., str], liv
     assert live(rows) == recorded and host_of(pike, volume) == "ctl1@nfs#nfs"
     _, errors = naru("verify", work)
     assert "nothing wrong" in errors, errors
+
+
+def test_behind_the_same_load_balancer(pike: Lab, planned: Callable[..., str], live: Sql) -> None:
+    content = yaml.safe_load(pike.site_yaml.read_text())
+    del content["next"]["load_balancers"], content["next"]["virtual_addresses"]
+    site = pike.site_yaml.with_name("same.yaml")
+    site.write_text(yaml.safe_dump(content))
+    old, new = (f"http://{pike.hosts().host(host).address('management').ip}:9292" for host in ("ctl1", "ctl2"))
+    those = "keystone.endpoint WHERE interface = 'internal' AND url LIKE '%:9292%'"
+    (url,) = live(f"SELECT url FROM {those}").splitlines()
+    change = "UPDATE " + those.replace(" WHERE", " SET url = '{}' WHERE")
+    live(change.format(old))
+    try:
+        work = planned("--rehearsals", "0", site=site)
+        naru("freeze", work)
+        naru("run", work)
+        assert holders(pike) == ["lb1"] and live(f"SELECT url FROM {those}") == new
+        servers = on(pike.hosts(), "lb1", "echo 'show stat -1 4 -1' | socat - /run/haproxy/admin.sock | cut -d, -f2,18")
+        up = {tuple(line.split(",")) for line in servers.splitlines() if line.startswith("ctl")}
+        assert up >= {("ctl2", "UP")} and ("ctl1", "UP") not in up, up
+        naru("rollback", work)
+        until(lambda: is_up(pike), "Pike's services")
+        assert live(f"SELECT url FROM {those}") == old
+        naru("thaw", work)
+    finally:
+        live(change.format(url))

@@ -170,8 +170,11 @@ def test_where_a_schema_step_was_cut_off_one_can_turn_back(
 ) -> None:
     work = planned()
     before, schema = units(pike), live("SELECT version FROM nova.migrate_version")
-    state = f"nova.instances SET power_state = 4 WHERE uuid = '{server['id']}'"
-    live(f"UPDATE {state}")  # its guest is off, as if its user had stopped it after the dump
+    # its guest is off, as if its user had stopped it after the dump; and Nova would look after it, as it does elsewhere
+    live(f"UPDATE nova.instances SET power_state = 4 WHERE uuid = '{server['id']}'")
+    interval = "sed -i 's/^sync_power_state_interval = {}/sync_power_state_interval = {}/' {}"
+    file = "/srv/naru/etc/nova/nova-compute.conf"
+    on(pike.hosts(), "compute1", interval.format(-1, 600, file))
     cutting = "for n in $(seq 1200); do pkill -KILL -f '[b]in/nova-manage .*db sync' && exit; sleep 0.05; done; exit 1"
     process = begin("run", work, "--without-freeze", "a test")
     on_database(cutting)
@@ -202,6 +205,7 @@ def test_where_a_schema_step_was_cut_off_one_can_turn_back(
     rest("compute", "POST", f"/servers/{server['id']}/action", {"os-start": None})
     rest.wait_server(server["id"], "ACTIVE")
     assert seen(pike, server["id"]) == server
+    on(pike.hosts(), "compute1", f"{interval.format(600, -1, file)} && systemctl restart nova-compute")
 
 
 def say_on_the_queue(pike: Lab, queue: str) -> None:
