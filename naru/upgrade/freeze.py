@@ -30,9 +30,10 @@ from naru.site.write_gate.rules import HORIZON
 from naru.text import shortened
 from naru.upgrade import busy, gates
 from naru.upgrade.busy import Thing
+from naru.upgrade.placed import COMPUTE
 from naru.upgrade.planner import MODULES
 from naru.upgrade.switching import switch
-from naru.upgrade.window import COMPUTE, HOSTS, LIMITS, NEW, OLD, START, STOP_TITLE
+from naru.upgrade.window import HOSTS, LIMITS, NEW, OLD, START, STOP_TITLE
 from naru.upgrade.work import Work
 
 CLOSE, CALLER = "close", "caller"

@@ -28,9 +28,10 @@ from naru.site.ssh import Fleet, Remote
 from naru.upgrade import gates, quiet
 from naru.upgrade.law import Law, Load
 from naru.upgrade.load import governed
+from naru.upgrade.placed import COMPUTE
 from naru.upgrade.planner import MODULES
 from naru.upgrade.rows import CELLS, GRACE, Denied, Missing, schemas_like, tables
-from naru.upgrade.window import COMPUTE, COMPUTE_PATIENCE, COMPUTES, HOSTS, LIMITS, LOAD, NEW, OLD, START
+from naru.upgrade.window import COMPUTE_PATIENCE, COMPUTES, HOSTS, LIMITS, LOAD, NEW, OLD, START
 from naru.upgrade.work import Work
 
 SECONDS = 60.0
@@ -150,7 +151,7 @@ def restart(upgrade: Work, terminal: Terminal, limits: Load) -> Status:
     with _round(upgrade, site, hosts) as journal:
         load(journal.modules())
         control.retry_any_failed(journal)
-        with governed(Path(journal.where), Path(upgrade.settings.site), terminal, Law(limits)):
+        with governed(upgrade.settlings.path(1), Path(upgrade.settings.site), terminal, Law(limits)):
             return run(journal, terminal, wait_for_limits=True)
 
 
@@ -168,10 +169,8 @@ def _left(upgrade: Work, journal: Journal) -> list[tuple[str, str]]:
 
 def _round(upgrade: Work, site: Site, hosts: Sequence[tuple[str, str]]) -> Journal:
     """The round that is there, else a new one."""
-    numbers = upgrade.settlings.numbers()
-    if numbers:
-        return Journal.open(upgrade.settlings.path(numbers[-1]))
-    return upgrade.settlings.begin(1, plan(site, hosts))
+    there = upgrade.settlings.last()
+    return there or upgrade.settlings.begin(1, plan(site, hosts))
 
 
 def plan(site: Site, hosts: Sequence[tuple[str, str]]) -> Plan:

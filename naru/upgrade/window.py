@@ -6,17 +6,17 @@ The ones that run are stopped, masked and otherwise left as they are: they are t
 """
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from naru.messages import message
 from naru.plan.model import About, Finding, Plan, Step
-from naru.site.discover.ranges import fold_names
 from naru.site.model import Commands, Container, Service, Unit
 from naru.site.site import Site
-from naru.upgrade import addresses, apart, hops, queue_steps, quiet, stale
+from naru.upgrade import addresses, apart, foreseen, hops, queue_steps, quiet, stale
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
+from naru.upgrade.placed import COMPUTE, Placed
 from naru.upgrade.switching import at_boot, switch
 
 WINDOW, AGENTS, FINALIZE = "run", "agents", "finalize"
@@ -40,7 +40,6 @@ WAITS: dict[str, tuple[str, ...]] = {STOP_API: (POINT,), AGENTS: ()}
 """What of a rollback waits for what, where that is not all that was done after it: APIs were stopped first, so that
 nothing new came in, and are started with all others, which wait for them when they start; and nothing waits for compute
 services and agents."""
-COMPUTE = "nova-compute"
 FIRST = "keystone"
 """What is started before the others: they ask it when they start."""
 
@@ -90,16 +89,6 @@ WITHOUT_HINT = message(
     en="It is stopped for the upgrade, and stays so: nothing takes its place.",
     ko="업그레이드할 때 중지되고, 대신할 것이 없어 그대로 남습니다.",
 )
-LOUD = message(
-    "upgrade.finding.loud",
-    en="on the way back the old nova-compute on {hosts} stops, marks and destroys guests by what the dump says of them",
-    ko="되돌릴 때 {hosts}의 이전 nova-compute가 덤프에 적힌 상태에 맞춰 게스트를 중지, 표시, 삭제합니다",
-)
-LOUD_HINT = message(
-    "upgrade.finding.loud.hint",
-    en="Name its configuration (config:) in the site, a file that the next one does not read, and plan again.",
-    ko="사이트에 설정 파일(config:)을 적으세요. 다음 서비스가 읽지 않는 파일이어야 합니다. 그런 다음 다시 계획하세요.",
-)
 MISSING = message(
     "upgrade.finding.missing",
     en="{service} of {goal} is not under next:, and since {since} it has to run: {why}",
@@ -112,18 +101,6 @@ MISSING_HINT = message(
 )
 
 
-class Placed(NamedTuple):
-    """A service of a site on one of its hosts."""
-
-    service: Service
-    host: str
-
-    @property
-    def of_computes(self) -> bool:
-        """Whether it is one of compute hosts or an agent, of which a cloud has many."""
-        return self.service.name == COMPUTE or self.service.name.endswith("-agent")
-
-
 def findings(facts: Facts) -> Iterator[Finding]:
     """What is wrong with the services that are to come."""
     if not any(one.write_gate for one in facts.site.part.load_balancers):
@@ -133,11 +110,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
         yield Finding("warning", NO_NEXT(goal=facts.span.goal), hint=NO_NEXT_HINT())
         return
     names = {placed.service.name for placed in later}
-    beside = _by_host(later)
-    mine = [one for one in _running(facts) if one.service.name == COMPUTE]
-    loud = [one.host for one in mine if not quiet.file_of(one.service, beside.get(one.host, ()))]
-    if loud:
-        yield Finding("warning", LOUD(hosts=", ".join(fold_names(loud))), hint=LOUD_HINT())
+    yield from foreseen.findings(list(_running(facts)), later, facts.span.goal)
     for name in dict.fromkeys(placed.service.name for placed in _running(facts)):
         if name not in names:
             yield Finding("warning", WITHOUT(service=name, goal=facts.span.goal), hint=WITHOUT_HINT())
@@ -192,12 +165,12 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     site = {"site": common["site"]}
     begin = plan.add(Step("window", "noop", unit=CLOUD, limits=(), gate=WINDOW, title=_BEGIN()), after=after).id
     # without the controllers' services they write nothing
-    computes = {one.host: list[str]() for one in _running(facts)}
-    beside = _by_host(_next(facts))
+    stopping = {one.host: list[str]() for one in _running(facts)}
+    beside = foreseen.by_host(_next(facts))
     for one in _running(facts):
         if one.of_computes:
             laid = _quieten(plan, site, one, beside.get(one.host, ()), after)
-            computes[one.host].append(_stop(plan, site, one, STOP, laid or after, gate="" if laid else WINDOW))
+            stopping[one.host].append(_stop(plan, site, one, STOP, laid or after, gate="" if laid else WINDOW))
     apis = [one for one in _running(facts) if one.service.port and not one.of_computes]
     others = [one for one in _running(facts) if not one.service.port and not one.of_computes]
     stopped = [_stop(plan, site, one, STOP_API, [begin]) for one in apis]
@@ -228,7 +201,7 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
         _enable(plan, site, one, ends)
     for one in _next(facts):
         if one.of_computes:
-            _enable(plan, site, one, _start(plan, site, one, [begin, *computes.get(one.host, ())]))
+            _enable(plan, site, one, _start(plan, site, one, [begin, *stopping.get(one.host, ())]))
     _finalize(plan, facts, common, directory, after=ends)
 
 
@@ -303,13 +276,6 @@ def _quieten(
     name, limits = f"{quiet.QUIET}/{COMPUTE}@{one.host}", (HOSTS, COMPUTES)
     more: dict[str, Any] = {"gate": WINDOW, "title": title, "about": about, "purpose": quiet.QUIET}
     return [plan.add(Step(name, "upgrade.quiet", args, OLD, limits, **more), after=after).id]
-
-
-def _by_host(placed: Iterable[Placed]) -> dict[str, list[Service]]:
-    found: dict[str, list[Service]] = {}
-    for one in placed:
-        found.setdefault(one.host, []).append(one.service)
-    return found
 
 
 def _enable(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) -> None:

@@ -160,6 +160,11 @@ def test_old_compute_services_are_told_to_leave_guests_alone_before_they_are_sto
     (nova,) = (one for one in content["services"] if one["name"] == "nova-compute")
     known = facts("queens", of=sites.parse(content, Path("site.yaml")))
     assert any("nova-compute on c[1:2]" in say(one.summary) for one in whole(known).findings)
+    (later,) = (one for one in content["next"]["services"] if one["name"] == "nova-compute")
+    later["hosts"] = ["c2"]
+    told = [say(one.summary) for one in whole(facts("queens", of=sites.parse(content, Path("site.yaml")))).findings]
+    assert "nova-compute runs on c1, where next: has none of queens" in told
+    later["hosts"] = ["c[1:2]"]
     nova["config"] = ["/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"]
     plan = whole(facts("queens", of=sites.parse(content, Path("site.yaml"))))
     assert not any("nova-compute on" in say(one.summary) for one in plan.findings)
