@@ -264,18 +264,28 @@ naru upgrade agents work/seoul --max-unacked 500 --max-threads 32
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        for name, what in _MEASURES.items():
-            limit = getattr(law.LIMITS, name)
-            parser.add_argument(
-                f"--max-{name}", type=float, default=limit, metavar="N", help=f"limit of {what} ({limit:g})"
-            )
+        add_limits(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        limits = law.Load(**{name: getattr(arguments, f"max_{name}") for name in _MEASURES})
-        if any(limit <= 0 for limit in limits if limit is not None):
-            raise InputError("--max-...: a limit is above 0")
-        return ended(self, phases.agents(Work(arguments.work), Terminal.of(self.app.options), limits))
+        return ended(self, phases.agents(Work(arguments.work), Terminal.of(self.app.options), limits_of(arguments)))
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that say how much load what is started may make."""
+    for name, what in _MEASURES.items():
+        limit = getattr(law.LIMITS, name)
+        parser.add_argument(
+            f"--max-{name}", type=float, default=limit, metavar="N", help=f"limit of {what} ({limit:g})"
+        )
+
+
+def limits_of(arguments: argparse.Namespace) -> law.Load:
+    """What these options say. Raises InputError."""
+    limits = law.Load(**{name: getattr(arguments, f"max_{name}") for name in _MEASURES})
+    if any(limit <= 0 for limit in limits if limit is not None):
+        raise InputError("--max-...: a limit is above 0")
+    return limits
 
 
 _MEASURES = {

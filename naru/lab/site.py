@@ -9,7 +9,7 @@ from naru.lab.hosted import balancer, containers, programs, queue
 from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosted.units import Unit
 from naru.lab.hosts.hosts import Hosts
-from naru.lab.hosts.layout import MANAGEMENT, NEXT_QUEUE
+from naru.lab.hosts.layout import MANAGEMENT, NEXT_BALANCER, NEXT_CONTROLLER, NEXT_QUEUE
 from naru.lab.infra import mariadb, rabbitmq
 
 _FILES = re.compile(r"--config-file (\S+)")
@@ -71,27 +71,36 @@ def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
         content["next"] = {"services": _services(cloud.later, hosts, release=cloud.later.release.name)}
         if NEXT_QUEUE in names:
             content["next"]["queues"] = [_queue(cloud, "next", names[NEXT_QUEUE], queue.NEXT_USER, password)]
+        if NEXT_BALANCER in names:
+            content["next"] |= _front(cloud, hosts, names[NEXT_BALANCER])
     if "ceph" in names:
         content["storage"] = [{"name": "main", "kind": "ceph", "monitors": names["ceph"], "osds": names["ceph"]}]
     if "balancer" in names:
-        content["load_balancers"] = [
+        content |= _front(cloud, hosts, names["balancer"])
+    return content
+
+
+def _front(cloud: HostedCloud, hosts: Hosts, names: Sequence[str]) -> dict[str, Any]:
+    """The load balancer on hosts, and the virtual address there."""
+    return {
+        "load_balancers": [
             {
                 "name": "api",
                 "kind": "haproxy",
-                "hosts": names["balancer"],
+                "hosts": names,
                 "managed": {"unit": "haproxy.service"},
                 "socket": balancer.SOCKET,
                 "write_gate": {"directory": str(balancer.gate_directory(cloud.on(hosts.hosts[0])))},
             }
-        ]
-        content["virtual_addresses"] = [
+        ],
+        "virtual_addresses": [
             {
                 "address": cloud.at("keystone").address,
-                "hosts": names["balancer"],
-                "managed": {"unit": "keepalived.service"},
+                "hosts": names,
+                "managed": {"unit": f"{balancer.KEEPALIVED}.service"},
             }
-        ]
-    return content
+        ],
+    }
 
 
 def _queue(cloud: HostedCloud, name: str, hosts: Sequence[str], user: str, password: dict[str, str]) -> dict[str, Any]:
@@ -108,7 +117,7 @@ def _services(cloud: HostedCloud, hosts: Hosts, release: str = "") -> list[dict[
     """A line for each unit that is a service of OpenStack, with all the hosts that have it, and its `release` where it
     is not the site's."""
     lines: dict[str, dict[str, Any]] = {}
-    for host in cloud.having("controller", "compute"):
+    for host in cloud.having("controller", NEXT_CONTROLLER, "compute"):
         for unit in programs.units(cloud.on(host), host, hosts.base_of_disks()):
             command = unit.command
             service = next((name for name in cloud.services if command.name.startswith(f"{name}-")), None)

@@ -27,7 +27,7 @@ T = TypeVar("T")
 Get = Callable[[str], Any]
 """What is at a path under /api, as `nodes`: JSON. Raises Refused."""
 Put = Callable[[str, Any], None]
-"""Makes what is at a path under /api as it is given, as JSON. Raises Refused."""
+"""Makes what is at a path under /api as it is given, as JSON; None: removes it. Raises Refused."""
 
 
 class Refused(NaruError):
@@ -101,7 +101,8 @@ def _asked(
             raise Refused("it answers, and is no management of RabbitMQ") from error
 
     def put(what: str, given: Any) -> None:
-        request("PUT", what, given, (HTTPStatus.CREATED, HTTPStatus.NO_CONTENT))
+        method = "DELETE" if given is None else "PUT"
+        request(method, what, given, (HTTPStatus.CREATED, HTTPStatus.NO_CONTENT))
 
     try:
         connection.sock = context.wrap_socket(sock, server_hostname=host) if context else sock

@@ -6,7 +6,20 @@ from naru.errors import InputError
 from naru.releases import path
 from naru.site.site import Site
 from naru.site.ssh import Fleet
-from naru.upgrade import broker, configuration, environment, programs, queues, room, rows
+from naru.upgrade import (
+    addresses,
+    balancers,
+    broker,
+    catalogue,
+    configuration,
+    environment,
+    keys,
+    programs,
+    queues,
+    records,
+    room,
+    rows,
+)
 from naru.upgrade.finding import Finding, Span
 
 
@@ -23,6 +36,11 @@ def check(site: Site, span: Span, wanted: Sequence[str], progress: rows.Progress
         found += configuration.check(site, fleet, span, services)
         found += queues.check(site, fleet, span, services)
         found += room.check(site, fleet, span, services)
+        found += keys.check(site, fleet, span, services)
+        found += balancers.check(site, fleet, span, services)
+        found += addresses.check(site, fleet, span)
+        found += catalogue.check(site, fleet, span, services)
+        found += records.check(site, fleet, span, services)
         found += rows.check(site, fleet, span, services, progress)
     order = {service.name: service.order for service in services}
     return sorted(found, key=lambda one: order.get(one.service, 0))  # first what all of them need

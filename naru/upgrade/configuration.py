@@ -61,7 +61,7 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
         return []
 
     async def look(remote: Remote) -> list[Read]:
-        return parsed(await remote.checked(_script(list(files[remote.name]), options), seconds=SECONDS))
+        return parsed(await remote.checked(script(list(files[remote.name]), options), seconds=SECONDS))
 
     if later:
         with Fleet(seen) as other:
@@ -87,7 +87,8 @@ def files_of(site: Site, lines: Iterable[Line], names: Collection[str]) -> dict[
     return found
 
 
-def _script(files: Sequence[str], options: Sequence[str]) -> str:
+def script(files: Sequence[str], options: Sequence[str]) -> str:
+    """What says these options in files, and policies in JSON beside them: see `parsed`."""
     # a file that cannot be read is no file without the options
     lines = [f'awk -v options={shlex.quote(" ".join(options))} {shlex.quote(_AWK)} "$@" || exit']
     lines += [f'for one; do d=${{one%/*}}; [ ! -e "$d/{POLICY}" ] || printf "%s\\t\\t\\t\\n" "$d/{POLICY}"; done']
@@ -140,7 +141,7 @@ def missing(
         found: dict[tuple[str, ...], dict[str, None]] = {}
         for config, host in meant:
             rows = read.get(host, [])
-            if not isinstance(rows, NaruError) and not one.is_right(_value(rows, config, one)):
+            if not isinstance(rows, NaruError) and not one.is_right(value(rows, config, one.group, one.option)):
                 found.setdefault(config, {})[host] = None
         for config, of in found.items():
             hosts, files = tuple(fold_names(list(of))), ", ".join(config)
@@ -154,10 +155,10 @@ def missing(
                 yield Finding("unknown", one.service, goal, WHERE, not_said, len(of), hosts, cure, "")
 
 
-def _value(rows: Sequence[Read], config: Sequence[str], one: Required) -> str:
+def value(rows: Sequence[Read], config: Sequence[str], group: str, option: str) -> str:
     """What a service reads of an option in its files: the last says it; "" where none does."""
     mine = [row for file in config for row in rows if row.file == file]
-    return next((row.value for row in reversed(mine) if (row.group, row.option) == (one.group, one.option)), "")
+    return next((row.value for row in reversed(mine) if (row.group, row.option) == (group, option)), "")
 
 
 def _wrong(

@@ -19,8 +19,8 @@ from naru.site.model import Container
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
 from naru.upgrade.finding import Finding, Span
+from naru.upgrade.placed import Placed
 from naru.upgrade.programs import numbers, version_of
-from naru.upgrade.window import Placed
 
 SECONDS = 60.0
 WHERE = "hosts of services"

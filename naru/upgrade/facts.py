@@ -14,8 +14,10 @@ from naru.site.database import asked_anywhere
 from naru.site.model import Database
 from naru.site.site import Site
 from naru.site.ssh import Fleet
-from naru.upgrade import rows
+from naru.upgrade import catalogue, records, rows
+from naru.upgrade.catalogue import Address
 from naru.upgrade.finding import Finding, Span
+from naru.upgrade.records import Moved
 
 
 class Server(NamedTuple):
@@ -31,7 +33,8 @@ class Server(NamedTuple):
 
 @dataclass(frozen=True)
 class Facts:
-    """`host` is where the work is done. `servers` are the site's databases by name."""
+    """`host` is where the work is done. `servers` are the site's databases by name. Where the next controllers are on
+    other hosts, `moved` are records that get other names, and `endpoints` those that get other addresses."""
 
     site: Site
     span: Span
@@ -39,6 +42,8 @@ class Facts:
     host: str
     servers: dict[str, Server]
     findings: list[Finding] = field(default_factory=list)
+    moved: list[Moved] = field(default_factory=list)
+    endpoints: list[Address] = field(default_factory=list)
 
     @property
     def releases(self) -> list[str]:
@@ -99,7 +104,10 @@ def read(site: Site, span: Span, wanted: Sequence[str], host: str, findings: Seq
     seconds = rows.SECONDS + rows.GRACE
     with Fleet(site) as fleet:
         servers = {one.name: asked_anywhere(site, fleet, one, _server, seconds=seconds) for one in site.part.databases}
-    return Facts(site, span, ways, host or _first_host(site), servers, list(findings))
+        names = [way.service.name for way in ways]
+        moved, _ = records.look(site, fleet, span, names)
+        endpoints = catalogue.look(site, fleet, span, names)
+    return Facts(site, span, ways, host or _first_host(site), servers, list(findings), moved, endpoints)
 
 
 def _first_host(site: Site) -> str:

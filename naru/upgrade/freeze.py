@@ -30,8 +30,10 @@ from naru.site.write_gate.rules import HORIZON
 from naru.text import shortened
 from naru.upgrade import busy, claim, gates
 from naru.upgrade.busy import Thing
+from naru.upgrade.placed import COMPUTE
 from naru.upgrade.planner import MODULES
-from naru.upgrade.window import COMPUTE, HOSTS, LIMITS, NEW, OLD, START, STOP_TITLE, switch
+from naru.upgrade.switching import switch
+from naru.upgrade.window import HOSTS, LIMITS, NEW, OLD, START, STOP_TITLE
 from naru.upgrade.work import Work
 
 CLOSE, CALLER = "close", "caller"
@@ -219,14 +221,18 @@ def plan(site: Site, wanted: Sequence[str], number: int, allow: Sequence[str], s
     made.settings = {"services": services, "allow": list(allow)}
     closed = []
     common = {"site": str(site.file.absolute()), "patience": PATIENCE}
-    for balancer, gate in state.balancers(site):
-        through = allowed(site, gate, allow)
-        for host in site.named(balancer.hosts):
+    fronts = [(balancer, gate, one) for one in _fronts(site) for balancer, gate in state.balancers(one)]
+    for balancer, gate, of in fronts:
+        through = allowed(of, gate, allow)
+        for host in of.named(balancer.hosts):
             has = [one.service for one in states if (one.balancer, one.host) == (balancer.name, host.name)]
             mine = [name for name in services if name in has or has == [""]]
             args = {**common, "host": host.name, "balancer": balancer.name, "services": mine, "allow": through}
+            args |= {"next": True} if of is not site else {}
             about = About("host", host.name, host.name)
             id = f"close/{balancer.name}@{host.name}"
+            if id in [one.id for one in made.steps]:
+                continue  # the running load balancer of this name is there, too
             step = Step(
                 id, "host.write_gate", args, limits=(HOSTS,), title=_CLOSE(host=host.name), about=about, purpose=CLOSE
             )
@@ -254,10 +260,24 @@ def _callers(site: Site, common: dict[str, Any]) -> Iterator[Step]:
             yield Step(id, kind, args, service.name, (HOSTS,), title=title, about=about, purpose=CALLER)
 
 
+def _fronts(site: Site) -> list[Site]:
+    """The site, and as it will be those of its load balancers that are on other hosts: users come to them in the
+    window, and their gates are closed before."""
+    running = {host.name for balancer, _ in state.balancers(site) for host in site.named(balancer.hosts)}
+    later = Site(site.content, site.file, next_part=True)
+    coming = site.content.next.load_balancers if site.content.next else ()
+    further = tuple(one for one in coming if not running.issuperset(host.name for host in later.named(one.hosts)))
+    later.part = later.part.model_copy(update={"load_balancers": further})
+    return [site, later] if further else [site]
+
+
 def _states(site: Site, *, probe: bool = True) -> list[state.State]:
-    with Fleet(site) as fleet:
-        where = state.endpoints(site, fleet) if probe else []
-        return state.look(site, fleet, where)
+    found = []
+    for one in _fronts(site):
+        with Fleet(one) as fleet:
+            where = state.endpoints(one, fleet) if probe else []
+            found += state.look(one, fleet, where)
+    return found
 
 
 def _open_ones(site: Site, journal: Journal, *, probe: bool = True) -> list[str]:

@@ -22,10 +22,12 @@ from naru.plan.run import Terminal, run
 from naru.plan.status import Status
 from naru.site import site as sites
 from naru.site.site import Site
+from naru.text import shortened
 from naru.upgrade import claim, facts, freeze, gates, planner, rehearsal, written
 from naru.upgrade.check import check
 from naru.upgrade.law import Law, Load
 from naru.upgrade.load import governed, lift
+from naru.upgrade.quiet import QUIET
 from naru.upgrade.rows import Progress
 from naru.upgrade.window import AGENTS, CLOUD, END, FINALIZE, NEW, OLD, START, WAITS, WINDOW
 from naru.upgrade.work import Settings, Work, work_directory
@@ -158,6 +160,11 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
             # what was stopped on compute hosts: it needs the services that are back now
             rollback.start(journal, units=[OLD])
             found = run(journal, terminal, undoing=True)
+        with reading(journal) as now:
+            left = [step.args["host"] for step in now.steps(unit=OLD, purpose=QUIET, args=True) if step.attempt]
+        if left:
+            what = f"nova-compute on {', '.join(shortened(left, 10))} leaves guests as they are"
+            terminal.warn(f"{what}: see naru upgrade guests {upgrade.directory}, then naru upgrade settle")
     freeze.give_up(upgrade, terminal)
     return found
 

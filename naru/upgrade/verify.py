@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from naru.cloud.client import Cloud, CloudError
@@ -18,13 +19,16 @@ from naru.inventory.cloud_reading import CloudReading
 from naru.inventory.compare import VOLATILE, Difference, comparable, compare
 from naru.inventory.read import OF_USERS, Sink
 from naru.plan.journal import Journal
+from naru.plan.queries import reading
 from naru.plan.run import Terminal
 from naru.releases import path
 from naru.site import site as sites
 from naru.upgrade import answers, gates, guests, queues, tokens
 from naru.upgrade.answers import Asked
+from naru.upgrade.apart import RECORDS
 from naru.upgrade.finding import Span
 from naru.upgrade.verified import ASKED, BEFORE, EXAMPLES, NOT_WELL, VERIFIED, Judged, Verified
+from naru.upgrade.window import CLOUD
 from naru.upgrade.work import Work
 
 ARCHIVE = "archive.db"
@@ -39,6 +43,8 @@ OF_SERVICES = frozenset(
     | {f"{name} availability zone" for name in ("compute", "volume", "network")}
 )
 """Kinds by which services tell of themselves: each has to be there, and what it says may be another thing."""
+_REPORTS = {("compute service", "state"): "up", ("volume service", "state"): "up", ("network agent", "alive"): True}
+"""What each of these that has reported says, by kind and field: who does not any more is missed."""
 
 
 def check_users(upgrade: Work, users: Sequence[str]) -> None:
@@ -117,7 +123,7 @@ def verify(upgrade: Work, progress: Sink) -> list[Verified]:
     that is not known."""
     with upgrade.journal() as journal:
         before, asked = journal.recall(BEFORE), journal.recall(ASKED) or {}
-        begun = gates.has_begun(journal)
+        begun, renamed = gates.has_begun(journal), _renamed(journal)
     if before is None:
         raise InputError(
             f"{upgrade.directory}: it is not known how the cloud was before",
@@ -129,7 +135,7 @@ def verify(upgrade: Work, progress: Sink) -> list[Verified]:
             if begun:  # the Keystone that issued them accepts them, and they would not be kept
                 found += tokens.compare(upgrade.directory, cloud)
             after, _ = _read(archive, cloud, progress)
-        found += judge(archive, before, after, _known(upgrade.settings.span))
+        found += judge(archive, before, after, _known(upgrade.settings.span), renamed)
     found += _left_on_queues(upgrade)
     found.sort(key=lambda one: one.judged not in NOT_WELL)
     with upgrade.journal() as journal:
@@ -183,17 +189,33 @@ def _known(span: Span) -> set[tuple[str, str]]:
     return {(one.kind, field) for one in changes for field in one.fields}
 
 
+def _renamed(journal: Journal) -> dict[str, str]:
+    """The names of hosts that the window has given others, as long as it is not taken back."""
+    with reading(journal) as now:
+        done = now.steps(unit=CLOUD, purpose=RECORDS, states=["done"], args=True)
+    return {old: new for step in done for _, old, new in step.args["moved"] if new}
+
+
 def judge(
-    archive: Archive, before: int, after: int, known: Collection[tuple[str, str]] = frozenset()
+    archive: Archive,
+    before: int,
+    after: int,
+    known: Collection[tuple[str, str]] = frozenset(),
+    renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Verified]:
     """What differs between two readings of a cloud; fields that are `known` to be given otherwise are another
-    release's."""
+    release's, and hosts are as they were when they are `renamed` so."""
     numbers: dict[str, int] = defaultdict(int)
     for row in archive.rows(before):
         numbers[row.kind] += 1
     groups: dict[tuple[str, str, str], list[Difference]] = defaultdict(list)
+    now = {(row.kind, row.id) for row in archive.rows(after) if row.kind in OF_SERVICES}
     for one in compare(archive, before, after):
-        if one.kind not in OF_SERVICES or one.change == "removed":
+        same = isinstance(one.before, str) and one.before != one.after == _now(one.before, renamed)
+        there = one.change == "removed" and any((one.kind, id) in now for id in _ids(one.id, renamed))
+        silent = one.change == "changed" and one.before == _REPORTS.get((one.kind, one.field), one)
+        counts = one.kind not in OF_SERVICES or one.change == "removed" or silent
+        if counts and not same and not there:
             groups[one.kind, one.change, one.field].append(one)
     gone = {kind: len(found) for (kind, change, _), found in groups.items() if change == "removed"}
     found = [
@@ -208,6 +230,19 @@ def judge(
     ]
     found += _unread(archive, before, after)
     return sorted(found, key=lambda one: (one.judged not in NOT_WELL, one.judged, one.kind, one.field))
+
+
+def _now(name: str, renamed: Mapping[str, str]) -> str:
+    """What a host is called now, with the pool behind it."""
+    host, sign, pool = name.partition("#")
+    return f"{renamed.get(host, host)}{sign}{pool}"
+
+
+def _ids(id: str, renamed: Mapping[str, str]) -> Iterator[str]:
+    """What a service is called, or a pool, whose host has another name."""
+    before, sign, host = id.rpartition("/")
+    if (new := _now(host, renamed)) != host:
+        yield f"{before}{sign}{new}"
 
 
 def _judged(found: list[Difference], both: int) -> Judged:

@@ -7,15 +7,17 @@ The ones that run are stopped, masked and otherwise left as they are: they are t
 
 import shlex
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from naru.messages import message
 from naru.plan.model import About, Finding, Plan, Step
-from naru.site.model import Commands, Container, Managed, Service, Unit
+from naru.site.model import Commands, Container, Service, Unit
 from naru.site.site import Site
-from naru.upgrade import hops, queue_steps
+from naru.upgrade import addresses, apart, foreseen, hops, queue_steps, quiet, stale
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
+from naru.upgrade.placed import COMPUTE, Placed
+from naru.upgrade.switching import at_boot, switch
 
 WINDOW, AGENTS, FINALIZE = "run", "agents", "finalize"
 """The gates before the steps of the window, before those of compute services and agents, and before those that give up
@@ -38,7 +40,6 @@ WAITS: dict[str, tuple[str, ...]] = {STOP_API: (POINT,), AGENTS: ()}
 """What of a rollback waits for what, where that is not all that was done after it: APIs were stopped first, so that
 nothing new came in, and are started with all others, which wait for them when they start; and nothing waits for compute
 services and agents."""
-COMPUTE = "nova-compute"
 FIRST = "keystone"
 """What is started before the others: they ask it when they start."""
 
@@ -100,18 +101,6 @@ MISSING_HINT = message(
 )
 
 
-class Placed(NamedTuple):
-    """A service of a site on one of its hosts."""
-
-    service: Service
-    host: str
-
-    @property
-    def of_computes(self) -> bool:
-        """Whether it is one of compute hosts or an agent, of which a cloud has many."""
-        return self.service.name == COMPUTE or self.service.name.endswith("-agent")
-
-
 def findings(facts: Facts) -> Iterator[Finding]:
     """What is wrong with the services that are to come."""
     if not any(one.write_gate for one in facts.site.part.load_balancers):
@@ -121,6 +110,7 @@ def findings(facts: Facts) -> Iterator[Finding]:
         yield Finding("warning", NO_NEXT(goal=facts.span.goal), hint=NO_NEXT_HINT())
         return
     names = {placed.service.name for placed in later}
+    yield from foreseen.findings(list(_running(facts)), later, facts.span.goal)
     for name in dict.fromkeys(placed.service.name for placed in _running(facts)):
         if name not in names:
             yield Finding("warning", WITHOUT(service=name, goal=facts.span.goal), hint=WITHOUT_HINT())
@@ -175,10 +165,12 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     site = {"site": common["site"]}
     begin = plan.add(Step("window", "noop", unit=CLOUD, limits=(), gate=WINDOW, title=_BEGIN()), after=after).id
     # without the controllers' services they write nothing
-    computes = {one.host: list[str]() for one in _running(facts)}
+    stopping = {one.host: list[str]() for one in _running(facts)}
+    beside = foreseen.by_host(_next(facts))
     for one in _running(facts):
         if one.of_computes:
-            computes[one.host].append(_stop(plan, site, one, STOP, after, gate=WINDOW))
+            laid = _quieten(plan, site, one, beside.get(one.host, ()), after)
+            stopping[one.host].append(_stop(plan, site, one, STOP, laid or after, gate="" if laid else WINDOW))
     apis = [one for one in _running(facts) if one.service.port and not one.of_computes]
     others = [one for one in _running(facts) if not one.service.port and not one.of_computes]
     stopped = [_stop(plan, site, one, STOP_API, [begin]) for one in apis]
@@ -191,21 +183,25 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
             f"{name}/point", "database.point", args, CLOUD, (facts.host,), title=_POINT(database=name), purpose=POINT
         )
         points.append(plan.add(step, after=stopped or [begin]).id)
+    points += stale.add(plan, facts, site, CLOUD, points)
     where = Where(facts, common, directory, {name: {"database": name} for name in homes}, unit=CLOUD)
     last = queue_steps.add_cells(plan, where, hops.add(plan, where, after=points))
     last += queue_steps.add_users(plan, facts, common, [begin], unit=CLOUD)
+    last = apart.add_records(plan, where, last)
     later = [one for one in _next(facts) if not one.of_computes]
+    last = apart.add_addresses(plan, where, last, [*dict.fromkeys((facts.host, *(one.host for one in later)))])
     first = [one for one in later if one.service.project == FIRST]
     started = [end for one in first for end in _start(plan, site, one, last)]
     rest = [end for one in later if one not in first for end in _start(plan, site, one, started or last)]
     ends = [*started, *rest] or last
+    ends = [*ends, *apart.add_proofs(plan, where, ends)]
     step = Step("agents", "noop", unit=NEW, limits=(), gate=AGENTS, title=_BEGIN_AGENTS(), purpose=AGENTS)
     begin = plan.add(step, after=ends).id
     for one in later:  # when users are served again
         _enable(plan, site, one, ends)
     for one in _next(facts):
         if one.of_computes:
-            _enable(plan, site, one, _start(plan, site, one, [begin, *computes.get(one.host, ())]))
+            _enable(plan, site, one, _start(plan, site, one, [begin, *stopping.get(one.host, ())]))
     _finalize(plan, facts, common, directory, after=ends)
 
 
@@ -219,7 +215,9 @@ def _finalize(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, 
     step = Step(f"dumps@{facts.host}", "host.command", args, END, (HOSTS,), title=title, purpose=FORGET)
     dropped = plan.add(step, after=[begin]).id
     running = {one.host: False for one in _running(facts)}
-    hosts = {facts.host: False, **{one.host: one.host not in running for one in _next(facts)}, **running}
+    fronts = {host: True for one in addresses.going(facts.site) for host in (*one.from_hosts, *one.to_hosts)}
+    later = {one.host: one.host not in running for one in _next(facts)}
+    hosts = {facts.host: False, **fronts, **later, **running}
     for host, is_next in hosts.items():
         args = {"site": common["site"], "host": host, "next": is_next, "patience": COMPUTE_PATIENCE}
         title, about = _FORGET(host=host), About("host", host, host)
@@ -254,18 +252,6 @@ def _stop(plan: Plan, site: dict[str, Any], one: Placed, purpose: str, after: Se
     return _added(plan, one, purpose, kind, {**site, "host": one.host, **args}, title, after, gate=gate)
 
 
-def switch(managed: Managed, *, on: bool) -> tuple[str, dict[str, Any]]:
-    """The kind and the arguments of the step that starts a service, or stops it so that no boot starts it."""
-    match managed:
-        case Unit(unit=unit):
-            return "host.unit", {"unit": unit, "do": "start" if on else "mask"}
-        case Container(container=container, engine=engine):
-            return "host.container", {"container": container, "do": "start" if on else "stop", "engine": engine}
-        case Commands(start=start, stop=stop):
-            do, undo = (start, stop) if on else (stop, start)
-            return "host.command", {"argv": ["sh", "-c", do], "undo": ["sh", "-c", undo], "repeat": True}
-
-
 def _start(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) -> list[str]:
     """Started, and where it has a port, until it answers; gives the last steps."""
     args = {**site, "host": one.host, "next": True}
@@ -278,19 +264,24 @@ def _start(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) 
     return [_added(plan, one, ANSWER, "upgrade.answers", answer, _ANSWER(**words), [started])]
 
 
+def _quieten(
+    plan: Plan, site: dict[str, Any], one: Placed, beside: Sequence[Service], after: Sequence[str]
+) -> list[str]:
+    """Lets an old compute service leave guests as they are when it is started on the way back, where it can be told
+    to, `beside` those that are to come to its host; gives the step."""
+    if one.service.name != COMPUTE or not quiet.file_of(one.service, beside):
+        return []
+    args = {**site, "host": one.host, "patience": COMPUTE_PATIENCE, "file": one.service.config[-1]}
+    title, about = quiet.TITLE(service=COMPUTE, host=one.host), About("service", f"{COMPUTE}@{one.host}", COMPUTE)
+    name, limits = f"{quiet.QUIET}/{COMPUTE}@{one.host}", (HOSTS, COMPUTES)
+    more: dict[str, Any] = {"gate": WINDOW, "title": title, "about": about, "purpose": quiet.QUIET}
+    return [plan.add(Step(name, "upgrade.quiet", args, OLD, limits, **more), after=after).id]
+
+
 def _enable(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) -> None:
     """Started at each boot from then on, where systemd manages it."""
     if isinstance(one.service.managed, Unit):
-        unit = one.service.managed.unit
-        args = {
-            **site,
-            "host": one.host,
-            "next": True,
-            "argv": ["systemctl", "enable", unit],
-            "check": ["systemctl", "is-enabled", "-q", unit],
-            "undo": ["systemctl", "disable", unit],
-            "repeat": True,
-        }
+        args = {**site, "host": one.host, "next": True, **at_boot(one.service.managed.unit)}
         title = _ENABLE(service=one.service.name, host=one.host)
         _added(plan, one, "enable", "host.command", args, title, after)
 

@@ -3,6 +3,7 @@
     DIRECTORY/journal.db          the plan: what is prepared
     DIRECTORY/rehearsal/NUMBER/   a rehearsal, a plan of its own
     DIRECTORY/freeze/NUMBER/      a freeze, which thaw takes back
+    DIRECTORY/settle/1/           what settles compute services after the way back
     DIRECTORY/archive.db          what the cloud had before, and has after
     DIRECTORY/tokens.json         tokens of users, until they were accepted after the upgrade
     DIRECTORY/lost.txt            what users had written, and a way back has lost
@@ -22,7 +23,7 @@ from naru.upgrade.finding import Span
 from naru.work.directory import Rounds, WorkDirectory
 
 CAPABILITY = "upgrade"
-KIND, FREEZE = "rehearsal", "freeze"
+KIND, FREEZE, SETTLE = "rehearsal", "freeze", "settle"
 """The rounds in a work directory."""
 FIRST = "naru upgrade prepare"
 REHEARSED = "rehearsed"
@@ -86,6 +87,11 @@ class Work:
     def freezes(self) -> Rounds:
         """The freezes."""
         return self.work.rounds(FREEZE)
+
+    @property
+    def settlings(self) -> Rounds:
+        """What settles compute services after the way back: one, or none."""
+        return self.work.rounds(SETTLE)
 
 
 def work_directory(path: Path) -> WorkDirectory:

@@ -13,6 +13,7 @@ from ..lab.scenario import Rest, connect
 from .orders import naru
 
 CLOUD = "cloud"
+NAMES = ("keystone", "glance", "placement", "cinder", "nova", "neutron", "keepalived")
 
 
 def seen(lab: Lab, server: str) -> dict[str, Any]:
@@ -23,16 +24,16 @@ def seen(lab: Lab, server: str) -> dict[str, Any]:
     return {name: found[name] for name in fields}
 
 
-def units(lab: Lab) -> dict[str, str]:
-    """How each unit of OpenStack is on all hosts: active or not, and whether a boot starts it. Some end with a code of
-    their own when they are told to, and have failed: that is as inactive."""
+def units(lab: Lab, *hosts: str) -> dict[str, str]:
+    """How each unit of OpenStack, and what has the virtual address, is on hosts: active or not, and whether a boot
+    starts it. Some end with a code of their own when they are told to, and have failed: that is as inactive."""
     found = {}
-    for host in ("ctl1", "compute1"):
+    for host in hosts or ("ctl1", "compute1"):
         one = "u=${u##*/}; echo $u $(systemctl is-active $u; systemctl is-enabled $u)"
         line = f"for u in /etc/systemd/system/*.service; do {one}; done"
         for row in on(lab.hosts(), host, f"{line} 2>/dev/null || true").splitlines():
             unit, *states = row.split()
-            if any(name in unit for name in ("keystone", "glance", "placement", "cinder", "nova", "neutron")):
+            if any(name in unit for name in NAMES):
                 found[f"{unit}@{host}"] = " ".join(states).replace("failed", "inactive")
     return found
 

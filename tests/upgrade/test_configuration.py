@@ -36,7 +36,7 @@ def found(directory: Path, start: str, goal: str, *, is_next: bool = True) -> li
     """What is found of files in a directory."""
     files = {str(file): file.parent.name for file in sorted(directory.glob("*/*.conf"))}
     options = sorted({option for one in settings() for option in one.options})
-    script = configuration._script(list(files), options)
+    script = configuration.script(list(files), options)
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, timeout=60).stdout
     assert "secret" not in said
     span = Span(start, goal)
@@ -147,7 +147,7 @@ def test_the_last_of_a_services_files_says_it_and_without_files_it_is_not_known(
 
 def test_a_file_that_cannot_be_read_ends_the_script() -> None:
     """So that a host is not known, and not right."""
-    script = configuration._script(["/etc/passwd", "/nowhere/nova.conf"], ["rabbit_host"])
+    script = configuration.script(["/etc/passwd", "/nowhere/nova.conf"], ["rabbit_host"])
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "/nowhere/nova.conf" in done.stderr
 

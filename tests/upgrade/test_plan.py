@@ -1,5 +1,6 @@
 """The plan of an upgrade is a function of what is known: its hops, what waits for what, what is said before."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from naru.plan.ready import Scope
 from naru.releases import path, release
 from naru.site import site as sites
 from naru.upgrade import gates, hops, planner, queue_steps, window
+from naru.upgrade.catalogue import Address
 from naru.upgrade.facts import Facts, Server
 from naru.upgrade.finding import Finding, Span
+from naru.upgrade.records import Moved
 
 pytestmark = pytest.mark.unit
 
@@ -116,6 +119,62 @@ def test_the_queue_that_comes_is_ready_before_the_first_service_starts_and_nova_
     # where Nova stays as it is, so do its cells
     alone = facts("queens", "glance", of=sites.parse(content, Path("site.yaml")))
     assert not list(whole(alone).find(purpose=queue_steps.CELLS))
+
+
+def test_what_other_hosts_need_is_done_between_the_hops_and_the_start_and_taken_back_before_the_databases() -> None:
+    content = site("queens").content.model_dump(mode="json", exclude_unset=True)
+    content["hosts"] += [{"name": name} for name in ("new1", "lb1", "lb2")]
+    front = {"address": "10.0.0.5", "managed": {"unit": "keepalived"}}
+    balancer = {"name": "api", "kind": "haproxy", "managed": {"unit": "haproxy"}, "socket": "/run/haproxy.sock"}
+    content |= {"virtual_addresses": [{**front, "hosts": "lb1"}], "load_balancers": [{**balancer, "hosts": "lb1"}]}
+    content["next"] |= {
+        "virtual_addresses": [{**front, "hosts": "lb2"}],
+        "load_balancers": [{**balancer, "hosts": "lb2"}],
+    }
+    for one in content["next"]["services"]:
+        one["hosts"] = ["new1"] if one["name"] != "nova-compute" else one["hosts"]
+    known = facts("queens", of=sites.parse(content, Path("site.yaml")))
+    known.moved.append(Moved("nova", "nova-conductor", "ctl1", "new1"))
+    known.endpoints.append(Address("nova-api", "http://ctl1:8774", "http://10.0.0.5:8774", 1))
+    plan = whole(known)
+    moves = ["", "/off@lb1", "/on@lb2", "/moved"]
+    order = ["nova/queens/online", "records/nova", *(f"address/10.0.0.5{one}" for one in moves), "start/keystone@new1"]
+    assert all(later in behind(plan, before) for before, later in itertools.pairwise(order))
+    assert "endpoints" in behind(plan, "keystone/queens/sync") and "address/10.0.0.5" in behind(plan, "endpoints")
+    by_id = {step.id: step for step in plan.steps}
+    assert by_id["records/nova"].args["schemas"] == ["nova", "nova_cell0"]
+    assert by_id["address/10.0.0.5"].args["back"] and by_id["address/10.0.0.5/off@lb1"].args["do"] == "mask"
+    assert {"behind/api@lb2", "address/10.0.0.5/after"} <= behind(plan, "start/nova-conductor@new1")
+    changes = {one["service"]: (one["old"], one["new"]) for one in by_id["behind/api@lb2"].args["changes"]}
+    assert changes["nova-api"] == (["ctl1:8774", "ctl2:8774"], ["new1:8774"])
+    # nothing of it where all stays where it is
+    stays = whole(facts("queens"))
+    assert not [
+        step.id for step in stays.steps if step.kind in ("upgrade.records", "upgrade.address", "upgrade.behind")
+    ]
+
+
+def test_old_compute_services_are_told_to_leave_guests_alone_before_they_are_stopped() -> None:
+    content = site("queens").content.model_dump(mode="json", exclude_unset=True)
+    content["queues"] = [{"name": "main", "hosts": "db1", "management": {"user": "u", "password": {"file": "p"}}}]
+    (nova,) = (one for one in content["services"] if one["name"] == "nova-compute")
+    known = facts("queens", of=sites.parse(content, Path("site.yaml")))
+    assert any("nova-compute on c[1:2]" in say(one.summary) for one in whole(known).findings)
+    (later,) = (one for one in content["next"]["services"] if one["name"] == "nova-compute")
+    later["hosts"] = ["c2"]
+    told = [say(one.summary) for one in whole(facts("queens", of=sites.parse(content, Path("site.yaml")))).findings]
+    assert "nova-compute runs on c1, where next: has none of queens" in told
+    later["hosts"] = ["c[1:2]"]
+    nova["config"] = ["/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"]
+    plan = whole(facts("queens", of=sites.parse(content, Path("site.yaml"))))
+    assert not any("nova-compute on" in say(one.summary) for one in plan.findings)
+    quiet = {step.id: step for step in plan.find(purpose="quiet")}
+    assert set(quiet) == {"quiet/nova-compute@c1", "quiet/nova-compute@c2"}
+    assert quiet["quiet/nova-compute@c1"].args["file"] == "/etc/nova/nova-compute.conf"
+    assert "stop/nova-compute@c1" in behind(plan, "quiet/nova-compute@c1")
+    assert "stop/nova-compute@c2" not in behind(plan, "quiet/nova-compute@c1")
+    # the way back removes messages before it restores, and only once there is something to restore
+    assert "purge/main" in behind(plan, "main/point") and "nova/queens/sync" in behind(plan, "purge/main")
 
 
 def test_the_window_is_behind_its_gate_and_in_its_order() -> None:

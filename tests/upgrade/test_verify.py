@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ def judged(
     kind: str = "server",
     problem: str = "",
     earlier: str = "",
+    renamed: Mapping[str, str] = MappingProxyType({}),
 ) -> list[tuple[Any, ...]]:
     """The judgement, the change, the field and the number of each difference."""
     with Archive(path / "archive.db") as archive:
@@ -42,7 +44,7 @@ def judged(
             number = archive.begin("seoul")
             archive.add(number, [Row.of(BY_NAME[kind], dict(body)) for body in bodies])
             archive.end(number, [Reading(kind, len(bodies), said, bool(said))])
-        return [(one.judged, one.change, one.field, one.number) for one in judge(archive, 1, 2)]
+        return [(one.judged, one.change, one.field, one.number) for one in judge(archive, 1, 2, renamed=renamed)]
 
 
 def but(**fields: Any) -> list[dict[str, Any]]:
@@ -73,6 +75,43 @@ def test_what_is_gone_or_changed_is_wrong(
     tmp_path: Path, after: list[dict[str, Any]], said: list[tuple[Any, ...]]
 ) -> None:
     assert judged(tmp_path, SERVERS, after) == said
+
+
+def test_hosts_that_the_window_has_called_otherwise_are_the_same(tmp_path: Path) -> None:
+    name, renamed = "os-vol-host-attr:host", {"ctl1@nfs": "ctl2@nfs"}
+    volume = [{"id": "1", "name": "v", name: "ctl1@nfs#pool"}]
+    now = [{"id": "1", "name": "v", name: "ctl2@nfs#pool"}]
+    changed = ("wrong", "changed", name, 1)
+    for index, (given, said) in enumerate([(renamed, []), ({}, [changed]), ({"ctl1@nfs": "ctl3@nfs"}, [changed])]):
+        directory = tmp_path / str(index)
+        directory.mkdir()
+        assert judged(directory, volume, now, "volume", renamed=given) == said
+    service = [{"binary": "cinder-volume", "host": "ctl1@nfs"}]
+    assert judged(tmp_path, service, [{**service[0], "host": "ctl2@nfs"}], "volume service", renamed=renamed) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "before", "after", "said"),
+    [
+        ("network agent", "alive", True, False, ["alive"]),
+        ("network agent", "alive", False, True, []),
+        ("compute service", "state", "up", "down", ["state"]),
+        ("compute service", "state", "down", "up", []),
+        ("compute service", "status", "enabled", "disabled", []),
+    ],
+)
+def test_who_does_not_report_any_more_is_wrong(
+    tmp_path: Path, kind: str, field: str, before: Any, after: Any, said: list[str]
+) -> None:
+    one = {"id": "1", "binary": "b", "agent_type": "a"}
+    found = judged(tmp_path, [{**one, field: before}], [{**one, field: after}], kind)
+    assert found == [("wrong", "changed", name, 1) for name in said]
+
+
+def test_a_service_that_is_not_there_under_its_new_name_is_missed(tmp_path: Path) -> None:
+    service = [{"binary": "cinder-volume", "host": "ctl1@nfs"}]
+    gone = judged(tmp_path, service, [], "volume service", renamed={"ctl1@nfs": "ctl2@nfs"})
+    assert gone == [("wrong", "removed", "", 1)]
 
 
 RULES: list[dict[str, Any]] = [{"id": "1", "port": 22, "description": None}, {"id": "2", "port": None}]
@@ -106,7 +145,7 @@ def test_what_a_release_is_known_to_give_otherwise_is_no_fault() -> None:
 
 def test_services_may_say_something_else_of_themselves_and_have_to_be_there(tmp_path: Path) -> None:
     service = {"id": "1", "binary": "nova-compute", "host": "c1", "state": "up", "status": "enabled"}
-    assert judged(tmp_path, [service], [{**service, "state": "down", "new": 1}], "compute service") == []
+    assert judged(tmp_path, [service], [{**service, "status": "disabled", "new": 1}], "compute service") == []
 
 
 def test_a_service_that_is_gone_is_wrong(tmp_path: Path) -> None:

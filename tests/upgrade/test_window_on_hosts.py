@@ -13,9 +13,10 @@ import pytest
 from keystoneauth1.exceptions import ClientException
 
 from naru.lab.lab import Lab
+from naru.plan.queries import reading
 from naru.upgrade.work import Work
 
-from ..lab.hosted.scenario import boots_a_server, on, services, until
+from ..lab.hosted.scenario import Bus, boots_a_server, on, services, until
 from ..lab.scenario import Rest, connect
 from .cloud import CLOUD, failed, is_up, seen, units
 from .orders import begin, naru
@@ -171,6 +172,11 @@ def test_where_a_schema_step_was_cut_off_one_can_turn_back(
 ) -> None:
     work = planned()
     before, schema = units(pike), live("SELECT version FROM nova.migrate_version")
+    # its guest is off, as if its user had stopped it after the dump; and Nova would look after it, as it does elsewhere
+    live(f"UPDATE nova.instances SET power_state = 4 WHERE uuid = '{server['id']}'")
+    interval = "sed -i 's/^sync_power_state_interval = {}/sync_power_state_interval = {}/' {}"
+    file = "/srv/naru/etc/nova/nova-compute.conf"
+    on(pike.hosts(), "compute1", interval.format(-1, 600, file))
     cutting = "for n in $(seq 1200); do pkill -KILL -f '[b]in/nova-manage .*db sync' && exit; sleep 0.05; done; exit 1"
     process = begin("run", work, "--without-freeze", "a test")
     on_database(cutting)
@@ -178,11 +184,57 @@ def test_where_a_schema_step_was_cut_off_one_can_turn_back(
         _, errors = process.communicate(timeout=600)
     assert process.returncode == 1, errors
     assert "schema steps of nova queens" in failed(work)
+    say_on_the_queue(pike, "compute.compute1")
+    assert "it was not rolled back" in naru("guests", work, code=2)[1]
     # nothing was started: users cannot have written, and nobody is asked
-    naru("rollback", work)
+    _, errors = naru("rollback", work)
+    assert "nova-compute on compute1 leaves guests as they are" in errors, errors
     until(lambda: is_up(pike), "Pike's services")
     assert units(pike) == before and live("SELECT version FROM nova.migrate_version") == schema
     assert seen(pike, server["id"]) == server
+    assert removed_from_queues(work)["compute.compute1"] == 1
+    with virsh(pike, server["id"]):
+        (one,) = json.loads(naru("guests", work, "-f", "json", code=1)[0])
+    said = (one["server"], one["guest"], one["nova"], one["then"])
+    assert said == (server["id"], "off", "active", "Nova records it as stopped")
+    on(pike.hosts(), "compute1", "grep -q 'Skipping periodic task _sync_power_states' /srv/naru/log/nova-compute.log")
+    assert seen(pike, server["id"]) == server  # Nova has left it as it is
+    naru("settle", work)
+    rest = Rest(connect(pike, f"{CLOUD}-user"))
+    rest.wait_server(server["id"], "SHUTOFF")  # and looks after it now
+    on(pike.hosts(), "compute1", "! grep -r 'guests are left' /srv/naru/etc/nova")
+    naru("settle", work)  # once more does no harm
+    rest("compute", "POST", f"/servers/{server['id']}/action", {"os-start": None})
+    rest.wait_server(server["id"], "ACTIVE")
+    assert seen(pike, server["id"]) == server
+    on(pike.hosts(), "compute1", f"{interval.format(600, -1, file)} && systemctl restart nova-compute")
+
+
+def say_on_the_queue(pike: Lab, queue: str) -> None:
+    """A message of before waits in a queue of the services that run."""
+    address = pike.hosts().host("db1").address("management").ip
+    bus = Bus(f"http://{address}:15672/api", (pike.directory / CLOUD / "password").read_text().strip())
+    bus.publish(queue, "{}")
+
+
+def removed_from_queues(work: str) -> dict[str, int]:
+    """The messages that the way back has removed, by queue."""
+    with Work(Path(work)).journal() as journal, reading(journal) as now:
+        (step,) = now.steps(kind="upgrade.purge.undo", result=True, rollbacks=True)
+        found: dict[str, int] = step.result["queues"]
+        return found
+
+
+@contextlib.contextmanager
+def virsh(pike: Lab, server: str) -> Iterator[None]:
+    """libvirt's client on the compute host, as it would tell of one guest that is off."""
+    script = f"#!/bin/sh\\ncase $* in *--all*) echo {server} ;; esac\\n"
+    path = "/usr/local/bin/virsh"
+    on(pike.hosts(), "compute1", f"test ! -e {path} && printf '{script}' >{path} && chmod 755 {path}")
+    try:
+        yield
+    finally:
+        on(pike.hosts(), "compute1", f"rm {path}")
 
 
 @pytest.mark.releases  # it is waited for over and over

@@ -27,6 +27,7 @@ from naru.site.secret import Secret
 from naru.site.ssh import Fleet, Lost, Ran, Refused, Remote, Unreachable
 
 T = TypeVar("T")
+PACKAGE = "naru.actions.hosts"
 ROOT = "/var/lib/naru"
 """Where all plans keep what they have to know on a host: a directory for each plan, in it one for each step."""
 PATIENCE = 600.0
@@ -110,19 +111,28 @@ class Place:
         """The output of a script that only looks."""
         return self._checked(lambda: self._line(("common", script), words), b"")
 
-    def change(self, script: str, *words: str, given: bytes = b"", functions: str = "", last: bool = False) -> str:
-        """The output of a script that changes something for the step; `given` is its standard input, `functions` are
-        those of the shell that it needs besides. With `last` it is sent although the step is to stop, and a host that
-        does not answer is not waited for."""
+    def change(
+        self,
+        script: str,
+        *words: str,
+        given: bytes = b"",
+        functions: str = "",
+        last: bool = False,
+        package: str = PACKAGE,
+    ) -> str:
+        """The output of a script of a package that changes something for the step; `given` is its standard input,
+        `functions` are those of the shell that it needs besides. With `last` it is sent although the step is to stop,
+        and a host that does not answer is not waited for."""
+        text = script_text(script, package)
 
         def line() -> str:
             fence = self.context.run * 1_000_000_000 + next(_sent)
-            return self._line(("common", "begin", script), (self.path, str(fence), *words), functions)
+            return self._line(("common", "begin"), (self.path, str(fence), *words), functions, text)
 
         return self._checked(line, given, last)
 
-    def _line(self, scripts: tuple[str, ...], words: tuple[str, ...], functions: str = "") -> str:
-        return shlex.join(["sh", "-c", functions + "".join(map(script_text, scripts)), "naru", *words])
+    def _line(self, scripts: tuple[str, ...], words: tuple[str, ...], functions: str = "", text: str = "") -> str:
+        return shlex.join(["sh", "-c", functions + "".join(map(script_text, scripts)) + text, "naru", *words])
 
     def _checked(self, line: Any, given: bytes, last: bool = False) -> str:
         done = self._run(line, given, last)
@@ -173,7 +183,7 @@ def plan_directory(plan: str) -> str:
 
 
 @cache
-def script_text(name: str, package: str = "naru.actions.hosts") -> str:
+def script_text(name: str, package: str = PACKAGE) -> str:
     """The text of a script that a package has."""
     return (files(package) / "scripts" / f"{name}.sh").read_text()
 

@@ -1,13 +1,17 @@
-"""HAProxy, and keepalived with the virtual address, on the hosts of the role `balancer`."""
+"""HAProxy, and keepalived with the virtual address, on the hosts of the role `balancer`, and of `next-balancer`. Before
+the APIs on all controllers, those of the other release as well: servers that do not answer get no requests."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from naru.lab.hosted.cloud import HostedCloud, address
-from naru.lab.hosts.layout import MANAGEMENT, Host
+from naru.lab.hosts.layout import MANAGEMENT, NEXT_BALANCER, NEXT_CONTROLLER, Host
 from naru.lab.process import Command
 from naru.site.write_gate import rules
 
+ROLES = ("balancer", NEXT_BALANCER)
+KEEPALIVED = "keepalived"
+"""What starts at each boot on hosts of the first role alone."""
 SOCKET = "/run/haproxy/admin.sock"
 _PATH = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 RUN_DIRECTORY = ("mkdir", "-p", "/run/haproxy")
@@ -25,7 +29,7 @@ def commands(cloud: HostedCloud) -> list[tuple[Command, tuple[tuple[str, ...], .
     keepalived = ("keepalived", "--dont-fork", "--log-console", "--use-file", str(_file(cloud, "keepalived")))
     return [
         (Command("haproxy", haproxy, _PATH), (RUN_DIRECTORY, FOREIGN)),
-        (Command("keepalived", keepalived, _PATH), ()),
+        (Command(KEEPALIVED, keepalived, _PATH), ()),
     ]
 
 
@@ -68,7 +72,7 @@ defaults
 
 
 def _api(cloud: HostedCloud, service: str) -> str:
-    servers = _servers(cloud, service, cloud.roles["controller"])
+    servers = _servers(cloud, service, cloud.having("controller", NEXT_CONTROLLER))
     return f"""listen {service}
   bind {cloud.at(service)}
   option httpchk GET /
@@ -107,7 +111,7 @@ def _servers(cloud: HostedCloud, service: str, hosts: Iterable[Host], further: s
 
 
 def _keepalived(cloud: HostedCloud, host: Host) -> str:
-    rank = cloud.roles["balancer"].index(host)
+    rank = cloud.having(*ROLES).index(host)
     return f"""global_defs {{
   router_id {host.name}
   vrrp_version 3

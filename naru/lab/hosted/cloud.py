@@ -8,7 +8,7 @@ from naru.lab import services
 from naru.lab.cloud import Cloud
 from naru.lab.hosts import layout
 from naru.lab.hosts.hosts import Equipment, Mount
-from naru.lab.hosts.layout import MANAGEMENT, NEXT_QUEUE, Host, Layout
+from naru.lab.hosts.layout import MANAGEMENT, NEXT_CONTROLLER, NEXT_QUEUE, Host, Layout
 from naru.releases import bindings, install, portable
 from naru.releases.release import Release
 
@@ -93,9 +93,15 @@ class HostedCloud(Cloud):
         return self.having(*self.roles)
 
     @property
+    def controllers(self) -> list[Host]:
+        """The hosts with the services of controllers: of those that are built beside, hosts of their own, where the
+        layout has such."""
+        return (self.part and self.roles.get(NEXT_CONTROLLER)) or self.roles["controller"]
+
+    @property
     def first_controller(self) -> Host:
         """The controller that has what can be there only once."""
-        return self.roles["controller"][0]
+        return self.controllers[0]
 
     @property
     def hosts(self) -> list[str]:
@@ -119,7 +125,7 @@ class HostedCloud(Cloud):
     @property
     def workers(self) -> set[str]:
         found = {f"nova-compute@{host}" for host in self.hosts}
-        for controller in self.roles["controller"]:
+        for controller in self.controllers:
             found |= {f"{name}@{controller.name}" for name in ("nova-conductor", "nova-scheduler", "cinder-scheduler")}
         first = self.first_controller.name
         if self.agents:
@@ -135,7 +141,7 @@ class HostedCloud(Cloud):
         """What its hosts have beside what bare ones have."""
         given = self.given()
         shares = [Mount(self.state / name, ROOT / "state" / name, writable=True) for name in SHARES]
-        mounts = {host.name: (*given, *shares) for host in self.having("controller", "compute")}
+        mounts = {host.name: (*given, *shares) for host in self.having("controller", NEXT_CONTROLLER, "compute")}
         further = (
             *(CONTAINERS if self.containers else ()),
             *(AGENTS[self.agents] if self.agents else ()),

@@ -11,7 +11,7 @@ from naru.lab.hosted import agents, balancer, ceph, containers, database, guests
 from naru.lab.hosted.cloud import HostedCloud
 from naru.lab.hosts.disk import NETWORKS, below, enable
 from naru.lab.hosts.hosts import Hosts
-from naru.lab.hosts.layout import Host
+from naru.lab.hosts.layout import NEXT_BALANCER, NEXT_CONTROLLER, Host
 from naru.lab.running import DIRECTORIES
 from naru.lab.services import nova
 
@@ -48,7 +48,8 @@ def elect(cloud: HostedCloud, hosts: Hosts) -> None:
 
 def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path | None) -> None:
     for role, subpath in STATES.items():
-        if state and role in host.roles:
+        # keys of Keystone, and what else controllers have in common
+        if state and (role in host.roles or (role == "controller" and NEXT_CONTROLLER in host.roles)):
             target = below(disk, cloud.directory / subpath)
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             prepared.copy(state / role, target)
@@ -60,7 +61,7 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
     files: dict[Path, str] = {}
     if host.is_any(*queue.ROLES):
         files |= queue.files(cloud)
-    if "balancer" in host.roles:
+    if host.is_any(*balancer.ROLES):
         files |= balancer.files(cloud, host)
     if "compute" in host.roles:
         if cloud.real_guests:
@@ -110,7 +111,8 @@ def _write_later(cloud: HostedCloud, host: Host, disk: Path, base: Path) -> None
 
 def _render(cloud: HostedCloud, host: Host, disk: Path) -> None:
     """The configuration of what the host has of the cloud's services."""
-    served = cloud.services if "controller" in host.roles else ("nova",) if "compute" in host.roles else ()
+    controls = host.name in [one.name for one in cloud.controllers]
+    served = cloud.services if controls else ("nova",) if "compute" in host.roles else ()
     if served:
         render.render(dataclasses.replace(cloud, services=served), disk)
         for name in () if "ceph" in cloud.backends else BINDINGS:
@@ -149,5 +151,6 @@ def _units(cloud: HostedCloud, host: Host, disk: Path, base: Path, enabled: bool
             enable(disk, f"/lib/systemd/system/{name}")
     for name, text in texts.items():
         below(disk, units.DIRECTORY / name).write_text(text)
-        if enabled and "WantedBy" in text:
+        waits = NEXT_BALANCER in host.roles and name == f"{balancer.KEEPALIVED}.service"
+        if enabled and "WantedBy" in text and not waits:
             enable(disk, str(units.DIRECTORY / name))

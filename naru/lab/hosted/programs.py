@@ -25,11 +25,14 @@ def units(cloud: HostedCloud, host: Host, base: Path) -> list[Unit]:
     by_role: dict[str, Callable[[], list[Unit]]] = {
         "database": lambda: [_unit(cloud, database.command(cloud))],
         **dict.fromkeys(queue.ROLES, lambda: [_unit(cloud, queue.command(cloud, base))]),
-        "controller": lambda: _controller(cloud),
         "compute": lambda: [_compute(cloud), *([_agent(cloud, host)] if cloud.agents else [])],
-        "balancer": lambda: [_unit(cloud, command, before=before) for command, before in balancer.commands(cloud)],
+        **dict.fromkeys(
+            balancer.ROLES,
+            lambda: [_unit(cloud, command, before=before) for command, before in balancer.commands(cloud)],
+        ),
     }
-    return [unit for role, make in by_role.items() if role in host.roles for unit in make()]
+    controller = _controller(cloud) if host.name in [one.name for one in cloud.controllers] else []
+    return [*controller, *(unit for role, make in by_role.items() if role in host.roles for unit in make())]
 
 
 def _controller(cloud: HostedCloud) -> list[Unit]:

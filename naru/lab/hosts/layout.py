@@ -22,11 +22,25 @@ MACHINE, ROUTER, VIRTUAL, FIRST = 1, 1, 5, 11
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
-NEXT_QUEUE = "next-queue"
-Role = Literal["controller", "database", "queue", "next-queue", "balancer", "compute", "ceph", "router"]
-"""What a host does for the layout's cloud: the APIs and what works with them; MariaDB; RabbitMQ; the RabbitMQ that the
-services of `next` have; HAProxy with the virtual address; Nova's compute; a monitor, a manager and an OSD of Ceph. A
-router is its rack's way to the other racks."""
+NEXT_CONTROLLER, NEXT_QUEUE, NEXT_BALANCER = "next-controller", "next-queue", "next-balancer"
+Role = Literal[
+    "controller",
+    "database",
+    "queue",
+    "balancer",
+    "compute",
+    "ceph",
+    "router",
+    "next-controller",
+    "next-queue",
+    "next-balancer",
+]
+"""What a host does for the layout's cloud: the APIs and what works with them; MariaDB; RabbitMQ; HAProxy with the
+virtual address; Nova's compute; a monitor, a manager and an OSD of Ceph. A router is its rack's way to the other racks.
+The last three are for the services of `next`: those of controllers, which then are not on the controllers; the RabbitMQ
+that they have; the HAProxy that the virtual address goes to."""
+NEXT = {NEXT_CONTROLLER: "controller", NEXT_QUEUE: "queue", NEXT_BALANCER: "balancer"}
+"""Whose place they take."""
 NEEDED: tuple[Role, ...] = ("controller", "database", "queue", "compute")
 
 
@@ -153,10 +167,13 @@ class Layout(_Model):
             return self
         if self.next and (self.containers or self.agents or not any("compute" in line.roles for line in self.hosts)):
             raise ValueError("next: it is for clouds of units without agents")
-        if NEXT_QUEUE in counts and not self.next:
-            raise ValueError(f"next: is missing: no service would have the host of the role {NEXT_QUEUE}")
-        if both := [one.name for one in hosts(self) if one.is_any("queue") and one.is_any(NEXT_QUEUE)]:
-            raise ValueError(f"hosts: {both[0]} has the roles queue and {NEXT_QUEUE}: it has one RabbitMQ")
+        for role, now in NEXT.items():
+            if role in counts and not self.next:
+                raise ValueError(f"next: is missing: no service would have the host of the role {role}")
+            if both := [one.name for one in hosts(self) if one.is_any(role) and one.is_any(now)]:
+                raise ValueError(f"hosts: {both[0]} has the roles {now} and {role}: it can have one of them")
+        if NEXT_BALANCER in counts and "balancer" not in counts:
+            raise ValueError(f"hosts: none has the role balancer, whose place {NEXT_BALANCER} takes")
         if self.guests and not self.agents:
             raise ValueError("guests: they need agents: openvswitch or linuxbridge")
         if self.agents and (lost := [one.name for one in hosts(self) if _lost(one)]):

@@ -12,10 +12,14 @@ def main():
     directory, hosts, arguments = sys.argv[1], sys.argv[2].split(","), sys.argv[3:]
     from nova.cmd import compute
 
-    # Nova only loads drivers of its own package; imported before the fork so that all hosts share it
+    # Nova only loads drivers of its own package
     import naru_virt
-    import nova.compute.manager
     import nova.virt
+
+    if len(hosts) > 1:
+        # imported before the fork so that all hosts share it. How often it does what, it reads when it is imported:
+        # that is as usual then, whatever the configuration says
+        import nova.compute.manager
 
     sys.modules["nova.virt.naru"] = naru_virt
     nova.virt.naru = naru_virt

@@ -46,7 +46,8 @@ def services(lab: Lab, cloud: str) -> dict[str, str]:
 
 
 class Bus:
-    """A cloud's notifications, read by the API of RabbitMQ's management at `url`: a queue of the test's own."""
+    """A cloud's message queue, by the API of RabbitMQ's management at `url`: what is said there, and its notifications,
+    read from a queue of the test's own."""
 
     def __init__(self, url: str, password: str) -> None:
         self._url, self._session = url, requests.Session()
@@ -65,6 +66,11 @@ class Bus:
         for exchange in exchanges:
             for key in ("notifications.#", "versioned_notifications.#"):
                 self._ask("POST", f"/bindings/{VHOST}/e/{exchange}/q/told", {"routing_key": key})
+
+    def publish(self, queue: str, text: str) -> None:
+        """A message for whoever reads that queue."""
+        message = {"properties": {}, "routing_key": queue, "payload": text, "payload_encoding": "string"}
+        assert self._ask("POST", f"/exchanges/{VHOST}/amq.default/publish", message)["routed"]
 
     def told(self) -> set[str]:
         """The types of the events that came since it was asked last."""

@@ -1,0 +1,109 @@
+"""Messages of before that wait in the queues of the services that go back.
+
+What was sent before the services were stopped, and whatever their successors have sent on the same message queue, is
+for a database that is no longer there: services of before would do it hours later.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from naru.actions.hosts.place import HostAction, Place
+from naru.errors import NaruError
+from naru.messages import message
+from naru.plan.arguments import Undo
+from naru.plan.context import Context
+from naru.plan.kinds import step
+from naru.plan.model import About, Plan, Step
+from naru.site import rabbitmq
+from naru.site.site import Site
+from naru.upgrade.facts import Facts
+
+PURGE = "purge"
+"""What the steps are for."""
+DEADLINE = 300.0
+FANOUT = "_fanout_"
+NOTIFICATIONS = "notifications"
+"""What the names of queues have that others read than services."""
+
+_PURGE = message(
+    "upgrade.title.purge",
+    en="on the way back no message of before waits on {queue}",
+    ko="되돌릴 때 {queue}에 이전 메시지가 남지 않도록 준비",
+)
+
+
+class Purge(HostAction):
+    """See `purge`."""
+
+    step_kind: ClassVar[str] = "upgrade.purge"
+
+    queue: str
+    projects: list[str]
+
+
+@step("upgrade.purge", args=Purge, undo="upgrade.purge.undo", deadline=DEADLINE, retry=())
+def purge(context: Context) -> None:
+    """Does nothing. Its undo removes the messages that wait on the message queue `queue` for services of `projects`,
+    but notifications and answers; they are counted. A queue that cannot be asked holds up no way back: the result says
+    why (`error`)."""
+    context.log("the way back begins here")
+
+
+@step("upgrade.purge.undo", args=Undo, no_undo="it is an undo itself", deadline=DEADLINE, retry=(), here=True)
+def undo(context: Context) -> dict[str, Any]:
+    """See `purge`."""
+    args = context.undone.args
+    place = Place(context, args, context.id)
+    site = Site(place.site.content, place.site.file)
+    queue = next((one for one in site.content.queues if one.name == args["queue"]), None)
+    if queue is None:
+        return {"error": f"{site.file}: there is no queue {args['queue']!r} any more"}
+
+    def work(get: rabbitmq.Get, put: rabbitmq.Put) -> dict[str, int]:
+        removed: dict[str, int] = {}
+        for vhost in queue.vhosts:
+            quoted = rabbitmq.quoted(vhost)
+            bindings = get(f"bindings/{quoted}?columns=source,destination")
+            every = get(f"queues/{quoted}?columns=name,messages_ready")
+            for name, number in waiting(bindings, every, args["projects"]).items():
+                put(f"queues/{quoted}/{rabbitmq.quoted(name)}/contents", None)
+                removed[name] = removed.get(name, 0) + number
+        return removed
+
+    try:
+        removed = place.fleet.call(rabbitmq.anywhere_of(site, place.fleet, queue, work), context.check)
+    except NaruError as error:
+        context.log(f"{queue.name}: messages of before are left: {error.summary}")
+        return {"error": error.summary}
+    for name, number in removed.items():
+        context.log(f"{queue.name}: {number} messages of before removed from {name}")
+    return {"removed": sum(removed.values()), "queues": removed}
+
+
+def waiting(
+    bindings: Iterable[Mapping[str, Any]], queues: Iterable[Mapping[str, Any]], projects: Collection[str]
+) -> dict[str, int]:
+    """How many messages wait in the queues that services of these projects read, by queue: those that are bound to a
+    project's exchange, and their fanouts. Answers, which nobody waits for any more, are never read."""
+    topics = {one["destination"] for one in bindings if one["source"] in projects}
+    mine = {one["name"]: int(one.get("messages_ready") or 0) for one in queues}
+    return {
+        name: number
+        for name, number in mine.items()
+        if number and name.partition(FANOUT)[0] in topics and NOTIFICATIONS not in name
+    }
+
+
+def add(plan: Plan, facts: Facts, site: dict[str, Any], unit: str, after: Sequence[str]) -> list[str]:
+    """Adds a step for each message queue of the site that has its management; gives their ids."""
+    ids, now = [], Site(facts.site.content, facts.site.file)
+    projects = [way.service.name for way in facts.ways]
+    for queue in now.content.queues:
+        if not queue.management:
+            continue
+        args = {**site, "host": rabbitmq.first_host(now, queue), "queue": queue.name, "projects": projects}
+        about = About("queue", queue.name, queue.name)
+        name, title = f"{PURGE}/{queue.name}", _PURGE(queue=queue.name)
+        made = Step(name, "upgrade.purge", args, unit, (), title=title, about=about, purpose=PURGE)
+        ids.append(plan.add(made, after=after).id)
+    return ids

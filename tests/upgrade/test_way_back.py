@@ -1,0 +1,97 @@
+"""The way back's care: compute services that leave guests as they are, and messages of before: pure, and the script on
+a file of this machine."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.actions.hosts.place import script_text
+from naru.errors import NaruError
+from naru.site.model import Service
+from naru.upgrade import quiet, settle, stale
+from naru.upgrade.settle import Differing
+
+pytestmark = pytest.mark.unit
+
+NOVA_CONF = "[DEFAULT]\nsync_power_state_interval = 300\n[libvirt]\nvirt_type = kvm\n"
+LAID = """# naru: guests are left as they are, until: naru upgrade settle
+[DEFAULT]
+sync_power_state_interval = -1
+running_deleted_instance_action = noop
+resume_guests_state_on_host_boot = false
+# naru: end
+"""
+
+
+def change(verb: str, file: Path) -> str:
+    settles = 'set -eu; settle() { mv -fT "$1" "$2"; }; '
+    argv = ["sh", "-c", settles + script_text("quiet", "naru.upgrade"), "naru", verb, str(file)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=30, check=True).stdout
+
+
+def test_lines_come_and_go_and_what_is_around_them_stays(tmp_path: Path) -> None:
+    file, link = tmp_path / "nova.conf", tmp_path / "link.conf"
+    file.write_text(NOVA_CONF)
+    file.chmod(0o640)
+    link.symlink_to(file)
+    assert change("lay", link) == ""
+    assert file.read_text() == NOVA_CONF + LAID and link.is_symlink()
+    change("lay", link)  # twice is once
+    assert file.read_text() == NOVA_CONF + LAID
+    file.write_text(file.read_text() + "[more]\n")  # somebody goes on there
+    change("lift", link)
+    assert file.read_text() == NOVA_CONF + "[more]\n"
+    assert file.stat().st_mode & 0o777 == 0o640 and sorted(tmp_path.iterdir()) == [link, file]
+    assert change("lay", tmp_path / "none") == "none\n"
+
+
+def test_a_file_that_the_next_one_reads_gets_no_lines() -> None:
+    def nova(*config: str) -> Service:
+        return Service.model_validate(
+            {"name": "nova-compute", "hosts": "c", "managed": {"unit": "n"}, "config": list(config)}
+        )
+
+    assert quiet.file_of(nova("/etc/nova.conf", "/etc/compute.conf"), [nova("/next/nova.conf")]) == "/etc/compute.conf"
+    assert quiet.file_of(nova("/etc/nova.conf"), [nova("/etc/nova.conf")]) == ""
+    assert quiet.file_of(nova(), []) == ""
+
+
+def test_guests_that_are_otherwise_than_nova_has_them_are_told() -> None:
+    domains: dict[str, Any] = {
+        "c1": {"same": "running", "off": "off", "on": "running", "gone": "running", "stray": "running", "moved": "off"},
+        "c2": NaruError("no way"),
+    }
+    servers = {
+        "same": ("c1", "same", "active"),
+        "off": ("c1", "off", "active"),
+        "on": ("c1", "on", "stopped"),
+        "lost": ("c1", "lost", "active"),
+        "moved": ("c2", "moved", "active"),
+    }
+    found = list(settle.judged(domains, servers, {"gone"}))
+    assert [(one.server, one.guest, one.nova) for one in found if one.host == "c1"] == [
+        ("gone", "running", "deleted"),
+        ("lost", "none", "active"),
+        ("moved", "off", "active"),
+        ("off", "off", "active"),
+        ("on", "running", "stopped"),
+        ("stray", "running", "unknown"),
+    ]
+    assert found[0].then == "Nova destroys it" and found[2].then == "Nova has it on c2"
+    assert found[-1] == Differing("c2", "", "", "", "", "not known: no way")
+
+
+def test_messages_of_the_services_that_go_back_are_removed_and_no_others() -> None:
+    bindings = [
+        {"source": "nova", "destination": "conductor"},
+        {"source": "conductor_fanout", "destination": "conductor_fanout_1"},
+        {"source": "nova", "destination": "notifications.info"},
+        {"source": "heat", "destination": "engine"},
+        {"source": "", "destination": "reply_1"},
+    ]
+    names = ("conductor", "conductor_fanout_1", "notifications.info", "engine", "reply_1", "engine_fanout_1")
+    queues: list[dict[str, Any]] = [{"name": name, "messages_ready": 2} for name in names]
+    assert stale.waiting(bindings, queues, ["nova"]) == {"conductor": 2, "conductor_fanout_1": 2}
+    assert stale.waiting(bindings, [{"name": "conductor", "messages_ready": 0}], ["nova"]) == {}
