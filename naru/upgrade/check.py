@@ -6,7 +6,7 @@ from naru.errors import InputError
 from naru.releases import path
 from naru.site.site import Site
 from naru.site.ssh import Fleet
-from naru.upgrade import broker, configuration, environment, programs, queues, rows
+from naru.upgrade import broker, configuration, environment, helpers, programs, queues, rows
 from naru.upgrade.finding import Finding, Span
 
 
@@ -20,6 +20,7 @@ def check(site: Site, span: Span, wanted: Sequence[str], progress: rows.Progress
         found = programs.check(site, fleet, span, services)
         found += broker.check(site, fleet, span, services)
         found += environment.check(site, fleet, span, services)
+        found += helpers.check(site, span, services)
         found += configuration.check(site, fleet, span, services)
         found += queues.check(site, fleet, span, services)
         found += rows.check(site, fleet, span, services, progress)
