@@ -26,7 +26,7 @@ SECONDS = 60.0
 WHERE = "environments under next:"
 OPTIONS = ("helper_command", "root_helper", "root_helper_daemon")
 """Options that name programs by which a service becomes root."""
-CONFIG = "rootwrap_config"
+CONFIG, DRIVER = "rootwrap_config", "compute_driver"
 MARK = r"s|^|unit\t{}\t|"
 """What has sed say which unit a line is of."""
 _PROGRAM = re.compile(r"privsep-helper|[a-z]+-rootwrap(?:-daemon)?")
@@ -107,7 +107,7 @@ def script(lines: Iterable[Line]) -> str:
             text.append(f"{shown} | sed {shlex.quote(MARK.format(unit))}")
     files = list(dict.fromkeys(file for line in lines for file in line.config))
     if files:
-        names = shlex.quote(" ".join([*OPTIONS, CONFIG]))
+        names = shlex.quote(" ".join([*OPTIONS, CONFIG, DRIVER]))
         text.append(f"awk -v options={names} {shlex.quote(AWK)} {shlex.join(files)}")
     return "; ".join([*text, f"{_SUDOERS} || :"])
 
@@ -158,6 +158,7 @@ def judged(line: Line, place: str, seen: Seen) -> Iterator[Wrong]:
     yield from _configured(line, roots, seen)
     yield from _rootwrap(line, roots, seen)
     yield from _sudo(line, roots, seen)
+    yield from _binding(line, seen)
 
 
 def _in(path: str, roots: Sequence[str]) -> bool:
@@ -238,6 +239,16 @@ def _sudo(line: Line, roots: Sequence[str], seen: Seen) -> Iterator[Wrong]:
     elif not named:
         what = f"whether sudo lets {user} run what is in {roots[0]}/bin: no rule of it names such a program"
         yield Wrong("unknown", line.project, what, f"Let {user} run {roots[0]}/bin/{line.project}-rootwrap.", proof)
+
+
+def _binding(line: Line, seen: Seen) -> Iterator[Wrong]:
+    """Nova's libvirt driver imports what has to be built against a libvirt that is no newer than the host's."""
+    drivers = [one.value for one in _options(line, seen) if one.option == DRIVER]
+    known = seen.units.get(line.managed.unit, {}) if isinstance(line.managed, Unit) else {}
+    if drivers and drivers[-1].startswith("libvirt") and "PYTHONPATH=" not in known.get("Environment", ""):
+        what = f"{line.name} has the libvirt driver, its environment no binding of libvirt, and its unit no PYTHONPATH"
+        cure = "Install libvirt-python there (pip install --target DIRECTORY), and name it: Environment=PYTHONPATH=..."
+        yield Wrong("warns", line.project, what, cure, "systemctl show -p Environment UNIT")
 
 
 def _is_bare(line: Line, seen: Seen) -> bool:

@@ -103,6 +103,14 @@ def test_sudo_has_to_find_them() -> None:
     assert paths("Defaults:neutron secure_path=/usr/bin") == []
 
 
+def test_novas_libvirt_driver_needs_a_binding_besides() -> None:
+    driver = Read(CONF, "DEFAULT", "compute_driver", "libvirt.LibvirtDriver")
+    ((state, what),) = told(seen({}, driver))
+    assert state == "warns" and "no binding of libvirt" in what
+    assert told(seen({"Environment": "PYTHONPATH=/opt/naru/libvirt"}, driver)) == []
+    assert told(seen({}, driver, Read(CONF, "DEFAULT", "compute_driver", "fake.FakeDriver"))) == []
+
+
 def test_what_a_host_is_asked_by(tmp_path: Path) -> None:
     conf, other = tmp_path / "nova.conf", tmp_path / "bin"
     other.mkdir()
