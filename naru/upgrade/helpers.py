@@ -23,7 +23,7 @@ from naru.upgrade.configuration import AWK, Read, parsed
 from naru.upgrade.finding import Finding, Span, State
 
 SECONDS = 60.0
-WHERE = "environments under next:"
+WHERE = "units and helpers"
 OPTIONS = ("helper_command", "root_helper", "root_helper_daemon")
 """Options that name programs by which a service becomes root."""
 CONFIG, DRIVER = "rootwrap_config", "compute_driver"

@@ -326,7 +326,7 @@ class _Links:
             args = {**self._site, "host": one.host, "next": True, "path": place, "link": link}
             args |= {"archive": str(portable.archive_path(loaded))}
             title = _LINK(link=link, host=one.host, release=self._goal)
-            made = _of(one, f"link/{link}@{one.host}", "host.tree", args, LINK, title)
+            made = _of(one, f"link{link}@{one.host}", "host.tree", args, LINK, title)
             self._made[key] = self._plan.add(made, after=[*after, self._ready[one.host]]).id
         return [*after, self._made[key]]
 

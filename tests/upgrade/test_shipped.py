@@ -47,11 +47,11 @@ def test_nothing_waits_for_a_compute_host_but_its_own_services() -> None:
     ship = every["queens/c1/ship"]
     assert (ship.unit, ship.gate, ship.limits) == (window.AHEAD, window.PREPARE, (shipped.SHIPPING,))
     assert ship.args["path"] == PLACE and Path(ship.args["work"]).is_absolute()
-    waits = {"queens/c1/runs", f"link/{LINK}@c1", "start/nova-compute@c1", "enable/nova-compute@c1"}
+    waits = {"queens/c1/runs", f"link{LINK}@c1", "start/nova-compute@c1", "enable/nova-compute@c1"}
     assert behind(plan, "queens/c1/ship") == waits
     # nothing is switched before all of it that is upgraded has ended there
-    assert f"link/{LINK}@c1" in behind(plan, "stop/nova-compute@c1") & behind(plan, "agents")
-    link = every[f"link/{LINK}@c1"]
+    assert f"link{LINK}@c1" in behind(plan, "stop/nova-compute@c1") & behind(plan, "agents")
+    link = every[f"link{LINK}@c1"]
     assert (link.kind, link.unit, link.args["link"], link.args["path"]) == ("host.tree", window.NEW, LINK, PLACE)
     assert every["queens/c1/runs"].args["services"] == [["nova-compute", "nova-compute.service"]]
 
@@ -60,7 +60,7 @@ def test_a_controllers_environment_is_there_before_anything_begins() -> None:
     plan = built(keystone=LINK, nova_api=LINK)
     every = steps(plan)
     assert every["queens/ctl1/ship"].gate == "" and "window" in behind(plan, "queens/ctl1/runs")
-    link = every[f"link/{LINK}@ctl1"]
+    link = every[f"link{LINK}@ctl1"]
     assert link.unit == window.CLOUD and link.id in behind(plan, "nova/queens/online")
     assert {"start/keystone@ctl1", "start/nova-api@ctl1"} <= behind(plan, link.id)
     assert len([step for step in plan.find(purpose=window.LINK) if step.args["host"] == "ctl1"]) == 1
