@@ -91,6 +91,7 @@ COMMANDS: dict[str, str] = {
     "upgrade plan": "naru.cli.upgrade_run:PlanCommand",
     "upgrade prepare": "naru.cli.upgrade_run:Prepare",
     "upgrade probe": "naru.cli.upgrade_probe:Probe",
+    "upgrade rate": "naru.cli.upgrade_rate:Rate",
     "upgrade rehearse": "naru.cli.upgrade_run:Rehearse",
     "upgrade report": "naru.cli.upgrade_verify:Report",
     "upgrade rollback": "naru.cli.upgrade_run:Rollback",

@@ -1,19 +1,17 @@
 """`naru move sync|rate`: content copied ahead while the old servers run, and how fast."""
 
 import argparse
-import contextlib
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from cliff.columns import FormattableColumn
 
-from naru.cli.base import DURATION, Lister, ShowOne, argument
+from naru.cli.base import DURATION, Lister, ShowOne
 from naru.cli.move_plan import add_as_planned, add_chosen, add_work
+from naru.cli.rate import add_rate, settled
 from naru.cli.terminal import Terminal
 from naru.move import sync, work
-from naru.move.steps import rate
-from naru.text import parse_rate, size
+from naru.text import size
 
 BYTES = ("size", "read", "written", "compared")
 SHOWN = ("project", "title", "number", "read", "written", "compared", "repaired", "seconds", "way")
@@ -92,39 +90,8 @@ naru move rate work/hanok
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_work(parser)
-        parser.add_argument(
-            "rate",
-            nargs="?",
-            type=argument(_cap),
-            metavar="RATE",
-            help="bytes a second, like 80M or 1.5G; none for no cap",
-        )
-        parser.set_defaults(settle=_one_word(parser.get_default("settle")))
+        add_rate(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        directory: Path = work.Work(arguments.work).directory
-        if arguments.rate is not None:
-            rate.set_rate(directory, arguments.rate or None)
-        return ("bytes a second",), (rate.rate(directory),)
-
-
-def _one_word(settle: Callable[[argparse.Namespace], None]) -> Callable[[argparse.Namespace], None]:
-    """A single word that is a rate, and no directory, is the rate."""
-
-    def read(arguments: argparse.Namespace) -> None:
-        word = arguments.directory
-        if word and arguments.rate is None and not Path(word).exists():
-            with contextlib.suppress(ValueError):
-                arguments.rate, arguments.directory = _cap(word), None
-        settle(arguments)
-
-    return read
-
-
-def _cap(text: str) -> float:
-    """0.0 for none."""
-    try:
-        return 0.0 if text == "none" else parse_rate(text)
-    except ValueError as error:
-        raise ValueError(f"{error}; none for no cap") from error
+        return settled(work.Work(arguments.work).directory, arguments.rate)

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from naru.cli.base import DURATION, Command, Lister, ShowOne, print_error, print_findings
+from naru.cli.base import DURATION, Command, Lister, ShowOne, argument, print_error, print_findings
 from naru.cli.directory import NEVER, add_directory
 from naru.cli.plan_run import fields
+from naru.cli.rate import HELP as RATE_HELP
+from naru.cli.rate import cap
 from naru.cli.site import add_site, find_site, progress
 from naru.cli.terminal import Terminal
 from naru.cli.upgrade import add_goal, add_services, add_start, start_of
@@ -124,8 +126,13 @@ naru upgrade plan --to 2026.1 --services glance --work work/glance
 
 class Prepare(OfWork, ShowOne):
     """Install the environments of all releases on the way, ship them to the host that does the work, and see that they
-    run there; and see that the services that controllers are to start are there. No user is touched, and nothing that
-    runs is: environments lie beside it, in /opt/naru.
+    run there; and see that the services that are to start are there. The wanted release's environment is shipped to all
+    hosts with a service under next: that has it of here (environment: in the site), and tried there. No user is
+    touched, and nothing that runs is: environments lie beside it, in /opt/naru.
+
+    Of hosts with compute services and agents some may not answer, or have no room: these are told, and keep the upgrade
+    from nothing; naru upgrade agents ships to them, too. What is sent to all hosts together is capped by --rate, which
+    naru upgrade rate changes while it runs.
 
     Given again it goes on where it was. Ctrl-C once lets running steps finish and stops, twice stops at once. Exit
     codes: 0 done, 1 failed steps, 2 bad input, 130 interrupted.
@@ -133,11 +140,17 @@ class Prepare(OfWork, ShowOne):
 
     examples = """
 naru upgrade prepare work/seoul
+naru upgrade prepare work/seoul --rate 80M
 naru upgrade prepare work/seoul -f json
 """
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--rate", type=argument(cap), metavar="RATE", help=f"{RATE_HELP} (else that of before)")
+        return parser
+
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        return ended(self, phases.prepare(Work(arguments.work), Terminal.of(self.app.options)))
+        return ended(self, phases.prepare(Work(arguments.work), Terminal.of(self.app.options), arguments.rate))
 
 
 class Rehearse(OfWork, Lister):

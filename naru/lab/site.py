@@ -6,7 +6,7 @@ from typing import Any
 
 from naru.lab import services
 from naru.lab.hosted import balancer, containers, programs, queue
-from naru.lab.hosted.cloud import HostedCloud
+from naru.lab.hosted.cloud import SHIPPED, HostedCloud
 from naru.lab.hosted.units import Unit
 from naru.lab.hosts.hosts import Hosts
 from naru.lab.hosts.layout import MANAGEMENT, NEXT_BALANCER, NEXT_CONTROLLER, NEXT_QUEUE
@@ -118,7 +118,8 @@ def _services(cloud: HostedCloud, hosts: Hosts, release: str = "") -> list[dict[
     is not the site's."""
     lines: dict[str, dict[str, Any]] = {}
     for host in cloud.having("controller", NEXT_CONTROLLER, "compute"):
-        for unit in programs.units(cloud.on(host), host, hosts.base_of_disks()):
+        seen = cloud.on(host)
+        for unit in programs.units(seen, host, hosts.base_of_disks()):
             command = unit.command
             service = next((name for name in cloud.services if command.name.startswith(f"{name}-")), None)
             if service is None:
@@ -129,7 +130,7 @@ def _services(cloud: HostedCloud, hosts: Hosts, release: str = "") -> list[dict[
                 "managed": _managed(unit),
                 **({"release": release} if release else {}),
                 **({"port": command.port} if command.port else {}),
-                "python": cloud.program("python"),
+                **({"environment": str(SHIPPED)} if seen.venv == SHIPPED else {"python": cloud.program("python")}),
                 "config": _FILES.findall(" ".join(command.argv)) or [_main_file(cloud, service)],
                 "logs": [str(unit.log)],
             }

@@ -5,6 +5,7 @@ Wherever hosts are named (`hosts` of a service, `groups`, ...), each entry is a 
 """
 
 import ipaddress
+import posixpath
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -136,9 +137,27 @@ Managed = Annotated[
 ]
 
 
+def _directory(text: str) -> str:
+    if not text.startswith("/") or any(sign.isspace() or sign in "\"'\\#" for sign in text):
+        raise ValueError("give a path from / on, without blanks and quotes")
+    return text.rstrip("/")
+
+
+def _link(text: str) -> str:
+    found = _directory(text)
+    if posixpath.normpath(found) != found or found.count("/") < 2:
+        raise ValueError("give a path within a directory, as /opt/naru/nova-compute, without . and ..")
+    return found
+
+
+Directory = Annotated[str, pydantic.AfterValidator(_directory)]
+Link = Annotated[str, pydantic.AfterValidator(_link)]
+
+
 class Service(_Model):
     """A service on hosts: `name` as the program is called (nova-compute, keystone). Where it has several lines, each is
-    of other hosts. `release` is the site's when it is not said, "" for what is of no release of OpenStack."""
+    of other hosts. `release` is the site's when it is not said, "" for what is of no release of OpenStack.
+    `environment` is the link under which it finds the environment of its release, when an upgrade is to ship that."""
 
     name: str
     hosts: Names
@@ -146,8 +165,17 @@ class Service(_Model):
     release: str | None = None
     port: int | None = pydantic.Field(default=None, ge=1, le=65535)
     python: str | None = None
+    environment: Link | None = None
     config: Names = ()
     logs: Names = ()
+
+    @pydantic.model_validator(mode="after")
+    def _its_own(self) -> "Service":
+        if self.environment and isinstance(self.managed, Container):
+            raise ValueError("environment: a container has its own")
+        if self.environment and self.release == "":
+            raise ValueError("environment: what is of no release has none")
+        return self
 
     @property
     def project(self) -> str:
@@ -191,12 +219,6 @@ class Queue(_Model):
     management: Management | None = None
 
 
-def _directory(text: str) -> str:
-    if not text.startswith("/") or any(sign.isspace() or sign in "\"'\\#" for sign in text):
-        raise ValueError("give a path from / on, without blanks and quotes")
-    return text.rstrip("/")
-
-
 def network(text: str) -> str:
     """An address or network as it is written shortest. Raises ValueError."""
     try:
@@ -206,7 +228,6 @@ def network(text: str) -> str:
     return str(found.network_address) if found.num_addresses == 1 else str(found)
 
 
-Directory = Annotated[str, pydantic.AfterValidator(_directory)]
 Network = Annotated[str, pydantic.AfterValidator(network)]
 """An address, or a network as 10.0.0.0/16."""
 

@@ -13,6 +13,7 @@ from naru.upgrade import (
     catalogue,
     configuration,
     environment,
+    helpers,
     keys,
     programs,
     queues,
@@ -33,6 +34,7 @@ def check(site: Site, span: Span, wanted: Sequence[str], progress: rows.Progress
         found = programs.check(site, fleet, span, services)
         found += broker.check(site, fleet, span, services)
         found += environment.check(site, fleet, span, services)
+        found += helpers.check(site, span, services)
         found += configuration.check(site, fleet, span, services)
         found += queues.check(site, fleet, span, services)
         found += room.check(site, fleet, span, services)

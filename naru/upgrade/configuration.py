@@ -25,8 +25,7 @@ WHERE = "configuration"
 POLICY = "policy.json"
 POLICY_SINCE = "2026.1"
 """Since when a policy of that name beside a configuration is read no more."""
-# FILE, GROUP, OPTION, VALUE with tabs; a line that begins with a space goes on with the value before (oslo.config)
-_AWK = r"""
+AWK = r"""
 function told() { if (option in wanted) printf "%s\t%s\t%s\t%s\n", file, group, option, value; option = "" }
 BEGIN { split(options, list, " "); for (one in list) wanted[list[one]] = 1 }
 FNR == 1 { told(); group = "DEFAULT"; file = FILENAME }
@@ -37,6 +36,8 @@ FNR == 1 { told(); group = "DEFAULT"; file = FILENAME }
   value = substr($0, at + 1); gsub(/^[ \t]+|[ \t]+$/, "", value) }
 END { told() }
 """
+"""FILE, GROUP, OPTION, VALUE with tabs, of the `options` that are wanted; a line that begins with a space goes on with
+the value before (oslo.config)."""
 
 
 class Read(NamedTuple):
@@ -90,7 +91,7 @@ def files_of(site: Site, lines: Iterable[Line], names: Collection[str]) -> dict[
 def script(files: Sequence[str], options: Sequence[str]) -> str:
     """What says these options in files, and policies in JSON beside them: see `parsed`."""
     # a file that cannot be read is no file without the options
-    lines = [f'awk -v options={shlex.quote(" ".join(options))} {shlex.quote(_AWK)} "$@" || exit']
+    lines = [f'awk -v options={shlex.quote(" ".join(options))} {shlex.quote(AWK)} "$@" || exit']
     lines += [f'for one; do d=${{one%/*}}; [ ! -e "$d/{POLICY}" ] || printf "%s\\t\\t\\t\\n" "$d/{POLICY}"; done']
     return f"set -- {shlex.join(files)}; " + "; ".join(lines)
 

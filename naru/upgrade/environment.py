@@ -3,7 +3,8 @@ brings its Python, unless that is the distribution's, and everything else but th
 
 Not asked are hosts whose service is in a container, which has its own, or is built already under `next:`: of compute
 services and agents on the same host, of all else anywhere, since new controllers may be other hosts, with services of
-other names. The host that does the work of an upgrade is tried with every release on the way (`naru upgrade prepare`).
+other names. But those are asked to which `naru upgrade prepare` ships it (`environment`), and there it blocks. The host
+that does the work of an upgrade is tried with every release on the way (`naru upgrade prepare`).
 """
 
 import shlex
@@ -18,7 +19,7 @@ from naru.site.discover.ranges import fold_names
 from naru.site.model import Container
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
-from naru.upgrade.finding import Finding, Span
+from naru.upgrade.finding import Finding, Span, State
 from naru.upgrade.placed import Placed
 from naru.upgrade.programs import numbers, version_of
 
@@ -29,21 +30,33 @@ GLIBC = "getconf GNU_LIBC_VERSION"
 
 def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> list[Finding]:
     """What is found on the hosts on which these services are to run."""
-    hosts = _hosts(site, span.goal, {service.name for service in services})
-    if not hosts:
+    names = {service.name for service in services}
+    shipped = _shipped(site, span.goal, names)
+    hosts = [name for name in _hosts(site, span.goal, names) if name not in shipped]
+    if not hosts and not shipped:
         return []
     try:
         needs = portable.requirements(span.goal)
     except InputError as error:
         what = f"whether it runs there: {error.summary} on this machine"
-        rest = (len(hosts), tuple(fold_names(hosts)), error.hint, GLIBC)
+        every = [*hosts, *shipped]
+        rest = (len(every), tuple(fold_names(every)), error.hint, GLIBC)
         return [Finding("unknown", ALL, span.goal, WHERE, what, *rest)]
 
     async def look(remote: Remote) -> str:
         line = f"{GLIBC} 2>/dev/null; ! test -x {shlex.quote(needs.python)} || echo python"
         return await remote.checked(line, seconds=SECONDS)
 
-    return list(judged(span.goal, needs, fleet.each(hosts, look)))
+    found = list(judged(span.goal, needs, fleet.each(hosts, look)))
+    with Fleet(Site(site.content, site.file, next_part=True)) as later:
+        return [*found, *judged(span.goal, needs, later.each(shipped, look), "blocks")]
+
+
+def _shipped(site: Site, goal: str, names: set[str]) -> list[str]:
+    """Those to which it is shipped for a service of these projects."""
+    later = Site(site.content, site.file, next_part=True)
+    lines = [line for line in site.coming(goal) if line.environment and line.project in names]
+    return list(dict.fromkeys(host.name for line in lines for host in later.named(line.hosts)))
 
 
 def _hosts(site: Site, goal: str, names: set[str]) -> list[str]:
@@ -62,8 +75,11 @@ def _hosts(site: Site, goal: str, names: set[str]) -> list[str]:
     return list(found)
 
 
-def judged(goal: str, needs: Requirements, said: Mapping[str, str | NaruError]) -> Iterator[Finding]:
-    """What the hosts' answers mean: those that say the same are one finding."""
+def judged(
+    goal: str, needs: Requirements, said: Mapping[str, str | NaruError], state: State = "on the way"
+) -> Iterator[Finding]:
+    """What the hosts' answers mean: those that say the same are one finding; `state` is that of hosts where it cannot
+    run."""
     hosts: dict[tuple[str, bool], list[str]] = {}
     for name, text in said.items():
         version = "" if isinstance(text, NaruError) else version_of(text)
@@ -77,11 +93,11 @@ def judged(goal: str, needs: Requirements, said: Mapping[str, str | NaruError]) 
             yield Finding("unknown", ALL, goal, WHERE, what, *rest, "See: naru site check", GLIBC)
         elif numbers(version) < numbers(needs.glibc):
             cure = "Build it on a system as old as theirs, run the services in containers, or upgrade the system there."
-            yield Finding("on the way", ALL, goal, WHERE, f"glibc {version}: {at_least}", *rest, cure, GLIBC)
+            yield Finding(state, ALL, goal, WHERE, f"glibc {version}: {at_least}", *rest, cure, GLIBC)
         elif not has_python:
             what = f"its environment stands on the distribution's Python: there is no {needs.python}"
             cure = "Install it there, or run the services in containers."
-            yield Finding("on the way", ALL, goal, WHERE, what, *rest, cure, f"ls {needs.python}")
+            yield Finding(state, ALL, goal, WHERE, what, *rest, cure, f"ls {needs.python}")
         else:
             what = f"glibc {version}: {at_least}" + (f", and {needs.python} is there" if needs.python else "")
             yield Finding("right", ALL, goal, WHERE, what, *rest, "", GLIBC)

@@ -14,14 +14,15 @@ from naru.upgrade.check import check
 from naru.upgrade.rehearsal import rehearsed, there_and_back
 from naru.upgrade.rows import Progress
 from naru.upgrade.verified import NOT_WELL, VERIFIED
-from naru.upgrade.window import CLOUD, END, NEW, OLD, UNITS
+from naru.upgrade.window import AHEAD, CLOUD, END, NEW, OLD, UNITS
 from naru.upgrade.work import Work
 
 
 def check_prepared(upgrade: Work, journal: Journal) -> None:
-    """Raises InputError when something that is prepared ahead is left to do."""
+    """Raises InputError when something that is prepared ahead is left to do. What is prepared on hosts of
+    compute services and agents may be: `agents` does that, too."""
     with reading(journal) as now:
-        left = [step for step in now.steps() if step.unit not in UNITS and step.state not in OVER]
+        left = [step for step in now.steps() if step.unit not in (*UNITS, AHEAD) and step.state not in OVER]
     if left:
         raise InputError(
             f"{upgrade.directory}: it is not prepared: {len(left)} steps are left",

@@ -29,8 +29,9 @@ from naru.upgrade.law import Law, Load
 from naru.upgrade.load import governed, lift
 from naru.upgrade.quiet import QUIET
 from naru.upgrade.rows import Progress
-from naru.upgrade.window import AGENTS, CLOUD, END, FINALIZE, NEW, OLD, START, WAITS, WINDOW
+from naru.upgrade.window import AGENTS, CLOUD, END, FINALIZE, NEW, OLD, PREPARE, START, WAITS, WINDOW
 from naru.upgrade.work import Settings, Work, work_directory
+from naru.work.rate import set_rate
 
 
 def plan(site: Site, settings: Settings, directory: Path, progress: Progress) -> Plan:
@@ -42,19 +43,22 @@ def plan(site: Site, settings: Settings, directory: Path, progress: Progress) ->
     site.named([known.host])
     plan_id = str(uuid.uuid4())
     written = replace(settings, host=known.host).dump()
-    made = planner.whole(known, written, plan_id)
+    made = planner.whole(known, written, plan_id, directory)
     work = work_directory(directory)
     work.prepare(written.keys())
     work.create(made, plan_id=plan_id)
     return made
 
 
-def prepare(upgrade: Work, terminal: Terminal) -> Status:
-    """Installs the environments of all releases on the way here, ships them to the host that does the work, and sees
-    that they run there."""
+def prepare(upgrade: Work, terminal: Terminal, cap: float | None = None) -> Status:
+    """Installs the environments of all releases on the way here, ships them to the host that does the work, the wanted
+    one to those of services that have it of here, and sees that they run there. `cap` is how many bytes a second that
+    may be from now on, 0 as many as go; None leaves it as it is."""
     with upgrade.journal() as journal:
         refuse_errors(journal)
-        return _run(journal, terminal, Scope())
+        if cap is not None:
+            set_rate(upgrade.directory, cap or None)
+        return _run(journal, terminal, Scope({PREPARE}))
 
 
 def rehearse(upgrade: Work, terminal: Terminal) -> Status:
@@ -112,7 +116,8 @@ def agents(upgrade: Work, terminal: Terminal, limits: Load) -> Status:
         with journal.exclusive():
             pass  # another terminal's run is not to be told its limits
         with governed(upgrade.directory, Path(upgrade.settings.site), terminal, Law(limits)):
-            return _run(journal, terminal, Scope({WINDOW, AGENTS}, {WINDOW, AGENTS}), wait_for_limits=True)
+            mine = {WINDOW, AGENTS, PREPARE}  # with what was left when it was prepared
+            return _run(journal, terminal, Scope(mine, mine), wait_for_limits=True)
 
 
 def finalize(upgrade: Work, terminal: Terminal, *, despite: str = "") -> Status:
@@ -125,7 +130,7 @@ def finalize(upgrade: Work, terminal: Terminal, *, despite: str = "") -> Status:
             control.remark(journal, f"finalized despite: {despite.strip()}")
         else:
             gates.check_verified(upgrade, journal)
-        every = {WINDOW, AGENTS, FINALIZE}
+        every = {WINDOW, AGENTS, PREPARE, FINALIZE}
         found = _run(journal, terminal, Scope(every, every))
     freeze.give_up(upgrade, terminal)
     return found

@@ -1,6 +1,7 @@
 """The plan of an upgrade: what is prepared, and how a rehearsal goes."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from naru.actions.databases.restore import BESIDE, FRESH
@@ -10,13 +11,13 @@ from naru.plan.model import About, Finding, Plan, Step
 from naru.plan.timings import Timings, with_estimates
 from naru.releases import portable, release
 from naru.text import size
-from naru.upgrade import apart_steps, hops, queue_steps, quiet, stale, steps, window
+from naru.upgrade import apart_steps, hops, queue_steps, quiet, shipped, stale, steps, window
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
 
 MODULES = [
     *("naru.actions.hosts", "naru.actions.databases"),
-    *(one.__name__ for one in (steps, queue_steps, apart_steps, quiet, stale)),
+    *(one.__name__ for one in (steps, queue_steps, apart_steps, quiet, shipped, stale)),
 ]
 HERE = "here"
 """The limit group of what is done on this machine."""
@@ -35,8 +36,6 @@ REHEARSAL = message(
     ko="{cloud} 업그레이드({start} → {goal}) 예행연습 {number}회차",
 )
 _PACK = message("upgrade.title.pack", en="environment of {release}, packed", ko="{release} 환경 패키징")
-_SHIP = message("upgrade.title.ship", en="environment of {release} on {host}", ko="{host}에 {release} 환경 설치")
-_PROVE = message("upgrade.title.prove", en="{release} runs on {host}", ko="{host}에서 {release} 실행 확인")
 _DUMP = message("upgrade.title.dump", en="dump of {database}", ko="{database} 덤프")
 _COPY = message("upgrade.title.copy", en="a database server for the copy", ko="사본용 데이터베이스 서버")
 _LOAD = message("upgrade.title.load", en="copy of {database}", ko="{database} 사본")
@@ -69,14 +68,14 @@ SIZE = message(
 )
 
 
-def whole(facts: Facts, settings: dict[str, Any], plan_id: str) -> Plan:
+def whole(facts: Facts, settings: dict[str, Any], plan_id: str, directory: Path) -> Plan:
     """The plan that the work directory has: what is made days ahead, without any effect on the cloud; then, each behind
-    its gate, the window, and what comes after it."""
+    its gate, the window, and what comes after it. `directory` is where it will be, with the cap on what is shipped."""
     plan = _plan(facts, TITLE(cloud=facts.site.content.name, start=facts.span.start, goal=facts.span.goal))
     plan.settings = settings
     plan.findings = [*_findings(facts), *window.findings(facts)]
     proved = []
-    host = facts.host
+    host, work = facts.host, str(directory.absolute())
     for name in facts.releases:
         loaded = release.load(name)
         place, words = str(portable.place(loaded)), {"release": name, "host": host}
@@ -86,18 +85,23 @@ def whole(facts: Facts, settings: dict[str, Any], plan_id: str) -> Plan:
                 f"{name}/pack", "upgrade.pack", {"release": name}, name, (HERE,), title=_PACK(release=name), about=about
             )
         )
-        args = {**_common(facts), "archive": str(portable.archive_path(loaded)), "path": place}
-        ship = Step(f"{name}/{host}/ship", "host.tree", args, name, (host,), title=_SHIP(**words), about=about)
+        args = {**_common(facts), "archive": str(portable.archive_path(loaded)), "path": place, "work": work}
+        ship = Step(
+            f"{name}/{host}/ship", "host.tree", args, name, (host,), title=shipped.SHIP_TITLE(**words), about=about
+        )
         plan.add(ship, after=[pack.id])
         modules = [way.service.manage for way in facts.ways if any(hop.release == name for hop in way.hops)]
         # one service's options are in another's way
         line = f'for one; do {place}/bin/python -c "import pymysql, $one" || exit; done'
         argv = ["sh", "-c", line, "prove", *modules]
         proof = {**_common(facts), "argv": argv, "repeat": True, "deadline": 600.0}
-        prove = Step(f"{name}/{host}/prove", "host.command", proof, name, (host,), title=_PROVE(**words), about=about)
+        prove = Step(
+            f"{name}/{host}/prove", "host.command", proof, name, (host,), title=shipped.RUNS_TITLE(**words), about=about
+        )
         proved.append(plan.add(prove, after=[ship.id]).id)
-    proved += window.prove(plan, facts, _common(facts))
-    window.add(plan, facts, _common(facts), f"{ROOT}/{plan_id}/window", after=proved)
+    ahead = shipped.add(plan, facts, _common(facts), work, packed=f"{facts.span.goal}/pack")
+    proved += [*window.prove(plan, facts, _common(facts)), *ahead.needed]
+    window.add(plan, facts, _common(facts), f"{ROOT}/{plan_id}/window", after=proved, ready=ahead.ready)
     KINDS.check_arguments(plan)
     return plan
 

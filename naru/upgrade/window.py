@@ -6,11 +6,12 @@ The ones that run are stopped, masked and otherwise left as they are: they are t
 """
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from naru.messages import message
 from naru.plan.model import About, Finding, Plan, Step
+from naru.releases import portable, release
 from naru.site.model import Commands, Container, Service, Unit
 from naru.site.site import Site
 from naru.upgrade import addresses, apart, foreseen, hops, queue_steps, quiet, stale
@@ -19,19 +20,22 @@ from naru.upgrade.hops import Where
 from naru.upgrade.placed import COMPUTE, Placed
 from naru.upgrade.switching import at_boot, switch
 
-WINDOW, AGENTS, FINALIZE = "run", "agents", "finalize"
-"""The gates before the steps of the window, before those of compute services and agents, and before those that give up
-the way back, as their commands."""
+PREPARE, WINDOW, AGENTS, FINALIZE = "prepare", "run", "agents", "finalize"
+"""The gates before what is done ahead on hosts of compute services and agents, before the steps of the window, before
+those of compute services and agents, and before those that give up the way back, as their commands."""
 CLOUD, NEW, OLD, END = "cloud", "new computes", "old computes", "end"
 """The units: the services of controllers and the databases; compute services and agents that are started, and those
 that are stopped; what gives up the way back. A host with a compute service or an agent that does not answer holds up
 nothing but itself, there and back."""
 UNITS = (CLOUD, NEW, OLD, END)
+AHEAD = "ahead on computes"
+"""The unit of what is prepared on hosts of compute services and agents, of which some do not answer: nothing waits for
+it but their own services, and it is not done in the window, whose time it would take."""
 HOSTS, COMPUTES, LOAD = "hosts", "computes", "load"
 """The limit groups of what is stopped and started: on all hosts, of compute services and agents, and of those of these
 that are started, which follows the load (`naru.upgrade.load`)."""
 LIMITS = {HOSTS: 32, COMPUTES: 50, LOAD: 50}
-FOUND, FORGET = "found", "forget"
+FOUND, LINK, FORGET = "found", "link", "forget"
 STOP_API, STOP, POINT, START, ANSWER = "stop API", "stop", "point", "start", "answer"
 """What the steps are for."""
 COMPUTE_PATIENCE = 30.0
@@ -51,6 +55,9 @@ _FORGET = message(
     "upgrade.title.forget", en="what {host} has for the way back removed", ko="{host}의 되돌리기 기록 삭제"
 )
 STOP_TITLE = message("upgrade.title.stop", en="stop {service} on {host}", ko="{host}의 {service} 중지")
+_LINK = message(
+    "upgrade.title.link", en="{link} on {host} leads to {release}", ko="{host}의 {link}: {release}(으)로 전환"
+)
 _START = message("upgrade.title.start", en="start the new {service} on {host}", ko="{host}의 새 {service} 시작")
 _FOUND = message("upgrade.title.found", en="the new {service} is on {host}", ko="{host}에 새 {service}이(가) 있음")
 _ENABLE = message(
@@ -122,21 +129,26 @@ def findings(facts: Facts) -> Iterator[Finding]:
 
 
 def prove(plan: Plan, facts: Facts, common: dict[str, Any]) -> list[str]:
-    """Adds steps that see, days ahead, whether the services that controllers are to start are there, and the Python
-    that they are said to have, and that give their message queue what they need; gives their ids."""
+    """Adds steps that see, days ahead, whether the services that are to start are there, and the Python that they are
+    said to have, and that give their message queue what they need; gives the ids of those without which nothing
+    begins."""
     ids = []
-    for one in _next(facts):
-        if one.of_computes:
-            continue  # of many some do not answer
+    later = list(_next(facts))
+    if later:
+        plan.gates.append(PREPARE)
+    for one in later:
         argv = _looks(one.service)
-        if argv:
+        if argv and not (one.of_computes and one.service.environment):  # which is tried with its unit
             args = {"site": common["site"], "next": True, "host": one.host, "argv": argv, "repeat": True}
+            args |= {"patience": COMPUTE_PATIENCE} if one.of_computes else {}
             title = _FOUND(service=one.service.name, host=one.host)
             about = About("service", f"{one.service.name}@{one.host}", one.service.name)
             name = f"found/{one.service.name}@{one.host}"
-            step = Step(name, "host.command", args, FOUND, (HOSTS,), title=title, about=about, purpose=FOUND)
-            ids.append(plan.add(step).id)
-    if ids:
+            unit, gate = (AHEAD, PREPARE) if one.of_computes else (FOUND, "")
+            step = Step(name, "host.command", args, unit, (HOSTS,), title=title, about=about, purpose=FOUND, gate=gate)
+            plan.add(step)
+            ids += [] if one.of_computes else [name]
+    if later:
         plan.limits |= LIMITS
         ids += queue_steps.add_users(plan, facts, common, [])
     return ids
@@ -156,8 +168,11 @@ def _looks(service: Service) -> list[str]:
     return ["sh", "-c", " && ".join(f"({look})" for look in looks)] if looks else []
 
 
-def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, after: Sequence[str]) -> None:
-    """Adds the window behind its gate, and what comes after it behind another; nothing where nothing is to come."""
+def add(
+    plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, after: Sequence[str], ready: Mapping[str, str]
+) -> None:
+    """Adds the window behind its gate, and what comes after it behind another; nothing where nothing is to come. What
+    is `ready`, by host, is waited for by services that have an environment there."""
     if not list(_next(facts)):
         return
     plan.limits |= LIMITS
@@ -191,8 +206,11 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     later = [one for one in _next(facts) if not one.of_computes]
     last = apart.add_addresses(plan, where, last, [*dict.fromkeys((facts.host, *(one.host for one in later)))])
     first = [one for one in later if one.service.project == FIRST]
-    started = [end for one in first for end in _start(plan, site, one, last)]
-    rest = [end for one in later if one not in first for end in _start(plan, site, one, started or last)]
+    links = _Links(plan, site, facts.span.goal, ready)
+    started = [end for one in first for end in _start(plan, site, one, links.before(one, last))]
+    rest = [
+        end for one in later if one not in first for end in _start(plan, site, one, links.before(one, started or last))
+    ]
     ends = [*started, *rest] or last
     ends = [*ends, *apart.add_proofs(plan, where, ends)]
     step = Step("agents", "noop", unit=NEW, limits=(), gate=AGENTS, title=_BEGIN_AGENTS(), purpose=AGENTS)
@@ -201,7 +219,8 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
         _enable(plan, site, one, ends)
     for one in _next(facts):
         if one.of_computes:
-            _enable(plan, site, one, _start(plan, site, one, [begin, *stopping.get(one.host, ())]))
+            before = links.before(one, [begin, *stopping.get(one.host, ())])
+            _enable(plan, site, one, _start(plan, site, one, before))
     _finalize(plan, facts, common, directory, after=ends)
 
 
@@ -234,6 +253,15 @@ def _next(facts: Facts) -> Iterator[Placed]:
     """Those that are to come."""
     site = Site(facts.site.content, facts.site.file, next_part=True)
     yield from _placed(site, facts.site.coming(facts.span.goal), facts)
+
+
+def environments(facts: Facts) -> dict[str, list[Placed]]:
+    """By host those that are to come and have their environment of `naru upgrade prepare`."""
+    found: dict[str, list[Placed]] = {}
+    for one in _next(facts):
+        if one.service.environment:
+            found.setdefault(one.host, []).append(one)
+    return found
 
 
 def _placed(site: Site, services: Sequence[Service], facts: Facts) -> Iterator[Placed]:
@@ -278,6 +306,31 @@ def _quieten(
     return [plan.add(Step(name, "upgrade.quiet", args, OLD, limits, **more), after=after).id]
 
 
+class _Links:
+    """The links under which services find their environments: each is switched once on a host, when nothing runs there
+    any more that is upgraded, and switched back by the way back."""
+
+    def __init__(self, plan: Plan, site: dict[str, Any], goal: str, ready: Mapping[str, str]) -> None:
+        self._plan, self._site, self._goal, self._ready = plan, site, goal, ready
+        self._made: dict[tuple[str, str], str] = {}
+
+    def before(self, one: Placed, after: Sequence[str]) -> list[str]:
+        """What the start of a service waits for: what is given, and its link, if it has one."""
+        link = one.service.environment
+        loaded = release.load(self._goal)
+        place = str(portable.place(loaded))
+        if not link or link == place:
+            return [*after, *([self._ready[one.host]] if link else [])]
+        key = one.host, link
+        if key not in self._made:
+            args = {**self._site, "host": one.host, "next": True, "path": place, "link": link}
+            args |= {"archive": str(portable.archive_path(loaded))}
+            title = _LINK(link=link, host=one.host, release=self._goal)
+            made = _of(one, f"link{link}@{one.host}", "host.tree", args, LINK, title)
+            self._made[key] = self._plan.add(made, after=[*after, self._ready[one.host]]).id
+        return [*after, self._made[key]]
+
+
 def _enable(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) -> None:
     """Started at each boot from then on, where systemd manages it."""
     if isinstance(one.service.managed, Unit):
@@ -297,12 +350,17 @@ def _added(
     *,
     gate: str = "",
 ) -> str:
+    name = purpose.replace(" ", "-").lower()
+    made = _of(one, f"{name}/{one.service.name}@{one.host}", kind, args, purpose, title, gate=gate)
+    return plan.add(made, after=after).id
+
+
+def _of(one: Placed, id: str, kind: str, args: dict[str, Any], purpose: str, title: Any, *, gate: str = "") -> Step:
+    """A step for a service, in its unit and its limit groups."""
     about = About("service", f"{one.service.name}@{one.host}", one.service.name)
     more: dict[str, Any] = {"title": title, "about": about, "purpose": purpose, "gate": gate}
     unit, limits = CLOUD, [HOSTS]
     if one.of_computes:
         unit, limits, args = OLD if purpose == STOP else NEW, [HOSTS, COMPUTES], {**args, "patience": COMPUTE_PATIENCE}
         limits += [LOAD] if purpose == START else []
-    name = purpose.replace(" ", "-").lower()
-    step = Step(f"{name}/{one.service.name}@{one.host}", kind, args, unit, tuple(limits), **more)
-    return plan.add(step, after=after).id
+    return Step(id, kind, args, unit, tuple(limits), **more)

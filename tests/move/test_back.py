@@ -17,12 +17,13 @@ from naru.actions import clouds
 from naru.cloud import transport
 from naru.move.decisions import Decision
 from naru.move.draft import COPIES
-from naru.move.steps import off, rate, volume_content
+from naru.move.steps import off, volume_content
 from naru.move.work import DECISIONS
 from naru.plan import rollback, schema
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, Retry, load
 from naru.plan.model import Plan, Step
+from naru.work import rate
 from tests.cloud.service import Deed, Service, serving
 
 from ..plan.test_cli import naru

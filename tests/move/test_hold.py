@@ -20,13 +20,14 @@ from naru.errors import InputError, NaruError
 from naru.move import hold
 from naru.move.decisions import Decision
 from naru.move.draft import COPIES
-from naru.move.steps import copying, locate, off, rate, volume_content
+from naru.move.steps import copying, locate, off, volume_content
 from naru.move.work import DECISIONS
 from naru.plan import schema
 from naru.plan.context import Context
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
 from naru.plan.queries import reading as journal_reading
+from naru.work import rate
 from tests.cloud.service import Service, serving
 
 from ..plan.test_cli import naru

@@ -7,8 +7,9 @@ import pytest
 
 from naru.errors import InputError
 from naru.move import copies
-from naru.move.steps.rate import COPYING, RATE, controlled, rate, set_rate
+from naru.move.steps.rate import COPYING, controlled
 from naru.plan.kinds import KINDS, load
+from naru.work.rate import RATE, rate, set_rate
 
 pytestmark = pytest.mark.unit
 

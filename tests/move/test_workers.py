@@ -19,13 +19,14 @@ from naru.cli.main import main
 from naru.errors import NaruError
 from naru.messages import say
 from naru.move import check
-from naru.move.steps import copying, rate, volume_content
+from naru.move.steps import copying, volume_content
 from naru.move.work import Work
 from naru.plan import schema
 from naru.plan.context import Context
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import DATABASE, POINTER, Journal
 from naru.plan.model import Plan, Step
+from naru.work import rate
 from tests.cloud.service import serving
 
 from ..plan.conftest import database, postgresql  # noqa: F401

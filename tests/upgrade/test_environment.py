@@ -8,7 +8,7 @@ import pytest
 from naru.errors import NaruError
 from naru.releases.portable import Requirements
 from naru.site import site as sites
-from naru.upgrade.environment import _hosts, judged
+from naru.upgrade.environment import _hosts, _shipped, judged
 
 pytestmark = pytest.mark.unit
 OWN = Requirements("2.28", "")
@@ -67,6 +67,16 @@ def test_containers_and_what_is_built_already_are_not_asked() -> None:
         },
     }
     site = sites.parse(content, Path("site.yaml"))
+    assert _shipped(site, "queens", {"nova", "neutron"}) == []
     assert _hosts(site, "queens", {"nova"}) == _hosts(site, "queens", {"neutron"}) == ["c2"]
     assert _hosts(site, "queens", {"cinder"}) == ["n2"]
     assert _hosts(site, "rocky", {"nova", "cinder"}) == ["c1", "c2", "n1", "n2"]
+    # but where it is shipped to it is
+    content["next"]["services"][0]["environment"] = "/opt/naru/nova-compute"
+    site = sites.parse(content, Path("site.yaml"))
+    assert _shipped(site, "queens", {"nova", "neutron"}) == ["c1"] and _shipped(site, "rocky", {"nova"}) == []
+
+
+def test_where_it_is_shipped_to_it_blocks() -> None:
+    found = list(judged("2026.2", OWN, {"c1": "glibc 2.17\n", "c2": "glibc 2.36\n"}, "blocks"))
+    assert [(one.state, one.examples) for one in found] == [("blocks", ("c1",)), ("right", ("c2",))]

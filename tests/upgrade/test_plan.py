@@ -69,7 +69,7 @@ def facts(
 
 
 def whole(known: Facts) -> Plan:
-    plan = planner.whole(known, {}, "an-id")
+    plan = planner.whole(known, {}, "an-id", Path("work"))
     plan.check()
     return plan
 
@@ -181,10 +181,12 @@ def test_the_window_is_behind_its_gate_and_in_its_order() -> None:
     plan = whole(facts("queens"))
     begins = behind(plan, "window")
     found = {step.id for step in plan.find(purpose=window.FOUND)}
-    assert found == {
+    ahead = {"found/nova-compute@c1", "found/nova-compute@c2"}
+    assert found - ahead == {
         f"found/{name}@{host}" for name in ("keystone", "nova-api", "nova-conductor") for host in CONTROLLERS
     }
-    assert all("window" in behind(plan, id) for id in found)
+    assert all("window" in behind(plan, id) for id in found - ahead)
+    assert {step.id for step in plan.find(unit=window.AHEAD)} == ahead and not behind(plan, "found/nova-compute@c1")
     mine = {step.id for step in plan.steps if step.unit == window.CLOUD}
     assert mine - begins == {"window"}
     assert begins - mine == {step.id for unit in (window.NEW, window.END) for step in plan.find(unit=unit)}
@@ -207,8 +209,9 @@ def test_the_window_is_behind_its_gate_and_in_its_order() -> None:
             f"enable/nova-compute@{host}",
         }
     held = {step.id: step.gate for step in plan.steps if step.gate}
-    assert held == {"window": "run", "agents": "agents", "finalize": "finalize", **dict.fromkeys(computes, "run")}
-    assert set(plan.gates) == {"run", "agents", "finalize"}
+    of_computes = dict.fromkeys(computes, "run") | dict.fromkeys(ahead, "prepare")
+    assert held == {"window": "run", "agents": "agents", "finalize": "finalize", **of_computes}
+    assert set(plan.gates) == {"prepare", "run", "agents", "finalize"}
     # the way back is given up after what is done for it on the host, and on all hosts
     forgotten = {step.args["host"] for step in plan.steps if step.kind == "host.forget"}
     assert forgotten == {"ctl1", "ctl2", "db1", "c1", "c2"}

@@ -177,12 +177,21 @@ def test_a_setting_that_the_next_release_refuses_blocks(pike: Lab, tmp_path: Pat
     planted = "[filter_scheduler]\\nenabled_filters = ComputeFilter,\\n  TrustedFilter\\n"
     command = f"for f in {file} {running}; do cp -p $f $f.kept; printf '{planted}' >>$f; done"
     on(pike.hosts(), "ctl1", command)
+    conf, drop_in = "/srv/naru/next-etc/nova/nova-compute.conf", "/etc/systemd/system/next-nova-compute.service.d"
+    other = "[Service]\\nExecStart=\\nExecStart=/usr/bin/nova-compute\\n"
+    helper = "[privsep]\\nhelper_command = sudo /usr/bin/privsep-helper\\n"
+    planting = f"mkdir {drop_in}; printf '{other}' >{drop_in}/other.conf; systemctl daemon-reload"
+    on(pike.hosts(), "compute1", f"{planting}; cp -p {conf} {conf}.kept; printf '{helper}' >>{conf}")
     try:
         site, work = str(pike.site_yaml), str(tmp_path / "w")
         _, errors = naru("plan", "--site", site, "--to", "queens", "--work", work, code=1)
         assert f"{file}: [filter_scheduler] enabled_filters = ComputeFilter,TrustedFilter: the filter is gone" in errors
         assert running not in errors
+        # what the unit and the helper of the shipped environment are
+        said = "next-nova-compute.service starts /usr/bin/nova-compute, which is not of /opt/naru/nova-compute"
+        assert said in errors and f"{conf}: [privsep] helper_command names /usr/bin/privsep-helper" in errors, errors
     finally:
+        on(pike.hosts(), "compute1", f"rm -r {drop_in}; systemctl daemon-reload; mv {conf}.kept {conf}")
         on(pike.hosts(), "ctl1", f"for f in {file} {running}; do mv $f.kept $f; done")
 
 

@@ -38,7 +38,7 @@ def planned(tmp_path: Path, **more: Any) -> Work:
     made = Settings(str(file), "pike", "queens", (), "db1", 512, 0, 0.0)
     directory = work_directory(tmp_path / "work")
     directory.prepare()
-    directory.create(planner.whole(known, made.dump(), "an-id"))
+    directory.create(planner.whole(known, made.dump(), "an-id", tmp_path / "work"))
     return Work(tmp_path / "work")
 
 

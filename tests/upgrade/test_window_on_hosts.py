@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from keystoneauth1.exceptions import ClientException
 
+from naru.lab.hosted.cloud import SHIPPED
 from naru.lab.lab import Lab
 from naru.plan.queries import reading
+from naru.releases import portable, release
 from naru.upgrade.work import Work
 
 from ..lab.hosted.scenario import Bus, boots_a_server, on, services, until
@@ -24,6 +26,7 @@ from .orders import begin, naru
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(2400)]
 
 SEED = 20261130
+PLACE = str(portable.place(release.load("queens")))
 Sql = Callable[[str], str]
 
 
@@ -33,6 +36,8 @@ def test_there_and_back(
     work = planned()
     before, schema = units(pike), live("SELECT version FROM nova.migrate_version")
     queue = queue_of_cell(live)
+    # the environment is there, and nothing stands on it yet
+    assert link_of_compute(pike) == "none" and on(pike.hosts(), "compute1", f"cat {PLACE}/.naru-tree")
     assert "not begun" in naru("rollback", work, code=2)[1]
     assert "the window is not over" in naru("agents", work, code=2)[1]
     assert "it is not frozen" in naru("run", work, code=2)[1]
@@ -68,6 +73,9 @@ def test_there_and_back(
     )
     assert seen(pike, server["id"]) == server
     assert boots_a_server(pike, CLOUD) == "compute1"
+    assert link_of_compute(pike) == PLACE
+    pid = "$(systemctl show -p MainPID next-nova-compute.service | cut -d= -f2)"
+    assert on(pike.hosts(), "compute1", f"readlink /proc/{pid}/exe").startswith(f"{PLACE}/")
     now = units(pike)
     assert {state for unit, state in now.items() if unit.startswith("next-")} == {"active enabled"}
     assert {state for unit, state in now.items() if not unit.startswith("next-")} == {"inactive masked"}
@@ -84,7 +92,7 @@ def test_there_and_back(
     assert any(line.startswith("made\tservers\tt (") and line.endswith(", compute1)") for line in lost), lost
     until(lambda: is_up(pike), "Pike's services")
     assert units(pike) == before and live("SELECT version FROM nova.migrate_version") == schema
-    assert queue_of_cell(live) == queue
+    assert queue_of_cell(live) == queue and link_of_compute(pike) == "none"
     rest = Rest(connect(pike, f"{CLOUD}-user"))
     assert made not in {one["id"] for one in rest("network", "GET", "/v2.0/networks")["networks"]}
     assert seen(pike, server["id"]) == server
@@ -103,6 +111,11 @@ def test_there_and_back(
     told = {(one["change"], one["field"]) for one in found if one["kind"] == f"answers to {CLOUD}-user"}
     refused = {("was refused, is answered", service) for service in ("compute", "identity", "block-storage", "image")}
     assert told >= {*refused, ("shows now what is not the user's", "network")}, told
+
+
+def link_of_compute(lab: Lab) -> str:
+    """Where the link leads under which the compute host's new service finds its environment; none before it."""
+    return on(lab.hosts(), "compute1", f"readlink {SHIPPED} || echo none")
 
 
 @contextlib.contextmanager
@@ -158,13 +171,13 @@ def test_whenever_it_is_killed_it_comes_to_its_end_and_back(
     killed(kills, "run", work)
     killed(1, "agents", work)
     until(lambda: is_up(pike), "Queens' services")
-    assert seen(pike, server["id"]) == server
+    assert seen(pike, server["id"]) == server and link_of_compute(pike) == PLACE
     # users were refused all the time: nothing of theirs is lost
     killed(kills - 1, "rollback", work)
     naru("thaw", work)
     until(lambda: is_up(pike), "Pike's services")
     assert units(pike) == before and live("SELECT version FROM nova.migrate_version") == schema
-    assert seen(pike, server["id"]) == server
+    assert seen(pike, server["id"]) == server and link_of_compute(pike) == "none"
 
 
 def test_where_a_schema_step_was_cut_off_one_can_turn_back(
@@ -261,6 +274,34 @@ def test_a_compute_host_that_does_not_answer_holds_up_nothing_but_itself(
     naru("rollback", work)
     until(lambda: is_up(pike), "Pike's services")
     assert units(pike) == before and seen(pike, server["id"]) == server
+
+
+@pytest.mark.releases  # the cable is out for half a minute
+def test_what_cannot_be_shipped_holds_up_nothing_and_is_shipped_when_services_start(
+    pike: Lab, server: dict[str, Any], tmp_path: Path
+) -> None:
+    work, before, hosts = str(tmp_path / "work"), units(pike), pike.hosts()
+    naru("plan", "--site", str(pike.site_yaml), "--to", "queens", "--work", work, "--rehearsals", "0")
+    on(hosts, "compute1", "rm -rf /opt/naru; mkdir -p /opt/naru; mount -t tmpfs -o size=50m none /opt/naru")
+    naru("prepare", work, code=1)
+    assert "compute1: there is no room for /opt/naru/queens-" in failed(work)
+    assert on(hosts, "compute1", "ls -A /opt/naru; umount /opt/naru") == ""
+    hosts.link("compute1", "management", up=False)
+    try:
+        naru("prepare", work, code=1)
+        assert "compute1" in failed(work)
+    finally:
+        hosts.link("compute1", "management", up=True)
+    hosts.wait(["compute1"])
+    naru("run", work, "--without-freeze", "a test")
+    assert on(hosts, "compute1", "ls -A /opt/naru") == ""  # in the window nothing is shipped
+    naru("rate", work, "40M")
+    naru("agents", work)
+    until(lambda: is_up(pike), "Queens' services")
+    assert link_of_compute(pike) == PLACE
+    naru("rollback", work, "--lose-writes")
+    until(lambda: is_up(pike), "Pike's services")
+    assert units(pike) == before and seen(pike, server["id"]) == server and link_of_compute(pike) == "none"
 
 
 def test_it_is_refused_until_it_was_rehearsed_and_fits_the_window(pike: Lab, planned: Callable[..., str]) -> None:

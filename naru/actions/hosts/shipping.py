@@ -7,6 +7,7 @@ from pathlib import Path
 
 from naru.actions.hosts.place import Damaged, Place
 from naru.plan.errors import PlanError
+from naru.volumes.control import Throttle
 
 PIECE = 4 << 20
 """Bytes that are sent at a time."""
@@ -53,14 +54,23 @@ def _digest(path: str, size: int, changed: int) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def ship(place: Place, source: Source, part: str, there: int, put: Callable[[], object]) -> None:
+def ship(
+    place: Place,
+    source: Source,
+    part: str,
+    there: int,
+    put: Callable[[], object],
+    rate: Callable[[], float | None] = lambda: None,
+) -> None:
     """Sends what is not `there` yet to the file `part` on the host, and then calls `put`, whose script checks it. What
-    is Damaged is sent once more, whole."""
+    is Damaged is sent once more, whole. `rate` is asked all the time how many bytes a second that may be."""
+    throttle = Throttle(rate)
     for left in reversed(range(TRIES)):
         offset = there // PIECE * PIECE if there <= source.size else 0
         # also what has no byte at all
         while True:
             piece = source.piece(offset)
+            throttle.take(len(piece), place.context.check)
             place.change("ship", part, str(offset), given=piece)
             offset += len(piece)
             place.context.progress(offset, source.size)

@@ -14,7 +14,10 @@ from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.plan.kinds import step
+from naru.work.rate import share
 
+KINDS = ("host.tree",)
+"""The kinds that share a work directory's cap."""
 BLOCK = 4096
 """Bytes in which a file system gives room to a file."""
 
@@ -29,11 +32,15 @@ class Tree(HostAction):
     sha256: Digest | None = None
     link: AbsolutePath | None = None
     owners: bool = False
+    work: str | None = None
 
 
 def _limit(args: Mapping[str, Any]) -> float:
     """Seconds for the archive and all that it holds; the undo of one that is gone has what an empty one has."""
-    archive = Path(args.get("args", args).get("archive", "")).expanduser()
+    own = args.get("args", args)
+    if own.get("work"):
+        return durations.DAY  # it goes as slowly as somebody says
+    archive = Path(own.get("archive", "")).expanduser()
     return durations.limit(archive.stat().st_size if archive.is_file() else 0, times=5)
 
 
@@ -44,7 +51,8 @@ def tree(context: Context) -> dict[str, Any]:
 
     A directory that is there from this archive is not shipped again: so one step may ship it days before, and another
     switch. Files are root's, with `owners` those of whom the archive says. Room is looked at before. The undo switches
-    back and removes the directory, if this step made it. `sha256` is the digest that `archive` has to have.
+    back and removes the directory, if this step made it. `sha256` is the digest that `archive` has to have. With
+    `work`, a work directory, all such steps that run send together what the file `rate` in it says.
     """
     args = context.args
     place = Place(context, args, context.id)
@@ -64,6 +72,7 @@ def tree(context: Context) -> dict[str, Any]:
         ship(
             *(place, source, _part(args["path"], place), int(now["part"])),
             lambda: place.change("tree", "unpack", *words, options),
+            share(context, Path(args["work"]), KINDS) if args.get("work") else lambda: None,
         )
     if args.get("link"):
         context.log(f"{place.host}: {args['link']} -> {args['path']}")

@@ -41,6 +41,8 @@ GUESTS = ("libvirt-clients", "libvirt-daemon-system", "qemu-system-x86")
 """Packages of hosts with real guests."""
 LATER = "next-"
 """What the names of units, of logs and of configuration directories begin with that are of the other release."""
+SHIPPED = Path("/opt/naru/nova-compute")
+"""The link under which the other release's services of compute hosts have their environment: it is shipped to them."""
 SHARES = ("glance", "nfs")
 """Directories of the state that all controllers and computes have in common, as shares of an NFS server would be."""
 
@@ -80,7 +82,9 @@ class HostedCloud(Cloud):
 
     def on(self, host: Host) -> "HostedCloud":
         """The cloud as that host has it in its configuration."""
-        return dataclasses.replace(self, directory=ROOT, here=address(host), host=host.name)
+        found = dataclasses.replace(self, directory=ROOT, here=address(host), host=host.name)
+        shipped = self.part == LATER and "controller" not in host.roles
+        return dataclasses.replace(found, venv=SHIPPED) if shipped else found
 
     def having(self, *roles: str) -> list[Host]:
         """The hosts that have one of the roles, in the layout's order."""

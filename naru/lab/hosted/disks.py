@@ -99,7 +99,8 @@ def _write(cloud: HostedCloud, host: Host, disk: Path, base: Path, state: Path |
 
 def _write_later(cloud: HostedCloud, host: Host, disk: Path, base: Path) -> None:
     """The services of the other release, as an operator builds them beside: their configuration and units, off."""
-    mine = [unit for unit in programs.units(cloud, host, base) if unit.command.name.startswith(cloud.services)]
+    every = programs.units(cloud.on(host), host, base)  # where the host is to find its environment
+    mine = [unit for unit in every if unit.command.name.startswith(cloud.services)]
     if not mine:
         return
     _render(cloud, host, disk)

@@ -15,12 +15,16 @@ from naru.lab.hosts.hosts import Hosts
 from naru.plan.executor import RunOutcome
 from naru.plan.model import Step
 from naru.site.ssh import Fleet
+from naru.work.rate import set_rate
 
+from ...lab.hosted.scenario import until
 from . import kit
 
 pytestmark = [pytest.mark.hosts, pytest.mark.releases]
 HOST = "node4"
 FILES = 400
+SENT = "cat /opt/.naru-*.part 2>/dev/null | wc -c"
+"""How much of the archive has come."""
 
 Do = Callable[..., Path]
 
@@ -93,6 +97,50 @@ def test_what_cannot_be_is_told(do: Do, sees: kit.See, tmp_path: Path) -> None:
         assert kit.run(work) == RunOutcome.FAILED and said in kit.error(work, "do"), kit.error(work, "do")
         assert kit.back(work) == RunOutcome.DONE
     assert sees("umount /opt/small; readlink /opt/now; ls -A /opt") == "/opt/old\nnow\nold\nreal\nsmall\n"
+
+
+def test_it_goes_no_faster_than_somebody_says_and_goes_on_where_it_was(
+    do: Do, sees: kit.See, tmp_path: Path, archive: Path
+) -> None:
+    size, work = archive.stat().st_size, do(work=str(tmp_path))
+    set_rate(tmp_path, 4 << 20)
+    began = time.monotonic()
+    executor = kit.begin(work)
+    until(lambda: int(sees(SENT)) > 0, "the first bytes")
+    executor.kill()
+    sent = int(sees(SENT))
+    assert 0 < sent < size and sent / (time.monotonic() - began) < 5 << 20
+    executor = kit.begin(work)
+    until(lambda: int(sees(SENT)) > sent, "more bytes")
+    set_rate(tmp_path, None)  # while it runs
+    changed = time.monotonic()
+    assert executor.ended() == RunOutcome.DONE, kit.error(work, "do")
+    assert time.monotonic() - changed < size / (4 << 20)
+    assert sees("readlink /opt/now; find /opt/new/lib -type f -size 50000c | wc -l") == f"/opt/new\n{FILES}\n"
+    assert kit.back(work) == RunOutcome.DONE
+
+
+@pytest.mark.parametrize("always", [False, True])
+def test_what_arrives_damaged_is_sent_again_or_leaves_all_as_it_was(
+    do: Do, sees: kit.See, tmp_path: Path, always: bool
+) -> None:
+    work = do(work=str(tmp_path))
+    set_rate(tmp_path, 6 << 20)
+    executor = kit.begin(work)
+    until(lambda: int(sees(SENT)) > 0, "the first bytes")
+    damage = "printf damaged | dd of=$f conv=notrunc status=none"
+    line = f"for f in /opt/.naru-*.part; do [ ! -e $f ] || {damage}; done"
+    sees(f"systemd-run --unit=damage sh -c 'while :; do {line}; sleep 0.1; done'" if always else line)
+    try:
+        outcome = executor.ended()
+        assert outcome == (RunOutcome.FAILED if always else RunOutcome.DONE), kit.error(work, "do")
+    finally:
+        sees("systemctl stop damage 2>/dev/null || true")
+    if always:
+        assert "has arrived damaged" in kit.error(work, "do")
+        assert sees("readlink /opt/now; ls -A /opt") == "/opt/old\nnow\nold\n"
+    assert kit.back(work) == RunOutcome.DONE
+    assert sees("readlink /opt/now; ls -A /opt") == "/opt/old\nnow\nold\n"
 
 
 @pytest.mark.parametrize("what", ["kill", "reset", "reboot", "link"])
