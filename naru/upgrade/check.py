@@ -6,7 +6,7 @@ from naru.errors import InputError
 from naru.releases import path
 from naru.site.site import Site
 from naru.site.ssh import Fleet
-from naru.upgrade import broker, configuration, environment, programs, queues, rows
+from naru.upgrade import broker, configuration, environment, programs, queues, rows, write_gates
 from naru.upgrade.finding import Finding, Span
 
 
@@ -22,6 +22,7 @@ def check(site: Site, span: Span, wanted: Sequence[str], progress: rows.Progress
         found += environment.check(site, fleet, span, services)
         found += configuration.check(site, fleet, span, services)
         found += queues.check(site, fleet, span, services)
+        found += write_gates.check(site, fleet, span, services)
         found += rows.check(site, fleet, span, services, progress)
     order = {service.name: service.order for service in services}
     return sorted(found, key=lambda one: order.get(one.service, 0))  # first what all of them need

@@ -201,7 +201,7 @@ def plan(site: Site, wanted: Sequence[str], number: int, allow: Sequence[str], s
         raise InputError(
             f"{site.file}: no load balancer has a write gate of {', '.join(missing)}",
             detail="\n".join(reasons),
-            hint="naru site gate rules has the lines that HAProxy needs.",
+            hint="naru site gate rules has the lines that it needs.",
         )
     made = Plan(title=TITLE(number=number, cloud=site.content.name), modules=MODULES, limits=dict(LIMITS))
     made.settings = {"services": services, "allow": list(allow)}
@@ -221,7 +221,7 @@ def plan(site: Site, wanted: Sequence[str], number: int, allow: Sequence[str], s
             if mine:
                 closed.append(made.add(step).id)
     if not closed:
-        hint = "Give a load balancer its write_gate: naru site gate rules has what HAProxy needs."
+        hint = "Give a load balancer its write_gate: naru site gate rules has what it needs."
         raise InputError(f"{site.file}: no load balancer has a write gate", hint=hint)
     for step in _callers(site, common) if not wanted else ():
         made.add(step, after=closed)
