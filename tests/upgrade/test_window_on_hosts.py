@@ -37,7 +37,8 @@ def test_there_and_back(
     assert "it is not frozen" in naru("run", work, code=2)[1]
     # what is asked all the time is a host, in place of a guest
     host = str(next(one for one in pike.hosts().hosts if one.name == "compute1").address("management").ip)
-    prober = begin("probe", work, "--guest", f"{host}:22")
+    guests = (f"{host}:22", f"icmp:{host}", f"kept:{host}:22")
+    prober = begin("probe", work, *(word for one in guests for word in ("--guest", one)))
     naru("freeze", work, "--as", f"{CLOUD}-user")
     token = Path(work) / "tokens.json"
     assert token.stat().st_mode & 0o777 == 0o600
@@ -91,7 +92,7 @@ def test_there_and_back(
     assert "nothing wrong" in errors, errors
     prober.send_signal(signal.SIGINT)
     out, errors = prober.communicate(timeout=60)
-    assert prober.returncode == 0 and host in out, (out, errors)
+    assert prober.returncode == 0 and all(one in out for one in guests), (out, errors)
     naru("report", work)
     said = (Path(work) / "report" / "overview.en.md").read_text()
     assert "was taken back" in said and "lost: made: 1 servers" in said and f"| {host}:22 |" in said
