@@ -309,7 +309,9 @@ def test_gates_of_nginx_and_apache_are_closed_with_haproxys(
         return {kind: on(pike.hosts(), host, line) for kind, (host, _, _) in WEB.items()}
 
     work, before = planned(site=of_three_kinds), files()
-    assert written() == {"nginx": 401, "apache": 401} and shown(of_three_kinds)[0] == 0
+    assert written() == {"nginx": 401, "apache": 401}
+    code, said = shown(of_three_kinds)
+    assert code == 0, said
     for kind, url in urls.items():
         add_endpoint(live, kind, url)
     try:
@@ -333,3 +335,45 @@ def test_gates_of_nginx_and_apache_are_closed_with_haproxys(
     finally:
         live("DELETE FROM keystone.endpoint WHERE id IN ('nginx', 'apache')")
     assert written() == {"nginx": 401, "apache": 401} and files() == before
+
+
+def test_users_writes_are_tried_on_request_alone_and_leave_nothing(
+    pike: Lab, planned: Callable[..., str], server: dict[str, Any]
+) -> None:
+    work, user = planned(), f"{CLOUD}-user"
+    rest = Rest(connect(pike, user))
+
+    def left() -> list[str]:
+        """What there is by the name of what is tried."""
+        lists = {"networks": ("network", "/v2.0/networks"), "volumes": ("volumev3", "/volumes")}
+        lists |= {"images": ("image", "/v2/images"), "servers": ("compute", "/servers")}
+        lists |= {"security_groups": ("network", "/v2.0/security-groups"), "subnets": ("network", "/v2.0/subnets")}
+        found = [one["name"] for name, (service, path) in lists.items() for one in rest(service, "GET", path)[name]]
+        found += [one["keypair"]["name"] for one in rest("compute", "GET", "/os-keypairs")["keypairs"]]
+        return [name for name in found if name.startswith("naru-try-")]
+
+    naru("verify", work, "--before")
+    assert naru("verify", work, "-f", "json")[0].strip() == "[]" and not left()
+    of = ("--flavor", "m1.nano", "--image", server["image"]["id"])
+    with begin("verify", work, "--before", "--write-as", user, *of) as process:
+        until(left, "something that was made")
+        process.kill()
+    assert left()
+    found = json.loads(naru("verify", work, "-f", "json", code=1)[0])
+    told = [one["change"] for one in found if one["judged"] != "new"]
+    assert told == ["something may be left of a try that was cut off"]
+    naru("verify", work, "--before", "--write-as", user, *of)
+    assert not left()
+    _, errors = naru("verify", work, "--write-as", user, *of)
+    assert "make a server" in errors and "nothing wrong" in errors and not left()
+    # through the gate only for who is allowed
+    naru("freeze", work)
+    found = json.loads(naru("verify", work, "--write-as", user, "-f", "json", code=1)[0])
+    assert {(one["judged"], one["change"]) for one in found} == {("wrong", "worked, and does not")}
+    assert {one["field"] for one in found} >= {"security group", "network", "volume", "key pair", "image"}
+    assert all("freeze --allow" in one["examples"][-1] for one in found if one["field"] != "subnet")
+    naru("thaw", work)
+    naru("freeze", work, "--allow", str(pike.hosts().layout.networks["management"].cidr))
+    naru("verify", work, "--write-as", user)
+    assert not left()
+    naru("thaw", work)
