@@ -6,7 +6,7 @@ from naru.errors import InputError
 from naru.releases import path
 from naru.site.site import Site
 from naru.site.ssh import Fleet
-from naru.upgrade import broker, configuration, environment, programs, queues, rows, write_gates
+from naru.upgrade import broker, clocks, configuration, environment, programs, queues, rows, write_gates
 from naru.upgrade.finding import Finding, Span
 
 
@@ -18,6 +18,7 @@ def check(site: Site, span: Span, wanted: Sequence[str], progress: rows.Progress
         raise InputError(f"{site.file}: databases: there are none", hint="Add them: docs/reference/site.md")
     with Fleet(site) as fleet:
         found = programs.check(site, fleet, span, services)
+        found += clocks.check(site, fleet, span, services)
         found += broker.check(site, fleet, span, services)
         found += environment.check(site, fleet, span, services)
         found += configuration.check(site, fleet, span, services)

@@ -30,6 +30,7 @@ from naru.site.write_gate.rules import HORIZON
 from naru.text import shortened
 from naru.upgrade import busy, gates
 from naru.upgrade.busy import Thing
+from naru.upgrade.draining import Draining
 from naru.upgrade.planner import MODULES
 from naru.upgrade.window import COMPUTE, HOSTS, LIMITS, NEW, OLD, START, STOP_TITLE, switch
 from naru.upgrade.work import Work
@@ -82,16 +83,21 @@ def freeze(upgrade: Work, terminal: Terminal, *, allow: Sequence[str] = ()) -> S
 
 
 def settle(upgrade: Work, terminal: Terminal, *, seconds: float, leave: Sequence[str]) -> list[Thing]:
-    """Waits until nothing is under way but what is to be left, by id; gives what is there then. Raises NaruError after
-    so many `seconds`."""
+    """Waits until nothing is under way, and each queue was empty once, but what is to be left, by id; gives what is
+    there then. Raises NaruError after so many `seconds`."""
     site = sites.load(Path(upgrade.settings.site))
     with _last(upgrade) as journal:
         journal.remember(STILL, None)
         for one in leave:
             control.remark(journal, f"left as it is: {one}")
-        found = busy.settle(
-            lambda: busy.look(site, upgrade.settings.services), terminal.say, seconds=seconds, leave=leave
-        )
+        with Fleet(site) as fleet:
+            draining = Draining(site, fleet, leave)
+            found = busy.settle(
+                lambda: [*busy.look(site, upgrade.settings.services), *draining.look()],
+                terminal.say,
+                seconds=seconds,
+                leave=leave,
+            )
         journal.remember(STILL, time.time())
     return found
 
