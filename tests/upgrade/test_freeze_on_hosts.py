@@ -1,5 +1,6 @@
 """Users' writes refused at two load balancers before an upgrade, and let through again, whatever happens meanwhile."""
 
+import contextlib
 import json
 import random
 import shlex
@@ -245,7 +246,31 @@ def test_what_is_under_way_is_waited_for(
         assert (left["how"], left["state"]) == ("stuck", "deleting") and left["seconds"] > 86400
     finally:
         live(f"UPDATE nova.instances SET task_state = NULL, vm_state = 'active' WHERE uuid = '{one}'")
+    with somebody_who_acknowledges_nothing(pike):
+        _, errors = naru("freeze", work, "--wait", "2s", code=1)
+        assert "queue never-empty: 1 messages, consumed by openstack from" in errors, errors
+        assert "it is not known that nothing is under way" in naru("run", work, code=2)[1]
+        naru("freeze", work, "--wait", "2s", "--leave", "never-empty")
     naru("thaw", work)
+
+
+@contextlib.contextmanager
+def somebody_who_acknowledges_nothing(pike: Lab) -> Iterator[None]:
+    """A program that is given a message, and never has done with it."""
+    code = (
+        "import kombu, re, time; text = open('/srv/naru/etc/nova/nova.conf').read(); "
+        "url = re.search(r'transport_url = rabbit(.*)', text).group(1); "
+        "c = kombu.Connection('pyamqp' + url); q = kombu.Queue('never-empty', auto_delete=True)(c.channel()); "
+        "q.declare(); c.Producer().publish('x', routing_key='never-empty'); q.consume('t', callback=print); "
+        "time.sleep(600)"
+    )
+    python = pike.cloud(CLOUD).program("python")
+    # its management counts every five seconds
+    on(pike.hosts(), "ctl1", f'systemd-run --unit=holder {python} -c "{code}"; sleep 7; systemctl is-active holder')
+    try:
+        yield
+    finally:
+        on(pike.hosts(), "ctl1", "systemctl stop holder")
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.releases)])

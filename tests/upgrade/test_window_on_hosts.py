@@ -218,7 +218,13 @@ def test_it_is_refused_until_it_was_rehearsed_and_fits_the_window(pike: Lab, pla
     assert "there and back take" in errors and "the window has 3.0 s" in errors
     assert units(pike) == before
     naru("freeze", work)
-    naru("run", work, "--without-rehearsal", "a test")
+    # it takes longer than its window: it is asked whether to go on, and nobody is there to answer
+    _, errors = naru("run", work, "--without-rehearsal", "a test", code=3)
+    assert "the last moment to turn back within it is" in errors and "--go-on REASON" in errors, errors
+    assert "--go-on REASON" in naru("run", work, code=3)[1]
+    said = json.loads(naru("status", work, "-f", "json")[0])
+    assert said["turn back by"] < said["window ends"] and said["state"] != "paused"
+    naru("run", work, "--go-on", "a test")
     assert seen_by_glance(pike) and units(pike)["nova-api.service@ctl1"] == "active enabled"
     # the gates of other services were open, and these write for users
     assert "--lose-writes" in naru("rollback", work, code=2)[1]
