@@ -10,8 +10,8 @@ pytestmark = pytest.mark.unit
 
 ROOT = Path(__file__).parent.parent
 NAME = re.compile(r"`(naru(?:\.[A-Za-z_][A-Za-z_0-9]*)+)[`(]")
-EXAMPLES = {"naru.wake"}
-"""Names that a page makes up."""
+EXAMPLES = {"naru.wake", "naru.conf"}
+"""Names that a page makes up, and files on hosts."""
 FILES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("naru/**/*.py")]
 
 

@@ -13,7 +13,7 @@ from naru.files import write_whole
 from naru.site.model import LoadBalancer, WriteGate
 from naru.site.site import Site
 from naru.site.ssh import Fleet
-from naru.site.write_gate import rules, state
+from naru.site.write_gate import forms, rules, state
 from naru.site.write_gate.allowed import allowed
 
 
@@ -29,14 +29,14 @@ def _balancers(site: Site, name: str) -> list[tuple[LoadBalancer, WriteGate]]:
 
 
 class Rules(Command):
-    """Write what HAProxy has to have for the write gate: lines for the frontends of services, and the files that these
-    name.
+    """Write what a load balancer has to have for the write gate: lines for the frontends, servers or virtual hosts of
+    services, in the form of HAProxy, nginx or Apache, and the files that these name.
 
     While a gate is closed, reading goes on and writing gets 503 with Retry-After, in the form of the service's own
     errors; logins go on, and so do the addresses of the cloud's own services. Of Horizon nothing is let through but
-    operators. Put the lines into haproxy.cfg by whatever writes that file, the files into write_gate.directory on each
-    host of the load balancer, and reload once: from then on gates are closed and opened without a reload. Nothing of
-    that is done here.
+    operators. Put the lines into its configuration by whatever writes that, the files into write_gate.directory on each
+    host of the load balancer, and reload once: from then on gates are closed and opened by the file of each, or by
+    HAProxy's socket. Nothing of that is done here.
 
     Exit codes: 0, 2 bad input.
     """
@@ -67,21 +67,23 @@ naru site gate rules --to gate && scp gate/* lb1:/etc/haproxy/naru/
         if len(balancers) > 1:
             names = ", ".join(one.name for one, _ in balancers)
             raise InputError(f"{site.file}: several load balancers have a write_gate", hint=f"--balancer: {names}")
-        (_, gate) = balancers[0]
+        balancer, gate = balancers[0]
         services = arguments.service or rules.services(site)
-        text = rules.configuration(services, gate.seen_as or gate.directory)
+        form, directory = forms.form(balancer.kind), gate.seen_as or gate.directory
+        text = form.configuration(services, directory)
         if not arguments.to:
             print(text, end="")
             return
         try:
             arguments.to.mkdir(parents=True, exist_ok=True)
-            for name, content in {"haproxy.txt": text, **rules.files(services, allowed(site, gate))}.items():
+            written = {f"{balancer.kind}.txt": text, **form.files(services, allowed(site, gate), directory)}
+            for name, content in written.items():
                 write_whole(arguments.to / name, content, private=False)
         except OSError as error:
             raise InputError(f"--to {arguments.to} cannot be written", detail=str(error)) from error
         if self.app.options.verbose_level:
             print(
-                f"naru: the lines for haproxy.cfg are in {arguments.to}/haproxy.txt; all other files are for "
+                f"naru: the lines for its configuration are in {arguments.to}/{balancer.kind}.txt; all others are for "
                 f"{gate.directory} on the load balancer's hosts",
                 file=sys.stderr,
             )
@@ -93,7 +95,7 @@ _CLOSED = ("closed", "not reached", "nowhere")
 
 
 class Show(Lister):
-    """Show how the write gates are: in the files on each host, in each HAProxy that runs, and by a request that writes,
+    """Show how the write gates are: in the files on each host, in what runs there, and by a request that writes,
     sent from each to every address that Keystone's catalogue has of the service.
 
     The request has no token and no content: one that is let through is refused by the service. `open elsewhere`: the

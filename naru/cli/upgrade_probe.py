@@ -12,24 +12,32 @@ from naru.cli.terminal import Terminal
 from naru.cli.upgrade_run import OfWork
 from naru.text import duration, utc
 from naru.upgrade import guests
-from naru.upgrade.guests import Guest, Seen
+from naru.upgrade.asking import PORT, Guest
+from naru.upgrade.guests import Seen
 from naru.upgrade.work import Work
 
 
 class Probe(OfWork, Lister):
     """Ask guests all through an upgrade whether they are there, and show which were silent, how long and when.
 
-    A TCP connection to each is opened and closed, from this machine; refused is an answer, too. Begin before naru
-    upgrade freeze, in a terminal of its own, and interrupt it (Ctrl-C) when all is done. What was seen is in the work
-    directory, also when the command was killed; given again it goes on there. Without guests it shows what was seen so
-    far. naru upgrade verify and report tell of it.
+    They are asked from this machine, in one of three ways:
 
-    Exit codes: 0 nothing is wrong, 1 a guest was silent for more than 5 s, is silent still, or has never answered, 2
-    bad input.
+        ADDRESS[:PORT]        a TCP connection is opened and closed; refused is an answer, too
+        icmp:ADDRESS          by an echo request (ping)
+        kept:ADDRESS[:PORT]   by a TCP connection that stays open, over which nothing is sent: it has to last, as a
+                              user's would. One that the guest itself closes in order is opened again
+
+    Begin before naru upgrade freeze, in a terminal of its own, and interrupt it (Ctrl-C) when all is done. What was
+    seen is in the work directory, also when the command was killed; given again it goes on there. Without guests it
+    shows what was seen so far. naru upgrade verify and report tell of it.
+
+    Exit codes: 0 nothing is wrong, 1 a guest was silent for more than 5 s, is silent still, or has never answered, or a
+    connection was cut, 2 bad input.
     """
 
     examples = """
 naru upgrade probe work/seoul --guest 203.0.113.7 --guest 203.0.113.8:443
+naru upgrade probe work/seoul --guest icmp:203.0.113.7 --guest kept:203.0.113.7:22
 naru upgrade probe work/seoul --guests guests.txt --for 6h
 naru upgrade probe work/seoul
 """
@@ -41,8 +49,8 @@ naru upgrade probe work/seoul
             action="append",
             default=[],
             type=argument(Guest.parse),
-            metavar="ADDRESS[:PORT]",
-            help=f"a guest that this machine reaches, as by its floating IP (several times; port {guests.PORT})",
+            metavar="[icmp:|kept:]ADDRESS[:PORT]",
+            help=f"a guest that this machine reaches, as by its floating IP (several times; port {PORT})",
         )
         parser.add_argument("--guests", type=Path, metavar="FILE", help="a file with a guest a line")
         parser.add_argument("--every", type=DURATION, default=1.0, metavar="TIME", help="how often each is asked (1s)")
@@ -67,4 +75,5 @@ naru upgrade probe work/seoul
 
 def _shown(one: Seen) -> tuple[Any, ...]:
     since = "" if one.since is None else utc(one.since)
-    return one.guest, one.sent, one.lost, duration(one.longest) if one.lost else "", since, one.answers
+    longest = duration(one.longest) if one.lost else ""
+    return one.guest, one.sent, one.lost, longest, since, one.answers, one.cut

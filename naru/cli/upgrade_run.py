@@ -20,8 +20,8 @@ from naru.errors import InputError, NaruError
 from naru.messages import say
 from naru.plan.status import Status, status
 from naru.plan.timings import p95
-from naru.text import duration
-from naru.upgrade import freeze, law, phases, rehearsal
+from naru.text import duration, utc
+from naru.upgrade import freeze, law, overrun, phases, rehearsal
 from naru.upgrade.work import Settings, Work
 
 MEGABYTES = 512
@@ -218,12 +218,17 @@ class Run(OfWork, ShowOne):
     plan's window by the rehearsals' 95th percentile, when something is in the way that was not when it was planned or
     one of the services' own checks has failed in a rehearsal (naru upgrade check), and where the site has write gates
     before it is frozen (naru upgrade freeze).
+    While it runs it says when the window ends, and until when one can turn back by then, by the rehearsals. When that
+    moment has come, and what is left takes longer than the window, what runs comes to its end, nothing more begins, and
+    it is asked whether to go on; with no terminal, or no yes, the exit code is 3. --go-on goes on without asking.
+
     Given again it goes on where it was; naru upgrade rollback goes back from any point. Exit codes: 0 done, 1 failed
     steps, 2 bad input, 3 paused or cancelled, 130 interrupted.
     """
 
     examples = """
 naru upgrade run work/seoul
+naru upgrade run work/seoul --go-on "the window may last until 05:00"
 naru upgrade run work/seoul --without-rehearsal "the same was rehearsed in work/busan"
 """
 
@@ -236,6 +241,12 @@ naru upgrade run work/seoul --without-rehearsal "the same was rehearsed in work/
             "--without-freeze", default="", metavar="REASON", help="although users can write; it is recorded"
         )
         parser.add_argument(
+            "--go-on",
+            default="",
+            metavar="REASON",
+            help="go on when the window will not do and it is time to turn back, unasked; it is recorded",
+        )
+        parser.add_argument(
             "--despite-checks",
             default="",
             metavar="REASON",
@@ -244,17 +255,24 @@ naru upgrade run work/seoul --without-rehearsal "the same was rehearsed in work/
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        terminal = Terminal.of(self.app.options)
+        upgrade, terminal = Work(arguments.work), Terminal.of(self.app.options)
         with progress() as shown:
-            state = phases.window(
-                Work(arguments.work),
-                terminal,
+            phases.check_window(
+                upgrade,
                 shown,
                 without_rehearsal=arguments.without_rehearsal,
                 without_freeze=arguments.without_freeze,
                 despite_checks=arguments.despite_checks,
             )
-        return ended(self, state)
+        return ended(self, phases.window(upgrade, terminal, _asked, go_on=arguments.go_on))
+
+
+def _asked(question: str) -> bool:
+    """The operator's answer; no where there is no terminal, or no answer."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    print(f"naru: {question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 class Agents(OfWork, ShowOne):
@@ -433,7 +451,12 @@ naru upgrade status work/seoul -f json
             with last:
                 now = f"{upgrade.rehearsals.numbers()[-1]}: {status(last).state}"
         moment = freeze.when_frozen(upgrade)
+        with upgrade.journal() as journal:
+            found = overrun.look(upgrade, journal)
+        times = (None, None) if found is None else (utc(found.ends), utc(found.turn_back))
         since = (
             None if moment is None else datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(" ", "seconds")
         )
-        return (*columns, "rehearsals", "wanted", "last rehearsal", "frozen since"), (*values, done, wanted, now, since)
+        more = {"rehearsals": done, "wanted": wanted, "last rehearsal": now, "frozen since": since}
+        more |= dict(zip(("window ends", "turn back by"), times, strict=True))
+        return (*columns, *more), (*values, *more.values())

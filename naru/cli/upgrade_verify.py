@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from naru.cli.terminal import Terminal
 from naru.cli.upgrade_run import OfWork, add_users
 from naru.errors import InputError
 from naru.messages import LANGUAGES
-from naru.upgrade import report, verify
+from naru.upgrade import report, verify, writes
 from naru.upgrade.verified import NOT_WELL, Verified
 from naru.upgrade.work import Work
 
@@ -36,12 +37,20 @@ class Verify(OfWork, Lister):
     change nothing: who was refused has to be refused still, and who was answered, answered. Their tokens of before have
     to be good once the window has begun, if they have not expired.
 
+    With --write-as, and never without, a small thing of each kind is made as that user, and deleted again: a security
+    group, a network with a subnet, a volume of 1 GiB, a key pair, an image; with --flavor and --image a server. All of
+    them are called naru-try-ID, and what is left of a command that was killed is deleted by the next one. Beside
+    --before it is what they are compared with. While write gates are closed this machine has to be let through (naru
+    upgrade freeze --allow).
+
     Exit codes: 0 nothing is wrong, 1 something is, or a list could not be read, 2 bad input.
     """
 
     examples = """
 naru upgrade verify work/seoul
 naru upgrade verify work/seoul --before --as seoul-member --as seoul-reader
+naru upgrade verify work/seoul --before --write-as seoul-member
+naru upgrade verify work/seoul --write-as seoul-member --flavor m1.tiny --image cirros
 naru upgrade verify work/seoul -f json
 """
 
@@ -51,22 +60,30 @@ naru upgrade verify work/seoul -f json
             "--before", action="store_true", help="read the cloud as it is, ahead of the window, for later"
         )
         add_users(parser)
+        parser.add_argument(
+            "--write-as",
+            action="append",
+            default=[],
+            metavar="CLOUD",
+            help="a user, as a cloud of clouds.yaml: a thing of each kind is made and deleted (several times)",
+        )
+        parser.add_argument("--flavor", default="", metavar="NAME", help="of the server that is made, by name or id")
+        parser.add_argument("--image", default="", metavar="NAME", help="the same of its image")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        upgrade = Work(arguments.work)
+        upgrade, terminal = Work(arguments.work), Terminal.of(self.app.options)
+        writers = list(dict.fromkeys(arguments.write_as))
         if arguments.users and not arguments.before:
             raise InputError("--as goes with --before: users are asked for what they were asked for then")
         if arguments.before:
             verify.check_users(upgrade, arguments.users)
+        writes.check(writers, arguments.flavor, arguments.image)
+        if arguments.before:
+            return Verified._fields, self._before(upgrade, terminal, arguments, writers)
+        try_writes = partial(writes.try_all, upgrade, writers, arguments.flavor, arguments.image, terminal.say)
         with counting("read the cloud") as count:
-            if arguments.before:
-                problems = verify.read_before(upgrade, count, arguments.users)
-                for problem in problems:
-                    Terminal.of(self.app.options).warn(problem)
-                self.exit_code = 1 if problems else 0
-                return Verified._fields, ()
-            found = verify.verify(upgrade, count)
+            found = verify.verify(upgrade, count, try_writes)
         wrong = sum(one.judged in NOT_WELL for one in found)
         self.exit_code = 1 if wrong else 0
         if self.app.options.verbose_level:
@@ -77,6 +94,26 @@ naru upgrade verify work/seoul -f json
         if arguments.formatter != "table":
             return Verified._fields, found
         return Verified._fields, (one._replace(examples="\n".join(one.examples)) for one in found)  # type: ignore[arg-type]
+
+    def _before(
+        self, upgrade: Work, terminal: Terminal, arguments: argparse.Namespace, writers: Sequence[str]
+    ) -> Sequence[Verified]:
+        """Reads the cloud, and tries writes, for later."""
+        with counting("read the cloud") as count:
+            problems = verify.read_before(upgrade, count, arguments.users)
+        if writers:
+            tried = writes.try_all(upgrade, writers, arguments.flavor, arguments.image, terminal.say)
+            verify.try_before(upgrade, tried)
+            problems += [
+                f"{user}: {one.kind} failed: {one.why}"
+                for user, every in tried.items()
+                for one in every
+                if one.how == "failed"
+            ]
+        for problem in problems:
+            terminal.warn(problem)
+        self.exit_code = 1 if problems else 0
+        return ()
 
 
 class Report(OfWork, Lister):

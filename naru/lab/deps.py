@@ -67,6 +67,8 @@ PACKAGES = (
     Package("iproute2", "ip", "hosts"),
     Package("openssh-client", "ssh", "hosts"),
     Package("haproxy", "haproxy", "hosts' tests"),
+    Package("nginx", "nginx", "hosts' tests"),
+    Package("apache2-bin", "apache2", "hosts' tests"),
     Package("ipmitool", "ipmitool", "hosts' tests"),
     Package("openipmi", "ipmi_sim", "hosts with IPMI"),
     Package("slapd", "slapd", "ldap"),

@@ -233,10 +233,10 @@ Network = Annotated[str, pydantic.AfterValidator(network)]
 
 
 class WriteGate(_Model):
-    """HAProxy's write gate (`naru.site.write_gate`): the `directory` of its files on hosts, as HAProxy has it `seen_as`
-    where it runs in a container, and the addresses and networks which go on writing, those of the cloud's own services.
-    Without `allow` these are the addresses of all hosts of the site. `certificate` is a file of those that the
-    endpoints' own are checked by, else the system's are."""
+    """The write gate of a load balancer (`naru.site.write_gate`): the `directory` of its files on hosts, which that has
+    as `seen_as` where it runs in a container, and the addresses and networks which go on writing, those of the cloud's
+    own services. Without `allow` these are the addresses of all hosts of the site. `certificate` is a file of those by
+    which the endpoints' own are checked, else the system's are."""
 
     directory: Directory
     seen_as: Directory | None = None
@@ -244,12 +244,15 @@ class WriteGate(_Model):
     certificate: str | None = None
 
 
+BalancerKind = Literal["haproxy", "nginx", "apache"]
+
+
 class LoadBalancer(_Model):
     """What stands before the APIs. HAProxy is asked and told by its `socket`, and all kinds by their `files` and
     `reload`, a command line on the host. `logs` are the files with a line for each request."""
 
     name: str
-    kind: Literal["haproxy", "nginx", "apache"]
+    kind: BalancerKind
     hosts: Names
     managed: Managed
     socket: str | None = None
@@ -260,7 +263,7 @@ class LoadBalancer(_Model):
 
     @pydantic.model_validator(mode="after")
     def _a_way(self) -> "LoadBalancer":
-        if self.write_gate and not self.socket:
+        if self.write_gate and self.kind == "haproxy" and not self.socket:
             raise ValueError("write_gate: it needs HAProxy's socket, of level admin")
         if self.socket and self.kind != "haproxy":
             raise ValueError(f"socket: {self.kind} has none; give files and reload")

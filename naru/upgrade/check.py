@@ -11,6 +11,7 @@ from naru.upgrade import (
     balancers,
     broker,
     catalogue,
+    clocks,
     configuration,
     environment,
     helpers,
@@ -20,6 +21,7 @@ from naru.upgrade import (
     records,
     room,
     rows,
+    write_gates,
 )
 from naru.upgrade.finding import Finding, Span
 
@@ -32,6 +34,7 @@ def check(site: Site, span: Span, wanted: Sequence[str], progress: rows.Progress
         raise InputError(f"{site.file}: databases: there are none", hint="Add them: docs/reference/site.md")
     with Fleet(site) as fleet:
         found = programs.check(site, fleet, span, services)
+        found += clocks.check(site, fleet, span, services)
         found += broker.check(site, fleet, span, services)
         found += environment.check(site, fleet, span, services)
         found += helpers.check(site, span, services)
@@ -43,6 +46,7 @@ def check(site: Site, span: Span, wanted: Sequence[str], progress: rows.Progress
         found += addresses.check(site, fleet, span)
         found += catalogue.check(site, fleet, span, services)
         found += records.check(site, fleet, span, services)
+        found += write_gates.check(site, fleet, span, services)
         found += rows.check(site, fleet, span, services, progress)
     order = {service.name: service.order for service in services}
     return sorted(found, key=lambda one: order.get(one.service, 0))  # first what all of them need

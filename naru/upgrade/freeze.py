@@ -30,6 +30,7 @@ from naru.site.write_gate.rules import HORIZON
 from naru.text import shortened
 from naru.upgrade import busy, claim, gates
 from naru.upgrade.busy import Thing
+from naru.upgrade.draining import Draining
 from naru.upgrade.placed import COMPUTE
 from naru.upgrade.planner import MODULES
 from naru.upgrade.switching import switch
@@ -85,16 +86,21 @@ def freeze(upgrade: Work, terminal: Terminal, *, allow: Sequence[str] = ()) -> S
 
 
 def settle(upgrade: Work, terminal: Terminal, *, seconds: float, leave: Sequence[str]) -> list[Thing]:
-    """Waits until nothing is under way but what is to be left, by id; gives what is there then. Raises NaruError after
-    so many `seconds`."""
+    """Waits until nothing is under way, and each queue was empty once, but what is to be left, by id; gives what is
+    there then. Raises NaruError after so many `seconds`."""
     site = sites.load(Path(upgrade.settings.site))
     with _last(upgrade) as journal:
         journal.remember(STILL, None)
         for one in leave:
             control.remark(journal, f"left as it is: {one}")
-        found = busy.settle(
-            lambda: busy.look(site, upgrade.settings.services), terminal.say, seconds=seconds, leave=leave
-        )
+        with Fleet(site) as fleet:
+            draining = Draining(site, fleet, leave)
+            found = busy.settle(
+                lambda: [*busy.look(site, upgrade.settings.services), *draining.look()],
+                terminal.say,
+                seconds=seconds,
+                leave=leave,
+            )
         journal.remember(STILL, time.time())
     return found
 
@@ -215,7 +221,7 @@ def plan(site: Site, wanted: Sequence[str], number: int, allow: Sequence[str], s
         raise InputError(
             f"{site.file}: no load balancer has a write gate of {', '.join(missing)}",
             detail="\n".join(reasons),
-            hint="naru site gate rules has the lines that HAProxy needs.",
+            hint="naru site gate rules has the lines that it needs.",
         )
     made = Plan(title=TITLE(number=number, cloud=site.content.name), modules=MODULES, limits=dict(LIMITS))
     made.settings = {"services": services, "allow": list(allow)}
@@ -239,7 +245,7 @@ def plan(site: Site, wanted: Sequence[str], number: int, allow: Sequence[str], s
             if mine:
                 closed.append(made.add(step).id)
     if not closed:
-        hint = "Give a load balancer its write_gate: naru site gate rules has what HAProxy needs."
+        hint = "Give a load balancer its write_gate: naru site gate rules has what it needs."
         raise InputError(f"{site.file}: no load balancer has a write gate", hint=hint)
     for step in _callers(site, common) if not wanted else ():
         made.add(step, after=closed)

@@ -1,18 +1,17 @@
-"""Whether guests answer all through an upgrade: a TCP connection to each of them, over and over, from where the command
-is given. That needs no rights. A connection that is refused is an answer, too: somebody is there to refuse it.
+"""Whether guests answer all through an upgrade: each of them is asked over and over, from where the command is given
+(`asking`).
 
     DIR/guests.jsonl   {"at": seconds since 1970, "guests": [...], "every": seconds} when probing begins, then
-                       {"at": ..., "end": ..., "silent": [...]} for each round, with those that did not answer
+                       {"at": ..., "end": ..., "silent": [...], "cut": [...]} for each round, with those that did not
+                       answer, and those whose kept connection was cut
 
 Each line is written when its round is over: whoever kills the prober loses no more than that round.
 """
 
 import asyncio
 import contextlib
-import ipaddress
 import json
 import os
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -21,44 +20,19 @@ from typing import Any, NamedTuple
 from naru.errors import InputError
 from naru.files import FileLock
 from naru.text import duration, utc
+from naru.upgrade.asking import Asker, Guest, check
 from naru.upgrade.verified import EXAMPLES, NOT_WELL, Judged, Verified
 
 FILE = "guests.jsonl"
 KIND = "guest"
-PORT = 22
 LONGEST = 5.0
 """Seconds without an answer that are no fault."""
-AT_A_TIME = 200
-"""Connections that are tried at once: each is a file."""
-
-
-class Guest(NamedTuple):
-    """Where a guest is asked."""
-
-    address: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Guest":
-        """ADDRESS or ADDRESS:PORT, as 192.0.2.7:22 or [2001:db8::7]:22. Raises ValueError."""
-        if text.startswith("["):
-            address, _, port = text[1:].partition("]")
-            port = port.removeprefix(":")
-        else:
-            address, port = text.split(":") if text.count(":") == 1 else (text, "")
-        number = int(port or PORT)
-        if not 0 < number < 65536:
-            raise ValueError(f"{number} is no port")
-        return cls(str(ipaddress.ip_address(address)), number)
-
-    def __str__(self) -> str:
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
 class Seen(NamedTuple):
     """What was seen of a guest: how often it was asked, and gave no answer; the seconds of its longest silence, and
     when that began (seconds since 1970, None without one); whether it has answered last, None for one that has not and
-    is asked no more."""
+    is asked no more; how often a connection that was kept with it was cut."""
 
     guest: str
     sent: int
@@ -66,6 +40,7 @@ class Seen(NamedTuple):
     longest: float
     since: float | None
     answers: bool | None
+    cut: int = 0
 
 
 class Record(NamedTuple):
@@ -84,22 +59,24 @@ def listed(file: Path) -> list[Guest]:
             raise ValueError("it names no guest")
         return found
     except (OSError, ValueError) as error:
-        hint = "It has a guest a line: ADDRESS or ADDRESS:PORT, as 192.0.2.7:22 or [2001:db8::7]:22."
+        hint = "It has a guest a line: 192.0.2.7:22, [2001:db8::7]:22, icmp:192.0.2.7, kept:192.0.2.7:22."
         raise InputError(f"{file} cannot be read", detail=str(error), hint=hint) from error
 
 
 def probe(directory: Path, guests: Iterable[Guest], every: float, seconds: float, say: Callable[[str], None]) -> None:
     """Asks all guests, `every` so many seconds, for so many `seconds` (infinity: until it is interrupted), and says who
-    stops to answer and who answers again. Raises InputError when another process does it in this work directory, and
-    for an `every` of 0."""
+    stops to answer and who answers again. Raises InputError when another process does it in this work directory, where
+    this machine does not let one ask so, and for an `every` of 0."""
     if every <= 0:
         raise InputError("guests cannot be asked without a pause", hint="--every 1s")
+    wanted = list(dict.fromkeys(guests))
+    check(wanted)
     with FileLock(directory / FILE) as lock:
         if not lock.take():
             raise InputError(f"{directory}: guests are probed already", hint="End that command first.")
         with (directory / FILE).open("r+") as file:
             _cut_off(file)
-            asyncio.run(_rounds(file, list(dict.fromkeys(guests)), every, seconds, say))
+            asyncio.run(_rounds(file, wanted, every, seconds, say))
 
 
 def _cut_off(file: Any) -> None:
@@ -116,34 +93,22 @@ async def _rounds(file: Any, guests: Sequence[Guest], every: float, seconds: flo
         file.flush()
 
     write(at=time.time(), guests=[str(one) for one in guests], every=every)
-    room = asyncio.Semaphore(AT_A_TIME)
     end = time.monotonic() + seconds
     silent: set[Guest] = set()
-    while (began := time.monotonic()) < end:
-        at = time.time()
-        answered = await asyncio.gather(*(_answers(one, every, room) for one in guests))
-        now = {one for one, answer in zip(guests, answered, strict=True) if not answer}
-        write(at=at, end=time.time(), silent=[str(one) for one in guests if one in now])
-        for one in guests:
-            if (one in now) != (one in silent):
-                say(f"{one} {'does not answer' if one in now else 'answers again'}")
-        silent = now
-        await asyncio.sleep(max(0.0, began + every - time.monotonic()))
-
-
-async def _answers(guest: Guest, patience: float, room: asyncio.Semaphore) -> bool:
-    family = socket.AF_INET6 if ":" in guest.address else socket.AF_INET
-    async with room:
-        with socket.socket(family, socket.SOCK_STREAM) as connection:
-            connection.setblocking(False)
-            try:
-                async with asyncio.timeout(patience):
-                    await asyncio.get_running_loop().sock_connect(connection, (guest.address, guest.port))
-            except ConnectionRefusedError:
-                return True
-            except OSError:  # no answer in time, or no way to it
-                return False
-            return True
+    with contextlib.closing(Asker()) as asker:
+        while (began := time.monotonic()) < end:
+            at = time.time()
+            answers = dict(zip(guests, await asyncio.gather(*(asker.ask(one, every) for one in guests)), strict=True))
+            now = {one for one, answer in answers.items() if not answer.there}
+            cut = [one for one, answer in answers.items() if answer.cut]
+            write(at=at, end=time.time(), silent=[str(one) for one in guests if one in now], cut=list(map(str, cut)))
+            for one in cut:
+                say(f"{one}: the connection was cut")
+            for one in guests:
+                if (one in now) != (one in silent):
+                    say(f"{one} {'does not answer' if one in now else 'answers again'}")
+            silent = now
+            await asyncio.sleep(max(0.0, began + every - time.monotonic()))
 
 
 def record(directory: Path) -> Record:
@@ -160,14 +125,14 @@ def record(directory: Path) -> Record:
             for name in guests.keys() - set(asked):
                 guests[name].leave()
             continue
-        at, end, silent = line["at"], line["end"], set(line["silent"])
+        at, end, silent, cut = line["at"], line["end"], set(line["silent"]), set(line.get("cut", ()))
         if last is not None and at - last > pause:
             unseen.append((last, at - last))
             for guest in guests.values():
                 guest.end()
         last, pause = end, 2 * every + 1
         for name in asked:
-            guests.setdefault(name, _Guest()).tell(at, end, name not in silent)
+            guests.setdefault(name, _Guest()).tell(at, end, name not in silent, name in cut)
     return Record([one.seen(name) for name, one in guests.items()], unseen)
 
 
@@ -184,15 +149,16 @@ class _Guest:
     """What is seen of one guest, round after round."""
 
     def __init__(self) -> None:
-        self.sent = self.lost = 0
+        self.sent = self.lost = self.cut = 0
         self.longest = 0.0
         self.since: float | None = None
         self.answers: bool | None = None
         self._silent: float | None = None
 
-    def tell(self, at: float, end: float, answers: bool) -> None:
+    def tell(self, at: float, end: float, answers: bool, cut: bool) -> None:
         """It was asked in a round from one moment to another."""
         self.sent += 1
+        self.cut += cut
         self.lost += not answers
         self.answers = answers
         if not answers and self._silent is None:
@@ -214,12 +180,13 @@ class _Guest:
         self.answers = self.answers or None
 
     def seen(self, name: str) -> Seen:
-        return Seen(name, self.sent, self.lost, round(self.longest, 1), self.since, self.answers)
+        return Seen(name, self.sent, self.lost, round(self.longest, 1), self.since, self.answers, self.cut)
 
 
 def judge(found: Record, longest: float = LONGEST) -> list[Verified]:
-    """What is wrong with the guests: those that answer no more, and those that were silent for longer than so many
-    seconds. Of one that has never answered nothing is known. Whoever is asked no more was left out by the operator."""
+    """What is wrong with the guests: those that answer no more, those that were silent for longer than so many seconds,
+    and those with which a connection was cut. Of one that has never answered nothing is known. Whoever is asked no more
+    was left out by the operator."""
     groups: dict[tuple[Judged, str], list[Seen]] = {}
     for one in found.guests:
         if one.lost == one.sent:
@@ -227,6 +194,8 @@ def judge(found: Record, longest: float = LONGEST) -> list[Verified]:
             groups.setdefault((never, "has never answered"), []).append(one)
         elif one.answers is False:
             groups.setdefault(("wrong", "does not answer any more"), []).append(one)
+        elif one.cut:
+            groups.setdefault(("wrong", "a connection with it was cut"), []).append(one)
         elif one.longest > longest:
             groups.setdefault(("wrong", f"gave no answer for more than {duration(longest)}"), []).append(one)
         elif one.answers is None:
@@ -249,4 +218,5 @@ def is_wrong(found: Record) -> bool:
 def _told(one: Seen) -> str:
     """What was seen of a guest, for people."""
     since = "" if one.since is None else f", longest {duration(one.longest)} from {utc(one.since)} on"
-    return f"{one.guest}: {one.lost} of {one.sent} lost{since}"
+    cut = f", cut {one.cut} times" if one.cut else ""
+    return f"{one.guest}: {one.lost} of {one.sent} lost{since}{cut}"

@@ -19,11 +19,11 @@ from naru.plan.model import Plan
 from naru.plan.queries import reading
 from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
-from naru.plan.status import Status
+from naru.plan.status import Status, status
 from naru.site import site as sites
 from naru.site.site import Site
 from naru.text import shortened
-from naru.upgrade import claim, facts, freeze, gates, planner, rehearsal, written
+from naru.upgrade import claim, facts, freeze, gates, overrun, planner, rehearsal, written
 from naru.upgrade.check import check
 from naru.upgrade.law import Law, Load
 from naru.upgrade.load import governed, lift
@@ -74,19 +74,18 @@ def rehearse(upgrade: Work, terminal: Terminal) -> Status:
     return rehearsal.go_on(upgrade, terminal) or rehearsal.begin(upgrade, terminal)
 
 
-def window(
+def check_window(
     upgrade: Work,
-    terminal: Terminal,
     progress: Progress,
     *,
     without_rehearsal: str = "",
     without_freeze: str = "",
     despite_checks: str = "",
-) -> Status:
-    """The window: the services stopped, their databases dumped and taken through the releases, those of the wanted
-    release started. Refused until it was rehearsed as often as is wanted, and where the site has write gates until it
-    is frozen, and when one of the services' own checks has failed, unless the operator says why not; and when there and
-    back do not fit the window. What is in the way by now is looked for once more before it begins."""
+) -> None:
+    """Whether the window may begin, or go on. Raises InputError until it was rehearsed as often as is wanted, and where
+    the site has write gates until it is frozen, and when one of the services' own checks has failed, unless the
+    operator says why not; and when there and back do not fit the window. What is in the way by now is looked for once
+    more before it begins."""
     with upgrade.journal() as journal:
         gates.check_open(upgrade, journal)
         if not gates.has_begun(journal):
@@ -103,8 +102,26 @@ def window(
             else:
                 gates.check_status(upgrade)
             gates.check_again(upgrade, progress)
+
+
+def window(upgrade: Work, terminal: Terminal, ask: overrun.Ask, *, go_on: str = "") -> Status:
+    """The window: the services stopped, their databases dumped and taken through the releases, those of the wanted
+    release started. When it is time to turn back and the end of the window will not do, it is paused, and goes on where
+    the operator says so: asked, or ahead by the reason to `go_on`. Given again it goes on where it was."""
+    with upgrade.journal() as journal:
+        gates.check_open(upgrade, journal)
+        if go_on.strip():
+            overrun.go_on(journal, go_on.strip())
         claim.take(upgrade, sites.load(Path(upgrade.settings.site)))
-        return _run(journal, terminal, Scope({WINDOW}, {WINDOW}))
+        while overrun.may_go_on(upgrade, journal, terminal, ask):
+            with overrun.watched(upgrade, terminal):
+                found = _run(journal, terminal, Scope({WINDOW}, {WINDOW}))
+            if not journal.recall(overrun.PAUSED):
+                return found
+            if found.state != "paused":
+                overrun.lift(journal)
+                return found
+        return status(journal)._replace(state="paused")
 
 
 def agents(upgrade: Work, terminal: Terminal, limits: Load) -> Status:

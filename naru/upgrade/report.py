@@ -50,6 +50,7 @@ HEADS = {
     "guest": message("upgrade.report.head.guest", en="guest", ko="게스트"),
     "sent": message("upgrade.report.head.sent", en="asked", ko="확인 횟수"),
     "lost": message("upgrade.report.head.lost", en="no answer", ko="응답 없음"),
+    "cut": message("upgrade.report.head.cut", en="connections cut", ko="끊어진 연결"),
     "longest": message("upgrade.report.head.longest", en="longest silence", ko="가장 긴 끊김"),
     "what": message("upgrade.report.head.what", en="what", ko="내용"),
     "began": message("upgrade.report.head.began", en="began", ko="시작"),
@@ -148,9 +149,9 @@ def _guests(found: Record) -> Iterator[Block]:
         return
     yield Heading(2, GUESTS())
     yield Paragraph(WORST(all=len(found.guests)))
-    worst = sorted(found.guests, key=lambda one: -one.longest)[:SHOWN]
+    worst = sorted(found.guests, key=lambda one: (-one.cut, -one.longest))[:SHOWN]
     yield _table(
-        ("guest", "sent", "lost", "longest", "began"),
+        ("guest", "sent", "lost", "longest", "began", "cut"),
         [
             (
                 one.guest,
@@ -158,6 +159,7 @@ def _guests(found: Record) -> Iterator[Block]:
                 _counted(one.lost),
                 _took(one.longest),
                 "" if one.since is None else utc(one.since),
+                _counted(one.cut),
             )
             for one in worst
         ],

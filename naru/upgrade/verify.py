@@ -7,7 +7,7 @@ field that it has for all things of a kind, or no longer has for any) is told, a
 
 import time
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -23,13 +23,14 @@ from naru.plan.queries import reading
 from naru.plan.run import Terminal
 from naru.releases import path
 from naru.site import site as sites
-from naru.upgrade import answers, gates, guests, queues, tokens
+from naru.upgrade import answers, gates, guests, queues, tokens, writes
 from naru.upgrade.answers import Asked
 from naru.upgrade.apart import RECORDS
 from naru.upgrade.finding import Span
-from naru.upgrade.verified import ASKED, BEFORE, EXAMPLES, NOT_WELL, VERIFIED, Judged, Verified
+from naru.upgrade.verified import ASKED, BEFORE, EXAMPLES, NOT_WELL, VERIFIED, WROTE, Judged, Verified
 from naru.upgrade.window import CLOUD
 from naru.upgrade.work import Work
+from naru.upgrade.writes import Tried
 
 ARCHIVE = "archive.db"
 WITHOUT = OF_USERS | {"volume attachment", "image data"}
@@ -118,9 +119,19 @@ def _check_before(upgrade: Work, journal: Journal) -> None:
         raise InputError(f"{upgrade.directory}: its window has begun: this is no longer how it was before")
 
 
-def verify(upgrade: Work, progress: Sink) -> list[Verified]:
-    """Reads the cloud as it is now, and compares it with how it was before: what is wrong first. Raises InputError when
-    that is not known."""
+def try_before(upgrade: Work, found: Mapping[str, Sequence[Tried]]) -> None:
+    """Keeps what became of users' writes before the window, beside those of other users. Raises InputError when that
+    has begun."""
+    with upgrade.journal() as journal:
+        _check_before(upgrade, journal)
+        journal.remember(WROTE, {**(journal.recall(WROTE) or {}), **found})
+
+
+def verify(
+    upgrade: Work, progress: Sink, try_writes: Callable[[], Mapping[str, Sequence[Tried]]] = dict
+) -> list[Verified]:
+    """Reads the cloud as it is now, and compares it with how it was before: what is wrong first; then tries users'
+    writes. Raises InputError when it is not known how it was."""
     with upgrade.journal() as journal:
         before, asked = journal.recall(BEFORE), journal.recall(ASKED) or {}
         begun, renamed = gates.has_begun(journal), _renamed(journal)
@@ -137,6 +148,7 @@ def verify(upgrade: Work, progress: Sink) -> list[Verified]:
             after, _ = _read(archive, cloud, progress)
         found += judge(archive, before, after, _known(upgrade.settings.span), renamed)
     found += _left_on_queues(upgrade)
+    found += writes.judge(upgrade, try_writes())
     found.sort(key=lambda one: one.judged not in NOT_WELL)
     with upgrade.journal() as journal:
         journal.remember(VERIFIED, {"at": time.time(), "after": after, "found": found})

@@ -72,8 +72,8 @@ NO_GATE = message(
 )
 NO_GATE_HINT = message(
     "upgrade.finding.no_gate.hint",
-    en="naru site gate rules has the lines that HAProxy needs. Then nothing that users do is lost on the way back.",
-    ko="naru site gate rules에 HAProxy에 넣을 줄이 있습니다. 그러면 되돌려도 사용자가 한 일이 사라지지 않습니다.",
+    en="naru site gate rules has the lines that it needs. Then nothing that users do is lost on the way back.",
+    ko="naru site gate rules에 설정에 넣을 줄이 있습니다. 그러면 되돌려도 사용자가 한 일이 사라지지 않습니다.",
 )
 NO_NEXT = message(
     "upgrade.finding.no_next",

@@ -18,6 +18,8 @@ from naru.lab.hosts.hosts import Hosts
 from naru.lab.infra import mariadb
 from naru.lab.lab import Lab
 
+from ..lab.hosts.shipped import ship
+
 PATIENCE = 90.0
 
 # a service that listens, of what a bare host has: python is not
@@ -102,16 +104,7 @@ class Furniture:
 
     def ship(self, name: str, programs: Iterable[str], trees: Sequence[str] = ()) -> None:
         """Programs of this machine with the libraries that they need, and whole directories, at the same places."""
-        wanted = dict.fromkeys(trees)
-        for program in programs:
-            wanted[program] = None
-            said = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
-            wanted |= dict.fromkeys(word for word in said.split() if word.startswith("/"))
-        # /lib is a link on hosts, too, and has to stay one
-        real = [str(Path(path).parent.resolve() / Path(path).name) for path in wanted]
-        tar = subprocess.run(["tar", "-chf", "-", "-C", "/", *[path.lstrip("/") for path in real]], capture_output=True)
-        assert tar.returncode == 0, tar.stderr
-        self.run(name, "tar -xf - -C / --skip-old-files", tar.stdout)
+        ship(self.hosts, name, programs, trees)
 
     def unit(self, name: str, unit: str, text: str) -> None:
         self.write(name, {f"/etc/systemd/system/{unit}.service": text})

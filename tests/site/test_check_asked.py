@@ -10,11 +10,12 @@ import yaml
 from naru.errors import InputError, NaruError
 from naru.site import haproxy, power, rabbitmq, tunnel
 from naru.site import site as sites
-from naru.site.check import addresses, balancers, databases, queues, storage
+from naru.site.check import addresses, balancers, databases, queues, storage, write_gates
 from naru.site.check import power as check_power
 from naru.site.check.look import Look, Missed
 from naru.site.check.result import Results
 from naru.site.power import Status
+from naru.site.write_gate.running import STOPPED, Gates
 
 from .looks import RUNS, bad, look, site
 
@@ -255,6 +256,39 @@ load_balancers:
         ("wrong", "services.nova-api.hosts", "ctl3"): "its backend nova_api on ctl1 has no server for ctl3",
         ("wrong", "load_balancers.api", "ctl1"): "nova_api/ctl2 is DOWN (L4CON): nova-api on ctl2",
     }
+
+
+def test_a_load_balancers_hosts_have_the_same_gates_in_their_files_and_in_what_runs() -> None:
+    given = site("""
+load_balancers:
+  - name: api
+    kind: nginx
+    hosts: "ctl[1:3]"
+    managed: {unit: nginx}
+    files: /etc/nginx
+    reload: nginx -s reload
+    write_gate: {directory: /etc/nginx/naru}
+""")
+    results = Results()
+    both = {"nova": "open", "glance": "open"}
+    answers = {
+        "ctl1": Gates(both, both, ""),
+        "ctl2": Gates({"nova": "closed"}, {"nova": "open"}, ""),
+        "ctl3": Gates(both, {"nova": "open"}, "nothing includes glance.conf"),
+        "ctl4": Gates({}, {}, "there is no /etc/nginx/naru/SERVICE.conf"),
+        "ctl5": NaruError("no answer"),
+        "ctl6": Gates(both, dict.fromkeys(both, STOPPED), ""),
+    }
+    write_gates.judge(given.part.load_balancers[0], answers, results)
+    field = "load_balancers.api.write_gate"
+    found = [(one.state, one.host, one.what) for one in results if one.state != "right"]
+    assert all(one.field == field for one in results) and found == [
+        ("wrong", "ctl2", "the gate of nova is closed in its files, and open in what runs"),
+        ("wrong", "ctl2", "there is no gate of glance in its files: other hosts of api have one"),
+        ("wrong", "ctl3", "there is no gate of glance in what runs: nothing includes glance.conf"),
+        ("wrong", "ctl4", "there is no /etc/nginx/naru/SERVICE.conf"),
+        ("unknown", "ctl5", "no answer"),
+    ]
 
 
 def test_a_virtual_address_is_on_one_host() -> None:

@@ -7,10 +7,12 @@ import pytest
 
 from naru.errors import InputError
 from naru.site import site as sites
-from naru.site.model import WriteGate
+from naru.site.model import LoadBalancer, WriteGate
 from naru.site.write_gate import rules
 from naru.site.write_gate.allowed import allowed
-from naru.site.write_gate.state import Endpoint, State, _prefix, open_ones
+from naru.site.write_gate.probe import Endpoint
+from naru.site.write_gate.running import STOPPED, judged
+from naru.site.write_gate.state import State, _prefix, open_ones
 
 pytestmark = pytest.mark.unit
 
@@ -67,10 +69,10 @@ def state(host: str, probed: str = "closed", url: str = VIP, region: str = "one"
     [
         ([state("lb1"), state("lb2", "not reached")], ""),
         ([state("lb1"), state("lb2", "not reached", running="stopped")], ""),
-        ([state("lb1"), state("lb2", "not reached", running="open")], "lb2: the gate of nova is open in the running"),
-        ([state("lb1"), state("lb2", "not reached", file="open")], "lb2: the gate of nova is open in gates.map"),
+        ([state("lb1"), state("lb2", "not reached", running="open")], "lb2: the gate of nova is open in what runs"),
+        ([state("lb1"), state("lb2", "not reached", file="open")], "lb2: the gate of nova is open in its files"),
         ([state("lb1", "open")], "lb1: open at lb1"),
-        ([state("lb1"), state("lb2", running="")], "missing in the running"),
+        ([state("lb1"), state("lb2", running="")], "missing in what runs (closed at lb2)"),
         ([state("lb1"), State("api", "lb2", "", "", "", "", "", "not known", "no answer")], "lb2: no answer"),
         ([], "no load balancer has a gate of nova"),
         ([state("lb1"), state("lb2", service="keystone")], "lb2: there is no gate of nova, and others of api have one"),
@@ -87,6 +89,42 @@ def state(host: str, probed: str = "closed", url: str = VIP, region: str = "one"
 def test_gates_are_closed_when_they_are_so_everywhere(states: list[State], said: str) -> None:
     found = open_ones(states, ["nova"])
     assert said in found[0] if said else not found, found
+
+
+READ = """common yes
+gate nova open yes
+gate glance closed yes
+started 1000
+started 2000
+changed 1500
+"""
+
+
+@pytest.mark.parametrize(
+    ("said", "running", "why"),
+    [
+        (READ, {"nova": "open", "glance": "closed"}, ""),
+        # a process that began after the change, but for what its beginning is not known to
+        (READ.replace("1500", "2002"), {"nova": "open", "glance": "closed"}, ""),
+        (READ.replace("1500", "2003"), {}, "has not read its configuration since that was changed: reload it"),
+        (READ.replace("open yes", "open no"), {"glance": "closed"}, "/etc/nginx: nothing includes /n/nova.conf"),
+        (READ.replace("common yes", "common no"), {}, "/etc/nginx: nothing includes /n/naru.conf"),
+        (READ.replace("started", "x"), {"nova": STOPPED, "glance": STOPPED}, ""),
+        ("", {}, "there is no /n/SERVICE.conf"),
+    ],
+)
+def test_a_gate_of_nginx_is_in_what_runs_when_that_has_read_its_file(
+    said: str, running: dict[str, str], why: str
+) -> None:
+    balancer = LoadBalancer.model_validate(
+        {
+            **{"name": "api", "kind": "nginx", "hosts": "lb1", "managed": {"unit": "nginx"}},
+            **{"files": "/etc/nginx", "reload": "nginx -s reload"},
+        }
+    )
+    found = judged(said, balancer, WriteGate(directory="/n"))
+    assert found.running == running and why in found.why and bool(why) == bool(found.why)
+    assert bool(found.file) == bool(said)
 
 
 @pytest.mark.parametrize(

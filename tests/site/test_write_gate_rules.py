@@ -1,127 +1,75 @@
-"""The write gate's rules in a HAProxy that runs."""
+"""The write gate's rules in a HAProxy, an nginx and an Apache that run."""
 
 import http.client
-import http.server
 import json
-import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from importlib.resources import files
+from typing import get_args
 
 import pytest
 
-from naru.site.write_gate import rules
+from naru.actions.hosts.place import script_text
+from naru.actions.hosts.write_gate import script_of
+from naru.site import haproxy as socket_of_haproxy
+from naru.site.model import BalancerKind, LoadBalancer, WriteGate
+from naru.site.write_gate import forms, rules
+from naru.site.write_gate.running import judged
 
-pytestmark = pytest.mark.haproxy
+from .proxies import ALLOWED, SERVICES, SILENT, Proxy, Server, until
 
-SERVICES = ["keystone", "nova", "glance", "neutron", "horizon"]
+pytestmark = pytest.mark.balancers
 
-
-class _Service(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_HEAD = do_OPTIONS = do_GET
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *words: Any) -> None:
-        """Says nothing."""
+APIS = [name for name in SERVICES if name not in ("horizon", SILENT)]
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A proxy that ends is no error."""
-
-
-class Proxy:
-    """A HAProxy of this machine with the rules, before a service that says yes to everything."""
-
-    def __init__(self, directory: Path, service: int) -> None:
-        self.directory, self.ports = directory, {name: _free() for name in SERVICES}
-        self.socket = directory / "s"
-        for name, text in rules.files(SERVICES, ["10.1.0.0/24"]).items():
-            (directory / name).write_text(text, newline="")
-        config = f"global\n  stats socket {self.socket} mode 600 level admin\ndefaults\n  mode http\n"
-        config += "".join(f"  timeout {what} 5s\n" for what in ("connect", "client", "server"))
-        for name, port in self.ports.items():
-            config += f"listen {name}\n  bind 127.0.0.1:{port}\n"
-            config += "".join(f"  {line}\n" for line in [*rules.lines(name, str(directory)), rules.silent(name)])
-            config += f"  server one 127.0.0.1:{service}\n"
-        config += "".join(f"{line}\n" for name in SERVICES for line in rules.backend(name, str(directory)))
-        (directory / "haproxy.cfg").write_text(config)
-
-    def tell(self, line: str) -> str:
-        with socket.socket(socket.AF_UNIX) as asking:
-            asking.connect(str(self.socket))
-            asking.sendall(f"{line}\n".encode())
-            return b"".join(iter(lambda: asking.recv(65536), b"")).decode()
-
-    def gate(self, service: str, state: str) -> None:
-        assert not self.tell(f"set map {self.directory}/{rules.MAP} {service} {state}").strip()
-
-    def ask(self, service: str, method: str, path: str = "/v2", **headers: str) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection("127.0.0.1", self.ports[service], timeout=5)
-        connection.request(method, path, body=b"{}" if method == "POST" else None, headers=headers)
-        return connection.getresponse()
-
-
-def _free() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    server = _Server(("127.0.0.1", 0), _Service)
+@pytest.fixture(scope="module", params=get_args(BalancerKind))
+def proxy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
+    server = Server()
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    made = Proxy(tmp_path_factory.mktemp("gate"), server.server_address[1])
-    with subprocess.Popen(["haproxy", "-db", "-f", made.directory / "haproxy.cfg"], stderr=subprocess.PIPE) as process:
-        end = time.monotonic() + 20
-        while not made.socket.exists():
-            assert process.poll() is None and time.monotonic() < end
-            time.sleep(0.05)
-        yield made
-        process.kill()
+    made = Proxy(request.param, tmp_path_factory.mktemp("gate"), server.server_address[1])
+    process = made.start()
+    yield made
+    process.terminate()
+    process.wait(10)
     server.shutdown()
     server.server_close()
 
 
 def test_a_closed_gate_refuses_what_writes_in_the_services_own_form_and_lets_the_rest_through(proxy: Proxy) -> None:
-    for name in SERVICES:
+    gated = [*APIS, "horizon"]
+    for name in gated:
         assert proxy.ask(name, "POST").status == 200
         proxy.gate(name, "closed")
     try:
-        for name in SERVICES:
+        for name in gated:
             for method in ("POST", "PUT", "PATCH", "DELETE"):
                 answer = proxy.ask(name, method)
                 assert (answer.status, answer.getheader(rules.HEADER)) == (503, "closed"), (name, method)
                 assert int(answer.getheader("Retry-After") or "") > 0
-        for name in SERVICES[:-1]:
+        for name in APIS:
             assert [proxy.ask(name, method).status for method in ("GET", "HEAD", "OPTIONS")] == [200] * 3
         page = proxy.ask("horizon", "GET")
         assert page.status == 503 and "점검" in page.read().decode()
-        said = json.loads(proxy.ask("nova", "POST").read())
-        assert said["serviceUnavailable"]["code"] == 503
+        said = proxy.ask("nova", "POST")
+        assert said.getheader("Content-Type") == "application/json; charset=utf-8"
+        assert json.loads(said.read())["serviceUnavailable"]["code"] == 503
         assert json.loads(proxy.ask("neutron", "POST").read())["NeutronError"]["type"] == "ServiceUnavailable"
         assert b"<h1>503" in proxy.ask("glance", "PUT").read()
         assert json.loads(proxy.ask("keystone", "PATCH", "/v3/users/1").read())["error"]["code"] == 503
         # one logs in, whatever the version, and wherever Keystone is
         for path in ("/v3/auth/tokens", "/identity/v3/auth/tokens", "/v2.0/tokens", "/v3/ec2tokens"):
             assert proxy.ask("keystone", "POST", path).status == 200, path
+        assert proxy.ask("keystone", "POST", "/v3/auth/tokens?nocatalog").status == 200
         assert proxy.ask("keystone", "POST", "/v3/auth/tokens/x").status == 503
+        assert proxy.ask("keystone", "POST", "/v3/users?x=/v3/auth/tokens").status == 503
         federation = "/v3/OS-FEDERATION/identity_providers/one"
         assert proxy.ask("keystone", "POST", f"{federation}/protocols/saml2/auth").status == 200
         assert proxy.ask("keystone", "PUT", federation).status == 503
         assert proxy.ask("keystone", "DELETE", "/v3/auth/tokens").status == 503
     finally:
-        for name in SERVICES:
+        for name in gated:
             proxy.gate(name, "open")
     assert proxy.ask("nova", "POST").status == 200
 
@@ -130,11 +78,11 @@ def test_who_is_allowed_goes_through_and_a_probe_never(proxy: Proxy) -> None:
     proxy.gate("nova", "closed")
     try:
         assert proxy.ask("nova", "POST").status == 503
-        proxy.tell(f"add acl {proxy.directory}/{rules.ALLOWED} 127.0.0.0/8")
-        assert proxy.ask("nova", "POST").status == 200
+        proxy.allow("127.0.0.0/8", True)
+        until(lambda: proxy.ask("nova", "POST").status == 200, "it is allowed")
         assert proxy.ask("nova", "POST", **{rules.PROBE: "1"}).status == 503
-        proxy.tell(f"del acl {proxy.directory}/{rules.ALLOWED} 127.0.0.0/8")
-        assert proxy.ask("nova", "POST").status == 503
+        proxy.allow("127.0.0.0/8", False)
+        until(lambda: proxy.ask("nova", "POST").status == 503, "it is not allowed any more")
     finally:
         proxy.gate("nova", "open")
     assert proxy.ask("nova", "POST", **{rules.PROBE: "1"}).status == 200
@@ -155,12 +103,78 @@ def test_a_connection_that_is_kept_is_refused_at_its_next_request(proxy: Proxy) 
 
 
 def test_while_nothing_answers_behind_a_closed_gate_it_says_so_itself(proxy: Proxy) -> None:
-    proxy.gate("nova", "closed")
-    proxy.tell("set server nova/one state maint")
+    failed = proxy.ask(SILENT, "GET")
+    assert failed.status in (502, 503) and not failed.getheader(rules.HEADER)
+    proxy.gate(SILENT, "closed")
     try:
-        answer = proxy.ask("nova", "GET")
+        answer = proxy.ask(SILENT, "GET")
         assert (answer.status, answer.getheader("Retry-After")) == (503, str(rules.RETRY_AFTER))
+        assert answer.getheader(rules.HEADER) in ("closed", "silent")
+        assert json.loads(answer.read())["serviceUnavailable"]["code"] == 503
     finally:
-        proxy.tell("set server nova/one state ready")
-        proxy.gate("nova", "open")
-    assert proxy.ask("nova", "GET").status == 200
+        proxy.gate(SILENT, "open")
+    assert not proxy.ask(SILENT, "GET").getheader(rules.HEADER)
+
+
+class _Host:
+    """The scripts that a step sends to a host, run here for the proxy."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self.place, self.fence = proxy.directory / "place", 0
+        self.gate = WriteGate(directory=str(proxy.gate_directory))
+        way = {"socket": f"{proxy.directory}/s"} if proxy.kind == "haproxy" else {"files": [f"{proxy.main}"]}
+        more = {} if proxy.kind == "haproxy" else {"reload": proxy.reload}
+        line = {"name": "api", "kind": proxy.kind, "hosts": ["lb1"], "managed": {"unit": "x"}, **way, **more}
+        self.balancer = LoadBalancer.model_validate(line)
+
+    def change(self, verb: str, *services: str, given: str = "") -> str:
+        script, words, functions = script_of(self.balancer, self.gate)
+        self.fence += 1
+        text = functions + "".join(map(script_text, ("common", "begin", script)))
+        argv = ["sh", "-c", text, "naru", self.place, str(self.fence), verb, *words, *services]
+        done = subprocess.run(argv, input=given, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def running(self) -> dict[str, str]:
+        """What the gates are in what runs, by the script that asks a host for them."""
+        if self.proxy.kind == "haproxy":
+            said = subprocess.run(
+                [
+                    *("sh", "-c", f'{socket_of_haproxy.FUNCTION}ask_haproxy "$@"', "x", self.balancer.socket or ""),
+                    f"show map {self.gate.directory}/gates.map",
+                ],
+                capture_output=True,
+                text=True,
+                timeout=60,
+            ).stdout
+            return {line.split()[1]: line.split()[2] for line in said.splitlines() if line.strip()}
+        words = [self.gate.directory, self.gate.directory, " ".join(forms.PROGRAMS[self.proxy.kind])]
+        script = (files("naru.site.write_gate") / "gates.sh").read_text()
+        argv = ["sh", "-c", script, "gates", *words, *self.balancer.files]
+        said = subprocess.run(argv, capture_output=True, text=True, timeout=60).stdout
+        found = judged(said, self.balancer, self.gate)
+        assert not found.why, found.why
+        return found.running
+
+
+def test_closed_by_the_steps_script_and_opened_exactly_back(proxy: Proxy) -> None:
+    host = _Host(proxy)
+    before = {file.name: file.read_bytes() for file in proxy.gate_directory.iterdir()}
+    form = forms.form(proxy.kind)
+    given = "".join(f"{form.allowed_line(one)}\n" for one in [ALLOWED[0], "127.0.0.9"]) + "end\n"
+    assert host.change("close", "nova", "glance", given=given) == "running=yes"
+    assert proxy.ask("nova", "POST").status == 503 and proxy.ask("neutron", "POST").status == 200
+    assert host.running()["nova"] == "closed" and host.running()["neutron"] == "open"
+    # a second time, and whatever the program reads anew
+    assert host.change("close", "nova", "glance", given=given) == "running=yes"
+    if proxy.kind != "haproxy":
+        subprocess.run(["sh", "-c", proxy.reload], check=True, timeout=10)
+        until(lambda: proxy.ask("nova", "POST").status == 503, "closed after a reload")
+    listed = "".join(file.read_text() for file in proxy.gate_directory.glob("allowed.*"))
+    assert listed.count("127.0.0.9") == 1 and listed.count(ALLOWED[0]) == 1
+    assert host.change("open") == "running=yes"
+    assert {file.name: file.read_bytes() for file in proxy.gate_directory.iterdir()} == before
+    assert proxy.ask("nova", "POST").status == 200 and host.running()["nova"] == "open"
+    assert host.change("open") == "running=yes"

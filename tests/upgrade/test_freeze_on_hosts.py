@@ -1,7 +1,9 @@
 """Users' writes refused at two load balancers before an upgrade, and let through again, whatever happens meanwhile."""
 
+import contextlib
 import json
 import random
+import shlex
 import subprocess
 import sys
 import time
@@ -15,10 +17,12 @@ import yaml
 
 from naru.lab.lab import Lab
 from naru.site import site as sites
-from naru.site.model import WriteGate
+from naru.site.model import BalancerKind, WriteGate
+from naru.site.write_gate import forms
 from naru.site.write_gate.allowed import allowed
 
 from ..lab.hosted.scenario import on, until
+from ..lab.hosts.shipped import ship
 from ..lab.scenario import Rest, connect
 from .cloud import CLOUD
 from .orders import begin, naru
@@ -72,6 +76,72 @@ def engine(lab: Lab) -> str:
     return on(lab.hosts(), "ctl1", f"systemctl is-active {ENGINE} || true")
 
 
+WEB: dict[BalancerKind, tuple[str, int, str]] = {
+    "nginx": ("lb1", 19696, "nginx -c /srv/web/main.conf"),
+    "apache": ("lb2", 29696, "apache2 -DFOREGROUND -f /srv/web/main.conf"),
+}
+"""Others that listen before Neutron: on which host, where, by which command."""
+NGINX = """daemon off;
+pid /srv/web/pid;
+error_log /srv/web/log;
+events {{ worker_connections 64; }}
+http {{
+  include /srv/web/naru/naru.conf;
+  server {{ listen {at}; include /srv/web/naru/neutron.conf; location / {{ proxy_pass http://{to}; }} }}
+}}
+"""
+APACHE = """ServerName web
+ServerRoot /srv/web
+DefaultRuntimeDir /srv/web
+PidFile /srv/web/pid
+ErrorLog /srv/web/log
+User www-data
+Group www-data
+Listen {at}
+Include /srv/web/naru/naru.conf
+<VirtualHost {at}>
+  Include "/srv/web/naru/neutron.conf"
+  ProxyPass / http://{to}/
+</VirtualHost>
+"""
+MODULES = ("mpm_event", "authz_core", "alias", "headers", "setenvif", "proxy", "proxy_http")
+
+
+@pytest.fixture(scope="module")
+def of_three_kinds(pike: Lab) -> Iterator[Path]:
+    """The site with an nginx and an Apache before Neutron, each at a port of its own, which no endpoint has."""
+    hosts, content = pike.hosts(), yaml.safe_load(pike.site_yaml.read_text())
+    at = {one["name"]: one["address"] for one in content["hosts"]}
+    every = allowed(sites.load(pike.site_yaml), WriteGate(directory="/srv/web/naru"))
+    for kind, (host, port, command) in WEB.items():
+        trees = [f"/usr/lib/apache2/modules/mod_{one}.so" for one in MODULES] if kind == "apache" else []
+        ship(hosts, host, [f"/usr/sbin/{command.split()[0]}"], trees)
+        loaded = "".join(f"LoadModule {one}_module /usr/lib/apache2/modules/mod_{one}.so\n" for one in MODULES)
+        text = NGINX if kind == "nginx" else loaded + APACHE
+        files = forms.form(kind).files(["neutron"], every, "/srv/web/naru")
+        texts = {f"naru/{name}": one for name, one in files.items()}
+        texts["main.conf"] = text.format(at=f"{at[host]}:{port}", to=f"{at['ctl1']}:9696")
+        line = "mkdir -p /srv/web/naru /var/log/nginx /var/lib/nginx; chmod 755 /srv/web /srv/web/naru; "
+        line += "; ".join(f"printf %s {shlex.quote(one)} >/srv/web/{name}" for name, one in texts.items())
+        unit = f"[Service]\nExecStart=/usr/sbin/{command}\n"
+        line += f"; printf %s {shlex.quote(unit)} >/etc/systemd/system/{kind}.service"
+        line += f"; systemctl daemon-reload; systemctl start {kind}"
+        on(hosts, host, line)
+        reload = {"nginx": "nginx -s reload -c /srv/web/main.conf", "apache": "kill -USR1 $(cat /srv/web/pid)"}[kind]
+        content["load_balancers"].append(
+            {
+                **{"name": kind, "kind": kind, "hosts": [host], "managed": {"unit": f"{kind}.service"}},
+                **{"files": ["/srv/web/main.conf"], "reload": reload, "write_gate": {"directory": "/srv/web/naru"}},
+            }
+        )
+    file = pike.site_yaml.with_name("of-three-kinds.yaml")
+    file.write_text(yaml.safe_dump(content))
+    yield file
+    file.unlink()
+    for kind, (host, _, _) in WEB.items():
+        on(hosts, host, f"systemctl stop {kind}; rm -r /srv/web /etc/systemd/system/{kind}.service")
+
+
 def create(lab: Lab) -> requests.Response:
     """A member's request that writes, from this machine, which is no host of the cloud."""
     session = connect(lab, f"{CLOUD}-user").session
@@ -82,6 +152,15 @@ def create(lab: Lab) -> requests.Response:
     if answer.status_code == 201:
         session.delete(f"/v2.0/networks/{answer.json()['network']['id']}", endpoint_filter=filters)
     return answer
+
+
+def add_endpoint(live: Sql, id: str, url: str) -> None:
+    """One more public address of Neutron."""
+    live(
+        "INSERT INTO keystone.endpoint (id, interface, service_id, url, extra, enabled, region_id) SELECT "
+        f"'{id}', 'public', service_id, '{url}', extra, 1, region_id "
+        "FROM keystone.endpoint WHERE url LIKE '%:9696%' LIMIT 1"
+    )
 
 
 def shown(site: Path) -> tuple[int, str]:
@@ -125,15 +204,11 @@ def test_users_read_on_and_write_again_after_the_thaw(
     until(lambda: shown(with_engine)[0] == 0, "the gate after a start of HAProxy")
     # what is opened by hand, and what goes past the load balancers, is noticed
     told(pike, "lb2", f"set map {MAP} nova open")
-    assert "lb2: the gate of nova is open in the running HAProxy" in naru("run", work, code=2)[1]
+    assert "lb2: the gate of nova is open in what runs" in naru("run", work, code=2)[1]
     assert shown(with_engine)[0] == 1
     told(pike, "lb2", f"set map {MAP} nova closed")
     controller = next(one for one in pike.hosts().hosts if one.name == "ctl1").address("management").ip
-    live(
-        "INSERT INTO keystone.endpoint (id, interface, service_id, url, extra, enabled, region_id) SELECT 'past', "
-        f"'public', service_id, 'http://{controller}:9696', extra, 1, region_id "
-        "FROM keystone.endpoint WHERE url LIKE '%:9696%' LIMIT 1"
-    )
+    add_endpoint(live, "past", f"http://{controller}:9696")
     try:
         assert ":9696 of neutron goes past the load balancers" in naru("freeze", work, code=1)[1]
     finally:
@@ -176,7 +251,31 @@ def test_what_is_under_way_is_waited_for(
         assert (left["how"], left["state"]) == ("stuck", "deleting") and left["seconds"] > 86400
     finally:
         live(f"UPDATE nova.instances SET task_state = NULL, vm_state = 'active' WHERE uuid = '{one}'")
+    with somebody_who_acknowledges_nothing(pike):
+        _, errors = naru("freeze", work, "--wait", "2s", code=1)
+        assert "queue never-empty: 1 messages, consumed by openstack from" in errors, errors
+        assert "it is not known that nothing is under way" in naru("run", work, code=2)[1]
+        naru("freeze", work, "--wait", "2s", "--leave", "never-empty")
     naru("thaw", work)
+
+
+@contextlib.contextmanager
+def somebody_who_acknowledges_nothing(pike: Lab) -> Iterator[None]:
+    """A program that is given a message, and never has done with it."""
+    code = (
+        "import kombu, re, time; text = open('/srv/naru/etc/nova/nova.conf').read(); "
+        "url = re.search(r'transport_url = rabbit(.*)', text).group(1); "
+        "c = kombu.Connection('pyamqp' + url); q = kombu.Queue('never-empty', auto_delete=True)(c.channel()); "
+        "q.declare(); c.Producer().publish('x', routing_key='never-empty'); q.consume('t', callback=print); "
+        "time.sleep(600)"
+    )
+    python = pike.cloud(CLOUD).program("python")
+    # its management counts every five seconds
+    on(pike.hosts(), "ctl1", f'systemd-run --unit=holder {python} -c "{code}"; sleep 7; systemctl is-active holder')
+    try:
+        yield
+    finally:
+        on(pike.hosts(), "ctl1", "systemctl stop holder")
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.releases)])
@@ -223,3 +322,88 @@ def test_a_load_balancer_that_does_not_answer_can_be_left_as_it_is(pike: Lab, pl
     hosts.wait(["lb2"])
     naru("thaw", work)
     assert gates(pike) == before
+
+
+def test_gates_of_nginx_and_apache_are_closed_with_haproxys(
+    pike: Lab, planned: Callable[..., str], live: Sql, of_three_kinds: Path
+) -> None:
+    content = yaml.safe_load(of_three_kinds.read_text())
+    at = {one["name"]: one["address"] for one in content["hosts"]}
+    urls = {kind: f"http://{at[host]}:{port}" for kind, (host, port, _) in WEB.items()}
+
+    def written() -> dict[str, int]:
+        return {kind: requests.post(f"{url}/v2.0/networks", timeout=60).status_code for kind, url in urls.items()}
+
+    def files() -> dict[str, str]:
+        line = "cd /srv/web/naru && head -n 99 * | grep -v '^$'"
+        return {kind: on(pike.hosts(), host, line) for kind, (host, _, _) in WEB.items()}
+
+    work, before = planned(site=of_three_kinds), files()
+    assert written() == {"nginx": 401, "apache": 401}
+    code, said = shown(of_three_kinds)
+    assert code == 0, said
+    for kind, url in urls.items():
+        add_endpoint(live, kind, url)
+    try:
+        naru("freeze", work, "--allow", "192.0.2.0/24")
+        assert written() == {"nginx": 503, "apache": 503}
+        for url in urls.values():
+            assert requests.get(f"{url}/", timeout=60).status_code == 200
+        code, said = shown(of_three_kinds)
+        probed = {
+            (one["balancer"], one["url"]): one["probed"] for one in json.loads(said) if one["service"] == "neutron"
+        }
+        assert code == 0 and {probed[kind, url] for kind, url in urls.items()} == {"closed"}
+        for kind, (host, _, _) in WEB.items():
+            on(pike.hosts(), host, f"systemctl restart {kind}")
+        until(lambda: shown(of_three_kinds)[0] == 0, "the gates after a start")
+        assert written() == {"nginx": 503, "apache": 503}
+        # one that is opened by hand is noticed
+        on(pike.hosts(), "lb1", "rm /srv/web/naru/neutron.closed")
+        assert "lb1: " in naru("run", work, code=2)[1] and shown(of_three_kinds)[0] == 1
+        naru("thaw", work)
+    finally:
+        live("DELETE FROM keystone.endpoint WHERE id IN ('nginx', 'apache')")
+    assert written() == {"nginx": 401, "apache": 401} and files() == before
+
+
+def test_users_writes_are_tried_on_request_alone_and_leave_nothing(
+    pike: Lab, planned: Callable[..., str], server: dict[str, Any]
+) -> None:
+    work, user = planned(), f"{CLOUD}-user"
+    rest = Rest(connect(pike, user))
+
+    def left() -> list[str]:
+        """What there is by the name of what is tried."""
+        lists = {"networks": ("network", "/v2.0/networks"), "volumes": ("volumev3", "/volumes")}
+        lists |= {"images": ("image", "/v2/images"), "servers": ("compute", "/servers")}
+        lists |= {"security_groups": ("network", "/v2.0/security-groups"), "subnets": ("network", "/v2.0/subnets")}
+        found = [one["name"] for name, (service, path) in lists.items() for one in rest(service, "GET", path)[name]]
+        found += [one["keypair"]["name"] for one in rest("compute", "GET", "/os-keypairs")["keypairs"]]
+        return [name for name in found if name.startswith("naru-try-")]
+
+    naru("verify", work, "--before")
+    assert naru("verify", work, "-f", "json")[0].strip() == "[]" and not left()
+    of = ("--flavor", "m1.nano", "--image", server["image"]["id"])
+    with begin("verify", work, "--before", "--write-as", user, *of) as process:
+        until(left, "something that was made")
+        process.kill()
+    assert left()
+    found = json.loads(naru("verify", work, "-f", "json", code=1)[0])
+    told = [one["change"] for one in found if one["judged"] != "new"]
+    assert told == ["something may be left of a try that was cut off"]
+    naru("verify", work, "--before", "--write-as", user, *of)
+    assert not left()
+    _, errors = naru("verify", work, "--write-as", user, *of)
+    assert "make a server" in errors and "nothing wrong" in errors and not left()
+    # through the gate only for who is allowed
+    naru("freeze", work)
+    found = json.loads(naru("verify", work, "--write-as", user, "-f", "json", code=1)[0])
+    assert {(one["judged"], one["change"]) for one in found} == {("wrong", "worked, and does not")}
+    assert {one["field"] for one in found} >= {"security group", "network", "volume", "key pair", "image"}
+    assert all("freeze --allow" in one["examples"][-1] for one in found if one["field"] != "subnet")
+    naru("thaw", work)
+    naru("freeze", work, "--allow", str(pike.hosts().layout.networks["management"].cidr))
+    naru("verify", work, "--write-as", user)
+    assert not left()
+    naru("thaw", work)

@@ -6,8 +6,10 @@ import math
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +17,9 @@ from pathlib import Path
 import pytest
 
 from naru.errors import InputError
-from naru.upgrade import guests
-from naru.upgrade.guests import Guest, Record, Seen, judge, listed, probe, record
+from naru.upgrade import asking, guests
+from naru.upgrade.asking import Guest
+from naru.upgrade.guests import Record, Seen, judge, listed, probe, record
 
 pytestmark = pytest.mark.unit
 AT = 1_700_000_000.0
@@ -51,6 +54,11 @@ def listening(port: int = 0) -> Iterator[int]:
         ("2001:db8::7", "[2001:db8::7]:22"),
         ("[2001:db8::7]:443", "[2001:db8::7]:443"),
         ("[2001:db8::7]", "[2001:db8::7]:22"),
+        ("icmp:192.0.2.7", "icmp:192.0.2.7"),
+        ("icmp:2001:db8::7", "icmp:2001:db8::7"),
+        ("kept:192.0.2.7", "kept:192.0.2.7:22"),
+        ("kept:[2001:db8::7]:80", "kept:[2001:db8::7]:80"),
+        ("tcp:192.0.2.7:443", "192.0.2.7:443"),
     ],
 )
 def test_a_guest_is_an_address_with_a_port_or_without(text: str, guest: str) -> None:
@@ -58,7 +66,9 @@ def test_a_guest_is_an_address_with_a_port_or_without(text: str, guest: str) -> 
     assert str(Guest.parse(guest)) == guest
 
 
-@pytest.mark.parametrize("text", ["web", "192.0.2.7:0", "192.0.2.7:x", "192.0.2.7:65536", ""])
+@pytest.mark.parametrize(
+    "text", ["web", "192.0.2.7:0", "192.0.2.7:x", "192.0.2.7:65536", "", "icmp:192.0.2.7:22", "kept:"]
+)
 def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         Guest.parse(text)
@@ -177,7 +187,7 @@ def test_who_listens_and_who_refuses_answers_and_who_is_silent_does_not(tmp_path
 
 def test_a_prober_that_is_killed_leaves_its_record_and_another_goes_on(tmp_path: Path) -> None:
     code = (
-        "import math, pathlib, sys; from naru.upgrade.guests import *; "
+        "import math, pathlib, sys; from naru.upgrade.guests import probe; from naru.upgrade.asking import Guest; "
         "probe(pathlib.Path(sys.argv[1]), [Guest('127.0.0.1', int(sys.argv[2]))], 1, math.inf, print)"
     )
     with listening() as port:
@@ -198,3 +208,67 @@ def test_a_prober_that_is_killed_leaves_its_record_and_another_goes_on(tmp_path:
         assert record(tmp_path).guests[0].sent == before
         probe(tmp_path, [Guest("127.0.0.1", port)], 1, 0.02, print)
     assert (record(tmp_path).guests[0].sent, record(tmp_path).guests[0].lost) == (before + 1, 0)
+
+
+def test_an_echo_request_is_answered_by_who_is_there(tmp_path: Path) -> None:
+    asked = [Guest.parse("icmp:127.0.0.1"), Guest.parse("icmp:240.0.0.1")]
+    try:
+        asking.check(asked)
+    except InputError:
+        pytest.skip("neither root, nor is net.ipv4.ping_group_range set")
+    probe(tmp_path, asked, 1, 1.5, print)
+    assert [(one.guest, one.sent, one.lost) for one in record(tmp_path).guests] == [
+        ("icmp:127.0.0.1", 2, 0),
+        ("icmp:240.0.0.1", 2, 2),
+    ]
+
+
+def test_who_may_not_send_echo_requests_is_told_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> socket.socket:
+        raise PermissionError("Operation not permitted")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "socket", refused)
+        with pytest.raises(InputError, match="does not let this user send echo requests") as error:
+            probe(tmp_path, [Guest.parse("icmp:192.0.2.7")], 1, 1, print)
+    assert "ping_group_range" in error.value.hint
+
+
+def test_a_connection_that_is_kept_is_cut_by_a_reset_and_not_by_its_end(tmp_path: Path) -> None:
+    said: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        guest = Guest("127.0.0.1", server.getsockname()[1], "kept")
+
+        def serve() -> None:
+            # one that ends in order after a word, one that is reset, one that lasts
+            first, _ = server.accept()
+            first.sendall(b"SSH-2.0-x")
+            time.sleep(0.3)
+            first.close()
+            second, _ = server.accept()
+            time.sleep(0.3)
+            second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            second.close()
+            lasting.append(server.accept()[0])
+
+        lasting: list[socket.socket] = []
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        probe(tmp_path, [guest], 0.2, 2.5, said.append)
+        thread.join(10)
+        for one in lasting:
+            one.close()
+    (found,) = record(tmp_path).guests
+    assert (found.lost, found.cut, found.answers) == (0, 1, True) and said == [f"{guest}: the connection was cut"]
+    (wrong,) = judge(record(tmp_path))
+    assert (wrong.judged, wrong.change) == (
+        "wrong",
+        "a connection with it was cut",
+    ) and "cut 1 times" in wrong.examples[0]
+
+
+def test_nobody_to_keep_a_connection_with_is_no_answer(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        probe(tmp_path, [Guest("127.0.0.1", unused.getsockname()[1], "kept")], 1, 0.5, print)
+    assert [(one.sent, one.lost, one.cut) for one in record(tmp_path).guests] == [(1, 1, 0)]

@@ -43,7 +43,8 @@ def test_there_and_back(
     assert "it is not frozen" in naru("run", work, code=2)[1]
     # what is asked all the time is a host, in place of a guest
     host = str(next(one for one in pike.hosts().hosts if one.name == "compute1").address("management").ip)
-    prober = begin("probe", work, "--guest", f"{host}:22")
+    guests = (f"{host}:22", f"icmp:{host}", f"kept:{host}:22")
+    prober = begin("probe", work, *(word for one in guests for word in ("--guest", one)))
     naru("freeze", work, "--as", f"{CLOUD}-user")
     token = Path(work) / "tokens.json"
     assert token.stat().st_mode & 0o777 == 0o600
@@ -102,7 +103,7 @@ def test_there_and_back(
     assert "nothing wrong" in errors, errors
     prober.send_signal(signal.SIGINT)
     out, errors = prober.communicate(timeout=60)
-    assert prober.returncode == 0 and host in out, (out, errors)
+    assert prober.returncode == 0 and all(one in out for one in guests), (out, errors)
     naru("report", work)
     said = (Path(work) / "report" / "overview.en.md").read_text()
     assert "was taken back" in said and "lost: made: 1 servers" in said and f"| {host}:22 |" in said
@@ -312,7 +313,13 @@ def test_it_is_refused_until_it_was_rehearsed_and_fits_the_window(pike: Lab, pla
     assert "there and back take" in errors and "the window has 3.0 s" in errors
     assert units(pike) == before
     naru("freeze", work)
-    naru("run", work, "--without-rehearsal", "a test")
+    # it takes longer than its window: it is asked whether to go on, and nobody is there to answer
+    _, errors = naru("run", work, "--without-rehearsal", "a test", code=3)
+    assert "the last moment to turn back within it is" in errors and "--go-on REASON" in errors, errors
+    assert "--go-on REASON" in naru("run", work, code=3)[1]
+    said = json.loads(naru("status", work, "-f", "json")[0])
+    assert said["turn back by"] < said["window ends"] and said["state"] != "paused"
+    naru("run", work, "--go-on", "a test")
     assert seen_by_glance(pike) and units(pike)["nova-api.service@ctl1"] == "active enabled"
     # the gates of other services were open, and these write for users
     assert "--lose-writes" in naru("rollback", work, code=2)[1]

@@ -7,7 +7,7 @@ from pathlib import Path
 from naru.lab.hosted.cloud import HostedCloud, address
 from naru.lab.hosts.layout import MANAGEMENT, NEXT_BALANCER, NEXT_CONTROLLER, Host
 from naru.lab.process import Command
-from naru.site.write_gate import rules
+from naru.site.write_gate import haproxy as gate
 
 ROLES = ("balancer", NEXT_BALANCER)
 KEEPALIVED = "keepalived"
@@ -36,7 +36,7 @@ def commands(cloud: HostedCloud) -> list[tuple[Command, tuple[tuple[str, ...], .
 def files(cloud: HostedCloud, host: Host) -> dict[Path, str]:
     """Their configuration on one host, with the write gates of all services, open."""
     own = {_file(cloud, "haproxy"): _haproxy(cloud), _file(cloud, "keepalived"): _keepalived(cloud, host)}
-    gates = rules.files(cloud.apis, [address(one) for one in cloud.all_hosts])
+    gates = gate.files(cloud.apis, [address(one) for one in cloud.all_hosts])
     return {**own, **{gate_directory(cloud) / name: text for name, text in gates.items()}}
 
 
@@ -47,7 +47,7 @@ def gate_directory(cloud: HostedCloud) -> Path:
 
 def _haproxy(cloud: HostedCloud) -> str:
     apis = "\n".join(_api(cloud, service) for service in cloud.apis)
-    closed = "\n".join(line for name in cloud.apis for line in rules.backend(name, str(gate_directory(cloud))))
+    closed = "\n".join(line for name in cloud.apis for line in gate.backend(name, str(gate_directory(cloud))))
     return f"""global
   log stdout format raw local0 notice
   stats socket {SOCKET} mode 600 level admin
@@ -84,7 +84,7 @@ def _api(cloud: HostedCloud, service: str) -> str:
 
 
 def _gate(cloud: HostedCloud, service: str) -> str:
-    found = [*rules.lines(service, str(gate_directory(cloud))), rules.silent(service)]
+    found = [*gate.lines(service, str(gate_directory(cloud))), gate.silent(service)]
     return "\n".join(f"  {line}" for line in found)
 
 

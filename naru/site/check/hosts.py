@@ -63,12 +63,18 @@ def _names(site: Site, looks: Mapping[str, Look], results: Results) -> None:
             results.unknown(field, name, what, f"Correct address, or call it {look.name or 'as it calls itself'}.")
 
 
+def clock_of_most(clocks: Iterable[Clock]) -> float:
+    """How far most hosts' clocks are ahead of this machine's: 0 unless they are otherwise."""
+    middles = [(one.least + one.most) / 2 for one in clocks]
+    if sum(abs(one) <= APART for one in middles) * 2 >= len(middles):
+        return 0.0
+    return statistics.median_low(sorted(middles))
+
+
 def _clocks(clocks: Mapping[str, Clock | None], results: Results) -> None:
     """Against this machine's clock; where most of the hosts are otherwise, against theirs."""
-    middles = {name: (one.least + one.most) / 2 for name, one in clocks.items() if one}
-    base = 0.0
-    if middles and sum(abs(one) <= APART for one in middles.values()) * 2 < len(middles):
-        base = statistics.median_low(sorted(middles.values()))
+    base = clock_of_most(one for one in clocks.values() if one)
+    if base:
         where = "ahead of" if base > 0 else "behind"
         what = f"most hosts' clocks are {abs(base):.1f} s {where} this machine's"
         results.wrong("hosts", "", what, "Set this machine's clock, or theirs (chrony, ntpd).")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from naru.site import rabbitmq
-from naru.site.check import addresses, balancers, databases, hosts, power, queues, services, storage
+from naru.site.check import addresses, balancers, databases, hosts, power, queues, services, storage, write_gates
 from naru.site.check.look import Look, Missed, look
 from naru.site.check.result import Results
 from naru.site.check.wanted import of_site, text
@@ -50,10 +50,11 @@ class _Check:
         self.total = len(site.hosts) + len(controlled)
         self._tell(0)
         controllers, _ = await asyncio.gather(self._asked(controlled), self._look())
-        of_databases, of_queues, of_balancers = await asyncio.gather(
+        of_databases, of_queues, of_balancers, of_gates = await asyncio.gather(
             self._in_groups(self._databases(secrets)),
             self._in_groups(self._queues(secrets)),
             self._in_groups(self._balancers()),
+            self._in_groups(self._gates()),
         )
         results = Results()
         hosts.judge(site, self.looks, self.missed, results)
@@ -65,6 +66,7 @@ class _Check:
             queues.judge(site, queue, self.looks, of_queues.get(queue.name, {}), results)
         for balancer in site.part.load_balancers:
             balancers.judge(site, balancer, self.looks, of_balancers.get(balancer.name, {}), results)
+            write_gates.judge(balancer, of_gates.get(balancer.name, {}), results)
         addresses.judge(site, self.looks, results)
         storage.judge(site, self.looks, results)
         return results
@@ -149,5 +151,16 @@ class _Check:
                     host.name: balancers.ask(self.fleet.remote(host.name), balancer.socket)
                     for host in self.site.named(balancer.hosts)
                     if host.name in self.looks and self.looks[host.name].files.get(balancer.socket) == "socket"
+                }
+        return found
+
+    def _gates(self) -> dict[str, dict[str, Coroutine[Any, Any, write_gates.Answer]]]:
+        found = {}
+        for balancer in self.site.part.load_balancers:
+            if balancer.write_gate:
+                found[balancer.name] = {
+                    host.name: write_gates.ask(self.fleet.remote(host.name), balancer)
+                    for host in self.site.named(balancer.hosts)
+                    if host.name in self.looks
                 }
         return found

@@ -1,18 +1,8 @@
 # The write gate of a HAProxy: close|open SOCKET DIRECTORY SEEN_AS SERVICE...; closing has addresses on standard input,
-# a line each, and `end`: else a sender that was killed has sent but a part. The files come first: what is told at the socket alone is gone with the next reload.
+# a line each, then `end`. The files come first: what is told at the socket alone is gone with the next reload.
 verb=$1 socket=$2 directory=$3 seen=$4
 shift 4
 map=$directory/gates.map list=$directory/allowed.list
-
-# puts what is on standard input in the place of a file, as that was: FILE
-renew() {
-  cp -a "$1" "$1.naru"
-  cat >"$1.naru"
-  settle "$1.naru" "$1"
-}
-
-# the lines of the second file that are not in the first, which may be empty: FILE FILE
-without() { awk 'FILENAME == ARGV[1] { has[$1] = 1; next } !($1 in has)' "$1" "$2"; }
 
 # what a service's gate is, in a file's lines: FILE SERVICE
 gate() { awk -v name="$2" '$1 == name { print $2; exit }' "$1"; }
@@ -48,8 +38,7 @@ tell_each() {
 
 case $verb in
 close)
-  cat >"$place/given"
-  [ "$(tail -n 1 "$place/given")" = end ] || exit 65
+  take_given
   for file in "$map" "$list"; do
     [ -f "$file" ] || fail "there is no $file: see naru site gate rules"
   done
@@ -61,15 +50,12 @@ close)
     [ "${processes:-1}" = 1 ] || fail "HAProxy has $processes processes (nbproc): a socket speaks to one of them"
   fi
   if [ ! -e "$place/before" ]; then
-    awk 'NF == 1 && $1 != "end" && !seen[$1]++ { print $1 }' "$place/given" >"$place/wanted"
-    without "$list" "$place/wanted" >"$place/added"
+    find_added "$list"
     for service; do echo "$service $(gate "$map" "$service")"; done >"$place/gates"
-    sync "$place/wanted" "$place/added" "$place/gates"
-    : >"$place/before.new"
-    settle "$place/before.new" "$place/before"
+    keep_before
   fi
   # who goes on writing is let through before anybody is refused
-  awk 'NF && !seen[$0]++' "$list" "$place/added" | renew "$list"
+  add_to "$list"
   if runs; then
     tell "show acl $seen/allowed.list" | awk 'NF == 2 { print $2 }' >"$place/shown"
     without "$place/shown" "$place/wanted" | tell_each "add acl"
@@ -80,7 +66,7 @@ open) # as they were
   if [ -e "$place/before" ]; then
     if [ -f "$map" ] && [ -f "$list" ]; then
       while read -r service state; do set_gates "$state" "$service"; done <"$place/gates"
-      without "$place/added" "$list" | renew "$list"
+      take_from "$list"
       ! runs || tell_each "del acl" <"$place/added"
     fi
     rm -f "$place/before" "$place/added" "$place/gates" "$place/wanted" "$place/shown" "$place/given"

@@ -1,0 +1,69 @@
+"""Clocks of hosts: a service or an agent whose clock is off looks dead to the others, however well it is."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from naru.errors import NaruError
+from naru.releases.path import Service
+from naru.site.check.hosts import APART, clock_of_most
+from naru.site.check.look import Clock, Look, Missed, look
+from naru.site.check.wanted import Wanted, text
+from naru.site.site import Site
+from naru.site.ssh import Fleet, Remote
+from naru.upgrade.finding import Finding, Span
+
+DEAD = 60.0
+"""Seconds without a report after which Nova and Cinder take a service for dead; Neutron an agent after 75."""
+_CURE = "set it, and see that chrony or ntpd keeps it"
+_PROOF = "naru site check"
+
+
+def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> list[Finding]:
+    """What is found of the hosts of the services that are upgraded, those that are to come included."""
+    projects = {one.name for one in services}
+    every = [*site.content.services, *site.coming(span.goal)]
+    names = dict.fromkeys(name for one in every if one.project in projects for name in one.hosts)
+    wanted = text(Wanted())
+
+    async def one(remote: Remote) -> Look | Missed:
+        return await look(remote, wanted)
+
+    hosts = [host.name for host in fleet.site.named(list(names)) if host.name in fleet.site.hosts]
+    seen = fleet.each(hosts, one)
+    found = {name: one.clock if isinstance(one, Look) else None for name, one in seen.items()}
+    whys = {name: _why(one) for name, one in seen.items()}
+    return list(judged(found, whys, span.goal))
+
+
+def judged(clocks: Mapping[str, Clock | None], whys: Mapping[str, str], goal: str) -> Iterator[Finding]:
+    """What is found of clocks, as far as they are ahead of this machine's; `whys` say why one is not known."""
+    base = clock_of_most(one for one in clocks.values() if one)
+    off: dict[str, tuple[float, float]] = {}
+    for name, clock in clocks.items():
+        if clock:
+            least, most = clock.least - base, clock.most - base
+            off[name] = (0.0, 0.0) if least <= APART and most >= -APART else (least, most)
+    wrong = {name: one for name, one in off.items() if one != (0.0, 0.0)}
+    for name, (least, most) in wrong.items():
+        seconds = (least + most) / 2
+        what = f"the clock of {name} is {abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'} the others"
+        blocks = abs(seconds) > DEAD / 2
+        if blocks:
+            what += ": its services and agents look dead, or do so soon"
+        yield Finding("blocks" if blocks else "warns", "", goal, "hosts", what, 1, (name,), _CURE, _PROOF)
+    if unknown := [name for name, clock in clocks.items() if clock is None]:
+        why = "; ".join(dict.fromkeys(whys[name] for name in unknown))
+        what = f"clocks could not be read: {why}"
+        yield Finding("unknown", "", goal, "hosts", what, len(unknown), tuple(unknown[:5]), "see why", _PROOF)
+    right = [name for name in off if name not in wrong]
+    if right:
+        what = f"clocks are within {APART:g} s of each other"
+        yield Finding("right", "", goal, "hosts", what, len(right), tuple(right), "", _PROOF)
+
+
+def _why(one: Look | Missed | NaruError) -> str:
+    match one:
+        case Missed():
+            return one.what
+        case NaruError():
+            return one.summary
+    return "it does not say its time"
