@@ -24,6 +24,7 @@ from naru.upgrade.work import Settings, Work
 
 MEGABYTES = 512
 REHEARSALS = 3
+FAILURES = 5
 
 
 class OfWork(Command):
@@ -248,18 +249,22 @@ class Agents(OfWork, ShowOne):
     """Start compute services and agents of the wanted release, after the window.
 
     How many at a time follows what their starting does, measured every five seconds: messages in RabbitMQ that are not
-    acknowledged or wait, statements that run in the databases, services and agents whose report is overdue. One begins;
-    as long as all is well one more is let begin at each look; past half of a limit that number is halved, past a limit
-    none begins until all is well again. Never are there more than the limit group computes says (50), which may be
-    changed while it runs: naru plan limit computes 2 --work DIR. What cannot be measured is said, and counts for
-    nothing.
+    acknowledged or wait, statements that run in the databases, services and agents whose report is overdue, how long
+    Neutron's server takes to answer a call, queues that were left behind. One begins; as long as all is well one more
+    is let begin at each look; past half of a limit that number is halved, past a limit none begins until all is well
+    again. Never are there more than the limit group computes says (50), which may be changed while it runs: naru plan
+    limit computes 2 --work DIR. What cannot be measured is said, and counts for nothing.
 
-    One that does not start holds up no other; given again it is tried again. Exit codes as of naru upgrade run.
+    One counts as started when it has reported and works on as many ports, routers or networks as before. Agents of
+    hosts that share a router or a network of DHCP are not started at the same time, and none beside one that did not
+    come back. One that does not start or report holds up no other, until more have failed than may: then no more are
+    started. Given again all of these are tried again. Exit codes as of naru upgrade run.
     """
 
     examples = """
 naru upgrade agents work/seoul
 naru upgrade agents work/seoul --max-unacked 500 --max-threads 32
+naru upgrade agents work/seoul --max-latency 5 --max-failures 20
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -269,13 +274,23 @@ naru upgrade agents work/seoul --max-unacked 500 --max-threads 32
             parser.add_argument(
                 f"--max-{name}", type=float, default=limit, metavar="N", help=f"limit of {what} ({limit:g})"
             )
+        parser.add_argument(
+            "--max-failures",
+            type=int,
+            default=FAILURES,
+            metavar="N",
+            help="how many may not start or report before no more are started (%(default)s)",
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         limits = law.Load(**{name: getattr(arguments, f"max_{name}") for name in _MEASURES})
         if any(limit <= 0 for limit in limits if limit is not None):
             raise InputError("--max-...: a limit is above 0")
-        return ended(self, phases.agents(Work(arguments.work), Terminal.of(self.app.options), limits))
+        if arguments.max_failures < 0:
+            raise InputError("--max-failures: it is at least 0")
+        terminal = Terminal.of(self.app.options)
+        return ended(self, phases.agents(Work(arguments.work), terminal, limits, arguments.max_failures))
 
 
 _MEASURES = {
@@ -283,6 +298,8 @@ _MEASURES = {
     "ready": "messages that wait",
     "threads": "statements that run in the databases",
     "late": "services and agents that are overdue, of a hundred",
+    "latency": "seconds that Neutron's server takes to answer a call",
+    "left": "queues that programs which ended have left behind",
 }
 
 

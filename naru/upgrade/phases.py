@@ -21,13 +21,16 @@ from naru.plan.run import Terminal, run
 from naru.plan.status import Status
 from naru.site import site as sites
 from naru.site.site import Site
+from naru.text import shortened
 from naru.upgrade import facts, freeze, gates, planner, rehearsal, written
 from naru.upgrade.check import check
 from naru.upgrade.law import Law, Load
-from naru.upgrade.load import governed, lift
+from naru.upgrade.load import Governor, lift
 from naru.upgrade.rows import Progress
 from naru.upgrade.window import AGENTS, CLOUD, END, FINALIZE, NEW, OLD, START, WAITS, WINDOW
 from naru.upgrade.work import Settings, Work, work_directory
+
+EXAMPLES = 10
 
 
 def plan(site: Site, settings: Settings, directory: Path, progress: Progress) -> Plan:
@@ -99,16 +102,29 @@ def window(
         return _run(journal, terminal, Scope({WINDOW}, {WINDOW}))
 
 
-def agents(upgrade: Work, terminal: Terminal, limits: Load) -> Status:
+def agents(upgrade: Work, terminal: Terminal, limits: Load, failures: int) -> Status:
     """Compute services and agents of the wanted release started, so many at a time as the load allows, and never more
-    than the limit group says."""
+    than the limit group says; none any more once more than so many `failures` did not start or did not report."""
     with upgrade.journal() as journal:
         gates.check_open(upgrade, journal)
         gates.check_window_over(upgrade, journal)
         with journal.exclusive():
             pass  # another terminal's run is not to be told its limits
-        with governed(upgrade.directory, Path(upgrade.settings.site), terminal, Law(limits)):
-            return _run(journal, terminal, Scope({WINDOW, AGENTS}, {WINDOW, AGENTS}), wait_for_limits=True)
+        load(journal.modules())
+        control.retry_any_failed(journal)  # before they are counted
+        governor = Governor(upgrade.directory, Path(upgrade.settings.site), terminal, Law(limits), failures)
+        with governor.looking():
+            scope = Scope({WINDOW, AGENTS}, {WINDOW, AGENTS})
+            found = run(journal, terminal, scope=scope, wait_for_limits=lambda: not governor.spent)
+        with reading(journal) as now:
+            started = now.steps(unit=NEW, purpose=START, states=["done"], result=True)
+        silent = [step.id for step in started if step.result and step.result.get("reported", 0) is None]
+        if silent:
+            names = ", ".join(shortened([name.partition("/")[2] for name in silent], EXAMPLES))
+            terminal.warn(
+                f"of {len(silent)} it is only known that they run, the database has no report of them: {names}"
+            )
+        return found
 
 
 def finalize(upgrade: Work, terminal: Terminal, *, despite: str = "") -> Status:
@@ -176,7 +192,7 @@ def _lost(upgrade: Work, journal: Journal, began: float, *, lose_writes: bool) -
     return [f"lost: {line}" for line in lost]
 
 
-def _run(journal: Journal, terminal: Terminal, scope: Scope, *, wait_for_limits: bool = False) -> Status:
+def _run(journal: Journal, terminal: Terminal, scope: Scope) -> Status:
     load(journal.modules())
     control.retry_any_failed(journal)
-    return run(journal, terminal, scope=scope, wait_for_limits=wait_for_limits)
+    return run(journal, terminal, scope=scope)

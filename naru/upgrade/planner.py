@@ -10,11 +10,11 @@ from naru.plan.model import About, Finding, Plan, Step
 from naru.plan.timings import Timings, with_estimates
 from naru.releases import portable, release
 from naru.text import size
-from naru.upgrade import hops, queue_steps, steps, window
+from naru.upgrade import hops, queue_steps, starting, steps, window
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
 
-MODULES = ["naru.actions.hosts", "naru.actions.databases", steps.__name__, queue_steps.__name__]
+MODULES = ["naru.actions.hosts", "naru.actions.databases", steps.__name__, queue_steps.__name__, starting.__name__]
 HERE = "here"
 """The limit group of what is done on this machine."""
 ROOT = "/var/lib/naru/upgrade"

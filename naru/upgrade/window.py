@@ -13,7 +13,7 @@ from naru.messages import message
 from naru.plan.model import About, Finding, Plan, Step
 from naru.site.model import Commands, Container, Managed, Service, Unit
 from naru.site.site import Site
-from naru.upgrade import hops, queue_steps
+from naru.upgrade import hops, queue_steps, starting
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
 
@@ -271,6 +271,8 @@ def _start(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) 
     args = {**site, "host": one.host, "next": True}
     words = {"service": one.service.name, "host": one.host}
     kind, more = switch(one.service.managed, on=True)
+    if one.of_computes:
+        kind, more = starting.KINDS.get(kind, starting.COMMAND), {**more, "program": one.service.name}
     started = _added(plan, one, START, kind, {**args, **more}, _START(**words), after)
     if not one.service.port:
         return [started]
