@@ -139,7 +139,8 @@ heartbeat_timeout_threshold = 0
             os.close(directory)
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """All that has happened: `agent`, `event` (begun, reported, synchronised, failed, late, call), `time`."""
+        """All that has happened: `agent`, `time`, `event` (begun, reported, synchronised, call; failed: it tries again;
+        late: a report that failed)."""
         for number, _ in enumerate(self._shares, 1):
             path = self._file(number, "events")
             for line in path.read_text().splitlines() if path.exists() else ():

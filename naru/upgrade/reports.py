@@ -86,21 +86,27 @@ def lacks(before: Report, now: Report | None) -> str:
 def read(site: Site, fleet: Fleet) -> Seen:
     """What all databases of the site have now. Raises NaruError for one that cannot be asked."""
     reports: dict[tuple[str, str], Report] = {}
-    partners: dict[str, set[str]] = defaultdict(set)
-
-    def work(connection: "Connection[Cursor]") -> None:
-        table = tables(connection, SECONDS)
-        schemas = [str(name) for (name,) in table("SHOW DATABASES")]
-        for usual, look in (("nova", _nova), ("neutron", _neutron)):
-            for schema in schemas_like(usual, schemas):
-                try:
-                    table(f"USE `{schema}`")
-                    look(table, reports, partners)
-                except (Missing, Denied) as error:
-                    raise NaruError(f"{schema}: {error or 'a table or column is missing'}") from error
-
+    partners: dict[str, frozenset[str]] = {}
     for database in site.part.databases:
-        asked_anywhere(site, fleet, database, work, seconds=2 * SECONDS)
+        seen = asked_anywhere(site, fleet, database, look, seconds=2 * SECONDS)
+        reports |= seen.reports
+        partners |= seen.partners
+    return Seen(reports, partners)
+
+
+def look(connection: "Connection[Cursor]") -> Seen:
+    """What one database server has now, in its schemas of Nova and Neutron. Raises NaruError."""
+    reports: Reports = {}
+    partners: dict[str, set[str]] = defaultdict(set)
+    table = tables(connection, SECONDS)
+    schemas = [str(name) for (name,) in table("SHOW DATABASES")]
+    for usual, add in (("nova", _nova), ("neutron", _neutron)):
+        for schema in schemas_like(usual, schemas):
+            try:
+                table(f"USE `{schema}`")
+                add(table, reports, partners)
+            except (Missing, Denied) as error:
+                raise NaruError(f"{schema}: {error or 'a table or column is missing'}") from error
     return Seen(reports, {host: frozenset(others) for host, others in partners.items()})
 
 

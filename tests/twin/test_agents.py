@@ -1,10 +1,12 @@
-"""Fake network agents on real clouds, of Pike and of the newest release."""
+"""Fake network agents on real clouds, of Pike and of the newest release; and what an upgrade sees of agents there."""
 
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import openstack
 import pytest
 
 from naru.lab.cloud import Cloud
@@ -12,10 +14,13 @@ from naru.lab.lab import Lab
 from naru.twin import rows
 from naru.twin.agents import SERVER, Agent, Agents
 from naru.twin.fill import fill, remove
+from naru.upgrade.latency import script
+from naru.upgrade.reports import Report, Seen, lacks, look
 
 HOSTS = ["fake-1", "fake-2", "fake-3"]
 PORTS = 2
 SECONDS = 120.0
+OVS = "neutron-openvswitch-agent"
 
 
 @contextmanager
@@ -60,12 +65,28 @@ def test_open_vswitch_agents_report_and_ask_for_their_ports(pair: Lab, name: str
         seconds = [one["seconds"] for one in agents.events() if one["event"] == "call"]
         assert min(seconds) > 0
         assert max(seconds) < SECONDS
+        # what `naru upgrade agents` waits for
         deadline = time.monotonic() + SECONDS
-        statement = "SELECT COUNT(*) FROM agents WHERE host LIKE 'fake-%%' AND configurations LIKE %s"
-        with rows.connected(cloud) as connection, connection.cursor() as cursor:
-            while cursor.execute(statement, (f'%"devices": {PORTS}%',)) and cursor.fetchall() != ((len(HOSTS),),):
-                assert time.monotonic() < deadline, "they do not report what they have"
-                time.sleep(0.2)
+        before = Report("before", PORTS, PORTS, "ports")
+        while left := [said for host in HOSTS if (said := lacks(before, looked(cloud).find(OVS, host)))]:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.2)
+        # and what it watches
+        config = cloud.etc / "neutron" / "neutron.conf"
+        argv = [cloud.program("python"), "-", str(config)]
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=cloud.environment()) as asking:
+            assert asking.stdin and asking.stdout
+            asking.stdin.write(script())
+            asking.stdin.close()
+            answers = [float(asking.stdout.readline()) for _ in range(2)]
+            asking.kill()
+        assert all(0 < seconds < SECONDS / 2 for seconds in answers), answers
+
+
+def looked(cloud: Cloud) -> Seen:
+    """What the cloud's databases have of reports."""
+    with rows.connected(cloud) as connection:
+        return look(connection)
 
 
 @pytest.mark.releases
@@ -79,3 +100,23 @@ def test_agents_of_routers_and_dhcp_ask_for_what_they_have(pair: Lab, name: str)
         calls = Counter(one["method"] for one in agents.events() if one["event"] == "call")
         assert calls["get_active_networks_info"] == calls["get_router_ids"] == 1
         assert calls["report_state"] == 2
+
+
+@pytest.mark.releases
+@pytest.mark.lab
+@pytest.mark.parametrize("name", ["old", "new"])
+def test_hosts_of_a_routers_pair_are_found(pair: Lab, name: str) -> None:
+    cloud = pair.cloud(name)
+    assert not looked(cloud).partners
+    api = openstack.connect(cloud=name, config_files=[str(pair.clouds_yaml)])
+    router = api.network.create_router(name="pair", is_ha=True)
+    try:
+        network = api.network.create_network(name="pair")
+        subnet = api.network.create_subnet(network_id=network.id, cidr="10.9.0.0/24", ip_version=4)
+        api.network.add_interface_to_router(router, subnet_id=subnet.id)
+        assert looked(cloud).partners == {"network-1": {"network-2"}, "network-2": {"network-1"}}
+        api.network.remove_interface_from_router(router, subnet_id=subnet.id)
+        api.network.delete_network(network)
+    finally:
+        api.network.delete_router(router)
+        api.close()

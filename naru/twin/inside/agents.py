@@ -49,6 +49,7 @@ except (ImportError, AttributeError):  # Pike
 EXCHANGE = "neutron"
 OVS_AGENT = ("plugins", "ml2", "drivers", "openvswitch", "agent", "ovs_neutron_agent.py")
 IDLE = 30.0
+AGAIN = 2.0  # as an agent that goes on with its loop
 CHUNK = 256  # routers that an L3 agent asks for at a time
 RELEASE_TYPES = ("PORT", "SECURITYGROUP", "SECURITYGROUPRULE", "NETWORK", "SUBNET")
 
@@ -103,7 +104,7 @@ class Agent(object):
         self.name, self.host, self.kind, self.ip = name, given["host"], given["kind"], given["ip"]
         self.ports, self.common, self.events = given.get("ports", []), common, events
         self.context = context.get_admin_context_without_session()
-        self.sink, self.calls, self.devices = Sink(), 0, 0
+        self.sink, self.calls, self.devices, self.connection = Sink(), 0, 0, None
         self.state = dict(STATES[self.kind], host=self.host, agent_type=TYPES[self.kind], start_flag=True)
         self.state["configurations"] = dict(self.state["configurations"])
         if self.kind == "ovs":
@@ -111,16 +112,31 @@ class Agent(object):
             self.state["resource_versions"] = resources.LOCAL_RESOURCE_VERSIONS
 
     def run(self):
-        try:
-            self.events.write(self.name, "begun")
-            self.connect()
-            self.report()
-            self.events.write(self.name, "reported")
-            self.synchronised()
-            self.events.write(self.name, "synchronised", calls=self.calls)
-        except Exception:
-            self.events.write(self.name, "failed", why=traceback.format_exc()[-1500:])
+        self.events.write(self.name, "begun")
+        self.until_done(self.reached)
+        eventlet.spawn_n(self.go_on)
+        self.until_done(self.synchronised)
+        self.events.write(self.name, "synchronised", calls=self.calls)
         self.state.pop("start_flag", None)
+
+    def until_done(self, do):
+        """What fails is tried again."""
+        while True:
+            try:
+                return do()
+            except Exception:
+                self.events.write(self.name, "failed", why=traceback.format_exc()[-1500:])
+                eventlet.sleep(AGAIN)
+
+    def reached(self):
+        """The first report is answered."""
+        if self.connection is None:
+            self.connect()
+        self.report()
+        self.events.write(self.name, "reported")
+
+    def go_on(self):
+        """Reports, also while it is at its first synchronisation."""
         while True:
             eventlet.sleep(self.common["report"])
             try:
