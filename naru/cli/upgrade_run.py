@@ -19,12 +19,11 @@ from naru.messages import say
 from naru.plan.status import Status, status
 from naru.plan.timings import p95
 from naru.text import duration
-from naru.upgrade import freeze, law, phases, rehearsal
+from naru.upgrade import freeze, law, load, phases, rehearsal
 from naru.upgrade.work import Settings, Work
 
 MEGABYTES = 512
 REHEARSALS = 3
-FAILURES = 5
 
 
 class OfWork(Command):
@@ -253,7 +252,8 @@ class Agents(OfWork, ShowOne):
     Neutron's server takes to answer a call, queues that were left behind. One begins; as long as all is well one more
     is let begin at each look; past half of a limit that number is halved, past a limit none begins until all is well
     again. Never are there more than the limit group computes says (50), which may be changed while it runs: naru plan
-    limit computes 2 --work DIR. What cannot be measured is said, and counts for nothing.
+    limit computes 2 --work DIR; so may the other limits, by this command in another terminal. What cannot be measured
+    is said, and counts for nothing.
 
     One counts as started when it has reported and works on as many ports, routers or networks as before. Agents of
     hosts that share a router or a network of DHCP are not started at the same time, and none beside one that did not
@@ -271,26 +271,22 @@ naru upgrade agents work/seoul --max-latency 5 --max-failures 20
         parser = super().get_parser(prog_name)
         for name, what in _MEASURES.items():
             limit = getattr(law.LIMITS, name)
-            parser.add_argument(
-                f"--max-{name}", type=float, default=limit, metavar="N", help=f"limit of {what} ({limit:g})"
-            )
+            parser.add_argument(f"--max-{name}", type=float, metavar="N", help=f"limit of {what} ({limit:g})")
         parser.add_argument(
             "--max-failures",
             type=int,
-            default=FAILURES,
             metavar="N",
-            help="how many may not start or report before no more are started (%(default)s)",
+            help=f"how many may not start or report before no more are started ({load.FAILURES})",
         )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        limits = law.Load(**{name: getattr(arguments, f"max_{name}") for name in _MEASURES})
-        if any(limit <= 0 for limit in limits if limit is not None):
-            raise InputError("--max-...: a limit is above 0")
-        if arguments.max_failures < 0:
-            raise InputError("--max-failures: it is at least 0")
-        terminal = Terminal.of(self.app.options)
-        return ended(self, phases.agents(Work(arguments.work), terminal, limits, arguments.max_failures))
+        given = {name: getattr(arguments, f"max_{name}") for name in (*_MEASURES, "failures")}
+        given = {name: limit for name, limit in given.items() if limit is not None}
+        for name, limit in given.items():
+            if limit < 0 or (limit == 0 and name != "failures"):
+                raise InputError(f"--max-{name} {limit:g}: it is {'at least' if name == 'failures' else 'above'} 0")
+        return ended(self, phases.agents(Work(arguments.work), Terminal.of(self.app.options), given))
 
 
 _MEASURES = {

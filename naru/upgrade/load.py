@@ -25,9 +25,13 @@ from naru.site.ssh import Fleet
 from naru.upgrade import queues
 from naru.upgrade.latency import Latency
 from naru.upgrade.law import BLIND, Law, Load
+from naru.upgrade.law import LIMITS as LAW
 from naru.upgrade.rows import Denied, Missing, schemas_like, tables
 from naru.upgrade.window import LIMITS, LOAD, NEW, START
 
+KEY = "load limits"
+"""What the journal remembers: the limits that were given, by name."""
+FAILURES = 5
 PAUSE = 5.0
 """Seconds between two looks."""
 OVERDUE = 45.0
@@ -64,13 +68,18 @@ def measure(site: Site, fleet: Fleet, since: float, latency: Latency) -> tuple[L
     return Load(unacked, ready, threads, late, seconds, left), whys
 
 
-class Governor:
-    """What looks at the load while compute services and agents are started. `failures` is how many may fail before no
-    more are started."""
+def limits(journal: Journal) -> dict[str, float]:
+    """The limits by name, with how many `failures` there may be before no more are started: those that were given, of
+    the others the usual ones."""
+    return {**LAW._asdict(), "failures": FAILURES, **(journal.recall(KEY) or {})}
 
-    def __init__(self, directory: Path, site_file: Path, terminal: Terminal, law: Law, failures: int) -> None:
+
+class Governor:
+    """What looks at the load while compute services and agents are started."""
+
+    def __init__(self, directory: Path, site_file: Path, terminal: Terminal) -> None:
         self._directory, self._site_file, self._terminal = directory, site_file, terminal
-        self._law, self._failures = law, failures
+        self._law = Law()
         self.spent = False
         """Whether more have failed than may."""
 
@@ -114,10 +123,13 @@ class Governor:
                 with reading(journal) as now:
                     starting = len(now.steps(unit=NEW, purpose=START, states=["running"]))
                     failed = len(now.steps(unit=NEW, purpose=START, states=["failed"]))
-                if failed > self._failures:
+                given = limits(journal)
+                may = int(given.pop("failures"))
+                law.limits = Load(**given)
+                if failed > may:
                     control.limit(journal, LOAD, 0)
                     self.spent = True
-                    terminal.warn(f"{failed} have not started, and {self._failures} may: no more are started")
+                    terminal.warn(f"{failed} have not started, and {may} may: no more are started")
                     return
                 before = law.allowed
                 allowed, colour, why = law.look(load, full=starting >= before)

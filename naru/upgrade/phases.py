@@ -6,6 +6,7 @@ Each may be interrupted, or killed, and given again: it goes on where it was. Al
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,14 +19,13 @@ from naru.plan.model import Plan
 from naru.plan.queries import reading
 from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
-from naru.plan.status import Status
+from naru.plan.status import Status, status
 from naru.site import site as sites
 from naru.site.site import Site
 from naru.text import shortened
 from naru.upgrade import facts, freeze, gates, planner, rehearsal, written
+from naru.upgrade import load as load_
 from naru.upgrade.check import check
-from naru.upgrade.law import Law, Load
-from naru.upgrade.load import Governor, lift
 from naru.upgrade.rows import Progress
 from naru.upgrade.window import AGENTS, CLOUD, END, FINALIZE, NEW, OLD, START, WAITS, WINDOW
 from naru.upgrade.work import Settings, Work, work_directory
@@ -102,17 +102,22 @@ def window(
         return _run(journal, terminal, Scope({WINDOW}, {WINDOW}))
 
 
-def agents(upgrade: Work, terminal: Terminal, limits: Load, failures: int) -> Status:
+def agents(upgrade: Work, terminal: Terminal, given: Mapping[str, float]) -> Status:
     """Compute services and agents of the wanted release started, so many at a time as the load allows, and never more
-    than the limit group says; none any more once more than so many `failures` did not start or did not report."""
+    than the limit group says. `given` are limits of the load by name, and how many `failures` there may be before no
+    more are started; where that is under way already, it has them from then on."""
     with upgrade.journal() as journal:
         gates.check_open(upgrade, journal)
         gates.check_window_over(upgrade, journal)
+        if given and journal.is_running():
+            journal.remember(load_.KEY, {**load_.limits(journal), **given})
+            terminal.say(f"what starts them has these limits within {load_.PAUSE:.0f} s")
+            return status(journal)
         with journal.exclusive():
-            pass  # another terminal's run is not to be told its limits
+            journal.remember(load_.KEY, given)
         load(journal.modules())
         control.retry_any_failed(journal)  # before they are counted
-        governor = Governor(upgrade.directory, Path(upgrade.settings.site), terminal, Law(limits), failures)
+        governor = load_.Governor(upgrade.directory, Path(upgrade.settings.site), terminal)
         with governor.looking():
             scope = Scope({WINDOW, AGENTS}, {WINDOW, AGENTS})
             found = run(journal, terminal, scope=scope, wait_for_limits=lambda: not governor.spent)
@@ -163,7 +168,7 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
             for line in lost:
                 control.remark(journal, line)
                 terminal.warn(line)
-        lift(upgrade.directory)
+        load_.lift(upgrade.directory)
         found = run(journal, terminal, undoing=True)
         if gates.is_back(journal) and gates.has_begun_of(journal, OLD):
             # what was stopped on compute hosts: it needs the services that are back now
