@@ -50,7 +50,7 @@ def wait(agents: Agents) -> Counter[str]:
 
 
 @pytest.mark.lab
-@pytest.mark.parametrize("name", ["old", "new"])
+@pytest.mark.parametrize("name", ["old", pytest.param("new", marks=pytest.mark.releases)])
 def test_open_vswitch_agents_report_and_ask_for_their_ports(pair: Lab, name: str) -> None:
     cloud = pair.cloud(name)
     ports = fill(cloud, HOSTS, PORTS)

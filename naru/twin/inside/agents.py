@@ -21,6 +21,7 @@ import sys
 import time
 import traceback
 
+import kombu
 import neutron
 import oslo_messaging
 from neutron.agent import resource_cache
@@ -312,6 +313,26 @@ with open(os.path.join(os.path.dirname(neutron.__file__), *OVS_AGENT)) as source
     SINKHOLE = "old_consumers" in source.read()
 
 
+def until_served():
+    """Returns when there are the queues of which a server takes agents' calls: before, a call would be lost."""
+    url = oslo_messaging.TransportURL.parse(cfg.CONF)
+    [host] = url.hosts[:1]
+    for topic in (topics.REPORTS, topics.PLUGIN, topics.L3PLUGIN):
+        while True:
+            try:
+                with kombu.Connection(
+                    hostname=host.hostname,
+                    port=host.port,
+                    userid=host.username,
+                    password=host.password,
+                    virtual_host=url.virtual_host,
+                ) as connection:
+                    connection.channel().queue_declare(topic, passive=True)
+                break
+            except connection.channel_errors + connection.connection_errors:
+                eventlet.sleep(0.2)
+
+
 def serve(listening, agents):
     """Starts what it is told to."""
     while True:
@@ -335,6 +356,7 @@ def main():
     oslo_messaging.set_transport_defaults(EXCHANGE)
     objects.register_objects()
     patient()
+    until_served()
     events = Events(given["events"])
     agents = collections.OrderedDict((name, Agent(name, one, given, events)) for name, one in given["agents"].items())
     if os.path.exists(given["socket"]):
