@@ -108,7 +108,8 @@ def test_agents_of_routers_and_dhcp_ask_for_what_they_have(pair: Lab, name: str)
 def test_hosts_of_a_routers_pair_are_found(pair: Lab, name: str) -> None:
     cloud = pair.cloud(name)
     assert not looked(cloud).partners
-    api = openstack.connect(cloud=name, config_files=[str(pair.clouds_yaml)])
+    config = openstack.config.OpenStackConfig(config_files=[str(pair.clouds_yaml)])
+    api = openstack.connection.Connection(config=config.get_one(name))
     router = api.network.create_router(name="pair", is_ha=True)
     try:
         network = api.network.create_network(name="pair")
