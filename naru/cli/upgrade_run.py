@@ -21,7 +21,7 @@ from naru.messages import say
 from naru.plan.status import Status, status
 from naru.plan.timings import p95
 from naru.text import duration, utc
-from naru.upgrade import freeze, law, overrun, phases, rehearsal
+from naru.upgrade import freeze, law, load, overrun, phases, rehearsal
 from naru.upgrade.work import Settings, Work
 
 MEGABYTES = 512
@@ -279,18 +279,23 @@ class Agents(OfWork, ShowOne):
     """Start compute services and agents of the wanted release, after the window.
 
     How many at a time follows what their starting does, measured every five seconds: messages in RabbitMQ that are not
-    acknowledged or wait, statements that run in the databases, services and agents whose report is overdue. One begins;
-    as long as all is well one more is let begin at each look; past half of a limit that number is halved, past a limit
-    none begins until all is well again. Never are there more than the limit group computes says (50), which may be
-    changed while it runs: naru plan limit computes 2 --work DIR. What cannot be measured is said, and counts for
-    nothing.
+    acknowledged or wait, statements that run in the databases, services and agents whose report is overdue, how long
+    Neutron's server takes to answer a call, queues that were left behind. One begins; as long as all is well one more
+    is let begin at each look; past half of a limit that number is halved, past a limit none begins until all is well
+    again. Never are there more than the limit group computes says (50), which may be changed while it runs: naru plan
+    limit computes 2 --work DIR; so may the other limits, by this command in another terminal. What cannot be measured
+    is said, and counts for nothing.
 
-    One that does not start holds up no other; given again it is tried again. Exit codes as of naru upgrade run.
+    One counts as started when it has reported and works on as many ports, routers or networks as before. Agents of
+    hosts that share a router or a network of DHCP are not started at the same time, and none beside one that did not
+    come back. One that does not start or report holds up no other, until more have failed than may: then no more are
+    started. Given again all of these are tried again. Exit codes as of naru upgrade run.
     """
 
     examples = """
 naru upgrade agents work/seoul
 naru upgrade agents work/seoul --max-unacked 500 --max-threads 32
+naru upgrade agents work/seoul --max-latency 5 --max-failures 20
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -306,17 +311,23 @@ def add_limits(parser: argparse.ArgumentParser) -> None:
     """Adds the options that say how much load what is started may make."""
     for name, what in _MEASURES.items():
         limit = getattr(law.LIMITS, name)
-        parser.add_argument(
-            f"--max-{name}", type=float, default=limit, metavar="N", help=f"limit of {what} ({limit:g})"
-        )
+        parser.add_argument(f"--max-{name}", type=float, metavar="N", help=f"limit of {what} ({limit:g})")
+    parser.add_argument(
+        "--max-failures",
+        type=int,
+        metavar="N",
+        help=f"how many may not start or report before no more are started ({load.FAILURES})",
+    )
 
 
-def limits_of(arguments: argparse.Namespace) -> law.Load:
-    """What these options say. Raises InputError."""
-    limits = law.Load(**{name: getattr(arguments, f"max_{name}") for name in _MEASURES})
-    if any(limit <= 0 for limit in limits if limit is not None):
-        raise InputError("--max-...: a limit is above 0")
-    return limits
+def limits_of(arguments: argparse.Namespace) -> dict[str, float]:
+    """What these options say, by name. Raises InputError."""
+    given = {name: getattr(arguments, f"max_{name}") for name in (*_MEASURES, "failures")}
+    given = {name: limit for name, limit in given.items() if limit is not None}
+    for name, limit in given.items():
+        if limit < 0 or (limit == 0 and name != "failures"):
+            raise InputError(f"--max-{name} {limit:g}: it is {'at least' if name == 'failures' else 'above'} 0")
+    return given
 
 
 _MEASURES = {
@@ -324,6 +335,8 @@ _MEASURES = {
     "ready": "messages that wait",
     "threads": "statements that run in the databases",
     "late": "services and agents that are overdue, of a hundred",
+    "latency": "seconds that Neutron's server takes to answer a call",
+    "left": "queues that programs which ended have left behind",
 }
 
 

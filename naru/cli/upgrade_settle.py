@@ -61,5 +61,5 @@ naru upgrade settle work/seoul --max-unacked 500
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        limits, terminal = limits_of(arguments), Terminal.of(self.app.options)
-        return ended(self, settle.restart(Work(arguments.work), terminal, limits))
+        given, terminal = limits_of(arguments), Terminal.of(self.app.options)
+        return ended(self, settle.restart(Work(arguments.work), terminal, given))

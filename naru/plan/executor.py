@@ -7,7 +7,7 @@ flush for as many steps as are under way, and a step's intent is on disk before 
 
 import heapq
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
 from queue import Empty, SimpleQueue
 
@@ -51,8 +51,9 @@ class Executor:
 
     `remote` runs the steps that have a queue; without it such a plan is refused. With `wait`, `run` goes on while the
     plan is paused, held at a gate or at a limit of 0, until that is changed; with `wait_for_limits` at a limit of 0
-    alone. With `undoing` it runs the steps of rollbacks (with a `purpose`: those that have it) and leaves all others as
-    they are; with a `scope` it runs what that says, and no rollback.
+    alone, as long as it says so where it is a function. With `undoing` it runs the steps of rollbacks (with a
+    `purpose`: those that have it) and leaves all others as they are; with a `scope` it runs what that says, and no
+    rollback.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Executor:
         *,
         remote: Runner | None = None,
         wait: bool = False,
-        wait_for_limits: bool = False,
+        wait_for_limits: bool | Callable[[], bool] = False,
         undoing: bool = False,
         purpose: str = "",
         scope: Scope | None = None,
@@ -70,7 +71,7 @@ class Executor:
         self.journal = journal
         self._kinds = kinds
         self._wait = wait
-        self._wait_for_limits = wait or wait_for_limits
+        self._wait_for_limits = wait_for_limits if callable(wait_for_limits) else lambda: wait or bool(wait_for_limits)
         self._ended: SimpleQueue[Ended | None] = SimpleQueue()
         self._inline = Inline(self._ended.put)
         self._remote = remote
@@ -360,7 +361,7 @@ class Executor:
             return None if self._wait else RunOutcome.PAUSED
         if counts[PAUSING]:
             return None
-        if (self._wait and counts[HELD]) or (self._wait_for_limits and self._ready.is_limited()):
+        if (self._wait and counts[HELD]) or (self._ready.is_limited() and self._wait_for_limits()):
             return None
         if counts[FAILED]:
             return RunOutcome.FAILED

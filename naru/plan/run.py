@@ -45,7 +45,7 @@ def run(
     terminal: Terminal,
     *,
     wait: bool = False,
-    wait_for_limits: bool = False,
+    wait_for_limits: bool | Callable[[], bool] = False,
     undoing: bool = False,
     purpose: str = "",
     scope: Scope | None = None,
@@ -53,8 +53,8 @@ def run(
 ) -> Status:
     """Runs a journal's plan, or with `undoing` its rollbacks alone (with a `purpose`: those steps of them that have
     it), or with a `scope` a phase of it, shown on the terminal; the state it ended in. With `wait` it goes on while the
-    plan is paused, held, or at a limit of 0; with `wait_for_limits` in the last case alone. When another thread sets
-    `stop` it ends immediately, as by a second Ctrl-C."""
+    plan is paused, held, or at a limit of 0; with `wait_for_limits` in the last case alone, as long as it says so where
+    it is a function. When another thread sets `stop` it ends immediately, as by a second Ctrl-C."""
     load(journal.modules())
     with journal.exclusive():
         pass  # refused before the run of another one is shown as if it were this one's

@@ -145,6 +145,35 @@ class Remote:
             raise Lost(f"{self.name}: the connection ended while {_short(line)} ran")
         return Ran(done.returncode, _text(done.stdout), _text(done.stderr))
 
+    async def follow(
+        self, command: str, told: Callable[[str], None], *, given: bytes = b"", root: bool = True
+    ) -> tuple[int, str]:
+        """Runs a line for the shell that goes on, and calls `told` for each line that it says, as they come; its exit
+        code, and the end of its error output. Cancelled, it ends there when it says something next. Raises Unreachable
+        and Lost."""
+        if root and self.host.login.sudo:
+            command, given = await self._as_root(command, given)
+        connection = await self.connection()
+        async with self._sessions:
+            try:
+                async with connection.create_process(command, encoding="utf-8", errors="replace") as process:
+                    process.stdin.write(given.decode())
+                    process.stdin.write_eof()
+                    errors = asyncio.ensure_future(process.stderr.read())
+                    try:
+                        async for line in process.stdout:
+                            told(line.strip())
+                        done = await process.wait(check=False)
+                        return done.returncode if done.returncode is not None else -1, str(await errors)[-2000:]
+                    finally:
+                        errors.cancel()
+                        process.close()
+            except asyncssh.ChannelOpenError as error:
+                raise Unreachable(f"{self.name}: {error.reason}") from error
+            except (OSError, asyncssh.Error) as error:
+                await self.close()
+                raise Lost(f"{self.name}: the connection ended while {_short(command)} ran") from error
+
     async def _as_root(self, line: str, given: bytes) -> tuple[str, bytes]:
         secret = self.host.login.sudo_password
         if secret is None:

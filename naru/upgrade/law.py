@@ -19,17 +19,21 @@ class Load(NamedTuple):
     - `ready`: messages that wait in queues
     - `threads`: statements that run in the databases
     - `late`: of those that have reported since the beginning, how many of a hundred are overdue again
+    - `latency`: seconds that Neutron's server takes to answer a call like those of agents
+    - `left`: queues without a consumer that programs have left behind which ended: what goes to all goes there, too
     """
 
     unacked: float | None = None
     ready: float | None = None
     threads: float | None = None
     late: float | None = None
+    latency: float | None = None
+    left: float | None = None
 
 
 BLIND = 10
 """How many may start at a time where nothing can be measured."""
-LIMITS = Load(unacked=2000, ready=2000, threads=64, late=5)
+LIMITS = Load(unacked=2000, ready=2000, threads=64, late=5, latency=2, left=2000)
 """Where nobody says otherwise."""
 
 

@@ -6,6 +6,7 @@ Each may be interrupted, or killed, and given again: it goes on where it was. Al
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,13 +26,14 @@ from naru.site.site import Site
 from naru.text import shortened
 from naru.upgrade import claim, facts, freeze, gates, overrun, planner, rehearsal, written
 from naru.upgrade.check import check
-from naru.upgrade.law import Law, Load
 from naru.upgrade.load import governed, lift
 from naru.upgrade.quiet import QUIET
 from naru.upgrade.rows import Progress
 from naru.upgrade.window import AGENTS, CLOUD, END, FINALIZE, NEW, OLD, PREPARE, START, WAITS, WINDOW
 from naru.upgrade.work import Settings, Work, work_directory
 from naru.work.rate import set_rate
+
+EXAMPLES = 10
 
 
 def plan(site: Site, settings: Settings, directory: Path, progress: Progress) -> Plan:
@@ -124,17 +126,26 @@ def window(upgrade: Work, terminal: Terminal, ask: overrun.Ask, *, go_on: str = 
         return status(journal)._replace(state="paused")
 
 
-def agents(upgrade: Work, terminal: Terminal, limits: Load) -> Status:
+def agents(upgrade: Work, terminal: Terminal, given: Mapping[str, float]) -> Status:
     """Compute services and agents of the wanted release started, so many at a time as the load allows, and never more
-    than the limit group says."""
+    than the limit group says. `given` are limits of the load by name, and how many `failures` there may be before no
+    more are started; where that is under way already, it has them from then on."""
     with upgrade.journal() as journal:
         gates.check_open(upgrade, journal)
         gates.check_window_over(upgrade, journal)
-        with journal.exclusive():
-            pass  # another terminal's run is not to be told its limits
-        with governed(upgrade.directory, Path(upgrade.settings.site), terminal, Law(limits)):
-            mine = {WINDOW, AGENTS, PREPARE}  # with what was left when it was prepared
-            return _run(journal, terminal, Scope(mine, mine), wait_for_limits=True)
+        mine = {WINDOW, AGENTS, PREPARE}  # with what was left when it was prepared
+        found = governed(
+            journal, upgrade.directory, Path(upgrade.settings.site), terminal, given, scope=Scope(mine, mine)
+        )
+        with reading(journal) as now:
+            started = now.steps(unit=NEW, purpose=START, states=["done"], result=True)
+        silent = [step.id for step in started if step.result and step.result.get("reported", 0) is None]
+        if silent:
+            names = ", ".join(shortened([name.partition("/")[2] for name in silent], EXAMPLES))
+            terminal.warn(
+                f"of {len(silent)} it is only known that they run, the database has no report of them: {names}"
+            )
+        return found
 
 
 def finalize(upgrade: Work, terminal: Terminal, *, despite: str = "") -> Status:
@@ -216,7 +227,7 @@ def _lost(upgrade: Work, journal: Journal, began: float, *, lose_writes: bool) -
     return [f"lost: {line}" for line in lost]
 
 
-def _run(journal: Journal, terminal: Terminal, scope: Scope, *, wait_for_limits: bool = False) -> Status:
+def _run(journal: Journal, terminal: Terminal, scope: Scope) -> Status:
     load(journal.modules())
     control.retry_any_failed(journal)
-    return run(journal, terminal, scope=scope, wait_for_limits=wait_for_limits)
+    return run(journal, terminal, scope=scope)

@@ -13,12 +13,10 @@ from pymysql.cursors import Cursor
 
 from naru.errors import InputError, NaruError
 from naru.messages import message
-from naru.plan import control
 from naru.plan.journal import Journal
-from naru.plan.kinds import load
 from naru.plan.model import About, Plan, Step
 from naru.plan.queries import reading
-from naru.plan.run import Terminal, run
+from naru.plan.run import Terminal
 from naru.plan.status import Status
 from naru.site import site as sites
 from naru.site.database import asked_anywhere
@@ -26,7 +24,6 @@ from naru.site.model import Commands, Container, Managed, Unit
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
 from naru.upgrade import gates, quiet
-from naru.upgrade.law import Law, Load
 from naru.upgrade.load import governed
 from naru.upgrade.placed import COMPUTE
 from naru.upgrade.planner import MODULES
@@ -142,17 +139,14 @@ def _servers(
     return servers, deleted
 
 
-def restart(upgrade: Work, terminal: Terminal, limits: Load) -> Status:
-    """Brings back what compute services are to read, and starts these anew, so many at a time as the load allows. One
-    that was interrupted goes on. Raises InputError while the way back is not over."""
+def restart(upgrade: Work, terminal: Terminal, given: Mapping[str, float]) -> Status:
+    """Brings back what compute services are to read, and starts these anew, so many at a time as the load allows, by
+    the limits `given`. One that was interrupted goes on. Raises InputError while the way back is not over."""
     site = sites.load(Path(upgrade.settings.site))
     with upgrade.journal() as journal:
         hosts = _left(upgrade, journal)
     with _round(upgrade, site, hosts) as journal:
-        load(journal.modules())
-        control.retry_any_failed(journal)
-        with governed(upgrade.settlings.path(1), Path(upgrade.settings.site), terminal, Law(limits)):
-            return run(journal, terminal, wait_for_limits=True)
+        return governed(journal, upgrade.settlings.path(1), Path(upgrade.settings.site), terminal, given)
 
 
 def _left(upgrade: Work, journal: Journal) -> list[tuple[str, str]]:

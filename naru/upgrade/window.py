@@ -14,7 +14,7 @@ from naru.plan.model import About, Finding, Plan, Step
 from naru.releases import portable, release
 from naru.site.model import Commands, Container, Service, Unit
 from naru.site.site import Site
-from naru.upgrade import addresses, apart, foreseen, hops, queue_steps, quiet, stale
+from naru.upgrade import addresses, apart, foreseen, hops, queue_steps, quiet, stale, starting
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
 from naru.upgrade.placed import COMPUTE, Placed
@@ -285,6 +285,8 @@ def _start(plan: Plan, site: dict[str, Any], one: Placed, after: Sequence[str]) 
     args = {**site, "host": one.host, "next": True}
     words = {"service": one.service.name, "host": one.host}
     kind, more = switch(one.service.managed, on=True)
+    if one.of_computes:
+        kind, more = starting.KINDS.get(kind, starting.COMMAND), {**more, "program": one.service.name}
     started = _added(plan, one, START, kind, {**args, **more}, _START(**words), after)
     if not one.service.port:
         return [started]

@@ -23,6 +23,8 @@ def law(*loads: Load, full: bool = True) -> list[int]:
         (WELL._replace(unacked=1001), "yellow", "unacked 1001 of 2000"),
         (WELL._replace(late=5.1), "red", "late 5.1 of 5"),
         (Load(threads=65), "red", "threads 65 of 64"),
+        (WELL._replace(latency=1.1), "yellow", "latency 1.1 of 2"),
+        (WELL._replace(left=2400), "red", "left 2400 of 2000"),
         (Load(unacked=0.0), "green", "unacked 0 of 2000"),
         (Load(), "green", "nothing is known"),
     ],
