@@ -52,7 +52,8 @@ def tree(context: Context) -> dict[str, Any]:
     A directory that is there from this archive is not shipped again: so one step may ship it days before, and another
     switch. Files are root's, with `owners` those of whom the archive says. Room is looked at before. The undo switches
     back and removes the directory, if this step made it. `sha256` is the digest that `archive` has to have. With
-    `work`, a work directory, all such steps that run send together what the file `rate` in it says.
+    `work`, a work directory, all such steps that run send together what the file `rate` in it says, and what is
+    unpacked comes after all else that the host does.
     """
     args = context.args
     place = Place(context, args, context.id)
@@ -71,7 +72,7 @@ def tree(context: Context) -> dict[str, Any]:
         options = "--same-owner --numeric-owner" if args.get("owners") else "--no-same-owner"
         ship(
             *(place, source, _part(args["path"], place), int(now["part"])),
-            lambda: place.change("tree", "unpack", *words, options),
+            lambda: place.change("tree", "unpack", *words, options, "ahead" if args.get("work") else ""),
             share(context, Path(args["work"]), KINDS) if args.get("work") else lambda: None,
         )
     if args.get("link"):

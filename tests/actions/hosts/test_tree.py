@@ -103,19 +103,19 @@ def test_it_goes_no_faster_than_somebody_says_and_goes_on_where_it_was(
     do: Do, sees: kit.See, tmp_path: Path, archive: Path
 ) -> None:
     size, work = archive.stat().st_size, do(work=str(tmp_path))
-    set_rate(tmp_path, 4 << 20)
+    set_rate(tmp_path, 1 << 20)
     began = time.monotonic()
     executor = kit.begin(work)
     until(lambda: int(sees(SENT)) > 0, "the first bytes")
     executor.kill()
     sent = int(sees(SENT))
-    assert 0 < sent < size and sent / (time.monotonic() - began) < 5 << 20
+    assert 0 < sent < size and sent / (time.monotonic() - began) < 2 << 20
     executor = kit.begin(work)
     until(lambda: int(sees(SENT)) > sent, "more bytes")
     set_rate(tmp_path, None)  # while it runs
     changed = time.monotonic()
     assert executor.ended() == RunOutcome.DONE, kit.error(work, "do")
-    assert time.monotonic() - changed < size / (4 << 20)
+    assert time.monotonic() - changed < (size - sent) / (1 << 20)
     assert sees("readlink /opt/now; find /opt/new/lib -type f -size 50000c | wc -l") == f"/opt/new\n{FILES}\n"
     assert kit.back(work) == RunOutcome.DONE
 

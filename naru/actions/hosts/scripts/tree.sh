@@ -51,7 +51,12 @@ begin)
   echo "part=$(stat -c %s "$part" 2>/dev/null || echo 0)"
   df --output=avail,iavail -B1 "${directory%/*}/" | tail -1 | { read -r bytes files && echo "free=$bytes" && echo "files=$files"; }
   ;;
-unpack) # OPTIONS: those of tar
+unpack) # OPTIONS [AHEAD]: those of tar, and whether it has time
+  if [ -n "${6-}" ]; then
+    # what runs on the host comes first
+    renice -n 19 -p $$ >/dev/null 2>&1 || :
+    ionice -c 3 -p $$ >/dev/null 2>&1 || :
+  fi
   case $(is) in
   ours) ;;
   other) fail "$directory is there, and is not from this archive" ;;
