@@ -13,7 +13,7 @@ from naru.messages import message
 from naru.plan.model import About, Finding, Plan, Step
 from naru.site.model import Commands, Container, Service, Unit
 from naru.site.site import Site
-from naru.upgrade import addresses, apart, foreseen, hops, queue_steps, quiet, stale
+from naru.upgrade import addresses, apart, foreseen, hops, queue_steps, quiet, reached, stale
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
 from naru.upgrade.placed import COMPUTE, Placed
@@ -173,8 +173,9 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
             stopping[one.host].append(_stop(plan, site, one, STOP, laid or after, gate="" if laid else WINDOW))
     apis = [one for one in _running(facts) if one.service.port and not one.of_computes]
     others = [one for one in _running(facts) if not one.service.port and not one.of_computes]
-    stopped = [_stop(plan, site, one, STOP_API, [begin]) for one in apis]
-    stopped += [_stop(plan, site, one, STOP, stopped[: len(apis)] or [begin]) for one in others]
+    asked = reached.add(plan, facts, common, CLOUD, [begin], before=True)
+    stopped = [_stop(plan, site, one, STOP_API, [asked]) for one in apis]
+    stopped += [_stop(plan, site, one, STOP, stopped[: len(apis)] or [asked]) for one in others]
     homes = facts.homes()
     points = []
     for name, schemas in homes.items():
@@ -195,6 +196,7 @@ def add(plan: Plan, facts: Facts, common: dict[str, Any], directory: str, *, aft
     rest = [end for one in later if one not in first for end in _start(plan, site, one, started or last)]
     ends = [*started, *rest] or last
     ends = [*ends, *apart.add_proofs(plan, where, ends)]
+    ends.append(reached.add(plan, facts, common, CLOUD, [asked, *ends], before=False))
     step = Step("agents", "noop", unit=NEW, limits=(), gate=AGENTS, title=_BEGIN_AGENTS(), purpose=AGENTS)
     begin = plan.add(step, after=ends).id
     for one in later:  # when users are served again
