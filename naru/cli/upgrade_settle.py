@@ -22,7 +22,7 @@ class Guests(OfWork, Lister):
     with what becomes of it when they look after guests again (naru upgrade settle): start, stop or delete it by hand
     before, where that is not what its user wants. libvirt is asked on each host. Nothing is changed.
 
-        guest    running, off, or none: there is no such domain
+        guest    running, off, paused, or none: there is no such domain
         nova     Nova's state of the server; deleted, or unknown: Nova has no record of it
 
     Exit codes: 0 nothing differs, 1 something does, or a host does not say it, 2 bad input.

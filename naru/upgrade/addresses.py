@@ -1,7 +1,7 @@
 """Virtual addresses: each on exactly one host before the window and after it, and moved where the site says under
 `next:` that it is to be on other hosts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from naru.errors import NaruError
@@ -102,9 +102,10 @@ def parsed(said: str) -> Seen:
     return Seen(bool(words["has"]), frozenset(words["mac"]), next(iter(words["takes"]), ""))
 
 
-def wrong(seen: Mapping[str, Seen | NaruError], hosts: Sequence[str]) -> str:
+def wrong(seen: Mapping[str, Seen | NaruError], hosts: Sequence[str], asking: Collection[str] = ()) -> str:
     """Why an address is not on exactly one host, one of `hosts`; "" when it is. Of others in `seen` none is to have it,
-    and none to take a host for it that has not got it. Who does not answer has it not, as far as that is known."""
+    and of those `asking` none to take a host for it that has not got it. Who does not answer has it not, as far as that
+    is known."""
     said = {name: one for name, one in seen.items() if isinstance(one, Seen)}
     holders = [name for name, one in said.items() if one.has]
     if len(holders) > 1:
@@ -114,5 +115,5 @@ def wrong(seen: Mapping[str, Seen | NaruError], hosts: Sequence[str]) -> str:
     if holders[0] not in hosts:
         return f"{holders[0]} has it"
     right = said[holders[0]].own
-    lost = [name for name, one in said.items() if one.takes and one.takes not in right and not one.has]
+    lost = [name for name, one in said.items() if name in asking and one.takes and one.takes not in right]
     return f"{', '.join(lost)} {'take' if len(lost) > 1 else 'takes'} another host for it" if lost else ""

@@ -113,7 +113,7 @@ def behind(context: Context) -> dict[str, Any]:
 @step("upgrade.address", args=Address, undo="upgrade.address.undo", deadline=DEADLINE, retry=())
 def address(context: Context) -> dict[str, Any]:
     """Waits until the virtual address `address` is on exactly one of the hosts `on`, on none of those `off`, and until
-    these and `others` take that one for it, as far as they have spoken to it. With `back` the undo waits for the same,
+    `others` take that one for it, as far as they have spoken to it. With `back` the undo waits for the same,
     when what was done after it is undone."""
     return _wait(context, context.args)
 
@@ -132,7 +132,7 @@ def _wait(context: Context, args: Mapping[str, Any]) -> dict[str, Any]:
     def look() -> str:
         nonlocal seen
         seen = addresses.look(place.fleet, args["address"], hosts)
-        return addresses.wrong(seen, args["on"])
+        return addresses.wrong(seen, args["on"], args.get("others", ()))
 
     _until(context, look, f"the virtual address {args['address']}")
     return {"on": next(name for name in args["on"] if not isinstance(seen[name], NaruError) and seen[name].has)}

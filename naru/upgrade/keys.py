@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from naru.errors import NaruError
 from naru.releases.path import Service
+from naru.site.model import Container
 from naru.site.model import Service as Line
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
@@ -51,21 +52,32 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
 
 def read(site: Site, fleet: Fleet, lines: Sequence[Line]) -> Read:
     """The keys of Keystones by their configuration, on all hosts of these services."""
-    files: dict[str, tuple[str, ...]] = {host.name: one.config for one in lines for host in site.named(one.hosts)}
+    mine = {host.name: one for one in lines for host in site.named(one.hosts)}
 
     async def ask(remote: Remote) -> dict[str, Keys]:
-        config = files[remote.name]
+        config = mine[remote.name].config
         script = configuration.script(list(config), ["key_repository"])
         rows = configuration.parsed(await remote.checked(script, seconds=SECONDS)) if config else []
         found = {}
         for group, usual in REPOSITORIES.items():
             directory = configuration.value(rows, config, group, "key_repository") or usual
-            line = shlex.join(["sh", "-c", _DIGESTS, "keys", directory])
+            line = within(mine[remote.name], shlex.join(["sh", "-c", _DIGESTS, "keys", directory]))
             said = (await remote.checked(line, seconds=SECONDS)).split()
             found[group] = Keys(directory, frozenset(one for one in said if one != "-"))
         return found
 
-    return fleet.each(files, ask)
+    return fleet.each(mine, ask)
+
+
+def within(service: Line, line: str) -> str:
+    """A command line where the service has its files: in its container, which has to run."""
+    match service.managed:
+        case Container(container=name, engine=engine):
+            engines = [engine] if engine else ["podman", "docker"]
+            tries = [f"{{ command -v {one} >/dev/null && {one} exec {shlex.quote(name)} {line}; }}" for one in engines]
+            return " || ".join(tries)
+        case _:
+            return line
 
 
 def judged(running: Read, coming: Read, span: Span) -> list[Finding]:

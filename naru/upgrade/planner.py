@@ -11,13 +11,13 @@ from naru.plan.model import About, Finding, Plan, Step
 from naru.plan.timings import Timings, with_estimates
 from naru.releases import portable, release
 from naru.text import size
-from naru.upgrade import apart_steps, hops, queue_steps, quiet, shipped, stale, starting, steps, window
+from naru.upgrade import apart_steps, hops, queue_steps, quiet, reached, shipped, stale, starting, steps, window
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
 
 MODULES = [
     *("naru.actions.hosts", "naru.actions.databases"),
-    *(one.__name__ for one in (steps, queue_steps, apart_steps, quiet, shipped, stale, starting)),
+    *(one.__name__ for one in (steps, queue_steps, apart_steps, quiet, reached, shipped, stale, starting)),
 ]
 HERE = "here"
 """The limit group of what is done on this machine."""

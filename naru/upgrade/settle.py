@@ -34,13 +34,14 @@ from naru.upgrade.work import Work
 SECONDS = 60.0
 LIFT = "lift"
 """What the steps that bring back the configuration are for."""
-RUNNING, OFF = "running", "off"
-# each domain that there is, then each of these that runs; of libvirt in a container, too
+RUNNING, OFF, OTHERWISE, NONE = "running", "off", "paused", "none"
+# each domain that there is, each that runs, each that is off; of libvirt in a container, too
 _DOMAINS = """virsh=virsh
 command -v virsh >/dev/null || for one in podman docker; do
   command -v $one >/dev/null && $one exec nova_libvirt true 2>/dev/null && virsh="$one exec nova_libvirt virsh" && break
 done
-$virsh -c qemu:///system list --all --uuid && echo - && $virsh -c qemu:///system list --uuid --state-running"""
+virsh="$virsh -c qemu:///system list --uuid"
+$virsh --all && echo - && $virsh --state-running && echo - && $virsh --state-shutoff"""
 _SERVERS = "SELECT host, uuid, display_name, vm_state FROM instances WHERE deleted = 0 AND host IS NOT NULL"
 _DELETED = "SELECT uuid FROM instances WHERE deleted <> 0 AND uuid IN ({})"
 _THEN = {
@@ -49,8 +50,9 @@ _THEN = {
     (RUNNING, "unknown"): "it is left, and has addresses that others may get",
     (OFF, "active"): "Nova records it as stopped",
     (OFF, "unknown"): "it is left",
-    ("none", "active"): "Nova leaves it; it is to be started anew (reboot --hard) or deleted",
-    ("none", "stopped"): "Nova leaves it; it is to be started anew (reboot --hard) or deleted",
+    (OTHERWISE, "active"): "Nova leaves it",
+    (NONE, "active"): "Nova leaves it; it is to be started anew (reboot --hard) or deleted",
+    (NONE, "stopped"): "Nova leaves it; it is to be started anew (reboot --hard) or deleted",
 }
 """What becomes of a guest when compute services look after it again, by what it is and what Nova has of it."""
 
@@ -62,9 +64,9 @@ _RESTART = message("upgrade.title.restart", en="start {service} on {host} anew",
 
 
 class Differing(NamedTuple):
-    """A guest that is otherwise than Nova has it: `guest` is `running`, `off` or `none` (no domain), `nova` its state
-    there, `deleted`, or `unknown` where there is no record of it; `then` says what becomes of it. Of a host that does
-    not say it there is no server, and `then` says why."""
+    """A guest that is otherwise than Nova has it: `guest` is `running`, `off`, `paused` or `none` (no domain), `nova`
+    its state there, `deleted`, or `unknown` where there is no record of it; `then` says what becomes of it. Of a host
+    that does not say it there is no server, and `then` says why."""
 
     host: str
     server: str
@@ -83,13 +85,18 @@ def differing(upgrade: Work) -> list[Differing]:
         hosts = [host for host, _ in _left(upgrade, journal)]
 
     async def look(remote: Remote) -> dict[str, str]:
-        said = await remote.checked(_DOMAINS, seconds=SECONDS)
-        every, _, running = said.partition("-\n") if said.startswith("-\n") else said.partition("\n-\n")
-        return {one: RUNNING if one in running.split() else OFF for one in every.split()}
+        return parsed(await remote.checked(_DOMAINS, seconds=SECONDS))
 
     with Fleet(site) as fleet:
         domains = fleet.each(hosts, look)
         return list(judged(domains, *_servers(site, fleet, domains)))
+
+
+def parsed(said: str) -> dict[str, str]:
+    """What each guest is, by what a host's libvirt says."""
+    parts = [part.split() for part in f"\n{said}".split("\n-\n")]
+    every, running, off = (*parts, [], [])[:3]
+    return {one: RUNNING if one in running else OFF if one in off else OTHERWISE for one in every}
 
 
 def judged(
@@ -102,7 +109,7 @@ def judged(
             continue
         here = {uuid: (name, state) for uuid, (of, name, state) in servers.items() if of == host}
         for uuid in sorted({*found, *here}):
-            guest = found.get(uuid, "none")
+            guest = found.get(uuid, NONE)
             name, state = here.get(uuid, ("", "deleted" if uuid in deleted else "unknown"))
             if uuid not in here and uuid in servers:
                 yield Differing(

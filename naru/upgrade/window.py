@@ -14,7 +14,7 @@ from naru.plan.model import About, Finding, Plan, Step
 from naru.releases import portable, release
 from naru.site.model import Commands, Container, Service, Unit
 from naru.site.site import Site
-from naru.upgrade import addresses, apart, foreseen, hops, queue_steps, quiet, stale, starting
+from naru.upgrade import addresses, apart, foreseen, hops, queue_steps, quiet, reached, stale, starting
 from naru.upgrade.facts import Facts
 from naru.upgrade.hops import Where
 from naru.upgrade.placed import COMPUTE, Placed
@@ -188,8 +188,9 @@ def add(
             stopping[one.host].append(_stop(plan, site, one, STOP, laid or after, gate="" if laid else WINDOW))
     apis = [one for one in _running(facts) if one.service.port and not one.of_computes]
     others = [one for one in _running(facts) if not one.service.port and not one.of_computes]
-    stopped = [_stop(plan, site, one, STOP_API, [begin]) for one in apis]
-    stopped += [_stop(plan, site, one, STOP, stopped[: len(apis)] or [begin]) for one in others]
+    asked = reached.add(plan, facts, common, CLOUD, [begin], before=True)
+    stopped = [_stop(plan, site, one, STOP_API, [asked]) for one in apis]
+    stopped += [_stop(plan, site, one, STOP, stopped[: len(apis)] or [asked]) for one in others]
     homes = facts.homes()
     points = []
     for name, schemas in homes.items():
@@ -213,6 +214,7 @@ def add(
     ]
     ends = [*started, *rest] or last
     ends = [*ends, *apart.add_proofs(plan, where, ends)]
+    ends.append(reached.add(plan, facts, common, CLOUD, [asked, *ends], before=False))
     step = Step("agents", "noop", unit=NEW, limits=(), gate=AGENTS, title=_BEGIN_AGENTS(), purpose=AGENTS)
     begin = plan.add(step, after=ends).id
     for one in later:  # when users are served again

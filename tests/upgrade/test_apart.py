@@ -8,6 +8,7 @@ import pytest
 from naru.errors import NaruError
 from naru.site import site as sites
 from naru.site.haproxy import Gate
+from naru.site.model import Service
 from naru.site.site import Site
 from naru.upgrade import addresses, balancers, catalogue, keys, records
 from naru.upgrade.addresses import Seen
@@ -102,7 +103,9 @@ def seen(has: bool = False, own: str = "aa", takes: str = "") -> Seen:
     ],
 )
 def test_a_virtual_address_is_on_one_host_and_all_know_it(hosts: dict[str, Any], why: str) -> None:
-    assert addresses.wrong(hosts, ["lb1"]) == why
+    assert addresses.wrong(hosts, ["lb1"], ["lb2"]) == why
+    if "takes" in why:
+        assert addresses.wrong(hosts, ["lb1"]) == ""  # it does not ask there
 
 
 def test_what_a_host_says_of_an_address_is_read() -> None:
@@ -174,6 +177,14 @@ def test_volumes_that_nobody_would_manage_block(called: list[Called], volumes: i
     _, told = paired("cinder-volume", called, names=["ctl1@lvm"], volumes={"ctl1@lvm": volumes})
     assert [one.state for one in told] == (["blocks"] if why else [])
     assert all(why in one.what for one in told)
+
+
+def test_keys_are_where_the_service_has_its_files() -> None:
+    service = {"name": "keystone", "hosts": "c"}
+    unit = Service.model_validate({**service, "managed": {"unit": "keystone"}})
+    assert keys.within(unit, "ls") == "ls"
+    container = Service.model_validate({**service, "managed": {"container": "key stone", "engine": "docker"}})
+    assert keys.within(container, "ls") == "{ command -v docker >/dev/null && docker exec 'key stone' ls; }"
 
 
 def test_the_next_keystone_has_all_keys_of_the_one_that_runs() -> None:

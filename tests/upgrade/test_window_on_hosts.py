@@ -242,7 +242,7 @@ def removed_from_queues(work: str) -> dict[str, int]:
 @contextlib.contextmanager
 def virsh(pike: Lab, server: str) -> Iterator[None]:
     """libvirt's client on the compute host, as it would tell of one guest that is off."""
-    script = f"#!/bin/sh\\ncase $* in *--all*) echo {server} ;; esac\\n"
+    script = f"#!/bin/sh\\ncase $* in *--all* | *-shutoff*) echo {server} ;; esac\\n"
     path = "/usr/local/bin/virsh"
     on(pike.hosts(), "compute1", f"test ! -e {path} && printf '{script}' >{path} && chmod 755 {path}")
     try:

@@ -172,6 +172,8 @@ class Layout(_Model):
                 raise ValueError(f"next: is missing: no service would have the host of the role {role}")
             if both := [one.name for one in hosts(self) if one.is_any(role) and one.is_any(now)]:
                 raise ValueError(f"hosts: {both[0]} has the roles {now} and {role}: it can have one of them")
+        if NEXT_CONTROLLER in counts and "ceph" in counts:
+            raise ValueError(f"hosts: {NEXT_CONTROLLER} is not with the role ceph")
         if NEXT_BALANCER in counts and "balancer" not in counts:
             raise ValueError(f"hosts: none has the role balancer, whose place {NEXT_BALANCER} takes")
         if self.guests and not self.agents:

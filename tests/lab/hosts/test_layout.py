@@ -147,6 +147,18 @@ def test_as_json_and_back() -> None:
         ({"agents": "ovn"}, "f: agents: "),
         ({"guests": True}, "f: guests: no host has the role compute"),
         ({"guests": True, "hosts": [{"name": "a", "roles": ALL}]}, "f: guests: they need agents"),
+        (
+            {"hosts": [{"name": "a", "roles": ALL}, {"name": "b", "roles": ["next-controller"]}]},
+            "f: next: is missing: no service would have the host of the role next-controller",
+        ),
+        (
+            {"next": "queens", "hosts": [{"name": "a", "roles": [*ALL, "next-controller"]}]},
+            "f: hosts: a has the roles controller and next-controller: it can have one of them",
+        ),
+        (
+            {"next": "queens", "hosts": [{"name": "a", "roles": ALL}, {"name": "b", "roles": ["next-balancer"]}]},
+            "f: hosts: none has the role balancer, whose place next-balancer takes",
+        ),
         ({"ipmi": "perhaps"}, "f: ipmi: "),
         (
             {"hosts": [{"name": "a", "roles": ALL}, {"name": "c[1:2]", "roles": ["ceph"]}]},
