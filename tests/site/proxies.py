@@ -99,7 +99,8 @@ class Proxy:
             at, to = f"127.0.0.1:{self.ports[name]}", f"127.0.0.1:{self.behind[name]}"
             found += {
                 "haproxy": [f"listen {name}", f"bind {at}", *part, f"server one {to}{' disabled' * (name == SILENT)}"],
-                "nginx": [f"server {{ listen {at};", *part, f"location / {{ proxy_pass http://{to}; }} }}"],
+                # lines mean nothing to it
+                "nginx": [" ".join([f"server {{ listen {at};", *part, f"location / {{ proxy_pass http://{to}; }} }}"])],
                 "apache": [f"<VirtualHost {at}>", *part, f"ProxyPass / http://{to}/", "</VirtualHost>"],
             }[self.kind]
         rest = parts[-1] if self.kind == "haproxy" else ["}"] if self.kind == "nginx" else []
