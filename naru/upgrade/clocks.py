@@ -4,9 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from naru.errors import NaruError
 from naru.releases.path import Service
+from naru.releases.programs import ALL
 from naru.site.check.hosts import APART, clock_of_most
 from naru.site.check.look import Clock, Look, Missed, look
 from naru.site.check.wanted import Wanted, text
+from naru.site.discover.ranges import fold_names
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
 from naru.upgrade.finding import Finding, Span
@@ -19,19 +21,28 @@ _PROOF = "naru site check"
 
 def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> list[Finding]:
     """What is found of the hosts of the services that are upgraded, those that are to come included."""
-    projects = {one.name for one in services}
-    every = [*site.content.services, *site.coming(span.goal)]
-    names = dict.fromkeys(name for one in every if one.project in projects for name in one.hosts)
     wanted = text(Wanted())
 
     async def one(remote: Remote) -> Look | Missed:
         return await look(remote, wanted)
 
-    hosts = [host.name for host in fleet.site.named(list(names)) if host.name in fleet.site.hosts]
-    seen = fleet.each(hosts, one)
+    now, new = _hosts(site, span.goal, {service.name for service in services})
+    seen = fleet.each(now, one)
+    if new:
+        with Fleet(Site(site.content, site.file, next_part=True)) as other:
+            seen |= other.each(new, one)
     found = {name: one.clock if isinstance(one, Look) else None for name, one in seen.items()}
     whys = {name: _why(one) for name, one in seen.items()}
     return list(judged(found, whys, span.goal))
+
+
+def _hosts(site: Site, goal: str, names: set[str]) -> tuple[list[str], list[str]]:
+    """Those that have a service of these projects, and those that are to have one and are not in the site yet."""
+    later = Site(site.content, site.file, next_part=True)
+    now = [host.name for one in site.content.services if one.project in names for host in site.named(one.hosts)]
+    coming = [host.name for one in site.coming(goal) if one.project in names for host in later.named(one.hosts)]
+    every = dict.fromkeys([*now, *coming])
+    return [name for name in every if name in site.hosts], [name for name in every if name not in site.hosts]
 
 
 def judged(clocks: Mapping[str, Clock | None], whys: Mapping[str, str], goal: str) -> Iterator[Finding]:
@@ -49,15 +60,15 @@ def judged(clocks: Mapping[str, Clock | None], whys: Mapping[str, str], goal: st
         blocks = abs(seconds) > DEAD / 2
         if blocks:
             what += ": its services and agents look dead, or do so soon"
-        yield Finding("blocks" if blocks else "warns", "", goal, "hosts", what, 1, (name,), _CURE, _PROOF)
+        yield Finding("blocks" if blocks else "warns", ALL, goal, "hosts", what, 1, (name,), _CURE, _PROOF)
     if unknown := [name for name, clock in clocks.items() if clock is None]:
         why = "; ".join(dict.fromkeys(whys[name] for name in unknown))
         what = f"clocks could not be read: {why}"
-        yield Finding("unknown", "", goal, "hosts", what, len(unknown), tuple(unknown[:5]), "see why", _PROOF)
+        yield Finding("unknown", ALL, goal, "hosts", what, len(unknown), tuple(fold_names(unknown)), "see why", _PROOF)
     right = [name for name in off if name not in wrong]
     if right:
         what = f"clocks are within {APART:g} s of each other"
-        yield Finding("right", "", goal, "hosts", what, len(right), tuple(right), "", _PROOF)
+        yield Finding("right", ALL, goal, "hosts", what, len(right), tuple(fold_names(right)), "", _PROOF)
 
 
 def _why(one: Look | Missed | NaruError) -> str:

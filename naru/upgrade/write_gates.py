@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from naru.releases.path import Service
+from naru.releases.programs import ALL
 from naru.site.site import Site
 from naru.site.ssh import Fleet
 from naru.site.write_gate import state
@@ -28,7 +29,7 @@ def judged(services: Sequence[str], states: Sequence[State], goal: str) -> Itera
     for one in states:
         if not one.service:
             what = f"how the write gates of {one.host} are: {one.why}"
-            yield Finding("unknown", "", goal, one.balancer, what, 1, (one.host,), _CURE, _PROOF)
+            yield Finding("unknown", ALL, goal, one.balancer, what, 1, (one.host,), _CURE, _PROOF)
     for service in services:
         mine = [one for one in states if one.service == service]
         lacking = {one.host: one.why for one in mine if not (one.file and one.running)}

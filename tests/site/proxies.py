@@ -99,7 +99,8 @@ class Proxy:
             at, to = f"127.0.0.1:{self.ports[name]}", f"127.0.0.1:{self.behind[name]}"
             found += {
                 "haproxy": [f"listen {name}", f"bind {at}", *part, f"server one {to}{' disabled' * (name == SILENT)}"],
-                "nginx": [f"server {{ listen {at};", *part, f"location / {{ proxy_pass http://{to}; }} }}"],
+                # lines mean nothing to it
+                "nginx": [" ".join([f"server {{ listen {at};", *part, f"location / {{ proxy_pass http://{to}; }} }}"])],
                 "apache": [f"<VirtualHost {at}>", *part, f"ProxyPass / http://{to}/", "</VirtualHost>"],
             }[self.kind]
         rest = parts[-1] if self.kind == "haproxy" else ["}"] if self.kind == "nginx" else []
@@ -168,12 +169,22 @@ class Proxy:
         lines = [*ALLOWED, *([network] if allowed else [])]
         form = forms.form(self.kind)
         (self.gate_directory / "allowed.conf").write_text("".join(f"{form.allowed_line(one)}\n" for one in lines))
+        self.read_again()
+
+    def read_again(self) -> None:
+        """Has it read its files again, and waits until its processes of before are gone: these go by the old ones."""
+        pid = (self.directory / "pid").read_text().strip()
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        before = set(children.read_text().split())
         subprocess.run(["sh", "-c", self.reload], check=True, timeout=10)
+        until(lambda: not before & set(children.read_text().split()), "its new processes")
 
     def ask(self, service: str, method: str, path: str = "/v2", **headers: str) -> http.client.HTTPResponse:
         """The answer to a request."""
         connection = http.client.HTTPConnection("127.0.0.1", self.ports[service], timeout=5)
-        connection.request(method, path, body=b"{}" if method == "POST" else None, headers=headers)
+        connection.request(
+            method, path, body=b"{}" if method == "POST" else None, headers={**headers, "Connection": "close"}
+        )
         return connection.getresponse()
 
 

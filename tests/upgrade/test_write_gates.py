@@ -2,6 +2,7 @@
 
 import pytest
 
+from naru.releases.programs import ALL
 from naru.site.write_gate.state import State
 from naru.upgrade.write_gates import judged
 
@@ -22,7 +23,7 @@ def test_a_service_has_a_gate_on_every_host() -> None:
         (one.state, one.service, one.where, one.what) for one in judged(["nova", "glance", "cinder"], states, "train")
     ]
     assert found == [
-        ("unknown", "", "api", "how the write gates of lb3 are: no answer"),
+        ("unknown", ALL, "api", "how the write gates of lb3 are: no answer"),
         ("right", "nova", "api", "a write gate"),
         ("warns", "glance", "api", "lb2 has no write gate of it that works: nothing includes glance.conf"),
         ("warns", "cinder", "load balancers", "no load balancer has a write gate of it: freeze is refused"),

@@ -7,7 +7,8 @@ export LC_ALL=C
 is_read() {
   name=$1
   shift
-  grep -RhsF "$seen/$name" "$@" | grep -qiE '^[[:space:]]*include[[:space:]]' && echo yes || echo no
+  grep -RhsF "$seen/$name" "$@" | grep -v '^[[:space:]]*#' | grep -qiE '(^|[[:space:];{}])include[[:space:]]' &&
+    echo yes || echo no
 }
 
 for file in "$directory"/*.conf; do

@@ -4,16 +4,38 @@ verb=$1 directory=$2 programs=$3 reload=$4
 shift 4
 list=$directory/allowed.conf
 
-runs() {
-  for program in $programs; do
-    if grep -qx "$program" /proc/[0-9]*/comm 2>/dev/null; then return 0; fi
+# the processes
+pids() {
+  for comm in /proc/[0-9]*/comm; do
+    read -r name 2>/dev/null <"$comm" || continue
+    case " $programs " in *" $name "*)
+      pid=${comm%/comm}
+      echo "${pid#/proc/}"
+      ;;
+    esac
   done
-  return 1
 }
 
-# has what runs read who is let through
+runs() { [ -n "$(pids)" ]; }
+
+# has what runs read who is let through: processes of its begin anew then
 read_again() {
-  ! runs || sh -c "$reload" >"$place/said" 2>&1 </dev/null || fail "$reload: $(tail -n 5 "$place/said")"
+  runs || return 0
+  before=" $(pids | tr '\n' ' ') " tries=0
+  sh -c "$reload" >"$place/said" 2>&1 </dev/null || fail "$reload: $(tail -n 5 "$place/said")"
+  until new "$before"; do
+    tries=$((tries + 1))
+    [ "$tries" -lt 150 ] || fail "$reload: no process of $programs has begun anew"
+    sleep 0.2
+  done
+}
+
+# whether there is a process that is not among these: PIDS
+new() {
+  for pid in $(pids); do
+    case $1 in *" $pid "*) ;; *) return 0 ;; esac
+  done
+  return 1
 }
 
 # closed|open SERVICE
