@@ -287,6 +287,17 @@ def test_one_may_wait_for_limits_alone(journal_of: Create, kinds: Kinds) -> None
         assert outcomes == [RunOutcome.HELD] and kit.states(journal)["a"] == "done"
 
 
+def test_it_may_wait_for_limits_until_it_is_told_not_to(journal_of: Create, kinds: Kinds) -> None:
+    kinds.step("t", args=kit.Free, no_undo="a test's")(lambda context: None)
+    over = threading.Event()
+    with journal_of(Step("a", "t"), limits={"default": 0}) as journal:
+        with running(journal, kinds, wait_for_limits=lambda: not over.is_set()) as (_, outcomes):
+            time.sleep(0.6)
+            assert not outcomes
+            over.set()
+        assert outcomes == [RunOutcome.HELD] and kit.states(journal)["a"] == "waiting"
+
+
 def test_pause_ends_the_run_unless_it_waits(journal_of: Create, kinds: Kinds) -> None:
     go = threading.Event()
 
