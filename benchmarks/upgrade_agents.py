@@ -23,7 +23,9 @@ The last line is a JSON object:
 import argparse
 import json
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -188,7 +190,7 @@ class Way:
         self.begun: dict[str, float] = {}
         self.started: set[str] = set()
         self.most = 0
-        self._end = time.monotonic() + LIMIT
+        self.end = time.monotonic() + LIMIT
 
     def begin(self, number: int) -> None:
         """Lets so many more begin."""
@@ -214,7 +216,7 @@ class Way:
         for name in self.waiting():
             if not lacks(before, seen.find(OVS, self.bench.agents.agents[name].host)):
                 self.started.add(name)
-        return bool(self.left() or self.waiting()) and time.monotonic() < self._end
+        return bool(self.left() or self.waiting()) and time.monotonic() < self.end
 
     def load(self) -> Load:
         """What the law is told, as `naru upgrade agents` measures it but for the message queue."""
@@ -238,7 +240,7 @@ def at_once(way: Way) -> None:
 
 def batches(number: int) -> Callable[[Way], None]:
     def start(way: Way) -> None:
-        while way.left() and time.monotonic() < way._end:
+        while way.left() and time.monotonic() < way.end:
             way.begin(number)
             while way.look() and way.waiting():
                 time.sleep(1)
@@ -269,6 +271,7 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=LIMITS.latency, help="the law's limit, in s (%(default)s)")
     parser.add_argument("--only", help="one way alone")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing of the lab is to be left
     load_before, batch = os.getloadavg()[0], max(1, arguments.agents // 10)
     with tempfile.TemporaryDirectory(prefix="naru-bench-") as directory:
         lab = Lab(Path(directory) / "lab")

@@ -56,6 +56,7 @@ def test_there_and_back(
     on_database(f"for n in $(seq 40); do {sql} -e 'SELECT SLEEP(20)' >/dev/null 2>&1 </dev/null & done")
     _, errors = naru("agents", work, "--max-threads", "30")
     assert "red: threads 4" in errors and "none at a time" in errors, errors
+    assert "it is only known that they run" not in errors, errors
     until(lambda: is_up(pike), "Queens' services")
     new = pike.hosts().host("mq1").address("management").ip
     assert queue_of_cell(live) == queue.replace(queue.partition("@")[2].partition(":")[0], str(new))
