@@ -30,6 +30,16 @@ from naru.upgrade.window import AGENTS, CLOUD, END, FINALIZE, NEW, OLD, PREPARE,
 from naru.upgrade.work import Settings, Work, work_directory
 from naru.work.rate import set_rate
 
+_LATE = {WINDOW, AGENTS, PREPARE}
+SCOPES = {
+    PREPARE: Scope({PREPARE}),
+    WINDOW: Scope({WINDOW}, {WINDOW}),
+    AGENTS: Scope(_LATE, _LATE),
+    FINALIZE: Scope({*_LATE, FINALIZE}, {*_LATE, FINALIZE}),
+}
+"""What each command runs: `agents` with what was left on hosts of compute services when it was prepared, the window
+without."""
+
 
 def plan(site: Site, settings: Settings, directory: Path, progress: Progress) -> Plan:
     """Asks the site's databases and hosts what is in the way, and writes the plan of an upgrade into the work
@@ -55,7 +65,7 @@ def prepare(upgrade: Work, terminal: Terminal, cap: float | None = None) -> Stat
         refuse_errors(journal)
         if cap is not None:
             set_rate(upgrade.directory, cap or None)
-        return _run(journal, terminal, Scope({PREPARE}))
+        return _run(journal, terminal, SCOPES[PREPARE])
 
 
 def rehearse(upgrade: Work, terminal: Terminal) -> Status:
@@ -100,7 +110,7 @@ def window(
             else:
                 gates.check_status(upgrade)
             gates.check_again(upgrade, progress)
-        return _run(journal, terminal, Scope({WINDOW}, {WINDOW}))
+        return _run(journal, terminal, SCOPES[WINDOW])
 
 
 def agents(upgrade: Work, terminal: Terminal, limits: Load) -> Status:
@@ -112,8 +122,7 @@ def agents(upgrade: Work, terminal: Terminal, limits: Load) -> Status:
         with journal.exclusive():
             pass  # another terminal's run is not to be told its limits
         with governed(upgrade.directory, Path(upgrade.settings.site), terminal, Law(limits)):
-            mine = {WINDOW, AGENTS, PREPARE}  # with what was left when it was prepared
-            return _run(journal, terminal, Scope(mine, mine), wait_for_limits=True)
+            return _run(journal, terminal, SCOPES[AGENTS], wait_for_limits=True)
 
 
 def finalize(upgrade: Work, terminal: Terminal, *, despite: str = "") -> Status:
@@ -126,8 +135,7 @@ def finalize(upgrade: Work, terminal: Terminal, *, despite: str = "") -> Status:
             control.remark(journal, f"finalized despite: {despite.strip()}")
         else:
             gates.check_verified(upgrade, journal)
-        every = {WINDOW, AGENTS, PREPARE, FINALIZE}
-        return _run(journal, terminal, Scope(every, every))
+        return _run(journal, terminal, SCOPES[FINALIZE])
 
 
 def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Status:
