@@ -34,6 +34,15 @@ from naru.upgrade.work import Settings, Work, work_directory
 from naru.work.rate import set_rate
 
 EXAMPLES = 10
+_LATE = {WINDOW, AGENTS, PREPARE}
+SCOPES = {
+    PREPARE: Scope({PREPARE}),
+    WINDOW: Scope({WINDOW}, {WINDOW}),
+    AGENTS: Scope(_LATE, _LATE),
+    FINALIZE: Scope({*_LATE, FINALIZE}, {*_LATE, FINALIZE}),
+}
+"""What each command runs: `agents` with what was left on hosts of compute services when it was prepared, the window
+without."""
 
 
 def plan(site: Site, settings: Settings, directory: Path, progress: Progress) -> Plan:
@@ -60,7 +69,7 @@ def prepare(upgrade: Work, terminal: Terminal, cap: float | None = None) -> Stat
         refuse_errors(journal)
         if cap is not None:
             set_rate(upgrade.directory, cap or None)
-        return _run(journal, terminal, Scope({PREPARE}))
+        return _run(journal, terminal, SCOPES[PREPARE])
 
 
 def rehearse(upgrade: Work, terminal: Terminal) -> Status:
@@ -117,7 +126,7 @@ def window(upgrade: Work, terminal: Terminal, ask: overrun.Ask, *, go_on: str = 
         claim.take(upgrade, sites.load(Path(upgrade.settings.site)))
         while overrun.may_go_on(upgrade, journal, terminal, ask):
             with overrun.watched(upgrade, terminal):
-                found = _run(journal, terminal, Scope({WINDOW}, {WINDOW}))
+                found = _run(journal, terminal, SCOPES[WINDOW])
             if not journal.recall(overrun.PAUSED):
                 return found
             if found.state != "paused":
@@ -133,10 +142,8 @@ def agents(upgrade: Work, terminal: Terminal, given: Mapping[str, float]) -> Sta
     with upgrade.journal() as journal:
         gates.check_open(upgrade, journal)
         gates.check_window_over(upgrade, journal)
-        mine = {WINDOW, AGENTS, PREPARE}  # with what was left when it was prepared
-        found = governed(
-            journal, upgrade.directory, Path(upgrade.settings.site), terminal, given, scope=Scope(mine, mine)
-        )
+        site = Path(upgrade.settings.site)
+        found = governed(journal, upgrade.directory, site, terminal, given, scope=SCOPES[AGENTS])
         with reading(journal) as now:
             started = now.steps(unit=NEW, purpose=START, states=["done"], result=True)
         silent = [step.id for step in started if step.result and step.result.get("reported", 0) is None]
@@ -158,8 +165,7 @@ def finalize(upgrade: Work, terminal: Terminal, *, despite: str = "") -> Status:
             control.remark(journal, f"finalized despite: {despite.strip()}")
         else:
             gates.check_verified(upgrade, journal)
-        every = {WINDOW, AGENTS, PREPARE, FINALIZE}
-        found = _run(journal, terminal, Scope(every, every))
+        found = _run(journal, terminal, SCOPES[FINALIZE])
     freeze.give_up(upgrade, terminal)
     return found
 

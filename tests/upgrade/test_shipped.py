@@ -1,22 +1,26 @@
 """Environments on hosts of services that are to come: what is planned, what waits for what, what hosts say."""
 
 import subprocess
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from naru.errors import InputError
-from naru.plan import control
+from naru.plan import control, schema
+from naru.plan.executor import Executor
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.model import Plan, Step
+from naru.plan.queries import reading
 from naru.releases import portable, release
 from naru.releases.portable import Requirements
 from naru.site import site as sites
-from naru.upgrade import gates, planner, shipped, window
+from naru.upgrade import gates, phases, planner, shipped, window
 from naru.upgrade.shipped import judged
 
 from .test_plan import behind, facts, site, whole
@@ -83,6 +87,31 @@ def test_what_could_not_be_shipped_keeps_nobody_from_going_on(tmp_path: Path) ->
             gates.check_prepared(upgrade, journal)
         control.skip(journal, "a test", steps=ahead[:1])
         gates.check_prepared(upgrade, journal)
+
+
+def test_what_is_left_is_shipped_when_services_start_and_not_in_the_window(tmp_path: Path) -> None:
+    plan = built(nova_compute=LINK)
+    plan.steps = [replace(step, kind="noop", args={}) for step in plan.steps]
+    left = {"queens/c1/ship", "queens/c1/runs", f"link{LINK}@c1", "start/nova-compute@c1", "enable/nova-compute@c1"}
+    with Journal.create(tmp_path, plan) as journal:
+
+        def done(command: str) -> set[str]:
+            """What is done when a command has run."""
+            Executor(journal, scope=phases.SCOPES[command]).run()
+            with reading(journal) as now:
+                return {step.id for step in now.steps(states=["done"])}
+
+        ahead = {step.id for step in plan.find(unit=window.AHEAD)}
+        assert ahead <= done(window.PREPARE)
+        _take_back(journal, "queens/c1/ship", "queens/c1/runs")
+        assert not done(window.WINDOW) & {*left, "agents"}
+        assert done(window.AGENTS) >= {*left, "agents", *ahead}
+
+
+def _take_back(journal: Journal, *ids: str) -> None:
+    """As if these had failed, and were to be tried again."""
+    with journal.write() as connection:
+        connection.execute(update(schema.steps).where(schema.steps.c.id.in_(ids)).values(state="waiting"))
 
 
 def test_what_a_host_says() -> None:
