@@ -236,7 +236,7 @@ def test_what_is_under_way_is_waited_for(
         _, errors = naru("freeze", work, "--wait", "2s", code=1)
         assert f"server {one} on compute1: rebuilding for" in errors and "--leave ID" in errors
         assert "it is not known that nothing is under way" in naru("run", work, code=2)[1]
-        naru("freeze", work, "--wait", "2s", "--leave", one)
+        naru("freeze", work, "--wait", "30s", "--leave", one)
         live(f"UPDATE nova.instances SET task_state = NULL, vm_state = 'resized' WHERE uuid = '{one}'")
         (left,) = json.loads(naru("freeze", work, "-f", "json")[0])
         assert (left["how"], left["id"], left["state"]) == ("park", one, "resized")
@@ -250,7 +250,7 @@ def test_what_is_under_way_is_waited_for(
         _, errors = naru("freeze", work, "--wait", "2s", code=1)
         assert "queue never-empty: 1 messages, consumed by openstack from" in errors, errors
         assert "it is not known that nothing is under way" in naru("run", work, code=2)[1]
-        naru("freeze", work, "--wait", "2s", "--leave", "never-empty")
+        naru("freeze", work, "--wait", "30s", "--leave", "never-empty")
     naru("thaw", work)
 
 
@@ -261,7 +261,7 @@ def somebody_who_acknowledges_nothing(pike: Lab) -> Iterator[None]:
         "import kombu, re, time; text = open('/srv/naru/etc/nova/nova.conf').read(); "
         "url = re.search(r'transport_url = rabbit(.*)', text).group(1); "
         "c = kombu.Connection('pyamqp' + url); q = kombu.Queue('never-empty', auto_delete=True)(c.channel()); "
-        "q.declare(); c.Producer().publish('x', routing_key='never-empty'); q.consume('t', callback=print); "
+        "q.declare(); c.Producer().publish('x', routing_key='never-empty'); q.consume('t', callback=repr); "
         "time.sleep(600)"
     )
     python = pike.cloud(CLOUD).program("python")
