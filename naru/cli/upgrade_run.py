@@ -440,8 +440,8 @@ def _table(upgrade: Work, for_people: bool) -> list[tuple[Any, ...]]:
 
 
 class StatusCommand(OfWork, ShowOne):
-    """Show where an upgrade stands: what is prepared, how many rehearsals are done of those that are wanted, and since
-    when users' writes are refused.
+    """Show where an upgrade stands: what is prepared, how many rehearsals are done of those that are wanted, since when
+    users' writes are refused, and once the window has begun when it ends and until when one can turn back by then.
 
     Exit codes: 1 failed steps, 2 bad input, else 0.
     """

@@ -23,7 +23,7 @@ from naru.upgrade.rehearsal import FORWARD, Rehearsed, rehearsed
 from naru.upgrade.window import POINT, STOP, STOP_API
 from naru.upgrade.work import Work
 
-PAUSE = 2.0
+PAUSE = 0.5
 """Seconds between two looks."""
 WENT_ON, PAUSED = "went on past the last moment to turn back", "paused to ask"
 """What the journal remembers: that the operator has decided to go on, and that the run was paused for the question."""

@@ -307,11 +307,11 @@ def test_what_cannot_be_shipped_holds_up_nothing_and_is_shipped_when_services_st
 
 
 def test_it_is_refused_until_it_was_rehearsed_and_fits_the_window(pike: Lab, planned: Callable[..., str]) -> None:
-    work, before = planned("--rehearsals", "1", "--window", "3s", "--services", "glance"), units(pike)
+    work, before = planned("--rehearsals", "1", "--window", "1s", "--services", "glance"), units(pike)
     assert "0 of 1 wanted rehearsals are done" in naru("run", work, code=2)[1]
     naru("rehearse", work)
     _, errors = naru("run", work, code=2)
-    assert "there and back take" in errors and "the window has 3.0 s" in errors
+    assert "there and back take" in errors and "the window has 1.0 s" in errors
     assert units(pike) == before
     naru("freeze", work)
     # it takes longer than its window: it is asked whether to go on, and nobody is there to answer
