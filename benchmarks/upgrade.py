@@ -37,7 +37,8 @@ from naru.lab.lab import Lab
 from naru.plan import control
 from naru.plan.journal import Journal
 from naru.plan.queries import StepRow, reading
-from naru.upgrade import hops, rehearsal, window
+from naru.upgrade import rehearsal
+from naru.upgrade.window import hops, window
 from naru.upgrade.work import Work
 
 CLOUD, DATABASE = "cloud", "db1"

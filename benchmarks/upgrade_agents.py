@@ -43,10 +43,10 @@ from naru.plan.timings import p95
 from naru.twin import rows
 from naru.twin.agents import NAME, SERVER, Agent, Agents
 from naru.twin.fill import fill
-from naru.upgrade.latency import script
-from naru.upgrade.law import LIMITS, Law, Load
-from naru.upgrade.load import OVERDUE, PAUSE
-from naru.upgrade.reports import Report, lacks, look
+from naru.upgrade.agents.latency import script
+from naru.upgrade.agents.law import LIMITS, Law, Load
+from naru.upgrade.agents.load import OVERDUE, PAUSE
+from naru.upgrade.agents.reports import Report, lacks, look
 
 PORT_BASE = 23000
 OVS = "neutron-openvswitch-agent"

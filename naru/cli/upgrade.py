@@ -15,8 +15,8 @@ from naru.releases import path, release
 from naru.releases.path import Way
 from naru.site import site as sites
 from naru.site.site import Site
-from naru.upgrade import status
-from naru.upgrade.check import check
+from naru.upgrade.check import status
+from naru.upgrade.check.check import check
 from naru.upgrade.finding import Finding, Span, State
 from naru.upgrade.work import Work
 

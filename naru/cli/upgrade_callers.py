@@ -7,8 +7,8 @@ from typing import Any
 
 from naru.cli.base import Lister, argument
 from naru.cli.upgrade import add_meant, meant, wrapped
-from naru.upgrade import callers
-from naru.upgrade.callers import Caller
+from naru.upgrade.check import callers
+from naru.upgrade.check.callers import Caller
 
 DAYS = 7
 WIDTH = 40

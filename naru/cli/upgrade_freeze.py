@@ -16,8 +16,9 @@ from naru.cli.upgrade_run import OfWork, add_users, ended, print_failed
 from naru.site import site as sites
 from naru.site.model import network
 from naru.text import duration
-from naru.upgrade import busy, freeze, verify
-from naru.upgrade.busy import Thing
+from naru.upgrade.compare import verify
+from naru.upgrade.freeze import busy, freeze
+from naru.upgrade.freeze.busy import Thing
 from naru.upgrade.work import Work
 
 WAIT = 1800.0

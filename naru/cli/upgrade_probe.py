@@ -11,9 +11,9 @@ from naru.cli.base import DURATION, Lister, argument
 from naru.cli.terminal import Terminal
 from naru.cli.upgrade_run import OfWork
 from naru.text import duration, utc
-from naru.upgrade import guests
-from naru.upgrade.asking import PORT, Guest
-from naru.upgrade.guests import Seen
+from naru.upgrade.compare import guests
+from naru.upgrade.compare.asking import PORT, Guest
+from naru.upgrade.compare.guests import Seen
 from naru.upgrade.work import Work
 
 

@@ -21,7 +21,10 @@ from naru.messages import say
 from naru.plan.status import Status, status
 from naru.plan.timings import p95
 from naru.text import duration, utc
-from naru.upgrade import freeze, law, load, overrun, phases, rehearsal
+from naru.upgrade import phases, rehearsal
+from naru.upgrade.agents import law, load
+from naru.upgrade.freeze import freeze
+from naru.upgrade.window import overrun
 from naru.upgrade.work import Settings, Work
 
 MEGABYTES = 512

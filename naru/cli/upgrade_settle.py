@@ -9,8 +9,8 @@ from typing import Any
 from naru.cli.base import Lister, ShowOne
 from naru.cli.terminal import Terminal
 from naru.cli.upgrade_run import OfWork, add_limits, ended, limits_of
-from naru.upgrade import settle
-from naru.upgrade.settle import Differing
+from naru.upgrade.back import settle
+from naru.upgrade.back.settle import Differing
 from naru.upgrade.work import Work
 
 

@@ -13,8 +13,9 @@ from naru.cli.terminal import Terminal
 from naru.cli.upgrade_run import OfWork, add_users
 from naru.errors import InputError
 from naru.messages import LANGUAGES
-from naru.upgrade import report, verify, writes
-from naru.upgrade.verified import NOT_WELL, Verified
+from naru.upgrade import report
+from naru.upgrade.compare import verify, writes
+from naru.upgrade.compare.verified import NOT_WELL, Verified
 from naru.upgrade.work import Work
 
 

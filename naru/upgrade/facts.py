@@ -14,10 +14,10 @@ from naru.site.database import asked_anywhere
 from naru.site.model import Database
 from naru.site.site import Site
 from naru.site.ssh import Fleet
-from naru.upgrade import catalogue, records, rows
-from naru.upgrade.catalogue import Address
+from naru.upgrade.check import catalogue, records, rows
+from naru.upgrade.check.catalogue import Address
+from naru.upgrade.check.records import Moved
 from naru.upgrade.finding import Finding, Span
-from naru.upgrade.records import Moved
 
 
 class Server(NamedTuple):

@@ -9,12 +9,12 @@ from naru.plan.model import OVER
 from naru.plan.queries import StepRow, reading
 from naru.site import site as sites
 from naru.text import duration, shortened
-from naru.upgrade import status
-from naru.upgrade.check import check
+from naru.upgrade.check import status
+from naru.upgrade.check.check import check
+from naru.upgrade.check.rows import Progress
+from naru.upgrade.compare.verified import NOT_WELL, VERIFIED
 from naru.upgrade.rehearsal import rehearsed, there_and_back
-from naru.upgrade.rows import Progress
-from naru.upgrade.verified import NOT_WELL, VERIFIED
-from naru.upgrade.window import AHEAD, CLOUD, END, NEW, OLD, UNITS
+from naru.upgrade.window.window import AHEAD, CLOUD, END, NEW, OLD, UNITS
 from naru.upgrade.work import Work
 
 

@@ -11,9 +11,10 @@ from naru.plan.journal import Journal
 from naru.plan.model import OVER
 from naru.plan.queries import EventRow, Failure, StepRow, reading
 from naru.site import site as sites
-from naru.upgrade import freeze, hops, window
+from naru.upgrade.compare.verified import VERIFIED
+from naru.upgrade.freeze import freeze
 from naru.upgrade.rehearsal import FORWARD, Rehearsed, rehearsed
-from naru.upgrade.verified import VERIFIED
+from naru.upgrade.window import hops, window
 from naru.upgrade.work import Work
 
 STOPPED = message("upgrade.phase.stopped", en="services stopped", ko="서비스 중지")

@@ -24,12 +24,15 @@ from naru.plan.status import Status, status
 from naru.site import site as sites
 from naru.site.site import Site
 from naru.text import shortened
-from naru.upgrade import claim, facts, freeze, gates, overrun, planner, rehearsal, written
-from naru.upgrade.check import check
-from naru.upgrade.load import governed, lift
-from naru.upgrade.quiet import QUIET
-from naru.upgrade.rows import Progress
-from naru.upgrade.window import AGENTS, CLOUD, END, FINALIZE, NEW, OLD, PREPARE, START, WAITS, WINDOW
+from naru.upgrade import claim, facts, gates, planner, rehearsal
+from naru.upgrade.agents.load import governed, lift
+from naru.upgrade.back import written
+from naru.upgrade.back.quiet import QUIET
+from naru.upgrade.check.check import check
+from naru.upgrade.check.rows import Progress
+from naru.upgrade.freeze import freeze
+from naru.upgrade.window import overrun
+from naru.upgrade.window.window import AGENTS, CLOUD, END, FINALIZE, NEW, OLD, PREPARE, START, WAITS, WINDOW
 from naru.upgrade.work import Settings, Work, work_directory
 from naru.work.rate import set_rate
 

@@ -11,9 +11,11 @@ from naru.plan.model import About, Finding, Plan, Step
 from naru.plan.timings import Timings, with_estimates
 from naru.releases import portable, release
 from naru.text import size
-from naru.upgrade import apart_steps, hops, queue_steps, quiet, reached, shipped, stale, starting, steps, window
+from naru.upgrade.agents import starting
+from naru.upgrade.back import quiet, stale
 from naru.upgrade.facts import Facts
-from naru.upgrade.hops import Where
+from naru.upgrade.window import apart_steps, hops, queue_steps, reached, shipped, steps, window
+from naru.upgrade.window.hops import Where
 
 MODULES = [
     *("naru.actions.hosts", "naru.actions.databases"),

@@ -14,8 +14,9 @@ from naru.plan.run import Terminal, run
 from naru.plan.status import Status, status
 from naru.plan.timings import Timings, p95
 from naru.site import site as sites
-from naru.upgrade import facts, hops, planner
-from naru.upgrade.status import keep
+from naru.upgrade import facts, planner
+from naru.upgrade.check.status import keep
+from naru.upgrade.window import hops
 from naru.upgrade.work import REHEARSED, Work
 
 FORWARD = {hops.DUMP, hops.SYNC, hops.ONLINE, hops.EXTRACT}

@@ -9,10 +9,10 @@ from naru.report import page
 from naru.report.blocks import BAD, Block, Figure, Figures, Heading, Paragraph, Said, Table, code
 from naru.report.directory import write_directory
 from naru.text import utc
-from naru.upgrade.guests import Record, record
+from naru.upgrade.compare.guests import Record, record
+from naru.upgrade.compare.verified import NOT_WELL, Verified
+from naru.upgrade.compare.verify import ARCHIVE, versions
 from naru.upgrade.history import History, Phase, history
-from naru.upgrade.verified import NOT_WELL, Verified
-from naru.upgrade.verify import ARCHIVE, versions
 from naru.upgrade.work import Work
 
 OVERVIEW, USERS = "overview", "users"

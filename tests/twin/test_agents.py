@@ -14,8 +14,8 @@ from naru.lab.lab import Lab
 from naru.twin import rows
 from naru.twin.agents import SERVER, Agent, Agents
 from naru.twin.fill import fill, remove
-from naru.upgrade.latency import script
-from naru.upgrade.reports import Report, Seen, lacks, look
+from naru.upgrade.agents.latency import script
+from naru.upgrade.agents.reports import Report, Seen, lacks, look
 
 HOSTS = ["fake-1", "fake-2", "fake-3"]
 PORTS = 2

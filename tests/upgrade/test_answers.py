@@ -15,10 +15,10 @@ from naru.inventory.kinds import BY_NAME
 from naru.inventory.rows import Row
 from naru.releases import release
 from naru.releases.reads import reads
-from naru.upgrade import tokens
-from naru.upgrade.answers import Answer, Asked, Of, Question, ask, ask_before, judge, questions
+from naru.upgrade.compare import tokens
+from naru.upgrade.compare.answers import Answer, Asked, Of, Question, ask, ask_before, judge, questions
+from naru.upgrade.compare.tokens import Token
 from naru.upgrade.finding import Span
-from naru.upgrade.tokens import Token
 
 from ..cloud.service import Service, clouds_yaml, serving
 

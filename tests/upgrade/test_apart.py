@@ -10,13 +10,13 @@ from naru.site import site as sites
 from naru.site.haproxy import Gate
 from naru.site.model import Service
 from naru.site.site import Site
-from naru.upgrade import addresses, balancers, catalogue, keys, records
-from naru.upgrade.addresses import Seen
-from naru.upgrade.balancers import Change
-from naru.upgrade.catalogue import Address
+from naru.upgrade.check import addresses, balancers, catalogue, keys, records
+from naru.upgrade.check.addresses import Seen
+from naru.upgrade.check.balancers import Change
+from naru.upgrade.check.catalogue import Address
+from naru.upgrade.check.keys import Keys
+from naru.upgrade.check.records import Called, Known, Moved
 from naru.upgrade.finding import Finding, Span
-from naru.upgrade.keys import Keys
-from naru.upgrade.records import Called, Known, Moved
 
 pytestmark = pytest.mark.unit
 

@@ -8,7 +8,7 @@ from naru.errors import NaruError
 from naru.releases import path
 from naru.site import site as sites
 from naru.site.ssh import Fleet
-from naru.upgrade.broker import Broker, Said, check, lost
+from naru.upgrade.check.broker import Broker, Said, check, lost
 from naru.upgrade.finding import Span
 
 pytestmark = pytest.mark.unit

@@ -19,8 +19,8 @@ from naru.releases.path import Gone, Service
 from naru.site import site as sites
 from naru.site.site import Site
 from naru.site.ssh import Ran, Remote
-from naru.upgrade import callers
-from naru.upgrade.callers import Caller, Found, Seen, Source
+from naru.upgrade.check import callers
+from naru.upgrade.check.callers import Caller, Found, Seen, Source
 from naru.upgrade.finding import Span
 
 pytestmark = pytest.mark.unit

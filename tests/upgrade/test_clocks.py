@@ -3,7 +3,7 @@
 import pytest
 
 from naru.site.check.look import Clock
-from naru.upgrade.clocks import judged
+from naru.upgrade.check.clocks import judged
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ from naru.errors import NaruError
 from naru.releases import path, release
 from naru.releases.settings import ALL, required, settings
 from naru.site.model import Service, Unit
-from naru.upgrade import configuration
+from naru.upgrade.check import configuration
 from naru.upgrade.finding import Finding, Span
 
 pytestmark = pytest.mark.unit

@@ -20,7 +20,7 @@ from .conftest import DATABASE_HOST
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1200)]
 
-MODULES = ["naru.actions.hosts", "naru.actions.databases", "naru.upgrade.steps"]
+MODULES = ["naru.actions.hosts", "naru.actions.databases", "naru.upgrade.window.steps"]
 DUMPS, SCRATCH = "/var/lib/naru-test/dumps", "/var/lib/naru-scratch/test"
 ENVIRONMENT, BEGUN = "/var/lib/naru-test/environment", "/var/lib/naru-test/begun"
 DUMPER = "/usr/local/sbin/mariadb-dump"

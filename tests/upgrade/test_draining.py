@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from naru.upgrade.draining import Depth, Draining, depths
+from naru.upgrade.freeze.draining import Depth, Draining, depths
 
 from .test_freeze import site
 

@@ -8,7 +8,7 @@ import pytest
 from naru.errors import NaruError
 from naru.releases.portable import Requirements
 from naru.site import site as sites
-from naru.upgrade.environment import _hosts, _shipped, judged
+from naru.upgrade.check.environment import _hosts, _shipped, judged
 
 pytestmark = pytest.mark.unit
 OWN = Requirements("2.28", "")

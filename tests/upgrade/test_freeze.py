@@ -10,8 +10,9 @@ from naru.plan.kinds import KINDS, load
 from naru.plan.model import Plan
 from naru.site import site as sites
 from naru.site.write_gate.state import State
-from naru.upgrade import busy, freeze, planner
-from naru.upgrade.busy import How, Thing
+from naru.upgrade import planner
+from naru.upgrade.freeze import busy, freeze
+from naru.upgrade.freeze.busy import How, Thing
 
 pytestmark = pytest.mark.unit
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from naru.errors import InputError
-from naru.upgrade import asking, guests
-from naru.upgrade.asking import Guest
-from naru.upgrade.guests import Record, Seen, judge, listed, probe, record
+from naru.upgrade.compare import asking, guests
+from naru.upgrade.compare.asking import Guest
+from naru.upgrade.compare.guests import Record, Seen, judge, listed, probe, record
 
 pytestmark = pytest.mark.unit
 AT = 1_700_000_000.0
@@ -187,7 +187,8 @@ def test_who_listens_and_who_refuses_answers_and_who_is_silent_does_not(tmp_path
 
 def test_a_prober_that_is_killed_leaves_its_record_and_another_goes_on(tmp_path: Path) -> None:
     code = (
-        "import math, pathlib, sys; from naru.upgrade.guests import probe; from naru.upgrade.asking import Guest; "
+        "import math, pathlib, sys; from naru.upgrade.compare.guests import probe; "
+        "from naru.upgrade.compare.asking import Guest; "
         "probe(pathlib.Path(sys.argv[1]), [Guest('127.0.0.1', int(sys.argv[2]))], 1, math.inf, print)"
     )
     with listening() as port:

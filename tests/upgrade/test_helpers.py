@@ -8,9 +8,9 @@ import pytest
 
 from naru.errors import NaruError
 from naru.site.model import Service
-from naru.upgrade import helpers
-from naru.upgrade.configuration import Read
-from naru.upgrade.helpers import Seen, Wrong, judged
+from naru.upgrade.check import helpers
+from naru.upgrade.check.configuration import Read
+from naru.upgrade.check.helpers import Seen, Wrong, judged
 
 pytestmark = pytest.mark.unit
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from naru.upgrade.law import LIMITS, Law, Load, judge
+from naru.upgrade.agents.law import LIMITS, Law, Load, judge
 
 pytestmark = pytest.mark.unit
 

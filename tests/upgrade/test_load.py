@@ -13,9 +13,9 @@ from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
 from naru.plan.model import Plan, Step
 from naru.plan.queries import reading
-from naru.upgrade import load
-from naru.upgrade.law import LIMITS, Load
-from naru.upgrade.window import LOAD, NEW, START
+from naru.upgrade.agents import load
+from naru.upgrade.agents.law import LIMITS, Load
+from naru.upgrade.window.window import LOAD, NEW, START
 
 from ..plan import kit
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from naru.actions.databases.server import script as database_script
-from naru.upgrade.steps import script
+from naru.upgrade.window.steps import script
 
 pytestmark = pytest.mark.unit
 

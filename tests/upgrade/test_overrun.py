@@ -9,9 +9,10 @@ import pytest
 from naru.plan import control
 from naru.plan.status import status
 from naru.plan.timings import Timings
-from naru.upgrade import gates, hops, overrun, window
-from naru.upgrade.overrun import Forecast, forecast
+from naru.upgrade import gates
 from naru.upgrade.rehearsal import Rehearsed
+from naru.upgrade.window import hops, overrun, window
+from naru.upgrade.window.overrun import Forecast, forecast
 from naru.upgrade.work import Work
 
 from .test_report import BEGAN, done

@@ -15,11 +15,12 @@ from naru.plan.model import Plan, Step
 from naru.plan.ready import Scope
 from naru.releases import path, release
 from naru.site import site as sites
-from naru.upgrade import gates, hops, planner, queue_steps, window
-from naru.upgrade.catalogue import Address
+from naru.upgrade import gates, planner
+from naru.upgrade.check.catalogue import Address
+from naru.upgrade.check.records import Moved
 from naru.upgrade.facts import Facts, Server
 from naru.upgrade.finding import Finding, Span
-from naru.upgrade.records import Moved
+from naru.upgrade.window import hops, queue_steps, window
 
 pytestmark = pytest.mark.unit
 

@@ -11,8 +11,7 @@ from naru.releases import path, release
 from naru.releases.programs import programs
 from naru.site import site as sites
 from naru.site.site import Site
-from naru.upgrade.finding import Finding, Span
-from naru.upgrade.programs import (
+from naru.upgrade.check.programs import (
     UNREAD,
     Seen,
     is_meant,
@@ -25,6 +24,7 @@ from naru.upgrade.programs import (
     server,
     version_of,
 )
+from naru.upgrade.finding import Finding, Span
 
 pytestmark = pytest.mark.unit
 SAID = """compute_driver = libvirt.LibvirtDriver

@@ -9,9 +9,9 @@ import pytest
 from naru.errors import InputError, NaruError
 from naru.site import site as sites
 from naru.site.site import Site
-from naru.upgrade import queues
+from naru.upgrade.check.rows import Denied
 from naru.upgrade.finding import Span
-from naru.upgrade.rows import Denied
+from naru.upgrade.window import queues
 
 pytestmark = pytest.mark.unit
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from naru.site.ssh import Ran
-from naru.upgrade import reached
+from naru.upgrade.window import reached
 
 pytestmark = pytest.mark.unit
 

@@ -10,9 +10,12 @@ from sqlalchemy import update
 from naru.errors import InputError
 from naru.plan import control, schema
 from naru.plan.journal import Journal
-from naru.upgrade import freeze, guests, planner, report, window
+from naru.upgrade import planner, report
+from naru.upgrade.compare import guests
+from naru.upgrade.compare.verified import VERIFIED
+from naru.upgrade.freeze import freeze
 from naru.upgrade.history import history
-from naru.upgrade.verified import VERIFIED
+from naru.upgrade.window import window
 from naru.upgrade.work import Settings, Work, work_directory
 
 from .test_freeze import site as frozen_site

@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from naru.upgrade.latency import script
-from naru.upgrade.reports import Cache, Report, Seen, Turns, lacks, short
+from naru.upgrade.agents.latency import script
+from naru.upgrade.agents.reports import Cache, Report, Seen, Turns, lacks, short
 
 pytestmark = pytest.mark.unit
 

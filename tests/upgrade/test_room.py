@@ -3,7 +3,7 @@
 import pytest
 
 from naru.errors import NaruError
-from naru.upgrade.room import Needs, judged
+from naru.upgrade.check.room import Needs, judged
 
 pytestmark = pytest.mark.unit
 GIB = 1 << 30

@@ -11,10 +11,10 @@ from naru.lab.cloud import Cloud
 from naru.lab.infra import mariadb
 from naru.lab.lab import Lab
 from naru.releases import path, release
-from naru.upgrade import busy
-from naru.upgrade.busy import How
+from naru.upgrade.check.rows import Denied, asker, look, tables
 from naru.upgrade.finding import Finding, Span
-from naru.upgrade.rows import Denied, asker, look, tables
+from naru.upgrade.freeze import busy
+from naru.upgrade.freeze.busy import How
 
 pytestmark = pytest.mark.lab
 

@@ -20,8 +20,9 @@ from naru.plan.queries import reading
 from naru.releases import portable, release
 from naru.releases.portable import Requirements
 from naru.site import site as sites
-from naru.upgrade import gates, phases, planner, shipped, window
-from naru.upgrade.shipped import judged
+from naru.upgrade import gates, phases, planner
+from naru.upgrade.window import shipped, window
+from naru.upgrade.window.shipped import judged
 
 from .test_plan import behind, facts, site, whole
 

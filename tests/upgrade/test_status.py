@@ -14,9 +14,11 @@ from naru.errors import InputError
 from naru.plan import schema
 from naru.plan.model import Plan, Step
 from naru.releases import path, release
-from naru.upgrade import gates, hops, status, steps
+from naru.upgrade import gates
+from naru.upgrade.check import status
+from naru.upgrade.check.status import Said
 from naru.upgrade.finding import Finding
-from naru.upgrade.status import Said
+from naru.upgrade.window import hops, steps
 from naru.upgrade.work import Settings, Work, work_directory
 
 pytestmark = pytest.mark.unit

@@ -14,11 +14,12 @@ from naru.inventory.archive import Archive
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.read import Reading, Sink
 from naru.inventory.rows import Row
-from naru.upgrade import answers, tokens, verify, window
-from naru.upgrade.answers import Asked
+from naru.upgrade.compare import answers, tokens, verify
+from naru.upgrade.compare.answers import Asked
+from naru.upgrade.compare.verified import ASKED, BEFORE
+from naru.upgrade.compare.verify import judge
 from naru.upgrade.finding import Span
-from naru.upgrade.verified import ASKED, BEFORE
-from naru.upgrade.verify import judge
+from naru.upgrade.window import window
 from naru.upgrade.work import Work
 
 from ..cloud.service import Service, clouds_yaml, serving

@@ -10,8 +10,8 @@ import pytest
 from naru.actions.hosts.place import script_text
 from naru.errors import NaruError
 from naru.site.model import Service
-from naru.upgrade import quiet, settle, stale
-from naru.upgrade.settle import Differing
+from naru.upgrade.back import quiet, settle, stale
+from naru.upgrade.back.settle import Differing
 
 pytestmark = pytest.mark.unit
 

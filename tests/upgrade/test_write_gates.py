@@ -4,7 +4,7 @@ import pytest
 
 from naru.releases.programs import ALL
 from naru.site.write_gate.state import State
-from naru.upgrade.write_gates import judged
+from naru.upgrade.check.write_gates import judged
 
 pytestmark = pytest.mark.unit
 

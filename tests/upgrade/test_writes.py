@@ -4,10 +4,10 @@ import pytest
 
 from naru.cloud.client import CloudError, Unavailable
 from naru.errors import InputError, NaruError
-from naru.upgrade import writes
-from naru.upgrade.verified import WRITING, WROTE
+from naru.upgrade.compare import writes
+from naru.upgrade.compare.verified import WRITING, WROTE
+from naru.upgrade.compare.writes import Tried, judge
 from naru.upgrade.work import Work
-from naru.upgrade.writes import Tried, judge
 
 from .test_report import upgrade as upgrade
 

@@ -1,0 +1,1 @@
+"""Compute services and agents started, as many at a time as the cloud bears."""

@@ -1,0 +1,1 @@
+"""Users' writes refused, and what is under way waited for."""
