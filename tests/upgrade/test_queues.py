@@ -9,9 +9,12 @@ import pytest
 from naru.errors import InputError, NaruError
 from naru.site import site as sites
 from naru.site.site import Site
+from naru.upgrade.check import queues as checked
 from naru.upgrade.check.rows import Denied
+from naru.upgrade.compare import connected
 from naru.upgrade.finding import Span
 from naru.upgrade.window import queues
+from naru.upgrade.window.carried import carried
 
 pytestmark = pytest.mark.unit
 
@@ -66,7 +69,7 @@ def new(version: str, **more: Any) -> dict[str, Any]:
 
 
 def test_all_that_users_of_a_virtual_host_have_is_carried_and_nothing_else() -> None:
-    found = queues.carried(OLD, new("3.13.7"), ["/openstack"])
+    found = carried(OLD, new("3.13.7"), ["/openstack"])
     assert found.made == [
         ("vhosts/%2Fopenstack", {"tags": "a,b", "default_queue_type": "quorum"}),
         ("users/openstack", {"tags": "", **HASH}),
@@ -98,18 +101,18 @@ def test_all_that_users_of_a_virtual_host_have_is_carried_and_nothing_else() -> 
 
 
 def test_a_virtual_host_that_is_not_there_is_told() -> None:
-    assert queues.carried(OLD, new("3.13.7"), ["gone"]) == ([], ["there is no virtual host gone", *NOBODY])
+    assert carried(OLD, new("3.13.7"), ["gone"]) == ([], ["there is no virtual host gone", *NOBODY])
 
 
 def test_what_a_version_has_no_more_is_left_out_of_policies_and_told() -> None:
-    found = queues.carried(OLD, new("4.1.0"), ["/openstack"])
+    found = carried(OLD, new("4.1.0"), ["/openstack"])
     policies = {what: given for what, given in found.made if what.startswith("policies")}
     assert policies.keys() == {"policies/%2Fopenstack/ha"}  # of the other one nothing would be left
     assert policies["policies/%2Fopenstack/ha"]["definition"] == {"message-ttl": 0}
     assert "the policy ha of /openstack: RabbitMQ 4.1.0 has no ha-mode" in found.told
     assert "the policy mirrors of /openstack: RabbitMQ 4.1.0 has no ha-mode" in found.told
     with pytest.raises(NaruError, match="does not say its version"):
-        queues.carried(OLD, new(""), ["/openstack"])
+        carried(OLD, new(""), ["/openstack"])
 
 
 def test_what_is_there_already_is_left_as_it_is() -> None:
@@ -121,7 +124,7 @@ def test_what_is_there_already_is_left_as_it_is() -> None:
         topic_permissions=OLD["topic_permissions"],
         policies=[{"vhost": "/openstack", "name": "ha", "definition": {"expires": 5}}],
     )
-    found = queues.carried(OLD, there, ["/openstack"])
+    found = carried(OLD, there, ["/openstack"])
     assert [what for what, _ in found.made] == [
         "users/ancient",
         "permissions/%2Fopenstack/admin",
@@ -132,7 +135,7 @@ def test_what_is_there_already_is_left_as_it_is() -> None:
     assert not any("admin" in line for line in found.told)
     assert "the policy ha of /openstack is another one there, and is left as it is" in found.told
     assert "the permissions of openstack in /openstack are others there, and are left" in found.told
-    whole = queues.carried(OLD, {**OLD, "users": OLD["users"][:2]}, ["/openstack"])
+    whole = carried(OLD, {**OLD, "users": OLD["users"][:2]}, ["/openstack"])
     assert [what for what, _ in whole.made] == ["users/ancient"]
     assert [line for line in whole.told if "left" in line] == []
 
@@ -192,7 +195,7 @@ def test_of_files_nothing_but_the_servers_is_read(tmp_path: Path) -> None:
         "[oslo_messaging_notifications]\ntransport_url=rabbit://u:a,s3cret@[fd00::1]:5671/v\n"
         "[other]\ntransport_url : rabbit://nobody:5672?ssl=1\nmy_transport_url = rabbit://u:s3cret@no:1/\n"
     )
-    argv = ["awk", queues._AWK, str(file)]
+    argv = ["awk", checked._AWK, str(file)]
     said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60).stdout
     assert "s3" not in said and "et@" not in said
     assert [line.split("\t")[1:] for line in said.splitlines()] == [
@@ -206,21 +209,21 @@ def test_of_files_nothing_but_the_servers_is_read(tmp_path: Path) -> None:
 
 def test_a_service_that_names_the_old_queue_blocks() -> None:
     (pair,) = queues.pairs(site("main", later=("rpc",)))
-    known = queues.Known(pair.right, pair.left, {server: {"/"} for server in pair.right | pair.left}, "rpc")
+    known = checked.Known(pair.right, pair.left, {server: {"/"} for server in pair.right | pair.left}, "rpc")
     assert pair.right == {"rpc1:5672", "10.0.0.3:5672", "rpc1", "10.0.0.3"}
-    read: dict[str, list[queues.Named] | NaruError] = {
+    read: dict[str, list[checked.Named] | NaruError] = {
         "c1": [
-            queues.Named("/n", "10.0.0.3:5672", "/other"),
-            *(queues.Named("/c", server, "/") for server in ("10.0.0.1:5672", "rpc1")),
-            queues.Named("/g", "elsewhere:5672", "/not-looked-at"),
-            queues.Named("/g", "a password?", "/"),
+            checked.Named("/n", "10.0.0.3:5672", "/other"),
+            *(checked.Named("/c", server, "/") for server in ("10.0.0.1:5672", "rpc1")),
+            checked.Named("/g", "elsewhere:5672", "/not-looked-at"),
+            checked.Named("/g", "a password?", "/"),
         ],
         "c2": NaruError("it does not answer"),
     }
     c1 = {"/n": "nova", "/c": "cinder", "/g": "glance", "/q": "neutron", "/k": "keystone"}
     files = {"c1": c1, "c2": {"/n": "nova"}}
     using = {"c1": {"nova", "cinder", "neutron"}}
-    rows = list(queues._judged(read, files, using, known, Span("pike", "queens")))
+    rows = list(checked._judged(read, files, using, known, Span("pike", "queens")))
     assert [(one.state, one.service, one.where, one.examples) for one in rows] == [
         ("unknown", "neutron", "c1", ("/q",)),
         ("blocks", "nova", "c1", ("/other",)),
@@ -242,7 +245,7 @@ def test_who_is_connected_is_told_once_by_program_and_host() -> None:
             {"user": "alien", "vhost": "other", "peer_host": "10.0.0.7"},
         ]
 
-    assert queues._clients(get, ["/openstack"]) == ["heat from 10.0.0.8", "nova-compute from 10.0.0.9"]
+    assert connected._clients(get, ["/openstack"]) == ["heat from 10.0.0.8", "nova-compute from 10.0.0.9"]
 
 
 @pytest.mark.parametrize(
@@ -270,7 +273,7 @@ def test_cells_are_those_of_the_database_that_has_them(
             raise answer
         return answer
 
-    monkeypatch.setattr(queues, "asked_anywhere", asked)
-    known = queues.Known({"rpc1:5672"}, {"main1"}, {}, "rpc")
-    found = list(queues._cells(two, cast(Any, None), known, Span("pike", "queens")))
+    monkeypatch.setattr(checked, "asked_anywhere", asked)
+    known = checked.Known({"rpc1:5672"}, {"main1"}, {}, "rpc")
+    found = list(checked._cells(two, cast(Any, None), known, Span("pike", "queens")))
     assert [one.state for one in found] == said

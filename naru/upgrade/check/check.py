@@ -17,13 +17,13 @@ from naru.upgrade.check import (
     helpers,
     keys,
     programs,
+    queues,
     records,
     room,
     rows,
     write_gates,
 )
 from naru.upgrade.finding import Finding, Span
-from naru.upgrade.window import queues
 
 
 def check(site: Site, span: Span, wanted: Sequence[str], progress: rows.Progress) -> list[Finding]:

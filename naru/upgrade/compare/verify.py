@@ -26,10 +26,10 @@ from naru.site import site as sites
 from naru.upgrade import gates
 from naru.upgrade.compare import answers, guests, tokens, writes
 from naru.upgrade.compare.answers import Asked
+from naru.upgrade.compare.connected import left_on_others
 from naru.upgrade.compare.verified import ASKED, BEFORE, EXAMPLES, NOT_WELL, VERIFIED, WROTE, Judged, Verified
 from naru.upgrade.compare.writes import Tried
 from naru.upgrade.finding import Span
-from naru.upgrade.window import queues
 from naru.upgrade.window.apart import RECORDS
 from naru.upgrade.window.window import CLOUD
 from naru.upgrade.work import Work
@@ -179,7 +179,7 @@ def _left_on_queues(upgrade: Work) -> list[Verified]:
     with upgrade.journal() as journal:
         begun, back = gates.has_begun(journal), gates.is_back(journal)
     services = settings.services or list(path.services())
-    return queues.left_on_others(sites.load(Path(settings.site)), services, back=back) if begun else []
+    return left_on_others(sites.load(Path(settings.site)), services, back=back) if begun else []
 
 
 def versions(upgrade: Work, archive: Archive) -> list[tuple[str, str, str]]:

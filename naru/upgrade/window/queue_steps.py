@@ -19,6 +19,7 @@ from naru.site.model import Queue
 from naru.site.site import Site
 from naru.upgrade.facts import Facts
 from naru.upgrade.window import queues
+from naru.upgrade.window.carried import Carried, carried
 from naru.upgrade.window.hops import Where
 
 USERS, CELLS = "queue", "cells"
@@ -70,13 +71,13 @@ def carry(context: Context) -> dict[str, Any]:
     context.log(f"{new.name}: users and virtual hosts of {old.name}")
     had = ask(running, old, lambda get, _: get("definitions"))
 
-    def make(get: rabbitmq.Get, put: rabbitmq.Put) -> queues.Carried:
-        found = queues.carried(had, get("definitions"), old.vhosts)
+    def make(get: rabbitmq.Get, put: rabbitmq.Put) -> Carried:
+        found = carried(had, get("definitions"), old.vhosts)
         for what, given in found.made:
             put(what, given)
         return found
 
-    found: queues.Carried = ask(place.site, new, make)
+    found: Carried = ask(place.site, new, make)
     for line in found.told:
         context.log(line)
     return {"made": len(found.made), "told": found.told}
