@@ -201,6 +201,13 @@ def make(
         return thing.ready(late[0])
 
 
+def there_now(context: Context) -> dict[str, Any] | None:
+    """The result for the thing of a step that makes as `cloud.create`, when it is there, whoever made it; else None."""
+    thing = _Thing(context, context.args, context.results())
+    found = [item for item in thing.search() if not thing.failed(item)]
+    return thing.ready(found[0]) if found else None
+
+
 def is_made(context: Context) -> bool:
     """Whether an earlier attempt of a step that makes as `cloud.create` has done so."""
     return _Thing(context, context.args, context.results()).there() is not None

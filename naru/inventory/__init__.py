@@ -5,6 +5,7 @@
 `read`           the lists of a whole cloud, or of some projects, in bulk
 `cloud_reading`  a cloud read into an archive
 `user_quotas`    Nova's quotas of single users
+`security_group_rules`  which two rules Neutron takes for one
 `capacity`       whether a host has room for a flavor
 `database`       key pairs, out of Nova's database where its API does not have them
 `archive`        readings in one file, found again by id or name

@@ -77,6 +77,10 @@ class WorkDirectory:
                 Journal.replace(self.path, plan, database, plan_id).close()
         else:
             Journal.create(self.path, plan, database, plan_id).close()
+        self.own()
+
+    def own(self) -> None:
+        """Writes down whose the directory is: of one that has rounds alone, by itself."""
         write_whole(self.path / OWNER, json.dumps({"naru_work": FORMAT, "tenant": self.capability}) + "\n")
 
     def journal(self) -> Journal:

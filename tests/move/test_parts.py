@@ -9,10 +9,10 @@ from naru.actions.arguments import password, resolve, url
 from naru.actions.clouds import matches
 from naru.errors import InputError
 from naru.inventory.rows import Row
+from naru.inventory.security_group_rules import same_rule
 from naru.move.decisions import Decision
 from naru.move.kind import OWN, Kind
 from naru.move.kinds import BY_NAME, network, port
-from naru.move.kinds.neutron_limits import same_rule
 from naru.move.verify import Verifier
 from naru.plan.arguments import references
 from naru.plan.context import Context

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from naru.inventory.rows import Row
+from naru.inventory.security_group_rules import same_rule
 from naru.messages import Text, message
 from naru.move.draft import Draft
 from naru.move.facts import Side
 from naru.move.kind import Kind
 from naru.move.kinds import security_group
 from naru.move.kinds.neutron import SERVICE
-from naru.move.kinds.neutron_limits import same_rule
 
 KIND = Kind("default security group rule")
 EXTENSION = "security-groups-default-rules"

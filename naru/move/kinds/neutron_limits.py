@@ -4,28 +4,19 @@ Neutron has no versions. What its answers do not tell (an extension, a network's
 refuses, is kept here as the sources of Pike and 2026.2 have it.
 """
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
 from naru.inventory.rows import Row
+from naru.inventory.security_group_rules import ICMP, ICMP6, protocol
 from naru.messages import Text, message
 
 # -- rules of security groups
 
-# by every name that some release has: the number of the protocol
-PROTOCOLS = {
-    **{"ip": 0, "hopopt": 0, "icmp": 1, "igmp": 2, "ipip": 4, "tcp": 6, "egp": 8, "udp": 17, "dccp": 33},
-    **{"ipv6-encap": 41, "ipv6": 41, "ipv6-route": 43, "ipv6-frag": 44, "rsvp": 46, "gre": 47, "esp": 50, "ah": 51},
-    **{"ipv6-icmp": 58, "icmpv6": 58, "ipv6-nonxt": 59, "ipv6-opts": 60, "ospf": 89, "vrrp": 112, "pgm": 113},
-    **{"sctp": 132, "udplite": 136},
-}
-_ICMP, _ICMP6 = 1, 58
 _WITH_PORTS = frozenset((6, 17, 33, 132, 136))
 """Only tcp, udp, dccp, sctp and udplite have ports: since Queens others are refused with any. Pike takes one port."""
 _OF_IPV6 = frozenset((41, 43, 44, 58, 59, 60))
 """Of IPv6 alone: since Pike refused in a rule of IPv4, where no packet ever has it."""
-_EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 PORTS_DROPPED = message(
     "move.neutron.rule_ports",
@@ -54,30 +45,6 @@ BAD_FAMILY = message(
 )
 
 
-def protocol(rule: Mapping[str, Any]) -> int | str | None:
-    """The number of a rule's protocol, None for any; a name that no release has as it is."""
-    named = str(rule.get("protocol") if rule.get("protocol") is not None else "").lower()
-    if named in ("", "any", "-1"):
-        return None
-    number = PROTOCOLS.get(named, int(named) if named.isdigit() else named)
-    return _ICMP6 if number == _ICMP and rule.get("ethertype") == "IPv6" else number
-
-
-def same_rule(rule: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What two rules of a group have in common that are one to the new Neutron: it writes all ports as none, takes
-    everywhere for no prefix, and knows a protocol by its number."""
-    ports = (rule.get("port_range_min"), rule.get("port_range_max"))
-    prefix = rule.get("remote_ip_prefix") or None
-    if prefix and "/" not in prefix:
-        prefix = str(ipaddress.ip_network(prefix))
-    return (
-        *(protocol(rule), rule.get("direction"), rule.get("ethertype")),
-        *((None, None) if ports == (1, 65535) else ports),
-        *(None if prefix in _EVERYWHERE else prefix, rule.get("remote_group_id") or None),
-        rule.get("remote_address_group_id") or None,
-    )
-
-
 def taken_rule(rule: Mapping[str, Any]) -> tuple[dict[str, Any] | None, Text]:
     """The rule as the new Neutron takes it, None for one that it does not take; and why it is not as it was, "" for one
     that is."""
@@ -93,7 +60,7 @@ def taken_rule(rule: Mapping[str, Any]) -> tuple[dict[str, Any] | None, Text]:
     if number in _WITH_PORTS:
         right = first is not None and last is not None and 0 < int(first) <= int(last)
         return (dict(rule), "") if right else (None, BAD_PORTS())
-    if number in (_ICMP, _ICMP6):
+    if number in (ICMP, ICMP6):
         right = first is not None and all(value is None or 0 <= int(value) <= 255 for value in (first, last))
         return (dict(rule), "") if right else (None, BAD_ICMP())
     return {**rule, "port_range_min": None, "port_range_max": None}, PORTS_DROPPED(protocol=str(rule["protocol"]))

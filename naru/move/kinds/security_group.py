@@ -10,13 +10,14 @@ from naru.actions.request import Action
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
 from naru.inventory.rows import Row
+from naru.inventory.security_group_rules import same_rule
 from naru.messages import Text, lines, message
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
 from naru.move.kinds.neutron import SERVICE, make, tags
-from naru.move.kinds.neutron_limits import same_rule, taken_rule
+from naru.move.kinds.neutron_limits import taken_rule
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import PlanError

@@ -1,0 +1,326 @@
+"""`tenants.yaml` as it is written: docs/reference/tenant.md has every field.
+
+Field names are the OpenStack APIs' own. What is not written is left as it is, or to the cloud's default; `false`, `0`,
+`""`, `[]` and `null` are values. Things are named, never given by id.
+"""
+
+import ipaddress
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from naru.site.secret import Secret
+
+FORMAT = 1
+"""The version of the file that is written in its first line, `naru_tenants`."""
+
+PRUNE = {
+    "members": "role assignments of declared projects and domains",
+    "group_members": "users in declared groups",
+    "security_group_rules": "rules of declared security groups",
+    "shared_with": "projects that declared networks are shared with",
+    "interfaces": "interfaces of declared routers",
+    "flavor_access": "projects that may use declared flavors",
+    "extra_specs": "extra specs of declared flavors and volume types",
+    "volume_type_access": "projects that may use declared volume types",
+    "key_pairs": "key pairs of declared users",
+}
+"""What may be taken away because the file does not name it, where `prune` has its kind: all that can be put back as it
+was. Nothing else is ever deleted."""
+
+
+class Model(pydantic.BaseModel):
+    """A part of the file. Texts are texts: a number that is a name is written in quotes."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    def written(self) -> dict[str, Any]:
+        """What the file says of it, and nothing else."""
+        return {
+            field.alias or name: getattr(self, name)
+            for name, field in type(self).model_fields.items()
+            if name in self.model_fields_set
+        }
+
+
+def _named(given: Any) -> Any:
+    return {"name": given} if isinstance(given, str) else given
+
+
+class DomainsName(Model):
+    """A user, group or project; of the default domain where no other is named."""
+
+    name: str
+    domain: str | None = None
+
+
+class ProjectsName(Model):
+    """A thing of a project: of the one that names it where no other is given. `description` says which of several with
+    one name is meant."""
+
+    name: str
+    project: Annotated[DomainsName, pydantic.BeforeValidator(_named)] | None = None
+    description: str | None = None
+
+
+class SubnetsName(Model):
+    """A subnet of a project's network; the `network` is needed where several have one of this name."""
+
+    name: str
+    network: Annotated[ProjectsName, pydantic.BeforeValidator(_named)] | None = None
+    description: str | None = None
+
+
+ToDomain = Annotated[DomainsName, pydantic.BeforeValidator(_named)]
+ToProject = Annotated[ProjectsName, pydantic.BeforeValidator(_named)]
+ToSubnet = Annotated[SubnetsName, pydantic.BeforeValidator(_named)]
+
+
+def _address(given: str) -> str:
+    ipaddress.ip_address(given)
+    return given
+
+
+def _prefix(given: str) -> str:
+    ipaddress.ip_network(given, strict=False)
+    return given
+
+
+def _network(given: str) -> str:
+    ipaddress.ip_network(given)
+    return given
+
+
+Address = Annotated[str, pydantic.AfterValidator(_address)]
+Prefix = Annotated[str, pydantic.AfterValidator(_prefix)]
+Cidr = Annotated[str, pydantic.AfterValidator(_network)]
+Limit = Annotated[int, pydantic.Field(strict=True, ge=-1)]
+"""A quota: so many, or -1 for no limit."""
+Amount = Annotated[int, pydantic.Field(strict=True, ge=0)]
+Tags = tuple[str, ...]
+
+
+# -- people
+
+
+class Member(Model):
+    """Who has which roles on a project or domain: a user or a group. `inherited`: not there, but on all projects
+    below."""
+
+    user: ToDomain | None = None
+    group: ToDomain | None = None
+    roles: tuple[str, ...] = pydantic.Field(min_length=1)
+    inherited: bool = False
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> "Member":
+        if (self.user is None) == (self.group is None):
+            raise ValueError("name either a user or a group")
+        return self
+
+
+class Domain(Model):
+    name: str
+    description: str | None = None
+    enabled: bool = True
+    members: tuple[Member, ...] = ()
+
+
+class Role(Model):
+    name: str
+
+
+class KeyPair(Model):
+    name: str
+    type: Literal["ssh", "x509"] = "ssh"
+    public_key: str
+
+
+class User(Model):
+    """`password` says where it is, for a user that is made; nobody else's is ever changed."""
+
+    name: str
+    domain: str | None = None
+    description: str | None = None
+    email: str | None = None
+    enabled: bool = True
+    default_project: ToDomain | None = None
+    password: Secret | None = None
+    key_pairs: tuple[KeyPair, ...] = ()
+
+
+class Group(Model):
+    name: str
+    domain: str | None = None
+    description: str | None = None
+    members: tuple[ToDomain, ...] = ()
+
+
+# -- what the cloud offers
+
+
+class Flavor(Model):
+    name: str
+    id: str | None = None
+    ram: Amount
+    vcpus: Amount
+    disk: Amount
+    ephemeral: Amount = pydantic.Field(0, alias="OS-FLV-EXT-DATA:ephemeral")
+    swap: Amount = 0
+    rxtx_factor: float = 1.0
+    is_public: bool = pydantic.Field(True, alias="os-flavor-access:is_public")
+    description: str | None = None
+    extra_specs: dict[str, str] = {}
+    access: tuple[ToDomain, ...] = ()
+
+
+class VolumeType(Model):
+    name: str
+    description: str | None = None
+    is_public: bool = True
+    extra_specs: dict[str, str] = {}
+    access: tuple[ToDomain, ...] = ()
+
+
+# -- what a project has
+
+
+class Quotas(Model):
+    """By the services' own names. One that is not written is left as it is."""
+
+    compute: dict[str, Limit] = {}
+    volume: dict[str, Limit] = {}
+    network: dict[str, Limit] = {}
+
+
+class Rule(Model):
+    direction: Literal["ingress", "egress"] = "ingress"
+    ethertype: Literal["IPv4", "IPv6"] = "IPv4"
+    protocol: str | int | None = None
+    port_range_min: Amount | None = None
+    port_range_max: Amount | None = None
+    remote_ip_prefix: Prefix | None = None
+    remote_group: ToProject | None = None
+    description: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _sound(self) -> "Rule":
+        if self.remote_group and self.remote_ip_prefix:
+            raise ValueError("a rule has remote_ip_prefix or remote_group, not both")
+        if self.remote_ip_prefix and (":" in self.remote_ip_prefix) != (self.ethertype == "IPv6"):
+            raise ValueError(f"remote_ip_prefix {self.remote_ip_prefix} is not {self.ethertype}: set ethertype")
+        return self
+
+
+class SecurityGroup(Model):
+    """`rules` of a group that is made are all that it has: what Neutron puts into every new one is taken out again."""
+
+    name: str
+    description: str | None = None
+    stateful: bool = True
+    tags: Tags = ()
+    rules: tuple[Rule, ...] | None = None
+
+
+class Pool(Model):
+    start: Address
+    end: Address
+
+
+class HostRoute(Model):
+    destination: Cidr
+    nexthop: Address
+
+
+class Subnet(Model):
+    """`gateway_ip: null` is a subnet without a gateway; one that is not written gets the first address."""
+
+    name: str
+    description: str | None = None
+    cidr: Cidr
+    gateway_ip: Address | None = None
+    enable_dhcp: bool = True
+    allocation_pools: tuple[Pool, ...] = ()
+    dns_nameservers: tuple[Address, ...] = ()
+    host_routes: tuple[HostRoute, ...] = ()
+    ipv6_ra_mode: Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"] | None = None
+    ipv6_address_mode: Literal["slaac", "dhcpv6-stateful", "dhcpv6-stateless"] | None = None
+    service_types: tuple[str, ...] = ()
+    tags: Tags = ()
+
+
+class Network(Model):
+    name: str
+    description: str | None = None
+    admin_state_up: bool = True
+    mtu: Amount | None = None
+    port_security_enabled: bool = True
+    dns_domain: str | None = None
+    shared: bool = False
+    network_type: str | None = pydantic.Field(None, alias="provider:network_type")
+    physical_network: str | None = pydantic.Field(None, alias="provider:physical_network")
+    segmentation_id: Amount | None = pydantic.Field(None, alias="provider:segmentation_id")
+    tags: Tags = ()
+    shared_with: tuple[ToDomain, ...] = ()
+    subnets: tuple[Subnet, ...] = ()
+
+
+class Gateway(Model):
+    network: ToProject
+    enable_snat: bool = True
+
+
+class Interface(Model):
+    """With its subnet's gateway address, or with `ip_address`."""
+
+    subnet: ToSubnet
+    ip_address: Address | None = None
+
+
+def _of_subnet(given: Any) -> Any:
+    return {"subnet": given} if isinstance(given, str) else given
+
+
+class Router(Model):
+    name: str
+    description: str | None = None
+    admin_state_up: bool = True
+    tags: Tags = ()
+    gateway: Gateway | None = None
+    interfaces: tuple[Annotated[Interface, pydantic.BeforeValidator(_of_subnet)], ...] = ()
+    routes: tuple[HostRoute, ...] = ()
+
+
+class Body(Model):
+    """What a project, or a class of projects, has."""
+
+    description: str | None = None
+    enabled: bool = True
+    tags: Tags = ()
+    quotas: Quotas = Quotas()
+    members: tuple[Member, ...] = ()
+    security_groups: tuple[SecurityGroup, ...] = ()
+    networks: tuple[Network, ...] = ()
+    routers: tuple[Router, ...] = ()
+
+
+class Project(Body):
+    """`class` names one of the file's classes, or several: what the project says itself counts before what they say,
+    and a later one before an earlier."""
+
+    name: str
+    domain: str | None = None
+    parent: ToDomain | None = None
+
+
+class Tenants(Model):
+    """The whole file, with the classes put into its projects."""
+
+    prune: frozenset[str] = frozenset()
+    domains: tuple[Domain, ...] = ()
+    roles: tuple[Annotated[Role, pydantic.BeforeValidator(_named)], ...] = ()
+    users: tuple[User, ...] = ()
+    groups: tuple[Group, ...] = ()
+    flavors: tuple[Flavor, ...] = ()
+    volume_types: tuple[VolumeType, ...] = ()
+    projects: tuple[Project, ...] = ()
