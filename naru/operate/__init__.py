@@ -1,0 +1,1 @@
+"""What an operator does to the hosts of a cloud that runs."""
