@@ -68,8 +68,8 @@ _OLD_HALF = message(
 )
 _OLD_HALF_HINT = message(
     "drain.finding.old_half.hint",
-    en="Have its owner confirm or revert it; then plan again.",
-    ko="소유자가 확정하거나 되돌리도록 한 뒤 다시 계획하십시오.",
+    en="It stays: have its owner confirm or revert it, or see that the host comes back with its disks.",
+    ko="그대로 둡니다. 소유자가 확정하거나 되돌리게 하거나, 호스트를 디스크와 함께 되살리십시오.",
 )
 _UNALLOCATED = message(
     "drain.finding.unallocated",
@@ -100,7 +100,7 @@ def whole(facts: Facts, decisions: Sequence[Decision], settings: Settings, plan_
     title = _DISABLE(host=facts.host)
     plan.add(Step(DISABLE, "drain.disable", args, facts.host, (HOST,), title=title, about=about, purpose=DISABLE))
     proofs = [_move(plan, facts, one, settings, after=[DISABLE]) for one in decisions if one.action in MOVES]
-    left = [one.server.id for one in decisions if one.action not in MOVES]
+    left = [*(one.server.id for one in decisions if one.action not in MOVES), *facts.old_halves]
     title = _EMPTY_BUT(host=facts.host, number=len(left)) if left else _EMPTY(host=facts.host)
     seen: dict[str, Any] = {"left": left, "known": [one.server.id for one in decisions], **_seen(facts, settings)}
     last = Step(EMPTY, "drain.empty", {**common, **seen}, facts.host, (HOST,), title=title, about=about, purpose=EMPTY)
@@ -207,7 +207,7 @@ def _findings(facts: Facts, decisions: Sequence[Decision], settings: Settings) -
         if not one.server.is_allocated:
             yield Finding("warning", _UNALLOCATED(name=one.server.name), about=one.server.id)
     for identity in facts.old_halves:
-        yield Finding("error", _OLD_HALF(name=identity, host=host), hint=_OLD_HALF_HINT(), about=identity)
+        yield Finding("warning", _OLD_HALF(name=identity, host=host), hint=_OLD_HALF_HINT(), about=identity)
     moving = [one for one in decisions if one.action in MOVES]
     whole = sum(map(seconds, moving)) / max(1, min(settings.at_once, settings.per_source))
     memory = sum(one.server.memory for one in moving)
