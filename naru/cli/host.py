@@ -96,6 +96,7 @@ naru host plan compute7 --work work/compute7 -f json
         )
         parser.add_argument(
             "--settle",
+            dest="patience",
             type=DURATION,
             default=_DEFAULTS.settle,
             metavar="TIME",
@@ -122,10 +123,10 @@ naru host plan compute7 --work work/compute7 -f json
             per_target=arguments.per_target,
             stuck=arguments.stuck_after,
             complete=arguments.force_complete,
-            settle=arguments.settle,
+            settle=arguments.patience,
             reason=arguments.reason,
         )
-        made, decisions = phases.plan(settings, arguments.work, lambda what: None)
+        made, decisions = phases.plan(settings, arguments.work, Terminal.of(self.app.options).say)
         verbose = self.app.options.verbose_level
         print_findings(made.findings, every=verbose > 1)
         self.exit_code = 1 if any(one.severity == "error" for one in made.findings) else 0

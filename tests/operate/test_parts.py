@@ -1,11 +1,15 @@
 """The ladder of a live migration, and what Nova is asked in which release."""
 
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from naru.cloud.client import Cloud, parse
 from naru.operate import compute
+from naru.operate.drain import guests
 from naru.operate.drain.convergence import Convergence, left
 
 pytestmark = pytest.mark.unit
@@ -78,3 +82,32 @@ def test_a_live_migration_is_asked_for_in_the_form_of_the_release(newest: str, f
 )
 def test_a_cold_migration_names_a_host_from_queens_on(newest: str, host: str, form: tuple[str, Any]) -> None:
     assert compute.cold_form(cast(Cloud, Nova(newest)), host) == form
+
+
+PROGRAMS = {
+    "virsh": 'echo "$*" >> "$0.called"; printf "id-one\\n\\nid-two\\n"',
+    "docker": '[ "$1 $2" = "inspect nova_libvirt" ] && exit; [ "$1" = exec ] && shift 2 && exec "$@"; exit 1',
+    "podman": "exit 1",
+}
+
+
+@pytest.mark.parametrize("has", [["virsh"], ["docker", "virsh"], ["podman"], []])
+def test_a_host_is_asked_for_its_guests_wherever_its_libvirt_is(has: list[str], tmp_path: Path) -> None:
+    on_host, inside = tmp_path / "bin", tmp_path / "inside"
+    for directory in (on_host, inside):
+        directory.mkdir()
+    for name in has:
+        # of a container engine, virsh is in the container alone
+        file = (inside if name == "virsh" and "docker" in has else on_host) / name
+        text = PROGRAMS[name].replace('exec "$@"', f'PATH={inside}:/usr/bin:/bin exec "$@"')
+        file.write_text(f"#!/bin/sh\n{text}\n")
+        file.chmod(0o755)
+    for program in ("sh", "env"):
+        (on_host / program).symlink_to(shutil.which(program) or program)
+    done = subprocess.run(["sh", "-c", guests.LINE], env={"PATH": str(on_host)}, capture_output=True, text=True)
+    if "virsh" not in has:
+        assert done.returncode == guests.ABSENT
+        return
+    assert (done.returncode, done.stdout.split()) == (0, ["id-one", "id-two"])
+    (called,) = tmp_path.rglob("virsh.called")
+    assert called.read_text() == "-r -c qemu:///system list --uuid\n"  # read-only: nothing can be changed by it

@@ -17,8 +17,8 @@ from naru.site.ssh import Lost, Refused, Unreachable
 NOT_ASKED, NO_LIBVIRT = "not asked: the site has no such host", "not asked: it has no libvirt"
 AS_IT_SHOULD = "as it should be"
 SECONDS = 60.0
-_ABSENT = 69
-_LINE = f"""
+ABSENT = 69
+LINE = f"""
 ask() {{ "$@" virsh -r -c qemu:///system list --uuid; exit; }}
 command -v virsh >/dev/null 2>&1 && ask env
 for engine in docker podman; do
@@ -26,7 +26,7 @@ for engine in docker podman; do
     $engine inspect "$name" >/dev/null 2>&1 && ask $engine exec "$name"
   done
 done
-exit {_ABSENT}
+exit {ABSENT}
 """
 
 
@@ -70,12 +70,12 @@ class Guests:
             return NOT_ASKED
         place = Place(self._context, {"host": name, "site": self._site}, self._context.id)
         try:
-            ran = place.ask(lambda remote: remote.run(_LINE, seconds=SECONDS))
+            ran = place.ask(lambda remote: remote.run(LINE, seconds=SECONDS))
         except Refused:
             raise
         except (Unreachable, Lost) as error:
             raise Transient(error.summary, detail=error.detail) from error
-        if ran.code == _ABSENT:
+        if ran.code == ABSENT:
             return NO_LIBVIRT
         if ran.code:
             raise Transient(f"{host}: libvirt does not answer", detail=ran.errors)

@@ -12,7 +12,7 @@ from naru.operate import compute
 from naru.operate.drain.guests import Guests
 from naru.operate.drain.mover import Busy, Moved, Mover, Stuck
 from naru.operate.drain.proof import CURE_AFTER, Arrival
-from naru.plan.arguments import Arguments
+from naru.plan.arguments import Arguments, Undo
 from naru.plan.context import Context
 from naru.plan.errors import Transient
 from naru.plan.kinds import Retry, step
@@ -108,13 +108,13 @@ def disable(context: Context) -> dict[str, Any]:
     return {"ours": True, "reason": found.get("disabled_reason") or ""}
 
 
-@step("drain.disable.undo", args=Arguments, no_undo="it is an undo itself", retry=RETRY, deadline=600)
+@step("drain.disable.undo", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=600)
 def undo_disable(context: Context) -> dict[str, Any]:
     """Enables scheduling again, if the mark is there."""
     return _enable(context, context.undone.args)
 
 
-@step("drain.enable", args=Scheduling, undo="drain.disable", retry=RETRY, deadline=UP + 60)
+@step("drain.enable", args=Scheduling, no_undo="another drain disables it", retry=RETRY, deadline=UP + 60)
 def enable(context: Context) -> dict[str, Any]:
     """Enables scheduling to `host` again, once its compute service is up, if and only if the plan's mark is there: what
     others have disabled, before or since, stays so."""
@@ -183,7 +183,9 @@ def proof(context: Context) -> dict[str, Any]:
     Placement, and, where the site's hosts can be asked, libvirt on both sides. A port that stays DOWN is changed to
     what it is, so that its agent looks again."""
     args = context.args
-    came = context.results()[args["move"]] or {"gone": True}
+    came = context.results()[args["move"]]
+    if came is None:
+        return {"left": "its move was left out"}
     if came.get("gone"):
         return {"gone": True}
     client = cloud(context, args["cloud"])
