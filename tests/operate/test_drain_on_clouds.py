@@ -10,7 +10,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,23 @@ MOVES = ("run", "paused", "off", "locked")
 """The servers that are moved, by what is so of them; `asleep` stays."""
 
 
+STATES: dict[str, dict[str, Any]] = {
+    "run": {},
+    "paused": {"pause": None},
+    "off": {"os-stop": None},
+    "locked": {"lock": None},
+    "asleep": {"suspend": None},
+}
+"""Of each server what is done to it after its boot; `run` has a volume attached."""
+BEFORE = {
+    "run": (HOST, "ACTIVE", False),
+    "paused": (HOST, "PAUSED", False),
+    "off": (HOST, "SHUTOFF", False),
+    "locked": (HOST, "ACTIVE", True),
+    "asleep": (HOST, "SUSPENDED", False),
+}
+
+
 class Hosts:
     """A cloud with a host to drain: servers on it, and commands."""
 
@@ -41,25 +58,37 @@ class Hosts:
         self.site.write_text(yaml.safe_dump({"naru_site": 1, "name": "lab", "cloud": cloud.name}))
         self.servers: dict[str, str] = {}
         self.ports: dict[str, str] = {}
-        self.volume = ""
+        self.volume = self.network = self.image = ""
+        self.earlier: set[Any] = set()
 
     def act(self, name: str, action: dict[str, Any], status: str = "") -> None:
         self.rest("compute", "POST", f"/servers/{self.servers[name]}/action", action)
         if status:
             self.rest.wait_server(self.servers[name], status)
 
-    def boot(self, names: tuple[str, ...], network: str, image: str) -> None:
-        """One server after the other on the host, all at once."""
-        for name in names:
-            port = self.rest("network", "POST", "/v2.0/ports", {"port": {"network_id": network, "name": name}})
-            self.ports[name] = port["port"]["id"]
+    def ready(self) -> None:
+        """Every server is on the host, as BEFORE has it: those that are not are made anew. What was before is not
+        counted any more."""
+        gone = [name for name in STATES if name not in self.servers or self.where_is(name) != HOST]
+        self.remove([name for name in gone if name in self.servers])
+        for name in gone:
+            port = {"network_id": self.network, "name": name}
+            self.ports[name] = self.rest("network", "POST", "/v2.0/ports", {"port": port})["port"]["id"]
             body = {
-                **{"name": name, "flavorRef": scenario.flavor(self.rest), "imageRef": image},
+                **{"name": name, "flavorRef": scenario.flavor(self.rest), "imageRef": self.image},
                 **{"networks": [{"port": self.ports[name]}], "availability_zone": f"nova:{HOST}"},
             }
             self.servers[name] = self.rest("compute", "POST", "/servers", {"server": body})["server"]["id"]
-        for identity in self.servers.values():
-            self.rest.wait_server(identity, "ACTIVE")
+        for name in gone:
+            self.rest.wait_server(self.servers[name], "ACTIVE")
+            if name == "run":
+                attach = {"volumeAttachment": {"volumeId": self.volume}}
+                self.rest("compute", "POST", f"/servers/{self.servers[name]}/os-volume_attachments", attach)
+                self.rest.wait_volume(self.volume, "in-use")
+            elif STATES[name]:
+                self.act(name, STATES[name], BEFORE[name][1])
+        assert self.where() == BEFORE
+        self.earlier = {one["id"] for one in self.rest("compute", "GET", f"/os-migrations?host={HOST}")["migrations"]}
 
     def where(self) -> dict[str, tuple[str, str, bool]]:
         """By name the host, status and lock of each server."""
@@ -83,6 +112,7 @@ class Hosts:
         """Of this fixture's servers, from the host: each one's name and how it ended."""
         names = {identity: name for name, identity in self.servers.items()}
         found = self.rest("compute", "GET", f"/os-migrations?host={HOST}")["migrations"]
+        found = [one for one in found if one["id"] not in self.earlier]
         mine = [one for one in found if one["instance_uuid"] in names and one["source_compute"] == HOST]
         return sorted((names[one["instance_uuid"]], one["status"]) for one in mine)
 
@@ -120,53 +150,43 @@ class Hosts:
         names = {self.rest("placement", "GET", f"/resource_providers/{node}")["name"] for node in found}
         assert names == {host}
 
-    def remove(self) -> None:
-        for name, identity in self.servers.items():
+    def remove(self, names: Iterable[str]) -> None:
+        """Servers and their ports."""
+        for name in names:
             self.pace(name, "")
-            self.rest("compute", "DELETE", f"/servers/{identity}")
-        for identity in self.servers.values():
-            self.rest.gone("compute", f"/servers/{identity}")
-        for port in self.ports.values():
-            self.rest("network", "DELETE", f"/v2.0/ports/{port}")
-        if self.volume:
+            self.rest("compute", "DELETE", f"/servers/{self.servers[name]}")
+        for name in names:
+            self.rest.gone("compute", f"/servers/{self.servers.pop(name)}")
+            self.rest("network", "DELETE", f"/v2.0/ports/{self.ports.pop(name)}")
+        if "run" in names:
             self.rest.wait_volume(self.volume, "available")
-            self.rest("volumev3", "DELETE", f"/volumes/{self.volume}")
-            self.rest.gone("volumev3", f"/volumes/{self.volume}")
 
 
-@pytest.fixture(params=["old", pytest.param("new", marks=pytest.mark.releases)])
-def hosts(
-    pair: Lab, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Hosts]:
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(pair.clouds_yaml))
-    made = Hosts(pair, pair.cloud(request.param), tmp_path)
-    try:
-        with scenario.network(made.rest) as network, scenario.image(made.rest) as image:
-            try:
-                made.boot((*MOVES, "asleep"), network["network"], image)
-                made.volume = made.rest.volume(size=1, volume_type="nfs", name="data")
-                attach = {"volumeAttachment": {"volumeId": made.volume}}
-                made.rest("compute", "POST", f"/servers/{made.servers['run']}/os-volume_attachments", attach)
-                made.rest.wait_volume(made.volume, "in-use")
-                made.act("paused", {"pause": None}, "PAUSED")
-                made.act("off", {"os-stop": None}, "SHUTOFF")
-                made.act("locked", {"lock": None})
-                made.act("asleep", {"suspend": None}, "SUSPENDED")
-                yield made
-            finally:
-                made.remove()
-    finally:
-        status, reason = made.service()
-        assert (status, reason) == ("enabled", None)
+@pytest.fixture(scope="module", params=["old", pytest.param("new", marks=pytest.mark.releases)])
+def made(pair: Lab, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Hosts]:
+    """One for all tests of a cloud: to boot servers takes longer than to move them."""
+    found = Hosts(pair, pair.cloud(request.param), tmp_path_factory.mktemp("drain"))
+    with scenario.network(found.rest) as network, scenario.image(found.rest) as image:
+        found.network, found.image = network["network"], image
+        found.volume = found.rest.volume(size=1, volume_type="nfs", name="data")
+        try:
+            yield found
+        finally:
+            found.remove(list(found.servers))
+            found.rest("volumev3", "DELETE", f"/volumes/{found.volume}")
+            found.rest.gone("volumev3", f"/volumes/{found.volume}")
 
 
-BEFORE = {
-    "run": (HOST, "ACTIVE", False),
-    "paused": (HOST, "PAUSED", False),
-    "off": (HOST, "SHUTOFF", False),
-    "locked": (HOST, "ACTIVE", True),
-    "asleep": (HOST, "SUSPENDED", False),
-}
+@pytest.fixture
+def hosts(made: Hosts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hosts]:
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(made.lab.clouds_yaml))
+    made.ready()
+    yield made
+    for name in made.servers:
+        made.pace(name, "")
+    left = made.service()
+    made.rest("compute", "PUT", "/os-services/enable", {"host": HOST, "binary": "nova-compute"})
+    assert left == ("enabled", None)
 
 
 def check_drained(hosts: Hosts) -> None:

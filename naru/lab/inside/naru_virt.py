@@ -65,10 +65,12 @@ class NaruDriver(Base):
     def power_off(self, instance, *args, **kwargs):
         self._remember(instance)
         super(NaruDriver, self).power_off(instance)
+        self.instances[instance.uuid].state = power_state.SHUTDOWN  # Pike's forgets it, and a move then switches it on
 
     def power_on(self, context, instance, *args, **kwargs):
         self._remember(instance)
         super(NaruDriver, self).power_on(context, instance, *args, **kwargs)
+        self.instances[instance.uuid].state = power_state.RUNNING
 
     def detach_interface(self, context, instance, vif):
         self._interfaces.pop(vif["id"], None)

@@ -184,10 +184,12 @@ class Mover:
                 f"server {self.identity} waits for its owner to confirm a resize",
                 hint="Have it confirmed or reverted, then give the command again.",
             )
+        if newest["status"] != "finished":
+            return  # it is being confirmed, which the server does not show before its host has begun
         try:
             self.client("compute", "POST", f"/servers/{self.identity}/action", {"confirmResize": None})
         except CloudError as error:
-            if error.status not in (404, 409):  # confirmed meanwhile
+            if error.status not in (400, 404, 409):  # confirmed meanwhile
                 raise
 
     def _failure(self, server: compute.Item) -> str:

@@ -18,8 +18,9 @@ FORMAT = 1
 WORKERS = 8
 BETWEEN = 2.0
 """Seconds between two looks at servers that something is being done to."""
-SECRET = ("OS-EXT-SRV-ATTR:user_data", "metadata", "adminPass", "config_drive_content")
+LEFT_OUT = ("OS-EXT-SRV-ATTR:user_data", "metadata", "links")
 """What users write into servers is nobody's business here."""
+OF_VOLUMES = ("id", "name", "status", "size", "attachments", "volume_image_metadata")
 SETTLED = frozenset({"ACTIVE", "PAUSED", "SUSPENDED", "SHUTOFF", "RESCUE", "ERROR", "SHELVED", "VERIFY_RESIZE"})
 """The statuses in which nothing is under way; others pass by themselves."""
 
@@ -68,9 +69,14 @@ def read(cloud: Cloud, host: str, settle: float, say: Progress) -> Reading:
         "members": {one["id"]: one.get(compute.HOST) for one in members if one is not None},
         "migrations": [one for one in compute.migrations(cloud, host) if one["status"] in compute.UNDER_WAY],
         "ports": dict(zip(ids, ports, strict=True)),
-        "volumes": {one["id"]: one for one in read_volumes if one},
-        "images": {one["id"]: one for one in read_images if one},
+        "volumes": {one["id"]: {name: one.get(name) for name in OF_VOLUMES} for one in read_volumes if one},
+        "images": {one["id"]: _hardware(one) for one in read_images if one},
     }
+
+
+def _hardware(image: dict[str, Any]) -> dict[str, Any]:
+    """What an image says of the machine that it wants."""
+    return {name: value for name, value in image.items() if name in ("id", "name") or name.startswith("hw_")}
 
 
 def is_busy(server: compute.Item) -> bool:
@@ -84,7 +90,7 @@ def _settled(cloud: Cloud, host: str, seconds: float) -> list[dict[str, Any]]:
     while True:
         found = compute.servers_on(cloud, host)
         if not any(map(is_busy, found)) or time.monotonic() > end:
-            return [{name: value for name, value in one.items() if name not in SECRET} for one in found]
+            return [{name: value for name, value in one.items() if name not in LEFT_OUT} for one in found]
         time.sleep(BETWEEN)
 
 
@@ -101,7 +107,9 @@ def _hypervisors(cloud: Cloud) -> list[dict[str, Any]]:
     """Later than 2.87 they have no sizes, which Placement has; from 2.53 on their id is that of their provider."""
     version = compute.newest(cloud, "2.53")
     found = cloud.items("compute", "/os-hypervisors/detail", "hypervisors", version)
-    return [{name: value for name, value in one.items() if name not in ("cpu_info", "servers")} for one in found]
+    return [
+        {name: value for name, value in one.items() if name not in ("cpu_info", "servers", "host_ip")} for one in found
+    ]
 
 
 def _providers(cloud: Cloud, hypervisors: list[dict[str, Any]], host: str) -> Iterator[tuple[str, dict[str, Any]]]:
