@@ -24,7 +24,7 @@ from naru.lab.lab import Lab
 from ..lab import scenario
 from ..lab.scenario import Rest, connect, wait
 
-pytestmark = [pytest.mark.lab, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1200)]
 
 HOST = "compute1"
 MOVES = ("run", "paused", "off", "locked")
@@ -162,7 +162,7 @@ class Hosts:
             self.rest.wait_volume(self.volume, "available")
 
 
-@pytest.fixture(scope="module", params=["old", pytest.param("new", marks=pytest.mark.releases)])
+@pytest.fixture(scope="module", params=["old", "new"])
 def made(pair: Lab, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Hosts]:
     """One for all tests of a cloud: to boot servers takes longer than to move them."""
     found = Hosts(pair, pair.cloud(request.param), tmp_path_factory.mktemp("drain"))
@@ -260,7 +260,6 @@ def until_done(*words: object, most: float) -> int:
         kills += 1
 
 
-@pytest.mark.releases
 def test_killed_at_random_it_moves_nothing_twice(hosts: Hosts, tmp_path: Path) -> None:
     for name in ("run", "paused", "locked"):
         hosts.pace(name, "4")
@@ -274,7 +273,6 @@ def test_killed_at_random_it_moves_nothing_twice(hosts: Hosts, tmp_path: Path) -
     assert kills > 3
 
 
-@pytest.mark.releases
 def test_given_back_in_the_middle_nothing_is_left_half_done(hosts: Hosts, tmp_path: Path) -> None:
     hosts.pace("run", "15")
     work = tmp_path / "work"
@@ -292,7 +290,6 @@ def test_given_back_in_the_middle_nothing_is_left_half_done(hosts: Hosts, tmp_pa
     assert hosts.service() == ("enabled", None)
 
 
-@pytest.mark.releases
 def test_one_that_does_not_converge_is_ended_and_others_go_on(hosts: Hosts, tmp_path: Path) -> None:
     hosts.pace("run", "600 stuck")
     work = tmp_path / "work"
@@ -308,7 +305,6 @@ def test_one_that_does_not_converge_is_ended_and_others_go_on(hosts: Hosts, tmp_
     assert hosts.naru("host", "return", work) == 0
 
 
-@pytest.mark.releases
 def test_one_that_does_not_converge_is_forced_where_that_is_allowed(hosts: Hosts, tmp_path: Path) -> None:
     hosts.pace("run", "600 stuck")
     work = tmp_path / "work"
