@@ -6,6 +6,7 @@ from typing import Any
 from naru.actions.clouds import get
 from naru.cloud.client import Cloud
 from naru.operate import compute
+from naru.operate.drain.rules import LIVE_STATUS
 
 CURE_AFTER = 8.0
 """Seconds that a port of a server which has arrived may be down before it is changed to what it is."""
@@ -55,7 +56,7 @@ class Arrival:
                 yield f"port {port['id']} is bound to {where}, not to {self.to}"
             elif port.get("binding:vif_type") == "binding_failed":
                 yield f"port {port['id']}: its binding has failed"
-            elif port["status"] == "DOWN" and port["id"] in self.args["ports"] and self.status == "ACTIVE":
+            elif port["status"] == "DOWN" and port["id"] in self.args["ports"] and self.status in LIVE_STATUS:
                 # Neutron 29 may leave a port so after two calls of Nova's that its agent looks between
                 if cure(port["id"]):
                     self.client("network", "PUT", f"/ports/{port['id']}", {"port": {"name": port["name"]}})
