@@ -179,6 +179,9 @@ class Cloud:
         client.min_version, client.max_version = f"{major}.0", f"{major}.latest"
         try:
             found = client.get_endpoint_data()
+            if found is None and service == "placement":
+                # Pike's and Queens' says of no version whether it is stable, and keystoneauth then passes over all
+                found = self._adapter(service).get_endpoint_data()
         except exceptions.EndpointNotFound:
             return None
         except FAILURES as error:

@@ -48,6 +48,14 @@ class NaruMechanismDriver(api.MechanismDriver):
             context.set_binding(segment["id"], vif_type, details, status="ACTIVE")
             return
 
+    def update_port_postcommit(self, context):
+        """What an agent does once a live migration has activated a binding: Neutron has put the port down before."""
+        port = context.current
+        bound = port.get(portbindings.VIF_TYPE) in (self.vif_type, "macvtap")
+        ours = context.host and context.host not in os.environ["NARU_AGENT_HOSTS"].split(",")
+        if port["status"] == "DOWN" and bound and ours and port["device_owner"].startswith("compute:"):
+            context._plugin.update_port_status(context._plugin_context, port["id"], "ACTIVE", context.host)
+
     def get_allowed_vnic_types(self):
         return [portbindings.VNIC_NORMAL, portbindings.VNIC_DIRECT, portbindings.VNIC_MACVTAP]
 

@@ -1,0 +1,230 @@
+"""`naru host plan|drain|return|status`: a compute host emptied for maintenance, and given back."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from naru.cli.base import DURATION, Command, Lister, ShowOne, print_findings
+from naru.cli.directory import NEVER, add_directory
+from naru.cli.plan_run import fields
+from naru.cli.plan_view import watch
+from naru.cli.site import add_site, find_site
+from naru.cli.terminal import Terminal
+from naru.errors import InputError
+from naru.operate.drain import phases, planner
+from naru.operate.drain.work import Settings, Work
+from naru.plan.status import Status, status
+from naru.text import plural
+
+_DEFAULTS = Settings("", "", "")
+
+
+class OfWork(Command):
+    """A command on a drain that was planned: its work directory is the argument `work`."""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_directory(parser, as_type=Path)
+        return parser
+
+
+class PlanCommand(Lister):
+    """Decide for each server on a compute host what becomes of it when the host is emptied, and where it fits. Nothing
+    is changed anywhere.
+
+        live   migrated while it runs
+        cold   migrated while it is off, and confirmed before the host goes down
+        leave  stays, and is as it was when the host comes back
+        ask    you decide: cure what is said, or give --answer, and plan again
+
+    Read are the servers with all that ties them to the host (server groups, zones, pinned CPUs, devices, ports,
+    volumes), and the room on other hosts. The plan is not run while one server is to be asked about. The cloud is the
+    one that the site names in clouds.yaml, as an administrator.
+
+    Exit codes: 0, 1 something is to be asked or in the way, 2 bad input.
+    """
+
+    examples = """
+naru host plan compute7 --site site.yaml --work work/compute7
+naru host plan compute7 --work work/compute7 --answer db-1=cold --answer old-test=leave
+naru host plan compute7 --work work/compute7 --onto compute8,compute9 --at-once 2 --reason "new kernel"
+naru host plan compute7 --work work/compute7 -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("host", metavar="HOST", help="the host, as Nova calls it")
+        add_site(parser)
+        add_directory(parser, positional=False, current=NEVER, as_type=Path)
+        parser.add_argument(
+            "--answer",
+            action="append",
+            default=[],
+            metavar="SERVER=WAY",
+            help="what becomes of a server (name or id): live, cold or leave (several times)",
+        )
+        parser.add_argument(
+            "--onto",
+            type=lambda text: [name for name in text.split(",") if name],
+            default=[],
+            metavar="HOST[,HOST...]",
+            help="hosts that alone may take servers; without, all that are up and enabled",
+        )
+        parser.add_argument("--leave-stopped", action="store_true", help="servers that are off stay on the host")
+        counts = {
+            "at-once": "servers that move at a time",
+            "per-source": "servers that leave one host at a time; Nova by itself has the rest wait",
+            "per-target": "servers that come to one host at a time",
+        }
+        for name, what in counts.items():
+            default = getattr(_DEFAULTS, name.replace("-", "_"))
+            parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{what} (%(default)s)")
+        parser.add_argument(
+            "--stuck-after",
+            type=DURATION,
+            default=_DEFAULTS.stuck,
+            metavar="TIME",
+            help="a live migration of which so long nothing new was the least that is left is ended, and tried again "
+            "after others (2m)",
+        )
+        parser.add_argument(
+            "--force-complete",
+            action="store_true",
+            help="such a one is forced first: its guest pauses until it is over",
+        )
+        parser.add_argument(
+            "--settle",
+            dest="patience",
+            type=DURATION,
+            default=_DEFAULTS.settle,
+            metavar="TIME",
+            help="how long to wait for servers that something is being done to (1m)",
+        )
+        parser.add_argument("--reason", default="", metavar="TEXT", help="added to the reason that others see in Nova")
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        site = find_site(arguments)
+        if not site.content.cloud:
+            raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
+        if min(arguments.at_once, arguments.per_source, arguments.per_target) < 1:
+            raise InputError("--at-once, --per-source and --per-target are at least 1")
+        settings = Settings(
+            site=str(arguments.site.absolute()),
+            cloud=site.content.cloud,
+            host=arguments.host,
+            answers=_answers(arguments.answer),
+            only=tuple(arguments.onto),
+            leave_stopped=arguments.leave_stopped,
+            at_once=arguments.at_once,
+            per_source=arguments.per_source,
+            per_target=arguments.per_target,
+            stuck=arguments.stuck_after,
+            complete=arguments.force_complete,
+            settle=arguments.patience,
+            reason=arguments.reason,
+        )
+        made, decisions = phases.plan(settings, arguments.work, Terminal.of(self.app.options).say)
+        verbose = self.app.options.verbose_level
+        print_findings(made.findings, every=verbose > 1)
+        self.exit_code = 1 if any(one.severity == "error" for one in made.findings) else 0
+        if verbose:
+            told = [f"{number} {action}" for action, number in planner.counted(decisions).items() if number]
+            count = len(decisions)
+            print(
+                f"naru: {settings.host}: {count} {plural('server', count)}{': ' if told else ''}{', '.join(told)}",
+                file=sys.stderr,
+            )
+            if not self.exit_code:
+                print(f"naru: next: naru host drain {arguments.work}", file=sys.stderr)
+        columns = ("server", "name", "project", "status", "what", "to", "why", "seconds")
+        return columns, planner.table(decisions)
+
+
+def _answers(given: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for one in given:
+        name, sign, way = one.rpartition("=")
+        if not sign or not name:
+            raise InputError(f"--answer {one}: give it as SERVER=live, SERVER=cold or SERVER=leave")
+        if found.setdefault(name, way) != way:
+            raise InputError(f"--answer: {name} is answered twice, {found[name]} and {way}")
+    return found
+
+
+class Drain(OfWork, ShowOne):
+    """Empty the host: no more servers are scheduled to it, and those on it are moved as it was planned, each proved on
+    its new host, until nothing is left but what stays.
+
+    Scheduling is disabled with a reason that names the plan; a host that somebody else has disabled keeps their reason.
+    Limits can be changed while it runs: naru plan limit "from compute7" 2 --work DIR. A live migration that comes to no
+    end is ended and tried again after the others. Locks and states stay as they are. A server is proved by Nova, its
+    ports and their bindings, its volumes and Placement, and by libvirt where the site has its hosts.
+
+    Given again it goes on where it was, and tries again what failed. Exit codes: 0 done, 1 failed steps, 2 bad input,
+    3 paused or cancelled, 130 interrupted.
+    """
+
+    examples = """
+naru host drain work/compute7
+naru host drain work/compute7 -f json
+"""
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        return _ended(self, phases.drain(Work(arguments.work), Terminal.of(self.app.options)))
+
+
+class Return(OfWork, ShowOne):
+    """Give the host back: once its compute service is up, servers are scheduled to it again, if and only if it was this
+    plan that has disabled that. What was begun of a move, and not ended, is ended first.
+
+    With --back the servers that were moved are brought home, each proved as in a drain; those that moved on or were
+    deleted are left alone. A server that is off cannot be brought back before Queens, whose Nova takes no host for it.
+
+    It can be given at any time of a drain that does not run. Given again it goes on. Exit codes as of naru host drain.
+    """
+
+    examples = """
+naru host return work/compute7
+naru host return work/compute7 --back
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--back", action="store_true", help="bring the servers home that were moved")
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        terminal = Terminal.of(self.app.options)
+        return _ended(self, phases.give_back(Work(arguments.work), terminal, home=arguments.back))
+
+
+def _ended(command: ShowOne, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
+    command.exit_code = state.exit_code
+    return fields(state)
+
+
+class StatusCommand(OfWork, ShowOne):
+    """Show where a drain stands, or the return of its host once that has begun; with --watch until nothing runs any
+    more.
+
+    Exit codes: 1 failed steps, 2 bad input, 3 paused or cancelled, 130 interrupted, else 0.
+    """
+
+    examples = """
+naru host status work/compute7
+naru host status work/compute7 --watch
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("--watch", action="store_true", help="draw it live until no executor runs it any more")
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        work = Work(arguments.work)
+        with work.returns.last() or work.journal() as journal:
+            state = watch(journal, lambda state: not state.executor) if arguments.watch else status(journal)
+        return _ended(self, state)

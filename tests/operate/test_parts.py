@@ -1,0 +1,113 @@
+"""The ladder of a live migration, and what Nova is asked in which release."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from naru.cloud.client import Cloud, parse
+from naru.operate import compute
+from naru.operate.drain import guests
+from naru.operate.drain.convergence import Convergence, left
+
+pytestmark = pytest.mark.unit
+
+
+def verdicts(ladder: Convergence, samples: list[float | None]) -> list[str]:
+    return [ladder.look(left, 10.0 * number) for number, left in enumerate(samples)]
+
+
+def test_a_migration_that_comes_nearer_is_waited_for() -> None:
+    assert set(verdicts(Convergence(15, may_complete=True), [None, None, 900, 800, 790, 795, 780, 0])) == {"wait"}
+
+
+def test_one_that_does_not_is_ended() -> None:
+    found = verdicts(Convergence(15, may_complete=False), [900, 500, 700, 600, 500])
+    assert found == ["wait", "wait", "wait", "abort", "abort"]
+
+
+def test_one_that_may_be_forced_is_forced_first_and_once() -> None:
+    found = verdicts(Convergence(15, may_complete=True), [500, 600, 600, 600, 600])
+    assert found == ["wait", "wait", "complete", "wait", "abort"]
+
+
+def test_what_is_left_counts_memory_and_disks_of_one_that_runs() -> None:
+    sizes = {"memory_remaining_bytes": 10, "disk_remaining_bytes": 5}
+    assert left({"status": "running", **sizes}) == 15
+    assert left({"status": "preparing", **sizes}) is None
+    assert left({"status": "running", "memory_remaining_bytes": None}) is None
+    assert left(None) is None
+
+
+class Nova:
+    """A cloud of which nothing is known but its newest microversion."""
+
+    def __init__(self, newest: str) -> None:
+        self.newest = parse(newest)
+
+    def supports(self, service: str, version: str) -> bool:
+        return self.newest >= parse(version)
+
+
+AUTO = {"block_migration": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("newest", "forms"),
+    [
+        ("2.104", [("2.33", {"host": "c2", **AUTO})]),
+        ("2.53", [("2.33", {"host": "c2", **AUTO})]),
+        ("2.31", [("2.30", {"host": "c2", **AUTO})]),
+        ("2.25", [("2.25", {"host": None, **AUTO})]),
+        (
+            "2.12",
+            [("", {"host": None, "block_migration": copied, "disk_over_commit": False}) for copied in (False, True)],
+        ),
+    ],
+)
+def test_a_live_migration_is_asked_for_in_the_form_of_the_release(newest: str, forms: list[tuple[str, Any]]) -> None:
+    found = compute.live_forms(cast(Cloud, Nova(newest)), "c2")
+    assert [(one.version, one.body["os-migrateLive"]) for one in found] == forms
+
+
+@pytest.mark.parametrize(
+    ("newest", "host", "form"),
+    [
+        ("2.60", "c2", ("2.56", {"migrate": {"host": "c2"}})),
+        ("2.60", "", ("", {"migrate": None})),
+        ("2.53", "c2", ("", {"migrate": None})),
+    ],
+)
+def test_a_cold_migration_names_a_host_from_queens_on(newest: str, host: str, form: tuple[str, Any]) -> None:
+    assert compute.cold_form(cast(Cloud, Nova(newest)), host) == form
+
+
+PROGRAMS = {
+    "virsh": 'echo "$*" >> "$0.called"; printf "id-one\\n\\nid-two\\n"',
+    "docker": '[ "$1 $2" = "inspect nova_libvirt" ] && exit; [ "$1" = exec ] && shift 2 && exec "$@"; exit 1',
+    "podman": "exit 1",
+}
+
+
+@pytest.mark.parametrize("has", [["virsh"], ["docker", "virsh"], ["podman"], []])
+def test_a_host_is_asked_for_its_guests_wherever_its_libvirt_is(has: list[str], tmp_path: Path) -> None:
+    on_host, inside = tmp_path / "bin", tmp_path / "inside"
+    for directory in (on_host, inside):
+        directory.mkdir()
+    for name in has:
+        # of a container engine, virsh is in the container alone
+        file = (inside if name == "virsh" and "docker" in has else on_host) / name
+        text = PROGRAMS[name].replace('exec "$@"', f'PATH={inside}:/usr/bin:/bin exec "$@"')
+        file.write_text(f"#!/bin/sh\n{text}\n")
+        file.chmod(0o755)
+    for program in ("sh", "env"):
+        (on_host / program).symlink_to(shutil.which(program) or program)
+    done = subprocess.run(["sh", "-c", guests.LINE], env={"PATH": str(on_host)}, capture_output=True, text=True)
+    if "virsh" not in has:
+        assert done.returncode == guests.ABSENT
+        return
+    assert (done.returncode, done.stdout.split()) == (0, ["id-one", "id-two"])
+    (called,) = tmp_path.rglob("virsh.called")
+    assert called.read_text() == "-r -c qemu:///system list --uuid\n"  # read-only: nothing can be changed by it
