@@ -86,6 +86,7 @@ def test_guests_that_are_otherwise_than_nova_has_them_are_told() -> None:
 def test_what_libvirt_says_of_guests_is_read() -> None:
     assert settle.parsed("a\nb\nc\n\n-\na\n\n-\nb\n\n") == {"a": "running", "b": "off", "c": "paused"}
     assert settle.parsed("\n-\n\n-\n\n") == settle.parsed("-\n-\n") == {}
+    assert settle.parsed("a\n-\n-\na\n") == {"a": "off"}
 
 
 def test_messages_of_the_services_that_go_back_are_removed_and_no_others() -> None:

@@ -95,7 +95,12 @@ def differing(upgrade: Work) -> list[Differing]:
 
 def parsed(said: str) -> dict[str, str]:
     """What each guest is, by what a host's libvirt says."""
-    parts = [part.split() for part in f"\n{said}".split("\n-\n")]
+    parts: list[list[str]] = [[]]
+    for word in said.split():
+        if word == "-":
+            parts.append([])
+        else:
+            parts[-1].append(word)
     every, running, off = (*parts, [], [])[:3]
     return {one: RUNNING if one in running else OFF if one in off else OTHERWISE for one in every}
 
