@@ -278,7 +278,7 @@ def somebody_who_acknowledges_nothing(pike: Lab) -> Iterator[None]:
         on(pike.hosts(), "ctl1", "systemctl stop holder")
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.releases)])
+@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.releases)])
 def test_whenever_it_is_killed_it_is_frozen_and_thawed(
     pike: Lab, planned: Callable[..., str], with_engine: Path, kills: int
 ) -> None:
@@ -324,6 +324,7 @@ def test_a_load_balancer_that_does_not_answer_can_be_left_as_it_is(pike: Lab, pl
     assert gates(pike) == before
 
 
+@pytest.mark.releases  # the rules of all three are tried on real servers in tests/site
 def test_gates_of_nginx_and_apache_are_closed_with_haproxys(
     pike: Lab, planned: Callable[..., str], live: Sql, of_three_kinds: Path
 ) -> None:
