@@ -115,6 +115,15 @@ def migrations(cloud: Cloud, host: str) -> list[Item]:
     return sorted(found, key=lambda one: int(one["id"]), reverse=True)
 
 
+def is_under_way(cloud: Cloud, migration: Item) -> bool:
+    """Whether a migration has not ended, by its server as well: those of servers that were deleted, and of conductors
+    that died, stay in the list for ever as they were."""
+    if migration["status"] not in UNDER_WAY:
+        return False
+    found = server(cloud, migration["instance_uuid"])
+    return found is not None and (bool(found[TASK]) or found["status"] == "VERIFY_RESIZE")
+
+
 def running_migration(cloud: Cloud, identity: str) -> Item | None:
     """The live migration of a server that is under way, with how far it is; None also where Nova does not say."""
     if not cloud.supports("compute", "2.23"):

@@ -212,4 +212,6 @@ class Mover:
     def _moved(self, server: compute.Item | None) -> Moved | None:
         if server is None:
             return None
-        return Moved(str(server[compute.HOST]), self.how or "already", self.before, self.copied)
+        # what a killed attempt had begun may not have reached the journal
+        how = self.how or (self.args["ways"].get(self.before, "live") if self.context.attempt > 1 else "already")
+        return Moved(str(server[compute.HOST]), how, self.before, self.copied)

@@ -67,7 +67,7 @@ def read(cloud: Cloud, host: str, settle: float, say: Progress) -> Reading:
         "servers": servers,
         "groups": groups,
         "members": {one["id"]: one.get(compute.HOST) for one in members if one is not None},
-        "migrations": [one for one in compute.migrations(cloud, host) if one["status"] in compute.UNDER_WAY],
+        "migrations": [one for one in compute.migrations(cloud, host) if compute.is_under_way(cloud, one)],
         "ports": dict(zip(ids, ports, strict=True)),
         "volumes": {one["id"]: {name: one.get(name) for name in OF_VOLUMES} for one in read_volumes if one},
         "images": {one["id"]: _hardware(one) for one in read_images if one},

@@ -221,7 +221,7 @@ def empty(context: Context) -> dict[str, Any]:
         for one in compute.migrations(client, host):
             if one["instance_uuid"] in kept and "uuid" in one:
                 kept_by.add(one["uuid"])  # from Queens on the source of a resize is held in its migration's name
-            if one["status"] in compute.UNDER_WAY and one["instance_uuid"] not in kept:
+            if one["instance_uuid"] not in kept and compute.is_under_way(client, one):
                 found.append(f"a migration of server {one['instance_uuid']} is {one['status']}")
         for node in args["nodes"]:
             path = f"/resource_providers/{node}/allocations"
