@@ -26,22 +26,28 @@ NARU = [sys.executable, "-m", "naru.cli.main"]
 PROJECTS = ("hanok", "hanok-lab", "carpenters", "hanok-closed")
 
 
+def in_order(value: Any) -> Any:
+    """The value with its lists, at any depth, in one order."""
+    if isinstance(value, dict):
+        return {name: in_order(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return sorted(map(in_order, value), key=lambda inner: json.dumps(inner, sort_keys=True))
+    return value
+
+
 class Tenants:
     """The commands, as an operator gives them, on the clouds of a lab."""
 
     def __init__(self, lab: Lab, directory: Path) -> None:
         self.lab = lab
+        self.cloud = "new"
         self.work = directory / "work"
         self.file = directory / "tenants.yaml"
         self.errors = ""
 
-    def census(self) -> dict[str, dict[str, Any]]:
-        """Everything in the new cloud; of groups without their rules, which Neutron lists in any order, and which are
-        there by themselves."""
-        found = census(self.lab, "new")
-        for group in found["security_groups"].values():
-            del group["security_group_rules"]
-        return found
+    def census(self) -> Any:
+        """Everything in the cloud; what is in lists, which services give in any order, in one."""
+        return in_order(census(self.lab, self.cloud))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         env = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(self.lab.clouds_yaml)}
@@ -64,7 +70,7 @@ class Tenants:
         return file.read_text()
 
     def applying(self) -> list[str]:
-        return ["apply", str(self.file), "--cloud", "new", "--work", str(self.work), "-f", "json"]
+        return ["apply", str(self.file), "--cloud", self.cloud, "--work", str(self.work), "-f", "json"]
 
     def apply(self, code: int = 0) -> dict[str, Any]:
         return dict(json.loads(self.run(*self.applying(), code=code)))
@@ -80,7 +86,7 @@ class Tenants:
 
     def differences(self, code: int, *more: str) -> list[tuple[str, ...]]:
         """what, kind, name, field."""
-        out = self.run("diff", str(self.file), "--cloud", "new", *more, "-f", "csv", code=code)
+        out = self.run("diff", str(self.file), "--cloud", self.cloud, *more, "-f", "csv", code=code)
         return [tuple(row[:4]) for row in list(csv.reader(io.StringIO(out)))[1:]]
 
     def roll_back(self) -> None:
@@ -175,4 +181,48 @@ def test_what_was_changed_by_hand_is_seen_and_made_right(tenants: Tenants) -> No
     assert tenants.apply()["state"] == "done"
     for _ in range(2):
         tenants.roll_back()
+    assert tenants.census() == before
+
+
+GONE = [
+    ("members: [{name: tora, domain: anvil}]", "members: []", ("group", "anvil/smiths", "members")),
+    ("- {group: {name: smiths, domain: anvil}, roles: [hammerer]}", "", ("project", "anvil/forge", "members")),
+    ("shared_with: [demo]", "shared_with: []", ("network", "anvil/forge/yard", "shared_with")),
+    (", {subnet: back-v4, ip_address: 10.6.0.9}", "", ("router", "anvil/forge/gate", "interfaces")),
+    ('{"hw:cpu_policy": shared}', "{}", ("flavor", "forge.one", "extra_specs")),
+    ("description: not on Pike\n", "access: []\n", ("flavor", "forge.one", "access")),
+    ("access: [{name: forge, domain: anvil}]}", "access: []}", ("volume type", "iron", "access")),
+    (", {protocol: 112, remote_group: ssh}", "", ("security group", "anvil/forge/ssh", "rules")),
+]
+
+
+@pytest.mark.releases
+@pytest.mark.parametrize("cloud", ["old", "new"])
+def test_every_kind_is_made_and_what_is_pruned_comes_back(tenants: Tenants, cloud: str) -> None:
+    tenants.cloud = cloud
+    before = tenants.census()
+    written = (Path(__file__).parent / "forge.yaml").read_text()
+    tenants.file.write_text(written)
+    assert tenants.apply()["state"] == "done"
+    whole = tenants.census()
+    assert tenants.differences(0) == []
+    less = written
+    for there, instead, _ in GONE:
+        assert there in less
+        less = less.replace(there, instead, 1)
+    # what stood beside a changed line is gone with it, and the key pair with its lines
+    less = less.replace("    access: [{name: forge, domain: anvil}]\n", "", 1)
+    key = less[less.index("    key_pairs:") : less.index("groups:")]
+    tenants.file.write_text(less.replace(key, "    key_pairs: []\n"))
+    expected = {("remove", *which) for _, _, which in GONE} | {("remove", "user", "anvil/tora", "key_pairs")}
+    assert set(tenants.differences(1)) == expected
+    assert tenants.apply()["state"] == "done"
+    assert tenants.differences(0) == []
+    tenants.roll_back()
+    tenants.file.write_text(written)
+    assert tenants.differences(0) == []
+    assert {kind: len(things) for kind, things in tenants.census().items()} == {
+        kind: len(things) for kind, things in whole.items()
+    }
+    tenants.roll_back()
     assert tenants.census() == before
