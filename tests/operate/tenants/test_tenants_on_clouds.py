@@ -26,6 +26,15 @@ NARU = [sys.executable, "-m", "naru.cli.main"]
 PROJECTS = ("hanok", "hanok-lab", "carpenters", "hanok-closed")
 
 
+def in_order(value: Any) -> Any:
+    """The value with its lists, at any depth, in one order."""
+    if isinstance(value, dict):
+        return {name: in_order(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return sorted(map(in_order, value), key=lambda inner: json.dumps(inner, sort_keys=True))
+    return value
+
+
 class Tenants:
     """The commands, as an operator gives them, on the clouds of a lab."""
 
@@ -36,13 +45,9 @@ class Tenants:
         self.file = directory / "tenants.yaml"
         self.errors = ""
 
-    def census(self) -> dict[str, dict[str, Any]]:
-        """Everything in the cloud; of groups without their rules, which Neutron lists in any order, and which are
-        there by themselves."""
-        found = census(self.lab, self.cloud)
-        for group in found["security_groups"].values():
-            del group["security_group_rules"]
-        return found
+    def census(self) -> Any:
+        """Everything in the cloud; what is in lists, which services give in any order, in one."""
+        return in_order(census(self.lab, self.cloud))
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         env = {**os.environ, "OS_CLIENT_CONFIG_FILE": str(self.lab.clouds_yaml)}
