@@ -56,6 +56,7 @@ def test_a_file_that_the_next_one_reads_gets_no_lines() -> None:
     assert quiet.file_of(nova("/etc/nova.conf", "/etc/compute.conf"), [nova("/next/nova.conf")]) == "/etc/compute.conf"
     assert quiet.file_of(nova("/etc/nova.conf"), [nova("/etc/nova.conf")]) == ""
     assert quiet.file_of(nova(), []) == ""
+    assert quiet.file_of(nova("/etc/nova.conf"), [nova()]) == ""  # it may read it: nobody has said what it reads
 
 
 def test_guests_that_are_otherwise_than_nova_has_them_are_told() -> None:
@@ -93,10 +94,19 @@ def test_messages_of_the_services_that_go_back_are_removed_and_no_others() -> No
         {"source": "nova", "destination": "conductor"},
         {"source": "conductor_fanout", "destination": "conductor_fanout_1"},
         {"source": "nova", "destination": "notifications.info"},
+        {"source": "nova", "destination": "billing.info"},
+        {"source": "openstack", "destination": "cinder-volume.a@ceph"},  # Cinder names no exchange of its own
+        {"source": "openstack", "destination": "manila-share"},
         {"source": "heat", "destination": "engine"},
         {"source": "", "destination": "reply_1"},
     ]
-    names = ("conductor", "conductor_fanout_1", "notifications.info", "engine", "reply_1", "engine_fanout_1")
+    of_cinder = ("cinder-volume.a@ceph", "cinder-volume.a@ceph_fanout_1")
+    names = (
+        *("conductor", "conductor_fanout_1", "notifications.info", "billing.info", "engine", "reply_1"),
+        *("engine_fanout_1", "manila-share", *of_cinder),
+    )
     queues: list[dict[str, Any]] = [{"name": name, "messages_ready": 2} for name in names]
     assert stale.waiting(bindings, queues, ["nova"]) == {"conductor": 2, "conductor_fanout_1": 2}
+    assert stale.waiting(bindings, queues, ["cinder"]) == dict.fromkeys(of_cinder, 2)
     assert stale.waiting(bindings, [{"name": "conductor", "messages_ready": 0}], ["nova"]) == {}
+    assert stale.waiting(bindings, [{"name": "conductor"}], ["nova"]) == {"conductor": 0}  # it counts nothing
