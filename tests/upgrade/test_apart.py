@@ -10,6 +10,7 @@ from naru.site import site as sites
 from naru.site.haproxy import Gate
 from naru.site.model import Service
 from naru.site.site import Site
+from naru.site.ssh import Fleet
 from naru.upgrade.check import addresses, balancers, catalogue, keys, records
 from naru.upgrade.check.addresses import Seen
 from naru.upgrade.check.balancers import Change
@@ -122,6 +123,19 @@ def test_which_addresses_go_is_what_next_says() -> None:
     assert (going.from_hosts, going.to_hosts) == (("ctl1",), ())
     assert addresses.going(site(virtual_addresses=now)) == []
     assert addresses.going(site(virtual_addresses=now, next={"virtual_addresses": now})) == []
+
+
+@pytest.mark.parametrize(("unit", "stays"), [("keepalived", ("ctl1",)), ("another", ())])
+def test_an_address_that_stays_where_its_program_is_stopped_for_another_one_blocks(
+    unit: str, stays: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front = {"address": "10.0.0.5", "managed": {"unit": "keepalived"}}
+    now = [{**front, "hosts": "ctl1"}, {"address": "10.0.0.6", "hosts": "ctl1", "managed": {"unit": unit}}]
+    both = site(virtual_addresses=now, next={"virtual_addresses": [{**front, "hosts": "ctl2"}]})
+    monkeypatch.setattr(addresses, "look", lambda *_: {"ctl1": seen(has=True)})
+    with Fleet(both) as fleet:
+        found = [(one.state, one.where, one.examples) for one in addresses.check(both, fleet, SPAN)]
+    assert found == ([("blocks", "10.0.0.6", stays)] if stays else [])
 
 
 def test_endpoints_of_those_who_go_get_the_address_of_those_who_come() -> None:
