@@ -155,6 +155,16 @@ def test_endpoints_of_those_who_go_get_the_address_of_those_who_come() -> None:
     assert {one.new for one in catalogue.addresses(site(next=front), [two], urls)} == {"http://10.0.0.5:8774"}
 
 
+def test_endpoints_without_a_port_and_with_one_that_keystone_puts_in_are_known() -> None:
+    urls = ["http://10.0.0.1/compute", "http://ctl1:$(public_port)s/v3", "http://10.0.0.1:$(compute_port)s"]
+    plain = Change("nova-api", ("ctl1:80",), ("ctl2:80",))
+    found = [(one.old, one.new) for one in catalogue.addresses(site(), [plain], urls[:1])]
+    assert found == [("http://10.0.0.1", "http://10.0.0.2:80")]
+    # which port that is, and so whose endpoint, is not known: nothing takes its place, so it blocks
+    found = [(one.old, one.new) for one in catalogue.addresses(site(), [NOVA, plain], urls[1:])]
+    assert found == [("http://10.0.0.1:$(compute_port)s", ""), ("http://ctl1:$(public_port)s", "")]
+
+
 def paired(program: str, called: list[Called], **known: Any) -> tuple[list[Moved], list[Finding]]:
     names = {("cinder", program): known.pop("names")}
     return records.paired(program, called, Known(names, known.pop("volumes", {})), SPAN)
