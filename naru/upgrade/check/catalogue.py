@@ -82,7 +82,7 @@ def addresses(site: Site, found: Sequence[Change], urls: Sequence[str]) -> list[
     now, later = Site(site.content, site.file), Site(site.content, site.file, next_part=True)
     known = {one.address for one in site.content.virtual_addresses}
     fronts = [one.address for one in later.part.virtual_addresses if one.address not in known]
-    told = []
+    told: list[Address] = []
     for change in found:
         for place in change.old:
             name, _, port = place.rpartition(":")
