@@ -220,3 +220,6 @@ def test_the_next_keystone_has_all_keys_of_the_one_that_runs() -> None:
     assert (lost.state, lost.where, lost.number, lost.examples) == ("blocks", "ctl2", 1, ("/f",))
     (unknown,) = keys.judged({"ctl1": of("a")}, {"ctl2": NaruError("no way")}, SPAN)
     assert (unknown.state, unknown.where) == ("unknown", "ctl2")
+    # where none is found nothing is lost, and nothing is known either
+    (none,) = keys.judged({"ctl1": of()}, {"ctl2": of("a")}, SPAN)
+    assert (none.state, none.where, none.examples) == ("unknown", "ctl1", ("/f",))
