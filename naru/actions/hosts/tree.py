@@ -1,7 +1,7 @@
 """Directories on hosts, such as virtual environments: shipped once as archives, unpacked beside, switched by a link."""
 
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.plan.kinds import step
-from naru.work.rate import share
+from naru.work.rate import rate, share
 
 KINDS = ("host.tree",)
 """The kinds that share a work directory's cap."""
@@ -76,7 +76,7 @@ def tree(context: Context) -> dict[str, Any]:
         ship(
             *(place, source, _part(args["path"], place), int(now["part"])),
             lambda: place.change("tree", "unpack", *words, options, "ahead" if args.get("work") else ""),
-            share(context, Path(args["work"]), KINDS) if args.get("work") else lambda: None,
+            capped(context, Path(args["work"])) if args.get("work") else lambda: None,
         )
     if args.get("link"):
         context.log(f"{place.host}: {args['link']} -> {args['path']}")
@@ -92,6 +92,15 @@ def undo(context: Context) -> None:
     place = Place(context, args, context.undone.step)
     context.log(f"{place.host}: take back {args['path']}")
     place.change("tree", "undo", args["path"], args.get("link") or "")
+
+
+def capped(context: Context, work: Path) -> Callable[[], float | None]:
+    """What may be sent a second, by a work directory's cap. Raises PlanError where that directory is no longer, and
+    InputError where the cap cannot be read: else all would go as fast as it can, through a network that others use."""
+    if not work.is_dir():
+        raise PlanError(f"{work} is no longer there, whose cap (--rate) counts", hint="Put it back where it was.")
+    rate(work)
+    return share(context, work, KINDS)
 
 
 def _part(path: str, place: Place) -> str:

@@ -1,11 +1,17 @@
-"""What the script of `host.tree` says of a directory that is there, on directories of this machine."""
+"""`host.tree` without a host: what its script says of a directory that is there, and the cap of what is sent."""
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from naru.actions.hosts.place import script_text
+from naru.actions.hosts.tree import capped
+from naru.errors import InputError
+from naru.plan.errors import PlanError
+from naru.work.rate import RATE, set_rate
 
 pytestmark = pytest.mark.unit
 
@@ -45,3 +51,15 @@ def test_a_directory_is_known_by_its_archive(tmp_path: Path, mark: str | None, w
     # the way back removes nothing that this step has not made
     said(place, "undo", str(directory), str(link))
     assert not link.is_symlink() and directory.exists() == (mark is not None)
+
+
+def test_nothing_is_sent_without_the_cap_that_is_wanted(tmp_path: Path) -> None:
+    context: Any = SimpleNamespace(running=lambda kinds: 2, log=lambda line: None)
+    assert capped(context, tmp_path)() is None
+    set_rate(tmp_path, 1000)
+    assert capped(context, tmp_path)() == 500
+    (tmp_path / RATE).write_text("much")
+    with pytest.raises(InputError, match="is not a rate"):
+        capped(context, tmp_path)
+    with pytest.raises(PlanError, match="no longer there"):  # as of a work directory that was moved
+        capped(context, tmp_path / "moved")
