@@ -106,7 +106,8 @@ def read(site: Site, span: Span, wanted: Sequence[str], host: str, findings: Seq
         servers = {one.name: asked_anywhere(site, fleet, one, _server, seconds=seconds) for one in site.part.databases}
         names = [way.service.name for way in ways]
         moved, _ = records.look(site, fleet, span, names)
-        endpoints = catalogue.look(site, fleet, span, names)
+        # else they are changed by nobody, and may be in no database of the site
+        endpoints = catalogue.look(site, fleet, span, names) if catalogue.KEYSTONE in names else []
     return Facts(site, span, ways, host or _first_host(site), servers, list(findings), moved, endpoints)
 
 

@@ -10,6 +10,7 @@ from naru.site import site as sites
 from naru.site.haproxy import Gate
 from naru.site.model import Service
 from naru.site.site import Site
+from naru.site.ssh import Fleet
 from naru.upgrade.check import addresses, balancers, catalogue, keys, records
 from naru.upgrade.check.addresses import Seen
 from naru.upgrade.check.balancers import Change
@@ -124,6 +125,19 @@ def test_which_addresses_go_is_what_next_says() -> None:
     assert addresses.going(site(virtual_addresses=now, next={"virtual_addresses": now})) == []
 
 
+@pytest.mark.parametrize(("unit", "stays"), [("keepalived", ("ctl1",)), ("another", ())])
+def test_an_address_that_stays_where_its_program_is_stopped_for_another_one_blocks(
+    unit: str, stays: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    front = {"address": "10.0.0.5", "managed": {"unit": "keepalived"}}
+    now = [{**front, "hosts": "ctl1"}, {"address": "10.0.0.6", "hosts": "ctl1", "managed": {"unit": unit}}]
+    both = site(virtual_addresses=now, next={"virtual_addresses": [{**front, "hosts": "ctl2"}]})
+    monkeypatch.setattr(addresses, "look", lambda *_: {"ctl1": seen(has=True)})
+    with Fleet(both) as fleet:
+        found = [(one.state, one.where, one.examples) for one in addresses.check(both, fleet, SPAN)]
+    assert found == ([("blocks", "10.0.0.6", stays)] if stays else [])
+
+
 def test_endpoints_of_those_who_go_get_the_address_of_those_who_come() -> None:
     urls = [
         "http://10.0.0.1:8774/v2.1",
@@ -139,6 +153,16 @@ def test_endpoints_of_those_who_go_get_the_address_of_those_who_come() -> None:
     assert [one.new for one in catalogue.addresses(site(), [two], urls)] == ["", ""]
     front = {"virtual_addresses": [{"address": "10.0.0.5", "hosts": "ctl2"}]}
     assert {one.new for one in catalogue.addresses(site(next=front), [two], urls)} == {"http://10.0.0.5:8774"}
+
+
+def test_endpoints_without_a_port_and_with_one_that_keystone_puts_in_are_known() -> None:
+    urls = ["http://10.0.0.1/compute", "http://ctl1:$(public_port)s/v3", "http://10.0.0.1:$(compute_port)s"]
+    plain = Change("nova-api", ("ctl1:80",), ("ctl2:80",))
+    found = [(one.old, one.new) for one in catalogue.addresses(site(), [plain], urls[:1])]
+    assert found == [("http://10.0.0.1", "http://10.0.0.2:80")]
+    # which port that is, and so whose endpoint, is not known: nothing takes its place, so it blocks
+    found = [(one.old, one.new) for one in catalogue.addresses(site(), [NOVA, plain], urls[1:])]
+    assert found == [("http://10.0.0.1:$(compute_port)s", ""), ("http://ctl1:$(public_port)s", "")]
 
 
 def paired(program: str, called: list[Called], **known: Any) -> tuple[list[Moved], list[Finding]]:
@@ -196,3 +220,6 @@ def test_the_next_keystone_has_all_keys_of_the_one_that_runs() -> None:
     assert (lost.state, lost.where, lost.number, lost.examples) == ("blocks", "ctl2", 1, ("/f",))
     (unknown,) = keys.judged({"ctl1": of("a")}, {"ctl2": NaruError("no way")}, SPAN)
     assert (unknown.state, unknown.where) == ("unknown", "ctl2")
+    # where none is found nothing is lost, and nothing is known either
+    (none,) = keys.judged({"ctl1": of()}, {"ctl2": of("a")}, SPAN)
+    assert (none.state, none.where, none.examples) == ("unknown", "ctl1", ("/f",))

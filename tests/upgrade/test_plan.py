@@ -155,6 +155,22 @@ def test_what_other_hosts_need_is_done_between_the_hops_and_the_start_and_taken_
     ]
 
 
+def test_addresses_that_one_program_manages_leave_and_come_together() -> None:
+    content = site("queens").content.model_dump(mode="json", exclude_unset=True)
+    content["hosts"] += [{"name": name} for name in ("lb1", "lb2")]
+    for part, host in ((content, "lb1"), (content["next"], "lb2")):
+        part["virtual_addresses"] = [
+            {"address": address, "managed": {"unit": "keepalived"}, "hosts": host}
+            for address in ("10.0.0.5", "10.0.0.6")
+        ]
+    plan = whole(facts("queens", of=sites.parse(content, Path("site.yaml"))))
+    # of both it is seen where they are before one of them leaves, with which the other one goes
+    before = ["address/10.0.0.5", "address/10.0.0.6", "address/10.0.0.5/off@lb1", "address/10.0.0.5/on@lb2"]
+    order = [*before, "address/10.0.0.5/moved", "address/10.0.0.6/moved", "start/keystone@ctl1"]
+    assert all(later in behind(plan, one) for one, later in itertools.pairwise(order))
+    assert not {"address/10.0.0.6/off@lb1", "address/10.0.0.6/on@lb2"} & {step.id for step in plan.steps}
+
+
 def test_old_compute_services_are_told_to_leave_guests_alone_before_they_are_stopped() -> None:
     content = site("queens").content.model_dump(mode="json", exclude_unset=True)
     content["queues"] = [{"name": "main", "hosts": "db1", "management": {"user": "u", "password": {"file": "p"}}}]
@@ -167,6 +183,7 @@ def test_old_compute_services_are_told_to_leave_guests_alone_before_they_are_sto
     assert "nova-compute runs on c1, where next: has none of queens" in told
     later["hosts"] = ["c[1:2]"]
     nova["config"] = ["/etc/nova/nova.conf", "/etc/nova/nova-compute.conf"]
+    later["config"] = "/etc/next/nova.conf"
     plan = whole(facts("queens", of=sites.parse(content, Path("site.yaml"))))
     assert not any("nova-compute on" in say(one.summary) for one in plan.findings)
     quiet = {step.id: step for step in plan.find(purpose="quiet")}

@@ -16,7 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from naru.site.ssh import Ran
+from naru.errors import NaruError
+from naru.site.ssh import Lost, Ran, Unreachable
 from naru.upgrade.window import reached
 
 pytestmark = pytest.mark.unit
@@ -98,3 +99,18 @@ def test_what_does_not_answer_is_told_and_what_is_elsewhere_is_not_asked(port: i
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         assert "refused" in asked(f"http://10.0.0.5:{unused.getsockname()[1]}/", None)
+
+
+@pytest.mark.parametrize("error", [NaruError("no end of getent"), Unreachable("no way"), Lost("gone")])
+def test_a_name_that_is_not_found_in_time_is_told_and_a_host_that_cannot_ask_says_nothing(
+    error: NaruError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any, **__: Any) -> Ran:
+        raise error
+
+    monkeypatch.setattr(Host, "run", fail)
+    if type(error) is NaruError:
+        assert asked(f"https://{NAME}/v3", None) == "no end of getent"
+    else:
+        with pytest.raises(type(error)):
+            asked(f"https://{NAME}/v3", None)

@@ -58,6 +58,7 @@ def test_nothing_waits_for_a_compute_host_but_its_own_services() -> None:
     assert f"link{LINK}@c1" in behind(plan, "stop/nova-compute@c1") & behind(plan, "agents")
     link = every[f"link{LINK}@c1"]
     assert (link.kind, link.unit, link.args["link"], link.args["path"]) == ("host.tree", window.NEW, LINK, PLACE)
+    assert "archive" not in link.args  # what was packed here may be gone by then
     assert every["queens/c1/runs"].args["services"] == [["nova-compute", "nova-compute.service"]]
 
 
@@ -69,6 +70,20 @@ def test_a_controllers_environment_is_there_before_anything_begins() -> None:
     assert link.unit == window.CLOUD and link.id in behind(plan, "nova/queens/online")
     assert {"start/keystone@ctl1", "start/nova-api@ctl1"} <= behind(plan, link.id)
     assert len([step for step in plan.find(purpose=window.LINK) if step.args["host"] == "ctl1"]) == 1
+
+
+def test_a_controllers_link_is_not_switched_while_an_agent_of_before_finds_its_programs_there() -> None:
+    content = site("queens").content.model_dump(mode="json", exclude_unset=True)
+    agent = {"name": "neutron-dhcp-agent", "hosts": "ctl1", "managed": {"unit": "dhcp"}, "environment": LINK}
+    content["services"].append(agent)
+    for line in content["next"]["services"]:
+        line.update({"environment": LINK} if line["name"] == "keystone" else {})
+    plan = whole(facts("queens", of=sites.parse(content, Path("site.yaml"))))
+    stop = "stop/neutron-dhcp-agent@ctl1"
+    assert f"link{LINK}@ctl1" in behind(plan, stop) and f"link{LINK}@ctl2" not in behind(plan, stop)
+    content["services"][-1]["environment"] = "/opt/naru/another"
+    plan = whole(facts("queens", of=sites.parse(content, Path("site.yaml"))))
+    assert f"link{LINK}@ctl1" not in behind(plan, stop)
 
 
 def test_what_names_the_place_itself_is_shipped_and_not_switched() -> None:

@@ -3,15 +3,21 @@ a file of this machine."""
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from naru.actions.hosts.place import script_text
-from naru.errors import NaruError
+from naru.errors import InputError, NaruError
+from naru.plan import rollback
+from naru.plan.executor import Executor
+from naru.plan.journal import Journal
+from naru.plan.model import Plan, Step
 from naru.site.model import Service
 from naru.upgrade.back import quiet, settle, stale
 from naru.upgrade.back.settle import Differing
+from naru.upgrade.window import window
 
 pytestmark = pytest.mark.unit
 
@@ -56,6 +62,33 @@ def test_a_file_that_the_next_one_reads_gets_no_lines() -> None:
     assert quiet.file_of(nova("/etc/nova.conf", "/etc/compute.conf"), [nova("/next/nova.conf")]) == "/etc/compute.conf"
     assert quiet.file_of(nova("/etc/nova.conf"), [nova("/etc/nova.conf")]) == ""
     assert quiet.file_of(nova(), []) == ""
+    assert quiet.file_of(nova("/etc/nova.conf"), [nova()]) == ""  # it may read it: nobody has said what it reads
+
+
+def test_compute_services_are_settled_when_the_way_back_is_over_and_not_beside_it(tmp_path: Path) -> None:
+    steps = [
+        Step("window", "noop", unit=window.CLOUD, limits=()),
+        Step("quiet", "noop", {"host": "c1", "file": "/f"}, window.OLD, (), purpose=quiet.QUIET),
+        Step("stop", "noop", unit=window.OLD, limits=(), purpose=window.STOP),
+    ]
+    upgrade: Any = SimpleNamespace(directory=tmp_path)
+    plan = Plan(steps=steps)
+    plan.order("quiet", "stop")
+    with Journal.create(tmp_path, plan) as journal:
+
+        def refused() -> None:
+            with pytest.raises(InputError, match="not rolled back, or not to its end"):
+                settle._left(upgrade, journal)
+
+        Executor(journal).run()
+        refused()
+        rollback.start(journal, units=[window.CLOUD])
+        Executor(journal).run()
+        refused()
+        rollback.start(journal, units=[window.OLD])
+        refused()  # in another terminal, or killed: some would start without the lines that keep them from guests
+        Executor(journal).run()
+        assert settle._left(upgrade, journal) == [("c1", "/f")]
 
 
 def test_guests_that_are_otherwise_than_nova_has_them_are_told() -> None:
@@ -94,10 +127,19 @@ def test_messages_of_the_services_that_go_back_are_removed_and_no_others() -> No
         {"source": "nova", "destination": "conductor"},
         {"source": "conductor_fanout", "destination": "conductor_fanout_1"},
         {"source": "nova", "destination": "notifications.info"},
+        {"source": "nova", "destination": "billing.info"},
+        {"source": "openstack", "destination": "cinder-volume.a@ceph"},  # Cinder names no exchange of its own
+        {"source": "openstack", "destination": "manila-share"},
         {"source": "heat", "destination": "engine"},
         {"source": "", "destination": "reply_1"},
     ]
-    names = ("conductor", "conductor_fanout_1", "notifications.info", "engine", "reply_1", "engine_fanout_1")
+    of_cinder = ("cinder-volume.a@ceph", "cinder-volume.a@ceph_fanout_1")
+    names = (
+        *("conductor", "conductor_fanout_1", "notifications.info", "billing.info", "engine", "reply_1"),
+        *("engine_fanout_1", "manila-share", *of_cinder),
+    )
     queues: list[dict[str, Any]] = [{"name": name, "messages_ready": 2} for name in names]
     assert stale.waiting(bindings, queues, ["nova"]) == {"conductor": 2, "conductor_fanout_1": 2}
+    assert stale.waiting(bindings, queues, ["cinder"]) == dict.fromkeys(of_cinder, 2)
     assert stale.waiting(bindings, [{"name": "conductor", "messages_ready": 0}], ["nova"]) == {}
+    assert stale.waiting(bindings, [{"name": "conductor"}], ["nova"]) == {"conductor": 0}  # it counts nothing

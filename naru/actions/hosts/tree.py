@@ -1,7 +1,7 @@
 """Directories on hosts, such as virtual environments: shipped once as archives, unpacked beside, switched by a link."""
 
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.plan.kinds import step
-from naru.work.rate import share
+from naru.work.rate import rate, share
 
 KINDS = ("host.tree",)
 """The kinds that share a work directory's cap."""
@@ -28,7 +28,7 @@ class Tree(HostAction):
     step_kind: ClassVar[str] = "host.tree"
 
     path: AbsolutePath
-    archive: str
+    archive: str = ""
     sha256: Digest | None = None
     link: AbsolutePath | None = None
     owners: bool = False
@@ -40,7 +40,7 @@ def _limit(args: Mapping[str, Any]) -> float:
     own = args.get("args", args)
     if own.get("work"):
         return durations.DAY  # it goes as slowly as somebody says
-    archive = Path(own.get("archive", "")).expanduser()
+    archive = Path(own.get("archive") or "").expanduser()
     return durations.limit(archive.stat().st_size if archive.is_file() else 0, times=5)
 
 
@@ -53,32 +53,35 @@ def tree(context: Context) -> dict[str, Any]:
     switch. Files are root's, with `owners` those of whom the archive says. Room is looked at before. The undo switches
     back and removes the directory, if this step made it. `sha256` is the digest that `archive` has to have. With
     `work`, a work directory, all such steps that run send together what the file `rate` in it says, and what is
-    unpacked comes after all else that the host does.
+    unpacked comes after all else that the host does. Without `archive` a directory that one of these steps has made has
+    to be there, and the link is switched.
     """
     args = context.args
     place = Place(context, args, context.id)
-    source = Source(path=args["archive"], wanted=args.get("sha256") or "")
-    words = (args["path"], args.get("link") or "", source.digest)
+    source = Source(path=args["archive"], wanted=args.get("sha256") or "") if args.get("archive") else None
+    words = (args["path"], args.get("link") or "", source.digest if source else "")
     now = _begin(place, words)
     found = now["is"] == "ours"
     if now["is"] == "other":
         raise PlanError(
-            f"{place.host}: {args['path']} is there, and is not from {args['archive']}",
+            f"{place.host}: {args['path']} is there, and is not from {args.get('archive') or 'an archive'}",
             hint="Name another path, or remove what is there.",
         )
-    if not found:
+    if not found and source is None:
+        raise PlanError(f"{place.host}: there is no {args['path']}", hint="Ship it first, by a step with its archive.")
+    if not found and source:
         _check_room(place, args, source, now)
         context.log(f"{place.host}: unpack {args['archive']} ({source.size} bytes) as {args['path']}")
         options = "--same-owner --numeric-owner" if args.get("owners") else "--no-same-owner"
         ship(
             *(place, source, _part(args["path"], place), int(now["part"])),
             lambda: place.change("tree", "unpack", *words, options, "ahead" if args.get("work") else ""),
-            share(context, Path(args["work"]), KINDS) if args.get("work") else lambda: None,
+            capped(context, Path(args["work"])) if args.get("work") else lambda: None,
         )
     if args.get("link"):
         context.log(f"{place.host}: {args['link']} -> {args['path']}")
         place.change("tree", "switch", *words)
-    return {"found": found, "sha256": source.digest, "before": now.get("before", "")}
+    return {"found": found, "sha256": source.digest if source else "", "before": now.get("before", "")}
 
 
 @step("host.tree.undo", args=Undo, no_undo="it is an undo itself", deadline=_limit, retry=(), here=True)
@@ -89,6 +92,15 @@ def undo(context: Context) -> None:
     place = Place(context, args, context.undone.step)
     context.log(f"{place.host}: take back {args['path']}")
     place.change("tree", "undo", args["path"], args.get("link") or "")
+
+
+def capped(context: Context, work: Path) -> Callable[[], float | None]:
+    """What may be sent a second, by a work directory's cap. Raises PlanError where that directory is no longer, and
+    InputError where the cap cannot be read: else all would go as fast as it can, through a network that others use."""
+    if not work.is_dir():
+        raise PlanError(f"{work} is no longer there, whose cap (--rate) counts", hint="Put it back where it was.")
+    rate(work)
+    return share(context, work, KINDS)
 
 
 def _part(path: str, place: Place) -> str:

@@ -65,6 +65,11 @@ def _change(context: Context, verb: str) -> dict[str, Any]:
 
 
 def file_of(service: Service, coming: Sequence[Service]) -> str:
-    """The file that gets the lines; "" where none is known, or where the next one on that host would read them, too."""
+    """The file that gets the lines; "" where none is known, or where the next one on that host would read them, too, or
+    may do so: of which the site does not say what it reads."""
     file = service.config[-1] if service.config else ""
-    return "" if any(file in one.config for one in coming) else file
+    return "" if any(file in one.config or _is_blind(one, service) for one in coming) else file
+
+
+def _is_blind(one: Service, service: Service) -> bool:
+    return one.name == service.name and not one.config

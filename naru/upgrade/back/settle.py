@@ -14,7 +14,7 @@ from pymysql.cursors import Cursor
 from naru.errors import InputError, NaruError
 from naru.messages import message
 from naru.plan.journal import Journal
-from naru.plan.model import About, Plan, Step
+from naru.plan.model import OVER, About, Plan, Step
 from naru.plan.queries import reading
 from naru.plan.run import Terminal
 from naru.plan.status import Status
@@ -29,7 +29,7 @@ from naru.upgrade.back import quiet
 from naru.upgrade.check.rows import CELLS, GRACE, Denied, Missing, schemas_like, tables
 from naru.upgrade.planner import MODULES
 from naru.upgrade.window.placed import COMPUTE
-from naru.upgrade.window.window import COMPUTE_PATIENCE, COMPUTES, HOSTS, LIMITS, LOAD, NEW, OLD, START
+from naru.upgrade.window.window import COMPUTE_PATIENCE, COMPUTES, HOSTS, LIMITS, LOAD, NEW, OLD, START, STOP
 from naru.upgrade.work import Work
 
 SECONDS = 60.0
@@ -163,8 +163,13 @@ def restart(upgrade: Work, terminal: Terminal, given: Mapping[str, float]) -> St
 
 
 def _left(upgrade: Work, journal: Journal) -> list[tuple[str, str]]:
-    """The hosts whose old compute service was told to leave guests as they are, each with the file that says so."""
-    if not gates.is_back(journal) or gates.has_begun_of(journal, OLD):
+    """The hosts whose old compute service was told to leave guests as they are, each with the file that says so. Raises
+    InputError while the way back is not over; what failed of it on a host holds up no other."""
+    with reading(journal) as now:
+        stops = {step.n for step in now.steps(unit=OLD, purpose=STOP)}
+        back = [step for step in now.steps(unit=OLD, rollbacks=True) if step.undoes in stops]
+    goes_on = any(step.state not in (*OVER, "failed") for step in back)
+    if not gates.is_back(journal) or gates.has_begun_of(journal, OLD) or goes_on:
         raise InputError(
             f"{upgrade.directory}: it was not rolled back, or not to its end",
             hint=f"It is for after: naru upgrade rollback {upgrade.directory}",

@@ -4,7 +4,9 @@ What was sent before the services were stopped, and whatever their successors ha
 for a database that is no longer there: services of before would do it hours later.
 """
 
+import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from naru.actions.hosts.place import HostAction, Place
@@ -20,10 +22,15 @@ from naru.upgrade.facts import Facts
 
 PURGE = "purge"
 """What the steps are for."""
-DEADLINE = 300.0
+DEADLINE, SECONDS = 300.0, 240.0
+"""Of the step, and how long it removes messages at most: it is to end well before."""
 FANOUT = "_fanout_"
+SHARED = "openstack"
+"""The exchange of each service that names none of its own, as Cinder: there the names of its queues begin with it."""
 NOTIFICATIONS = "notifications"
 """What the names of queues have that others read than services."""
+PRIORITIES = ("audit", "debug", "info", "warn", "error", "critical", "sample")
+"""What such names end with, whatever they are called in the configuration."""
 
 _PURGE = message(
     "upgrade.title.purge",
@@ -59,39 +66,61 @@ def undo(context: Context) -> dict[str, Any]:
     if queue is None:
         return {"error": f"{site.file}: there is no queue {args['queue']!r} any more"}
 
-    def work(get: rabbitmq.Get, put: rabbitmq.Put) -> dict[str, int]:
-        removed: dict[str, int] = {}
+    end = time.monotonic() + SECONDS
+    removed: dict[str, int] = {}
+    left: list[str] = []
+
+    def work(get: rabbitmq.Get, put: rabbitmq.Put) -> None:
         for vhost in queue.vhosts:
             quoted = rabbitmq.quoted(vhost)
             bindings = get(f"bindings/{quoted}?columns=source,destination")
             every = get(f"queues/{quoted}?columns=name,messages_ready")
             for name, number in waiting(bindings, every, args["projects"]).items():
-                put(f"queues/{quoted}/{rabbitmq.quoted(name)}/contents", None)
-                removed[name] = removed.get(name, 0) + number
-        return removed
+                if time.monotonic() > end:
+                    raise NaruError(f"not all of it was done within {SECONDS:g} s")
+                try:
+                    put(f"queues/{quoted}/{rabbitmq.quoted(name)}/contents", None)
+                except rabbitmq.Refused as error:  # others have messages, too
+                    if not error.code:
+                        raise
+                    if error.code != HTTPStatus.NOT_FOUND:  # else it has ended meanwhile
+                        left.append(f"{name}: {error.summary}")
+                else:
+                    removed[name] = removed.get(name, 0) + number
 
     try:
-        removed = place.fleet.call(rabbitmq.anywhere_of(site, place.fleet, queue, work), context.check)
+        place.fleet.call(rabbitmq.anywhere_of(site, place.fleet, queue, work), context.check)
     except NaruError as error:
-        context.log(f"{queue.name}: messages of before are left: {error.summary}")
-        return {"error": error.summary}
+        left.append(error.summary)
     for name, number in removed.items():
-        context.log(f"{queue.name}: {number} messages of before removed from {name}")
-    return {"removed": sum(removed.values()), "queues": removed}
+        context.log(f"{queue.name}: {number or 'all'} messages of before removed from {name}")
+    for why in left:
+        context.log(f"{queue.name}: messages of before are left: {why}")
+    return {"removed": sum(removed.values()), "queues": removed, **({"error": "; ".join(left[:5])} if left else {})}
 
 
 def waiting(
     bindings: Iterable[Mapping[str, Any]], queues: Iterable[Mapping[str, Any]], projects: Collection[str]
 ) -> dict[str, int]:
-    """How many messages wait in the queues that services of these projects read, by queue: those that are bound to a
-    project's exchange, and their fanouts. Answers, which nobody waits for any more, are never read."""
-    topics = {one["destination"] for one in bindings if one["source"] in projects}
-    mine = {one["name"]: int(one.get("messages_ready") or 0) for one in queues}
-    return {
-        name: number
-        for name, number in mine.items()
-        if number and name.partition(FANOUT)[0] in topics and NOTIFICATIONS not in name
+    """How many messages wait in the queues that services of these projects read, by queue, 0 where RabbitMQ does not
+    say it: those that are bound to a project's exchange, or by its name to the one that is everybody's, and their
+    fanouts. Answers, which nobody waits for any more, are never read."""
+    own = tuple(f"{project}-" for project in projects)
+    topics = {
+        one["destination"]
+        for one in bindings
+        if one["source"] in projects or (one["source"] == SHARED and one["destination"].startswith(own))
     }
+    return {
+        one["name"]: int(one.get("messages_ready") or 0)
+        for one in queues
+        if one.get("messages_ready") != 0 and one["name"].partition(FANOUT)[0] in topics and _is_read(one["name"])
+    }
+
+
+def _is_read(name: str) -> bool:
+    """Whether services read the queue, and nobody who collects notifications."""
+    return NOTIFICATIONS not in name and name.rpartition(".")[2] not in PRIORITIES
 
 
 def add(plan: Plan, facts: Facts, site: dict[str, Any], unit: str, after: Sequence[str]) -> list[str]:

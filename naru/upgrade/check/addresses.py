@@ -82,6 +82,22 @@ def check(site: Site, fleet: Fleet, span: Span) -> Iterator[Finding]:
             what = "it goes to other hosts under next:, and the site does not say what manages it there"
             cure = "Add managed: to the virtual address, here and under next:, as {unit: keepalived.service}."
             yield Finding("blocks", ALL, span.goal, address, what, 1, tuple(moving[address].to_hosts), cure, proof)
+        elif staying := _stays(site, address, moving):
+            what = "what has it there is stopped in the window, for another address that leaves these hosts"
+            cure = "Give the two of them programs of their own there, or the same hosts under next:."
+            yield Finding("blocks", ALL, span.goal, address, what, len(staying), staying, cure, proof)
+
+
+def _stays(site: Site, address: str, moving: Mapping[str, Going]) -> tuple[str, ...]:
+    """The hosts on which an address may be afterwards, and whose program another one takes with it."""
+    now = Site(site.content, site.file)
+    mine = next(one for one in site.content.virtual_addresses if str(one.address) == address)
+    if address in moving:
+        hosts = [name for name in moving[address].after if name in moving[address].before]
+    else:
+        hosts = [host.name for host in now.named(mine.hosts)]
+    left = {name for one in moving.values() if one.old.managed == mine.managed for name in one.from_hosts}
+    return tuple(name for name in hosts if mine.managed and name in left)
 
 
 def look(fleet: Fleet, address: str, hosts: Sequence[str]) -> Mapping[str, Seen | NaruError]:

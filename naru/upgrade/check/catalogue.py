@@ -82,7 +82,7 @@ def addresses(site: Site, found: Sequence[Change], urls: Sequence[str]) -> list[
     now, later = Site(site.content, site.file), Site(site.content, site.file, next_part=True)
     known = {one.address for one in site.content.virtual_addresses}
     fronts = [one.address for one in later.part.virtual_addresses if one.address not in known]
-    told = []
+    told: list[Address] = []
     for change in found:
         for place in change.old:
             name, _, port = place.rpartition(":")
@@ -91,17 +91,28 @@ def addresses(site: Site, found: Sequence[Change], urls: Sequence[str]) -> list[
                 starts = [
                     f"{parts.scheme}://{parts.netloc}"
                     for parts in map(urllib.parse.urlsplit, urls)
-                    if parts.hostname == old and parts.port == int(port)
+                    if parts.hostname == old.lower() and _port(parts) in (int(port), None)
                 ]
                 for start in dict.fromkeys(starts):
                     new = ""
-                    if len(fronts) == 1 or len(change.new) == 1:
+                    is_known = _port(urllib.parse.urlsplit(start)) is not None
+                    if not is_known and any(one.old == start for one in told):
+                        continue  # once is enough
+                    if is_known and (len(fronts) == 1 or len(change.new) == 1):
                         coming, _, at = change.new[0].rpartition(":") if change.new else ("", "", port)
                         to = str(fronts[0]) if len(fronts) == 1 else _name(later, coming, old == host.address)
                         to = f"[{to}]" if ":" in to else to
                         new = f"{urllib.parse.urlsplit(start).scheme}://{to}:{port if len(fronts) == 1 else at}"
                     told.append(Address(change.service, start, new, starts.count(start)))
     return told
+
+
+def _port(parts: urllib.parse.SplitResult) -> int | None:
+    """The port of a URL; None where Keystone puts in which it is, as http://HOST:$(public_port)s."""
+    try:
+        return parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        return None
 
 
 def _name(site: Site, host: str, by_address: bool) -> str:

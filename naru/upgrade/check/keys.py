@@ -16,9 +16,10 @@ from naru.upgrade.finding import Finding, Span
 
 SECONDS = 60.0
 KEYSTONE = "keystone"
-REPOSITORIES = {"fernet_tokens": "/etc/keystone/fernet-keys/", "credential": "/etc/keystone/credential-keys/"}
+TOKENS = "fernet_tokens"
+REPOSITORIES = {TOKENS: "/etc/keystone/fernet-keys/", "credential": "/etc/keystone/credential-keys/"}
 """Where keys are, by the group of the configuration that says `key_repository`; the defaults."""
-_WHAT = {"fernet_tokens": "keys of tokens", "credential": "keys of credentials"}
+_WHAT = {TOKENS: "keys of tokens", "credential": "keys of credentials"}
 _DIGESTS = 'cd "$1" 2>/dev/null || exit 0; for one in [0-9]*; do [ ! -f "$one" ] || sha256sum <"$one"; done | sort'
 CURE = (
     "Copy them from a host with the running Keystone, as the user of the next one; rotate none until it is finalized."
@@ -90,6 +91,12 @@ def judged(running: Read, coming: Read, span: Span) -> list[Finding]:
     known = [one for one in running.values() if not isinstance(one, NaruError)]
     for group in REPOSITORIES:
         wanted = frozenset(key for one in known for key in one[group].digests)
+        if group == TOKENS and known and not wanted:  # else nothing would be lost wherever they are
+            where = known[0][group].directory
+            what = f"{where} of the running Keystone has no {_WHAT[group]}: whether the next one has them"
+            cure = "Name its config: in the site where they are elsewhere. Without Fernet tokens it needs none."
+            host = next(name for name, one in running.items() if one is known[0])
+            found.append(Finding("unknown", KEYSTONE, span.goal, host, what, 0, (where,), cure, f"ls {where}"))
         for host, keys in coming.items():
             if isinstance(keys, NaruError):
                 continue

@@ -26,7 +26,10 @@ while [ $# -gt 0 ]; do
   esac
   shift 3
   for schema in $schemas; do
-    for table in $([ -z "$tables" ] || having "$schema" $tables); do
+    found=
+    # by itself: what fails in the line of a loop ends nothing
+    [ -z "$tables" ] || found=$(having "$schema" $tables)
+    for table in $found; do
       # with the pool, which stands behind a #
       sql "$schema" -e "UPDATE \`$table\` SET host = CONCAT($new, SUBSTRING(host, CHAR_LENGTH($old) + 1))
         WHERE SUBSTRING_INDEX(host, '#', 1) = $old"

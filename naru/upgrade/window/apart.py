@@ -6,7 +6,7 @@ from typing import Any
 
 from naru.messages import Text, message
 from naru.plan.model import About, Plan, Step
-from naru.site.model import Unit
+from naru.site.model import Managed, Unit
 from naru.site.site import Site
 from naru.upgrade.check import addresses, balancers
 from naru.upgrade.window.hops import Where
@@ -64,33 +64,43 @@ def add_addresses(plan: Plan, where: Where, after: Sequence[str], asking: Sequen
     Gives the last steps. On the way back they are on the hosts of before, before anything else is asked there."""
     ends = list(after)
     site = {"site": where.common["site"], "next": True}
-    for one in addresses.going(where.facts.site):
-        if not (one.old.managed and one.new.managed):
-            continue  # it blocks
+    boots: list[tuple[str, str, str]] = []
+    every = [one for one in addresses.going(where.facts.site) if one.old.managed and one.new.managed]  # else it blocks
+    for one in every:
         about = About("address", one.address, one.address)
-        waits = {**site, "address": one.address, "others": list(asking)}
-        args = {**waits, "host": one.before[0], "on": list(one.before), "off": list(one.to_hosts), "back": True}
+        args = {**site, "address": one.address, "others": list(asking), "host": one.before[0], "on": list(one.before)}
+        args |= {"off": list(one.to_hosts), "back": True}
         title = _BEFORE(address=one.address)
         ends = [_add(plan, where, f"address/{one.address}", "upgrade.address", args, title, ADDRESS, ends, about)]
-        for managed, hosts, on, words in (
-            (one.old.managed, one.from_hosts, False, _LEAVE),
-            (one.new.managed, one.to_hosts, True, _COME),
-        ):
+    # what manages several has all of them leave and come at once
+    for on in (False, True):
+        done: set[tuple[Managed, str]] = set()
+        moved = []
+        for one in every:
+            managed, hosts = (one.new.managed, one.to_hosts) if on else (one.old.managed, one.from_hosts)
+            assert managed
+            about, words = About("address", one.address, one.address), _COME if on else _LEAVE
             kind, args = switch(managed, on=on)
-            moved = []
             for host in hosts:
+                if (managed, host) in done:
+                    continue
+                done.add((managed, host))
                 name = f"address/{one.address}/{'on' if on else 'off'}@{host}"
                 said = words(address=one.address, host=host)
                 moved.append(_add(plan, where, name, kind, {**site, "host": host, **args}, said, ADDRESS, ends, about))
-            ends = moved or ends
-        args = {**waits, "host": one.after[0], "on": list(one.after), "off": list(one.from_hosts)}
+                if on and isinstance(managed, Unit):
+                    boots.append((one.address, host, managed.unit))
+        ends = moved or ends
+    for one in every:
+        about = About("address", one.address, one.address)
+        args = {**site, "address": one.address, "others": list(asking), "host": one.after[0], "on": list(one.after)}
         title, name = _AFTER(address=one.address), f"address/{one.address}/moved"
+        args["off"] = list(one.from_hosts)
         ends = [_add(plan, where, name, "upgrade.address", args, title, ADDRESS, ends, about)]
-        unit = one.new.managed.unit if isinstance(one.new.managed, Unit) else ""
-        for host in one.to_hosts if unit else ():
-            title, name = _ENABLE(address=one.address, host=host), f"address/{one.address}/enable@{host}"
-            args = {**site, "host": host, **at_boot(unit)}
-            _add(plan, where, name, "host.command", args, title, ADDRESS, ends, about)
+    for address, host, unit in boots:
+        title, name = _ENABLE(address=address, host=host), f"address/{address}/enable@{host}"
+        args = {**site, "host": host, **at_boot(unit)}
+        _add(plan, where, name, "host.command", args, title, ADDRESS, ends, About("address", address, address))
     return ends
 
 

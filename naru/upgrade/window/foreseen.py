@@ -16,8 +16,10 @@ LOUD = message(
 )
 LOUD_HINT = message(
     "upgrade.finding.loud.hint",
-    en="Name its configuration (config:) in the site, a file that the next one does not read, and plan again.",
-    ko="사이트에 설정 파일(config:)을 적으세요. 다음 서비스가 읽지 않는 파일이어야 합니다. 그런 다음 다시 계획하세요.",
+    en="Name its configuration (config:) in the site, a file that the next one does not read, and that of the next "
+    "one, and plan again.",
+    ko="사이트에 설정 파일(config:)을 적으세요. 다음 서비스가 읽지 않는 파일이어야 하며, 다음 서비스의 config:도 "
+    "적어야 합니다. 그런 다음 다시 계획하세요.",
 )
 NOT_THERE = message(
     "upgrade.finding.not_there",

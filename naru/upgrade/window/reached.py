@@ -1,6 +1,7 @@
 """Whether users reach the new services at the catalogue's own endpoints: the last thing of the window, while they are
 still refused. What was not reached before it either, from where it is asked, counts for nothing."""
 
+import asyncio
 import http.client
 import shlex
 import socket
@@ -20,7 +21,7 @@ from naru.plan.errors import PlanError
 from naru.plan.kinds import step
 from naru.plan.model import Plan, Step
 from naru.site.site import Site
-from naru.site.ssh import Remote
+from naru.site.ssh import Lost, Remote, Unreachable
 from naru.site.threads import in_thread
 from naru.site.tunnel import SECONDS, open_socket
 from naru.site.write_gate import state
@@ -64,7 +65,8 @@ def reached(context: Context) -> dict[str, Any]:
     ca = next((str(site.path(gate.certificate)) for _, gate in state.balancers(site) if gate.certificate), None)
 
     async def ask(remote: Remote) -> dict[str, str]:
-        return {url: await asked(remote, url, ca, own) for url in urls}
+        # at once: each that nobody answers takes its time, and users wait for all of them
+        return dict(zip(urls, await asyncio.gather(*(asked(remote, url, ca, own) for url in urls)), strict=True))
 
     end = time.monotonic() + PATIENCE
     while True:
@@ -88,18 +90,20 @@ ELSEWHERE = "it is at none of the site's hosts: it is not asked"
 
 
 async def asked(remote: Remote, url: str, ca: str | None, own: Collection[str]) -> str:
-    """Why an endpoint does not answer a host as it is to; "" when it does."""
+    """Why an endpoint does not answer a host as it is to; "" when it does. Raises Unreachable and Lost."""
     parts = urllib.parse.urlsplit(url)
     name, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     line = f"getent ahosts {shlex.quote(name)} | awk '{{ print $1 }}'"
-    at = (await remote.run(line, seconds=SECONDS)).out.split()
-    if not {name, *at} & set(own):
-        return ELSEWHERE
     try:
+        at = (await remote.run(line, seconds=SECONDS)).out.split()
+        if not {name, *at} & set(own):
+            return ELSEWHERE
         async with open_socket(remote, name, port) as sock:
             status = await in_thread(partial(_get, sock, parts, port, ca))
     except ssl.SSLError as error:
         return f"TLS: {getattr(error, 'verify_message', '') or error.reason or error}"
+    except (Unreachable, Lost):
+        raise  # of the host that asks: nothing is said of the endpoint
     except (NaruError, OSError, http.client.HTTPException) as error:
         return str(error) or repr(error)
     return f"it answers {status}" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ""

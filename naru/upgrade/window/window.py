@@ -184,11 +184,13 @@ def add(
     begin = plan.add(Step("window", "noop", unit=CLOUD, limits=(), gate=WINDOW, title=_BEGIN()), after=after).id
     # without the controllers' services they write nothing
     stopping = {one.host: list[str]() for one in _running(facts)}
+    using: dict[tuple[str, str | None], list[str]] = {}
     beside = foreseen.by_host(_next(facts))
     for one in _running(facts):
         if one.of_computes:
             laid = _quieten(plan, site, one, beside.get(one.host, ()), after)
             stopping[one.host].append(_stop(plan, site, one, STOP, laid or after, gate="" if laid else WINDOW))
+            using.setdefault((one.host, one.service.environment), []).append(stopping[one.host][-1])
     apis = [one for one in _running(facts) if one.service.port and not one.of_computes]
     others = [one for one in _running(facts) if not one.service.port and not one.of_computes]
     asked = reached.add(plan, facts, common, CLOUD, [begin], before=True)
@@ -210,7 +212,7 @@ def add(
     later = [one for one in _next(facts) if not one.of_computes]
     last = apart.add_addresses(plan, where, last, [*dict.fromkeys((facts.host, *(one.host for one in later)))])
     first = [one for one in later if one.service.project == FIRST]
-    links = _Links(plan, site, facts.span.goal, ready)
+    links = _Links(plan, site, facts.span.goal, ready, using)
     started = [end for one in first for end in _start(plan, site, one, links.before(one, last))]
     rest = [
         end for one in later if one not in first for end in _start(plan, site, one, links.before(one, started or last))
@@ -315,10 +317,18 @@ def _quieten(
 
 class _Links:
     """The links under which services find their environments: each is switched once on a host, when nothing runs there
-    any more that is upgraded, and switched back by the way back."""
+    any more that is upgraded, and switched back by the way back. Of controllers' own an agent of before beside them may
+    be `using` it, too: the steps that stop those, by host and link."""
 
-    def __init__(self, plan: Plan, site: dict[str, Any], goal: str, ready: Mapping[str, str]) -> None:
-        self._plan, self._site, self._goal, self._ready = plan, site, goal, ready
+    def __init__(
+        self,
+        plan: Plan,
+        site: dict[str, Any],
+        goal: str,
+        ready: Mapping[str, str],
+        using: Mapping[tuple[str, str | None], Sequence[str]],
+    ) -> None:
+        self._plan, self._site, self._goal, self._ready, self._using = plan, site, goal, ready, using
         self._made: dict[tuple[str, str], str] = {}
 
     def before(self, one: Placed, after: Sequence[str]) -> list[str]:
@@ -330,11 +340,12 @@ class _Links:
             return [*after, *([self._ready[one.host]] if link else [])]
         key = one.host, link
         if key not in self._made:
+            # without an archive: it is there, and what was packed here days ago may be gone
             args = {**self._site, "host": one.host, "next": True, "path": place, "link": link}
-            args |= {"archive": str(portable.archive_path(loaded))}
             title = _LINK(link=link, host=one.host, release=self._goal)
             made = _of(one, f"link{link}@{one.host}", "host.tree", args, LINK, title)
-            self._made[key] = self._plan.add(made, after=[*after, self._ready[one.host]]).id
+            before = dict.fromkeys((*after, self._ready[one.host], *self._using.get(key, ())))
+            self._made[key] = self._plan.add(made, after=list(before)).id
         return [*after, self._made[key]]
 
 

@@ -1,6 +1,6 @@
 # A directory that comes as an archive and is switched to by a link: begin|unpack|switch|undo DIRECTORY LINK SHA256, undo
 # without it
-# The mark `.naru-tree` in it says of which archive it is.
+# The mark `.naru-tree` in it says of which archive it is; SHA256 may be "": of any.
 verb=$1 directory=$2 link=$3 wanted=${4-}
 new=${directory%/*}/.naru-${place##*-}
 part=$new.part
@@ -25,7 +25,8 @@ $missing"
 }
 
 is() {
-  if [ "$(cat "$directory/.naru-tree" 2>/dev/null || :)" = "$wanted" ]; then echo ours
+  mark=$(cat "$directory/.naru-tree" 2>/dev/null || :)
+  if [ -n "$mark" ] && [ "$mark" = "${wanted:-$mark}" ]; then echo ours
   elif [ -e "$directory" ] || [ -L "$directory" ]; then echo other
   else echo none; fi
 }
