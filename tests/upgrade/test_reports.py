@@ -4,14 +4,16 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import MagicMock
 
+import pymysql
 import pytest
 
 from naru.errors import NaruError
 from naru.plan.context import Context
 from naru.upgrade.agents import latency
 from naru.upgrade.agents.latency import Latency, script
-from naru.upgrade.agents.reports import Cache, Report, Seen, Turns, lacks, short
+from naru.upgrade.agents.reports import Cache, Report, Seen, Turns, lacks, look, short
 from naru.upgrade.agents.starting import HAD, _as_first
 
 pytestmark = pytest.mark.unit
@@ -62,6 +64,15 @@ def test_partners_are_not_at_it_at_the_same_time_and_none_is_touched_when_the_ot
     turns.give("n1", lost=True)
     assert turns.take("n2", {"n1", "n3"}) == ""
     assert turns.lost({"n1", "n3"}) == "n1" and turns.lost({"n4"}) == ""
+
+
+def test_what_the_database_refuses_is_an_error_that_people_can_read() -> None:
+    for code, said in ((1146, "a table or column is missing"), (1969, "max_statement_time exceeded")):
+        connection = MagicMock()
+        cursor = connection.cursor.return_value.__enter__.return_value
+        cursor.execute.side_effect = pymysql.err.OperationalError(code, "max_statement_time exceeded")
+        with pytest.raises(NaruError, match=said):
+            look(connection)
 
 
 def test_what_was_read_a_moment_ago_is_good_enough_unless_it_has_to_be_newer() -> None:

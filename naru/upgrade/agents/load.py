@@ -232,7 +232,7 @@ def _databases(site: Site, fleet: Fleet, since: float) -> list[float]:
                     table(f"USE `{schema}`")
                     found += [float(age) for (age,) in table(statement.format(since=int(since)))]
                 except (Missing, Denied) as error:
-                    raise NaruError(f"{schema}: {error or 'a table or column is missing'}") from error
+                    raise NaruError(f"{schema}: {error}") from error
         return running, found
 
     for database in site.part.databases:

@@ -141,7 +141,7 @@ def _servers(
                     quoted = ", ".join(f"'{one}'" for one in every[at : at + 500] if one.replace("-", "").isalnum())
                     deleted.update(str(uuid) for (uuid,) in table(_DELETED.format(quoted or "''")))
             except (Missing, Denied) as error:
-                raise NaruError(f"{schema}: {error or 'a table or column is missing'}") from error
+                raise NaruError(f"{schema}: {error}") from error
 
     for database in site.part.databases:
         asked_anywhere(site, fleet, database, work, seconds=SECONDS + GRACE)
