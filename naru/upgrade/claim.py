@@ -19,10 +19,11 @@ from naru.upgrade.work import Work
 FILE = "/var/lib/naru/upgrade/claim"
 """On hosts of databases: the plan's id in its first line, who that is in the second."""
 SECONDS = 30.0
-# made whole under another name, and then linked, which one alone can do
+# made whole under another name, on the disk (an empty one would be nobody's, and refuse all), and then linked, which
+# one alone can do
 TAKE = (
     'mkdir -p "${0%/*}" && new=$(mktemp "$0.XXXXXX") && chmod 644 "$new" && printf "%s\\n" "$1" "$2" >"$new" && '
-    '{ ln "$new" "$0" 2>/dev/null || true; } && rm -f "$new" && cat "$0"'
+    'sync "$new" && { ln "$new" "$0" 2>/dev/null || true; } && rm -f "$new" && cat "$0"'
 )
 GIVE_UP = '[ ! -e "$0" ] || [ "$(head -n 1 "$0")" != "$1" ] || rm -f "$0"'
 

@@ -138,9 +138,11 @@ def check_not_final(upgrade: Work, journal: Journal) -> None:
 
 
 def has_begun(journal: Journal) -> bool:
-    """Whether anything of the window has begun, on controllers or compute hosts."""
+    """Whether anything of the window has begun, on controllers or compute hosts. What was skipped ahead of it, as for a
+    host that is gone, has not."""
     with reading(journal) as now:
-        return any(step.state not in ("waiting", "held") for unit in UNITS for step in now.steps(unit=unit))
+        steps = [step for unit in UNITS for step in now.steps(unit=unit)]
+    return any(step.attempt or step.state not in ("waiting", "held", "skipped") for step in steps)
 
 
 def is_final(journal: Journal) -> bool:

@@ -124,10 +124,13 @@ def window(upgrade: Work, terminal: Terminal, ask: overrun.Ask, *, go_on: str = 
     the operator says so: asked, or ahead by the reason to `go_on`. Given again it goes on where it was."""
     with upgrade.journal() as journal:
         gates.check_open(upgrade, journal)
+        with journal.exclusive():
+            pass  # another terminal's pause for the question is that one's
         if go_on.strip():
             overrun.go_on(journal, go_on.strip())
         claim.take(upgrade, sites.load(Path(upgrade.settings.site)))
         while overrun.may_go_on(upgrade, journal, terminal, ask):
+            gates.check_open(upgrade, journal)  # while it was asked another terminal may have gone back
             with overrun.watched(upgrade, terminal):
                 found = _run(journal, terminal, SCOPES[WINDOW])
             if not journal.recall(overrun.PAUSED):
@@ -192,6 +195,7 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
                 raise InputError(f"{upgrade.directory}: the window has not begun: there is nothing to take back")
             starts = [step.started for step in gates.of_window(journal) if step.purpose == START and step.started]
             lost = _lost(upgrade, journal, min(starts), lose_writes=lose_writes) if starts else []
+            control.resume(journal)  # what was paused or cancelled to go back
             rollback.start(journal, units=[CLOUD, NEW, *([END] if ends else [])], waits=WAITS)
             for line in lost:
                 control.remark(journal, line)

@@ -1,6 +1,8 @@
 """The write gate: whose requests go through, and when gates are closed everywhere."""
 
+import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,9 +11,10 @@ from naru.errors import InputError
 from naru.site import site as sites
 from naru.site.model import LoadBalancer, WriteGate
 from naru.site.write_gate import rules
+from naru.site.write_gate import state as states
 from naru.site.write_gate.allowed import allowed
 from naru.site.write_gate.probe import Endpoint
-from naru.site.write_gate.running import STOPPED, judged
+from naru.site.write_gate.running import STOPPED, Gates, judged
 from naru.site.write_gate.state import State, _prefix, open_ones
 
 pytestmark = pytest.mark.unit
@@ -139,3 +142,15 @@ def test_a_gate_of_nginx_is_in_what_runs_when_that_has_read_its_file(
 def test_an_endpoint_is_asked_up_to_what_is_a_projects_own(url: str, prefix: str) -> None:
     assert _prefix(url) == prefix
     assert Endpoint("nova", prefix, "").url == prefix
+
+
+def test_where_no_request_was_to_be_sent_the_catalogue_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gates(*_: Any) -> Gates:
+        return Gates({"nova": "open"}, {}, "reload it")
+
+    monkeypatch.setattr(states, "gates", gates)
+    balancer = SimpleNamespace(name="api", socket=None)
+    gate = WriteGate(directory="/etc/nginx/naru")
+    looked = states._look(SimpleNamespace(name="lb1"), balancer, gate, [], sites.parse(CONTENT, Path("site.yaml")))  # type: ignore[arg-type]
+    (found,) = asyncio.run(looked)
+    assert (found.file, found.running, found.probed, found.why) == ("open", "", "nowhere", "reload it")

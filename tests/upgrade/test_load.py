@@ -13,13 +13,19 @@ from naru.plan.journal import Journal
 from naru.plan.kinds import Kinds
 from naru.plan.model import Plan, Step
 from naru.plan.queries import reading
+from naru.site import site as sites
 from naru.upgrade.agents import load
 from naru.upgrade.agents.law import LIMITS, Load
 from naru.upgrade.window.window import LOAD, NEW, START
 
 from ..plan import kit
+from .test_overrun import until
 
 pytestmark = pytest.mark.unit
+
+
+parts: list[bool] = []
+"""Of which site the measures were: as it will be, or as it is."""
 
 
 class Terminal:
@@ -40,7 +46,8 @@ def now(monkeypatch: pytest.MonkeyPatch) -> Load:
     """What is measured, at each look the same."""
     found = Load(threads=1)
     monkeypatch.setattr(load, "PAUSE", 0.02)
-    monkeypatch.setattr(load.sites, "load", lambda *_, **__: None)
+    monkeypatch.setattr(load.sites, "load", lambda *_, next_part: parts.append(next_part))
+    parts.clear()
     monkeypatch.setattr(load, "Fleet", lambda site: nullcontext(type("Fleet", (), {"site": None})))
     monkeypatch.setattr(load, "Latency", lambda fleet: type("Latency", (), {"close": lambda self: None})())
     monkeypatch.setattr(load, "measure", lambda *_: (found, []))
@@ -83,7 +90,7 @@ def test_no_more_are_started_once_more_have_failed_than_may(
             assert executor.run() is RunOutcome.FAILED
         found = states(journal)
         assert governor.spent and 3 <= found["failed"] < 20 and found["waiting"] >= 10, found
-        assert "and 2 may: no more are started" in terminal.lines[-1]
+        assert "and 2 may: no more are started" in terminal.lines[-1] and parts == [True]
 
 
 def test_limits_that_are_given_count_and_the_others_are_the_usual_ones(
@@ -102,3 +109,36 @@ def test_limits_that_are_given_count_and_the_others_are_the_usual_ones(
             executor = Executor(journal, kinds, wait_for_limits=True)
             assert executor.run() is RunOutcome.DONE
         assert states(journal)["done"] == 3
+
+
+def test_after_the_way_back_what_runs_again_is_measured(
+    tmp_path: Path, now: Load, plan: Callable[..., tuple[Journal, Kinds]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal, _ = plan(1, lambda n: False)
+    monkeypatch.setattr(load, "run", lambda *_, **__: until(lambda: bool(parts)))
+    with journal:
+        load.governed(journal, tmp_path, tmp_path / "site.yaml", Terminal(), {}, next_part=False)
+    assert parts == [False]
+
+
+def test_a_queue_that_was_left_on_the_way_back_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def anywhere(_: Any, __: Any, queue: Any, ___: Any) -> tuple[float, float, float]:
+        asked.append(queue.port)
+        return 1.0, 2.0, 3.0
+
+    monkeypatch.setattr(load.rabbitmq, "anywhere", anywhere)
+    queue = {"name": "main"}
+    content = {
+        "naru_site": 1,
+        "name": "seoul",
+        "release": "pike",
+        "hosts": [{"name": "q[1:2]", "address": "10.0.0.[1:2]"}],
+        "queues": [{**queue, "hosts": ["q1"]}],
+        "next": {"queues": [{**queue, "hosts": ["q2"], "port": 5673}]},
+    }
+    for next_part, ports in ((True, [5673, 5672]), (False, [5672])):
+        asked.clear()
+        found = load._messages(sites.parse(content, Path("site.yaml"), next_part=next_part), None)  # type: ignore[arg-type]
+        assert asked == ports and found == [one * len(ports) for one in (1.0, 2.0, 3.0)]

@@ -112,6 +112,18 @@ def test_it_is_asked_when_the_moment_has_come_and_the_window_will_not_do(
             assert status(journal).mode == "run"
 
 
+def test_after_the_way_back_no_moment_is_the_last(upgrade: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = rehearsed(upgrade)
+    monkeypatch.setattr(overrun, "rehearsed", lambda _: runs)
+    upgrade.settings = dataclasses.replace(upgrade.settings, window=3600.0)
+    with upgrade.journal() as journal:
+        done(journal, window.STOP_API, 0, 10)
+        assert overrun.look(upgrade, journal)
+        for purpose in {one.purpose for one in gates.of_window(journal)}:
+            done(journal, purpose, 0, 10, "undone")
+        assert gates.is_back(journal) and overrun.look(upgrade, journal) is None
+
+
 def test_a_pause_of_the_operators_own_is_left(upgrade: Work) -> None:
     with upgrade.journal() as journal:
         control.pause(journal)

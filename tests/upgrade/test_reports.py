@@ -1,11 +1,20 @@
 """When a compute service or an agent counts as started, and which hosts are not started at the same time."""
 
+import threading
 import time
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import MagicMock
 
+import pymysql
 import pytest
 
-from naru.upgrade.agents.latency import script
-from naru.upgrade.agents.reports import Cache, Report, Seen, Turns, lacks, short
+from naru.errors import NaruError
+from naru.plan.context import Context
+from naru.upgrade.agents import latency
+from naru.upgrade.agents.latency import Latency, script
+from naru.upgrade.agents.reports import Cache, Report, Seen, Turns, lacks, look, short
+from naru.upgrade.agents.starting import HAD, _as_first
 
 pytestmark = pytest.mark.unit
 
@@ -57,6 +66,15 @@ def test_partners_are_not_at_it_at_the_same_time_and_none_is_touched_when_the_ot
     assert turns.lost({"n1", "n3"}) == "n1" and turns.lost({"n4"}) == ""
 
 
+def test_what_the_database_refuses_is_an_error_that_people_can_read() -> None:
+    for code, said in ((1146, "a table or column is missing"), (1969, "max_statement_time exceeded")):
+        connection = MagicMock()
+        cursor = connection.cursor.return_value.__enter__.return_value
+        cursor.execute.side_effect = pymysql.err.OperationalError(code, "max_statement_time exceeded")
+        with pytest.raises(NaruError, match=said):
+            look(connection)
+
+
 def test_what_was_read_a_moment_ago_is_good_enough_unless_it_has_to_be_newer() -> None:
     asked = []
 
@@ -75,3 +93,61 @@ def test_what_was_read_a_moment_ago_is_good_enough_unless_it_has_to_be_newer() -
 def test_what_runs_on_a_users_host_is_of_every_python() -> None:
     compile(script(), "latency.py", "exec")
     assert b"print(" not in script() and b' f"' not in script()
+
+
+def test_one_that_is_tried_again_has_to_work_on_what_it_did_before_the_first_time() -> None:
+    def attempt(earlier: Any, has: int | None) -> tuple[int | None, str | None]:
+        made = Context(n=1, id="s", kind="k", unit="", args={}, attempt=1, earlier=earlier, reader=lambda _: {})
+        return _as_first(made, BEFORE._replace(has=has)).has, made.take_saved()
+
+    assert attempt(None, 30) == (30, '{"had": 30}')
+    assert attempt({HAD: 30}, 0) == (30, '{"had": 30}')  # it runs since the first attempt, and works on nothing
+    assert attempt({HAD: None}, None) == (None, '{"had": null}')  # such do not say
+    assert attempt({"reported": 2.0}, 7)[0] == 7  # it was done, and was taken back
+
+
+class Following:
+    """A fleet whose program says some seconds, and ends; the next one says others, and stays."""
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.end = threading.Event()
+
+    def remote(self, _: str) -> "Following":
+        return self
+
+    def follow(self, _: str, told: Callable[[str], None], *, given: bytes) -> Callable[[str], None]:
+        return told
+
+    def call(self, told: Callable[[str], None], check: Callable[[], None]) -> tuple[int, str]:
+        self.begun += 1
+        told(f"0.{self.begun}")
+        if self.begun == 1:
+            self.end.wait(20)
+            return 1, "Traceback\nConnectionReset"
+        while True:
+            check()
+            time.sleep(0.01)
+
+
+def test_a_program_that_ended_is_begun_anew_and_until_then_it_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(latency, "asking", lambda _: ("ctl1", "python -"))
+    monkeypatch.setattr(latency, "AGAIN", 1.0)
+    fleet = Following()
+    asked = Latency(fleet)  # type: ignore[arg-type]
+    try:
+        until(lambda: asked.seconds() == 0.1)
+        fleet.end.set()
+        with pytest.raises(NaruError, match="ctl1: it ended with 1: ConnectionReset"):
+            until(lambda: asked.seconds() is None)
+        time.sleep(1.0)
+        until(lambda: fleet.begun == 2 and asked.seconds() == 0.2)
+    finally:
+        asked.close()
+
+
+def until(happened: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -1,9 +1,16 @@
 """Room on the disks of database servers."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from naru.errors import NaruError
+from naru.site import site as sites
+from naru.upgrade.check import room
 from naru.upgrade.check.room import Needs, judged
+from naru.upgrade.check.rows import Denied
+from naru.upgrade.finding import Span
 
 pytestmark = pytest.mark.unit
 GIB = 1 << 30
@@ -36,3 +43,20 @@ def test_what_cannot_be_seen_is_not_known() -> None:
     assert told(NaruError("db1: no answer")) == [
         ("unknown", "whether there is room beside the databases: db1: no answer")
     ]
+
+
+def test_a_database_that_does_not_let_one_see_it_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    def needs(*_: Any) -> Needs:
+        raise Denied("Query execution was interrupted")
+
+    monkeypatch.setattr(room, "_needs", needs)
+    monkeypatch.setattr(room, "asked_anywhere", lambda site, fleet, database, work, seconds: work(None))
+    database = {"name": "main", "kind": "mariadb", "hosts": ["db1"], "user": "root"}
+    content = {
+        "naru_site": 1,
+        "name": "seoul",
+        "hosts": [{"name": "db1", "address": "10.0.0.1"}],
+        "databases": [{**database, "password": {"file": "/nowhere"}}],
+    }
+    (found,) = room.check(sites.parse(content, Path("site.yaml")), None, Span("pike", "queens"), [])  # type: ignore[arg-type]
+    assert (found.state, found.where) == ("unknown", "main") and "was interrupted" in found.what

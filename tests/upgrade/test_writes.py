@@ -1,5 +1,8 @@
 """What of users' writes is wrong, beside what they were before; what is given wrongly."""
 
+from contextlib import nullcontext
+from typing import Any
+
 import pytest
 
 from naru.cloud.client import CloudError, Unavailable
@@ -50,6 +53,24 @@ def test_users_of_whom_something_may_be_left_are_told(upgrade: Work) -> None:
     (found,) = judge(upgrade, {})
     assert (found.judged, found.kind) == ("not known", "writes of member")
     assert found.examples == (f"naru upgrade verify {upgrade.directory} --write-as member",)
+
+
+def test_a_user_who_is_gone_keeps_nobody_else_from_trying(upgrade: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    def cloud(name: str) -> Any:
+        if name == "gone":
+            raise NaruError("clouds.yaml has no gone")
+        return nullcontext()
+
+    monkeypatch.setattr(writes, "Cloud", cloud)
+    monkeypatch.setattr(writes, "_clear", lambda *_: [])
+    monkeypatch.setattr(writes, "_tried", lambda *_: [WORKS])
+    with upgrade.journal() as journal:
+        journal.remember(WRITING, ["gone"])
+    found = writes.try_all(upgrade, ["member"], "", "", lambda _: None)
+    assert found == {"member": [WORKS]}
+    assert [one.kind for one in judge(upgrade, found)] == ["writes of gone"]
+    with pytest.raises(NaruError, match="has no gone"):
+        writes.try_all(upgrade, ["gone"], "", "", lambda _: None)
 
 
 def test_a_refusal_is_another_thing_than_a_failure() -> None:

@@ -135,7 +135,10 @@ async def _look(
     asked += [Endpoint(service, "", "") for service in services if service not in known]
     up = await _up(remote, balancer.socket) if known and balancer.socket else set()
     silent = {service for service in known if balancer.socket and (ports := ports_of(site, service)) and not ports & up}
-    probes = await asyncio.gather(*(probe(remote, one, ca, silent) for one in asked))
+    # without endpoints nothing is to be sent, and that is no reason for anything
+    probes: list[tuple[Probed, str]] = [("nowhere", "")] * len(asked)
+    if where:
+        probes = await asyncio.gather(*(probe(remote, one, ca, silent) for one in asked))
     return [
         State(
             *(balancer.name, remote.name, one.service, file.get(one.service, ""), running.get(one.service, "")),

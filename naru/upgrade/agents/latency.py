@@ -9,12 +9,13 @@ from importlib.resources import files
 from naru.errors import NaruError
 from naru.site.model import Container, Service
 from naru.site.ssh import Fleet
-from naru.text import shortened
 
 PROGRAMS = ("neutron-rpc-server", "neutron-server", "neutron-api")
 """Who answers agents, the first that a site has."""
 BEGIN = 60.0
 """Seconds within which the first answer is there: all of it has to be imported first."""
+AGAIN = 10.0
+"""Seconds until it is begun anew, where it could not be, or has ended: while it is not known nobody begins."""
 
 
 class Latency:
@@ -47,18 +48,23 @@ class Latency:
             return max(self._last, waited - 1.0)
 
     def _follow(self) -> None:
-        try:
-            host, line = asking(self._fleet)
-            code, errors = self._fleet.call(
-                self._fleet.remote(host).follow(line, self._heard_of, given=script()), self._check
-            )
-            why = f"{host}: it ended with {code}: {'; '.join(shortened(errors.strip().splitlines()[-1:], 1))}"
-        except _Over:
-            return
-        except NaruError as error:
-            why = error.summary
-        with self._lock:
-            self._why = why
+        while not self._over.is_set():
+            try:
+                why = self._asked()
+            except _Over:
+                return
+            except NaruError as error:
+                why = error.summary
+            with self._lock:
+                self._why, self._last = why, None
+            self._over.wait(AGAIN)
+
+    def _asked(self) -> str:
+        """Asks until that ends; why it did. Raises NaruError where it could not begin."""
+        host, line = asking(self._fleet)
+        following = self._fleet.remote(host).follow(line, self._heard_of, given=script())
+        code, errors = self._fleet.call(following, self._check)
+        return f"{host}: it ended with {code}: {'; '.join(errors.strip().splitlines()[-1:])}"
 
     def _check(self) -> None:
         if self._over.is_set():
@@ -66,7 +72,7 @@ class Latency:
 
     def _heard_of(self, line: str) -> None:
         with self._lock:
-            self._last, self._heard = float(line), time.monotonic()
+            self._last, self._heard, self._why = float(line), time.monotonic(), ""
 
 
 class _Over(Exception):

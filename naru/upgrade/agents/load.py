@@ -80,8 +80,9 @@ def limits(journal: Journal) -> dict[str, float]:
 class Governor:
     """What looks at the load while compute services and agents are started."""
 
-    def __init__(self, directory: Path, site_file: Path, terminal: Terminal) -> None:
+    def __init__(self, directory: Path, site_file: Path, terminal: Terminal, *, next_part: bool = True) -> None:
         self._directory, self._site_file, self._terminal = directory, site_file, terminal
+        self._next_part = next_part
         self._law = Law()
         self.spent = False
         """Whether more have failed than may."""
@@ -115,7 +116,7 @@ class Governor:
         law, terminal = self._law, self._terminal
         with (
             Journal.open(self._directory) as journal,
-            Fleet(sites.load(self._site_file, next_part=True)) as fleet,
+            Fleet(sites.load(self._site_file, next_part=self._next_part)) as fleet,
             closing(Latency(fleet)) as latency,
         ):
             while not over.is_set():
@@ -152,9 +153,12 @@ def governed(
     terminal: Terminal,
     given: Mapping[str, float],
     scope: Scope | None = None,
+    *,
+    next_part: bool = True,
 ) -> Status:
-    """Runs what a journal in a work directory has, its starts by the law. `given` are limits of the load by name, and
-    how many `failures` there may be; where it is under way in another terminal, that has them from then on."""
+    """Runs what a journal in a work directory has, its starts by the law, measured of the site as it will be, or
+    without `next_part` as it is. `given` are limits of the load by name, and how many `failures` there may be; where it
+    is under way in another terminal, that has them from then on."""
     if given and journal.is_running():
         journal.remember(KEY, {**limits(journal), **given})
         terminal.say(f"what starts them has these limits within {PAUSE:.0f} s")
@@ -163,7 +167,7 @@ def governed(
         journal.remember(KEY, dict(given))
     load_kinds(journal.modules())
     control.retry_any_failed(journal)  # before they are counted
-    governor = Governor(directory, site_file, terminal)
+    governor = Governor(directory, site_file, terminal, next_part=next_part)
     with governor.looking():
         return run(journal, terminal, scope=scope, wait_for_limits=lambda: not governor.spent)
 
@@ -185,9 +189,10 @@ def _limit(directory: Path, value: int) -> bool:
 
 def _messages(site: Site, fleet: Fleet) -> list[float]:
     """Messages that are not acknowledged, and that wait, in all queues but those of notifications: of those
-    that run, the new ones, and those that are left behind as long as they answer; and queues that are left over."""
+    that run, the new ones, and those that are left behind as long as they answer; and queues that are left over. Of the
+    site as it is, those that run alone: after the way back nobody is at the new ones."""
     now = Site(site.content, site.file)
-    pairs = queues.pairs(site)
+    pairs = [] if site.part is site.content else queues.pairs(site)
     left = [pair.old for pair in pairs]
     every = [(site, pair.new) for pair in pairs] + [(now, queue) for queue in site.content.queues]
     if not every:
@@ -227,7 +232,7 @@ def _databases(site: Site, fleet: Fleet, since: float) -> list[float]:
                     table(f"USE `{schema}`")
                     found += [float(age) for (age,) in table(statement.format(since=int(since)))]
                 except (Missing, Denied) as error:
-                    raise NaruError(f"{schema}: {error or 'a table or column is missing'}") from error
+                    raise NaruError(f"{schema}: {error}") from error
         return running, found
 
     for database in site.part.databases:

@@ -106,7 +106,7 @@ def look(connection: "Connection[Cursor]") -> Seen:
                 table(f"USE `{schema}`")
                 add(table, reports, partners)
             except (Missing, Denied) as error:
-                raise NaruError(f"{schema}: {error or 'a table or column is missing'}") from error
+                raise NaruError(f"{schema}: {error}") from error
     return Seen(reports, {host: frozenset(others) for host, others in partners.items()})
 
 

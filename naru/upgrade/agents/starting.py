@@ -20,6 +20,8 @@ from naru.upgrade.agents.reports import Cache, Report, Seen, Turns, lacks, read,
 PATIENCE = 300.0
 """Seconds within which it has to have reported, with all that it works on: most report every ten or thirty."""
 PAUSE = 2.0
+HAD = "had"
+"""What an attempt keeps for the next one: how many things it worked on."""
 AGENTS = "neutron-"
 """How the programs begin that carry users' networks."""
 KINDS = {"host.unit": "upgrade.start_unit", "host.container": "upgrade.start_container"}
@@ -84,6 +86,7 @@ def started(context: Context, start: Callable[[Context], dict[str, Any]]) -> dic
     before = _before(reports, program, host)
     if before is None:
         return {**start(context), "reported": None}
+    before = _as_first(context, before)
     if not program.startswith(AGENTS):
         return {**start(context), **_reported(context, reports, program, host, before)}
     _take(context, reports, host)
@@ -110,6 +113,15 @@ def _before(reports: Cache, program: str, host: str) -> Report | None:
         raise PlanError(f"{host}: what {program} reports is not known: {error.summary}", hint=error.hint) from error
 
 
+def _as_first(context: Context, before: Report) -> Report:
+    """What it reported last, with what it worked on before the first attempt: one that was started and works on less
+    has reported that by now."""
+    first = (context.earlier or {}).get(HAD)
+    before = before._replace(has=max((one for one in (first, before.has) if one is not None), default=None))
+    context.save({HAD: before.has})
+    return before
+
+
 def _take(context: Context, reports: Cache, host: str) -> None:
     told = ""
     while True:
@@ -117,7 +129,8 @@ def _take(context: Context, reports: Cache, host: str) -> None:
         if lost := _turns.lost(partners):
             raise PlanError(
                 f"{host}: left as it was: {lost}, which has routers or networks in common with it, did not come back",
-                hint=f"See to {lost}, then give the command again.",
+                hint=f"See to {lost}, then give the command again; for one that stays away naru plan skip takes its "
+                "agents as started.",
             )
         busy = _turns.take(short(host), partners)
         if not busy:

@@ -23,10 +23,11 @@ from naru.site.database import asked_anywhere
 from naru.site.model import Commands, Container, Managed, Unit
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
-from naru.upgrade import gates
+from naru.upgrade import claim, gates
 from naru.upgrade.agents.load import governed
 from naru.upgrade.back import quiet
 from naru.upgrade.check.rows import CELLS, GRACE, Denied, Missing, schemas_like, tables
+from naru.upgrade.freeze import freeze
 from naru.upgrade.planner import MODULES
 from naru.upgrade.window.placed import COMPUTE
 from naru.upgrade.window.window import COMPUTE_PATIENCE, COMPUTES, HOSTS, LIMITS, LOAD, NEW, OLD, START, STOP
@@ -145,7 +146,7 @@ def _servers(
                     quoted = ", ".join(f"'{one}'" for one in every[at : at + 500] if one.replace("-", "").isalnum())
                     deleted.update(str(uuid) for (uuid,) in table(_DELETED.format(quoted or "''")))
             except (Missing, Denied) as error:
-                raise NaruError(f"{schema}: {error or 'a table or column is missing'}") from error
+                raise NaruError(f"{schema}: {error}") from error
 
     for database in site.part.databases:
         asked_anywhere(site, fleet, database, work, seconds=SECONDS + GRACE)
@@ -154,12 +155,18 @@ def _servers(
 
 def restart(upgrade: Work, terminal: Terminal, given: Mapping[str, float]) -> Status:
     """Brings back what compute services are to read, and starts these anew, so many at a time as the load allows, by
-    the limits `given`. One that was interrupted goes on. Raises InputError while the way back is not over."""
-    site = sites.load(Path(upgrade.settings.site))
+    the limits `given`, of what runs now. One that was interrupted goes on. Raises InputError while the way back is not
+    over, and while another upgrade has the cloud: it has stopped these, or is about to."""
+    file, directory = Path(upgrade.settings.site), upgrade.settlings.path(1)
+    site = sites.load(file)
     with upgrade.journal() as journal:
         hosts = _left(upgrade, journal)
+    claim.take(upgrade, site)
     with _round(upgrade, site, hosts) as journal:
-        return governed(journal, upgrade.settlings.path(1), Path(upgrade.settings.site), terminal, given)
+        found = governed(journal, directory, file, terminal, given, next_part=False)
+        if not journal.is_running():  # in another terminal, which has these limits now
+            freeze.give_up(upgrade, terminal)
+    return found
 
 
 def _left(upgrade: Work, journal: Journal) -> list[tuple[str, str]]:

@@ -81,7 +81,7 @@ def _database(connection: "Connection[Cursor]", services: Sequence[Service], mom
                 try:
                     found = [_rows(ask, users, table, _where(users, how, text)) for table in tables]
                 except (Missing, Denied) as error:
-                    yield Written("not known", users.what, 0, (str(error) or "there is no such table or column",))
+                    yield Written("not known", users.what, 0, (str(error),))
                     break
                 if number := sum(one[0] for one in found):
                     yield Written(how, users.what, number, tuple(name for one in found for name in one[1]))

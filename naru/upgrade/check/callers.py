@@ -25,7 +25,7 @@ from naru.site.model import Service as Line
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
 from naru.site.write_gate.rules import NO_APIS
-from naru.upgrade.check.rows import Denied, Missing, tables
+from naru.upgrade.check.rows import Missing, tables
 from naru.upgrade.finding import Span
 from naru.upgrade.window.steps import script as own_script
 
@@ -375,6 +375,6 @@ def _names(site: Site, fleet: Fleet, ids: set[str], found: Found) -> dict[str, s
     for database in site.part.databases:
         try:
             known |= asked_anywhere(site, fleet, database, ask, seconds=2 * STATEMENT)
-        except (NaruError, Denied) as error:
+        except NaruError as error:
             found.not_known(f"database {database.name}", f"names of projects: {error}", "See: naru site check", "")
     return known

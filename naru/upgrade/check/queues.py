@@ -18,7 +18,7 @@ from naru.site.database import asked_anywhere
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
 from naru.upgrade.check.configuration import files_of
-from naru.upgrade.check.rows import GRACE, Denied, Missing, tables
+from naru.upgrade.check.rows import GRACE, tables
 from naru.upgrade.finding import Finding, Span
 from naru.upgrade.window.carried import Carried, carried
 from naru.upgrade.window.queues import Pair, coming, names, pairs
@@ -193,7 +193,7 @@ def _cells(site: Site, fleet: Fleet, known: Known, span: Span) -> Iterator[Findi
             break
         try:
             rows = asked_anywhere(site, fleet, database, work, seconds=SECONDS + GRACE)
-        except (NaruError, Denied, Missing) as error:
+        except NaruError as error:
             why = f"{database.name}: {error}"
     if rows is None:
         yield Finding("unknown", "nova", span.goal, "nova_api", f"its cells' queues: {why}", 0, (), cure, proof)

@@ -221,7 +221,7 @@ def _known(site: Site, fleet: Fleet) -> Known:
                         names.setdefault((project, str(binary)), set()).add(str(host))
                     volumes.update((str(host), int(n)) for host, n in (table(_VOLUMES) if project == "cinder" else ()))
                 except (Missing, Denied) as error:
-                    raise NaruError(f"{schema}: {error or 'a table or column is missing'}") from error
+                    raise NaruError(f"{schema}: {error}") from error
 
     for database in site.part.databases:
         asked_anywhere(site, fleet, database, work, seconds=SECONDS + GRACE)

@@ -44,11 +44,19 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     found: list[Finding] = []
     for database in site.part.databases:
 
-        def work(connection: "Connection[Cursor]") -> Needs | None:
-            return _needs(connection, services)
+        def work(connection: "Connection[Cursor]") -> Needs | str | None:
+            try:
+                return _needs(connection, services)
+            except Denied as error:
+                return str(error)
 
         needs = asked_anywhere(site, fleet, database, work, seconds=SECONDS)
         if needs is None:
+            continue
+        if isinstance(needs, str):
+            what = f"whether there is room beside the databases: {needs}"
+            proof = "SELECT ... FROM information_schema.TABLES"
+            found.append(Finding("unknown", ALL, span.goal, database.name, what, 0, (), "See why.", proof))
             continue
         line = "; ".join(
             f"df -B1 --output=target,avail {shlex.quote(one)} 2>/dev/null | sed 1d | grep . || echo"

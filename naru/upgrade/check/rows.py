@@ -13,6 +13,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
+from naru.errors import NaruError
 from naru.releases.path import Ended, Refused, Rows, Service
 from naru.site.database import asked_anywhere
 from naru.site.site import Site
@@ -38,11 +39,14 @@ Table = Callable[[str], Sequence[tuple[Any, ...]]]
 """Gives a statement's rows. Raises Missing, Denied."""
 
 
-class Missing(Exception):
+class Missing(NaruError):
     """There is no such column or table."""
 
+    def __init__(self) -> None:
+        super().__init__("a table or column is missing")
 
-class Denied(Exception):
+
+class Denied(NaruError):
     """The server refuses a statement, or has ended it after SECONDS: its own words."""
 
 

@@ -99,11 +99,16 @@ def try_all(
             left = [user for user in journal.recall(WRITING) or () if user not in users]
             journal.remember(WRITING, [*left, *users])
         for user in [*left, *users]:
-            with Cloud(user) as cloud:
-                rest = _clear(cloud, name)
-                if user in users and not rest:
-                    found[user] = _tried(cloud, name, flavor, image, partial(_said, say, user))
+            try:
+                with Cloud(user) as cloud:
                     rest = _clear(cloud, name)
+                    if user in users and not rest:
+                        found[user] = _tried(cloud, name, flavor, image, partial(_said, say, user))
+                        rest = _clear(cloud, name)
+            except NaruError:
+                if user in users:
+                    raise
+                continue  # who was tried earlier, and cannot log in any more: `judge` tells of that one
             if rest:
                 found.setdefault(user, []).extend(Tried(kind, "failed", f"it is not gone: {why}") for kind, why in rest)
             with upgrade.journal() as journal:

@@ -122,8 +122,7 @@ def _rows(table: Table, service: str, busy: Busy, schema: str) -> Iterator[Thing
         table(f"USE `{schema}`")
         rows = table(busy.rows.format(age=AGE))
     except (Missing, Denied) as error:
-        reason = str(error) or "a table or column is missing"
-        raise NaruError(f"what runs is not known: {busy.what}, in {schema}: {reason}") from error
+        raise NaruError(f"what runs is not known: {busy.what}, in {schema}: {error}") from error
     for id, owner, host, state, seconds in rows:
         age = float(seconds or 0)
         how: How = "park" if state in busy.park else "stuck" if age > STUCK else "wait"

@@ -129,9 +129,19 @@ def give_up(upgrade: Work, terminal: Terminal) -> None:
     """Lets other upgrades have the cloud, when this one has neither a way back nor users' writes refused."""
     with upgrade.journal() as journal:
         is_over = gates.is_over(journal)
-    if is_over and when_frozen(upgrade) is None:
+    if is_over and not _has_closed(upgrade):
         for line in claim.give_up(upgrade, sites.load(Path(upgrade.settings.site))):
             terminal.warn(line)
+
+
+def _has_closed(upgrade: Work) -> bool:
+    """Whether something of a freeze is left, be it that it was not made whole, or not taken back whole: another upgrade
+    would find gates closed, and have them opened under it."""
+    last = upgrade.freezes.last()
+    if last is None:
+        return False
+    with last, reading(last) as now:
+        return any(step.attempt and step.state not in ("undone", "skipped") for step in now.steps())
 
 
 def when_frozen(upgrade: Work) -> float | None:

@@ -90,7 +90,9 @@ def _seconds_left(mine: Sequence[StepRow], left: Sequence[StepRow], runs: Sequen
 
 
 def look(upgrade: Work, journal: Journal) -> Forecast | None:
-    """The same of an upgrade as it is now."""
+    """The same of an upgrade as it is now; None where it was taken back, or cannot be any more."""
+    if gates.is_back(journal) or gates.is_final(journal):
+        return None
     return forecast(gates.of_window(journal), rehearsed(upgrade), upgrade.settings.window, time.time())
 
 

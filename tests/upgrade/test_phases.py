@@ -1,0 +1,131 @@
+"""Commands in an order that nobody has foreseen, and in two terminals at once: what the journal has after it. The plan
+is a real one, of which nothing is run."""
+
+import time
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+
+from naru.errors import InputError
+from naru.plan import control, rollback
+from naru.plan.errors import PlanError
+from naru.plan.journal import Journal
+from naru.plan.kinds import load
+from naru.plan.queries import reading
+from naru.plan.status import Status, status
+from naru.upgrade import gates, phases, planner
+from naru.upgrade.freeze import freeze
+from naru.upgrade.window import overrun, window
+from naru.upgrade.work import Work
+
+from .test_freeze import site as frozen_site
+from .test_freeze import states
+from .test_overrun import Said
+from .test_report import BEGAN, done
+from .test_report import upgrade as upgrade
+
+pytestmark = pytest.mark.unit
+
+load(planner.MODULES)
+
+
+class Terminal(Said):
+    def watching(self, journal: Journal) -> Any:
+        return nullcontext()
+
+
+@pytest.fixture(autouse=True)
+def claims(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is done with the cloud's claim."""
+    found: list[str] = []
+    monkeypatch.setattr(phases.claim, "take", lambda *_: found.append("taken"))
+    monkeypatch.setattr(phases.claim, "give_up", lambda *_: found.append("given up") or ())
+    return found
+
+
+@pytest.mark.parametrize("stop", [control.pause, control.cancel])
+def test_a_way_back_begins_however_the_window_was_stopped(
+    upgrade: Work, monkeypatch: pytest.MonkeyPatch, stop: Any
+) -> None:
+    modes = []
+
+    def run(journal: Journal, *_: Any, undoing: bool) -> Status:
+        assert undoing
+        modes.append(status(journal).mode)
+        return status(journal)
+
+    monkeypatch.setattr(phases, "run", run)
+    with upgrade.journal() as journal:
+        done(journal, window.STOP_API, 0, 10)
+        stop(journal)
+    phases.back(upgrade, Terminal())
+    assert modes == ["run"]
+    with upgrade.journal() as journal:
+        stop(journal)  # from then on it is the operator's
+    phases.back(upgrade, Terminal())
+    assert modes[1] in ("paused", "cancelled")
+
+
+def test_a_second_terminal_does_not_end_the_pause_of_the_first(upgrade: Work, claims: list[str]) -> None:
+    with upgrade.journal() as journal, upgrade.journal() as other:
+        prepared(other)
+        other.remember(overrun.PAUSED, True)
+        control.pause(other)
+        with other.exclusive(), pytest.raises(PlanError, match="another executor"):
+            phases.window(upgrade, Terminal(), lambda _: True, go_on="why not")
+        assert status(journal).mode == "paused" and journal.recall(overrun.PAUSED)
+        assert not journal.recall(overrun.WENT_ON) and not claims
+
+
+def test_who_says_yes_when_another_terminal_has_gone_back_goes_nowhere(
+    upgrade: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overrun, "look", lambda *_: overrun.Forecast(0.0, 0.0, time.time(), False))
+    monkeypatch.setattr(phases, "run", lambda *_, **__: pytest.fail("it went on"))
+    with upgrade.journal() as journal:
+        prepared(journal)
+        done(journal, window.STOP_API, 0, 10)
+
+    def ask(_: str) -> bool:
+        with upgrade.journal() as other:
+            rollback.start(other, units=[window.CLOUD, window.NEW], waits=window.WAITS)
+        return True
+
+    with pytest.raises(InputError, match="it was rolled back"):
+        phases.window(upgrade, Terminal(), ask)
+
+
+def test_what_was_skipped_ahead_is_no_beginning_of_the_window(upgrade: Work) -> None:
+    with upgrade.journal() as journal:
+        assert not gates.has_begun(journal)
+        control.skip(journal, "its host is gone", unit=window.OLD)
+        assert not gates.has_begun(journal)
+        done(journal, window.STOP_API, 0, 10)
+        assert gates.has_begun(journal)
+
+
+def test_a_cloud_is_nobody_elses_while_a_gate_may_be_closed(upgrade: Work, claims: list[str]) -> None:
+    freeze.give_up(upgrade, Terminal())
+    assert claims == ["given up"]
+    made = freeze.plan(frozen_site(), (), 1, (), states("nova", "glance", "heat"))
+    with upgrade.freezes.begin(1, made) as journal:
+        freeze.give_up(upgrade, Terminal())  # nothing of it has begun
+        done(journal, freeze.CLOSE, 0, 1, "failed")
+        freeze.give_up(upgrade, Terminal())
+        done(journal, freeze.CLOSE, 0, 1)
+        journal.remember(freeze.FROZEN, BEGAN)
+        rollback.start(journal)  # a thaw that has not come to its end
+        assert freeze.when_frozen(upgrade) is None
+        freeze.give_up(upgrade, Terminal())
+        assert claims == ["given up"] * 2
+        done(journal, freeze.CLOSE, 0, 1, "undone")
+        freeze.give_up(upgrade, Terminal())
+        assert claims == ["given up"] * 3
+
+
+def prepared(journal: Journal) -> None:
+    """All that is done ahead is done."""
+    with reading(journal) as now:
+        ahead = [step.id for step in now.steps() if step.unit not in (*window.UNITS, window.AHEAD)]
+    control.skip(journal, "a test's", steps=ahead)
