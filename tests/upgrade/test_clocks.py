@@ -29,3 +29,9 @@ def test_hosts_are_compared_with_most_of_them_where_this_machine_is_otherwise() 
         ("blocks", "the clock of c is 300.0 s behind the others", ("c",)),
         ("right", "clocks are within 1 s of each other", ("a", "b")),
     ]
+
+
+def test_a_compute_host_whose_clock_is_off_holds_up_nothing() -> None:
+    clocks = {name: Clock(-0.1, 0.1) for name in ("a", "d")} | {"compute7": Clock(89.9, 90.1)}
+    (first, _) = judged(clocks, {}, "train", {"compute7"})
+    assert (first.state, first.examples) == ("warns", ("compute7",)) and "look dead" in first.what

@@ -1,6 +1,6 @@
 """Clocks of hosts: a service or an agent whose clock is off looks dead to the others, however well it is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from naru.errors import NaruError
 from naru.releases.path import Service
@@ -12,6 +12,7 @@ from naru.site.discover.ranges import fold_names
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
 from naru.upgrade.finding import Finding, Span
+from naru.upgrade.window.placed import Placed
 
 DEAD = 60.0
 """Seconds without a report after which Nova and Cinder take a service for dead; Neutron an agent after 75."""
@@ -26,14 +27,15 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     async def one(remote: Remote) -> Look | Missed:
         return await look(remote, wanted)
 
-    now, new = _hosts(site, span.goal, {service.name for service in services})
+    names = {service.name for service in services}
+    now, new = _hosts(site, span.goal, names)
     seen = fleet.each(now, one)
     if new:
         with Fleet(Site(site.content, site.file, next_part=True)) as other:
             seen |= other.each(new, one)
     found = {name: one.clock if isinstance(one, Look) else None for name, one in seen.items()}
     whys = {name: _why(one) for name, one in seen.items()}
-    return list(judged(found, whys, span.goal))
+    return list(judged(found, whys, span.goal, _of_computes(site, span.goal, names)))
 
 
 def _hosts(site: Site, goal: str, names: set[str]) -> tuple[list[str], list[str]]:
@@ -45,8 +47,20 @@ def _hosts(site: Site, goal: str, names: set[str]) -> tuple[list[str], list[str]
     return [name for name in every if name in site.hosts], [name for name in every if name not in site.hosts]
 
 
-def judged(clocks: Mapping[str, Clock | None], whys: Mapping[str, str], goal: str) -> Iterator[Finding]:
-    """What is found of clocks, as far as they are ahead of this machine's; `whys` say why one is not known."""
+def _of_computes(site: Site, goal: str, names: set[str]) -> set[str]:
+    """The hosts that have compute services and agents alone: of many one is off, and holds up nothing but itself."""
+    later = Site(site.content, site.file, next_part=True)
+    placed = [Placed(one, host.name) for one in site.content.services for host in site.named(one.hosts)]
+    placed += [Placed(one, host.name) for one in site.coming(goal) for host in later.named(one.hosts)]
+    mine = [one for one in placed if one.service.project in names]
+    return {one.host for one in mine} - {one.host for one in mine if not one.of_computes}
+
+
+def judged(
+    clocks: Mapping[str, Clock | None], whys: Mapping[str, str], goal: str, of_computes: Collection[str] = ()
+) -> Iterator[Finding]:
+    """What is found of clocks, as far as they are ahead of this machine's; `whys` say why one is not known. Those of
+    compute hosts hold up nothing."""
     base = clock_of_most(one for one in clocks.values() if one)
     off: dict[str, tuple[float, float]] = {}
     for name, clock in clocks.items():
@@ -57,9 +71,10 @@ def judged(clocks: Mapping[str, Clock | None], whys: Mapping[str, str], goal: st
     for name, (least, most) in wrong.items():
         seconds = (least + most) / 2
         what = f"the clock of {name} is {abs(seconds):.1f} s {'ahead of' if seconds > 0 else 'behind'} the others"
-        blocks = abs(seconds) > DEAD / 2
-        if blocks:
+        looks_dead = abs(seconds) > DEAD / 2
+        if looks_dead:
             what += ": its services and agents look dead, or do so soon"
+        blocks = looks_dead and name not in of_computes
         yield Finding("blocks" if blocks else "warns", ALL, goal, "hosts", what, 1, (name,), _CURE, _PROOF)
     if unknown := [name for name, clock in clocks.items() if clock is None]:
         why = "; ".join(dict.fromkeys(whys[name] for name in unknown))
