@@ -87,7 +87,7 @@ bench-rounds: install deps ## a round of copying ahead of many tiny volumes, bes
 bench-site: install deps ## naru site check for 300 lines of a site, beside plain ssh; 2 minutes, wants an idle machine
 	$(RUN)/python benchmarks/site.py
 
-bench-upgrade: install deps ## the window of an upgrade of 100,000 servers, beside its migrations alone; half an hour, wants an idle machine
+bench-upgrade: install deps ## an upgrade's window with 100,000 servers, beside its migrations alone; 300 agents started; an hour or more, wants an idle machine
 	$(RUN)/python benchmarks/upgrade.py
 
 bench-volumes: install deps ## volume content between two Ceph clusters and files, beside rbd and qemu-img; half an hour, wants an idle machine

@@ -15,6 +15,7 @@ object:
     forecast_s     what the second rehearsal says of dump and hops together
     measured_s     what they took in the window
     off            measured_s over forecast_s
+    starts         what `upgrade_agents.py` says of fake agents that are started all at once, in batches, under the law
     load           the machine's load average over the minute before: numbers taken on a busy machine are worse
 """
 
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 import openstack
+import upgrade_agents  # the benchmark beside this one
 
 from naru.lab import spec
 from naru.lab.hosts import layout
@@ -228,6 +230,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--servers", type=int, default=100_000, metavar="N", help="rows of so many servers (100000)")
     parser.add_argument("--to", default="queens", metavar="RELEASE", help="where the upgrade goes (queens)")
+    parser.add_argument("--agents", type=int, default=300, metavar="N", help="so many fake agents; 0: none (300)")
     arguments = parser.parse_args(argv)
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="naru-bench-") as name:
@@ -241,6 +244,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             answer = run(lab, directory, arguments.to, arguments.servers)
         finally:
             lab.down()
+    if arguments.agents:
+        answer["starts"] = upgrade_agents.run(arguments.agents)
     print(json.dumps(answer | {"load": round(load, 2)}))
 
 

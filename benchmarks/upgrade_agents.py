@@ -52,6 +52,7 @@ PORT_BASE = 23000
 OVS = "neutron-openvswitch-agent"
 LIMIT = 900.0
 """Seconds that one way may take."""
+LIMIT_S = LIMITS.latency or 0.0
 MOST = 50
 """As the limit group `computes` has it where nobody says otherwise."""
 
@@ -263,42 +264,44 @@ def ways(bench: Bench, batch: int) -> Sequence[tuple[str, Callable[[Way], None]]
     return ("law", by_law), ("batches", batches(batch)), ("at_once", at_once)
 
 
+def run(agents: int, ports: int = 2, release: str = "pike", latency: float = LIMIT_S, only: str = "") -> dict[str, Any]:
+    """So many agents with so many ports each, on a cloud of the release, in all ways, or in one `only`."""
+    batch = max(1, agents // 10)
+    with tempfile.TemporaryDirectory(prefix="naru-bench-") as directory:
+        lab = Lab(Path(directory) / "lab")
+        try:
+            lab.up(spec.build([f"cloud={release}"], None, 0, PORT_BASE), quiet, quiet)
+            cloud = lab.cloud("cloud")
+            bench = Bench(cloud, agents, ports, LIMITS._replace(latency=latency))
+            found = {name: bench.way(name, start) for name, start in ways(bench, batch) if only in ("", name)}
+            cloud.processes.stop([SERVER])
+        finally:
+            lab.down()
+    under = [name for name, one in found.items() if one["latency_p95_s"] <= latency and not one["failed"]]
+    fastest = min((found[name]["total_s"] for name in under), default=None)
+    return {
+        "agents": agents,
+        "ports": ports,
+        "batch": batch,
+        "limit_s": latency,
+        **found,
+        "under_limit": under,
+        "ratio": round(found["law"]["total_s"] / fastest, 2) if fastest and "law" in found else None,
+        "mib": bench.mib,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", type=int, default=300, help="how many (%(default)s)")
     parser.add_argument("--ports", type=int, default=2, help="of each (%(default)s)")
     parser.add_argument("--release", default="pike", help="of the cloud (%(default)s)")
-    parser.add_argument("--latency", type=float, default=LIMITS.latency, help="the law's limit, in s (%(default)s)")
-    parser.add_argument("--only", help="one way alone")
+    parser.add_argument("--latency", type=float, default=LIMIT_S, help="the law's limit, in s (%(default)s)")
+    parser.add_argument("--only", default="", help="one way alone")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing of the lab is to be left
-    load_before, batch = os.getloadavg()[0], max(1, arguments.agents // 10)
-    with tempfile.TemporaryDirectory(prefix="naru-bench-") as directory:
-        lab = Lab(Path(directory) / "lab")
-        try:
-            lab.up(spec.build([f"cloud={arguments.release}"], None, 0, PORT_BASE), quiet, quiet)
-            cloud = lab.cloud("cloud")
-            bench = Bench(cloud, arguments.agents, arguments.ports, LIMITS._replace(latency=arguments.latency))
-            found = {
-                name: bench.way(name, start) for name, start in ways(bench, batch) if arguments.only in (None, name)
-            }
-            cloud.processes.stop([SERVER])
-        finally:
-            lab.down()
-    under = [name for name, one in found.items() if one["latency_p95_s"] <= arguments.latency and not one["failed"]]
-    fastest = min((found[name]["total_s"] for name in under), default=None)
-    answer = {
-        "agents": arguments.agents,
-        "ports": arguments.ports,
-        "batch": batch,
-        "limit_s": arguments.latency,
-        **found,
-        "under_limit": under,
-        "ratio": round(found["law"]["total_s"] / fastest, 2) if fastest and "law" in found else None,
-        "mib": bench.mib,
-        "load": round(load_before, 2),
-    }
-    print(json.dumps(answer))
+    load_before = os.getloadavg()[0]
+    print(json.dumps(run(**vars(arguments)) | {"load": round(load_before, 2)}))
 
 
 if __name__ == "__main__":
