@@ -32,6 +32,7 @@ from naru.upgrade.check.check import check
 from naru.upgrade.check.rows import Progress
 from naru.upgrade.freeze import freeze
 from naru.upgrade.window import overrun
+from naru.upgrade.window.hops import SYNC
 from naru.upgrade.window.window import AGENTS, CLOUD, END, FINALIZE, NEW, OLD, PREPARE, START, WAITS, WINDOW
 from naru.upgrade.work import Settings, Work, work_directory
 from naru.work.rate import set_rate
@@ -207,10 +208,15 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
             rollback.start(journal, units=[OLD])
             found = run(journal, terminal, undoing=True)
         with reading(journal) as now:
-            left = [step.args["host"] for step in now.steps(unit=OLD, purpose=QUIET, args=True) if step.attempt]
-        if left:
-            what = f"nova-compute on {', '.join(shortened(left, 10))} leaves guests as they are"
+            quiet = now.steps(unit=OLD, purpose=QUIET, args=True)
+            is_changed = any(step.attempt for step in now.steps(unit=CLOUD, purpose=SYNC))
+        if left := [step.args["host"] for step in quiet if step.attempt]:
+            what = f"nova-compute on {', '.join(shortened(left, EXAMPLES))} leaves guests as they are"
             terminal.warn(f"{what}: see naru upgrade guests {upgrade.directory}, then naru upgrade settle")
+        # not reached in the window, it may have run on all the time
+        if loud := [step.args["host"] for step in quiet if is_changed and not step.attempt]:
+            what = f"nova-compute on {', '.join(shortened(loud, EXAMPLES))} was not told to leave guests as they are"
+            terminal.warn(f"{what}: it deals with them by what the databases have again")
     freeze.give_up(upgrade, terminal)
     return found
 

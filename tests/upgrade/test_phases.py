@@ -3,6 +3,7 @@ is a real one, of which nothing is run."""
 
 import time
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +16,17 @@ from naru.plan.kinds import load
 from naru.plan.queries import reading
 from naru.plan.status import Status, status
 from naru.upgrade import gates, phases, planner
+from naru.upgrade.back.quiet import QUIET
 from naru.upgrade.freeze import freeze
 from naru.upgrade.window import overrun, window
+from naru.upgrade.window.hops import SYNC
 from naru.upgrade.work import Work
 
 from .test_freeze import site as frozen_site
 from .test_freeze import states
 from .test_overrun import Said
-from .test_report import BEGAN, done
+from .test_plan import site
+from .test_report import BEGAN, done, planned
 from .test_report import upgrade as upgrade
 
 pytestmark = pytest.mark.unit
@@ -129,3 +133,25 @@ def prepared(journal: Journal) -> None:
     with reading(journal) as now:
         ahead = [step.id for step in now.steps() if step.unit not in (*window.UNITS, window.AHEAD)]
     control.skip(journal, "a test's", steps=ahead)
+
+
+def test_compute_hosts_that_were_not_reached_in_the_window_are_told_after_the_way_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = site("queens").content.model_dump(mode="json", exclude_unset=True)
+    for of in (content, content["next"]):
+        (nova,) = (one for one in of["services"] if one["name"] == "nova-compute")
+        nova["config"] = [f"/etc/{'nova' if of is content else 'next'}/nova.conf"]
+    upgrade, terminal = planned(tmp_path, services=content["services"], next=content["next"]), Terminal()
+    monkeypatch.setattr(phases, "run", lambda journal, *_, **__: status(journal))
+    with upgrade.journal() as journal, reading(journal) as now:
+        assert len(now.steps(purpose=QUIET)) == 2
+    with upgrade.journal() as journal:
+        done(journal, window.STOP_API, 0, 10)
+    phases.back(upgrade, terminal)
+    assert terminal.lines == []
+    with upgrade.journal() as journal:
+        done(journal, SYNC, 10, 20)
+    phases.back(upgrade, terminal)
+    (line,) = terminal.lines
+    assert line.startswith("nova-compute on c1, c2 was not told to leave guests as they are")
