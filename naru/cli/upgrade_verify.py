@@ -99,18 +99,18 @@ naru upgrade verify work/seoul -f json
     def _before(
         self, upgrade: Work, terminal: Terminal, arguments: argparse.Namespace, writers: Sequence[str]
     ) -> Sequence[Verified]:
-        """Reads the cloud, and tries writes, for later."""
-        with counting("read the cloud") as count:
-            problems = verify.read_before(upgrade, count, arguments.users)
+        """Tries writes, and reads the cloud, for later."""
+        problems = []
         if writers:
-            tried = writes.try_all(upgrade, writers, arguments.flavor, arguments.image, terminal.say)
-            verify.try_before(upgrade, tried)
+            try_writes = partial(writes.try_all, upgrade, writers, arguments.flavor, arguments.image, terminal.say)
             problems += [
                 f"{user}: {one.kind} failed: {one.why}"
-                for user, every in tried.items()
+                for user, every in verify.try_before(upgrade, try_writes).items()
                 for one in every
                 if one.how == "failed"
             ]
+        with counting("read the cloud") as count:
+            problems += verify.read_before(upgrade, count, arguments.users)
         for problem in problems:
             terminal.warn(problem)
         self.exit_code = 1 if problems else 0

@@ -121,12 +121,17 @@ def _check_before(upgrade: Work, journal: Journal) -> None:
         raise InputError(f"{upgrade.directory}: its window has begun: this is no longer how it was before")
 
 
-def try_before(upgrade: Work, found: Mapping[str, Sequence[Tried]]) -> None:
-    """Keeps what became of users' writes before the window, beside those of other users. Raises InputError when that
-    has begun."""
+def try_before(upgrade: Work, try_writes: Callable[[], Mapping[str, Sequence[Tried]]]) -> Mapping[str, Sequence[Tried]]:
+    """Tries users' writes before the window, and keeps what became of them, beside those of other users. It comes
+    before the reading, which is not to have what a try that was killed has left. Raises InputError when the window has
+    begun."""
+    with upgrade.journal() as journal:
+        _check_before(upgrade, journal)
+    found = try_writes()
     with upgrade.journal() as journal:
         _check_before(upgrade, journal)
         journal.remember(WROTE, {**(journal.recall(WROTE) or {}), **found})
+    return found
 
 
 def verify(
