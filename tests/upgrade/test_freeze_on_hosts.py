@@ -369,6 +369,7 @@ def test_gates_of_nginx_and_apache_are_closed_with_haproxys(
     assert written() == {"nginx": 401, "apache": 401} and files() == before
 
 
+@pytest.mark.releases  # two minutes; what is judged is tried without a cloud
 def test_users_writes_are_tried_on_request_alone_and_leave_nothing(
     pike: Lab, planned: Callable[..., str], server: dict[str, Any]
 ) -> None:
