@@ -182,6 +182,7 @@ def test_whenever_it_is_killed_it_comes_to_its_end_and_back(
     assert seen(pike, server["id"]) == server and link_of_compute(pike) == "none"
 
 
+@pytest.mark.releases  # it waits for Nova to look after guests again
 def test_where_a_schema_step_was_cut_off_one_can_turn_back(
     pike: Lab, server: dict[str, Any], planned: Callable[..., str], on_database: Sql, live: Sql
 ) -> None:
