@@ -278,7 +278,7 @@ def somebody_who_acknowledges_nothing(pike: Lab) -> Iterator[None]:
         on(pike.hosts(), "ctl1", "systemctl stop holder")
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(20, marks=pytest.mark.releases)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.releases)])
 def test_whenever_it_is_killed_it_is_frozen_and_thawed(
     pike: Lab, planned: Callable[..., str], with_engine: Path, kills: int
 ) -> None:

@@ -154,7 +154,7 @@ def somebody_on_the_old_queue(pike: Lab) -> Iterator[None]:
         on(pike.hosts(), "ctl1", "systemctl stop stray")
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(40, marks=pytest.mark.releases)])
+@pytest.mark.parametrize("kills", [2, pytest.param(40, marks=pytest.mark.releases)])
 def test_whenever_it_is_killed_it_comes_to_its_end_and_back(
     pike: Lab, server: dict[str, Any], planned: Callable[..., str], live: Sql, kills: int
 ) -> None:
