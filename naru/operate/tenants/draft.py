@@ -1,6 +1,6 @@
 """The differences between the file and the cloud, and the plan in the making, which rules add to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -13,7 +13,7 @@ from naru.inventory.rows import Row
 from naru.messages import Text, message
 from naru.operate.tenants.facts import Facts
 from naru.operate.tenants.kind import Kind
-from naru.operate.tenants.model import Project, Tenants
+from naru.operate.tenants.model import DomainsName, Project, Tenants
 from naru.operate.tenants.names import Names, Thing
 from naru.operate.tenants.steps import Make
 from naru.plan.arguments import REF, references
@@ -308,6 +308,37 @@ class Draft:
             unit=unit,
             after=after,
         )
+
+    def named(
+        self,
+        thing: Thing,
+        field: str,
+        kind: str,
+        written: Iterable[DomainsName],
+        there: Mapping[str, str],
+        prune: str,
+        link: Callable[[str, Any, bool], None],
+    ) -> None:
+        """The things of a `kind` that a thing's field names as `written`, of which it has `there`, by id with their names.
+        What is missing is added, what is not named is taken away where the file says to `prune` it: by `link`, which is
+        told what it is called, its id or the step that makes it, and whether it is taken away."""
+        declared = set()
+        for name in written:
+            other = self.names.of_domain(kind, name, f"{thing.kind}s: {thing.label}: {field}")
+            if other is None or not self.once(thing, field, other):
+                continue
+            declared.add(other.id)
+            if not other.row or other.id not in there:
+                link(other.label, other.target, False)
+        for identity, its_name in there.items():
+            if identity in declared:
+                continue
+            found = self.names.of_id(kind, identity)
+            called = found.label if found else its_name
+            if self.prunes(prune):
+                link(called, identity, True)
+            else:
+                self.undeclared(thing, field, called)
 
     def undeclared(self, thing: Thing, field: str, what: str) -> None:
         """Something that the cloud alone has, and keeps."""

@@ -186,31 +186,14 @@ def groups(draft: Draft) -> None:
 def _members_of(draft: Draft, thing: Thing, group: Group) -> None:
     memberships = draft.facts.of("group membership", "group_id", thing.id) if thing.row else ()
     there = {str(row.body["id"]): str(row.body.get("name") or row.body["id"]) for row in memberships}
-    declared = set()
-    for ref in group.members:
-        user = draft.names.of_domain("user", ref, f"groups: {thing.label}: members")
-        if user is None:
-            continue
-        if not draft.once(thing, "members", user):
-            continue
-        declared.add(user.id)
-        if not user.row or user.id not in there:
-            _membership(draft, thing, user.label, user.target)
-    for identity, name in there.items():
-        if identity not in declared:
-            found = draft.names.of_id("user", identity)
-            called = found.label if found else name
-            if draft.prunes("group_members"):
-                _membership(draft, thing, called, identity, remove=True)
-            else:
-                draft.undeclared(thing, "members", called)
 
+    def link(called: str, user: Any, remove: bool) -> None:
+        path = ["/groups/", thing.target, "/users/", user]
+        put, delete = {"method": "PUT", "path": path}, {"method": "DELETE", "path": path, "ok": [404]}
+        requests = (delete, put) if remove else (put, delete)
+        draft.link(thing, "members", called, SERVICE, requests[:1], requests[1:], remove=remove)
 
-def _membership(draft: Draft, group: Thing, called: str, user: Any, *, remove: bool = False) -> None:
-    path = ["/groups/", group.target, "/users/", user]
-    put, delete = {"method": "PUT", "path": path}, {"method": "DELETE", "path": path, "ok": [404]}
-    requests = (delete, put) if remove else (put, delete)
-    draft.link(group, "members", called, SERVICE, requests[:1], requests[1:], remove=remove)
+    draft.named(thing, "members", "user", group.members, there, "group_members", link)
 
 
 def _fields(kind: Kind, written: dict[str, Any]) -> dict[str, Any]:

@@ -103,37 +103,31 @@ def subnets(draft: Draft) -> None:
 
 def _shares(draft: Draft, thing: Thing, written: Network, project: OfProject) -> None:
     there = {str(row.body["target_tenant"]): row for row in _policies(draft.facts, thing.id)}
-    declared = set()
-    for ref in written.shared_with:
-        other = draft.names.of_domain("project", ref, f"networks: {thing.label}: shared_with")
-        if other is None:
-            continue
-        if not draft.once(thing, "shared_with", other):
-            continue
-        declared.add(other.id)
-        if not other.row or other.id not in there:
-            _share(draft, thing, other, project)
-    for identity, row in there.items():
-        if identity in declared:
-            continue
-        found = draft.names.of_id("project", identity)
-        called = found.label if found else identity
-        if not draft.prunes("shared_with"):
-            draft.undeclared(thing, "shared_with", called)
-            continue
-        body = {name: row.body[name] for name in ("object_type", "object_id", "action", "target_tenant")}
-        post = {
-            "method": "POST",
-            "path": "/rbac-policies",
-            "body": {"rbac_policy": {**body, "project_id": row.project}},
-            "ok": [409],
-        }
-        delete = {"method": "DELETE", "path": f"/rbac-policies/{row.id}", "ok": [404]}
-        draft.link(thing, "shared_with", called, SERVICE, [delete], [post], unit=project.unit, remove=True)
+
+    def link(called: str, other: Any, remove: bool) -> None:
+        if remove:
+            _unshare(draft, thing, called, there[other], project)
+        else:
+            _share(draft, thing, called, other, project)
+
+    names = {identity: identity for identity in there}
+    draft.named(thing, "shared_with", "project", written.shared_with, names, "shared_with", link)
 
 
-def _share(draft: Draft, thing: Thing, other: Thing, project: OfProject) -> None:
-    where = {"object_id": thing.target, "target_tenant": other.target, "action": SHARED}
+def _unshare(draft: Draft, thing: Thing, called: str, row: Row, project: OfProject) -> None:
+    body = {name: row.body[name] for name in ("object_type", "object_id", "action", "target_tenant")}
+    post = {
+        "method": "POST",
+        "path": "/rbac-policies",
+        "body": {"rbac_policy": {**body, "project_id": row.project}},
+        "ok": [409],
+    }
+    delete = {"method": "DELETE", "path": f"/rbac-policies/{row.id}", "ok": [404]}
+    draft.link(thing, "shared_with", called, SERVICE, [delete], [post], unit=project.unit, remove=True)
+
+
+def _share(draft: Draft, thing: Thing, called: str, other: Any, project: OfProject) -> None:
+    where = {"object_id": thing.target, "target_tenant": other, "action": SHARED}
     action = Make(
         cloud=draft.cloud,
         service=SERVICE,
@@ -142,9 +136,9 @@ def _share(draft: Draft, thing: Thing, other: Thing, project: OfProject) -> None
         body={**where, "object_type": "network", "project_id": project.thing.target},
         find=Find(path="/rbac-policies", collection="rbac_policies", where=where),
     )
-    draft.differences.append(Difference("add", thing.kind, thing.label, "shared_with", None, other.label))
-    title = ADD(kind=thing.kind, name=thing.label, what=f"shared_with: {other.label}")
-    draft.step(f"share {thing.kind}/{thing.label} {other.label}", action, title, thing, unit=project.unit)
+    draft.differences.append(Difference("add", thing.kind, thing.label, "shared_with", None, called))
+    title = ADD(kind=thing.kind, name=thing.label, what=f"shared_with: {called}")
+    draft.step(f"share {thing.kind}/{thing.label} {called}", action, title, thing, unit=project.unit)
 
 
 def _policies(facts: Facts, network: str) -> list[Row]:

@@ -136,37 +136,20 @@ def _specs(draft: Draft, thing: Thing, service: str, path: list[Any], there: Map
 
 
 def _access(draft: Draft, thing: Thing, prune: str, there: set[str], written: Iterable[DomainsName]) -> None:
-    declared = set()
-    for ref in written:
-        project = draft.names.of_domain("project", ref, f"{thing.kind}s: {thing.name}: access")
-        if project is None:
-            continue
-        if not draft.once(thing, "access", project):
-            continue
-        declared.add(project.id)
-        if not project.row or project.id not in there:
-            _may(draft, thing, project.label, project.target)
-    for identity in sorted(there - declared):
-        project = draft.names.of_id("project", identity)
-        called = project.label if project else identity
-        if draft.prunes(prune):
-            _may(draft, thing, called, identity, remove=True)
-        else:
-            draft.undeclared(thing, "access", called)
-
-
-def _may(draft: Draft, thing: Thing, called: str, project: Any, *, remove: bool = False) -> None:
     flavor = thing.kind == "flavor"
     words = ("TenantAccess", "tenant") if flavor else ("ProjectAccess", "project")
     path = ["/flavors/" if flavor else "/types/", thing.target, "/action"]
-
-    def request(verb: Verb) -> dict[str, Any]:
-        body = {f"{verb}{words[0]}": {words[1]: project}}
-        return {"method": "POST", "path": path, "body": body, "ok": [409 if verb == "add" else 404]}
-
-    requests = [request("remove"), request("add")] if remove else [request("add"), request("remove")]
     service = "compute" if flavor else "block-storage"
-    draft.link(thing, "access", called, service, requests[:1], requests[1:], remove=remove)
+
+    def link(called: str, project: Any, remove: bool) -> None:
+        def request(verb: Verb) -> dict[str, Any]:
+            body = {f"{verb}{words[0]}": {words[1]: project}}
+            return {"method": "POST", "path": path, "body": body, "ok": [409 if verb == "add" else 404]}
+
+        requests = [request("remove"), request("add")] if remove else [request("add"), request("remove")]
+        draft.link(thing, "access", called, service, requests[:1], requests[1:], remove=remove)
+
+    draft.named(thing, "access", "project", written, {one: one for one in sorted(there)}, prune, link)
 
 
 # -- written into a file
