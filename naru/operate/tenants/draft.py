@@ -319,7 +319,7 @@ class Draft:
         prune: str,
         link: Callable[[str, Any, bool], None],
     ) -> None:
-        """The things of a `kind` that a thing's field names as `written`, of which it has `there`, by id with their names.
+        """The things of a `kind` that a thing's field names as `written`; it has those `there`, by id with their names.
         What is missing is added, what is not named is taken away where the file says to `prune` it: by `link`, which is
         told what it is called, its id or the step that makes it, and whether it is taken away."""
         declared = set()
