@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from naru.errors import InputError
 from naru.plan.journal import Journal
 from naru.plan.model import COMMANDS
 from naru.upgrade.finding import Span
@@ -65,15 +64,8 @@ class Work:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.work = work_directory(directory)
-        hint = "naru upgrade plan --to RELEASE --work DIR makes one."
-        if not Journal.exists(directory):
-            raise InputError(f"{directory} is not the work directory of an upgrade", hint=hint)
-        with self.journal() as journal:
-            try:
-                self.settings = Settings.load(journal.settings())
-            except KeyError as error:
-                raise InputError(f"{directory} holds the plan of something else", hint=hint) from error
-            self.plan_id = journal.plan_id
+        command = "naru upgrade plan --to RELEASE --work DIR"
+        self.settings, self.plan_id = self.work.planned("an upgrade", command, Settings.load)
 
     def journal(self) -> Journal:
         return self.work.journal()

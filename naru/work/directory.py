@@ -10,8 +10,9 @@ requests. A directory that is made is so, too (0700); one that is there keeps it
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any, TypeVar
 
 from naru.errors import InputError
 from naru.files import write_whole
@@ -20,6 +21,7 @@ from naru.plan.journal import DATABASE, POINTER, Journal, address
 from naru.plan.model import Plan
 from naru.plan.queries import reading
 
+T = TypeVar("T")
 OWNER = "work.json"
 FORMAT = 1
 HINT_ANOTHER = "Name another directory."
@@ -78,6 +80,19 @@ class WorkDirectory:
         else:
             Journal.create(self.path, plan, database, plan_id).close()
         self.own()
+
+    def planned(self, what: str, command: str, load: Callable[[dict[str, Any]], T]) -> tuple[T, str]:
+        """What its plan was made from, which `load` makes of the plan's settings, and the plan's id. `what` it belongs
+        to, as "an upgrade", and the `command` that makes one are for the message. Raises InputError for a directory of
+        something else: `load` raises KeyError then."""
+        hint = f"{command} makes one."
+        if not Journal.exists(self.path):
+            raise InputError(f"{self.path} is not the work directory of {what}", hint=hint)
+        with self.journal() as journal:
+            try:
+                return load(journal.settings()), journal.plan_id
+            except KeyError as error:
+                raise InputError(f"{self.path} holds the plan of something else", hint=hint) from error
 
     def own(self) -> None:
         """Writes down whose the directory is: of one that has rounds alone, by itself."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from naru.errors import InputError
 from naru.operate.drain.rules import Options
 from naru.plan.journal import Journal
 from naru.plan.model import COMMANDS
@@ -63,15 +62,7 @@ class Work:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.work = work_directory(directory)
-        hint = "naru host plan HOST --work DIR makes one."
-        if not Journal.exists(directory):
-            raise InputError(f"{directory} is not the work directory of a drain", hint=hint)
-        with self.journal() as journal:
-            try:
-                self.settings = Settings.load(journal.settings())
-            except KeyError as error:
-                raise InputError(f"{directory} holds the plan of something else", hint=hint) from error
-            self.plan_id = journal.plan_id
+        self.settings, self.plan_id = self.work.planned("a drain", "naru host plan HOST --work DIR", Settings.load)
 
     def journal(self) -> Journal:
         return self.work.journal()
