@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
+from functools import cached_property
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
@@ -217,10 +218,17 @@ class Fleet:
     ) -> None:
         self.close()
 
+    @cached_property
+    def later(self) -> "Fleet":
+        """The hosts of the site as it will be, with `next`: made when first asked for, and ended with this one."""
+        return Fleet(Site(self.site.content, self.site.file, next_part=True))
+
     def close(self) -> None:
         """Ends all connections."""
         if self._loop.is_closed():
             return
+        if "later" in vars(self):
+            self.later.close()
 
         async def end() -> None:
             for remote in self._remotes.values():

@@ -153,3 +153,14 @@ def test_the_commands(five: Lab, hosts: Hosts, capfd: pytest.CaptureFixture[str]
     ]
     _, errors = naru("run", "node9", "--", "true", code=2)
     assert "there is no host and no group 'node9'" in errors and "It has: all, node1" in errors
+
+
+def test_the_site_as_it_will_be_has_one_fleet_that_ends_with_the_first(five: Lab) -> None:
+    (first, *_) = yaml.safe_load(five.site_yaml.read_text())["hosts"]
+    with Fleet(changed(five, next={"hosts": [{**first, "name": "to-come"}]})) as fleet:
+        later = fleet.later
+        assert later is fleet.later and "to-come" in later.site.hosts and "to-come" not in fleet.site.hosts
+        assert later.run("to-come", "uname -n").out.strip() == first["name"]
+        thread = later._thread
+        assert thread.is_alive()
+    assert not thread.is_alive()

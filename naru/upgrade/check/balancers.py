@@ -54,18 +54,17 @@ def _places(site: Site, lines: Iterable[Line]) -> list[str]:
 def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> list[Finding]:
     """What load balancers lack so that the next controllers get what the old ones got."""
     found = changes(site, span.goal, [service.name for service in services])
-    later = Site(site.content, site.file, next_part=True)
-    asked = [one for one in later.part.load_balancers if one.socket]
+    asked = [one for one in Site(site.content, site.file, next_part=True).part.load_balancers if one.socket]
     if not found or not asked:
         return []
-    told: list[Finding] = []
-    with Fleet(later) as other:
-        where = addresses(other, found)
-        for balancer in asked:
-            for host, gates in servers(other, balancer).items():
-                for change in found:
-                    told += judged(balancer, host, gates, change, where, span)
-    return told
+    where = addresses(fleet.later, found)
+    return [
+        one
+        for balancer in asked
+        for host, gates in servers(fleet.later, balancer).items()
+        for change in found
+        for one in judged(balancer, host, gates, change, where, span)
+    ]
 
 
 def servers(fleet: Fleet, balancer: LoadBalancer) -> dict[str, list[Gate] | NaruError]:

@@ -32,9 +32,7 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     now = _asked(site, fleet, site.content.queues)
     coming: dict[str, Broker | NaruError] = {}
     if pairs := queues.pairs(site):
-        later = queues.coming(site)
-        with Fleet(later) as other:
-            coming = _asked(later, other, [pair.new for pair in pairs])
+        coming = _asked(fleet.later.site, fleet.later, [pair.new for pair in pairs])
     follows = {pair.new.name: pair.old.name for pair in pairs}
     then = {**{name: broker for name, broker in now.items() if name not in follows.values()}, **coming}
     versions = {name: broker.version if isinstance(broker, Broker) else broker for name, broker in then.items()}

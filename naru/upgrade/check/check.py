@@ -37,7 +37,7 @@ def check(site: Site, span: Span, wanted: Sequence[str], progress: rows.Progress
         found += clocks.check(site, fleet, span, services)
         found += broker.check(site, fleet, span, services)
         found += environment.check(site, fleet, span, services)
-        found += helpers.check(site, span, services)
+        found += helpers.check(site, fleet, span, services)
         found += configuration.check(site, fleet, span, services)
         found += queues.check(site, fleet, span, services)
         found += room.check(site, fleet, span, services)

@@ -31,8 +31,7 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     now, new = _hosts(site, span.goal, names)
     seen = fleet.each(now, one)
     if new:
-        with Fleet(Site(site.content, site.file, next_part=True)) as other:
-            seen |= other.each(new, one)
+        seen |= fleet.later.each(new, one)
     found = {name: one.clock if isinstance(one, Look) else None for name, one in seen.items()}
     whys = {name: _why(one) for name, one in seen.items()}
     return list(judged(found, whys, span.goal, _of_computes(site, span.goal, names)))

@@ -64,11 +64,7 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     async def look(remote: Remote) -> list[Read]:
         return parsed(await remote.checked(script(list(files[remote.name]), options), seconds=SECONDS))
 
-    if later:
-        with Fleet(seen) as other:
-            read = other.each(files, look)
-    else:
-        read = fleet.each(files, look)
+    read = (fleet.later if later else fleet).each(files, look)
     lines = [(line, [host.name for host in seen.named(line.hosts)]) for line in later]
     return [*judged(read, files, wanted, span, is_next=bool(later)), *missing(read, lines, needed, span.goal)]
 

@@ -48,8 +48,7 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
         return await remote.checked(line, seconds=SECONDS)
 
     found = list(judged(span.goal, needs, fleet.each(hosts, look)))
-    with Fleet(Site(site.content, site.file, next_part=True)) as later:
-        return [*found, *judged(span.goal, needs, later.each(shipped, look), "blocks")]
+    return [*found, *judged(span.goal, needs, fleet.later.each(shipped, look), "blocks")]
 
 
 def _shipped(site: Site, goal: str, names: set[str]) -> list[str]:

@@ -57,7 +57,7 @@ class Wrong(NamedTuple):
     proof: str
 
 
-def check(site: Site, span: Span, services: Sequence[Service]) -> list[Finding]:
+def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> list[Finding]:
     """What is found on the hosts of these services that are to come."""
     names = {service.name for service in services}
     later = Site(site.content, site.file, next_part=True)
@@ -77,9 +77,7 @@ def check(site: Site, span: Span, services: Sequence[Service]) -> list[Finding]:
         seen.rootwrap = directories(await remote.checked(_directories(sorted(files)), seconds=SECONDS))
         return [wrong for line in mine for wrong in judged(line, place, seen)]
 
-    with Fleet(later) as fleet:
-        said = fleet.each(hosts, look)
-    return list(_folded(span.goal, hosts, said))
+    return list(_folded(span.goal, hosts, fleet.later.each(hosts, look)))
 
 
 def _folded(goal: str, hosts: dict[str, list[Line]], said: "dict[str, list[Wrong] | NaruError]") -> Iterator[Finding]:

@@ -41,14 +41,12 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
     """Hosts whose next Keystone lacks keys that the running one has."""
     if KEYSTONE not in [service.name for service in services]:
         return []
-    later = Site(site.content, site.file, next_part=True)
     running = [one for one in site.content.services if one.project == KEYSTONE and one.release != ""]
     coming = [one for one in site.coming(span.goal) if one.project == KEYSTONE]
     if not running or not coming:
         return []
     now = Site(site.content, site.file)
-    with Fleet(later) as other:
-        return judged(read(now, fleet, running), read(later, other, coming), span)
+    return judged(read(now, fleet, running), read(fleet.later.site, fleet.later, coming), span)
 
 
 def read(site: Site, fleet: Fleet, lines: Sequence[Line]) -> Read:

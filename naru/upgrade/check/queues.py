@@ -102,20 +102,19 @@ def check(site: Site, fleet: Fleet, span: Span, services: Sequence[Service]) -> 
 
     told: list[Finding] = []
     vhosts: dict[str, set[str]] = {}
-    with Fleet(seen) as other:
-        read = other.each(files, look)
-        for one in found:
-            try:
-                had = rabbitmq.anywhere(now, other, one.old, _definitions)
-                have = rabbitmq.anywhere(seen, other, one.new, _definitions)
-                told += _not_carried(carried(had, have, one.old.vhosts), one, span)
-            except NaruError as error:
-                what = f"what is carried over: {error.summary}"
-                told.append(Finding("unknown", ALL, span.goal, one.new.name, what, 0, (), CARRY_CURE, CARRY_PROOF))
-                continue
-            there = {vhost["name"] for vhost in had["vhosts"]} & set(one.old.vhosts)
-            there |= {vhost["name"] for vhost in have["vhosts"]}
-            vhosts |= {server: there | vhosts.get(server, set()) for server in one.right | one.left}
+    read = fleet.later.each(files, look)
+    for one in found:
+        try:
+            had = rabbitmq.anywhere(now, fleet.later, one.old, _definitions)
+            have = rabbitmq.anywhere(seen, fleet.later, one.new, _definitions)
+            told += _not_carried(carried(had, have, one.old.vhosts), one, span)
+        except NaruError as error:
+            what = f"what is carried over: {error.summary}"
+            told.append(Finding("unknown", ALL, span.goal, one.new.name, what, 0, (), CARRY_CURE, CARRY_PROOF))
+            continue
+        there = {vhost["name"] for vhost in had["vhosts"]} & set(one.old.vhosts)
+        there |= {vhost["name"] for vhost in have["vhosts"]}
+        vhosts |= {server: there | vhosts.get(server, set()) for server in one.right | one.left}
     known = Known(right, left, vhosts, ", ".join(one.new.name for one in found))
     cells = _cells(site, fleet, known, span) if "nova" in wanted else []
     return [*_judged(read, files, _using(site, seen, span), known, span), *cells, *told]

@@ -95,8 +95,7 @@ def look(site: Site, fleet: Fleet, span: Span, wanted: Collection[str]) -> tuple
         script = configuration.script(list(files[remote.name]), OPTIONS)
         return own, configuration.parsed(await remote.checked(script, seconds=SECONDS)) if files[remote.name] else []
 
-    with Fleet(seen) as other:
-        answers = other.each(files, names)
+    answers = fleet.later.each(files, names)
     found: list[Finding] = []
     called: dict[str, list[Called]] = {}
     blind: set[str] = set()
