@@ -1,19 +1,61 @@
 """What is seen of a cloud that is upgraded: its servers, its units, whether all of it runs."""
 
+import contextlib
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from keystoneauth1.exceptions import ClientException
 from openstack.exceptions import SDKException
 
+from naru.lab import spec
+from naru.lab.hosts import layout
 from naru.lab.lab import Lab
 
 from ..lab.hosted.scenario import on, services
-from ..lab.scenario import Rest, connect
+from ..lab.hosts.machine import left_of, of_the_machine
+from ..lab.scenario import Rest, connect, ignore
 from .orders import naru
 
 CLOUD = "cloud"
 NAMES = ("keystone", "glance", "placement", "cinder", "nova", "neutron", "keepalived")
+
+
+@contextlib.contextmanager
+def a_lab(directory: Path, name: str, network: str, kept: str | None = None, goal: str = "queens") -> Iterator[Lab]:
+    """A Pike cloud on the hosts of a layout, with services of the release `goal` built beside, in the networks that
+    begin with `10.N.`; nothing of it is left at the end. One that is `kept` in a directory is used, and stays."""
+    before = of_the_machine()
+    file = directory / f"{name}.yaml"
+    text = (layout.LAYOUTS / f"{name}.yaml").read_text().replace("10.77.", network)
+    file.write_text(text.replace("next: queens", f'next: "{goal}"'))
+    lab = Lab(Path(kept) if kept else directory / "lab")
+    lab.up(None if lab.exists() else spec.build_hosts(str(file), [f"{CLOUD}=pike"]), ignore, ignore)
+    yield lab
+    if kept:
+        return
+    hosts = lab.hosts()
+    lab.down()
+    assert left_of(hosts) == []
+    assert of_the_machine() == before
+
+
+@contextlib.contextmanager
+def on_the_queue(lab: Lab, unit: str, does: str, seconds: int = 2) -> Iterator[None]:
+    """A program on the controller that has the URL of Nova's message queue, `url`, and does something with it; it is
+    waited so many seconds for."""
+    code = (
+        "import kombu, re, time; text = open('/srv/naru/etc/nova/nova.conf').read(); "
+        f"url = 'pyamqp' + re.search(r'transport_url = rabbit(.*)', text).group(1); {does}; time.sleep(600)"
+    )
+    python = lab.cloud(CLOUD).program("python")
+    line = f'systemd-run --unit={unit} {python} -c "{code}"; sleep {seconds}; systemctl is-active {unit}'
+    on(lab.hosts(), "ctl1", line)
+    try:
+        yield
+    finally:
+        on(lab.hosts(), "ctl1", f"systemctl stop {unit}")
 
 
 def seen(lab: Lab, server: str) -> dict[str, Any]:

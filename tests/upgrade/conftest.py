@@ -9,14 +9,11 @@ from typing import Any
 
 import pytest
 
-from naru.lab import spec
-from naru.lab.hosts import layout
 from naru.lab.lab import Lab
 
 from ..lab.hosted.scenario import until
-from ..lab.hosts.machine import left_of, of_the_machine
-from ..lab.scenario import Rest, connect, ignore, image, network
-from .cloud import CLOUD, seen
+from ..lab.scenario import Rest, connect, image, network
+from .cloud import CLOUD, a_lab, seen
 from .orders import begin, naru
 
 NETWORK = "10.89."
@@ -28,19 +25,8 @@ def pike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The lab; nothing of it is left at the end. NARU_TEST_UPGRADE=DIRECTORY uses and keeps one there, for a quick
     loop."""
     kept = os.environ.get("NARU_TEST_UPGRADE")
-    before = of_the_machine()
-    directory = tmp_path_factory.mktemp("upgrade")
-    file = directory / "pike.yaml"
-    file.write_text((layout.LAYOUTS / "upgrade.yaml").read_text().replace("10.77.", NETWORK))
-    lab = Lab(Path(kept) if kept else directory / "lab")
-    lab.up(None if lab.exists() else spec.build_hosts(str(file), ["cloud=pike"]), ignore, ignore)
-    yield lab
-    if kept:
-        return
-    hosts = lab.hosts()
-    lab.down()
-    assert left_of(hosts) == []
-    assert of_the_machine() == before
+    with a_lab(tmp_path_factory.mktemp("upgrade"), "upgrade", NETWORK, kept) as lab:
+        yield lab
 
 
 @pytest.fixture

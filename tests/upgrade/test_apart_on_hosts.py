@@ -8,14 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from naru.lab import spec
 from naru.lab.hosts import layout
 from naru.lab.lab import Lab
 
 from ..lab.hosted.scenario import boots_a_server, on, services, until
-from ..lab.hosts.machine import left_of, of_the_machine
-from ..lab.scenario import Rest, connect, ignore
-from .cloud import CLOUD, is_up, units
+from ..lab.scenario import Rest, connect
+from .cloud import CLOUD, a_lab, is_up, units
 from .orders import naru
 
 pytestmark = [pytest.mark.hosts, pytest.mark.releases, pytest.mark.timeout(2400)]
@@ -29,19 +27,8 @@ Sql = Callable[[str], str]
 def pike(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The lab; nothing of it is left at the end. NARU_TEST_APART=DIRECTORY uses and keeps one there."""
     kept = os.environ.get("NARU_TEST_APART")
-    before = of_the_machine()
-    directory = tmp_path_factory.mktemp("apart")
-    file = directory / "apart.yaml"
-    file.write_text((layout.LAYOUTS / "upgrade-apart.yaml").read_text().replace("10.77.", NETWORK))
-    lab = Lab(Path(kept) if kept else directory / "lab")
-    lab.up(None if lab.exists() else spec.build_hosts(str(file), ["cloud=pike"]), ignore, ignore)
-    yield lab
-    if kept:
-        return
-    hosts = lab.hosts()
-    lab.down()
-    assert left_of(hosts) == []
-    assert of_the_machine() == before
+    with a_lab(tmp_path_factory.mktemp("apart"), "upgrade-apart", NETWORK, kept) as lab:
+        yield lab
 
 
 @pytest.fixture

@@ -6,14 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from naru.lab import spec
-from naru.lab.hosts import layout
 from naru.lab.lab import Lab
 
 from ..lab.hosted.scenario import boots_a_server, until
-from ..lab.hosts.machine import left_of, of_the_machine
-from ..lab.scenario import ignore
-from .cloud import CLOUD, imply_roles, is_up, units
+from .cloud import CLOUD, a_lab, imply_roles, is_up, units
 from .orders import naru
 
 pytestmark = [pytest.mark.hosts, pytest.mark.releases, pytest.mark.timeout(3600)]
@@ -25,17 +21,8 @@ GOALS = ("train", "xena", "2023.1", "2025.1", "2026.1")
 @pytest.fixture
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
     """A Pike cloud with services of the release built beside."""
-    before = of_the_machine()
-    text = (layout.LAYOUTS / "upgrade.yaml").read_text().replace("10.77.", NETWORK)
-    file = tmp_path / "far.yaml"
-    file.write_text(text.replace("next: queens", f'next: "{request.param}"'))
-    lab = Lab(tmp_path / "lab")
-    lab.up(spec.build_hosts(str(file), ["cloud=pike"]), ignore, ignore)
-    yield lab
-    hosts = lab.hosts()
-    lab.down()
-    assert left_of(hosts) == []
-    assert of_the_machine() == before
+    with a_lab(tmp_path, "upgrade", NETWORK, goal=request.param) as lab:
+        yield lab
 
 
 @pytest.mark.parametrize(("lab", "goal"), [(goal, goal) for goal in GOALS], indirect=["lab"])

@@ -24,7 +24,7 @@ from naru.site.write_gate.allowed import allowed
 from ..lab.hosted.scenario import on, until
 from ..lab.hosts.shipped import ship
 from ..lab.scenario import Rest, connect
-from .cloud import CLOUD
+from .cloud import CLOUD, on_the_queue
 from .orders import begin, naru
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
@@ -259,23 +259,13 @@ def test_what_is_under_way_is_waited_for(
     naru("thaw", work)
 
 
-@contextlib.contextmanager
-def somebody_who_acknowledges_nothing(pike: Lab) -> Iterator[None]:
+def somebody_who_acknowledges_nothing(pike: Lab) -> contextlib.AbstractContextManager[None]:
     """A program that is given a message, and never has done with it."""
-    code = (
-        "import kombu, re, time; text = open('/srv/naru/etc/nova/nova.conf').read(); "
-        "url = re.search(r'transport_url = rabbit(.*)', text).group(1); "
-        "c = kombu.Connection('pyamqp' + url); q = kombu.Queue('never-empty', auto_delete=True)(c.channel()); "
-        "q.declare(); c.Producer().publish('x', routing_key='never-empty'); q.consume('t', callback=repr); "
-        "time.sleep(600)"
+    does = (
+        "c = kombu.Connection(url); q = kombu.Queue('never-empty', auto_delete=True)(c.channel()); "
+        "q.declare(); c.Producer().publish('x', routing_key='never-empty'); q.consume('t', callback=repr)"
     )
-    python = pike.cloud(CLOUD).program("python")
-    # its management counts every five seconds
-    on(pike.hosts(), "ctl1", f'systemd-run --unit=holder {python} -c "{code}"; sleep 7; systemctl is-active holder')
-    try:
-        yield
-    finally:
-        on(pike.hosts(), "ctl1", "systemctl stop holder")
+    return on_the_queue(pike, "holder", does, 7)  # its management counts every five seconds
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.releases)])

@@ -20,7 +20,7 @@ from naru.upgrade.work import Work
 
 from ..lab.hosted.scenario import Bus, boots_a_server, on, services, until
 from ..lab.scenario import Rest, connect
-from .cloud import CLOUD, failed, is_up, seen, units
+from .cloud import CLOUD, failed, is_up, on_the_queue, seen, units
 from .orders import begin, naru
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(2400)]
@@ -138,20 +138,9 @@ def queue_of_cell(live: Sql) -> str:
     return live("SELECT REGEXP_REPLACE(transport_url, ':[^:@]*@', '@') FROM nova_api.cell_mappings WHERE id > 1")
 
 
-@contextlib.contextmanager
-def somebody_on_the_old_queue(pike: Lab) -> Iterator[None]:
+def somebody_on_the_old_queue(pike: Lab) -> contextlib.AbstractContextManager[None]:
     """A program that nobody has told of the new one."""
-    code = (
-        "import kombu, re, time; text = open('/srv/naru/etc/nova/nova.conf').read(); "
-        "url = re.search(r'transport_url = rabbit(.*)', text).group(1); "
-        "kombu.Connection('pyamqp' + url).connect(); time.sleep(600)"
-    )
-    python = pike.cloud(CLOUD).program("python")
-    on(pike.hosts(), "ctl1", f'systemd-run --unit=stray {python} -c "{code}"; sleep 2; systemctl is-active stray')
-    try:
-        yield
-    finally:
-        on(pike.hosts(), "ctl1", "systemctl stop stray")
+    return on_the_queue(pike, "stray", "kombu.Connection(url).connect()")
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(40, marks=pytest.mark.releases)])
