@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from naru.site.ssh import Fleet
 from naru.upgrade.agents.latency import Latency
 from naru.upgrade.agents.law import BLIND, Law, Load
 from naru.upgrade.agents.law import LIMITS as LAW
-from naru.upgrade.check.rows import Denied, Missing, schemas_like, tables
+from naru.upgrade.check.rows import in_schemas, tables
 from naru.upgrade.window import queues
 from naru.upgrade.window.window import LIMITS, LOAD, NEW, START
 
@@ -224,15 +225,12 @@ def _databases(site: Site, fleet: Fleet, since: float) -> list[float]:
     def work(connection: "Connection[Cursor]") -> tuple[float, list[float]]:
         table = tables(connection, SECONDS)
         running = float(table("SHOW GLOBAL STATUS LIKE 'Threads_running'")[0][1])
-        schemas = [str(name) for (name,) in table("SHOW DATABASES")]
         found: list[float] = []
-        for usual, statement in _REPORTS.items():
-            for schema in schemas_like(usual, schemas):
-                try:
-                    table(f"USE `{schema}`")
-                    found += [float(age) for (age,) in table(statement.format(since=int(since)))]
-                except (Missing, Denied) as error:
-                    raise NaruError(f"{schema}: {error}") from error
+
+        def look(statement: str) -> None:
+            found.extend(float(age) for (age,) in table(statement.format(since=int(since))))
+
+        in_schemas(table, {usual: partial(look, statement) for usual, statement in _REPORTS.items()})
         return running, found
 
     for database in site.part.databases:

@@ -6,17 +6,17 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
-from naru.errors import NaruError
 from naru.site.database import asked_anywhere
 from naru.site.names import is_address
 from naru.site.site import Site
 from naru.site.ssh import Fleet
-from naru.upgrade.check.rows import Denied, Missing, Table, schemas_like, tables
+from naru.upgrade.check.rows import CELLS, Table, in_schemas, tables
 
 SECONDS = 20.0
 """How long one statement may take."""
@@ -99,14 +99,8 @@ def look(connection: "Connection[Cursor]") -> Seen:
     reports: Reports = {}
     partners: dict[str, set[str]] = defaultdict(set)
     table = tables(connection, SECONDS)
-    schemas = [str(name) for (name,) in table("SHOW DATABASES")]
-    for usual, add in (("nova", _nova), ("neutron", _neutron)):
-        for schema in schemas_like(usual, schemas):
-            try:
-                table(f"USE `{schema}`")
-                add(table, reports, partners)
-            except (Missing, Denied) as error:
-                raise NaruError(f"{schema}: {error}") from error
+    looks = {CELLS: _nova, "neutron": _neutron}
+    in_schemas(table, {usual: partial(add, table, reports, partners) for usual, add in looks.items()})
     return Seen(reports, {host: frozenset(others) for host, others in partners.items()})
 
 

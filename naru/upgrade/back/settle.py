@@ -26,7 +26,7 @@ from naru.site.ssh import Fleet, Remote
 from naru.upgrade import claim, gates
 from naru.upgrade.agents.load import governed
 from naru.upgrade.back import quiet
-from naru.upgrade.check.rows import CELLS, GRACE, Denied, Missing, schemas_like, tables
+from naru.upgrade.check.rows import CELLS, GRACE, in_schemas, tables
 from naru.upgrade.freeze import freeze
 from naru.upgrade.planner import MODULES
 from naru.upgrade.window.placed import COMPUTE
@@ -136,17 +136,16 @@ def _servers(
 
     def work(connection: "Connection[Cursor]") -> None:
         table = tables(connection, SECONDS)
-        for schema in schemas_like(CELLS, [str(name) for (name,) in table("SHOW DATABASES")]):
-            try:
-                table(f"USE `{schema}`")
-                servers.update(
-                    (str(uuid), (str(host), str(name), str(state))) for host, uuid, name, state in table(_SERVERS)
-                )
-                for at in range(0, len(every), 500):
-                    quoted = ", ".join(f"'{one}'" for one in every[at : at + 500] if one.replace("-", "").isalnum())
-                    deleted.update(str(uuid) for (uuid,) in table(_DELETED.format(quoted or "''")))
-            except (Missing, Denied) as error:
-                raise NaruError(f"{schema}: {error}") from error
+
+        def look() -> None:
+            servers.update(
+                (str(uuid), (str(host), str(name), str(state))) for host, uuid, name, state in table(_SERVERS)
+            )
+            for at in range(0, len(every), 500):
+                quoted = ", ".join(f"'{one}'" for one in every[at : at + 500] if one.replace("-", "").isalnum())
+                deleted.update(str(uuid) for (uuid,) in table(_DELETED.format(quoted or "''")))
+
+        in_schemas(table, {CELLS: look})
 
     for database in site.part.databases:
         asked_anywhere(site, fleet, database, work, seconds=SECONDS + GRACE)

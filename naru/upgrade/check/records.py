@@ -7,6 +7,7 @@ with the databases.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from pymysql.connections import Connection
@@ -19,7 +20,7 @@ from naru.site.model import Service as Line
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
 from naru.upgrade.check import configuration
-from naru.upgrade.check.rows import CELLS, GRACE, Denied, Missing, schemas_like, tables
+from naru.upgrade.check.rows import CELLS, GRACE, in_schemas, tables
 from naru.upgrade.finding import Finding, Span
 
 SECONDS = 60.0
@@ -211,16 +212,13 @@ def _known(site: Site, fleet: Fleet) -> Known:
 
     def work(connection: "Connection[Cursor]") -> None:
         table = tables(connection, SECONDS)
-        schemas = [str(name) for (name,) in table("SHOW DATABASES")]
-        for project, usual in SCHEMAS.items():
-            for schema in schemas_like(usual, schemas):
-                try:
-                    table(f"USE `{schema}`")
-                    for binary, host in table(_RECORDS):
-                        names.setdefault((project, str(binary)), set()).add(str(host))
-                    volumes.update((str(host), int(n)) for host, n in (table(_VOLUMES) if project == "cinder" else ()))
-                except (Missing, Denied) as error:
-                    raise NaruError(f"{schema}: {error}") from error
+
+        def look(project: str) -> None:
+            for binary, host in table(_RECORDS):
+                names.setdefault((project, str(binary)), set()).add(str(host))
+            volumes.update((str(host), int(n)) for host, n in (table(_VOLUMES) if project == "cinder" else ()))
+
+        in_schemas(table, {usual: partial(look, project) for project, usual in SCHEMAS.items()})
 
     for database in site.part.databases:
         asked_anywhere(site, fleet, database, work, seconds=SECONDS + GRACE)

@@ -94,6 +94,19 @@ def tables(connection: "Connection[Cursor]", seconds: float = SECONDS) -> Table:
     return ask
 
 
+def in_schemas(table: Table, looks: Mapping[str, Callable[[], None]]) -> None:
+    """In each schema of a server that has the usual name of a look, all of Nova's cells included, does that look, with
+    the schema in use. Raises NaruError, with the schema, for what is missing there or refused."""
+    schemas = [str(name) for (name,) in table("SHOW DATABASES")]
+    for usual, look in looks.items():
+        for schema in schemas_like(usual, schemas):
+            try:
+                table(f"USE `{schema}`")
+                look()
+            except (Missing, Denied) as error:
+                raise NaruError(f"{schema}: {error}") from error
+
+
 def _database(
     connection: "Connection[Cursor]", services: Sequence[Service], span: Span, seen: set[str]
 ) -> Iterator[Finding]:
