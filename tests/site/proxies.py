@@ -6,6 +6,7 @@ import http.server
 import os
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,7 +58,9 @@ class Proxy:
         self.gate_directory.mkdir()
         self.restore()
         self.main.write_text(self._main())
-        for one in (*directory.parents[:2], directory, self.gate_directory):
+        for one in (self.gate_directory, *self.gate_directory.parents):
+            if one == Path(tempfile.gettempdir()):
+                break
             one.chmod(0o755)
 
     def restore(self) -> None:
