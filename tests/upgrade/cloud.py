@@ -23,15 +23,17 @@ NAMES = ("keystone", "glance", "placement", "cinder", "nova", "neutron", "keepal
 
 
 @contextlib.contextmanager
-def a_lab(directory: Path, name: str, network: str, kept: str | None = None, goal: str = "queens") -> Iterator[Lab]:
-    """A Pike cloud on the hosts of a layout, with services of the release `goal` built beside, in the networks that
-    begin with `10.N.`; nothing of it is left at the end. One that is `kept` in a directory is used, and stays."""
+def a_lab(
+    directory: Path, name: str, network: str, kept: str | None = None, *, start: str = "pike", goal: str = "queens"
+) -> Iterator[Lab]:
+    """A cloud of the release `start` on the hosts of a layout, with services of `goal` built beside, in the networks
+    that begin with `10.N.`; nothing of it is left at the end. One that is `kept` in a directory is used, and stays."""
     before = of_the_machine()
     file = directory / f"{name}.yaml"
     text = (layout.LAYOUTS / f"{name}.yaml").read_text().replace("10.77.", network)
     file.write_text(text.replace("next: queens", f'next: "{goal}"'))
     lab = Lab(Path(kept) if kept else directory / "lab")
-    lab.up(None if lab.exists() else spec.build_hosts(str(file), [f"{CLOUD}=pike"]), ignore, ignore)
+    lab.up(None if lab.exists() else spec.build_hosts(str(file), [f"{CLOUD}={start}"]), ignore, ignore)
     yield lab
     if kept:
         return

@@ -1,5 +1,5 @@
-"""A Pike cloud on hosts upgraded in place to each of several later releases, and back: services of all of them started
-on databases that went there release by release."""
+"""A Pike cloud on hosts upgraded in place to each of several later releases, and one of 2026.1 to 2026.2; and back:
+services of all of them started on databases that went there release by release."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,21 +15,24 @@ from .orders import naru
 pytestmark = [pytest.mark.hosts, pytest.mark.releases, pytest.mark.timeout(3600)]
 
 NETWORK = "10.90."
-GOALS = ("train", "xena", "2023.1", "2025.1", "2026.1")
+WAYS = [*(("pike", goal) for goal in ("train", "xena", "2023.1", "2025.1", "2026.1")), ("2026.1", "2026.2")]
 
 
 @pytest.fixture
 def lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lab]:
-    """A Pike cloud with services of the release built beside."""
-    with a_lab(tmp_path, "upgrade", NETWORK, goal=request.param) as lab:
+    """A cloud of a release with services of another built beside."""
+    start, goal = request.param
+    with a_lab(tmp_path, "upgrade", NETWORK, start=start, goal=goal) as lab:
         yield lab
 
 
-@pytest.mark.parametrize(("lab", "goal"), [(goal, goal) for goal in GOALS], indirect=["lab"])
-def test_there_and_back(lab: Lab, goal: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("lab", "way"), [pytest.param(way, way, id="-".join(way)) for way in WAYS], indirect=["lab"])
+def test_there_and_back(lab: Lab, way: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     work = str(tmp_path / "work")
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(lab.clouds_yaml))
-    imply_roles(lab)
+    start, goal = way
+    if start == "pike":
+        imply_roles(lab)
     before = units(lab)
     naru("plan", "--site", str(lab.site_yaml), "--to", goal, "--work", work, "--rehearsals", "0")
     naru("prepare", work, seconds=3600)
@@ -42,7 +45,7 @@ def test_there_and_back(lab: Lab, goal: str, tmp_path: Path, monkeypatch: pytest
     naru("thaw", work)
     assert boots_a_server(lab, CLOUD) == "compute1"
     naru("rollback", work, "--lose-writes")
-    until(lambda: is_up(lab), "Pike's services")
+    until(lambda: is_up(lab), f"services of {start}")
     assert units(lab) == before
     _, errors = naru("verify", work)
     assert "nothing wrong" in errors, errors
