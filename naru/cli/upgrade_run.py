@@ -378,12 +378,16 @@ class Rollback(OfWork, ShowOne):
     needed, and everything written since the window began is lost, while what it made elsewhere (volumes, servers on
     hosts) stays there without a record.
 
+    A host on which a next service cannot be stopped lets the databases wait: it may write to them. When it is off, say
+    so with --off; what has to be done on it before it is in the network again is told.
+
     Given again it goes on where it was. What is prepared stays. Exit codes as of naru upgrade run.
     """
 
     examples = """
 naru upgrade rollback work/seoul
 naru upgrade rollback work/seoul --lose-writes
+naru upgrade rollback work/seoul --off ctl12
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -391,11 +395,18 @@ naru upgrade rollback work/seoul --lose-writes
         parser.add_argument(
             "--lose-writes", action="store_true", help="although what was written since the window began is lost"
         )
+        parser.add_argument(
+            "--off",
+            action="append",
+            default=[],
+            metavar="HOST",
+            help="a host of next services that is off, whatever it says or does not say; may be given several times",
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        terminal = Terminal.of(self.app.options)
-        return ended(self, phases.back(Work(arguments.work), terminal, lose_writes=arguments.lose_writes))
+        upgrade, terminal = Work(arguments.work), Terminal.of(self.app.options)
+        return ended(self, phases.back(upgrade, terminal, lose_writes=arguments.lose_writes, off=arguments.off))
 
 
 def ended(command: ShowOne, state: Status) -> tuple[Sequence[str], Iterable[Any]]:

@@ -6,7 +6,7 @@ Each may be interrupted, or killed, and given again: it goes on where it was. Al
 """
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +27,9 @@ from naru.text import shortened
 from naru.upgrade import claim, facts, gates, planner, rehearsal
 from naru.upgrade.agents.load import governed, lift
 from naru.upgrade.back import written
+from naru.upgrade.back.off import Off, waiting
+from naru.upgrade.back.off import check as check_off
+from naru.upgrade.back.off import leave as leave_off
 from naru.upgrade.back.quiet import QUIET
 from naru.upgrade.check.check import check
 from naru.upgrade.check.rows import Progress
@@ -177,13 +180,15 @@ def finalize(upgrade: Work, terminal: Terminal, *, despite: str = "") -> Status:
     return found
 
 
-def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Status:
+def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False, off: Collection[str] = ()) -> Status:
     """The way back from any point of the window or after it: what was started is stopped, the databases are as they
     were dumped, the services that were stopped run again, those of compute hosts last. When users could write since, it
-    is refused unless what they wrote is to be lost."""
+    is refused unless what they wrote is to be lost. Next services on hosts that the operator says are `off` are not
+    waited for."""
     with upgrade.journal() as journal:
         load(journal.modules())
         gates.check_not_final(upgrade, journal)
+        check_off(journal, off)
         with journal.exclusive():
             pass  # what another terminal runs is not to be told anything
         with reading(journal) as now:
@@ -202,11 +207,15 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
                 control.remark(journal, line)
                 terminal.warn(line)
         lift(upgrade.directory)
+        taken = leave_off(journal, off)
+        for one in taken:
+            terminal.say(f"{one.host} is taken for off: {one.steps} steps there are not waited for")
         found = run(journal, terminal, undoing=True)
         if gates.is_back(journal) and gates.has_begun_of(journal, OLD):
             # what was stopped on compute hosts: it needs the services that are back now
             rollback.start(journal, units=[OLD])
             found = run(journal, terminal, undoing=True)
+        _tell_of_off(upgrade, journal, terminal, taken)
         with reading(journal) as now:
             quiet = now.steps(unit=OLD, purpose=QUIET, args=True)
             is_changed = any(step.attempt for step in now.steps(unit=CLOUD, purpose=SYNC))
@@ -219,6 +228,17 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False) -> Sta
             terminal.warn(f"{what}: it deals with them by what the databases have again")
     freeze.give_up(upgrade, terminal)
     return found
+
+
+def _tell_of_off(upgrade: Work, journal: Journal, terminal: Terminal, taken: Collection[Off]) -> None:
+    for one in taken:
+        if one.commands:
+            terminal.warn(f"{one.host}: before it is in the network again, on it: {'; '.join(one.commands)}")
+    for host in waiting(journal):
+        terminal.warn(
+            f"{host}: what was started there could not be stopped, and may write to the databases: they wait for it."
+            f" When it is off: naru upgrade rollback {upgrade.directory} --off {host}"
+        )
 
 
 def _lost(upgrade: Work, journal: Journal, began: float, *, lose_writes: bool) -> list[str]:

@@ -109,7 +109,9 @@ def test_there_and_back(pike: Lab, volume: str, planned: Callable[..., str], liv
     assert "nothing wrong" in errors, errors
 
 
-def test_behind_the_same_load_balancer(pike: Lab, planned: Callable[..., str], live: Sql) -> None:
+def test_behind_the_same_load_balancer_and_back_without_a_controller_that_is_off(
+    pike: Lab, planned: Callable[..., str], live: Sql
+) -> None:
     content = yaml.safe_load(pike.site_yaml.read_text())
     del content["next"]["load_balancers"], content["next"]["virtual_addresses"]
     site = pike.site_yaml.with_name("same.yaml")
@@ -127,9 +129,14 @@ def test_behind_the_same_load_balancer(pike: Lab, planned: Callable[..., str], l
         servers = on(pike.hosts(), "lb1", "echo 'show stat -1 4 -1' | socat - /run/haproxy/admin.sock | cut -d, -f2,18")
         up = {tuple(line.split(",")) for line in servers.splitlines() if line.startswith("ctl")}
         assert up >= {("ctl2", "UP")} and ("ctl1", "UP") not in up, up
-        naru("rollback", work)
+        # what cannot be asked does not keep users from their service when the operator says that it is off
+        pike.hosts().power("ctl2", "cut")
+        _, errors = naru("rollback", work, "--off", "ctl2")
+        assert "ctl2: before it is in the network again, on it: systemctl disable --now" in errors, errors
         until(lambda: is_up(pike), "Pike's services")
         assert live(f"SELECT url FROM {those}") == old
+        pike.hosts().power("ctl2", "on", wait=True)
+        on(pike.hosts(), "ctl2", errors.partition("on it: ")[2].splitlines()[0])
         naru("thaw", work)
     finally:
         live(change.format(url))

@@ -11,13 +11,22 @@ import pytest
 from naru.actions.hosts.place import script_text
 from naru.errors import InputError, NaruError
 from naru.plan import rollback
+from naru.plan.arguments import Undo
+from naru.plan.context import Context
+from naru.plan.errors import PlanError
 from naru.plan.executor import Executor
 from naru.plan.journal import Journal
+from naru.plan.kinds import Kinds
 from naru.plan.model import Plan, Step
+from naru.plan.queries import reading
 from naru.site.model import Service
-from naru.upgrade.back import quiet, settle, stale
+from naru.upgrade.back import off, quiet, settle, stale
+from naru.upgrade.back.off import Off
 from naru.upgrade.back.settle import Differing
 from naru.upgrade.window import window
+from naru.upgrade.window.window import START
+
+from ..plan import kit
 
 pytestmark = pytest.mark.unit
 
@@ -143,3 +152,45 @@ def test_messages_of_the_services_that_go_back_are_removed_and_no_others() -> No
     assert stale.waiting(bindings, queues, ["cinder"]) == dict.fromkeys(of_cinder, 2)
     assert stale.waiting(bindings, [{"name": "conductor", "messages_ready": 0}], ["nova"]) == {}
     assert stale.waiting(bindings, [{"name": "conductor"}], ["nova"]) == {"conductor": 0}  # it counts nothing
+
+
+def test_a_next_controller_that_is_off_is_waited_for_until_somebody_says_so(tmp_path: Path) -> None:
+    kinds = Kinds()
+
+    @kinds.step("start", args=kit.Free, undo="stop")
+    def start(context: Context) -> None: ...
+
+    @kinds.step("stop", args=Undo, no_undo="it is one", retry=())
+    def stop(context: Context) -> None:
+        if context.undone.args["host"] == "ctl2":
+            raise PlanError("ctl2 does not answer")
+
+    steps = [
+        Step("dump", "start", {"host": "db1"}, unit=window.CLOUD, limits=()),
+        *(
+            Step(f"start/n@{host}", "start", {"host": host, "next": True, "unit": "n"}, window.CLOUD, (), purpose=START)
+            for host in ("ctl2", "ctl3")
+        ),
+    ]
+    plan = Plan(steps=steps)
+    plan.order("dump", "start/n@ctl2")
+    plan.order("dump", "start/n@ctl3")
+
+    def go_back(journal: Journal) -> list[str]:
+        Executor(journal, kinds).run()
+        with reading(journal) as now:
+            return [step.id for step in now.steps(states=["undone"])]
+
+    with Journal.create(tmp_path, plan) as journal:
+        Executor(journal, kinds).run()
+        rollback.start(journal, kinds=kinds)
+        assert go_back(journal) == ["start/n@ctl3"]
+        assert off.waiting(journal) == ["ctl2"]
+        with pytest.raises(InputError, match="--off db1: nothing was to start") as error:
+            off.check(journal, ["db1"])
+        assert error.value.hint == "These are to come: ctl2, ctl3"
+        off.check(journal, ["ctl2"])
+        assert off.leave(journal, ["ctl2"]) == [Off("ctl2", 1, ["systemctl disable --now n"])]
+        assert go_back(journal) == ["dump", "start/n@ctl2", "start/n@ctl3"]
+        assert off.waiting(journal) == []
+        assert off.leave(journal, ["ctl2"])[0].steps == 0  # said twice
