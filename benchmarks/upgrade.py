@@ -22,6 +22,7 @@ object:
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -233,6 +234,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--agents", type=int, default=300, metavar="N", help="so many fake agents; 0: none (300)")
     arguments = parser.parse_args(argv)
     load = os.getloadavg()[0]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing of the lab is to be left
     with tempfile.TemporaryDirectory(prefix="naru-bench-") as name:
         directory = Path(name)
         text = (layout.LAYOUTS / "upgrade.yaml").read_text().replace("10.77.", NETWORK)
