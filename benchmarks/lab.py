@@ -15,6 +15,8 @@ of the newest release gets 50 fake compute hosts and 500 servers are booted on t
 import argparse
 import json
 import os
+import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -140,6 +142,7 @@ def main() -> None:
     parser.add_argument("--servers", type=int, default=500)
     parser.add_argument("--from-nothing", action="store_true", help="measure a first `up` with empty caches instead")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing of the lab is to be left
     answer: dict[str, float] = {"load": round(os.getloadavg()[0], 2)}
     with tempfile.TemporaryDirectory(prefix="naru-bench-") as name:
         if arguments.from_nothing:

@@ -24,6 +24,7 @@ import argparse
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -211,6 +212,7 @@ def main() -> None:
     parser.add_argument("--computes", type=int, default=4, help="fake compute hosts of each cloud (default: 4)")
     parser.add_argument("--measure", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing of the lab is to be left
     if arguments.measure:
         what, *given = arguments.measure
         print(json.dumps(measure(Lab(arguments.lab), what, given)))

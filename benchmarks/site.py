@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import resource
+import signal
 import statistics
 import subprocess
 import sys
@@ -158,6 +159,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--layout", default="bare5", help="of the lab's hosts, a name or a file (%(default)s)")
     arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing of the lab is to be left
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="naru-bench-") as directory:
         found = measure(Path(directory), arguments.layout, arguments.lines, arguments.rounds)

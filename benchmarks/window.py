@@ -20,6 +20,7 @@ compared. The last line is a JSON object:
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -142,6 +143,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_lab(parser, each=2)
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # nothing of the lab is to be left
     load_before = os.getloadavg()[0]
     with (
         tempfile.TemporaryDirectory(prefix="naru-bench-") as name,
