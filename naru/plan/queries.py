@@ -75,6 +75,12 @@ class StepRow:
         return in_one_line(str(error.get("summary", "")), str(error.get("detail", "")))
 
     @property
+    def error_type(self) -> str:
+        """The class of the last attempt's error; "" for none."""
+        text = self.raw["error"]
+        return "" if text is None else str(json.loads(text).get("type", ""))
+
+    @property
     def about_id(self) -> str:
         """The id of the thing that it concerns, "" for none."""
         return self.about.id if self.about else ""

@@ -16,6 +16,7 @@ from naru.plan.queries import reading
 from naru.site import site as sites
 from naru.upgrade.agents import load
 from naru.upgrade.agents.law import LIMITS, Load
+from naru.upgrade.agents.starting import LeftAlone
 from naru.upgrade.window.window import LOAD, NEW, START
 
 from ..plan import kit
@@ -59,12 +60,12 @@ def plan(tmp_path: Path) -> Iterator[Callable[..., tuple[Journal, Kinds]]]:
     """A plan whose steps fail when their number says so."""
     kinds = Kinds()
 
-    def make(number: int, fail: Callable[[int], bool]) -> tuple[Journal, Kinds]:
+    def make(number: int, fail: Callable[[int], bool], error: type[Exception] = RuntimeError) -> tuple[Journal, Kinds]:
         @kinds.step("t", args=kit.Free, no_undo="a test's")
         def t(context: Any) -> None:
             time.sleep(0.1)
             if fail(context.n):
-                raise RuntimeError("it does not come back")
+                raise error("it does not come back")
 
         steps = [Step(str(n), "t", unit=NEW, limits=(LOAD,), purpose=START) for n in range(1, number + 1)]
         return Journal.create(tmp_path, Plan(steps=steps, limits={LOAD: 0})), kinds
@@ -91,6 +92,18 @@ def test_no_more_are_started_once_more_have_failed_than_may(
         found = states(journal)
         assert governor.spent and 3 <= found["failed"] < 20 and found["waiting"] >= 10, found
         assert "and 2 may: no more are started" in terminal.lines[-1] and parts == [True]
+
+
+def test_what_was_left_alone_for_the_sake_of_another_is_no_failure_of_its_own(
+    tmp_path: Path, now: Load, plan: Callable[..., tuple[Journal, Kinds]]
+) -> None:
+    journal, kinds = plan(9, lambda n: n > 1, LeftAlone)
+    with journal:
+        journal.remember(load.KEY, {"failures": 0})
+        governor = load.Governor(tmp_path, tmp_path / "site.yaml", Terminal())
+        with governor.looking():
+            assert Executor(journal, kinds, wait_for_limits=lambda: not governor.spent).run() is RunOutcome.FAILED
+        assert not governor.spent and states(journal) == {"done": 1, "failed": 8, "waiting": 0}
 
 
 def test_limits_that_are_given_count_and_the_others_are_the_usual_ones(

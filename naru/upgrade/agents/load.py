@@ -17,7 +17,7 @@ from naru.plan import control
 from naru.plan.errors import PlanInputError
 from naru.plan.journal import Journal
 from naru.plan.kinds import load as load_kinds
-from naru.plan.queries import reading
+from naru.plan.queries import JournalView, reading
 from naru.plan.ready import Scope
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status, status
@@ -29,6 +29,7 @@ from naru.site.ssh import Fleet
 from naru.upgrade.agents.latency import Latency
 from naru.upgrade.agents.law import BLIND, Law, Load
 from naru.upgrade.agents.law import LIMITS as LAW
+from naru.upgrade.agents.starting import LeftAlone
 from naru.upgrade.check.rows import in_schemas, tables
 from naru.upgrade.window import queues
 from naru.upgrade.window.window import LIMITS, LOAD, NEW, START
@@ -127,7 +128,7 @@ class Governor:
                     told.add(one)
                 with reading(journal) as now:
                     starting = len(now.steps(unit=NEW, purpose=START, states=["running"]))
-                    failed = len(now.steps(unit=NEW, purpose=START, states=["failed"]))
+                    failed = _failed(now)
                 given = limits(journal)
                 may = int(given.pop("failures"))
                 law.limits = Load(**given)
@@ -145,6 +146,13 @@ class Governor:
                     terminal.say(f"{line}: {allowed or 'none'} at a time")
                 said = line
                 over.wait(PAUSE)
+
+
+def _failed(now: JournalView) -> int:
+    """How many have not started. What was left alone for the sake of one of them is one of its own loss, and no sign
+    that others will not start."""
+    failed = now.steps(unit=NEW, purpose=START, states=["failed"])
+    return sum(step.error_type != LeftAlone.__name__ for step in failed)
 
 
 def governed(

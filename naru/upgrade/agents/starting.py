@@ -28,6 +28,11 @@ KINDS = {"host.unit": "upgrade.start_unit", "host.container": "upgrade.start_con
 """By the kind of the step that starts a service the one that waits for its report, too."""
 COMMAND = "upgrade.start_command"
 
+
+class LeftAlone(PlanError):
+    """A host that was left as it was for the sake of another one that did not come back: nothing of its own failed."""
+
+
 _turns = Turns()
 _caches: dict[str, Cache] = {}
 
@@ -127,7 +132,7 @@ def _take(context: Context, reports: Cache, host: str) -> None:
     while True:
         partners = _partners(reports, host)
         if lost := _turns.lost(partners):
-            raise PlanError(
+            raise LeftAlone(
                 f"{host}: left as it was: {lost}, which has routers or networks in common with it, did not come back",
                 hint=f"See to {lost}, then give the command again; for one that stays away naru plan skip takes its "
                 "agents as started.",
