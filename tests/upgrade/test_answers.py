@@ -15,8 +15,9 @@ from naru.inventory.kinds import BY_NAME
 from naru.inventory.rows import Row
 from naru.releases import release
 from naru.releases.reads import reads
+from naru.upgrade.compare import answers as of_users
 from naru.upgrade.compare import tokens
-from naru.upgrade.compare.answers import Answer, Asked, Of, Question, ask, ask_before, judge, questions
+from naru.upgrade.compare.answers import Answer, Asked, Of, Question, ask, ask_after, ask_before, judge, questions
 from naru.upgrade.compare.tokens import Token
 from naru.upgrade.finding import Span
 
@@ -171,6 +172,22 @@ def test_each_answer_is_its_status_and_a_service_that_is_not_there_is_404(servic
     asked = [Question("compute", "/os-services", "administrators"), Question("network", "/ports", "own")]
     assert [one.status for one in ask(cloud, asked)] == [403, 404]
     assert {method for method, path in service.asked if not path.endswith("/auth/tokens")} == {"GET"}
+
+
+def test_less_than_before_is_asked_once_more_and_more_is_not(
+    service: Service, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_users, "PAUSE", 0.01)
+    others, own = [{"tenant_id": "q"}], [{"tenant_id": "p"}]
+    for items in (own, others):  # the first request is answered as if there were no rules yet
+        answers(service, "/compute/v2.1/flavors", 200, {"flavors": items})
+    for items in (others, own):
+        answers(service, "/compute/v2.1/images", 200, {"images": items})
+    for items in (own, own):
+        answers(service, "/compute/v2.1/servers", 200, {"servers": items})
+    asked = [Question("compute", path, "own") for path in ("/flavors", "/images", "/servers")]
+    before = Asked(asked, [Answer(200, True), Answer(200, False), Answer(200, True)], [])
+    assert ask_after(cloud, before) == [Answer(200, True), Answer(200, True), Answer(200, False)]
 
 
 def test_a_user_of_another_cloud_is_refused(cloud: Cloud, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ A policy that is not read any more says nothing: services go on, and answer ever
 their own, lists of administrators, and things of other projects by id (`naru.releases.reads`). All of it is GET.
 """
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
@@ -18,6 +19,8 @@ from naru.upgrade.compare.verified import EXAMPLES, Judged, Verified
 from naru.upgrade.finding import Span
 
 AT_A_TIME = 4
+PAUSE = 5.0
+"""Seconds before what was answered less than before is asked once more."""
 Of = Literal["own", "administrators", "another's"]
 _SEEN_BY_ALL = {"visibility": ("public", "community"), "shared": (True,), "router:external": (True,)}
 """What makes a thing everybody's, by field: nobody is refused it."""
@@ -102,6 +105,22 @@ def ask(cloud: Cloud, asked: Sequence[Question]) -> list[Answer]:
     project = cloud.project_id
     with ThreadPoolExecutor(AT_A_TIME) as threads:
         return list(threads.map(lambda question: _answer(cloud, question, project), asked))
+
+
+def ask_after(cloud: Cloud, before: Asked) -> list[Answer]:
+    """What it is answered now. Where it gets less than before it is asked once more, one after the other: a Neutron of
+    2026.1 that has just been started answers its first requests as if its rules were not there. Raises as `ask`."""
+    now = ask(cloud, before.questions)
+    less = [place for place, was in enumerate(before.answers) if _is_less(was, now[place])]
+    if less:
+        time.sleep(PAUSE)
+    for place in less:
+        now[place] = _answer(cloud, before.questions[place], cloud.project_id)
+    return now
+
+
+def _is_less(was: Answer, now: Answer) -> bool:
+    return _allowed(was) and (not _allowed(now) or (was.more and not now.more))
 
 
 def _answer(cloud: Cloud, question: Question, project: str) -> Answer:
