@@ -83,7 +83,7 @@ class HostedCloud(Cloud):
     def on(self, host: Host) -> "HostedCloud":
         """The cloud as that host has it in its configuration."""
         found = dataclasses.replace(self, directory=ROOT, here=address(host), host=host.name)
-        shipped = self.part == LATER and "controller" not in host.roles
+        shipped = self.part == LATER and not {"controller", NEXT_CONTROLLER} & set(host.roles)
         return dataclasses.replace(found, venv=SHIPPED) if shipped else found
 
     def having(self, *roles: str) -> list[Host]:
