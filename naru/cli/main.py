@@ -90,6 +90,7 @@ COMMANDS: dict[str, str] = {
     "tenant plan": "naru.cli.tenant:PlanList",
     "tenant rollback": "naru.cli.tenant:Rollback",
     "twin down": "naru.cli.twin:Down",
+    "twin load": "naru.cli.twin_load:LoadList",
     "twin status": "naru.cli.twin:StatusList",
     "twin up": "naru.cli.twin:Up",
     "upgrade agents": "naru.cli.upgrade_run:Agents",
