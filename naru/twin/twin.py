@@ -14,8 +14,9 @@ from naru.errors import InputError, NaruError
 from naru.files import FileLock, write_whole
 from naru.lab import deps, render, running, services, status
 from naru.lab.api import Api
-from naru.lab.infra import mariadb
+from naru.lab.infra import mariadb, memcached
 from naru.lab.ports import Ports
+from naru.lab.process import memory
 from naru.lab.running import READY, Progress
 from naru.lab.status import Row
 from naru.releases import install, release
@@ -155,7 +156,7 @@ class Twin:
         tell("giving its services their users")
         cloud = self.cloud()
         render.render(cloud)
-        running.launch(cloud, [running.memcached.command(cloud.at("memcached"))])
+        running.launch(cloud, [memcached.command(cloud.at("memcached"))])
         running.migrate(cloud, "keystone")
         running.start_services(cloud, ["keystone"])
         logins.settle(cloud)
@@ -190,7 +191,7 @@ class Twin:
             names.insert(0, fake.SERVER)
         for name in names:
             live = cloud.processes.find(name)
-            used = sum(status.memory(process.pid) for process in tree.get(name, []))
+            used = sum(memory(process.pid) for process in tree.get(name, []))
             found.append(Row(NAME, cloud.release.name, name, None, live.pid if live else None, used, live is not None))
         return found
 
@@ -229,8 +230,8 @@ class Twin:
 
 
 def clean(cloud: TwinCloud, site: sites.Site, asked: TwinSpec, schemas: Sequence[str]) -> Facts:
-    """Takes from the copy what may not stay in it, has it lead to the twin alone, and gives what it has. May be done
-    again; only the first time it knows where the site was."""
+    """Takes from the copy what may not stay in it, has it lead to the twin alone, and gives what it has. Once: after
+    that nothing in it says where the site is."""
     with rows.connected(cloud, "information_schema") as connection:
         copy = Copy(connection, schemas, [name for name in ("nova", "nova_cell0") if name in schemas])
         restore.check(copy, restore.wanted(cloud))
