@@ -24,7 +24,7 @@ from naru.twin import restore, rows
 from naru.twin.clean import Copy
 from naru.twin.twin import Twin
 
-from ..lab.scenario import IMAGE, Rest, connect, flavor, image, network
+from ..lab.scenario import IMAGE, Rest, connect, flavor, image, network, wait
 
 SECRET = "nobody-may-read-this"
 NAMED = ("keystone", "glance", "nova", "placement", "neutron", "cinder", "mariadb", "rabbitmq")
@@ -64,7 +64,7 @@ def site(cloud: Cloud, directory: Path) -> Path:
     """A site of that release with a host that nobody reaches, and none of the cloud's own."""
     file = directory / "site.yaml"
     file.write_text(
-        f"naru_site: 1\nname: seoul\nrelease: {cloud.release.name}\nhosts:\n- {{name: ctl1, address: 192.0.2.10}}\n"
+        f"naru_site: 1\nname: seoul\nrelease: '{cloud.release.name}'\nhosts:\n- {{name: ctl1, address: 192.0.2.10}}\n"
     )
     return file
 
@@ -76,10 +76,18 @@ def a_server(rest: Rest, of: str, on: str) -> Iterator[dict[str, Any]]:
     fields = {"name": "shop", "flavorRef": flavor(rest), "imageRef": of, "networks": [{"uuid": on}], "user_data": told}
     made = rest("compute", "POST", "/servers", {"server": fields})["server"]["id"]
     try:
-        yield rest.wait_server(made, "ACTIVE")
+        rest.wait_server(made, "ACTIVE")
+        # Pike says so some moments before it says the addresses
+        yield wait("addresses", lambda: addressed(rest, made))
     finally:
         rest("compute", "DELETE", f"/servers/{made}")
         rest.gone("compute", f"/servers/{made}")
+
+
+def addressed(rest: Rest, server: str) -> dict[str, Any] | None:
+    """The server, when it has addresses."""
+    found: dict[str, Any] = rest("compute", "GET", f"/servers/{server}")["server"]
+    return found if found["addresses"] else None
 
 
 def of_users(server: dict[str, Any]) -> dict[str, Any]:
