@@ -107,21 +107,29 @@ class Twin:
         return facts
 
     def _settle(self, wanted: TwinSpec | None) -> TwinSpec:
+        """What the twin is made of: what is `wanted`, as long as it never was whole."""
         file = self.directory / "twin.json"
-        if wanted is not None and not file.exists():
-            if rest := [one.name for one in self.directory.iterdir() if one.name != ".lock"]:
-                raise InputError(
-                    f"{self.directory} is no twin, and not empty: {', '.join(sorted(rest)[:5])}",
-                    hint="Name a directory of its own: all of it is removed with the twin.",
-                )
-            spec.save(wanted, file)
-        asked = self.spec()
-        if wanted is not None and not spec.same(asked, wanted):
+        if wanted is None:
+            return self.spec()
+        found = spec.load(TwinSpec, file)
+        if found is None and (rest := [one.name for one in self.directory.iterdir() if one.name != ".lock"]):
             raise InputError(
-                f"the twin in {self.directory} is made of something else: {describe(asked)}",
+                f"{self.directory} is no twin, and not empty: {', '.join(sorted(rest)[:5])}",
+                hint="Name a directory of its own: all of it is removed with the twin.",
+            )
+        if found is not None and spec.same(found, wanted):
+            return found
+        if found is not None and (self.cloud().state / READY).exists():
+            raise InputError(
+                f"the twin in {self.directory} is made of something else: {describe(found)}",
                 hint="Without options it is started as it is; `naru twin down` removes it.",
             )
-        return asked
+        _check(wanted)
+        if found is not None:
+            running.stop(self.cloud())
+            shutil.rmtree(self.directory / "dump", ignore_errors=True)  # of another site, perhaps
+        spec.save(wanted, file)
+        return wanted
 
     # -- from a dump to a state that can be started
 
@@ -227,6 +235,14 @@ class Twin:
             "identity_api_version": "3",
         }
         write_whole(self.clouds_yaml, yaml.safe_dump({"clouds": {NAME: entry}}, sort_keys=False))
+
+
+def _check(wanted: TwinSpec) -> None:
+    """Raises InputError where there is nothing to make a twin of."""
+    if wanted.dump:
+        dump.schemas(dump.given(Path(wanted.dump)))
+    elif not sites.load(Path(wanted.site)).part.databases:
+        raise InputError(f"{wanted.site}: databases: is missing", hint="Or give a dump of them: --dump DUMP")
 
 
 def clean(cloud: TwinCloud, site: sites.Site, asked: TwinSpec, schemas: Sequence[str]) -> Facts:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ from ..lab.scenario import IMAGE, Rest, connect, flavor, image, network, wait
 SECRET = "nobody-may-read-this"
 NAMED = ("keystone", "glance", "nova", "placement", "neutron", "cinder", "mariadb", "rabbitmq")
 PORT_BASE = "23000"
+SOON = 12.0
+"""Seconds after which a command is in the middle of its work."""
 USERS = 6
 """The administrator and the services, without Keystone."""
 
@@ -39,6 +41,16 @@ def naru(*words: str, code: int = 0) -> str:
     done = subprocess.run([program, "twin", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
     return done.stdout
+
+
+def killed(words: list[str], seconds: float) -> None:
+    """The command is killed after so long."""
+    program = Path(sys.executable).with_name("naru")
+    with subprocess.Popen([program, "twin", *words], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as begun:
+        with suppress(subprocess.TimeoutExpired):
+            begun.wait(seconds)
+        assert begun.poll() is None
+        begun.kill()
 
 
 def dumped(cloud: Cloud, directory: Path) -> Path:
@@ -105,8 +117,11 @@ def test_a_twin_has_what_its_site_has_and_none_of_its_secrets(pair: Lab, name: s
     with image(rest) as made, network(rest) as networks, a_server(rest, made, networks["network"]) as server:
         dump = dumped(cloud, tmp_path / "dump")
         try:
-            options = ["--dump", str(dump), "--computes", "2", "--agents", "4", "--port-base", PORT_BASE]
-            naru("up", directory, "--site", str(site(cloud, tmp_path)), *options)
+            asked = ["up", directory, "--site", str(site(cloud, tmp_path)), "--computes", "2", "--agents", "4"]
+            naru(*asked, "--dump", str(tmp_path / "none"), code=2)
+            whole = [*asked, "--dump", str(dump), "--port-base", PORT_BASE]
+            killed(whole, SOON)
+            naru(*whole)
             looked_at(twin, cloud, server, networks)
             # given again it is as it was, and asking for something else is refused
             naru("up", directory)
