@@ -1,10 +1,7 @@
 """A copy on a real MariaDB without its secrets, and with nothing that leads to the site."""
 
 import json
-import secrets
-import socket
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pymysql
@@ -13,7 +10,6 @@ import pytest
 from naru.errors import NaruError
 from naru.lab.infra import mariadb
 from naru.lab.ports import LOOPBACK, At
-from naru.lab.process import Processes
 from naru.site import site as sites
 from naru.twin import restore
 from naru.twin.clean import CELL0, Copy, Left
@@ -76,29 +72,6 @@ SITE = {
     "queues": [{"name": "main", "hosts": "db1", "addresses": "10.9.0.3:5672"}],
 }
 ADDRESSES = {"10.9.0.2", "10.9.0.3", "10.9.0.4", "10.9.0.6", "10.9.0.99", "api.seoul.example"}
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[At, str]]:
-    directory = tmp_path_factory.mktemp("mariadb")
-    processes = Processes(directory, f"test:{directory}")
-    (directory / "mariadb-tmp").mkdir()
-    at, password = At(LOOPBACK, free_port()), secrets.token_hex(8)
-    mariadb.create(directory / "mariadb", processes.log_file("install"))
-    try:
-        processes.start(mariadb.command(directory / "mariadb", at))
-        mariadb.secure(at, password)
-        yield at, password
-    finally:
-        processes.stop()
-
-
-def free_port() -> int:
-    for port in range(28200, 28300):
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind((LOOPBACK, port))
-            return port
-    raise AssertionError("no port is free")
 
 
 @pytest.fixture
