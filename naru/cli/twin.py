@@ -15,7 +15,7 @@ from naru.site import site as sites
 from naru.text import count
 from naru.twin import spec
 from naru.twin.spec import Facts
-from naru.twin.twin import Twin, summary
+from naru.twin.twin import Twin
 
 WHAT = "the twin's work directory, all of which is removed with it"
 
@@ -79,7 +79,7 @@ naru twin up /srv/twin
 
 
 def _say(facts: Facts) -> None:
-    words = ", ".join(f"{number} {what}" for what, number in summary(facts).items())
+    words = ", ".join(f"{number} {what}" for what, number in spec.summary(facts).items())
     print(f"naru: {words}; the site has {facts.every_host} and {count(facts.every_agent, 'agent')}", file=sys.stderr)
     for column, number in facts.left.items():
         rows = count(number, "row")

@@ -45,7 +45,7 @@ class Copy:
             self._columns.setdefault((schema, table), {})[column] = kind
 
     def ask(self, statement: str, values: Any = None) -> tuple[tuple[Any, ...], ...]:
-        """The rows of a statement; "" where it gives none."""
+        """The rows that a statement gives."""
         with self._connection.cursor() as cursor:
             cursor.execute(statement, values)
             return tuple(cursor.fetchall())

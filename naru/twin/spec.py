@@ -3,6 +3,7 @@ found in the copy of the databases."""
 
 import re
 import secrets
+from collections import Counter
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -127,3 +128,17 @@ def load(kind: type[T], file: Path) -> T | None:
         raise InputError(
             f"{file} cannot be read", detail=str(error), hint="Remove the twin with: naru twin down"
         ) from error
+
+
+def describe(asked: TwinSpec) -> str:
+    """What was asked for in the words of the command's options."""
+    said = {"--site": asked.site, "--dump": asked.dump, "--region": asked.region}
+    numbers = {"--computes": asked.computes, "--agents": asked.agents, "--port-base": asked.port_base}
+    options = [f"{name} {value}" for name, value in said.items() if value]
+    return " ".join([*options, *(f"{name} {value}" for name, value in numbers.items())])
+
+
+def summary(facts: Facts) -> dict[str, int]:
+    """How many of the site's hosts and agents there are here, by words."""
+    kinds = Counter(one.kind for one in facts.agents)
+    return {"compute hosts": len(facts.hosts), **{f"{kind} agents": number for kind, number in sorted(kinds.items())}}

@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -94,16 +93,23 @@ class Twin:
         with self._locked():
             asked = self._settle(wanted)
             install.install([asked.release], installing)
-            if not (self.cloud().state / READY).exists():
-                self._prepare(asked, progress)
-            cloud, facts = self.cloud(), self.facts()
-            if facts is None:
-                raise NaruError(f"{self.directory}: copy.json is missing", hint="Remove the twin with: naru twin down")
-            cloud.write_nodes()
-            running.start(cloud, progress)
-            Api(cloud).ensure("cinder", "/types", "volume_type", _volume_type(cloud))
-            self._write_clouds_yaml(cloud)
-            self._begin_agents(cloud, facts, progress)
+            try:
+                return self._bring_up(asked, progress)
+            except KeyboardInterrupt:
+                running.stop(self.cloud())  # nothing is left half-running
+                raise
+
+    def _bring_up(self, asked: TwinSpec, progress: Progress) -> Facts:
+        if not (self.cloud().state / READY).exists():
+            self._prepare(asked, progress)
+        cloud, facts = self.cloud(), self.facts()
+        if facts is None:
+            raise NaruError(f"{self.directory}: copy.json is missing", hint="Remove the twin with: naru twin down")
+        cloud.write_nodes()
+        running.start(cloud, progress)
+        Api(cloud).ensure("cinder", "/types", "volume_type", _volume_type(cloud))
+        self._write_clouds_yaml(cloud)
+        self._begin_agents(cloud, facts, progress)
         return facts
 
     def _settle(self, wanted: TwinSpec | None) -> TwinSpec:
@@ -121,7 +127,7 @@ class Twin:
             return found
         if found is not None and (self.cloud().state / READY).exists():
             raise InputError(
-                f"the twin in {self.directory} is made of something else: {describe(found)}",
+                f"the twin in {self.directory} is made of something else: {spec.describe(found)}",
                 hint="Without options it is started as it is; `naru twin down` removes it.",
             )
         _check(wanted)
@@ -293,17 +299,3 @@ def _volume_type(cloud: TwinCloud) -> dict[str, object]:
     """The type of volumes that can be made on a twin."""
     [backend] = cloud.backends
     return {"name": backend, "extra_specs": {"volume_backend_name": backend}}
-
-
-def describe(asked: TwinSpec) -> str:
-    """What was asked for in the words of the command's options."""
-    said = {"--site": asked.site, "--dump": asked.dump, "--region": asked.region}
-    numbers = {"--computes": asked.computes, "--agents": asked.agents, "--port-base": asked.port_base}
-    options = [f"{name} {value}" for name, value in said.items() if value]
-    return " ".join([*options, *(f"{name} {value}" for name, value in numbers.items())])
-
-
-def summary(facts: Facts) -> dict[str, int]:
-    """How many of the site's hosts and agents there are here, by words."""
-    kinds = Counter(one.kind for one in facts.agents)
-    return {"compute hosts": len(facts.hosts), **{f"{kind} agents": number for kind, number in sorted(kinds.items())}}
