@@ -155,7 +155,7 @@ def _statement(
     rule: Rule, schema: str, table: str, columns: Collection[str], values: Mapping[str, str]
 ) -> Iterator[str]:
     where = f" WHERE {rule.where}" if rule.where else ""
-    if where and any(name not in columns for name in re.findall(r"`?(\w+)`? (?:IS NOT NULL|IS NULL|LIKE)", where)):
+    if where and any(name not in columns for name in re.findall(r"`?(\w+)`? (?:IS NOT NULL|IS NULL|LIKE|IN)", where)):
         return
     if not rule.sets:
         yield f"DELETE FROM `{schema}`.`{table}`{where}"

@@ -82,6 +82,12 @@ RULES = (
     ),
     Rule(NOVA, "share_mapping", "where shares are", {"export_location": "''"}),
     Rule(NOVA, "compute_nodes", "where compute hosts are reached", {"host_ip": f"'{LOOPBACK}'"}),
+    Rule(
+        NOVA,
+        "services",
+        "APIs are recorded by the addresses at which they listen; the twin's own record themselves",
+        where="`binary` IN ('nova-osapi_compute', 'nova-metadata')",
+    ),
     Rule(NOVA, "migrations", "where compute hosts are reached", {"dest_host": "NULL"}),
     Rule(NOVA, "cells", "cells as they were before Pike", {"api_url": "NULL", "transport_url": "NULL"}),
     Rule("nova_api", "build_requests", "servers that were just being made, with their user data"),

@@ -28,6 +28,7 @@ TEXTS = {
     "nova.block_device_mapping": ("volume_id", "connection_info"),
     "nova.shadow_block_device_mapping": ("volume_id", "connection_info"),
     "nova.compute_nodes": ("host", "host_ip"),
+    "nova.services": ("host", "binary"),
     "neutron.agents": ("id", "configurations"),
     "neutron.ml2_vxlan_endpoints": ("ip_address",),
     "neutron.ipallocations": ("ip_address",),
@@ -55,6 +56,7 @@ ROWS = {
     "nova.block_device_mapping": [("v", json.dumps({"data": {"hosts": ["10.9.0.5"], "auth_password": "geheim"}}))],
     "nova.shadow_block_device_mapping": [("v", "10.9.0.5 geheim"), (None, "geheim"), (None, None)],
     "nova.compute_nodes": [("compute1", "10.9.0.4")],
+    "nova.services": [("compute1", "nova-compute"), ("10.9.0.4", "nova-osapi_compute")],
     "neutron.agents": [
         ("a", json.dumps({"tunneling_ip": "10.9.0.6", "ovsdb": "tcp:10.9.0.4:6640", "devices": 3, "of": ["::1"]}))
     ],
@@ -121,6 +123,7 @@ def test_no_secret_and_no_address_stays(copy: Copy) -> None:
         ("rabbit://twin", "mysql://twin/nova"),
     )
     assert copy.ask("SELECT `key` FROM nova.instance_system_metadata") == (("image_os",),)
+    assert copy.ask("SELECT host FROM nova.services") == (("compute1",),)
     [(told,)] = copy.ask("SELECT connection_info FROM nova.block_device_mapping")
     assert json.loads(told) == {"driver_volume_type": "fake", "serial": "v", "data": {"volume_id": "v"}}
     [(told,)] = copy.ask("SELECT configurations FROM neutron.agents")
