@@ -1,8 +1,10 @@
 """A consistent dump of a site's databases, brought here; or one that was made before."""
 
+import hashlib
 import shlex
 import urllib.parse
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 from naru.actions.databases.dump import SCRIPTS
@@ -11,6 +13,7 @@ from naru.errors import InputError, NaruError
 from naru.site.model import Database
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
+from naru.site.threads import in_thread
 
 SECONDS = 86400.0
 """How long a dump may take."""
@@ -63,7 +66,7 @@ def _take(
             if done.code:
                 raise NaruError(f"{remote.name}: {database.name} cannot be dumped", detail=done.errors.strip()[-2000:])
             tell("bringing the dump here")
-            await _fetch(remote, there, here)
+            await fetch(remote, there, here)
         finally:
             await remote.run(["rm", "-rf", there, f"{there}.part"])
 
@@ -84,14 +87,23 @@ def _environment(site: Site, database: Database, address: str, password: str, th
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in said.items())
 
 
-async def _fetch(remote: Remote, there: str, here: Path) -> None:
-    """Brings a dump's files here, the one that says that it is whole last."""
+async def fetch(remote: Remote, there: str, here: Path) -> None:
+    """Brings a dump's files here, each compared by its digest, the one that says that it is whole last. Raises
+    NaruError."""
     here.mkdir(parents=True, exist_ok=True, mode=0o700)
     names = (await remote.checked(["ls", there])).split()
     for name in sorted(names, key=lambda one: one == COMPLETE):
         part = here / f".{name}.part"
         await remote.fetched(f"{there}/{name}", part)
+        digest = (await remote.checked(["sha256sum", f"{there}/{name}"])).split()[0]
+        if digest != await in_thread(partial(_digest, part)):
+            raise NaruError(f"{remote.name}: {name} has arrived damaged", hint="Give the command again.")
         part.replace(here / name)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def given(directory: Path) -> list[Path]:

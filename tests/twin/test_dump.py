@@ -19,6 +19,7 @@ from naru.lab.infra import mariadb
 from naru.lab.ports import LOOPBACK, At
 from naru.site import site as sites
 from naru.site.site import Site
+from naru.site.ssh import Fleet, Remote
 from naru.twin import dump
 
 pytestmark = pytest.mark.mariadb
@@ -35,10 +36,13 @@ class Server(asyncssh.SSHServer):
 
 async def _runs(process: "asyncssh.SSHServerProcess[bytes]") -> None:
     """This machine is the host."""
+    given = await process.stdin.read()
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     done = await asyncio.create_subprocess_shell(str(process.command), **pipes)
-    await process.redirect(stdin=done.stdin, stdout=done.stdout, stderr=done.stderr)
-    process.exit(await done.wait())
+    out, errors = await done.communicate(given)
+    process.stdout.write(out)
+    process.stderr.write(errors)
+    process.exit(done.returncode or 0)
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +136,24 @@ def test_what_a_site_has_is_brought_here_and_put_into_another_server(
         subprocess.run(["sh", "-c", code, "naru", str(taken[0]), "fresh"], env=environment, check=True)
         cursor.execute("SELECT * FROM nova.instances ORDER BY id")
         assert cursor.fetchall() == ((1, "가게"), (2, "it's"))
+
+
+def test_what_arrives_damaged_is_told(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "data.sql").write_text("whole")
+    fetched = Remote.fetched
+
+    async def cut_off(self: Remote, path: str, file: Path) -> None:
+        await fetched(self, path, file)
+        file.write_text("who")
+
+    with Fleet(site) as fleet:
+        fleet.call(dump.fetch(fleet.remote("db1"), str(there), tmp_path / "here"))
+        assert (tmp_path / "here" / "data.sql").read_text() == "whole"
+        monkeypatch.setattr(Remote, "fetched", cut_off)
+        with pytest.raises(NaruError, match=r"data\.sql has arrived damaged"):
+            fleet.call(dump.fetch(fleet.remote("db1"), str(there), tmp_path / "other"))
 
 
 def test_what_cannot_be_dumped_is_told_and_leaves_nothing(server: tuple[At, str], site: Site, tmp_path: Path) -> None:
