@@ -49,8 +49,8 @@ def up(cloud: Cloud, progress: Progress) -> None:
     """Brings the cloud to healthy from whatever it is: nothing, a prepared state, stopped, half-started, running."""
     if not (cloud.state / READY).exists():
         stop(cloud)  # a killed attempt may have left processes on a half-made state
-        _check_ports(cloud)
-        _remove(cloud.state)
+        check_ports(cloud)
+        remove(cloud.state)
         progress(cloud.name, "looking for a prepared state")
         if not prepared.restore(cloud):
             _prepare(cloud, progress)
@@ -60,19 +60,19 @@ def up(cloud: Cloud, progress: Progress) -> None:
 def start(cloud: Cloud, progress: Progress) -> None:
     """Starts every process that is not running and waits until the cloud is healthy."""
     since = time.time()
-    _check_ports(cloud)
+    check_ports(cloud)
     render.render(cloud)
-    _directories(cloud)
-    progress(cloud.name, "starting MariaDB, RabbitMQ, memcached, Ceph")
+    directories(cloud)
+    progress(cloud.name, f"starting MariaDB, RabbitMQ, memcached{', Ceph' if 'ceph' in cloud.backends else ''}")
     _infrastructure(cloud)
     progress(cloud.name, "starting the services")
-    _services(cloud, cloud.services)
+    start_services(cloud, cloud.services)
     if cloud.guests:
         progress(cloud.name, "starting the hosts for real guests")
         guests.start(cloud)
     computes = [*nova.computes(cloud), *guests.computes(cloud)]
     fresh = [command.name for command in computes if not cloud.processes.find(command.name)]
-    _launch(cloud, computes)
+    launch(cloud, computes)
     progress(cloud.name, "waiting for the services' heartbeats")
     try:
         health.wait(cloud, since if fresh else 0.0)
@@ -92,7 +92,7 @@ def _again(cloud: Cloud, names: set[str], progress: Progress) -> None:
     progress(cloud.name, f"starting {', '.join(command.name for command in commands)} again: no sign of life")
     cloud.processes.stop(names)
     since = time.time()
-    _launch(cloud, commands)
+    launch(cloud, commands)
     health.wait(cloud, since)
 
 
@@ -102,9 +102,9 @@ def _discover(cloud: Cloud) -> None:
     hosts = "\n".join([*cloud.hosts, *cloud.guest_hosts])
     if not done.exists() or done.read_text() != hosts:
         try:
-            _run(cloud, nova.discover_hosts(cloud), "nova-manage")
+            run(cloud, nova.discover_hosts(cloud), "nova-manage")
         except NaruError:  # the scheduler's own task has mapped one in the same moment
-            _run(cloud, nova.discover_hosts(cloud), "nova-manage")
+            run(cloud, nova.discover_hosts(cloud), "nova-manage")
         done.write_text(hosts)
 
 
@@ -122,7 +122,7 @@ def _prepare(cloud: Cloud, progress: Progress) -> None:
     """Makes the state from nothing, and keeps a copy for the next time."""
     progress(cloud.name, "creating MariaDB and Ceph")
     render.render(cloud)
-    _directories(cloud)
+    directories(cloud)
     mariadb.create(cloud.state / "mariadb", cloud.processes.log_file("mariadb-create"))
     _infrastructure(cloud, ready=False)
     modules = [services.module(name) for name in cloud.services]
@@ -130,14 +130,14 @@ def _prepare(cloud: Cloud, progress: Progress) -> None:
     mariadb.create_databases(cloud.at("mariadb"), cloud.secret, databases)
     progress(cloud.name, "making the schema")
     with ThreadPoolExecutor(2) as pool:  # two cores; Nova's and Neutron's are the long ones
-        jobs = [pool.submit(_migrate, cloud, name) for name in sorted(cloud.services, key=_longest_first)]
+        jobs = [pool.submit(migrate, cloud, name) for name in sorted(cloud.services, key=_longest_first)]
         for job in jobs:
             job.result()
     progress(cloud.name, "registering users and the catalogue")
-    _services(cloud, DATABASE_ONLY)  # of these Keystone; others end when they cannot log in to it
+    start_services(cloud, DATABASE_ONLY)  # of these Keystone; others end when they cannot log in to it
     bootstrap.identity(cloud)
     progress(cloud.name, "starting the services for the first time")
-    _services(cloud, cloud.services)
+    start_services(cloud, cloud.services)
     health.wait_apis(cloud)
     progress(cloud.name, "making volume types, flavors, networks")
     bootstrap.resources(cloud)
@@ -153,9 +153,10 @@ def _longest_first(service: str) -> int:
     return order.index(service) if service in order else len(order)
 
 
-def _migrate(cloud: Cloud, service: str) -> None:
+def migrate(cloud: Cloud, service: str) -> None:
+    """Makes a service's schema, or brings it up to the release."""
     for command in services.module(service).migrate(cloud):
-        _run(cloud, command, f"{service}-schema")
+        run(cloud, command, f"{service}-schema")
 
 
 def _register(cloud: Cloud) -> None:
@@ -164,10 +165,10 @@ def _register(cloud: Cloud) -> None:
     for name in cloud.services:
         module = services.module(name)
         for command in module.register(cloud) if hasattr(module, "register") else ():
-            _run(cloud, command, f"{name}-register")
+            run(cloud, command, f"{name}-register")
 
 
-def _run(cloud: Cloud, argv: tuple[str, ...], name: str) -> None:
+def run(cloud: Cloud, argv: tuple[str, ...], name: str) -> None:
     """Runs one of the release's commands to its end; its output goes to the log of that name."""
     log = cloud.processes.log_file(name)
     marks = {LAB_VARIABLE: cloud.processes.mark, NAME_VARIABLE: name}  # so that `stop` ends it with the rest
@@ -182,7 +183,8 @@ def _run(cloud: Cloud, argv: tuple[str, ...], name: str) -> None:
         )
 
 
-def _directories(cloud: Cloud) -> None:
+def directories(cloud: Cloud) -> None:
+    """Makes what has to be there of the state before anything is started."""
     for name in DIRECTORIES:
         (cloud.state / name).mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -192,34 +194,36 @@ def _infrastructure(cloud: Cloud, ready: bool = True) -> None:
     RabbitMQ alone takes six seconds of one core. `ready` says that the databases have their schema."""
 
     def database() -> None:
-        _launch(cloud, [mariadb.command(cloud.state / "mariadb", cloud.at("mariadb"))])
+        launch(cloud, [mariadb.command(cloud.state / "mariadb", cloud.at("mariadb"))])
         mariadb.secure(cloud.at("mariadb"), cloud.secret)
         if ready:
-            _services(cloud, DATABASE_ONLY)
+            start_services(cloud, DATABASE_ONLY)
 
     def queue() -> None:
-        _launch(cloud, [rabbitmq.command(cloud.state / "rabbitmq", cloud.ports, cloud.secret)])
-        _launch(cloud, [memcached.command(cloud.at("memcached"))])
+        launch(cloud, [rabbitmq.command(cloud.state / "rabbitmq", cloud.ports, cloud.secret)])
+        launch(cloud, [memcached.command(cloud.at("memcached"))])
 
     def storage() -> None:
         cloud.ceph.create()
         cloud.ceph.start()
         cloud.ceph.ready()
 
+    parts = [database, queue, *([storage] if "ceph" in cloud.backends else [])]
     with ThreadPoolExecutor() as pool:
-        for job in [pool.submit(part) for part in (database, queue, storage)]:
+        for job in [pool.submit(part) for part in parts]:
             job.result()
 
 
-def _services(cloud: Cloud, names: Iterable[str]) -> None:
+def start_services(cloud: Cloud, names: Iterable[str]) -> None:
+    """Starts the programs of those services and waits until each has opened its port."""
     modules = [services.module(name) for name in names]
     for module in modules:
         if hasattr(module, "prepare"):
             module.prepare(cloud)
-    _launch(cloud, [command for module in modules for command in module.programs(cloud)])
+    launch(cloud, [command for module in modules for command in module.programs(cloud)])
 
 
-def _launch(cloud: Cloud, commands: Iterable[Command], timeout: float = 180) -> None:
+def launch(cloud: Cloud, commands: Iterable[Command], timeout: float = 180) -> None:
     """Starts the commands and waits until each has opened its port."""
     commands = list(commands)
     for command in commands:
@@ -247,7 +251,7 @@ def _alive(cloud: Cloud, command: Command) -> None:
         )
 
 
-def _check_ports(cloud: Cloud) -> None:
+def check_ports(cloud: Cloud) -> None:
     """Refuses before anything is started when a port is taken by somebody who is not ours."""
     ours = bool(cloud.processes.tree())
     if ours:
@@ -264,5 +268,6 @@ def _check_ports(cloud: Cloud) -> None:
         )
 
 
-def _remove(directory: Path) -> None:
+def remove(directory: Path) -> None:
+    """Removes a directory, and nothing that is mounted in it."""
     subprocess.run(["rm", "-rf", "--one-file-system", str(directory)], check=True, stdin=subprocess.DEVNULL)

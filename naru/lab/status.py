@@ -40,11 +40,15 @@ def rows(lab: Lab) -> list[Row]:
 
 
 def _cloud_rows(lab: Lab, cloud: Cloud) -> list[Row]:
-    if isinstance(cloud, HostedCloud):
-        return _hosted_rows(cloud, lab.hosts())
+    return _hosted_rows(cloud, lab.hosts()) if isinstance(cloud, HostedCloud) else rows_of(cloud)
+
+
+def rows_of(cloud: Cloud) -> list[Row]:
+    """Every process that should run of a cloud on this machine, in the order of starting."""
     tree = cloud.processes.tree()
     expected: list[tuple[str, At | None]] = [(name, cloud.at(name)) for name in ("mariadb", "rabbitmq", "memcached")]
-    expected += [(name, cloud.at(name) if name == "ceph-mon" else None) for name in ceph.PROCESSES]
+    if "ceph" in cloud.backends:
+        expected += [(name, cloud.at(name) if name == "ceph-mon" else None) for name in ceph.PROCESSES]
     for service in cloud.services:
         expected += [(command.name, command.at) for command in services.module(service).programs(cloud)]
     expected += [(command.name, None) for command in nova.computes(cloud)]

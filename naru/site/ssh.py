@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from functools import cached_property
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, TypeVar
 
@@ -190,6 +191,30 @@ class Remote:
             line = command if isinstance(command, str) else shlex.join(command)
             raise NaruError(f"{self.name}: {_short(line)} exited with {done.code}", detail=done.errors.strip()[-2000:])
         return done.out
+
+    async def fetched(self, path: str, file: Path) -> None:
+        """Brings a file of the host here, its bytes as they are. Raises as `checked`; what has come until then stays in
+        `file`."""
+        line, given = f"cat {shlex.quote(path)}", b""
+        if self.host.login.sudo:
+            line, given = await self._as_root(line, given)
+        connection = await self.connection()
+        async with self._sessions:
+            try:
+                process = await connection.create_process(line, encoding=None, stdout=str(file))
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    process.stdin.write(given)
+                    process.stdin.write_eof()
+                done = await process.wait(check=False)
+            except asyncssh.ChannelOpenError as error:
+                raise Unreachable(f"{self.name}: {error.reason}") from error
+            except (OSError, asyncssh.Error) as error:
+                await self.close()
+                raise Lost(f"{self.name}: the connection ended while {path} was fetched") from error
+        if done.exit_status is None:
+            raise Lost(f"{self.name}: the connection ended while {path} was fetched")
+        if done.exit_status:
+            raise NaruError(f"{self.name}: {path} cannot be fetched", detail=_text(done.stderr).strip()[-2000:])
 
     async def close(self) -> None:
         """Ends the connection; the next command makes another one."""

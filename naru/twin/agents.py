@@ -84,6 +84,10 @@ class Agents:
                     raise NaruError(f"{name} does not get ready", detail=self.cloud.processes.tail(name))
                 time.sleep(0.1)
 
+    def running(self) -> bool:
+        """Whether all their processes run."""
+        return all(self.cloud.processes.find(f"{NAME}-{number}") for number, _ in enumerate(self._shares, 1))
+
     def serve(self) -> None:
         """From 2025.2 on agents are served by a program of its own, which a cloud without agents does not run."""
         if self.cloud.release.has("neutron-without-server"):

@@ -6,7 +6,8 @@
  * snapshots of attached volumes on NFS are made and merged and reported back to Cinder
    (with the fake driver they hang and block the volume);
  * a live migration takes as long, and comes to as good an end, as a file says (see _pace);
- * from 2023.1 on the node keeps the identity that the database has of it.
+ * from 2023.1 on the node keeps the identity that the database has of it;
+ * a node is called, and is as large, as the file node.json in the host's state says, if there is one.
 
 From Pike to the newest release; on Python 2.7 and 3.
 """
@@ -34,11 +35,23 @@ CONF = nova.conf.CONF
 Base = getattr(fake, "FakeDriverWithoutFakeNodes", fake.FakeDriver)
 
 
+def _node():
+    """What is said of this host's node: node, vcpus, memory_mb, local_gb."""
+    path = os.path.join(CONF.state_path, "node.json")
+    if not os.path.exists(path):
+        return {}
+    with open(path) as told:
+        return json.load(told)
+
+
 class NaruDriver(Base):
     # the fake driver says so from Ussuri on, libvirt's since Newton
     capabilities = dict(Base.capabilities, supports_device_tagging=True)
 
     def __init__(self, virtapi, read_only=False):
+        self._given = _node()
+        for name in ("vcpus", "memory_mb", "local_gb"):
+            setattr(self, name, self._given.get(name, getattr(Base, name)))
         super(NaruDriver, self).__init__(virtapi, read_only)
         self._images = ImageAPI()
         self._volumes = cinder.API()
@@ -46,6 +59,8 @@ class NaruDriver(Base):
 
     def init_host(self, host):
         super(NaruDriver, self).init_host(host)
+        if "node" in self._given:
+            self._nodes = [self._given["node"]]
         for instance in objects.InstanceList.get_by_host(nova_context.get_admin_context(), host):
             if instance.vm_state not in ("building", "error", "deleted", "shelved_offloaded"):
                 self._remember(instance)
@@ -127,7 +142,7 @@ class NaruDriver(Base):
         found = {}
         for name in self.get_available_nodes():
             try:
-                record = objects.ComputeNode.get_by_host_and_nodename(nova_context.get_admin_context(), name, name)
+                record = objects.ComputeNode.get_by_host_and_nodename(nova_context.get_admin_context(), CONF.host, name)
                 found[record.uuid] = name
             except exception.NotFound:
                 found[node.get_local_node_uuid()] = name

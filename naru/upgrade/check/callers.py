@@ -269,18 +269,34 @@ def order(
         "\t".join((service.name, str(at), " ".join(one.methods), *patterns(service, one)))
         for at, (service, one) in enumerate(gone)
     ]
+    return counting(sources, rows, whose, words, days)
+
+
+def counting(
+    sources: Sequence[Source],
+    rows: Sequence[str],
+    whose: Mapping[str, Collection[str]],
+    words: Mapping[str, str],
+    days: int,
+    *,
+    by_project: bool = False,
+) -> str:
+    """The script of a host that counts the requests that `rows` mean: a service, a number, methods, a pattern of paths
+    and one of those that are not meant, with tabs between. With `by_project` those that were answered well, told apart
+    by path and project alone. `whose` are services by backend and :PORT, `words` as `mounts` gives them."""
     values = {
         "AWK": _AWK,
         "DAYS": str(days),
         "GONE": "\n".join(rows),
         "WHOSE": "\n".join(f"{name}={' '.join(sorted(all_of))}" for name, all_of in whose.items()),
         "MOUNTS": "\n".join(f"{word}={project}" for word, project in words.items()),
+        "BY_PROJECT": "yes" if by_project else "",
     }
     given = "\n".join(f"{name}={shlex.quote(text)}" for name, text in values.items())
     calls = [
         shlex.join((one.words[0], str(at), " ".join(one.services), *one.words[1:])) for at, one in enumerate(sources)
     ]
-    return "\n".join([given, "export GONE WHOSE MOUNTS", _SCRIPT, *calls])
+    return "\n".join([given, "export GONE WHOSE MOUNTS BY_PROJECT", _SCRIPT, *calls])
 
 
 def patterns(service: Service, gone: Gone) -> tuple[str, str]:

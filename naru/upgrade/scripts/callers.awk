@@ -2,8 +2,9 @@
 # each service. From the environment: GONE (lines of service, number, methods, pattern and exceptions, with tabs
 # between), SERVICE (whose log it is, "" for a load balancer's), WHOSE (NAME=SERVICE of backends and :PORT), MOUNTS
 # (WORD=SERVICE of a path's first word, or a host name's), SINCE. A SERVICE may be several, with blanks between: one of
-# them, and not known which. "-" is one that is not looked for. It says what it has found as lines of a kind and values,
-# with tabs between. For every awk, mawk 1.3 among them.
+# them, and not known which. "-" is one that is not looked for. With BY_PROJECT those that were answered well are told
+# apart by path and project alone. It says what it has found as lines of a kind and values, with tabs between. For every
+# awk, mawk 1.3 among them.
 
 BEGIN {
     MOST = 5000  # kinds of calls that are told apart
@@ -201,6 +202,10 @@ function quoted(before, after,   words, n, text) {
         if (but[i] != "" && path ~ but[i]) continue
         if (!is_one(whom)) { nobody[name]++; break }
         text = shape(path)
+        if (ENVIRON["BY_PROJECT"]) {
+            if (status !~ /^[23]/) break
+            client = forwarded = agent = user = ""
+        }
         gsub(/[\t\r]/, " ", agent)
         key = whom "\t" number[i] "\t" asked[1] "\t" text "\t" status "\t" client "\t" forwarded
         key = key "\t" substr(agent, 1, 120) "\t" user "\t" project

@@ -1,0 +1,212 @@
+"""The rules applied to a copy of a site's databases, the catalogue and Nova's cells pointed at the twin, and a look for
+what is still in it of the site's addresses."""
+
+import ipaddress
+import json
+import re
+import urllib.parse
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
+from naru.errors import NaruError
+from naru.twin.rules import LOOPBACK, NOVA, NOWHERE, RULES, TENANTS_OWN, Rule
+
+CELL0 = "00000000-0000-0000-0000-000000000000"
+ARCHIVED = "shadow_"
+AT_ONCE = 100
+"""Addresses that one statement looks for."""
+
+
+class Left(NamedTuple):
+    """A column in which something of the site was found, and in how many rows."""
+
+    column: str
+    rows: int
+
+
+class Copy:
+    """The copy, by a connection to the server that has it; `cells` are the schemas of Nova's cells."""
+
+    def __init__(self, connection: "Connection[Cursor]", schemas: Collection[str], cells: Collection[str]) -> None:
+        self._connection = connection
+        self.schemas = tuple(schemas)
+        self.cells = tuple(cells)
+        self._columns: dict[tuple[str, str], dict[str, str]] = {}
+        rows = self.ask(
+            "SELECT c.TABLE_SCHEMA, c.TABLE_NAME, c.COLUMN_NAME, c.DATA_TYPE FROM information_schema.COLUMNS c "
+            "JOIN information_schema.TABLES t USING (TABLE_SCHEMA, TABLE_NAME) "
+            "WHERE t.TABLE_TYPE = 'BASE TABLE' AND c.TABLE_SCHEMA IN %s",
+            (self.schemas,),
+        )
+        for schema, table, column, kind in rows:
+            self._columns.setdefault((schema, table), {})[column] = kind
+
+    def ask(self, statement: str, values: Any = None) -> tuple[tuple[Any, ...], ...]:
+        """The rows that a statement gives."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return tuple(cursor.fetchall())
+
+    def has(self, schema: str, table: str) -> bool:
+        """Whether there is such a table."""
+        return (schema, table) in self._columns
+
+    def apply(self, values: Mapping[str, str]) -> int:
+        """Applies all rules, with the `values` that they name; how many statements these were."""
+        statements = [one for rule in RULES for one in self._statements(rule, values)]
+        for statement in statements:
+            self.ask(statement)
+        return len(statements)
+
+    def _statements(self, rule: Rule, values: Mapping[str, str]) -> Iterator[str]:
+        for schema in self.cells if rule.schema == NOVA else (rule.schema,):
+            for table in (rule.table, f"{ARCHIVED}{rule.table}"):
+                if columns := self._columns.get((schema, table)):
+                    yield from _statement(rule, schema, table, columns, values)
+
+    def texts(self) -> Iterator[tuple[str, str, list[str]]]:
+        """The columns with texts, by schema and table, without what is tenants' own."""
+        for (schema, table), columns in self._columns.items():
+            kind = NOVA if schema in self.cells else schema
+            if (kind, table.removeprefix(ARCHIVED)) in TENANTS_OWN:
+                continue
+            if found := [name for name, kind in columns.items() if kind.endswith(("char", "text", "blob", "json"))]:
+                yield schema, table, found
+
+    def left(self, addresses: Collection[str]) -> list[Left]:
+        """Where something of the site's addresses is still: a URL, a host with its port, or the address alone."""
+        patterns = [_pattern(list(part)) for part in _parts(sorted(addresses), AT_ONCE)]
+        found = []
+        for schema, table, columns in self.texts():
+            counts = [
+                f"COALESCE(SUM({' OR '.join(f'CONVERT(`{name}` USING utf8mb4) RLIKE %s' for _ in patterns)}), 0)"
+                for name in columns
+            ]
+            if patterns:
+                [numbers] = self.ask(f"SELECT {', '.join(counts)} FROM `{schema}`.`{table}`", patterns * len(columns))
+                for name, number in zip(columns, numbers, strict=True):
+                    if number:
+                        found.append(Left(f"{schema}.{table}.{name}", int(number)))
+        return found
+
+    # -- where services find each other
+
+    def cell_databases(self) -> dict[str, str]:
+        """The schema of each cell by its id."""
+        rows = self.ask("SELECT uuid, database_connection FROM nova_api.cell_mappings")
+        return {uuid: urllib.parse.urlsplit(url).path.strip("/") for uuid, url in rows}
+
+    def point_cells(self, transport: str, database: Callable[[str], str]) -> None:
+        """Nova's cells are reached at the twin's own queue and databases."""
+        for uuid, schema in self.cell_databases().items():
+            if schema not in self.schemas:
+                raise NaruError(f"a cell's database is {schema!r}, which is not in the dump")
+            queue = "none:///" if uuid == CELL0 else transport
+            self.ask(
+                "UPDATE nova_api.cell_mappings SET transport_url = %s, database_connection = %s WHERE uuid = %s",
+                (queue, database(schema), uuid),
+            )
+
+    def regions(self) -> list[str]:
+        """The regions in which Keystone says that there is a Nova."""
+        rows = self.ask(
+            "SELECT DISTINCT e.region_id FROM keystone.endpoint e JOIN keystone.service s ON s.id = e.service_id "
+            "WHERE s.type = 'compute' AND e.region_id IS NOT NULL ORDER BY 1"
+        )
+        return [str(region) for (region,) in rows]
+
+    def endpoint_addresses(self) -> set[str]:
+        """The hosts of all URLs of the catalogue."""
+        urls = (urllib.parse.urlsplit(url) for (url,) in self.ask("SELECT DISTINCT url FROM keystone.endpoint"))
+        return {found.hostname for found in urls if found.hostname}
+
+    def point_endpoints(self, region: str, urls: Mapping[str, str]) -> None:
+        """The catalogue has the twin's own `urls`, by service type, in the region; all others are disabled, and lead
+        nowhere."""
+        self.ask("UPDATE keystone.endpoint SET url = %s, enabled = 0", (NOWHERE,))
+        for kind, url in urls.items():
+            self.ask(
+                "UPDATE keystone.endpoint e JOIN keystone.service s ON s.id = e.service_id "
+                "SET e.url = %s, e.enabled = 1, s.enabled = 1 WHERE s.type = %s AND e.region_id = %s",
+                (url, kind, region),
+            )
+
+    def agent_addresses(self) -> set[str]:
+        """Addresses in what agents have said of themselves."""
+        if not self.has("neutron", "agents"):
+            return set()
+        said = (json.loads(text or "{}") for (text,) in self.ask("SELECT configurations FROM neutron.agents"))
+        return {text for one in said for text in _strings(one) if is_address(text)}
+
+    def point_agents(self, addresses: Collection[str]) -> None:
+        """What agents have said of themselves has loopback in the place of addresses, until they say it anew."""
+        if not self.has("neutron", "agents"):
+            return
+        pattern = re.compile(_pattern(sorted(addresses))) if addresses else None
+        for id_, text in self.ask("SELECT id, configurations FROM neutron.agents"):
+            said = json.dumps(_changed(json.loads(text or "{}"), pattern))
+            self.ask("UPDATE neutron.agents SET configurations = %s WHERE id = %s", (said, id_))
+
+
+def _statement(
+    rule: Rule, schema: str, table: str, columns: Collection[str], values: Mapping[str, str]
+) -> Iterator[str]:
+    where = f" WHERE {rule.where}" if rule.where else ""
+    if where and any(name not in columns for name in re.findall(r"`?(\w+)`? (?:IS NOT NULL|IS NULL|LIKE|IN)", where)):
+        return
+    if not rule.sets:
+        yield f"DELETE FROM `{schema}`.`{table}`{where}"
+        return
+    sets = [f"`{name}` = {_filled(text, values)}" for name, text in rule.sets.items() if name in columns]
+    if sets:
+        yield f"UPDATE `{schema}`.`{table}` SET {', '.join(sets)}{where}"
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text
+
+
+def _pattern(addresses: Iterable[str]) -> str:
+    """A regular expression, of Python and of MariaDB, for one of them where it stands by itself."""
+    return f"(?<![\\w.-])({'|'.join(map(re.escape, addresses))})(?![\\w-]|\\.\\w)"
+
+
+def _parts(items: list[str], number: int) -> Iterator[list[str]]:
+    for first in range(0, len(items), number):
+        yield items[first : first + number]
+
+
+def is_address(text: str) -> bool:
+    """Whether it is an address that is not of the machine itself."""
+    try:
+        return not ipaddress.ip_address(text).is_loopback
+    except ValueError:
+        return False
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _strings(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _strings(one)
+
+
+def _changed(value: Any, pattern: "re.Pattern[str] | None") -> Any:
+    if isinstance(value, str):
+        if is_address(value):
+            return LOOPBACK
+        return pattern.sub(LOOPBACK, value) if pattern else value
+    if isinstance(value, dict):
+        return {name: _changed(one, pattern) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_changed(one, pattern) for one in value]
+    return value

@@ -1,0 +1,301 @@
+"""A twin: a cloud on this machine with a copy of a site's databases, and fake hosts in the place of the site's."""
+
+import contextlib
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import yaml
+
+from naru.errors import InputError, NaruError
+from naru.files import FileLock, write_whole
+from naru.lab import deps, render, running, services, status
+from naru.lab.api import Api
+from naru.lab.infra import mariadb, memcached
+from naru.lab.ports import Ports
+from naru.lab.process import memory
+from naru.lab.running import READY, Progress
+from naru.lab.status import Row
+from naru.releases import install, release
+from naru.site import site as sites
+from naru.twin import agents as fake
+from naru.twin import dump, logins, restore, rows, spec
+from naru.twin.agents import Agent, Agents
+from naru.twin.clean import Copy
+from naru.twin.cloud import TwinCloud
+from naru.twin.spec import NAME, Facts, TwinSpec
+
+AT_ONCE = 20
+"""Fake agents that begin at a time."""
+SECONDS = 300.0
+"""Within which those have synchronised."""
+
+
+class Twin:
+    """The twin in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory.absolute()
+
+    @property
+    def clouds_yaml(self) -> Path:
+        """The file by which clients find it, under the name `twin`, as its administrator."""
+        return self.directory / "clouds.yaml"
+
+    def spec(self) -> TwinSpec:
+        """What was asked for. Raises InputError when there is none."""
+        found = spec.load(TwinSpec, self.directory / "twin.json")
+        if found is None:
+            raise InputError(f"there is no twin in {self.directory}", hint="Make one with: naru twin up --site FILE")
+        return found
+
+    def facts(self) -> Facts | None:
+        """What the copy has; None before it is whole."""
+        return spec.load(Facts, self.directory / "copy.json")
+
+    def cloud(self) -> TwinCloud:
+        """The twin as a cloud; without hosts before the copy is whole."""
+        asked, found = self.spec(), self.facts()
+        loaded = release.load(asked.release)
+        return TwinCloud(
+            name=NAME,
+            release=loaded,
+            directory=self.directory / "cloud",
+            ports=Ports(asked.port_base),
+            services=services.CORE,
+            computes=len(found.hosts) if found else 0,
+            venv=install.venv_path(loaded),
+            secret=asked.secret,
+            lab_id=asked.id,
+            # of a new cloud's external network, which a copy has already
+            first_address="",
+            last_address="",
+            region=found.region if found else "RegionOne",
+            nodes=found.hosts if found else (),
+            controller=found.controller if found else "controller",
+        )
+
+    def agents(self, cloud: TwinCloud, facts: Facts) -> Agents:
+        """Its fake agents, those of Open vSwitch with the ports of their hosts."""
+        with rows.connected(cloud) as connection:
+            ports = rows.ports_of(connection, [one.host for one in facts.agents if one.kind == "ovs"])
+        given = [Agent(one.kind, one.host, ports[one.host] if one.kind == "ovs" else ()) for one in facts.agents]
+        return Agents(cloud, given)
+
+    def up(self, wanted: TwinSpec | None, progress: Progress, installing: install.Progress) -> Facts:
+        """Makes and starts what is missing, and waits until it is healthy. `wanted` is for a new one; an existing one
+        stays what it was made of. Raises InputError and NaruError; killed, it is given again."""
+        if os.geteuid() != 0:
+            raise NaruError("a twin needs root", hint="It mounts its volumes in a namespace of its own. Use sudo.")
+        deps.check(set(services.CORE), core=True)
+        with self._locked():
+            asked = self._settle(wanted)
+            install.install([asked.release], installing)
+            try:
+                return self._bring_up(asked, progress)
+            except KeyboardInterrupt:
+                running.stop(self.cloud())  # nothing is left half-running
+                raise
+
+    def _bring_up(self, asked: TwinSpec, progress: Progress) -> Facts:
+        if not (self.cloud().state / READY).exists():
+            self._prepare(asked, progress)
+        cloud, facts = self.cloud(), self.facts()
+        if facts is None:
+            raise NaruError(f"{self.directory}: copy.json is missing", hint="Remove the twin with: naru twin down")
+        cloud.write_nodes()
+        running.start(cloud, progress)
+        Api(cloud).ensure("cinder", "/types", "volume_type", _volume_type(cloud))
+        self._write_clouds_yaml(cloud)
+        self._begin_agents(cloud, facts, progress)
+        return facts
+
+    def _settle(self, wanted: TwinSpec | None) -> TwinSpec:
+        """What the twin is made of: what is `wanted`, as long as it never was whole."""
+        file = self.directory / "twin.json"
+        if wanted is None:
+            return self.spec()
+        found = spec.load(TwinSpec, file)
+        if found is None and (rest := [one.name for one in self.directory.iterdir() if one.name != ".lock"]):
+            raise InputError(
+                f"{self.directory} is no twin, and not empty: {', '.join(sorted(rest)[:5])}",
+                hint="Name a directory of its own: all of it is removed with the twin.",
+            )
+        if found is not None and spec.same(found, wanted):
+            return found
+        if found is not None and (self.cloud().state / READY).exists():
+            raise InputError(
+                f"the twin in {self.directory} is made of something else: {spec.describe(found)}",
+                hint="Without options it is started as it is; `naru twin down` removes it.",
+            )
+        _check(wanted)
+        if found is not None:
+            running.stop(self.cloud())
+            shutil.rmtree(self.directory / "dump", ignore_errors=True)  # of another site, perhaps
+        spec.save(wanted, file)
+        return wanted
+
+    # -- from a dump to a state that can be started
+
+    def _prepare(self, asked: TwinSpec, progress: Progress) -> None:
+        def tell(what: str) -> None:
+            progress(NAME, what)
+
+        (self.directory / "copy.json").unlink(missing_ok=True)
+        site = sites.load(Path(asked.site))
+        cloud = self.cloud()
+        running.stop(cloud)  # a killed attempt may have left processes on a half-made state
+        running.check_ports(cloud)
+        running.remove(cloud.state)
+        taken = self.directory / "dump"
+        if asked.dump:
+            dumps = dump.given(Path(asked.dump))
+        else:
+            dumps = dump.take(site, restore.wanted(cloud), taken, asked.id, tell)
+        tell("restoring the databases")
+        render.render(cloud)
+        running.directories(cloud)
+        mariadb.create(cloud.state / "mariadb", cloud.processes.log_file("mariadb-create"))
+        running.launch(cloud, [mariadb.command(cloud.state / "mariadb", cloud.at("mariadb"))])
+        mariadb.secure(cloud.at("mariadb"), cloud.secret)
+        for one in dumps:
+            restore.restore(cloud, one)
+        tell("replacing secrets and addresses")
+        facts = clean(cloud, site, asked, dump.schemas(dumps))
+        spec.save(facts, self.directory / "copy.json")
+        if taken.exists():
+            shutil.rmtree(taken)  # it has the site's secrets
+        tell("giving its services their users")
+        cloud = self.cloud()
+        render.render(cloud)
+        running.launch(cloud, [memcached.command(cloud.at("memcached"))])
+        running.migrate(cloud, "keystone")
+        running.start_services(cloud, ["keystone"])
+        logins.settle(cloud)
+        (cloud.state / READY).touch()
+
+    def _begin_agents(self, cloud: TwinCloud, facts: Facts, progress: Progress) -> None:
+        if not facts.agents:
+            return
+        agents = self.agents(cloud, facts)
+        if agents.running():
+            return
+        agents.down()
+        progress(NAME, f"starting {len(facts.agents)} fake agents")
+        agents.up()
+        names = list(agents.agents)
+        for first in range(0, len(names), AT_ONCE):
+            agents.start(names[first : first + AT_ONCE])
+            _synchronised(agents, names[: first + AT_ONCE])
+        progress(NAME, f"{len(names)} fake agents have synchronised")
+
+    # -- what there is of it
+
+    def rows(self) -> list[Row]:
+        """Every process that should run, those of fake agents last."""
+        cloud, facts = self.cloud(), self.facts()
+        if facts is None:
+            return []
+        found = status.rows_of(cloud)
+        tree = cloud.processes.tree()
+        names = [f"{fake.NAME}-{number + 1}" for number in range(-(-len(facts.agents) // fake.EACH))]
+        if facts.agents and cloud.release.has("neutron-without-server"):
+            names.insert(0, fake.SERVER)
+        for name in names:
+            live = cloud.processes.find(name)
+            used = sum(memory(process.pid) for process in tree.get(name, []))
+            found.append(Row(NAME, cloud.release.name, name, None, live.pid if live else None, used, live is not None))
+        return found
+
+    def down(self) -> None:
+        """Ends all its processes and removes the directory. One that is not there is none."""
+        if not self.directory.exists():
+            return
+        with self._locked():
+            self.spec()  # nothing but a twin is removed
+            running.stop(self.cloud())
+            shutil.rmtree(self.directory)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One command at a time changes a twin."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with FileLock(self.directory / ".lock") as lock:
+            if not lock.take():
+                raise NaruError(f"another command is changing the twin in {self.directory}")
+            yield
+
+    def _write_clouds_yaml(self, cloud: TwinCloud) -> None:
+        entry = {
+            "auth": {
+                "auth_url": cloud.url("keystone", "/v3"),
+                "username": "admin",
+                "password": cloud.secret,
+                "project_name": "admin",
+                "user_domain_name": "Default",
+                "project_domain_name": "Default",
+            },
+            "region_name": cloud.region,
+            "identity_api_version": "3",
+        }
+        write_whole(self.clouds_yaml, yaml.safe_dump({"clouds": {NAME: entry}}, sort_keys=False))
+
+
+def _check(wanted: TwinSpec) -> None:
+    """Raises InputError where there is nothing to make a twin of."""
+    if wanted.dump:
+        dump.schemas(dump.given(Path(wanted.dump)))
+    elif not sites.load(Path(wanted.site)).part.databases:
+        raise InputError(f"{wanted.site}: databases: is missing", hint="Or give a dump of them: --dump DUMP")
+
+
+def clean(cloud: TwinCloud, site: sites.Site, asked: TwinSpec, schemas: Sequence[str]) -> Facts:
+    """Takes from the copy what may not stay in it, has it lead to the twin alone, and gives what it has. Once: after
+    that nothing in it says where the site is."""
+    with rows.connected(cloud, "information_schema") as connection:
+        copy = Copy(connection, schemas, [name for name in ("nova", "nova_cell0") if name in schemas])
+        restore.check(copy, restore.wanted(cloud))
+        region = restore.region(copy, asked.region)
+        addresses = restore.addresses(site, copy)
+        meta = "{}" if cloud.release.has("glance-single-store") else '{"store": "file"}'
+        copy.apply({"images": str(cloud.state / "glance" / "images"), "meta": meta})
+        copy.point_cells(cloud.transport_url, cloud.database_url)
+        copy.point_endpoints(region, {kind: url for kind, (_, url) in logins.urls(cloud).items()})
+        copy.point_agents(addresses)
+        hosts, (agents, every_agent) = restore.hosts(copy), restore.agents(copy)
+        return Facts(
+            region=region,
+            controller=restore.controller(copy),
+            hosts=tuple(hosts[: asked.computes]),
+            agents=tuple(agents[: asked.agents]),
+            every_host=len(hosts),
+            every_agent=every_agent,
+            addresses=tuple(sorted(addresses)),
+            left={one.column: one.rows for one in copy.left(addresses)},
+        )
+
+
+def _synchronised(agents: Agents, names: Sequence[str]) -> None:
+    """Waits until those have made their first calls. Raises NaruError."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        events = list(agents.events())
+        done = {one["agent"] for one in events if one["event"] == "synchronised"}
+        if not (left := [name for name in names if name not in done]):
+            return
+        if time.monotonic() > deadline:
+            failed = {one["agent"]: one["why"] for one in events if one["event"] == "failed"}
+            raise NaruError(
+                f"{len(left)} fake agents have not synchronised within {SECONDS:.0f} s: {', '.join(left[:5])}",
+                detail=next((failed[name] for name in left if name in failed), ""),
+                hint="The twin runs all the same: naru twin status. Given again, `naru twin up` goes on.",
+            )
+        time.sleep(0.5)
+
+
+def _volume_type(cloud: TwinCloud) -> dict[str, object]:
+    """The type of volumes that can be made on a twin."""
+    [backend] = cloud.backends
+    return {"name": backend, "extra_specs": {"volume_backend_name": backend}}

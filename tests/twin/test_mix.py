@@ -1,0 +1,167 @@
+"""What users ask for, counted in logs, and made into calls of a twin."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.errors import InputError
+from naru.lab.lab import Lab
+from naru.releases import release
+from naru.site import site as sites
+from naru.twin import mix, replay, spec
+from naru.twin.dump import given, schemas
+from naru.twin.mix import Calls, Mix
+from naru.twin.replay import Answer
+from naru.upgrade.check import callers
+from naru.upgrade.check.callers import Source
+
+DEMO, SHOP = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
+SERVER = "f0e1d2c3-b4a5-4697-8879-6a5b4c3d2e1f"
+
+
+def line(second: int, project: str, request: str, status: int = 200) -> str:
+    """A line of an API service's own log."""
+    said = f"[req-1 user1 {project} - default default] 10.1.2.3"
+    asked = f'"{request} HTTP/1.1" status: {status} len: 9 time: 0.1'
+    return f"2026-11-30 08:00:{second:02d}.123 9 INFO nova.osapi_compute.wsgi.server {said} {asked}"
+
+
+LOG = [
+    line(0, DEMO, "GET /v2.1/servers/detail?limit=9"),
+    line(1, DEMO, f"GET /v2.1/servers/{SERVER}"),
+    line(2, SHOP, "GET /v2.1/servers/detail"),
+    line(4, DEMO, "GET /v2.1/servers/detail"),
+    line(5, DEMO, "GET /v2.1/servers/nothing", 404),
+    line(6, DEMO, "POST /v2.1/servers", 202),
+]
+
+
+@pytest.mark.unit
+def test_reads_are_counted_by_path_and_project(tmp_path: Path) -> None:
+    log = tmp_path / "nova-api.log"
+    log.write_text("".join(f"{one}\n" for one in LOG))
+    source = Source("nova-api", ("nova",), ("file", str(log)))
+    rows = [f"{service}\t{at}\tGET\t^/\t" for at, service in enumerate(mix.SERVICES)]
+    script = callers.counting([source], rows, {}, {}, 36500, by_project=True)
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    found = mix.counted(done.stdout.splitlines())
+    assert found is not None
+    assert (found.seconds, found.rate) == (4.0, 1.0)
+    assert {(one.path, one.project): one.count for one in found.calls} == {
+        ("/v2.1/servers/detail", DEMO): 2,
+        ("/v2.1/servers/{id}", DEMO): 1,
+        ("/v2.1/servers/detail", SHOP): 1,
+    }
+    assert mix.counted([]) is None
+    mix.save(found, tmp_path / "mix.json")
+    assert mix.load(tmp_path / "mix.json") == found
+
+
+@pytest.mark.unit
+def test_a_load_balancer_s_log_is_read_where_services_have_none() -> None:
+    service, balancer = Source("nova-api", ("nova",), ("file", "a")), Source("api", (), ("file", "b"))
+    assert mix.chosen([balancer, service]) == [service]
+    assert mix.chosen([balancer]) == [balancer]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("", "Invalid JSON"),
+        ('{"seconds": 1, "calls": []}', "calls"),
+        ('{"seconds": 0, "calls": [{"service": "nova", "path": "/", "count": 1}]}', "seconds"),
+        ('{"seconds": 1, "calls": [{"service": "nova", "path": "/", "count": 0}]}', "calls.0.count"),
+    ],
+)
+def test_a_file_that_is_no_mix_is_told(tmp_path: Path, content: str, told: str) -> None:
+    file = tmp_path / "mix.json"
+    file.write_text(content)
+    with pytest.raises(InputError, match=told):
+        mix.load(file)
+    with pytest.raises(InputError, match="No such file"):
+        mix.load(tmp_path / "none.json")
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("/compute/v2.1/servers/{id}", ("/v2.1/servers/{id}", "servers")),
+        ("/v3/{project}/volumes/detail", (f"/v3/{DEMO}/volumes/detail", "detail")),
+        ("/resource_providers", ("/resource_providers", "resource_providers")),
+    ],
+)
+def test_a_path_is_the_twin_s_own(path: str, wanted: tuple[str, str]) -> None:
+    assert replay.path_of(Calls(service="nova", path=path, count=1), DEMO) == wanted
+
+
+@pytest.mark.unit
+def test_calls_are_summed_by_service() -> None:
+    answers = [Answer("nova", 200, 0.1), Answer("nova", 404, 0.2), Answer("nova", 503, 0.4), Answer("cinder", 0, 60.0)]
+    cinder, nova = replay.summaries(answers)
+    assert tuple(cinder) == ("cinder", 1, 1, 0, 60.0, 60.0, 60.0)
+    assert tuple(nova) == ("nova", 3, 1, 1, 0.2, 0.4, 0.4)
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"release": ""}, "release: is missing"),
+        ({"computes": 501}, "--computes 501"),
+        ({"agents": -1}, "--agents -1"),
+        ({"port_base": 80}, "--port-base 80"),
+        ({"region": "a b"}, "--region 'a b'"),
+    ],
+)
+def test_what_a_twin_is_not_made_of(change: dict[str, Any], told: str) -> None:
+    asked: dict[str, Any] = {
+        "release": release.names()[-1],
+        "computes": 1,
+        "agents": 1,
+        "port_base": 23000,
+        "region": "",
+    }
+    asked |= change
+    site = sites.parse({"naru_site": 1, "name": "seoul", "release": asked.pop("release")}, Path("site.yaml"))
+    with pytest.raises(InputError, match=told):
+        spec.build(site, None, **asked)
+
+
+@pytest.mark.unit
+def test_dumps_that_are_given(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no dump in it"):
+        given(tmp_path)
+    for name, content in (("main", "nova nova_api"), ("other", "keystone")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "complete").write_text(f"step=x\nschemas={content}\nwho=a=b\n")
+    assert given(tmp_path) == [tmp_path / "main", tmp_path / "other"]
+    assert given(tmp_path / "main") == [tmp_path / "main"]
+    assert schemas(given(tmp_path)) == ["nova", "nova_api", "keystone"]
+    (tmp_path / "other" / "complete").write_text("schemas=nova\n")
+    with pytest.raises(InputError, match="both have the schema nova"):
+        schemas(given(tmp_path))
+
+
+@pytest.mark.lab
+def test_a_mix_becomes_calls_with_a_project_s_own_things(pair: Lab) -> None:
+    cloud = pair.cloud("old")
+    calls = [
+        Calls(service="neutron", path="/v2.0/networks", count=3),
+        Calls(service="nova", path="/compute/v2.1/flavors/{id}", count=2),
+        Calls(service="nova", path="/v2.1/os-keypairs/{id}", count=5),
+        Calls(service="neutron", path="/v2.0/networks/{id}", project=SHOP, count=1),
+    ]
+    found, left_out = replay.prepared(cloud, Mix(seconds=1.0, calls=tuple(calls)))
+    assert left_out == 6  # nobody knows which key pair it was, and a project that is not there has no network
+    assert [one.url for one in found] == [
+        cloud.url("neutron", "/v2.0/networks"),
+        cloud.url("nova", "/v2.1/flavors/{id}"),
+    ]
+    done = replay.replay(cloud, Mix(seconds=1.0, calls=tuple(calls)), rate=10.0, seconds=2.0)
+    assert sum(one.calls for one in done.services) == 20
+    assert not any(one.failed or one.refused for one in done.services), json.dumps(done.services)
