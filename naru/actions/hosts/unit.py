@@ -188,6 +188,7 @@ class UnitAt:
     def hold(self) -> None:
         """Brings it to rest, until it is released. Raises PlanError."""
         self._tell("hold")
+        self._tell("stop")  # one that waits for others while it starts would be waited for
         self.stop()
 
     def release(self) -> None:

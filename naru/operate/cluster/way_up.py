@@ -214,7 +214,8 @@ class _Adding:
         cloud = self._known.record["cloud"]
         if not cloud or "error" in cloud or not self._site.content.cloud:
             return last
-        kept = {id: one for id, one in cloud["services"].items() if id.partition("@")[2] not in self._known.lost}
+        lost = self._known.lost
+        kept = {id: one for id, one in cloud["services"].items() if _host_of(id) not in lost}
         args = {**self._file, "cloud": self._site.content.cloud, "services": kept}
         step = Step(RECORDS, "cluster.records", args, limits=())
         return [self._added(step, _RECORDS(), None, RECORDS, last)]
@@ -242,3 +243,8 @@ class _Adding:
     def _added(self, step: Step, title: Any, about: About | None, purpose: str, after: Sequence[str]) -> str:
         whole = Step(step.id, step.kind, step.args, step.unit, step.limits, title=title, about=about, purpose=purpose)
         return self._made.add(whole, after=after).id
+
+
+def _host_of(record: str) -> str:
+    """The host of a record, as BINARY@HOST: of Cinder's volume services it has the backend's name behind it."""
+    return record.split("@")[1]
