@@ -153,10 +153,12 @@ class Member:
         """Starts it as the first of its cluster."""
         line = self._database.bootstrap or BOOTSTRAP
         self._change("safe")
+        self._context.log(f"{self.host}: {line}")
         if isinstance(self.service.managed, Unit):
             self._unit(self.service.managed).release()
-        self._context.log(f"{self.host}: {line}")
-        self._change("begin", line)
+            self._change("begin", line, self.service.managed.unit)
+        else:
+            self._change("begin", line)
 
     def stop(self) -> None:
         """Brings it to rest, so that no boot starts it either."""

@@ -40,7 +40,7 @@ _LEFT = message(
     en="how far {name} on {host} has come, by its disk",
     ko="{host} 디스크에 남은 {name}의 위치 확인",
 )
-GROUP_TITLE = message("cluster.title.group", en="{group} are down", ko="{group} 중지됨")
+GROUP_TITLE = message("cluster.title.group", en="{group}: down", ko="{group}: 중지됨")
 WAVE_TITLE = message("cluster.title.wave", en="servers of wave {number} are off", ko="{number}차 서버 정지됨")
 _FLAGS = message("cluster.title.flags", en="Ceph {name}: {flags} set", ko="Ceph {name}: {flags} 설정")
 _PROOF = message("cluster.title.proof", en="nothing runs any more", ko="모두 멈췄음을 확인")

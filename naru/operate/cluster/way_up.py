@@ -46,7 +46,7 @@ _RELEASE = message(
 )
 _WHOLE = message("cluster.up.whole", en="the queue {name} is whole", ko="메시지 큐 {name} 전체 확인")
 _ANSWER = message("cluster.up.answer", en="{service} on {host} answers", ko="{host}의 {service} 응답 확인")
-_GROUP = message("cluster.up.group", en="{group} are up", ko="{group} 시작됨")
+_GROUP = message("cluster.up.group", en="{group}: up", ko="{group}: 시작됨")
 _RECORDS = message("cluster.up.records", en="services report as they did", ko="서비스가 전과 같이 보고하는지 확인")
 _WAVE = message("cluster.up.wave", en="servers of wave {number} run", ko="{number}차 서버 시작됨")
 _GUEST = message("cluster.up.guest", en="start server {name}", ko="서버 {name} 시작")

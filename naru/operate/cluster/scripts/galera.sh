@@ -1,5 +1,5 @@
-# A member of Galera whose server is off: position DIRECTORY RECOVER | safe DIRECTORY | begin DIRECTORY BOOTSTRAP
-verb=$1 directory=$2 line=${3-}
+# A member of Galera whose server is off: position DIRECTORY RECOVER | safe DIRECTORY | begin DIRECTORY BOOTSTRAP [UNIT]
+verb=$1 directory=$2 line=${3-} unit=${4-}
 state=$directory/grastate.dat
 [ -d "$directory" ] || fail "there is no directory $directory"
 
@@ -27,7 +27,10 @@ safe) # it may begin the cluster: the server asks this file
   sed -i 's/^safe_to_bootstrap:.*/safe_to_bootstrap: 1/' "$state.naru"
   settle "$state.naru" "$state"
   ;;
-begin)
+begin) # once: this may have been sent before
+  case ${unit:+$(systemctl is-active "$unit" || :)} in
+  active | activating | reloading) exit 0 ;;
+  esac
   sh -c "$line" </dev/null >&2 || fail "the first member does not start: $line"
   ;;
 esac
