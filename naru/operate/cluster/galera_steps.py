@@ -169,7 +169,7 @@ class Member:
                 found = ContainerAt(self._context, self._args | vars(self.service.managed), self._step)
                 found.stop(found.record()[1])
             case Commands(stop=line):
-                self._place.ask(lambda remote: remote.checked(line, seconds=300))
+                self._run(line)
 
     def start(self) -> None:
         """Starts it, unless it runs."""
@@ -183,7 +183,7 @@ class Member:
                 one = ContainerAt(self._context, self._args | vars(self.service.managed), self._step)
                 one.start(one.record()[1], None)
             case Commands(start=line):
-                self._place.ask(lambda remote: remote.checked(line, seconds=300))
+                self._run(line)
 
     def wait(self, seconds: float, *, galera: bool = True) -> dict[str, Any]:
         """What it says once it answers, and is Synced. Raises PlanError when that takes too long. One that runs in no
@@ -206,6 +206,11 @@ class Member:
                 self.start()
                 alone = now
             self._context.sleep(POLL)
+
+    def _run(self, line: str) -> None:
+        # a server that it leaves in the background would hold the connection open
+        self._context.log(f"{self.host}: {line}")
+        self._place.ask(lambda remote: remote.checked(f"({line}) </dev/null >/dev/null 2>&1", seconds=300))
 
     def _check_runs(self) -> None:
         """Raises PlanError for a unit that has given up."""

@@ -26,6 +26,8 @@ from naru.site.tunnel import open_socket
 PATIENCE = 900.0
 """Seconds that a host may take to boot, a queue to be whole, Ceph to be clean, services to report."""
 POLL = (1.0, 5.0)
+STATE = "[ ! -d /run/systemd/system ] || systemctl is-system-running 2>/dev/null || :"
+"""Says how far a host has booted."""
 
 
 class OfSite(Arguments):
@@ -200,7 +202,7 @@ def reach(context: Context) -> dict[str, Any]:
 
         def problem() -> str:
             try:
-                said = fleet.run(args["host"], "systemctl is-system-running 2>/dev/null || :", seconds=30).out.strip()
+                said = fleet.run(args["host"], STATE, seconds=30).out.strip()
             except NaruError as error:
                 return error.summary
             return f"it is {said}" if said in ("stopping", "initializing", "offline") else ""

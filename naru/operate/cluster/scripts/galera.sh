@@ -31,6 +31,8 @@ begin) # once: this may have been sent before
   case ${unit:+$(systemctl is-active "$unit" || :)} in
   active | activating | reloading) exit 0 ;;
   esac
-  sh -c "$line" </dev/null >&2 || fail "the first member does not start: $line"
+  # into a file: a server that it leaves in the background would hold the connection open
+  sh -c "$line" </dev/null >"$place/said" 2>&1 9>&- || fail "the first member does not start: $line
+$(tail -c 2000 "$place/said")"
   ;;
 esac
