@@ -1,0 +1,33 @@
+"""A real Galera cluster of three down and up, without hosts: which member begins it after an orderly way down, after
+members say of themselves what is not true, after power was lost, and after the command was killed."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.mariadb, pytest.mark.releases, pytest.mark.timeout(1800)]
+
+PROGRAMS = ("mariadbd", "mariadb-install-db", "rsync", "unshare", "ip")
+SECONDS = 1200
+
+
+@pytest.mark.parametrize("scenarios", [("down_and_up", "newest", "lost", "power_lost"), ("killed",)], ids=" ".join)
+def test_a_cluster_of_three(scenarios: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> None:
+    missing = [name for name in PROGRAMS if not shutil.which(name)]
+    if missing or os.getuid():
+        pytest.skip(f"needs root, and the programs {', '.join(missing)}" if missing else "needs root")
+    directory = tmp_path_factory.mktemp("three")
+    for one in (directory, *directory.parents):  # MariaDB runs as a user of its own
+        if one.stat().st_uid == os.getuid() and str(one).startswith(str(tmp_path_factory.getbasetemp().parent)):
+            one.chmod(0o711)
+    # the shell is process 1 there, and reaps what the three leave; killed, all of it ends
+    inside = ["unshare", "-n", "-m", "-p", "-f", "--kill-child", "--mount-proc", "bash", "-c", '"$@"; exit $?', "three"]
+    argv = [*inside, sys.executable, "-m", "tests.operate.cluster.three", str(directory), *scenarios]
+    root = Path(__file__).parents[3]
+    done = subprocess.run(argv, cwd=root, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(name in done.stdout for name in scenarios)
