@@ -1,5 +1,6 @@
 """Three real MariaDB servers as a Galera cluster, in a network of their own, each reached by an SSH server as if it
-were on a host: `python -m tests.operate.cluster.three DIRECTORY SCENARIO`, within `unshare` (see `test_galera`).
+were on a host: `python -m tests.operate.cluster.three DIRECTORY SCENARIO`, within
+`unshare` (see `test_clusters_of_three`).
 
 The hosts are addresses of one machine, so what manages the servers are command lines; a loss of power is SIGKILL.
 """

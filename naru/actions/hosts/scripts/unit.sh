@@ -67,8 +67,10 @@ unmask)
   systemctl daemon-reload
   ;;
 hold) # its own files and links stay as they are: systemd finds that its condition does not hold
-  mkdir -p "$own.d"
-  chmod 755 "$own.d"
+  if [ ! -d "$own.d" ]; then
+    mkdir "$own.d"
+    chmod 755 "$own.d"
+  fi
   printf '# of Naru: the unit is not started as long as this file is there\n[Unit]\nConditionPathExists=!%s\n' \
     "$held" >"$new"
   chmod 644 "$new"

@@ -1,5 +1,6 @@
-"""A real Galera cluster of three down and up, without hosts: which member begins it after an orderly way down, after
-members say of themselves what is not true, after power was lost, and after the command was killed."""
+"""Real clusters of three of MariaDB (Galera) and RabbitMQ down and up, without hosts: which member begins it after an
+orderly way down, after members say of themselves what is not true, after power was lost, and after the command was
+killed."""
 
 import os
 import shutil
@@ -16,7 +17,18 @@ SECONDS = 1200
 
 
 @pytest.mark.parametrize("scenarios", [("down_and_up", "newest", "lost", "power_lost"), ("killed",)], ids=" ".join)
-def test_a_cluster_of_three(scenarios: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_databases(scenarios: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> None:
+    said = inside("three", tmp_path_factory, *scenarios)
+    assert all(name in said for name in scenarios)
+
+
+def test_queues(tmp_path_factory: pytest.TempPathFactory) -> None:
+    said = inside("brokers", tmp_path_factory)
+    assert "down" in said and "up" in said
+
+
+def inside(module: str, tmp_path_factory: pytest.TempPathFactory, *words: str) -> str:
+    """What a module of these tests says, in namespaces of its own."""
     missing = [name for name in PROGRAMS if not shutil.which(name)]
     if missing or os.getuid():
         pytest.skip(f"needs root, and the programs {', '.join(missing)}" if missing else "needs root")
@@ -25,9 +37,9 @@ def test_a_cluster_of_three(scenarios: tuple[str, ...], tmp_path_factory: pytest
         if one.stat().st_uid == os.getuid() and str(one).startswith(str(tmp_path_factory.getbasetemp().parent)):
             one.chmod(0o711)
     # the shell is process 1 there, and reaps what the three leave; killed, all of it ends
-    inside = ["unshare", "-n", "-m", "-p", "-f", "--kill-child", "--mount-proc", "bash", "-c", '"$@"; exit $?', "three"]
-    argv = [*inside, sys.executable, "-m", "tests.operate.cluster.three", str(directory), *scenarios]
+    own = ["unshare", "-n", "-m", "-p", "-f", "--kill-child", "--mount-proc", "bash", "-c", '"$@"; exit $?', "three"]
+    argv = [*own, sys.executable, "-m", f"tests.operate.cluster.{module}", str(directory), *words]
     root = Path(__file__).parents[3]
     done = subprocess.run(argv, cwd=root, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert all(name in done.stdout for name in scenarios)
+    return done.stdout
