@@ -1,11 +1,11 @@
 """The site.yaml of a lab that has hosts: whatever works in the lab works from the same file on a real site."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from naru.lab import services
-from naru.lab.hosted import balancer, containers, programs, queue
+from naru.lab.hosted import balancer, containers, database, programs, queue
 from naru.lab.hosted.cloud import SHIPPED, HostedCloud
 from naru.lab.hosted.units import Unit
 from naru.lab.hosts.hosts import Hosts
@@ -15,6 +15,8 @@ from naru.lab.infra import mariadb, rabbitmq
 _FILES = re.compile(r"--config-file (\S+)")
 NAMES = {"keystone-api": "keystone"}
 """Units that a site calls otherwise: by what everybody calls the program."""
+INFRASTRUCTURE = {"database": "mariadb", "queue": "rabbitmq", "controller": "memcached"}
+"""What hosts of a role have beside OpenStack's services, as its unit is called."""
 GROUPS = {"ceph": "storage"}
 """Groups that are not called by their role's plural."""
 
@@ -52,7 +54,7 @@ def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
         "cloud": cloud.name,
         "release": cloud.release.name,
         "groups": {GROUPS.get(role, f"{role}s"): found for role, found in names.items()},
-        "services": _services(cloud, hosts),
+        "services": [*_services(cloud, hosts), *_infrastructure(names)],
         "databases": [
             {
                 "name": "main",
@@ -63,6 +65,7 @@ def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
                 "user": mariadb.USER,
                 "password": password,
                 "schemas": [name for service in cloud.services for name in services.module(service).DATABASES],
+                **(_galera(cloud) if galera else {}),
             }
         ],
         "queues": [_queue(cloud, "main", names["queue"], rabbitmq.USER, password)],
@@ -78,6 +81,23 @@ def of_cloud(cloud: HostedCloud, hosts: Hosts) -> dict[str, Any]:
     if "balancer" in names:
         content |= _front(cloud, hosts, names["balancer"])
     return content
+
+
+def _galera(cloud: HostedCloud) -> dict[str, str]:
+    """How the first member is started, and how far one had come."""
+    seen = cloud.on(cloud.roles["database"][0])
+    return {
+        "bootstrap": f"{database.first(seen)} && systemctl start {INFRASTRUCTURE['database']}.service",
+        "recover": database.recovery(seen),
+    }
+
+
+def _infrastructure(names: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
+    """What is of no release of OpenStack and its services need."""
+    return [
+        {"name": name, "release": "", "hosts": names[role], "managed": {"unit": f"{name}.service"}}
+        for role, name in INFRASTRUCTURE.items()
+    ]
 
 
 def _front(cloud: HostedCloud, hosts: Hosts, names: Sequence[str]) -> dict[str, Any]:

@@ -184,7 +184,9 @@ class Service(_Model):
 
 
 class Database(_Model):
-    """A database server, or a cluster of them. `address` is where services connect; without it, each host's own."""
+    """A database server, or a cluster of them. `address` is where services connect; without it, each host's own. Of a
+    Galera cluster that is off `bootstrap` is the command line that starts the server of a host as its first member, and
+    `recover` the one that says how far that server had come, as galera_new_cluster and galera_recovery do."""
 
     name: str
     kind: Literal["mariadb", "galera"]
@@ -195,6 +197,8 @@ class Database(_Model):
     password: Secret
     certificate: str | None = None
     schemas: Names = ()
+    bootstrap: str | None = None
+    recover: str | None = None
 
 
 class Management(_Model):

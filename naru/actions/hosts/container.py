@@ -37,7 +37,7 @@ def container(context: Context) -> dict[str, Any]:
     What it was before is remembered on the host, and the undo brings it back to that. One that was started after the
     step began, also by a boot, is not restarted again.
     """
-    found = _Container(context, context.args, context.id)
+    found = ContainerAt(context, context.args, context.id)
     before, now = found.record()
     match context.args["do"]:
         case "stop":
@@ -52,7 +52,7 @@ def container(context: Context) -> dict[str, Any]:
 @step("host.container.undo", args=Undo, no_undo="it is an undo itself", deadline=2 * SECONDS + 600, retry=(), here=True)
 def undo(context: Context) -> dict[str, Any]:
     """Brings the container of a `host.container` back to what it was before."""
-    found = _Container(context, context.undone.args, context.undone.step)
+    found = ContainerAt(context, context.undone.args, context.undone.step)
     before, now = found.record()  # of a step that came to nothing, what it is
     if before["status"] in AT_REST:
         found.stop(now)
@@ -62,7 +62,7 @@ def undo(context: Context) -> dict[str, Any]:
     return {"back": before["status"]}
 
 
-class _Container:
+class ContainerAt:
     """The container that a step's arguments name."""
 
     def __init__(self, context: Context, args: Mapping[str, Any], step: str) -> None:

@@ -37,7 +37,7 @@ class Unit(HostAction):
     step_kind: ClassVar[str] = "host.unit"
 
     unit: str
-    do: Literal["start", "stop", "restart", "mask", "keep"]
+    do: Literal["start", "stop", "restart", "mask", "keep", "hold", "release", "resume"]
     restart_back: bool = False
     seconds: float = Field(UNIT_SECONDS, gt=0)
 
@@ -51,14 +51,16 @@ def _deadline(args: Mapping[str, Any]) -> float:
 @step("host.unit", args=Unit, undo="host.unit.undo", deadline=_deadline, retry=())
 def unit(context: Context) -> dict[str, Any]:
     """Brings the systemd unit `unit` on `host` to where `do` says: start, stop, restart, mask (stopped, and nobody can
-    start it, also not a boot), or keep, which leaves it as it is.
+    start it, also not a boot), or keep, which leaves it as it is. Held (hold) it is stopped, and neither a boot nor
+    anybody starts it until it is released, by any later step; its own files and whether it is enabled stay as they
+    are. To release does not start it, to resume does both.
 
     What it was before is remembered on the host, and the undo brings it back to that; with `restart_back` the undo
     restarts one that ran before. A unit that was restarted after the step began, also by a boot, is not restarted
     again. `seconds` is how long it may take (300).
     """
     args = context.args
-    found = _Unit(context, args, context.id)
+    found = UnitAt(context, args, context.id)
     before, now = found.record(BEFORE)
     if now["LoadState"] == "not-found" and args["do"] != "mask":
         raise PlanError(f"{found.host}: there is no unit {found.name}")
@@ -72,6 +74,13 @@ def unit(context: Context) -> dict[str, Any]:
         case "mask":
             found.stop()
             found.mask()
+        case "hold":
+            found.hold()
+        case "release":
+            found.release()
+        case "resume":
+            found.release()
+            found.start(before)
     return {"before": before["ActiveState"], "enabled": before["UnitFileState"]}
 
 
@@ -79,7 +88,7 @@ def unit(context: Context) -> dict[str, Any]:
 def undo(context: Context) -> dict[str, Any] | None:
     """Brings the unit of a `host.unit` back to what it was before."""
     args = context.undone.args
-    found = _Unit(context, args, context.undone.step)
+    found = UnitAt(context, args, context.undone.step)
     before, now = found.look(BEFORE)
     if not before:
         return None
@@ -88,6 +97,8 @@ def undo(context: Context) -> dict[str, Any] | None:
         return None
     if before["LoadState"] != "masked":
         found.unmask()
+    if args["do"] == "hold":
+        found.release()
     if before["ActiveState"] in ON:
         if args.get("restart_back", False):
             again, _ = found.record(AGAIN)
@@ -100,7 +111,7 @@ def undo(context: Context) -> dict[str, Any] | None:
     return {"back": before["ActiveState"]}
 
 
-class _Unit:
+class UnitAt:
     """The unit that a step's arguments name."""
 
     def __init__(self, context: Context, args: Mapping[str, Any], step: str) -> None:
@@ -173,6 +184,16 @@ class _Unit:
     def unmask(self) -> None:
         """Takes back what `mask` has done, if it has."""
         self.place.change("unit", "unmask", self.name)
+
+    def hold(self) -> None:
+        """Brings it to rest, until it is released. Raises PlanError."""
+        self._tell("hold")
+        self._tell("stop")  # one that waits for others while it starts would be waited for
+        self.stop()
+
+    def release(self) -> None:
+        """Takes back what `hold` has done, if it has."""
+        self.place.change("unit", "release", self.name)
 
     def _tell(self, verb: str, *words: str) -> None:
         self.context.log(f"{self.host}: systemctl {verb} {self.name}")

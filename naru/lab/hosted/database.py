@@ -2,11 +2,12 @@
 
 import dataclasses
 import re
+import shlex
 from pathlib import Path
 
 from naru.lab.hosted.cloud import HostedCloud, address
 from naru.lab.infra import mariadb
-from naru.lab.ports import At
+from naru.lab.ports import LOOPBACK, At
 from naru.lab.process import Command
 
 FIRST = "naru-first"
@@ -62,6 +63,13 @@ def creation(cloud: HostedCloud) -> str:
 def first(cloud: HostedCloud) -> str:
     """The shell script that lets this member begin the cluster when it starts; nothing where there is one server."""
     return f"touch {directory(cloud)}/{FIRST}" if len(cloud.roles["database"]) > 1 else "true"
+
+
+def recovery(cloud: HostedCloud) -> str:
+    """The shell script that says how far a member that is off had come."""
+    at = At(LOOPBACK, cloud.ports["mariadb"])  # the same line for all hosts
+    server = mariadb.command(directory(cloud), at, (*DURABLE, *_galera(cloud)), OWNER)
+    return f"cd {directory(cloud)} && {shlex.join(server.argv)} --wsrep-recover 2>&1"
 
 
 def grant(cloud: HostedCloud) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from naru.actions.hosts.switching import switch
 from naru.errors import InputError, NaruError
 from naru.messages import message
 from naru.plan import control, rollback
@@ -34,7 +35,6 @@ from naru.upgrade.freeze.busy import Thing
 from naru.upgrade.freeze.draining import Draining
 from naru.upgrade.planner import MODULES
 from naru.upgrade.window.placed import COMPUTE
-from naru.upgrade.window.switching import switch
 from naru.upgrade.window.window import HOSTS, LIMITS, NEW, OLD, START, STOP_TITLE
 from naru.upgrade.work import Work
 

@@ -4,13 +4,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from naru.actions.hosts.switching import at_boot, switch
 from naru.messages import Text, message
 from naru.plan.model import About, Plan, Step
 from naru.site.model import Managed, Unit
 from naru.site.site import Site
 from naru.upgrade.check import addresses, balancers
 from naru.upgrade.window.hops import Where
-from naru.upgrade.window.switching import at_boot, switch
 
 RECORDS, ENDPOINTS, ADDRESS, BEHIND = "records", "endpoints", "address", "balancers"
 """What the steps are for."""

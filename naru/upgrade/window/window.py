@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from naru.actions.hosts.switching import at_boot, switch
 from naru.messages import message
 from naru.plan.model import About, Finding, Plan, Step
 from naru.releases import portable, release
@@ -21,7 +22,6 @@ from naru.upgrade.facts import Facts
 from naru.upgrade.window import apart, foreseen, hops, queue_steps, reached
 from naru.upgrade.window.hops import Where
 from naru.upgrade.window.placed import COMPUTE, Placed
-from naru.upgrade.window.switching import at_boot, switch
 
 PREPARE, WINDOW, AGENTS, FINALIZE = "prepare", "run", "agents", "finalize"
 """The gates before what is done ahead on hosts of compute services and agents, before the steps of the window, before

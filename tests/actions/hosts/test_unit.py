@@ -91,6 +91,22 @@ def test_the_way_back_restarts_when_it_is_to(do: Callable[..., Path], sees: kit.
     assert kit.back(work) == RunOutcome.DONE and sees("cat /root/u") == "stop\nstart\n"
 
 
+def test_one_that_is_held_is_started_by_nobody_until_it_is_released(do: Callable[..., Path], sees: kit.See) -> None:
+    files = f"cat {FILE}; stat -c '%a %U %Y' {FILE}; ls -d {FILE}*"
+    before = sees(files)
+    work = do("hold")
+    assert kit.run(work) == RunOutcome.DONE, kit.error(work, "do")
+    sees("systemctl start t")
+    assert state(sees) == "enabled inactive loaded"
+    assert kit.run(do("resume")) == RunOutcome.DONE
+    assert state(sees) == "active enabled loaded" and sees(files) == before
+    assert kit.back(work) == RunOutcome.DONE
+    assert state(sees) == "active enabled loaded" and sees(files) == before
+    sees("systemctl stop t")
+    work = do("release")
+    assert kit.run(work) == RunOutcome.DONE and state(sees) == "enabled inactive loaded"
+
+
 def test_what_has_no_file_of_its_own_is_masked_and_unmasked(do: Callable[..., Path], sees: kit.See) -> None:
     sees("mv /etc/systemd/system/t.service /lib/systemd/system/t.service; systemctl daemon-reload")
     try:

@@ -86,7 +86,7 @@ def test_the_site_says_what_runs_where(lab: Lab) -> None:
     assert lines["nova-compute"].hosts == ("compute1",)
     for service in lines.values():
         for name in service.hosts:
-            for path in (*service.config, *service.logs, str(service.python)):
+            for path in (*service.config, *service.logs, *([service.python] if service.python else [])):
                 on(hosts, name, f"test -s {path}")
             if isinstance(service.managed, Unit):
                 on(hosts, name, f"systemctl is-active {service.managed.unit}")

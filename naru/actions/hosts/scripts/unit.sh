@@ -1,7 +1,8 @@
-# A unit of systemd: begin|record|start|stop|restart|mask|unmask|clear UNIT ...
+# A unit of systemd: record|start|stop|restart|mask|unmask|hold|release|clear UNIT ...
 verb=$1 unit=$2
 shift 2
 own=/etc/systemd/system/$unit
+held=$own.d/zz-naru-hold.conf
 
 show() {
   systemctl show --property=LoadState --property=ActiveState --property=SubState --property=UnitFileState \
@@ -62,6 +63,25 @@ unmask)
       rm -f "$own"
       sync /etc/systemd/system
     fi
+  fi
+  systemctl daemon-reload
+  ;;
+hold) # its own files and links stay as they are: systemd finds that its condition does not hold
+  if [ ! -d "$own.d" ]; then
+    mkdir "$own.d"
+    chmod 755 "$own.d"
+  fi
+  printf '# of Naru: the unit is not started as long as this file is there\n[Unit]\nConditionPathExists=!%s\n' \
+    "$held" >"$new"
+  chmod 644 "$new"
+  settle "$new" "$held"
+  systemctl daemon-reload
+  ;;
+release)
+  if [ -e "$held" ]; then
+    rm -f "$held"
+    rmdir --ignore-fail-on-non-empty "$own.d"
+    sync /etc/systemd/system
   fi
   systemctl daemon-reload
   ;;

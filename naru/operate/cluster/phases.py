@@ -1,0 +1,207 @@
+"""A whole cloud down and up: the verbs that commands call.
+
+Each may be interrupted, or killed, and given again. The first way down goes on where it was; every further way, and
+each way up, is planned anew whenever it is given, from the record, and each of its steps looks before it does
+something: so a power loss in the middle is gone on from with what is seen, not with what was meant.
+"""
+
+import json
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from naru.errors import InputError
+from naru.files import write_whole
+from naru.operate.cluster import planner, reading, way_up
+from naru.operate.cluster.reading import Progress, Reading
+from naru.operate.cluster.work import DOWN, READING, UP, WAY, Settings, Work, work_directory
+from naru.plan import control
+from naru.plan.findings import refuse_errors
+from naru.plan.journal import Journal
+from naru.plan.kinds import load
+from naru.plan.model import OVER, Plan
+from naru.plan.queries import reading as looking
+from naru.plan.run import Terminal, run
+from naru.plan.status import Status, status
+from naru.site import site as sites
+from naru.site.site import Site
+from naru.site.ssh import Fleet
+
+
+def plan(settings: Settings, directory: Path, say: Progress) -> tuple[Plan, list[tuple[int, str, str, str]]]:
+    """Reads what runs, and writes the plan of the way down into the work directory; the plan, and its order as rows for
+    people (`planner.table`). Nothing is changed anywhere."""
+    work = work_directory(directory)
+    work.prepare(settings.dump().keys())
+    site = _site(settings)
+    found = _read(site, say)
+    plan_id = str(uuid.uuid4())
+    made = planner.plan(site, found, settings, plan_id)
+    write_whole(directory / READING, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    work.create(made, plan_id=plan_id)
+    return made, planner.table(site, found, settings)
+
+
+def down(work: Work, terminal: Terminal) -> Status:
+    """All stopped in order. Before anything is, the cloud is read once more: refused when it is not any more as it was
+    planned. After a way up that was begun and not finished, what the record has is stopped once more."""
+    with work.journal() as journal:
+        refuse_errors(journal)
+        with journal.exclusive():
+            pass  # while another terminal goes one way, none goes the other
+        with looking(journal) as now:
+            begun = now.has_begun()
+            left = [one.id for one in now.steps() if one.state not in OVER]
+        last = work.ways.last()
+        if last is None and not (begun and _is_proof_alone(left)):
+            if not begun:
+                _check_again(work, terminal)
+            return _run(journal, terminal)
+        if last is not None:
+            with last:
+                _check_not_over(work, last)
+        record = _record(journal)
+        if record is None:
+            return _run(journal, terminal)
+    made = planner.again(_site(work.settings), record, work.settings)
+    return _round(work, made, terminal)
+
+
+def up(work: Work, terminal: Terminal, *, lost: Sequence[str] = (), behind: bool = False) -> Status:
+    """All that ran when it was recorded started in order, and proved to be as it was. Hosts that are `lost` are left
+    out; with `behind` a database may begin with less than was seen of it."""
+    with work.journal() as journal:
+        with journal.exclusive():
+            pass
+        record = _record(journal)
+    if record is None:
+        raise InputError(
+            f"{work.directory}: the way down has recorded nothing yet: nothing was stopped",
+            hint=f"naru cluster down {work.directory}",
+        )
+    site = _site(work.settings)
+    unknown = [name for name in lost if name not in record["hosts"]]
+    if unknown:
+        hint = f"The record has: {', '.join(record['hosts'])}."
+        raise InputError(f"--lost {unknown[0]}: the record has no such host", hint=hint)
+    known = way_up.Known(record, _left(work), _flags(work), tuple(lost), behind)
+    return _round(work, way_up.plan(site, known, work.settings), terminal)
+
+
+def now(work: Work) -> Journal:
+    """The journal of the way that was gone last."""
+    return work.ways.last() or work.journal()
+
+
+def _is_proof_alone(left: Sequence[str]) -> bool:
+    """Whether all was stopped, and what is left is to prove it, or nothing: it is stopped once more then."""
+    return all(one == planner.PROOF.replace(" ", "-") for one in left)
+
+
+def _round(work: Work, made: Plan, terminal: Terminal) -> Status:
+    """Goes a way anew. Steps that the operator left out of the last one, which went the same way and was not finished,
+    are left out again."""
+    skipped: set[str] = set()
+    last = work.ways.last()
+    if last is not None:
+        with last:
+            with last.exclusive():
+                pass
+            if last.settings()[WAY] == made.settings[WAY] and status(last).state != "done":
+                with looking(last) as then:
+                    skipped = {one.id for one in then.steps(states=["skipped"])}
+    with work.ways.begin(work.ways.following(), made) as journal:
+        ours = [one.id for one in made.steps if one.id in skipped]
+        if ours:
+            number = work.ways.numbers()[-1] - 1
+            control.skip(journal, f"left out of way {number} already", steps=ours)
+        return run(journal, terminal)
+
+
+def _run(journal: Journal, terminal: Terminal) -> Status:
+    load(journal.modules())
+    control.retry_any_failed(journal)
+    return run(journal, terminal)
+
+
+def _check_not_over(work: Work, last: Journal) -> None:
+    """Raises InputError when all is up again: a further way down needs a record of its own."""
+    if last.settings()[WAY] == UP and status(last).state == "done":
+        raise InputError(
+            f"{work.directory}: its cloud is up again: the record is of before",
+            hint="Plan again, into another directory: naru cluster plan down --work DIR",
+        )
+
+
+def _check_again(work: Work, terminal: Terminal) -> None:
+    """Raises InputError for what is otherwise than it was planned."""
+    planned = json.loads((work.directory / READING).read_text())
+    found = _read(_site(work.settings), terminal.say)
+    changed = [*reading.differences(planned, found), *_came(planned, found)]
+    if changed:
+        raise InputError(
+            f"{work.directory}: {len(changed)} things are not as they were planned",
+            detail="\n".join(changed),
+            hint=f"Plan again, with the same options: naru cluster plan down --work {work.directory}",
+        )
+
+
+def _came(planned: Reading, found: Reading) -> list[str]:
+    then, now = (one["cloud"] or {} for one in (planned, found))
+    there = {one["id"] for one in then.get("servers", [])}
+    return [f"server {one['name']} is there now" for one in now.get("servers", []) if one["id"] not in there]
+
+
+def _read(site: Site, say: Progress) -> Reading:
+    with Fleet(site) as fleet:
+        return reading.read(site, fleet, say)
+
+
+def _site(settings: Settings) -> Site:
+    return sites.load(Path(settings.site))
+
+
+def _record(journal: Journal) -> Reading | None:
+    with looking(journal) as now:
+        (found,) = now.steps(purpose=planner.RECORD, result=True)
+    return found.result if found.state == "done" else None
+
+
+def _left(work: Work) -> dict[str, dict[str, Any]]:
+    """How far members of databases had come when they stopped last, in the order in which they did."""
+    found: list[tuple[float, str, dict[str, Any]]] = []
+    for journal in _journals(work):
+        with journal, looking(journal) as now:
+            for one in now.steps(kind="cluster.left", args=True, result=True):
+                if one.state == "done" and one.about:
+                    about = {**one.result, "database": one.args["database"]}
+                    found.append((one.ended or 0.0, one.about.id, about))
+    ordered: dict[str, dict[str, Any]] = {}
+    for _, id, result in sorted(found, key=lambda each: each[0]):
+        ordered.pop(id, None)
+        ordered[id] = result
+    return ordered
+
+
+def _flags(work: Work) -> dict[str, list[str]]:
+    """By Ceph cluster the flags that the ways down have set."""
+    found: dict[str, list[str]] = {}
+    for journal in _journals(work):
+        with journal, looking(journal) as now:
+            for one in now.steps(purpose=planner.FLAG, args=True, result=True):
+                mine = found.setdefault(one.args["ceph"], [])
+                mine += [flag for flag in (one.result or {}).get("ours", []) if flag not in mine]
+    return found
+
+
+def _journals(work: Work) -> list[Journal]:
+    """Those of ways down, the first one first."""
+    every = [work.journal()]
+    for number in work.ways.numbers():
+        journal = Journal.open(work.ways.path(number))
+        if journal.settings()[WAY] == DOWN:
+            every.append(journal)
+        else:
+            journal.close()
+    return every

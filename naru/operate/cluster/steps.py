@@ -1,0 +1,326 @@
+"""The step kinds of a cloud's way down and up, beside those of databases and of servers."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+from naru.actions.arguments import Id
+from naru.actions.clouds import RETRY, cloud
+from naru.actions.power import LIMIT, bring
+from naru.errors import NaruError
+from naru.operate.cluster import members, reading
+from naru.operate.cluster.order import LAST_UNSET
+from naru.operate.cluster.rules import is_set
+from naru.plan.arguments import Arguments
+from naru.plan.context import Context
+from naru.plan.errors import PlanError
+from naru.plan.kinds import step
+from naru.site import rabbitmq
+from naru.site import site as sites
+from naru.site.model import Ceph
+from naru.site.site import Site
+from naru.site.ssh import Fleet
+from naru.site.tunnel import open_socket
+
+PATIENCE = 900.0
+"""Seconds that a host may take to boot, a queue to be whole, Ceph to be clean, services to report."""
+POLL = (1.0, 5.0)
+STATE = "[ ! -d /run/systemd/system ] || systemctl is-system-running 2>/dev/null || :"
+"""Says how far a host has booted."""
+
+
+class OfSite(Arguments):
+    """The site in the file `site`."""
+
+    site: str
+
+
+class Flags(OfSite):
+    """`flags` of the Ceph cluster `ceph`."""
+
+    ceph: str
+    flags: list[str]
+
+
+class Reach(OfSite):
+    """`host` of the site, for `seconds` at most."""
+
+    host: str
+    seconds: float = PATIENCE
+
+
+class Storage(OfSite):
+    """The Ceph cluster `ceph` had so many OSDs `up`; `clean` whether all its placement groups have to be."""
+
+    ceph: str
+    up: int
+    clean: bool = False
+
+
+class Queue(OfSite):
+    """The `nodes` of the queue `queue` that ran."""
+
+    queue: str
+    nodes: list[str]
+
+
+class Answers(OfSite):
+    """The service on `host` with `port`."""
+
+    host: str
+    port: int
+
+
+class Records(OfSite):
+    """The services' records as they were: `services` as `reading.records` gives them, of `cloud`."""
+
+    cloud: str
+    services: dict[str, Any]
+
+
+class Guest(Arguments):
+    """The state that `server` of `cloud` is brought `to`."""
+
+    cloud: str
+    server: Id
+    to: Literal["SHUTOFF", "ACTIVE"]
+
+
+class Same(OfSite):
+    """What the `record` has, a reading."""
+
+    record: dict[str, Any]
+
+
+@step("cluster.record", args=OfSite, no_undo="it changes nothing", deadline=1800, retry=())
+def record(context: Context) -> dict[str, Any]:
+    """Records all that runs, and how, before anything is stopped: what the way up restores. Refused when a database is
+    not whole any more, or a host does not answer."""
+    if context.earlier:
+        return dict(context.earlier)  # what was recorded first counts: something may have been stopped since
+    site, fleet = _open(context)
+    with fleet:
+        found = reading.read(site, fleet, lambda what: None)
+    wrong = [f"{host}: {one['error']}" for host, one in found["hosts"].items() if "error" in one]
+    for name, database in found["databases"].items():
+        for host, one in database["members"].items():
+            if "error" in one or (database["kind"] == "galera" and not members.is_synced(one)):
+                wrong.append(f"{name} on {host}: {one.get('error') or one.get('state')}")
+    wrong += [f"queue {name}: {one['error']}" for name, one in found["queues"].items() if "error" in one]
+    wrong += [f"Ceph {name}: {one['error']}" for name, one in found["ceph"].items() if "error" in one]
+    if found["cloud"] and "error" in found["cloud"]:
+        wrong.append(f"the cloud: {found['cloud']['error']}")
+    if wrong:
+        raise PlanError(
+            "not all is whole any more: nothing was stopped", detail="\n".join(wrong), hint="Mend it first."
+        )
+    return found
+
+
+@step("cluster.down", args=OfSite, no_undo="it changes nothing", deadline=1800, retry=())
+def down(context: Context) -> dict[str, Any]:
+    """Proves that nothing runs any more of what was to stop. A host that does not answer is taken as off."""
+    site, fleet = _open(context)
+    with fleet:
+        hosts, states = reading.services(site, fleet)
+    left = [id for id, one in states.items() if "error" not in one and reading.is_on(one)]
+    if left:
+        hint = "A boot, or somebody, has started it again: naru cluster down stops it once more."
+        raise PlanError(f"{len(left)} services run", detail="\n".join(left), hint=hint)
+    return {"off": sorted(host for host, one in hosts.items() if "error" in one), "stopped": len(states)}
+
+
+@step("cluster.flags", args=Flags, no_undo="the way up takes them away", deadline=900, retry=())
+def flags(context: Context) -> dict[str, Any]:
+    """Sets those of `flags` on the Ceph cluster `ceph` that are not set, and says which. Those that an attempt before
+    has set are among them: it said so before it set them."""
+    args = context.args
+    site, fleet = _open(context)
+    ceph = _storage(site, args["ceph"])
+    with fleet:
+        before = _seen(site, fleet, ceph)
+        ours = set((context.earlier or {}).get("ours", [])) | set(args["flags"]) - is_set(before["flags"])
+        mine = [flag for flag in args["flags"] if flag in ours]
+        context.save({"ours": mine})
+        context.sleep(1.0)  # what is saved reaches the disk within a moment
+        for flag in mine:
+            context.log(f"{before['host']}: ceph osd set {flag}")
+            fleet.call(fleet.remote(before["host"]).checked(reading.ceph_argv(ceph, "osd", "set", flag), seconds=60))
+    return {"ours": mine}
+
+
+@step("cluster.unflag", args=Flags, no_undo="another way down sets them", deadline=900, retry=())
+def unflag(context: Context) -> dict[str, Any]:
+    """Takes those `flags` away that the way down has set, `noout` last."""
+    args = context.args
+    site, fleet = _open(context)
+    ceph = _storage(site, args["ceph"])
+    with fleet:
+        seen = _seen(site, fleet, ceph)
+        taken = [flag for flag in LAST_UNSET if flag in args["flags"] and flag in is_set(seen["flags"])]
+        for flag in taken:
+            context.log(f"{seen['host']}: ceph osd unset {flag}")
+            fleet.call(fleet.remote(seen["host"]).checked(reading.ceph_argv(ceph, "osd", "unset", flag), seconds=60))
+    return {"taken": taken}
+
+
+@step("cluster.storage", args=Storage, no_undo="it changes nothing", deadline=2 * PATIENCE, retry=())
+def storage(context: Context) -> dict[str, Any]:
+    """Waits until the Ceph cluster `ceph` has a quorum and as many OSDs up as before, and with `clean` until all its
+    placement groups are active+clean."""
+    args = context.args
+    site, fleet = _open(context)
+    ceph = _storage(site, args["ceph"])
+
+    def problem() -> str:
+        seen = reading.ceph(site, fleet, ceph)
+        if "error" in seen:
+            return str(seen["error"])
+        if seen["up"] < args["up"]:
+            return f"{seen['up']} OSDs are up of {args['up']}"
+        unclean = {name: count for name, count in seen["pgs"].items() if not name.startswith("active+clean")}
+        return f"placement groups: {unclean}" if args["clean"] and unclean else ""
+
+    with fleet:
+        _wait(context, problem, f"Ceph {args['ceph']}")
+    return {"up": args["up"]}
+
+
+@step(
+    "cluster.reach",
+    args=Reach,
+    no_undo="it changes nothing",
+    deadline=lambda args: float(args.get("seconds", PATIENCE)) + 60,
+    retry=(),
+)
+def reach(context: Context) -> dict[str, Any]:
+    """Waits until `host` answers by SSH and has booted."""
+    args = context.args
+    _, fleet = _open(context)
+    with fleet:
+
+        def problem() -> str:
+            try:
+                said = fleet.run(args["host"], STATE, seconds=30).out.strip()
+            except NaruError as error:
+                return error.summary
+            return f"it is {said}" if said in ("stopping", "initializing", "offline") else ""
+
+        hint = "Switch it on, see to its network; then give the command again."
+        _wait(context, problem, args["host"], seconds=args.get("seconds", PATIENCE), hint=hint)
+    return {}
+
+
+@step("cluster.queue", args=Queue, no_undo="it changes nothing", deadline=2 * PATIENCE, retry=())
+def queue(context: Context) -> dict[str, Any]:
+    """Waits until all `nodes` of a queue run that ran before, as one."""
+    args = context.args
+    site, fleet = _open(context)
+    wanted = set(args["nodes"])
+
+    def problem() -> str:
+        seen = reading.queue_nodes(site, fleet, args["queue"])
+        if "error" in seen:
+            return str(seen["error"])
+        missing = sorted(wanted - {name for name, runs in seen["nodes"].items() if runs})
+        return f"not running: {', '.join(missing)}" if missing else f"split: {seen['split']}" if seen["split"] else ""
+
+    hint = "The node that stopped last has to start for the others to: see its log. force_boot loses what only it had."
+    with fleet:
+        _wait(context, problem, f"the queue {args['queue']}", hint=hint)
+    return {"nodes": sorted(wanted)}
+
+
+@step("cluster.answers", args=Answers, no_undo="it changes nothing", deadline=PATIENCE + 60, retry=())
+def answers(context: Context) -> dict[str, Any]:
+    """Waits until the service on `host` accepts connections at its port."""
+    args = context.args
+    site, fleet = _open(context)
+
+    async def connect() -> None:
+        address = rabbitmq.bracketed(site.hosts[args["host"]].address).strip("[]")
+        async with open_socket(fleet.remote(args["host"]), address, args["port"]):
+            pass
+
+    def problem() -> str:
+        try:
+            fleet.call(connect())
+        except NaruError as error:
+            return error.summary
+        return ""
+
+    with fleet:
+        _wait(context, problem, f"port {args['port']} on {args['host']}")
+    return {}
+
+
+@step("cluster.records", args=Records, no_undo="it changes nothing", deadline=PATIENCE + 120, retry=RETRY)
+def records(context: Context) -> dict[str, Any]:
+    """Waits until the records of Nova's, Cinder's and Neutron's services are as they were: up, disabled for the same
+    reason."""
+    args = context.args
+    before = {"cloud": {"services": args["services"]}}
+
+    def problem() -> str:
+        try:
+            return "\n".join(reading.missing_records(before, cloud(context, args["cloud"])))
+        except NaruError as error:
+            return error.summary
+
+    hint = "Whoever disabled or removed one since knows why; naru plan skip, with a reason, if it is right so."
+    _wait(context, problem, f"the services of {args['cloud']}", hint=hint)
+    return {"services": len(args["services"])}
+
+
+@step("cluster.guest", args=Guest, no_undo="the other way brings it back", deadline=LIMIT + 60, retry=RETRY)
+def guest(context: Context) -> dict[str, Any]:
+    """Stops `server`, by its own system as far as that listens, or starts it, and waits until it is so. One that is
+    gone, since its owner has deleted it, is left so."""
+    args = context.args
+    return {"seconds": bring(context, cloud(context, args["cloud"]), args["server"], args["to"], gone=True)}
+
+
+@step("cluster.same", args=Same, no_undo="it changes nothing", deadline=1800, retry=())
+def same(context: Context) -> dict[str, Any]:
+    """Proves that all is as the record has it: services, units, databases, queues, Ceph's flags, records, servers."""
+    site, fleet = _open(context)
+    before = context.args["record"]
+    with fleet:
+        _wait(
+            context,
+            lambda: "\n".join(reading.differences(before, reading.read(site, fleet, lambda what: None))),
+            "the cloud",
+            seconds=120.0,
+            hint="naru plan skip, with a reason, if it is right so.",
+        )
+    return {"same": len(before["services"])}
+
+
+def _wait(
+    context: Context, problem: Callable[[], str], what: str, *, seconds: float = PATIENCE, hint: str = ""
+) -> None:
+    """Waits until there is no problem. Raises PlanError with the last one."""
+    end = time.monotonic() + seconds
+    pause = POLL[0]
+    while told := problem():
+        if time.monotonic() > end:
+            raise PlanError(f"{what}: not as it should be after {seconds:g} s", detail=told, hint=hint)
+        context.sleep(pause)
+        pause = min(POLL[1], pause * 1.3)
+
+
+def _open(context: Context) -> tuple[Site, Fleet]:
+    site = sites.load(Path(context.args["site"]))
+    return site, Fleet(site)
+
+
+def _storage(site: Site, name: str) -> Ceph:
+    return next(one for one in site.content.storage if isinstance(one, Ceph) and one.name == name)
+
+
+def _seen(site: Site, fleet: Fleet, ceph: Ceph) -> dict[str, Any]:
+    seen = reading.ceph(site, fleet, ceph)
+    if "error" in seen:
+        raise PlanError(f"Ceph {ceph.name} gives no answer", detail=seen["error"], hint="See to its monitors.")
+    return seen
