@@ -30,7 +30,7 @@ class Run(Command):
     """
 
     examples = """
-naru exporter --site site.yaml --work /srv/naru --newest backup='/srv/backups/*.sql.gz' --state /var/lib/naru
+naru exporter --site site.yaml --plans /srv/naru --newest backup='/srv/backups/*.sql.gz' --state /var/lib/naru
 naru exporter --listen 10.0.0.5:9795 --certificate host.pem --key host.key --client-ca prometheus-ca.pem
 naru exporter --without power --without placement
 curl http://127.0.0.1:9795/metrics
@@ -46,7 +46,7 @@ curl http://127.0.0.1:9795/metrics
             "--client-ca", type=Path, metavar="FILE", help="only clients with a certificate of these may read"
         )
         parser.add_argument(
-            "--work",
+            "--plans",
             action="append",
             default=[],
             type=Path,
@@ -75,13 +75,13 @@ curl http://127.0.0.1:9795/metrics
         tls = None
         if arguments.certificate:
             tls = Tls(arguments.certificate, arguments.key, arguments.client_ca)
-        for directory in arguments.work:
+        for directory in arguments.plans:
             if not directory.is_dir():
-                raise InputError(f"--work {directory}: there is no such directory")
+                raise InputError(f"--plans {directory}: there is no such directory")
         settings = Settings(
             Address(arguments.listen),
             tls,
-            arguments.work,
+            arguments.plans,
             [_pattern(text) for text in arguments.newest],
             arguments.state,
             frozenset(arguments.without),

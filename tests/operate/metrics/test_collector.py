@@ -206,7 +206,7 @@ def site(tmp_path: Path) -> Path:
         (["--certificate", "a.pem"], "--certificate and --key go together"),
         (["--certificate", "a.pem", "--key", "a.key"], "--certificate, --key or --client-ca cannot be read"),
         (["--newest", "backup"], "--newest backup: give NAME=PATTERN"),
-        (["--work", "nowhere"], "--work nowhere: there is no such directory"),
+        (["--plans", "nowhere"], "--plans nowhere: there is no such directory"),
         (["--without", "nothing"], "--without nothing: there is services, hypervisors"),
         (["--state", "/dev/null/x"], "--state /dev/null/x cannot be made"),
     ],

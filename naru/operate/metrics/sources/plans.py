@@ -27,7 +27,7 @@ class Reading:
 
     def __call__(self, samples: Samples) -> None:
         if not self._directories:
-            raise NothingThere("no --work is given")
+            raise NothingThere("no --plans is given")
         found = [(path, root) for root in self._directories for path in _plans(root, DEPTH)]
         newest = sorted(found, key=lambda one: _changed(one[0]), reverse=True)
         unreadable = 0
