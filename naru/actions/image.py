@@ -1,7 +1,7 @@
 """The data of an image, from one cloud into another, as a stream without a file in between; and scratch images, which
 only live as long as the step that needs them, and are found again by their name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, ClassVar
 
 import requests
@@ -67,6 +67,29 @@ def stream(
     original = image_at(old, source)
     size = int(original.get("size") or 0)
 
+    def data() -> Any:
+        answer = old.request("image", "GET", f"/images/{source}/file", stream=True)
+        if answer.status_code == 204:  # an image of no bytes
+            answer.close()
+            return b""
+        return _chunks(context, answer, size)
+
+    return fill(context, new, target, data, original, source, scratch=scratch)
+
+
+def fill(
+    context: Context,
+    new: Cloud,
+    target: str,
+    data: Callable[[], Any],
+    original: Mapping[str, Any],
+    source: str,
+    *,
+    scratch: bool = False,
+) -> dict[str, Any]:
+    """Fills the image `target` with `data`, unless that is done; returns its size and checksum, as `original` has them,
+    or else whatever they are. What `source` is said to be is for the message when they are not."""
+
     def settled() -> dict[str, Any]:
         return dict(
             wait_for(
@@ -79,14 +102,13 @@ def stream(
 
     found = settled()
     if found["status"] == "queued":
-        answer = old.request("image", "GET", f"/images/{source}/file", stream=True)
-        with answer:
-            if answer.status_code == 204:  # an image of no bytes
-                data: Any = b""
-            else:
-                data = _chunks(context, answer, size)
+        sent = data()
+        try:
             headers = {"Content-Type": "application/octet-stream"}
-            new.request("image", "PUT", f"/images/{target}/file", data=data, headers=headers)
+            new.request("image", "PUT", f"/images/{target}/file", data=sent, headers=headers)
+        finally:
+            if isinstance(sent, Generator):
+                sent.close()
         found = settled()
     if found["status"] not in ("active", "deactivated"):
         raise NaruError(f"image {target} on {new.name} is {found['status']} after its data was sent")
@@ -110,11 +132,12 @@ def _chunks(context: Context, answer: Any, size: int) -> Iterator[bytes]:
     """The data as it comes. Raises Transient when it ends too soon, which makes the new Glance drop what it has."""
     done = 0
     try:
-        for chunk in answer.iter_content(CHUNK):
-            done += len(chunk)
-            context.progress(done, size)
-            context.check()
-            yield chunk
+        with answer:
+            for chunk in answer.iter_content(CHUNK):
+                done += len(chunk)
+                context.progress(done, size)
+                context.check()
+                yield chunk
     except requests.RequestException as error:
         raise Transient(f"the image ended after {done} of {size} bytes", detail=str(error)) from error
     if size and done != size:

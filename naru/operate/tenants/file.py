@@ -195,7 +195,7 @@ def _told(item: Any) -> str:
 def _twice(path: Path, parts: Iterable[Tenants]) -> list[str]:
     """What is declared more than once: then neither would count."""
     counts = Counter(key for part in parts for key in _keys(part))
-    hint = "give each a description of its own, or declare it once"
+    hint = "give each a description (an image: a checksum) of its own, or declare it once"
     return [f"{path}: {key[0]} is declared {count} times: {hint}" for key, count in counts.items() if count > 1]
 
 
@@ -218,6 +218,8 @@ def _keys(part: Tenants) -> Iterator[tuple[str, ...]]:
             *(("router", one) for one in project.routers),
         ]
         yield from ((f"{kind} {one.name} of {called}", domain, one.description or "") for kind, one in named)
+        for image in project.images:
+            yield f"image {image.name} of {called}", domain, image.checksum or ""
         for network in project.networks:
             where = domain, network.description or ""
             for subnet in network.subnets:

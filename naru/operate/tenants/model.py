@@ -6,6 +6,7 @@ Field names are the OpenStack APIs' own. What is not written is left as it is, o
 
 import ipaddress
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import pydantic
 
@@ -24,6 +25,7 @@ PRUNE = {
     "extra_specs": "extra specs of declared flavors and volume types",
     "volume_type_access": "projects that may use declared volume types",
     "key_pairs": "key pairs of declared users",
+    "image_members": "projects that declared images are shared with",
 }
 """What may be taken away because the file does not name it, where `prune` has its kind: all that can be put back as it
 was. Nothing else is ever deleted."""
@@ -291,6 +293,72 @@ class Router(Model):
     routes: tuple[HostRoute, ...] = ()
 
 
+IMAGE_FIELDS = frozenset(
+    (
+        *("name", "disk_format", "container_format", "visibility", "min_disk", "min_ram", "protected", "os_hidden"),
+        *("tags", "id", "owner", "status", "checksum", "os_hash_algo", "os_hash_value", "size", "virtual_size"),
+        *("created_at", "updated_at", "self", "file", "schema", "locations", "direct_url", "stores"),
+        *(f"owner_specified.openstack.{name}" for name in ("md5", "sha256", "object")),
+    )
+)
+"""What Glance says of an image that is no property of it, and what clients write there of its content."""
+
+
+class ImageData(Model):
+    """Where the content of an image is that is made: in a file, or at a URL without a password."""
+
+    file: str | None = None
+    url: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> "ImageData":
+        if bool(self.file) == bool(self.url):
+            raise ValueError("give file or url")
+        if self.url:
+            parts = urlsplit(self.url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("url: give one that begins with https:// or http://")
+            if parts.username or parts.password:
+                raise ValueError("url: it may hold no user and no password")
+        return self
+
+
+class ImageMember(DomainsName):
+    """A project that may use an image, and what it has said to that."""
+
+    status: Literal["accepted", "pending", "rejected"] = "accepted"
+
+
+class Image(Model):
+    """`checksum` is that of its content, in hexadecimal: MD5, SHA-256 or SHA-512. Of several images with one name it
+    says which is meant."""
+
+    name: str
+    disk_format: str
+    container_format: str = "bare"
+    visibility: Literal["private", "shared", "community", "public"] = "shared"
+    min_disk: Amount = 0
+    min_ram: Amount = 0
+    protected: bool = False
+    os_hidden: bool = False
+    deactivated: bool = False
+    tags: Tags = ()
+    properties: dict[str, str] = {}
+    members: tuple[Annotated[ImageMember, pydantic.BeforeValidator(_named)], ...] = ()
+    checksum: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{128})$")] | None = None
+    data: ImageData | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _sound(self) -> "Image":
+        if self.data and self.data.url and not self.checksum:
+            raise ValueError("checksum is missing: what is at a URL may change")
+        if self.members and self.visibility != "shared" and "visibility" in self.model_fields_set:
+            raise ValueError("members: an image has some when its visibility is shared alone")
+        if own := IMAGE_FIELDS & self.properties.keys():
+            raise ValueError(f"properties: {', '.join(sorted(own))}: no property, or Glance's own")
+        return self
+
+
 class Body(Model):
     """What a project, or a class of projects, has."""
 
@@ -302,6 +370,7 @@ class Body(Model):
     security_groups: tuple[SecurityGroup, ...] = ()
     networks: tuple[Network, ...] = ()
     routers: tuple[Router, ...] = ()
+    images: tuple[Image, ...] = ()
 
 
 class Project(Body):

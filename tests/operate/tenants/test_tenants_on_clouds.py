@@ -66,7 +66,7 @@ class Tenants:
 
     def export(self, cloud: str, file: Path) -> str:
         which = [word for name in PROJECTS for word in ("--project", name)]
-        self.run("export", str(file), "--cloud", cloud, *which)
+        self.run("export", str(file), "--cloud", cloud, *which, "--images", str(file.parent / "images"))
         return file.read_text()
 
     def applying(self) -> list[str]:
@@ -110,7 +110,10 @@ def test_the_company_is_the_same_on_the_next_cloud(tenants: Tenants, company: Cl
     tenants.killed(random.Random(written).uniform(0.5, 6))
     assert tenants.apply()["state"] == "done"
     assert tenants.apply() == {"state": "nothing to do", "steps": 0}
-    assert tenants.export("new", tmp_path / "again.yaml") == written
+    (tmp_path / "again").mkdir()
+    assert tenants.export("new", tmp_path / "again" / "tenants.yaml") == written
+    names = sorted(path.name for path in (tmp_path / "images").iterdir())
+    assert names == sorted(path.name for path in (tmp_path / "again" / "images").iterdir()) and names
     assert len(list(tenants.work.glob("apply/*"))) == 1  # the killed one went on
     tenants.roll_back()
     assert tenants.census() == before
