@@ -195,6 +195,7 @@ GONE = [
     ('{"hw:cpu_policy": shared}', "{}", ("flavor", "forge.one", "extra_specs")),
     ("description: not on Pike\n", "access: []\n", ("flavor", "forge.one", "access")),
     ("access: [{name: forge, domain: anvil}]}", "access: []}", ("volume type", "iron", "access")),
+    ("members: [demo]", "members: []", ("image", "anvil/forge/ingot", "members")),
     (", {protocol: 112, remote_group: ssh}", "", ("security group", "anvil/forge/ssh", "rules")),
 ]
 
@@ -205,6 +206,7 @@ def test_every_kind_is_made_and_what_is_pruned_comes_back(tenants: Tenants, clou
     tenants.cloud = cloud
     before = tenants.census()
     written = (Path(__file__).parent / "forge.yaml").read_text()
+    (tenants.file.parent / "ingot.img").write_bytes(b"iron " * 50_000)
     tenants.file.write_text(written)
     assert tenants.apply()["state"] == "done"
     whole = tenants.census()
