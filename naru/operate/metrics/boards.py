@@ -79,6 +79,9 @@ BOARDS: dict[str, tuple[str, tuple[Panel, ...]]] = {
                 "{{proxy}} {{code}}",
                 "reqps",
             ),
+            _one(
+                "Certificates end in", "naru_certificate_ends_timestamp_seconds - time()", "{{service}}", "s", "table"
+            ),
             _one("How old each reading is", "time() - naru_source_read_timestamp_seconds", "{{source}}", "s"),
             _one("How long each reading takes", "naru_source_duration_seconds", "{{source}}", "s"),
         ),

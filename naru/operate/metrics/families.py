@@ -97,6 +97,12 @@ _FAMILIES = (
         "naru_network_addresses", "networks", ("network",), "Addresses of an external network, or a full one", "trend"
     ),
     Family("naru_network_addresses_used", "networks", ("network",), "Those that are used", "trend"),
+    Family(
+        "naru_certificate_ends_timestamp_seconds",
+        "certificates",
+        ("service",),
+        "Until when the certificate of the service's endpoint is valid",
+    ),
     Family("naru_database_answers", "databases", ("database", "host"), "1: the server lets its user in"),
     Family("naru_galera_info", "databases", ("database", "host", "uuid"), "1; the uuid is that of the member's state"),
     Family("naru_galera_seqno", "databases", ("database", "host"), "The last write set that the member committed"),

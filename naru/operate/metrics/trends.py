@@ -90,11 +90,16 @@ _PAIRS = (
 def _full(samples: Samples, begin: float, full: float, within: float) -> Iterator[Answer]:
     for used, capacity, words in _PAIRS:
         sizes = samples.trend(capacity, begin)
-        for labels, points in sorted(samples.trend(used, begin).items()):
+        for labels, points in _current(samples.trend(used, begin)):
             if sizes.get(labels):
                 yield _filling(words.format(*labels), points, sizes[labels][-1][1], full, within)
-    for (flavor, zone), points in sorted(samples.trend("naru_flavor_room", begin).items()):
+    for (flavor, zone), points in _current(samples.trend("naru_flavor_room", begin)):
         yield _emptying(f"room for {flavor} in zone {zone}", points, within)
+
+
+def _current(found: Mapping[Labels, list[Point]]) -> list[tuple[Labels, list[Point]]]:
+    """The series that go on, in order: what was removed in between is nobody's question."""
+    return sorted((labels, points) for labels, points in found.items() if points[-1][0] > time.time() - FEWEST)
 
 
 def _filling(name: str, points: list[Point], capacity: float, full: float, within: float) -> Answer:
@@ -219,7 +224,7 @@ def shortened(found: Iterable[Answer]) -> Iterator[Answer]:
 
 def _growth(samples: Samples, begin: float) -> Iterator[Answer]:
     rows = []
-    for (project,), points in samples.trend("naru_project_servers", begin).items():
+    for (project,), points in _current(samples.trend("naru_project_servers", begin)):
         grows = growth(points)
         if grows:
             rows.append(Answer("growth", f"project {project}", "ok", points[-1][1], None, grows, why="servers"))

@@ -22,6 +22,7 @@ from naru.operate.metrics.exporter import Exporter, Settings
 from naru.operate.metrics.families import FAMILIES, NothingThere, Samples
 from naru.operate.metrics.server import Address, Tls, server
 from naru.operate.metrics.since import Since
+from naru.operate.metrics.sources.certificates import ends_at
 from naru.site import site as sites
 
 pytestmark = pytest.mark.unit
@@ -186,6 +187,9 @@ def test_with_tls_only_clients_with_a_certificate_may_read(tmp_path: Path) -> No
             get(f"{url}/metrics", context)
         context.load_cert_chain(*client)
         assert b"naru_servers" in get(f"{url}/metrics", context)[1]
+        # as the exporter sees the endpoints of a cloud, whoever has signed for them
+        port = int(url.rpartition(":")[2])
+        assert time.time() + 86400 < ends_at("127.0.0.1", port) < time.time() + 3 * 86400
 
 
 # -- bad input

@@ -67,6 +67,12 @@ def test_how_a_pool_is(store: Store, count: int, used: float, state: str) -> Non
     assert found.state == state
 
 
+def test_what_was_removed_is_not_asked_about(store: Store) -> None:
+    for day in range(8):
+        keep(store, NOW - (20 - day) * DAY, {("naru_flavor_room", ("m1", "nova")): 100 - 5 * day})
+    assert ask(store, "full") == []
+
+
 def test_room_for_a_flavor_ends(store: Store) -> None:
     for day in range(8):
         keep(store, NOW - (7 - day) * DAY, {("naru_flavor_room", ("m1", "nova")): 100 - 5 * day})

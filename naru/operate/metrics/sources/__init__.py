@@ -7,6 +7,7 @@ from naru.operate.metrics.collector import Source
 from naru.operate.metrics.sources import (
     capacity,
     ceph,
+    certificates,
     databases,
     files,
     hypervisors,
@@ -31,6 +32,7 @@ def of_cloud(known: Known) -> list[Source]:
         Source("placement", 60.0, placement.Reading(known)),
         Source("pools", 300.0, capacity.Pools(known)),
         Source("networks", 600.0, capacity.Networks(known)),
+        Source("certificates", 3600.0, certificates.Reading(known)),
     ]
 
 
