@@ -11,6 +11,7 @@ from naru.operate.tenants.exporter import Exporter
 from naru.operate.tenants.facts import Facts
 from naru.operate.tenants.file import HEADER
 from naru.operate.tenants.kinds import (
+    address_group,
     identity,
     image,
     key_pair,
@@ -25,7 +26,7 @@ from naru.operate.tenants.model import FORMAT
 
 RULES = (
     *(identity.export, members.export, key_pair.export, offers.export),
-    *(quota.export, security_group.export, network.export, router.export, image.export),
+    *(quota.export, address_group.export, security_group.export, network.export, router.export, image.export),
 )
 
 

@@ -9,7 +9,7 @@ import pydantic
 
 from naru import yamlfile
 from naru.errors import InputError
-from naru.operate.tenants.model import FORMAT, PRUNE, Body, Network, Router, SecurityGroup, Tenants
+from naru.operate.tenants.model import FORMAT, PRUNE, AddressGroup, Body, Network, Router, SecurityGroup, Tenants
 
 HEADER = "naru_tenants"
 PROJECT = "{project}"
@@ -212,7 +212,8 @@ def _keys(part: Tenants) -> Iterator[tuple[str, ...]]:
     for project in part.projects:
         called, domain = f"project {project.name}", project.domain or ""
         yield called, domain
-        named: list[tuple[str, SecurityGroup | Network | Router]] = [
+        named: list[tuple[str, AddressGroup | SecurityGroup | Network | Router]] = [
+            *(("address group", one) for one in project.address_groups),
             *(("security group", one) for one in project.security_groups),
             *(("network", one) for one in project.networks),
             *(("router", one) for one in project.routers),

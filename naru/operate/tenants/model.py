@@ -25,6 +25,7 @@ PRUNE = {
     "extra_specs": "extra specs of declared flavors and volume types",
     "volume_type_access": "projects that may use declared volume types",
     "key_pairs": "key pairs of declared users",
+    "address_group_addresses": "addresses in declared address groups",
     "image_members": "projects that declared images are shared with",
 }
 """What may be taken away because the file does not name it, where `prune` has its kind: all that can be put back as it
@@ -93,9 +94,15 @@ def _network(given: str) -> str:
     return given
 
 
+def _whole(given: str) -> str:
+    return str(ipaddress.ip_network(given))
+
+
 Address = Annotated[str, pydantic.AfterValidator(_address)]
 Prefix = Annotated[str, pydantic.AfterValidator(_prefix)]
 Cidr = Annotated[str, pydantic.AfterValidator(_network)]
+Whole = Annotated[str, pydantic.AfterValidator(_whole)]
+"""A network in CIDR, as it is written whole: an address alone as one of its own."""
 Limit = Annotated[int, pydantic.Field(strict=True, ge=-1)]
 """A quota: so many, or -1 for no limit."""
 Amount = Annotated[int, pydantic.Field(strict=True, ge=0)]
@@ -203,15 +210,24 @@ class Rule(Model):
     port_range_max: Amount | None = None
     remote_ip_prefix: Prefix | None = None
     remote_group: ToProject | None = None
+    remote_address_group: ToProject | None = None
     description: str | None = None
 
     @pydantic.model_validator(mode="after")
     def _sound(self) -> "Rule":
-        if self.remote_group and self.remote_ip_prefix:
-            raise ValueError("a rule has remote_ip_prefix or remote_group, not both")
+        if sum(map(bool, (self.remote_group, self.remote_ip_prefix, self.remote_address_group))) > 1:
+            raise ValueError("a rule has one of remote_ip_prefix, remote_group, remote_address_group")
         if self.remote_ip_prefix and (":" in self.remote_ip_prefix) != (self.ethertype == "IPv6"):
             raise ValueError(f"remote_ip_prefix {self.remote_ip_prefix} is not {self.ethertype}: set ethertype")
         return self
+
+
+class AddressGroup(Model):
+    """`addresses` are networks in CIDR; one address may be written alone."""
+
+    name: str
+    description: str | None = None
+    addresses: tuple[Whole, ...] = ()
 
 
 class SecurityGroup(Model):
@@ -367,6 +383,7 @@ class Body(Model):
     tags: Tags = ()
     quotas: Quotas = Quotas()
     members: tuple[Member, ...] = ()
+    address_groups: tuple[AddressGroup, ...] = ()
     security_groups: tuple[SecurityGroup, ...] = ()
     networks: tuple[Network, ...] = ()
     routers: tuple[Router, ...] = ()

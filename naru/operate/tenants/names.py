@@ -10,7 +10,7 @@ from naru.operate.tenants.facts import DEFAULT_DOMAIN, Facts
 from naru.operate.tenants.model import DomainsName, ProjectsName, SubnetsName
 
 OF_DOMAINS = ("user", "group", "project")
-OF_PROJECTS = ("security group", "network", "router")
+OF_PROJECTS = ("address group", "security group", "network", "router")
 OF_CLOUDS = ("flavor", "volume type")
 
 

@@ -9,6 +9,7 @@ from naru.operate.tenants import contents
 from naru.operate.tenants.draft import Draft
 from naru.operate.tenants.facts import Facts
 from naru.operate.tenants.kinds import (
+    address_group,
     identity,
     image,
     key_pair,
@@ -25,14 +26,20 @@ from naru.operate.tenants.names import Names
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import COMMANDS, Plan
 
-MODULES = ["naru.actions.call", "naru.actions.create", "naru.operate.tenants.contents", "naru.operate.tenants.steps"]
+MODULES = [
+    "naru.actions.call",
+    "naru.actions.create",
+    "naru.operate.tenants.addresses",
+    "naru.operate.tenants.contents",
+    "naru.operate.tenants.steps",
+]
 TITLE = message("tenant.title", en="Declared tenants of {cloud}", ko="{cloud} 클라우드의 선언된 테넌트")
 
 DECLARE: tuple[Callable[[Draft], None], ...] = (
     # all names of the file are known before anything is planned: each thing may name any other, also a later one
     *(identity.declare, offers.declare),
     # subnets and default groups are declared with what they belong to
-    *(security_group.declare, network.declare, router.declare, image.declare),
+    *(address_group.declare, security_group.declare, network.declare, router.declare, image.declare),
 )
 RULES: tuple[Callable[[Draft], None], ...] = (
     # who there is: projects may be below each other, users have default projects; steps wait for what they name
@@ -42,7 +49,7 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     quota.quotas,
     *(offers.flavors, offers.volume_types),
     # all groups, and then all rules: rules name groups, each other's too
-    *(security_group.groups, security_group.rules),
+    *(address_group.address_groups, security_group.groups, security_group.rules),
     # a router's interfaces and routes come after the subnets that they are on
     *(network.networks, network.subnets, router.routers),
     neutron.undeclared,
