@@ -74,11 +74,15 @@ naru trends loss --prometheus http://prometheus:9090 -f json
             (
                 *one[:3],
                 *((_rounded(one.used), _rounded(one.capacity), _rounded(one.per_week)) if is_table else one[3:6]),
-                None if one.weeks is None else round(one.weeks, 1),
+                _weeks(one.weeks, is_table),
                 one.why,
             )
             for one in found
         )
+
+
+def _weeks(value: float | None, is_table: bool) -> float | str | None:
+    return ("" if is_table else None) if value is None else round(value, 1)
 
 
 def _rounded(value: float | None) -> str:

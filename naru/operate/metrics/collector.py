@@ -157,7 +157,7 @@ class Collector:
                 state.series = sum(map(len, samples.values.values()))
             changed, state.said = said != state.said, said
         if changed:
-            level = logging.INFO if absent else logging.WARNING
+            level = logging.DEBUG if absent else logging.WARNING
             _log.log(level, "%s: %s", source.name, said or "it can be read again")
 
     def answer(self, *, packed: bool) -> bytes:
