@@ -1,7 +1,8 @@
 """The data of an image, from one cloud into another, as a stream without a file in between; and scratch images, which
 only live as long as the step that needs them, and are found again by their name."""
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 import requests
@@ -67,12 +68,11 @@ def stream(
     original = image_at(old, source)
     size = int(original.get("size") or 0)
 
-    def data() -> Any:
-        answer = old.request("image", "GET", f"/images/{source}/file", stream=True)
-        if answer.status_code == 204:  # an image of no bytes
-            answer.close()
-            return b""
-        return _chunks(context, answer, size)
+    @contextmanager
+    def data() -> Iterator[Any]:
+        with old.request("image", "GET", f"/images/{source}/file", stream=True) as answer:
+            # 204: an image of no bytes
+            yield b"" if answer.status_code == 204 else _chunks(context, answer, size)
 
     return fill(context, new, target, data, original, source, scratch=scratch)
 
@@ -81,7 +81,7 @@ def fill(
     context: Context,
     new: Cloud,
     target: str,
-    data: Callable[[], Any],
+    data: Callable[[], AbstractContextManager[Any]],
     original: Mapping[str, Any],
     source: str,
     *,
@@ -102,13 +102,9 @@ def fill(
 
     found = settled()
     if found["status"] == "queued":
-        sent = data()
-        try:
+        with data() as sent:
             headers = {"Content-Type": "application/octet-stream"}
             new.request("image", "PUT", f"/images/{target}/file", data=sent, headers=headers)
-        finally:
-            if isinstance(sent, Generator):
-                sent.close()
         found = settled()
     if found["status"] not in ("active", "deactivated"):
         raise NaruError(f"image {target} on {new.name} is {found['status']} after its data was sent")
@@ -132,12 +128,11 @@ def _chunks(context: Context, answer: Any, size: int) -> Iterator[bytes]:
     """The data as it comes. Raises Transient when it ends too soon, which makes the new Glance drop what it has."""
     done = 0
     try:
-        with answer:
-            for chunk in answer.iter_content(CHUNK):
-                done += len(chunk)
-                context.progress(done, size)
-                context.check()
-                yield chunk
+        for chunk in answer.iter_content(CHUNK):
+            done += len(chunk)
+            context.progress(done, size)
+            context.check()
+            yield chunk
     except requests.RequestException as error:
         raise Transient(f"the image ended after {done} of {size} bytes", detail=str(error)) from error
     if size and done != size:

@@ -3,7 +3,8 @@ URL, when an image is made."""
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
 
@@ -66,7 +67,9 @@ def content(context: Context) -> dict[str, Any]:
             pass
     client = cloud(context, args["cloud"])
     original = {"checksum": wanted if DIGESTS.get(len(wanted)) == "md5" else None}
-    found = fill(context, client, args["image"], lambda: _checked(context, args, wanted, sent), original, str(source))
+    found = fill(
+        context, client, args["image"], lambda: closing(_checked(context, args, wanted, sent)), original, str(source)
+    )
     if not sent and not original["checksum"]:  # an attempt before this one has sent it
         for _ in _checked(context, args, wanted, sent):
             pass
@@ -78,7 +81,7 @@ def content(context: Context) -> dict[str, Any]:
     return found
 
 
-def _checked(context: Context, args: Mapping[str, Any], wanted: str, sent: list[str]) -> Iterator[bytes]:
+def _checked(context: Context, args: Mapping[str, Any], wanted: str, sent: list[str]) -> Generator[bytes, None, None]:
     """The content in pieces; the last one alone when all of them have the checksum that is wanted, so that Glance never
     has a whole image of others. Their MD5 is added to `sent`."""
     seen = hashlib.md5(usedforsecurity=False)
