@@ -1,7 +1,8 @@
 """The data of an image, from one cloud into another, as a stream without a file in between; and scratch images, which
 only live as long as the step that needs them, and are found again by their name."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 import requests
@@ -67,6 +68,28 @@ def stream(
     original = image_at(old, source)
     size = int(original.get("size") or 0)
 
+    @contextmanager
+    def data() -> Iterator[Any]:
+        with old.request("image", "GET", f"/images/{source}/file", stream=True) as answer:
+            # 204: an image of no bytes
+            yield b"" if answer.status_code == 204 else _chunks(context, answer, size)
+
+    return fill(context, new, target, data, original, source, scratch=scratch)
+
+
+def fill(
+    context: Context,
+    new: Cloud,
+    target: str,
+    data: Callable[[], AbstractContextManager[Any]],
+    original: Mapping[str, Any],
+    source: str,
+    *,
+    scratch: bool = False,
+) -> dict[str, Any]:
+    """Fills the image `target` with `data`, unless that is done; returns its size and checksum, as `original` has them,
+    or else whatever they are. What `source` is said to be is for the message when they are not."""
+
     def settled() -> dict[str, Any]:
         return dict(
             wait_for(
@@ -79,14 +102,9 @@ def stream(
 
     found = settled()
     if found["status"] == "queued":
-        answer = old.request("image", "GET", f"/images/{source}/file", stream=True)
-        with answer:
-            if answer.status_code == 204:  # an image of no bytes
-                data: Any = b""
-            else:
-                data = _chunks(context, answer, size)
+        with data() as sent:
             headers = {"Content-Type": "application/octet-stream"}
-            new.request("image", "PUT", f"/images/{target}/file", data=data, headers=headers)
+            new.request("image", "PUT", f"/images/{target}/file", data=sent, headers=headers)
         found = settled()
     if found["status"] not in ("active", "deactivated"):
         raise NaruError(f"image {target} on {new.name} is {found['status']} after its data was sent")

@@ -151,6 +151,7 @@ class Export(Command):
     examples = """
 naru tenant export tenants.yaml --cloud seoul --project shop --project laboratory
 naru tenant export everything.yaml --cloud seoul --replace
+naru tenant export tenants.yaml --cloud seoul --project shop --images images
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -164,10 +165,20 @@ naru tenant export everything.yaml --cloud seoul --replace
             help="a project: its name, DOMAIN/NAME or id (several times; without, all)",
         )
         parser.add_argument("--replace", action="store_true", help="also where the file is there already")
+        parser.add_argument(
+            "--images",
+            type=Path,
+            metavar="DIR",
+            help="write the content of images into files there, too",
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> None:
         with counting(f"read {arguments.cloud}") as count:
-            left = phases.export(arguments.file, arguments.cloud, arguments.project, count, replace=arguments.replace)
+            left = phases.export(
+                *(arguments.file, arguments.cloud, arguments.project, count),
+                replace=arguments.replace,
+                images=arguments.images,
+            )
         for line in left:
             print(f"naru: not in the file: {line}", file=sys.stderr)

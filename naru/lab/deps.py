@@ -77,6 +77,7 @@ PACKAGES = (
     Package("libsasl2-dev", "/usr/include/sasl/sasl.h", "ldap"),
     Package("pkg-config", "pkg-config", "ldap"),
     Package("postgresql", "/usr/share/postgresql", "workers' tests"),
+    Package("prometheus", "promtool", "metrics' tests"),
 )
 
 

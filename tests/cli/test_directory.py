@@ -27,7 +27,10 @@ OPTION_ALONE = {
     *("volume verify", "worker"),
 }
 # commands that concern no work directory, or two
-NONE = {"plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan", "upgrade path"}
+NONE = {
+    *("exporter", "exporter config", "plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan"),
+    *("trends", "upgrade path"),
+}
 
 
 def parser_of(words: str) -> argparse.ArgumentParser:

@@ -19,7 +19,7 @@ from naru.operate.tenants.steps import Make
 from naru.plan.arguments import REF, references
 from naru.plan.model import About, Finding, Plan, Step
 
-LIMITS = {"identity": 8, "compute": 6, "network": 8, "block-storage": 4}
+LIMITS = {"identity": 8, "compute": 6, "network": 8, "block-storage": 4, "image": 4}
 CLOUD = "cloud"
 """The unit of what belongs to no project."""
 

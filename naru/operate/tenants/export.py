@@ -1,6 +1,7 @@
 """Writing the file of what a cloud has: given to another cloud, and written from that one, it is the same file."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import yaml
 
@@ -9,12 +10,23 @@ from naru.inventory.rows import Row
 from naru.operate.tenants.exporter import Exporter
 from naru.operate.tenants.facts import Facts
 from naru.operate.tenants.file import HEADER
-from naru.operate.tenants.kinds import identity, key_pair, members, network, offers, quota, router, security_group
+from naru.operate.tenants.kinds import (
+    address_group,
+    identity,
+    image,
+    key_pair,
+    members,
+    network,
+    offers,
+    quota,
+    router,
+    security_group,
+)
 from naru.operate.tenants.model import FORMAT
 
 RULES = (
     *(identity.export, members.export, key_pair.export, offers.export),
-    *(quota.export, security_group.export, network.export, router.export),
+    *(quota.export, address_group.export, security_group.export, network.export, router.export, image.export),
 )
 
 
@@ -35,14 +47,22 @@ def chosen(facts: Facts, names: Sequence[str]) -> list[Row]:
     return found or list(facts.all("project").values())
 
 
-def text(facts: Facts, projects: Sequence[Row], *, whole: bool) -> tuple[str, list[str]]:
-    """The file's text, and what of the projects is not in it."""
-    out = Exporter(facts, projects, whole=whole)
+class Written(NamedTuple):
+    """The file's text; what of the projects is not in it; the images whose content belongs beside it, by file name."""
+
+    text: str
+    left: list[str]
+    contents: dict[str, Row]
+
+
+def text(facts: Facts, projects: Sequence[Row], *, whole: bool, images: str = "") -> Written:
+    """What is written. The content of images is to be in the directory `images`, "" for nowhere."""
+    out = Exporter(facts, projects, whole=whole, images=images)
     for rule in RULES:
         rule(out)
     content = {HEADER: FORMAT} | {name: items for name, items in out.sections.items() if items}
     dumped = yaml.dump(content, Dumper=_Dumper, allow_unicode=True, sort_keys=False, default_flow_style=None, width=120)
-    return dumped, out.left
+    return Written(dumped, out.left, out.contents)
 
 
 class _Dumper(yaml.SafeDumper):

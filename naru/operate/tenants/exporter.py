@@ -15,9 +15,12 @@ SECTIONS = ("domains", "roles", "users", "groups", "flavors", "volume_types", "p
 
 class Exporter:
     """What is written of the cloud: of `projects` (rows), with whom and what these have to do with; of all with
-    `whole`. `left` says what is not in the file, and why."""
+    `whole`. `left` says what is not in the file, and why. `images` is the directory that the content of images is to be
+    in, as the file names it ("" for nowhere), and `contents` the images whose content belongs there, by file name."""
 
-    def __init__(self, facts: Facts, projects: Iterable[Row], *, whole: bool) -> None:
+    def __init__(self, facts: Facts, projects: Iterable[Row], *, whole: bool, images: str = "") -> None:
+        self.images = images
+        self.contents: dict[str, Row] = {}
         self.facts = facts
         self.whole = whole
         self.projects = sorted(projects, key=self._order)

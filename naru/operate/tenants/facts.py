@@ -12,7 +12,8 @@ from naru.inventory.rows import Row
 READ = (
     *("cloud", "domain", "project", "user", "group", "group membership", "role", "role assignment"),
     *("flavor", "flavor extra specs", "flavor access", "volume type", "volume type access"),
-    *("security group", "network", "subnet", "router", "port", "RBAC policy"),
+    *("address group", "security group", "network", "subnet", "router", "port", "RBAC policy"),
+    *("image", "image member"),
 )
 """What is read of the whole cloud."""
 QUOTAS = ("compute quota", "volume quota", "network quota")

@@ -9,7 +9,7 @@ import pydantic
 
 from naru import yamlfile
 from naru.errors import InputError
-from naru.operate.tenants.model import FORMAT, PRUNE, Body, Network, Router, SecurityGroup, Tenants
+from naru.operate.tenants.model import FORMAT, PRUNE, AddressGroup, Body, Network, Router, SecurityGroup, Tenants
 
 HEADER = "naru_tenants"
 PROJECT = "{project}"
@@ -195,7 +195,7 @@ def _told(item: Any) -> str:
 def _twice(path: Path, parts: Iterable[Tenants]) -> list[str]:
     """What is declared more than once: then neither would count."""
     counts = Counter(key for part in parts for key in _keys(part))
-    hint = "give each a description of its own, or declare it once"
+    hint = "give each a description (an image: a checksum) of its own, or declare it once"
     return [f"{path}: {key[0]} is declared {count} times: {hint}" for key, count in counts.items() if count > 1]
 
 
@@ -212,12 +212,15 @@ def _keys(part: Tenants) -> Iterator[tuple[str, ...]]:
     for project in part.projects:
         called, domain = f"project {project.name}", project.domain or ""
         yield called, domain
-        named: list[tuple[str, SecurityGroup | Network | Router]] = [
+        named: list[tuple[str, AddressGroup | SecurityGroup | Network | Router]] = [
+            *(("address group", one) for one in project.address_groups),
             *(("security group", one) for one in project.security_groups),
             *(("network", one) for one in project.networks),
             *(("router", one) for one in project.routers),
         ]
         yield from ((f"{kind} {one.name} of {called}", domain, one.description or "") for kind, one in named)
+        for image in project.images:
+            yield f"image {image.name} of {called}", domain, image.checksum or ""
         for network in project.networks:
             where = domain, network.description or ""
             for subnet in network.subnets:

@@ -6,6 +6,7 @@ Field names are the OpenStack APIs' own. What is not written is left as it is, o
 
 import ipaddress
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import pydantic
 
@@ -24,6 +25,8 @@ PRUNE = {
     "extra_specs": "extra specs of declared flavors and volume types",
     "volume_type_access": "projects that may use declared volume types",
     "key_pairs": "key pairs of declared users",
+    "address_group_addresses": "addresses in declared address groups",
+    "image_members": "projects that declared images are shared with",
 }
 """What may be taken away because the file does not name it, where `prune` has its kind: all that can be put back as it
 was. Nothing else is ever deleted."""
@@ -91,9 +94,15 @@ def _network(given: str) -> str:
     return given
 
 
+def _whole(given: str) -> str:
+    return str(ipaddress.ip_network(given))
+
+
 Address = Annotated[str, pydantic.AfterValidator(_address)]
 Prefix = Annotated[str, pydantic.AfterValidator(_prefix)]
 Cidr = Annotated[str, pydantic.AfterValidator(_network)]
+Whole = Annotated[str, pydantic.AfterValidator(_whole)]
+"""A network in CIDR, as it is written whole: an address alone as one of its own."""
 Limit = Annotated[int, pydantic.Field(strict=True, ge=-1)]
 """A quota: so many, or -1 for no limit."""
 Amount = Annotated[int, pydantic.Field(strict=True, ge=0)]
@@ -201,15 +210,24 @@ class Rule(Model):
     port_range_max: Amount | None = None
     remote_ip_prefix: Prefix | None = None
     remote_group: ToProject | None = None
+    remote_address_group: ToProject | None = None
     description: str | None = None
 
     @pydantic.model_validator(mode="after")
     def _sound(self) -> "Rule":
-        if self.remote_group and self.remote_ip_prefix:
-            raise ValueError("a rule has remote_ip_prefix or remote_group, not both")
+        if sum(map(bool, (self.remote_group, self.remote_ip_prefix, self.remote_address_group))) > 1:
+            raise ValueError("a rule has one of remote_ip_prefix, remote_group, remote_address_group")
         if self.remote_ip_prefix and (":" in self.remote_ip_prefix) != (self.ethertype == "IPv6"):
             raise ValueError(f"remote_ip_prefix {self.remote_ip_prefix} is not {self.ethertype}: set ethertype")
         return self
+
+
+class AddressGroup(Model):
+    """`addresses` are networks in CIDR; one address may be written alone."""
+
+    name: str
+    description: str | None = None
+    addresses: tuple[Whole, ...] = ()
 
 
 class SecurityGroup(Model):
@@ -291,6 +309,72 @@ class Router(Model):
     routes: tuple[HostRoute, ...] = ()
 
 
+IMAGE_FIELDS = frozenset(
+    (
+        *("name", "disk_format", "container_format", "visibility", "min_disk", "min_ram", "protected", "os_hidden"),
+        *("tags", "id", "owner", "status", "checksum", "os_hash_algo", "os_hash_value", "size", "virtual_size"),
+        *("created_at", "updated_at", "self", "file", "schema", "locations", "direct_url", "stores"),
+        *(f"owner_specified.openstack.{name}" for name in ("md5", "sha256", "object")),
+    )
+)
+"""What Glance says of an image that is no property of it, and what clients write there of its content."""
+
+
+class ImageData(Model):
+    """Where the content of an image is that is made: in a file, or at a URL without a password."""
+
+    file: str | None = None
+    url: str | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _one(self) -> "ImageData":
+        if bool(self.file) == bool(self.url):
+            raise ValueError("give file or url")
+        if self.url:
+            parts = urlsplit(self.url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("url: give one that begins with https:// or http://")
+            if parts.username or parts.password:
+                raise ValueError("url: it may hold no user and no password")
+        return self
+
+
+class ImageMember(DomainsName):
+    """A project that may use an image, and what it has said to that."""
+
+    status: Literal["accepted", "pending", "rejected"] = "accepted"
+
+
+class Image(Model):
+    """`checksum` is that of its content, in hexadecimal: MD5, SHA-256 or SHA-512. Of several images with one name it
+    says which is meant."""
+
+    name: str
+    disk_format: str
+    container_format: str = "bare"
+    visibility: Literal["private", "shared", "community", "public"] = "shared"
+    min_disk: Amount = 0
+    min_ram: Amount = 0
+    protected: bool = False
+    os_hidden: bool = False
+    deactivated: bool = False
+    tags: Tags = ()
+    properties: dict[str, str] = {}
+    members: tuple[Annotated[ImageMember, pydantic.BeforeValidator(_named)], ...] = ()
+    checksum: Annotated[str, pydantic.Field(pattern=r"^([0-9a-f]{32}|[0-9a-f]{64}|[0-9a-f]{128})$")] | None = None
+    data: ImageData | None = None
+
+    @pydantic.model_validator(mode="after")
+    def _sound(self) -> "Image":
+        if self.data and self.data.url and not self.checksum:
+            raise ValueError("checksum is missing: what is at a URL may change")
+        if self.members and self.visibility != "shared" and "visibility" in self.model_fields_set:
+            raise ValueError("members: an image has some when its visibility is shared alone")
+        if own := IMAGE_FIELDS & self.properties.keys():
+            raise ValueError(f"properties: {', '.join(sorted(own))}: no property, or Glance's own")
+        return self
+
+
 class Body(Model):
     """What a project, or a class of projects, has."""
 
@@ -299,9 +383,11 @@ class Body(Model):
     tags: Tags = ()
     quotas: Quotas = Quotas()
     members: tuple[Member, ...] = ()
+    address_groups: tuple[AddressGroup, ...] = ()
     security_groups: tuple[SecurityGroup, ...] = ()
     networks: tuple[Network, ...] = ()
     routers: tuple[Router, ...] = ()
+    images: tuple[Image, ...] = ()
 
 
 class Project(Body):

@@ -10,7 +10,7 @@ from naru.operate.tenants.facts import DEFAULT_DOMAIN, Facts
 from naru.operate.tenants.model import DomainsName, ProjectsName, SubnetsName
 
 OF_DOMAINS = ("user", "group", "project")
-OF_PROJECTS = ("security group", "network", "router")
+OF_PROJECTS = ("address group", "security group", "network", "router")
 OF_CLOUDS = ("flavor", "volume type")
 
 
@@ -63,6 +63,10 @@ class Names:
                 called = owner.label if owner else row.project
                 told = str(row.body.get("description") or "")
                 self.add(Thing(kind, row.name, row.id, f"{called}/{row.name}", called, told, row))
+        for row in facts.all("image").values():
+            if owner := self.of_id("project", row.project):
+                content = str(row.body.get("checksum") or "")  # what tells images of one name from each other
+                self.add(Thing("image", row.name, row.id, f"{owner.label}/{row.name}", owner.label, content, row))
         for row in facts.all("subnet").values():
             network = self.of_id("network", str(row.body["network_id"]))
             if network:

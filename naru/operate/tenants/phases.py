@@ -5,6 +5,7 @@ A cloud is read anew each time; the file is all that is wanted. What is done is 
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,10 @@ from naru.cloud.client import Cloud
 from naru.errors import InputError, NaruError
 from naru.files import write_whole
 from naru.inventory.read import Sink
+from naru.operate.tenants import contents, planner
 from naru.operate.tenants import export as exports
 from naru.operate.tenants import facts as reading
 from naru.operate.tenants import file as files
-from naru.operate.tenants import planner
 from naru.operate.tenants.draft import Draft
 from naru.operate.tenants.exporter import Exporter
 from naru.operate.tenants.facts import Facts
@@ -107,7 +108,7 @@ def ready(file: Path, cloud: str, directory: Path, terminal: Terminal, progress:
     def anew() -> Ready:
         draft = planner.make(look(cloud, tenants, progress), tenants, file)
         planner.refuse(draft, file)
-        planner.check_secrets(draft)
+        planner.check_files(draft)
         draft.plan.settings[FILE] = digest
         return Ready(rounds, draft=draft)
 
@@ -149,8 +150,17 @@ def roll_back(directory: Path, terminal: Terminal) -> Status:
     )
 
 
-def export(file: Path, cloud: str, projects: Sequence[str], progress: Sink, *, replace: bool = False) -> list[str]:
-    """Writes the file of these projects of a cloud, or of all; what of them is not in it."""
+def export(
+    file: Path,
+    cloud: str,
+    projects: Sequence[str],
+    progress: Sink,
+    *,
+    replace: bool = False,
+    images: Path | None = None,
+) -> list[str]:
+    """Writes the file of these projects of a cloud, or of all, and the content of images into the directory `images`,
+    if one is given; what of them is not in it."""
     if file.exists() and not replace:
         raise InputError(f"{file} is there already", hint="Name another file, or give --replace.")
     with Cloud(cloud) as client:
@@ -159,12 +169,15 @@ def export(file: Path, cloud: str, projects: Sequence[str], progress: Sink, *, r
         users = [row.id for row in Exporter(facts, chosen, whole=not projects).rows("user")]
         ids = [row.id for row in chosen]
         facts = reading.more(client, rows, projects=ids, users=users, progress=progress)
-    text, left = exports.text(facts, exports.chosen(facts, projects), whole=not projects)
+        beside = os.path.relpath(images, file.parent) if images else ""
+        written = exports.text(facts, exports.chosen(facts, projects), whole=not projects, images=beside)
+        if images:
+            contents.fetch(client, images, written.contents)
     try:
-        write_whole(file, text, private=False)
+        write_whole(file, written.text, private=False)
     except OSError as error:
         raise NaruError(f"{file} cannot be written", detail=str(error)) from error
-    return left
+    return written.left
 
 
 def fingerprint(tenants: Tenants) -> str:

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from naru.errors import InputError
 from naru.messages import message
+from naru.operate.tenants import contents
 from naru.operate.tenants.draft import Draft
 from naru.operate.tenants.facts import Facts
 from naru.operate.tenants.kinds import (
+    address_group,
     identity,
+    image,
     key_pair,
     members,
     network,
@@ -23,14 +26,20 @@ from naru.operate.tenants.names import Names
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import COMMANDS, Plan
 
-MODULES = ["naru.actions.call", "naru.actions.create", "naru.operate.tenants.steps"]
+MODULES = [
+    "naru.actions.call",
+    "naru.actions.create",
+    "naru.operate.tenants.addresses",
+    "naru.operate.tenants.contents",
+    "naru.operate.tenants.steps",
+]
 TITLE = message("tenant.title", en="Declared tenants of {cloud}", ko="{cloud} 클라우드의 선언된 테넌트")
 
 DECLARE: tuple[Callable[[Draft], None], ...] = (
     # all names of the file are known before anything is planned: each thing may name any other, also a later one
     *(identity.declare, offers.declare),
     # subnets and default groups are declared with what they belong to
-    *(security_group.declare, network.declare, router.declare),
+    *(address_group.declare, security_group.declare, network.declare, router.declare, image.declare),
 )
 RULES: tuple[Callable[[Draft], None], ...] = (
     # who there is: projects may be below each other, users have default projects; steps wait for what they name
@@ -40,10 +49,12 @@ RULES: tuple[Callable[[Draft], None], ...] = (
     quota.quotas,
     *(offers.flavors, offers.volume_types),
     # all groups, and then all rules: rules name groups, each other's too
-    *(security_group.groups, security_group.rules),
+    *(address_group.address_groups, security_group.groups, security_group.rules),
     # a router's interfaces and routes come after the subnets that they are on
     *(network.networks, network.subnets, router.routers),
     neutron.undeclared,
+    # content may take long: nothing waits for it
+    image.images,
 )
 SHOWN = 20
 """So many mistakes are told at a time."""
@@ -75,11 +86,15 @@ def make(facts: Facts, tenants: Tenants, file: Path) -> Draft:
     return draft
 
 
-def check_secrets(draft: Draft) -> None:
-    """Raises InputError or NaruError where the password of a user that is to be made cannot be had."""
+def check_files(draft: Draft) -> None:
+    """Raises InputError or NaruError where the password of a user that is to be made cannot be had, or the file with
+    the content of an image."""
     for thing, user, _ in draft.things.get("user", ()):
         if thing.row is None and user.password:
             user.password.read(draft.directory, f"the password of user {thing.label}")
+    for thing, written, _ in draft.things.get("image", ()):
+        if thing.row is None and written.data and written.data.file:
+            contents.check(draft.directory, thing.label, written.data.file)
 
 
 def refuse(draft: Draft, file: Path) -> None:

@@ -32,7 +32,7 @@ def undeclared(draft: Draft) -> None:
     """What the projects and networks of the file have beside it."""
     for project in draft.projects:
         if project.thing.row:
-            for kind in ("security group", "network", "router"):
+            for kind in ("address group", "security group", "network", "router"):
                 rows = [row for row in draft.facts.owned(kind, project.thing.id) if row.name != "default"]
                 draft.unlisted(kind, rows, project.thing)
     for network, *_ in draft.things.get("network", ()):

@@ -31,6 +31,9 @@ KIND = Kind(
 DEFAULT = "default"
 FIELDS = ("direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix", "description")
 ALL_PORTS = (1, 65535)
+ADDRESSES = "address group"
+REMOTE = {"remote_group_id": (KIND.name, "group"), "remote_address_group_id": (ADDRESSES, "addresses")}
+"""What a rule may name: of which kind it is, and what it is called in words."""
 RULES = message(
     "tenant.title.rules",
     en="rules of {kind:kind} {name}: {added} added, {removed} removed",
@@ -134,13 +137,18 @@ def _body(draft: Draft, rule: Rule, group: Thing, project: OfProject) -> dict[st
         if remote is None:
             return None
         body["remote_group_id"] = remote.target
+    if rule.remote_address_group:
+        addresses = draft.names.of_project(ADDRESSES, rule.remote_address_group, project.thing, _place(group))
+        if addresses is None:
+            return None
+        body["remote_address_group_id"] = addresses.target
     return body
 
 
 def _same(body: Mapping[str, Any]) -> tuple[Any, ...]:
     """What makes rules one, also where they name a group that is to be made."""
-    remote = body.get("remote_group_id")
-    return same_rule({**body, "remote_group_id": remote[REF] if isinstance(remote, dict) else remote})
+    named = {name: body.get(name) for name in REMOTE}
+    return same_rule({**body, **{name: one[REF] if isinstance(one, dict) else one for name, one in named.items()}})
 
 
 def _place(group: Thing) -> str:
@@ -149,7 +157,7 @@ def _place(group: Thing) -> str:
 
 def _plain(rule: Mapping[str, Any]) -> dict[str, Any]:
     """A rule of the cloud as a request would have it."""
-    names = (*FIELDS, "remote_group_id", "remote_address_group_id")
+    names = (*FIELDS, *REMOTE)
     return {name: rule[name] for name in names if rule.get(name) is not None}
 
 
@@ -165,12 +173,13 @@ def _text(rule: Mapping[str, Any], draft: Draft | None = None) -> str:
         words.append(str(first) if first == last else f"{first}:{last}")
     if rule.get("remote_ip_prefix"):
         words.append(str(rule["remote_ip_prefix"]))
-    remote = rule.get("remote_group_id")
-    if isinstance(remote, dict):
-        words.append(f"group {str(remote[REF]).partition('/')[2]}")
-    elif remote:
-        group = draft.names.of_id(KIND.name, remote) if draft else None
-        words.append(f"group {group.label if group else remote}")
+    for name, (kind, word) in REMOTE.items():
+        remote = rule.get(name)
+        if isinstance(remote, dict):
+            words.append(f"{word} {str(remote[REF]).partition('/')[2]}")
+        elif remote:
+            group = draft.names.of_id(kind, remote) if draft else None
+            words.append(f"{word} {group.label if group else remote}")
     return " ".join(words)
 
 
@@ -185,12 +194,19 @@ def export(out: Exporter) -> None:
             fields = out.fields(KIND, row, without=("description",) if row.name == DEFAULT else ())
             rules = []
             for rule in row.body.get("security_group_rules", []):
-                if rule.get("remote_address_group_id"):
-                    out.leave(KIND.name, row, "a rule that names an address group is not in the file")
+                other = rule.get("remote_address_group_id")
+                if other and not _is_written(out, other):
+                    out.leave(KIND.name, row, "a rule names an address group that is not in the file; nor is the rule")
                 else:
                     rules.append(_written(out, rule, project.id))
             written.append({"name": row.name, **fields, "rules": sorted(rules, key=str)})
         out.more(project, "security_groups", written)
+
+
+def _is_written(out: Exporter, addresses: str) -> bool:
+    """Whether the address group is one of the file's projects."""
+    row = out.facts.all(ADDRESSES).get(addresses)
+    return row is not None and bool(row.name) and row.project in out.ids
 
 
 def _written(out: Exporter, rule: Mapping[str, Any], project: str) -> dict[str, Any]:
@@ -203,4 +219,6 @@ def _written(out: Exporter, rule: Mapping[str, Any], project: str) -> dict[str, 
         del found["ethertype"]
     if rule.get("remote_group_id") in out.facts.all(KIND.name):
         found["remote_group"] = out.of_project(KIND.name, rule["remote_group_id"], project)
+    if rule.get("remote_address_group_id"):
+        found["remote_address_group"] = out.of_project(ADDRESSES, rule["remote_address_group_id"], project)
     return found
