@@ -22,7 +22,16 @@ pytestmark = pytest.mark.unit
 # of all commands that concern one work directory, those whose arguments are other things: they have --work alone
 OPTION_ALONE = {
     *("archive diff", "archive show", "archive list", "host plan", "inventory", "plan create", "plan hold"),
-    *("plan limit", "plan release", "plan retry", "plan skip", "plan timings", "tenant apply", "volume copy"),
+    *(
+        "plan limit",
+        "plan release",
+        "plan retry",
+        "plan skip",
+        "plan timings",
+        "scale compute",
+        "tenant apply",
+        "volume copy",
+    ),
     *("volume verify", "worker"),
 }
 # commands that concern no work directory, or two
