@@ -23,7 +23,7 @@ class Compute(Lister):
     """Plan how compute hosts come to a cloud that kolla-ansible has deployed. Nothing is changed anywhere.
 
     The inventory and site.yaml are written with the new hosts, where the host --like is, into the work directory; what
-    differs from those that are there is shown. The plan has kolla-ansible's prechecks, bootstrap-servers, pull and
+    differs from those that are there is shown. The plan has kolla-ansible's bootstrap-servers, prechecks, pull and
     deploy, on the new hosts alone; each compute service is kept out of scheduling as soon as it is there. Then each
     host is proved to be what the other one is, the files are written, the host is tried by a server with --flavor and
     --image, and servers are scheduled to it.

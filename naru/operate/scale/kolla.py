@@ -12,12 +12,13 @@ from typing import NamedTuple
 from naru.errors import InputError
 
 ACTIONS = {
-    "prechecks": ("site", "precheck"),
     "bootstrap-servers": ("kolla-host", "bootstrap-servers"),
+    "prechecks": ("site", "precheck"),
     "pull": ("site", "pull"),
     "deploy": ("site", "deploy"),
 }
-"""By the command of kolla-ansible's own program: its playbook, and its `kolla_action`; the same in all releases."""
+"""By the command of kolla-ansible's own program: its playbook, and its `kolla_action`, in the order in which they are
+run: prechecks look for what bootstrap-servers installs. The same in all releases."""
 
 
 class Kolla(NamedTuple):

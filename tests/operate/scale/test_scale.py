@@ -96,7 +96,7 @@ def test_the_plan_keeps_hosts_out_until_they_are_proved(tmp_path: Path) -> None:
     seen = planner.Seen(like, {"valkey"}, tmp_path / "multinode", [])
     made = planner.whole(seen, given, "plan-1", tmp_path / "work", {"multinode": given.inventory})
     waits = made.befores()
-    assert [step.id for step in made.steps][:4] == ["prechecks", "bootstrap-servers", "pull", "deploy"]
+    assert [step.id for step in made.steps][:4] == ["bootstrap-servers", "prechecks", "pull", "deploy"]
     assert waits["compute8/prove"] == ["deploy"] and waits["write/multinode"] == ["compute8/mtu", "compute9/mtu"]
     assert waits["compute8/aggregate/ssd"] == ["compute8/mtu", "write/multinode"]
     assert waits["compute8/canary"] == ["compute8/aggregate/ssd"] and waits["compute8/open"] == ["compute8/canary"]

@@ -111,7 +111,7 @@ def test_a_host_comes_is_proved_and_is_taken_back(growing: Growing, capsys: pyte
     )
     log = (growing.directory / "log").read_text().splitlines()
     assert [line.split()[:2] for line in log] == [
-        [action, HOST] for action in ("precheck", "bootstrap-servers", "pull", "deploy")
+        [action, HOST] for action in ("bootstrap-servers", "precheck", "pull", "deploy")
     ]
     migrations = rest("compute", "GET", f"/os-migrations?host={HOST}")["migrations"]
     assert sorted((one["source_compute"], one["dest_compute"], one["status"]) for one in migrations) == [
