@@ -99,7 +99,7 @@ def _by_id(cloud: Cloud, settings: Settings) -> Settings:
         return settings
     asked = {
         "flavor": ("compute", "/flavors/detail?is_public=None", "flavors"),
-        "image": ("image", f"/v2/images?name={settings.image}", "images"),
+        "image": ("image", "/images", "images"),
         "network": ("network", "/networks", "networks"),
     }
     found = dict(vars(settings))

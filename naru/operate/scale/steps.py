@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from naru.actions.clouds import RETRY, cloud, remove, wait_for
+from naru.actions.clouds import RETRY, SETTLE, cloud, remove, wait_for
 from naru.actions.durations import DAY
 from naru.cloud.client import Cloud, Unavailable
 from naru.errors import InputError, NaruError
@@ -223,9 +223,13 @@ def canary(context: Context) -> dict[str, Any]:
     """Boots a server on the new host, past the scheduler, moves it live to the other host and back, and deletes it."""
     args = context.args
     client = cloud(context, args["cloud"])
+    if context.attempt > 1:
+        context.sleep(SETTLE)  # a request of a process that was killed may still be on its way
     identity = _canary(client, args) or _boot(client, args)
     _settled(context, client, identity, "")
     for target in (args["like"], args["host"]):
+        if _where(client, identity) == target:
+            continue  # an earlier attempt has brought it so far
         body = {"os-migrateLive": {"host": target, "block_migration": "auto", "force": True}}
         client("compute", "POST", f"/servers/{identity}/action", body, version="2.30")
         _settled(context, client, identity, target)
@@ -263,6 +267,10 @@ def _boot(client: Cloud, args: Any) -> str:
     version = "2.37" if not args["network"] else ""
     made = client("compute", "POST", "/servers", {"server": body}, version=version)
     return str(made["server"]["id"])
+
+
+def _where(client: Cloud, identity: str) -> str:
+    return str((compute.server(client, identity) or {}).get(compute.HOST, ""))
 
 
 def _settled(context: Context, client: Cloud, identity: str, host: str) -> None:
