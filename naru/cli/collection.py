@@ -118,7 +118,13 @@ class Taken:
         fixed = {word.removeprefix("--").replace("-", "_") for word in words.split() if word.startswith("--")}
         for one in parser._actions:
             name = (one.option_strings[-1].lstrip("-") if one.option_strings else one.dest).replace("-", "_")
-            if one.dest in _OF_CLIFF or name in _NOT_HERE or name in fixed or name in without:
+            if (
+                one.help == argparse.SUPPRESS
+                or one.dest in _OF_CLIFF
+                or name in _NOT_HERE
+                or name in fixed
+                or name in without
+            ):
                 continue
             self._take(name, one)
 
@@ -180,7 +186,7 @@ def _module(name: str, told: Mapping[str, Any]) -> str:
         "extends_documentation_fragment": fragments,
         "options": documented,
     }
-    returned = RETURNED | (JOB if waits else {}) | (BEGUN if any(one.get("same") for one in actions.values()) else {})
+    returned = RETURNED | (JOB if waits else {}) | (BEGUN if any("same" in one for one in actions.values()) else {})
     code = {option: {k: v for k, v in spec.items() if k != "description"} for option, spec in options.items()}
     return _formatted(
         HEAD.format(
@@ -256,7 +262,7 @@ def _action(told: Mapping[str, Any], taken: Taken, options: Mapping[str, Any]) -
             steps = words == "steps"
             more = Taken("plan steps" if steps else words, ["state", "unit", "kind"] if steps else ["undeclared"])
             given[asked] = (more.words.split(), more.arguments, more.options)
-    shown = ", ".join(f"{key}={value!r}" for key, value in given.items() if value)
+    shown = ", ".join(f"{key}={value!r}" for key, value in given.items() if value or key == "same")
     shown += ", has_json=False" * (not taken.has_json)
     return f"Action({told['command']!r}, {told['kind']!r}{', ' * bool(shown.lstrip(', '))}{shown.removeprefix(', ')})"
 

@@ -56,7 +56,8 @@ class Action:
                  it is one option, joined by commas; a mapping is NAME=VALUE once for each
     `needed`     those of both that have to be given
     `own`        those of `options` that are not given in check mode, since they write somewhere else
-    `same`       of a PLAN: option -> the plan's setting. One that has begun is left as it is, if these are the same
+    `same`       of a PLAN: option -> the plan's setting. One that has begun is left as it is, if these are the same.
+                 Without, naru refuses to plan again
     `preview`    of an ACT: the words of the command that tells what it would do, with those of its options given on
     `compare`    the same of the one that has what is there and what is to be, for --diff; without, it is `preview`
     `status`     of an ACT: the words of the command whose answer changes with what was done; none where each run counts
@@ -88,7 +89,7 @@ class Action:
         self.options = [name.rstrip(",") for name in options]
         self.needed = needed
         self.own = own
-        self.same = same or {}
+        self.same = same
         self.preview = preview
         self.compare = compare or preview
         self.status = status.split() if status else None
@@ -194,7 +195,7 @@ class Run:
         """Whether the work directory has a plan of the same change of which something was done. Fails where it is that
         of another change."""
         work = self.params.get("work")
-        if not work or not self.action.same:
+        if not work or self.action.same is None:
             return False
         told = self._asked([*STATUS, "--work=" + work, *JSON])
         if not told.result or {key for key, number in told.result["steps"].items() if number} <= {"waiting", "held"}:
