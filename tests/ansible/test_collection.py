@@ -181,6 +181,21 @@ def test_a_plan_that_has_begun_is_left_alone_and_that_of_another_refused(run: Ru
     assert other["failed"] and "of host compute7 and not compute8" in other["msg"]
 
 
+def test_a_plan_in_check_mode_is_made_and_gone(ours: ModuleType, tmp_path: Path) -> None:
+    steps = [{"id": "one", "kind": "noop", "args": {}}]
+    (tmp_path / "plan.json").write_text(json.dumps({"naru_plan": 1, "title": "None", "steps": steps}))
+    create = ours.Action("plan create", "plan", arguments=["file"], options=["work"], needed=["file"], has_json=False)
+    params = {"action": "create", "file": str(tmp_path / "plan.json"), "work": str(tmp_path / "work")}
+    for check, there in ((True, False), (False, True)):
+        module = Module(params, check=check)
+        with pytest.raises(Ended) as ended:
+            ours.Run(module, create).go()
+        answer = ended.value.args[0]
+        assert (answer["failed"], answer["changed"]) == (False, True) and (tmp_path / "work").exists() == there
+        made = next(Path(word.removeprefix("--work=")) for word in answer["command"] if word.startswith("--work="))
+        assert made.exists() == there
+
+
 def test_values_stay_values(ours: ModuleType) -> None:
     action = ours.Action(
         "host plan", "plan", arguments=["host"], options=["answer", "onto,", "project", "back", "at_once"]
