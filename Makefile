@@ -4,6 +4,7 @@ UV     := .venv/bin/uv
 RUN    := .venv/bin
 
 .PHONY: help install deps docs lock lock-releases lint test test-unit test-releases demo bench-exporter bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-window clean
+.PHONY: help install deps docs collection lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-window clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,8 +28,12 @@ lock: ## renew requirements.lock (no registry is named in it, unlike uv.lock)
 lock-releases: install ## renew the locks of OpenStack's releases: CONSTRAINTS=directory of upper constraints, <release>.txt
 	$(RUN)/python -m naru.releases.lock $(CONSTRAINTS)
 
-docs: install ## pages that are made of data
+docs: install ## pages and modules of Ansible that are made of data
 	$(RUN)/python -m naru.releases.blockers
+	$(RUN)/python -m naru.cli.collection
+
+collection: install ## the Ansible collection as a file: build/naru-openstack-VERSION.tar.gz
+	$(RUN)/ansible-galaxy collection build ansible --output-path build --force
 
 lint: install ## ruff, mypy and which room imports which (pyproject.toml)
 	$(RUN)/ruff check .

@@ -23,7 +23,16 @@ pytestmark = pytest.mark.unit
 OPTION_ALONE = {
     "cluster plan down",
     *("archive diff", "archive show", "archive list", "host plan", "inventory", "plan create", "plan hold"),
-    *("plan limit", "plan release", "plan retry", "plan skip", "plan timings", "tenant apply", "volume copy"),
+    *(
+        "plan limit",
+        "plan release",
+        "plan retry",
+        "plan skip",
+        "plan timings",
+        "scale compute",
+        "tenant apply",
+        "volume copy",
+    ),
     *("volume verify", "worker"),
 }
 # commands that concern no work directory, or two

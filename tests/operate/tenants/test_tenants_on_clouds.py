@@ -18,6 +18,7 @@ import pytest
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 
+from ...ansible.collection import Playbook, task
 from ...lab.scenario import Rest, census, connect
 
 pytestmark = pytest.mark.lab
@@ -132,6 +133,23 @@ projects:
     networks: [{name: yard, subnets: [{name: yard-v4, cidr: 10.5.0.0/24}]}]
     routers: [{name: gate, gateway: {network: public}, interfaces: [yard-v4]}]
 """
+
+
+@pytest.mark.releases
+def test_a_playbook_shows_what_is_otherwise_and_makes_it_so(tenants: Tenants, tmp_path: Path) -> None:
+    before = tenants.census()
+    tenants.file.write_text(FILE.replace(", password: {file: tora.password}", ""))
+    playbook = Playbook(tmp_path / "ansible", OS_CLIENT_CONFIG_FILE=str(tenants.lab.clouds_yaml))
+    tasks = [task("tenant", file=str(tenants.file), cloud=tenants.cloud, work=str(tenants.work))]
+    (told,) = playbook.run(tasks, "--check", "--diff")
+    assert told["changed"] and "forge" in {row["unit"].rpartition(" ")[2] for row in told["result"]}
+    assert "network forge/yard" in told["diff"]["after"] and tenants.census() == before
+    (made,) = playbook.run(tasks)
+    assert made["changed"] and made["result"]["state"] == "done"
+    (again,), (checked,) = playbook.run(tasks), playbook.run(tasks, "--check", "--diff")
+    assert not again["changed"] and not checked["changed"] and checked["result"] == []
+    playbook.run([task("tenant", action="rollback", work=str(tenants.work))])
+    assert tenants.census() == before
 
 
 @pytest.mark.releases
