@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "archive list": "naru.cli.inventory:Snapshots",
     "archive show": "naru.cli.inventory:Show",
     "host drain": "naru.cli.host:Drain",
+    "host evacuate": "naru.cli.host_evacuate:Evacuate",
     "host plan": "naru.cli.host:PlanCommand",
     "host return": "naru.cli.host:Return",
     "host status": "naru.cli.host:StatusCommand",
