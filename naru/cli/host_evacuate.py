@@ -78,6 +78,7 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
             help="how long its power controller has to go on saying off (20s)",
         )
         parser.add_argument("--reason", default="", metavar="TEXT", help="added to the reason that others see in Nova")
+        parser.add_argument("--guard", default="", help=argparse.SUPPRESS)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
@@ -142,4 +143,5 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
             at_once=arguments.at_once,
             settle=arguments.settle,
             reason=arguments.reason,
+            guard=arguments.guard,
         )

@@ -8,7 +8,7 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from naru.actions.hosts.place import Place
 from naru.errors import NaruError
@@ -32,6 +32,8 @@ IDENTITIES = "identities.json"
 """In a guard's directory: by host the UUID that its controller had while the host lived and had the same."""
 NOW = "now.json"
 """In a guard's directory: the verdicts of its newest round."""
+TAKEN = ("pace", "budget")
+"""Gates at limits of which this evacuation has itself taken."""
 FRESH = 60.0
 """Seconds that a verdict of the guard's is one of now."""
 
@@ -58,7 +60,7 @@ class Fencing:
             raise NaruError(f"{file}: the guard's verdicts cannot be read", detail=repr(error)) from error
         if not -5.0 < age < FRESH:
             raise NaruError(f"the guard's newest verdicts are {age:.0f} s old: what was decided is not known any more")
-        if found.get("outcome") != "evacuate":
+        if found.get("outcome") != "evacuate" and found.get("gate") not in TAKEN:
             raise NaruError(
                 f"the guard does not decide so any more: {found.get('outcome')}: {found.get('why')}",
                 hint="Nothing was switched off.",
@@ -74,42 +76,11 @@ class Fencing:
         """What the controller says, and whether it is known to be the host's own."""
         if self.host is None or self.host.power is None:
             return "none", False
-        try:
-            found = power.statuses(self.host.power, self._password(), self._certificate())
-        except power.Denied as error:
-            self.context.log(f"power of {self.host.name}: {error.summary}")
-            return "denied", False
-        except NaruError as error:
-            self.context.log(f"power of {self.host.name}: {error.summary}")
-            return "unreachable", False
-        meant = [one for one in found if len(found) == 1 or self._is_own(one)]
-        if len(meant) != 1:
-            return "unreachable", False
-        (one,) = meant
-        self.uuid = one.uuid
-        self.context.log(f"power of {self.host.name}: on={one.on} name={one.name} uuid={one.uuid}")
-        # neither on nor off (switching) is not off
-        return ("off" if one.on is False else "on"), self._is_own(one) or self._is_trusted(one)
-
-    def _is_own(self, status: power.Status) -> bool:
-        assert self.host
-        known = self._identity()
-        if known and status.uuid:
-            return power.same_uuid(known, status.uuid)
-        return bool(status.name) and short(status.name) == short(self.host.name)
-
-    def _is_trusted(self, status: power.Status) -> bool:
-        """Somebody says so, and nothing says otherwise."""
-        assert self.host
-        is_other = bool(status.name) and short(status.name) != short(self.host.name)
-        return bool(self.args["trust"]) and not is_other and not (self._identity() and status.uuid)
-
-    def _identity(self) -> str:
-        file = Path(self.args["guard"] or ".") / IDENTITIES
-        if not self.args["guard"] or not file.exists():
-            return ""
-        assert self.host
-        return str(json.loads(file.read_text()).get(self.host.name, ""))
+        found = power_of(self.site, self.host, identity(self.args["guard"], self.host.name), self.args["trust"])
+        self.context.hide(self._password())
+        self.context.log(f"power of {self.host.name}: {found.state}, its own: {found.identified}: {found.why}")
+        self.uuid = found.uuid
+        return found.state, found.identified
 
     def order_off(self) -> None:
         """Orders the power off, until it is read back as off, or it does not come to that. Raises NaruError."""
@@ -187,6 +158,52 @@ class Fencing:
     def _certificate(self) -> str | None:
         assert self.host and self.host.power
         return str(self.site.path(self.host.power.certificate)) if self.host.power.certificate else None
+
+
+class Said(NamedTuple):
+    """What a power controller says of a host, whether it is known to be the host's own, the UUID by which it knows it;
+    `why` says more."""
+
+    state: PowerState
+    identified: bool
+    uuid: str = ""
+    why: str = ""
+
+
+def power_of(site: Site, host: Host, own: str = "", trust: bool = False) -> Said:
+    """Asks the power controller of a host. It is the host's own when the UUID that it says is `own`, or, where that is
+    not known, when it calls its host by this name; with `trust` also when nothing says otherwise."""
+    assert host.power
+    try:
+        password = site.secret(host.power.password, f"hosts.{host.name}.power.password")
+        certificate = str(site.path(host.power.certificate)) if host.power.certificate else None
+        found = power.statuses(host.power, password, certificate)
+    except power.Denied as error:
+        return Said("denied", False, why=error.summary)
+    except NaruError as error:
+        return Said("unreachable", False, why=error.summary)
+
+    def is_own(one: power.Status) -> bool:
+        if own and one.uuid:
+            return power.same_uuid(own, one.uuid)
+        return bool(one.name) and short(one.name) == short(host.name)
+
+    meant = found if len(found) == 1 else [one for one in found if is_own(one)]
+    if len(meant) != 1:
+        return Said("unreachable", False, why=f"it is of {len(found)} hosts, and which is meant is not known")
+    (one,) = meant
+    says_other = (bool(one.name) and short(one.name) != short(host.name)) or bool(own and one.uuid)
+    identified = is_own(one) or (trust and not says_other)
+    # neither on nor off (switching) is not off
+    return Said("off" if one.on is False else "on", identified, one.uuid, f"name {one.name or '-'}")
+
+
+def identity(directory: str, host: str) -> str:
+    """The UUID that a guard has seen a host to have; "" for none."""
+    file = Path(directory or ".") / IDENTITIES
+    if not directory or not file.exists():
+        return ""
+    return str(json.loads(file.read_text()).get(host, ""))
 
 
 def short(name: str) -> str:
