@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps docs lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-window clean
+.PHONY: help install deps docs lock lock-releases lint test test-unit test-releases demo bench-guard bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-window clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -60,6 +60,9 @@ demo: install deps ## two clouds nine years apart, and a small company moved fro
 
 test-unit: install ## the quick loop: seconds
 	$(RUN)/pytest -q -m unit
+
+bench-guard: install ## what the guard takes of a core with 1,000 hosts, and how its decisions grow; a minute
+	$(RUN)/python benchmarks/guard.py
 
 bench-inventory: install deps ## reading a cloud of 5,000 servers; minutes, wants an idle machine
 	$(RUN)/python benchmarks/inventory.py

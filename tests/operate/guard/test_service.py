@@ -96,7 +96,7 @@ class Rounds:
 
     def run(self, seconds: float) -> dict[str, tuple[str, str]]:
         """Rounds for so long; the last verdicts."""
-        found = {}
+        found: dict[str, tuple[str, str]] = {}
         end = self.clock + seconds
         while self.clock < end:
             self.clock += 15.0
