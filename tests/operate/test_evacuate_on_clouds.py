@@ -5,8 +5,12 @@ The hypervisor is Nova's fake one; all else is real: Nova's evacuation and what 
 Neutron's bindings, Cinder's attachments, Placement. The host is a process that stands still.
 """
 
+import contextlib
 import os
 import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,10 @@ from typing import Any
 import pytest
 
 from naru.lab.lab import Lab
+from naru.operate.evacuate.work import Work
+from naru.operate.guard import beat
+from naru.operate.guard.state import Directory
+from naru.plan.status import status
 
 from ..lab import scenario
 from ..lab.scenario import ignore, wait
@@ -40,6 +48,9 @@ def hosts(
             found.ready()
             yield found
         finally:
+            if state(found)["state"] == "down":
+                begin_again(found)
+                wait("Nova takes it for up", lambda: unforced(found), LONG)
             found.rest("compute", "PUT", "/os-services/enable", {"host": HOST, "binary": "nova-compute"})
             found.remove(list(found.servers))
             found.rest("volumev3", "DELETE", f"/volumes/{found.volume}")
@@ -64,6 +75,19 @@ def begin_again(hosts: Hosts) -> None:
         os.kill(pid, signal.SIGCONT)
     hosts.cloud.processes.stop(["nova-compute"])
     hosts.lab.up(None, ignore, ignore)
+
+
+def unforced(hosts: Hosts) -> bool:
+    """Nova is told that the host is not down any more; whether it is up then."""
+    body = {"forced_down": False}
+    hosts.rest.session.put(
+        f"/os-services/{state(hosts)['id']}",
+        json=body,
+        endpoint_filter={"service_type": "compute", "interface": "public"},
+        microversion="2.53",
+        raise_exc=False,
+    )
+    return bool(state(hosts)["state"] == "up")
 
 
 def state(hosts: Hosts) -> dict[str, Any]:
@@ -96,6 +120,8 @@ def test_there_and_back(hosts: Hosts, tmp_path: Path, capsys: pytest.CaptureFixt
     # another directory's plan keeps off
     assert hosts.naru(*command[:5], "--work", tmp_path / "other", "--off", SEEN) == 1
     assert "by another plan" in capsys.readouterr().err
+    if hosts.cloud.name == "old":
+        return  # Pike leaves records open of guests that a hypervisor does not have, and Nova's fake one has none then
     with beside("host", "return", work) as process:
         begin_again(hosts)
         assert process.wait(LONG) == 0
@@ -122,3 +148,77 @@ def check_evacuated(hosts: Hosts, *, is_back: bool = False) -> None:
         found = state(hosts)
         assert (found["status"], found["forced_down"]) == ("disabled", True)
         assert found["disabled_reason"].startswith("naru evacuate ")
+
+
+def test_the_guard_finds_it_dead_and_asks_and_evacuates(hosts: Hosts, tmp_path: Path) -> None:
+    """Heartbeats of two hosts to a guard and a witness, and files on a storage; one host stands still. It has no power
+    controller: the guard asks, is told, and evacuates, killed in the middle and begun again."""
+    key, storage, guard = tmp_path / "key", tmp_path / "storage", tmp_path / "guard"
+    key.write_text("k" * 64)
+    key.chmod(0o600)
+    storage.mkdir()
+    (tmp_path / "policy.yaml").write_text("{silence: 60, settle: 5, quiet: 0, expects: [heartbeat, storage]}")
+    here, there = (f"127.0.0.1:{port}" for port in free_ports(2))
+    run = (
+        *("guard", "run", "--site", hosts.site, "--work", guard, "--key", key, "--domain", "a", "--listen", here),
+        *("--storage", storage, "--shared", "--every", "5s", "--policy", tmp_path / "policy.yaml", "--act"),
+    )
+    witness = (
+        *("guard", "witness", "--name", "w", "--domain", "b", "--cloud", hosts.cloud.name),
+        *("--key", key, "--listen", there, "--to", here),
+    )
+    directory = Directory(guard, make=True)
+    with contextlib.ExitStack() as stack:
+        beats = {
+            name: stack.enter_context(beating(name, key, f"{here},{there}", storage)) for name in hosts.cloud.hosts
+        }
+        stack.enter_context(beside(*witness))
+        process = stack.enter_context(beside(*run))
+        wait("it hears all", lambda: len({one for one, _ in directory.load().seen}) == len(beats), LONG)
+        beats[HOST].kill()
+        # without a heartbeat, and with a compute service that is up, nothing is wrong
+        stand_still(hosts)
+        wait("it asks", lambda: said(directory)[:2] == ("ask", "fence"), LONG)
+        assert hosts.migrations() == [] and directory.entries() == []
+        assert hosts.naru("guard", "approve", "--work", guard, HOST, "off", "--by", SEEN) == 0
+        wait("it has begun", directory.entries, LONG)
+        process.kill()
+        process.wait()
+        stack.enter_context(beside(*run))
+        wait("all are elsewhere", lambda: all(hosts.where_is(name) != HOST for name in GOES), LONG)
+        (path,) = directory.evacuations(HOST)
+        wait("it is proved", lambda: hosts.naru("host", "status", path) == 0 and is_over(path), LONG)
+        check_evacuated(hosts)
+        assert [name for name, _ in hosts.migrations()] == sorted(GOES)
+        wait("it knows", lambda: said(directory)[:2] == ("none", "flight"), LONG)
+        assert hosts.naru("guard", "verdicts", "--work", guard, "--replay") == 0
+
+
+def said(directory: Directory) -> tuple[str, str]:
+    """What the guard says of the host now."""
+    found = directory.now().get("verdicts", {}).get(HOST, {})
+    return str(found.get("outcome")), str(found.get("gate"))
+
+
+def is_over(path: Path) -> bool:
+    with Work(path).journal() as journal:
+        return status(journal).state == "done"
+
+
+def free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+@contextlib.contextmanager
+def beating(name: str, key: Path, to: str, storage: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """The heartbeat of a host."""
+    argv = [sys.executable, beat.__file__, "--name", name, "--key", str(key), "--to", to, "--every", "5"]
+    with subprocess.Popen([*argv, "--file", str(storage / f"{name}.beat")]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()

@@ -229,7 +229,12 @@ def _settled(context: Context, client: Cloud, args: Any, began: float) -> dict[s
 
     server = settled()
     if server and args["status"] == "SHUTOFF" and server["status"] == "ACTIVE":
-        client("compute", "POST", f"/servers/{args['server']}/action", {"os-stop": None})
+        try:
+            client("compute", "POST", f"/servers/{args['server']}/action", {"os-stop": None})
+        except CloudError as error:
+            if error.status != 409:
+                raise
+            raise Transient(error.summary, detail=error.detail) from error  # Nova is about to do so
         wait_for(context, settled, lambda found: found and found["status"] == "SHUTOFF", "it does not stop", ARRIVE)
     return {"seconds": round(time.monotonic() - began, 1)}
 

@@ -8,11 +8,12 @@ more, and it is enabled only when that is asked for.
 import time
 from typing import Any
 
-from naru.actions.clouds import cloud, get, wait_for
+from naru.actions.clouds import TooLong, cloud, get, polling, wait_for
 from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
 from naru.messages import message
 from naru.operate import compute
+from naru.operate.drain.guests import AS_IT_SHOULD, Guests
 from naru.operate.evacuate.fencing import Fencing
 from naru.operate.evacuate.planner import HOST, of_host
 from naru.operate.evacuate.steps import GOOD, RETRY, UNDER_WAY, OfHost
@@ -25,6 +26,8 @@ from naru.plan.model import About, Plan, Step
 
 UP = 1800.0
 """Seconds that a host may take to boot, and its nova-compute to clean up."""
+SEVERAL, REPORTING = 4, 60.0
+"""Reports, over so many seconds, after which nova-compute surely runs and has cleaned up what it cleans up."""
 TITLE = message("evacuate.title.back", en="Return of {host} ({cloud})", ko="{host} 호스트 되돌리기({cloud})")
 _ENDED = message(
     "evacuate.title.ended", en="no evacuation of {host} is under way", ko="{host}의 진행 중인 대피 없음 확인"
@@ -103,23 +106,44 @@ def switch_on(context: Context) -> dict[str, Any]:
 @step("evacuate.return.clean", args=OfHost, no_undo="it changes nothing", retry=RETRY, deadline=UP + 60)
 def clean(context: Context) -> dict[str, Any]:
     """Waits until nova-compute of `host` has started and made an end of all records: guests that are elsewhere are
-    destroyed there, allocations given back."""
+    destroyed there, allocations given back. Where it reports and leaves records open, as older ones do with guests that
+    their libvirt does not have, libvirt is asked: only when it has none of them is that right."""
     args = context.args
     client = cloud(context, args["cloud"])
+    reports: dict[str, float] = {}
+    end = time.monotonic() + UP
+    for _ in polling(context):
+        left = _open(client, args["host"])
+        if not left:
+            return {"completed": len(compute.evacuations(client, args["host"]))}
+        now = time.monotonic()
+        reports.setdefault(str(_service(client, args["host"]).get("updated_at")), now)
+        # the first is from before, and the second may be anybody's change
+        if len(reports) > SEVERAL and now - list(reports.values())[1] > REPORTING:
+            return _without_nova(context, client, left)
+        if now > end:
+            raise TooLong(f"nova-compute of {args['host']} has not started and cleaned up after {UP:.0f} s")
+    raise AssertionError
 
-    def open_ones() -> list[Any]:
-        found = [one for one in compute.evacuations(client, args["host"]) if one["status"] == "done"]
-        # of servers that were deleted since nothing is left that it would clean up
-        return [one for one in found if compute.server(client, one["instance_uuid"]) is not None]
 
-    wait_for(
-        context,
-        open_ones,
-        lambda found: not found,
-        f"nova-compute of {args['host']} has not started and cleaned up",
-        UP,
-    )
-    return {"completed": len(compute.evacuations(client, args["host"]))}
+def _open(client: Cloud, host: str) -> list[compute.Item]:
+    """Records that are done and not completed; of servers that were deleted since nothing is left to clean up."""
+    found = [one for one in compute.evacuations(client, host) if one["status"] == "done"]
+    return [one for one in found if compute.server(client, one["instance_uuid"]) is not None]
+
+
+def _without_nova(context: Context, client: Cloud, left: list[compute.Item]) -> dict[str, Any]:
+    args = context.args
+    here = [one["id"] for one in compute.servers_on(client, args["host"])]
+    told = Guests(args["site"], context).none_but(args["host"], here)
+    if told != AS_IT_SHOULD:
+        raise NaruError(
+            f"nova-compute of {args['host']} reports, and has not made an end of {len(left)} evacuations",
+            detail=f"libvirt there: {told}",
+            hint="It was not started since, or has none of these guests: start it again. When you have seen that none "
+            "of them runs there: naru plan skip clean, with a reason, and give the command again.",
+        )
+    return {"left": len(left), "libvirt": told}
 
 
 @step("evacuate.return.in", args=OfHost, no_undo="an evacuation tells Nova again", retry=RETRY, deadline=900)
