@@ -56,14 +56,14 @@ class Fencing:
         try:
             now = json.loads(file.read_text())
             age, found = time.time() - float(now["at"]), now["verdicts"].get(self.args["host"], {})
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise NaruError(f"{file}: the guard's verdicts cannot be read", detail=repr(error)) from error
         if not -5.0 < age < FRESH:
             raise NaruError(f"the guard's newest verdicts are {age:.0f} s old: what was decided is not known any more")
         if found.get("outcome") != "evacuate" and found.get("gate") not in TAKEN:
             raise NaruError(
                 f"the guard does not decide so any more: {found.get('outcome')}: {found.get('why')}",
-                hint="Nothing was switched off.",
+                hint="Nothing more is done. See naru guard status.",
             )
 
     def look(self) -> Look:

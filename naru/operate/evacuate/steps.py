@@ -89,6 +89,7 @@ def fence(context: Context) -> dict[str, Any]:
             f"{args['host']} lives: it answers by SSH",
             hint="Its compute service alone is down: restart that. Nothing was switched off.",
         )
+    fencing.check_verdict()
     if args["off"]:
         fencing.check_off()
         return {"proof": f"{args['off']} says so; its controller says {look.power}"}
@@ -103,6 +104,7 @@ def fence(context: Context) -> dict[str, Any]:
         fencing.check_verdict()
         fencing.order_off()
     proof = fencing.prove()
+    fencing.check_verdict()  # a heartbeat, or a file that goes on being written: its controller is another host's
     return {"proof": proof.why, "ordered": ordered}
 
 
