@@ -239,7 +239,7 @@ class Guard:
             if child is not None and child.poll() is None:
                 continue
             state = self._state(path)
-            if state == "done" or not (path / BEGUN).exists():
+            if state in ("done", "running") or not (path / BEGUN).exists():
                 continue
             if self._tries(path) >= TRIES:
                 if child is not None:
@@ -259,7 +259,9 @@ class Guard:
         if self._is_returned(path):
             return "done"
         with Work(path).journal() as journal:
-            return status(journal).state
+            found = status(journal)
+        # by a process that an earlier guard has begun, or a human
+        return "running" if found.executor else found.state
 
     def _start(self, host: str, path: Path) -> None:
         off = self.directory.off(path)
