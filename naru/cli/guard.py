@@ -142,7 +142,7 @@ class OfGuard(Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        add_directory(parser, positional=False, current=NEVER, as_type=Path)
+        add_directory(parser, positional=False, as_type=Path)
         return parser
 
 

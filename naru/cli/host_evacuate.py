@@ -72,6 +72,7 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
         parser.add_argument("--at-once", type=int, default=_DEFAULTS.at_once, metavar="N", help="servers (%(default)s)")
         parser.add_argument(
             "--settle",
+            dest="patience",
             type=DURATION,
             default=_DEFAULTS.settle,
             metavar="TIME",
@@ -123,7 +124,7 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
             raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
         if arguments.at_once < 1:
             raise InputError("--at-once is at least 1")
-        if not 5 <= arguments.settle <= 600:
+        if not 5 <= arguments.patience <= 600:
             raise InputError("--settle is 5s to 10m", hint="Controllers say off some seconds before it is so.")
         answers: dict[str, str] = {}
         for one in arguments.answer:
@@ -141,7 +142,7 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
             off=arguments.off,
             trust=arguments.trust_controller,
             at_once=arguments.at_once,
-            settle=arguments.settle,
+            settle=arguments.patience,
             reason=arguments.reason,
             guard=arguments.guard,
         )

@@ -23,10 +23,11 @@ pytestmark = pytest.mark.unit
 OPTION_ALONE = {
     *("archive diff", "archive show", "archive list", "host plan", "inventory", "plan create", "plan hold"),
     *("plan limit", "plan release", "plan retry", "plan skip", "plan timings", "tenant apply", "volume copy"),
-    *("volume verify", "worker"),
+    *("volume verify", "worker", "host evacuate", "guard approve", "guard drill", "guard hold", "guard run"),
+    *("guard status", "guard verdicts"),
 }
 # commands that concern no work directory, or two
-NONE = {"plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan", "upgrade path"}
+NONE = {"guard witness", "plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan", "upgrade path"}
 
 
 def parser_of(words: str) -> argparse.ArgumentParser:
