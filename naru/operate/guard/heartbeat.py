@@ -5,10 +5,12 @@ unknown, never silent: its clock may have been set back over a restart, or its k
 """
 
 import json
+import socket
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from naru.errors import InputError
 from naru.operate.guard.beat import unpack
 from naru.operate.guard.evidence import Said, Witness
 from naru.operate.guard.memory import Reading
@@ -38,6 +40,20 @@ class _Report:
     at: float
     sees: bool
     hosts: dict[str, tuple[Said, float]] = field(default_factory=dict)
+
+
+def bound(address: tuple[str, int]) -> socket.socket:
+    """A socket that hears packets at an address. Raises InputError where there can be none."""
+    found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        found.bind(address)
+    except OSError as error:
+        found.close()
+        host, port = address
+        hint = "Give an address of this machine and a free port."
+        raise InputError(f"--listen {host}:{port}: {error.strerror}", hint=hint) from error
+    found.settimeout(0.5)
+    return found
 
 
 class Listener:

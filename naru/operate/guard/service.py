@@ -6,7 +6,6 @@ again it finds that, and goes on with it. One process at a time has the guard's 
 
 import dataclasses
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +23,7 @@ from naru.operate.guard import ledger
 from naru.operate.guard.beat import MOST
 from naru.operate.guard.engine import Engine, Seen
 from naru.operate.guard.evidence import Host, Witness
-from naru.operate.guard.heartbeat import Listener
+from naru.operate.guard.heartbeat import Listener, bound
 from naru.operate.guard.memory import Memory, Reading
 from naru.operate.guard.policy import Policy
 from naru.operate.guard.seeing import Patience, Seeing, StorageBeats
@@ -287,9 +286,7 @@ class Guard:
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as listening:
-            listening.bind(self.settings.listen)
-            listening.settimeout(0.5)
+        with closing(bound(self.settings.listen)) as listening:
 
             def hear() -> None:
                 while not self._stop.is_set():

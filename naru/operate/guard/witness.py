@@ -3,7 +3,6 @@ cloud's controllers itself."""
 
 import contextlib
 import signal
-import socket
 import threading
 import time
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from collections.abc import Sequence
 from naru.cloud.client import Cloud
 from naru.errors import NaruError
 from naru.operate.guard.beat import MOST, pack, send
-from naru.operate.guard.heartbeat import Listener
+from naru.operate.guard.heartbeat import Listener, bound
 from naru.operate.guard.seeing import Patience
 
 EVERY = 10.0
@@ -42,9 +41,7 @@ def run(
             stop.wait(EVERY)
 
     threading.Thread(target=look, daemon=True).start()
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as heard:
-        heard.bind(listen)
-        heard.settimeout(0.5)
+    with bound(listen) as heard:
         last = time.monotonic()
         while not stop.is_set():
             with contextlib.suppress(TimeoutError):
