@@ -1,4 +1,5 @@
-"""`naru host plan|drain|return|status`: a compute host emptied for maintenance, and given back."""
+"""`naru host plan|drain|return|status`: a compute host emptied for maintenance, and given back; one that has failed is
+given back, and looked at, by the same two last."""
 
 import argparse
 import sys
@@ -15,6 +16,8 @@ from naru.cli.terminal import Terminal
 from naru.errors import InputError
 from naru.operate.drain import phases, planner
 from naru.operate.drain.work import Settings, Work
+from naru.operate.evacuate import phases as evacuate_phases
+from naru.operate.evacuate import work as evacuation
 from naru.plan.status import Status, status
 from naru.text import plural
 
@@ -177,28 +180,46 @@ naru host drain work/compute7 -f json
 
 
 class Return(OfWork, ShowOne):
-    """Give the host back: once its compute service is up, servers are scheduled to it again, if and only if it was this
-    plan that has disabled that. What was begun of a move, and not ended, is ended first.
+    """Give the host back. After a drain: once its compute service is up, servers are scheduled to it again, if and only
+    if it was this plan that has disabled that. What was begun of a move, and not ended, is ended first.
 
     With --back the servers that were moved are brought home, each proved as in a drain; those that moved on or were
     deleted are left alone. A server that is off cannot be brought back before Queens, whose Nova takes no host for it.
 
-    It can be given at any time of a drain that does not run. Given again it goes on. Exit codes as of naru host drain.
+    After an evacuation: no record of it is under way (else nova-compute would destroy guests when it starts), with
+    --power-on the host is switched on, its nova-compute has cleaned up, Nova takes it for up. Scheduling to it stays
+    disabled, until --enable. Nothing is moved back.
+
+    It can be given at any time of a plan that does not run. Given again it goes on. Exit codes as of naru host drain.
     """
 
     examples = """
 naru host return work/compute7
 naru host return work/compute7 --back
+naru host return work/compute7-failed --power-on
+naru host return work/compute7-failed --enable
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("--back", action="store_true", help="bring the servers home that were moved")
+        parser.add_argument("--back", action="store_true", help="after a drain: bring the servers home that were moved")
+        parser.add_argument("--power-on", action="store_true", help="after an evacuation: switch the host on")
+        parser.add_argument("--enable", action="store_true", help="after an evacuation: have servers scheduled to it")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         terminal = Terminal.of(self.app.options)
-        return _ended(self, phases.give_back(Work(arguments.work), terminal, home=arguments.back))
+        if not evacuation.is_one(arguments.work):
+            if arguments.power_on or arguments.enable:
+                raise InputError("--power-on and --enable are for a host that was evacuated; a drained one is enabled")
+            return _ended(self, phases.give_back(Work(arguments.work), terminal, home=arguments.back))
+        if arguments.back:
+            raise InputError(
+                "--back is for a host that was drained", hint="Drain hosts that have too many servers: naru host plan."
+            )
+        work = evacuation.Work(arguments.work)
+        given = {"power_on": arguments.power_on, "enable": arguments.enable}
+        return _ended(self, evacuate_phases.give_back(work, terminal, **given))
 
 
 def _ended(command: ShowOne, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
@@ -207,8 +228,8 @@ def _ended(command: ShowOne, state: Status) -> tuple[Sequence[str], Iterable[Any
 
 
 class StatusCommand(OfWork, ShowOne):
-    """Show where a drain stands, or the return of its host once that has begun; with --watch until nothing runs any
-    more.
+    """Show where a drain or an evacuation stands, or the return of its host once that has begun; with --watch until
+    nothing runs any more.
 
     Exit codes: 1 failed steps, 2 bad input, 3 paused or cancelled, 130 interrupted, else 0.
     """
@@ -224,7 +245,7 @@ naru host status work/compute7 --watch
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        work = Work(arguments.work)
+        work = evacuation.Work(arguments.work) if evacuation.is_one(arguments.work) else Work(arguments.work)
         with work.returns.last() or work.journal() as journal:
             state = watch(journal, lambda state: not state.executor) if arguments.watch else status(journal)
         return _ended(self, state)

@@ -108,6 +108,50 @@ def enable(cloud: Cloud, found: Item) -> None:
         cloud("compute", "PUT", "/os-services/enable", {"host": found["host"], "binary": BINARY})
 
 
+def force_down(cloud: Cloud, found: Item, reason: str | None) -> None:
+    """Nova takes the host of this compute service for down, at once, and schedules nothing to it; without a `reason`
+    the one that it is disabled for stays."""
+    if cloud.supports("compute", "2.53"):
+        body: dict[str, Any] = {"forced_down": True}
+        if reason is not None:
+            body |= {"status": "disabled", "disabled_reason": reason}
+        cloud("compute", "PUT", f"/os-services/{found['id']}", body, version="2.53")
+        return
+    _force(cloud, found, down=True)
+    if reason is not None:
+        disable(cloud, found, reason)
+
+
+def unforce_down(cloud: Cloud, found: Item) -> None:
+    """Nova judges the host by its reports again. Raises CloudError with status 400, from Xena on, while there are
+    records of evacuations that its nova-compute has not seen."""
+    if cloud.supports("compute", "2.53"):
+        cloud("compute", "PUT", f"/os-services/{found['id']}", {"forced_down": False}, version="2.53")
+    else:
+        _force(cloud, found, down=False)
+
+
+def _force(cloud: Cloud, found: Item, *, down: bool) -> None:
+    body = {"host": found["host"], "binary": BINARY, "forced_down": down}
+    cloud("compute", "PUT", "/os-services/force-down", body, version="2.11")
+
+
+def evacuate_form(cloud: Cloud, host: str) -> Form:
+    """How an evacuation is asked for, to `host` ("" for one of the scheduler's choice). From 2.14 on Nova looks by
+    itself whether disks are shared; a host that is named is checked by the scheduler from 2.29 on, and before that it
+    is not, so that none is named. Never in 2.95 or later, by which all would land switched off."""
+    version = newest(cloud, "2.29", "2.14")
+    if not version:
+        return Form("", {"evacuate": {"onSharedStorage": True}})
+    return Form(version, {"evacuate": {"host": host} if host and version == "2.29" else {}})
+
+
+def evacuations(cloud: Cloud, host: str) -> list[Item]:
+    """The records of evacuations from a host, newest first."""
+    found = [one for one in migrations(cloud, host) if one["source_compute"] == host]
+    return [one for one in found if one.get("migration_type", "evacuation") == "evacuation"]
+
+
 def migrations(cloud: Cloud, host: str) -> list[Item]:
     """The migrations from and to a host, newest first; their type is known from 2.23 on."""
     path = f"/os-migrations?host={host}"

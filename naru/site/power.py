@@ -1,16 +1,19 @@
-"""Power controllers: what one says of its host, by Redfish (sushy) or IPMI (the program ipmitool)."""
+"""Power controllers: what one says of its host, and orders to it, by Redfish (sushy) or IPMI (the program ipmitool)."""
 
 import logging
 import os
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from naru.errors import NaruError
 from naru.site.model import Power
 
+T = TypeVar("T")
+Order = Literal["off", "on"]
 SECONDS = 10.0
 """How long each answer may take."""
 
@@ -43,12 +46,43 @@ def statuses(power: Power, password: str, certificate: str | None) -> list[Statu
     """What the controller says of each host that it is of: one, or those of a chassis. `certificate` is the file to
     check its own by; without, the system's. Raises NoAnswer, Denied, Untrusted, or another NaruError."""
     began = time.monotonic()
-    found = _ipmi(power, password) if power.protocol == "ipmi" else _redfish(power, password, certificate)
+    if power.protocol == "ipmi":
+        found = _ipmi(power, password)
+    else:
+        found = _redfish(power, password, certificate, lambda members: [_system(one) for one in members])
     seconds = time.monotonic() - began
     return [replace(one, seconds=one.seconds or seconds) for one in found]
 
 
-def _redfish(power: Power, password: str, certificate: str | None) -> list[Status]:
+def order(power: Power, password: str, certificate: str | None, what: Order, uuid: str = "") -> None:
+    """Orders the host's power off, without asking its system, or on. That it is done is never said by the answer, but
+    by what `statuses` reads back: hosts that are off already refuse to be switched off, in several ways. Of a chassis
+    with several hosts the one with this `uuid` is meant. Raises as `statuses` does, and NaruError where it is not clear
+    which host is meant."""
+    if power.protocol == "ipmi":
+        program = _program()
+        _ipmitool(program, power, password, "chassis", "power", what)
+    else:
+        _redfish(power, password, certificate, lambda members: _reset(members, what, uuid))
+
+
+def _reset(members: list[Any], what: Order, uuid: str) -> None:
+    import sushy
+
+    meant = [one for one in members if len(members) == 1 or (uuid and same_uuid(str(one.uuid or ""), uuid))]
+    if len(meant) != 1:
+        raise NaruError(f"it is of {len(members)} hosts, and which of them is meant is not known")
+    try:
+        meant[0].reset_system(sushy.RESET_TYPE_FORCE_OFF if what == "off" else sushy.RESET_TYPE_ON)
+    except sushy.exceptions.AccessError:
+        raise
+    except sushy.exceptions.HTTPError as error:
+        # 409 (Dell) and 400 (HPE) of one that is off already, 400 (Fujitsu) and 503 of one that is not ready
+        if error.status_code not in (400, 409, 503):
+            raise
+
+
+def _redfish(power: Power, password: str, certificate: str | None, ask: Callable[[list[Any]], T]) -> T:
     # half a second to import, for commands that need none of it
     import requests
     import sushy
@@ -61,8 +95,7 @@ def _redfish(power: Power, password: str, certificate: str | None) -> list[Statu
     connector = Connector(url, verify=certificate or True, server_side_retries=0, default_request_timeout=SECONDS)
     try:
         root = sushy.Sushy(url, auth=BasicAuth(power.user, password), connector=connector)
-        members: list[Any] = root.get_system_collection().get_members()
-        return [_system(one) for one in members]
+        return ask(root.get_system_collection().get_members())
     except sushy.exceptions.AccessError as error:
         raise Denied(f"it does not let {power.user} in with this password") from error
     except sushy.exceptions.ConnectionError as error:
@@ -111,9 +144,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _ipmi(power: Power, password: str) -> list[Status]:
-    program = shutil.which("ipmitool")
-    if not program:
-        raise NaruError("ipmitool is not installed on this machine", hint="Install the package ipmitool.")
+    program = _program()
     began = time.monotonic()
     said = _ipmitool(program, power, password, "chassis", "power", "status")
     seconds = time.monotonic() - began
@@ -123,6 +154,13 @@ def _ipmi(power: Power, password: str) -> list[Status]:
     except NaruError:
         uuid = ""  # not all have one, and it only tells hosts apart
     return [Status(on=on, uuid=uuid, seconds=seconds)]
+
+
+def _program() -> str:
+    program = shutil.which("ipmitool")
+    if not program:
+        raise NaruError("ipmitool is not installed on this machine", hint="Install the package ipmitool.")
+    return program
 
 
 def _ipmitool(program: str, power: Power, password: str, *words: str) -> str:

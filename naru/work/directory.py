@@ -113,6 +113,11 @@ class WorkDirectory:
         """The rounds of a kind."""
         return Rounds(self, kind)
 
+    @property
+    def owner(self) -> str:
+        """The capability that the directory belongs to, "" for none. Raises InputError where that cannot be read."""
+        return self._owner() or ""
+
     def _owner(self) -> str | None:
         """Whose it is, as far as it says."""
         file = self.path / OWNER

@@ -40,6 +40,12 @@ NONE = {
     *("exporter", "exporter config", "plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan"),
     *("trends", "upgrade path"),
 }
+    *("plan limit", "plan release", "plan retry", "plan skip", "plan timings", "tenant apply", "volume copy"),
+    *("volume verify", "worker", "host evacuate", "guard approve", "guard drill", "guard hold", "guard run"),
+    *("guard status", "guard verdicts"),
+}
+# commands that concern no work directory, or two
+NONE = {"guard witness", "plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan", "upgrade path"}
 
 
 def parser_of(words: str) -> argparse.ArgumentParser:

@@ -26,6 +26,13 @@ set_working_mc 0x20
   user 1 true "" "test" user 10 none md2 md5 straight
   user 2 true "admin" "secret" admin 10 none md2 md5 straight
 """
+CHASSIS = """#!/bin/sh
+echo "$@" >> {directory}/asked
+case "$*" in
+  *"get power"*) echo "power:$(cat {directory}/on)" ;;
+  *"set power"*) for word; do :; done; [ -e {directory}/refuses ] || echo "$word" > {directory}/on ;;
+esac
+"""
 EMULATED = "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02 persist_sdr\nmc_enable 0x20\n"
 
 
@@ -37,7 +44,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     (tmp_path / "lan").write_text(LAN.format(port=number, directory=tmp_path))
     (tmp_path / "emulated").write_text(EMULATED)
     (tmp_path / "on").write_text("1")
-    (tmp_path / "chassis").write_text(f'#!/bin/sh\n[ "$1" != get ] || echo "power:$(cat {tmp_path}/on)"\n')
+    (tmp_path / "chassis").write_text(CHASSIS.format(directory=tmp_path))
     (tmp_path / "chassis").chmod(0o755)
     argv = ["ipmi_sim", "-c", f"{tmp_path}/lan", "-f", f"{tmp_path}/emulated", "-s", str(tmp_path), "-n"]
     with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as simulator:
@@ -65,3 +72,12 @@ def test_what_a_controller_says_by_ipmi(port: int, tmp_path: Path) -> None:
         power.statuses(of(port, "nobody"), "secret", None)
     with pytest.raises(power.NoAnswer):
         power.statuses(of(9), "secret", None)
+
+
+@pytest.mark.releases
+def test_it_is_switched_off_by_ipmi_and_only_what_is_read_back_counts(port: int, tmp_path: Path) -> None:
+    power.order(of(port), "secret", None, "off")
+    assert power.statuses(of(port), "secret", None)[0].on is False
+    (tmp_path / "refuses").touch()
+    power.order(of(port), "secret", None, "on")  # it is answered, and nothing happens
+    assert power.statuses(of(port), "secret", None)[0].on is False

@@ -1,0 +1,148 @@
+"""`naru host evacuate`: the servers of a compute host that has failed, brought up on others."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from naru.cli.base import DURATION, ShowOne, print_findings
+from naru.cli.directory import NEVER, add_directory
+from naru.cli.plan_run import fields
+from naru.cli.site import add_site, find_site
+from naru.cli.terminal import Terminal
+from naru.errors import InputError
+from naru.operate.evacuate import phases
+from naru.operate.evacuate.work import Settings, Work
+from naru.text import count
+
+_DEFAULTS = Settings("", "", "")
+
+
+class Evacuate(ShowOne):
+    """Bring the servers of a compute host that has failed up on other hosts: never before the host is proved off.
+
+    First what is known is shown, and what becomes of each server: evacuate, leave or ask; --dry-run ends there, and
+    nothing is changed anywhere. Then the host is switched off by its power controller, which has to be known as its
+    own, and read back as off for some seconds, while nothing of it lives; Nova is told that it is down; the servers
+    are evacuated, those with a higher priority first, and each is proved. A host that Nova calls up, or that answers by
+    SSH, is not touched.
+
+    Where the controller has no power either, somebody has to see that the host is off and stays off: --off WHO. That
+    is the only thing that this command believes without a proof, and it is where data is lost when it is not so.
+
+    A server whose disk may lie on the failed host alone is asked about: --shared says that disks lie on storage that
+    hosts share. Servers that are asked about stay, and nothing waits for them. The host stays off: naru host return.
+
+    Given again it goes on where it was, and tries again what failed. Exit codes: 0 done, 1 failed steps, or something
+    in the way, 2 bad input, 3 paused or cancelled, 130 interrupted.
+    """
+
+    examples = """
+naru host evacuate compute7 --site site.yaml --work work/compute7-failed --dry-run
+naru host evacuate compute7 --site site.yaml --work work/compute7-failed
+naru host evacuate compute7 --work work/compute7-failed --off "Kim, who pulled its cord at 03:12"
+naru host evacuate compute7 --work work/compute7-failed --shared --answer old-test=leave
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("host", metavar="HOST", help="the host, as Nova calls it")
+        add_site(parser)
+        add_directory(parser, positional=False, current=NEVER, as_type=Path)
+        parser.add_argument("--dry-run", action="store_true", help="show what would be done, and do nothing")
+        parser.add_argument(
+            "--answer",
+            action="append",
+            default=[],
+            metavar="SERVER=WHAT",
+            help="what becomes of a server (name or id): evacuate or leave (several times)",
+        )
+        parser.add_argument(
+            "--shared", action="store_true", help="disks of servers lie on storage that hosts share (Ceph, NFS)"
+        )
+        parser.add_argument(
+            "--off", default="", metavar="WHO", help="who has seen that the host is off, and that it stays so"
+        )
+        parser.add_argument(
+            "--trust-controller",
+            action="store_true",
+            help="you know that the power controller in the site is the host's own",
+        )
+        parser.add_argument("--at-once", type=int, default=_DEFAULTS.at_once, metavar="N", help="servers (%(default)s)")
+        parser.add_argument(
+            "--settle",
+            dest="patience",
+            type=DURATION,
+            default=_DEFAULTS.settle,
+            metavar="TIME",
+            help="how long its power controller has to go on saying off (20s)",
+        )
+        parser.add_argument("--reason", default="", metavar="TEXT", help="added to the reason that others see in Nova")
+        parser.add_argument("--guard", default="", help=argparse.SUPPRESS)
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        terminal = Terminal.of(self.app.options)
+        if phases.has_begun(arguments.work):
+            work = Work(arguments.work)
+            if work.settings.host != arguments.host:
+                raise InputError(f"{arguments.work} is the evacuation of {work.settings.host}, not {arguments.host}")
+            if arguments.dry_run:
+                raise InputError(f"{arguments.work}: this evacuation has begun", hint="naru host status shows it.")
+            return self._ran(work, terminal)
+        settings = self._settings(arguments)
+        if arguments.dry_run:
+            made, decisions, _ = phases.look(settings, terminal.say)
+        else:
+            made, decisions = phases.plan(settings, arguments.work, terminal.say)
+        self._show(settings, made.findings, decisions)
+        if arguments.dry_run or any(one.severity == "error" for one in made.findings):
+            self.exit_code = 1 if any(one.severity == "error" for one in made.findings) else 0
+            counted = {what: sum(one.action == what for one in decisions) for what in ("evacuate", "leave", "ask")}
+            return ("host", *counted), (settings.host, *counted.values())
+        return self._ran(Work(arguments.work), terminal)
+
+    def _ran(self, work: Work, terminal: Terminal) -> tuple[Sequence[str], Iterable[Any]]:
+        state = phases.evacuate(work, terminal)
+        self.exit_code = state.exit_code
+        return fields(state)
+
+    def _show(self, settings: Settings, findings: Any, decisions: Any) -> None:
+        print_findings(findings, every=self.app.options.verbose_level > 1)
+        if self.app.options.verbose_level:
+            going = sum(one.action == "evacuate" for one in decisions)
+            print(
+                f"naru: {settings.host}: {count(len(decisions), 'server')}, {going} evacuated, "
+                f"{len(decisions) - going} stay",
+                file=sys.stderr,
+            )
+
+    def _settings(self, arguments: argparse.Namespace) -> Settings:
+        site = find_site(arguments)
+        if not site.content.cloud:
+            raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
+        if arguments.at_once < 1:
+            raise InputError("--at-once is at least 1")
+        if not 5 <= arguments.patience <= 600:
+            raise InputError("--settle is 5s to 10m", hint="Controllers say off some seconds before it is so.")
+        answers: dict[str, str] = {}
+        for one in arguments.answer:
+            name, sign, what = one.rpartition("=")
+            if not sign or not name:
+                raise InputError(f"--answer {one}: give it as SERVER=evacuate or SERVER=leave")
+            if answers.setdefault(name, what) != what:
+                raise InputError(f"--answer: {name} is answered twice, {answers[name]} and {what}")
+        return Settings(
+            site=str(arguments.site.absolute()),
+            cloud=site.content.cloud,
+            host=arguments.host,
+            answers=answers,
+            shared=arguments.shared,
+            off=arguments.off,
+            trust=arguments.trust_controller,
+            at_once=arguments.at_once,
+            settle=arguments.patience,
+            reason=arguments.reason,
+            guard=arguments.guard,
+        )

@@ -1,0 +1,41 @@
+"""What was evacuated before: the cumulative limits are counted over it."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from naru.operate.guard.evidence import Host
+
+
+class Entry(NamedTuple):
+    """An evacuation that was begun: of which host and areas, when (seconds since 1970), and of which servers."""
+
+    host: str
+    areas: tuple[str, ...]
+    at: float
+    servers: tuple[str, ...]
+
+
+def entry(host: Host, at: float) -> Entry:
+    """The entry of a host whose evacuation begins."""
+    return Entry(host.name, tuple(host.areas.values()), at, tuple(host.servers or ()))
+
+
+def spent(entries: Iterable[Entry], now: float, hours: float) -> dict[str, int]:
+    """By area how many were begun within so many hours. One whose time lies ahead counts: the clock was set back."""
+    found: dict[str, int] = {}
+    for one in entries:
+        if now - one.at < hours * 3600:
+            for area in one.areas:
+                found[area] = found.get(area, 0) + 1
+    return found
+
+
+def last(entries: Sequence[Entry], now: float) -> float | None:
+    """Seconds since the newest one; None where there is none."""
+    return max(0.0, now - max(one.at for one in entries)) if entries else None
+
+
+def repeated(entries: Iterable[Entry], now: float, hours: float) -> tuple[str, ...]:
+    """The servers that were on a host that died within so many hours: where they are when the next one dies, they may
+    be why."""
+    return tuple(sorted({server for one in entries if now - one.at < hours * 3600 for server in one.servers}))

@@ -1,0 +1,55 @@
+"""A witness in another failure domain: it hears heartbeats, and tells guards what it hears, and whether it reaches the
+cloud's controllers itself."""
+
+import contextlib
+import signal
+import threading
+import time
+from collections.abc import Sequence
+
+from naru.cloud.client import Cloud
+from naru.errors import NaruError
+from naru.operate.guard.beat import MOST, pack, send
+from naru.operate.guard.heartbeat import Listener, bound
+from naru.operate.guard.seeing import Patience
+
+EVERY = 10.0
+
+
+def run(
+    name: str,
+    domain: str,
+    listen: tuple[str, int],
+    to: Sequence[str],
+    keys: list[bytes],
+    cloud: Cloud,
+    patience: Patience,
+) -> None:
+    """Reports every ten seconds, until it is stopped. `patience` is that of the cloud's client."""
+    listener, boot, number, stop = Listener(keys), int(time.time() * 1000), 0, threading.Event()
+    for caught in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(caught, lambda *_: stop.set())
+    sees = [False]
+
+    def look() -> None:
+        while not stop.is_set():
+            patience.begin()
+            try:
+                sees[0] = bool(list(cloud.items("compute", "/os-services?binary=nova-conductor", "services")))
+            except NaruError:
+                sees[0] = False
+            stop.wait(EVERY)
+
+    threading.Thread(target=look, daemon=True).start()
+    with bound(listen) as heard:
+        last = time.monotonic()
+        while not stop.is_set():
+            with contextlib.suppress(TimeoutError):
+                listener.take(heard.recv(MOST), time.monotonic())
+            if time.monotonic() - last < EVERY:
+                continue
+            last = time.monotonic()
+            for said in listener.report(domain, sees[0], last):
+                number += 1
+                for one in to:
+                    send(heard, pack(keys[0], "report", name, boot, number, said), one)

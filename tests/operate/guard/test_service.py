@@ -1,0 +1,262 @@
+"""The guard's rounds, directory and review, with a cloud on paper: what it begins, and what outlives it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.cli.main import main
+from naru.errors import InputError
+from naru.operate.guard import beat, review
+from naru.operate.guard.evidence import Host, Witness
+from naru.operate.guard.gates import NEEDED
+from naru.operate.guard.memory import Reading
+from naru.operate.guard.policy import Policy, parse
+from naru.operate.guard.seeing import CloudSeen, Patience, StorageBeats
+from naru.operate.guard.service import Guard, Settings
+from naru.operate.guard.state import Directory
+from naru.site import site as sites
+
+pytestmark = pytest.mark.unit
+
+KEY = b"k" * 32
+SOURCES = ("heartbeat", "peers")
+DEAD = "c0"
+
+
+class Paper:
+    """What is seen, in the place of the cloud and of the listener."""
+
+    def __init__(self, count: int = 20) -> None:
+        self.count = count
+        self.dead: set[str] = set()
+        self.reports = 0
+
+    def services(self) -> CloudSeen:
+        self.reports += 1
+        return CloudSeen([], True, {"c1": str(self.reports)}, True)
+
+    def hosts(self, services: Any, in_flight: Any) -> list[Host]:
+        return [
+            Host(
+                f"c{at}",
+                f"id{at}",
+                "down" if f"c{at}" in self.dead else "up",
+                rack=f"r{at}",
+                servers=(f"vm{at}",),
+                power="on",
+                identified=True,
+                in_flight=f"c{at}" in in_flight,
+            )
+            for at in range(self.count)
+        ]
+
+    def powers(self, hosts: Any, every: float) -> dict[str, Any]:
+        return {}
+
+    def health(self) -> dict[str, bool | None]:
+        return dict.fromkeys(NEEDED, True)
+
+    def readings(self, *_: Any) -> Iterator[Reading]:
+        for at in range(self.count):
+            for source in SOURCES:
+                for witness, domain in (("w1", "a"), ("w2", "b")):
+                    said: Any = "silent" if f"c{at}" in self.dead else "alive"
+                    yield Reading(f"c{at}", source, witness, domain, said)
+
+    def witnesses(self, now: float) -> tuple[Witness, ...]:
+        return (Witness("w1", "a", True), Witness("w2", "b", True))
+
+
+class Rounds:
+    """A guard whose clock the test turns, and whose evacuations are written down and not run."""
+
+    def __init__(self, path: Path, paper: Paper, monkeypatch: pytest.MonkeyPatch, *, act: bool) -> None:
+        site = path / "site.yaml"
+        path.mkdir(exist_ok=True)
+        site.write_text("naru_site: 1\nname: x\ncloud: x\n")
+        self.directory = Directory(path / "guard", make=True)
+        self.said: list[str] = []
+        settings = Settings(act=act, listen=("127.0.0.1", 0), domain="a")
+        cloud: Any = None
+        self.guard = Guard(
+            self.directory, sites.load(site), cloud, Policy(), settings, [KEY], self.said.append, Patience(1)
+        )
+        self.started: list[str] = []
+        seeing: Any = paper
+        self.guard.seeing = seeing
+        monkeypatch.setattr(self.guard.listener, "readings", paper.readings)
+        monkeypatch.setattr(self.guard.listener, "witnesses", paper.witnesses)
+        monkeypatch.setattr(self.guard, "_start", lambda host, path: self.started.append(path.name))
+        self.clock = 0.0
+        self.guard.engine._steady = lambda: self.clock
+        self.guard.engine._began = self.guard.engine._last = 0.0
+
+    def run(self, seconds: float) -> dict[str, tuple[str, str]]:
+        """Rounds for so long; the last verdicts."""
+        found: dict[str, tuple[str, str]] = {}
+        end = self.clock + seconds
+        while self.clock < end:
+            self.clock += 15.0
+            found = {one.host: (one.outcome, one.gate) for one in self.guard.round()}
+        return found
+
+
+def test_in_shadow_it_says_so_and_begins_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = Paper()
+    rounds = Rounds(tmp_path, paper, monkeypatch, act=False)
+    assert set(rounds.run(300).values()) == {("none", "candidate")}
+    paper.dead = {DEAD}
+    assert rounds.run(300)[DEAD] == ("evacuate", "")
+    assert rounds.started == [] and rounds.directory.entries() == []
+    (line,) = [one for one in rounds.said if "evacuate" in one]
+    # at the start all are held, which is said once; then this one for lack of evidence
+    assert "shadow" in line and len(rounds.said) == 3
+    assert [row[-1] for row in review.replayed(rounds.directory)] == [review.SAME] * 3
+    # it is well again: that verdict counts as wrong, until somebody says otherwise
+    paper.dead = set()
+    rounds.run(60)
+    assert [row[1:5] for row in review.precision(rounds.directory)] == [(1, 0, 1, 0)]
+    verdict = next(row[0] for row in review.listed(rounds.directory) if row[3] == "evacuate")
+    review.label(rounds.directory, verdict, "right", "kim")
+    assert [row[1:] for row in review.precision(rounds.directory)] == [(1, 1, 0, 0, 1.0)]
+    assert len(review.evidence_of(rounds.directory, verdict)) == 4
+
+
+def test_it_begins_one_and_never_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paper = Paper()
+    rounds = Rounds(tmp_path, paper, monkeypatch, act=True)
+    rounds.run(300)
+    paper.dead = {DEAD}
+    rounds.run(600)
+    assert rounds.started[0] == "c0-1" and set(rounds.started) == {"c0-1"}
+    assert [one.host for one in rounds.directory.entries()] == [DEAD]
+    # a guard that begins anew finds it, and goes on with it; another host has to wait
+    paper.dead = {DEAD, "c5"}
+    again = Rounds(tmp_path, paper, monkeypatch, act=True)
+    paper.dead = set()
+    again.run(300)
+    paper.dead = {DEAD, "c5"}
+    found = again.run(600)
+    assert set(again.started) <= {"c0-1"} and again.directory.entries() == rounds.directory.entries()
+    assert found["c5"] == ("hold", "pace")
+
+
+def test_a_kill_between_any_two_files_begins_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = Directory(tmp_path / "guard", make=True)
+    from naru.operate.guard.ledger import Entry
+
+    # killed before begun.json: the directory is used, and nothing is counted
+    directory.following("c1").mkdir()
+    assert directory.entries() == [] and directory.following("c1").name == "c1-1"
+    path = directory.begin(Entry("c1", ("cloud",), 5.0, ("vm",)), "kim")
+    assert (path.name, directory.off(path)) == ("c1-1", "kim")
+    assert directory.following("c1").name == "c1-2" and directory.entries()[0].servers == ("vm",)
+    # a verdict whose line was cut off
+    directory.record({"id": "a"})
+    file = directory.path / "verdicts.jsonl"
+    file.write_bytes(file.read_bytes() + b'{"id": "b", "ho')
+    directory.record({"id": "c"})
+    assert [one["id"] for one in directory.records()] == ["a", "c"]
+    (path / "begun.json").write_text("{")
+    with pytest.raises(InputError, match="cannot be read"):
+        directory.entries()
+
+
+def test_two_guards_never_act_together(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "guard", make=True)
+    with directory.lock(), pytest.raises(InputError, match="another guard runs"):
+        Directory(tmp_path / "guard").lock()
+    with Directory(tmp_path / "guard").lock():
+        pass
+
+
+def test_what_people_say_ends_and_what_cannot_be_read_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = Directory(tmp_path / "guard", make=True)
+    directory.approve("c1", "go", "kim")
+    directory.approve("c1", "off", "kim")
+    assert set(directory.approved()["c1"]) == {"go", "off"}
+    directory.revoke("c1")
+    assert directory.approved() == {}
+    directory.approve("c1", "go", "kim")
+    file = directory.path / "approvals.json"
+    file.write_text(json.dumps([[host, what, by, at - 3600] for host, what, by, at in json.loads(file.read_text())]))
+    assert directory.approved() == {}
+    assert directory.held() == ""
+    directory.hold("kim", "switches")
+    assert "switches" in directory.held()
+    (directory.path / "hold.json").write_text("{")
+    assert "cannot be read" in directory.held()
+    directory.release()
+    assert directory.held() == ""
+
+
+def test_files_on_the_storage(tmp_path: Path) -> None:
+    beats = StorageBeats(tmp_path, [KEY])
+
+    def said(now: float) -> str:
+        (found,) = beats.readings(["c1"], now)
+        return found.said
+
+    def write(number: int, name: str = "c1", key: bytes = KEY) -> None:
+        beat.write(str(tmp_path / "c1.beat"), beat.pack(key, "file", name, 1, number, {}))
+
+    assert said(0.0) == "unknown"
+    write(1)
+    assert said(10.0) == "silent"  # nobody knows how old it is
+    write(2)
+    assert said(20.0) == "alive" and said(54.0) == "alive" and said(56.0) == "silent"
+    write(1)
+    assert said(60.0) == "silent"  # an older one that somebody has put there
+    write(9, key=b"o" * 32)
+    assert said(70.0) == "unknown"
+    write(9, name="c2")
+    assert said(80.0) == "silent"
+    write(10)
+    assert said(90.0) == "alive"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"budget": {"cloud": -1}}, "budget.cloud"),
+        ({"share": "ten"}, "share"),
+        ({"silence": 5}, "silence"),
+        ({"expects": ["heartbeat"]}, "expects: give at least two"),
+        ({"shares": 0.5}, "shares"),
+    ],
+)
+def test_a_limit_that_cannot_be_read_is_no_limit(content: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        parse(content, tmp_path / "guard.yaml")
+
+
+def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    work = tmp_path / "guard"
+
+    def naru(*words: object) -> int:
+        return main(["-q", "guard", *map(str, words), "--work", str(work)])
+
+    assert naru("status") == 2
+    assert "is not the directory of a guard" in capsys.readouterr().err
+    directory = Directory(work, make=True)
+    assert naru("status", "-f", "json") == 1
+    assert json.loads(capsys.readouterr().out)["runs"] is False
+    assert naru("approve", "c1", "go") == 2
+    assert "has nothing to ask" in capsys.readouterr().err
+    directory.write_now({"c1": {"outcome": "ask", "gate": "share", "why": "x"}}, {})
+    assert naru("approve", "c1", "go") == 0 and set(directory.approved()["c1"]) == {"go"}
+    assert naru("approve", "c1", "go", "--revoke") == 2
+    assert naru("approve", "c1", "--revoke") == 0 and directory.approved() == {}
+    assert naru("hold", "work") == 0 and "work" in directory.held()
+    assert naru("hold", "--release") == 0 and directory.held() == ""
+    assert naru("verdicts", "--evidence", "x") == 2
+    assert naru("verdicts", "--label", "x=right") == 2
+    assert naru("verdicts", "--precision") == 0
+    key = tmp_path / "key"
+    key.write_text("short")
+    (tmp_path / "site.yaml").write_text("naru_site: 1\nname: x\ncloud: x\n")
+    assert naru("run", "--site", tmp_path / "site.yaml", "--key", key, "--domain", "a") == 2
+    assert "chmod 600" in capsys.readouterr().err

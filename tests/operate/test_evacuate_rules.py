@@ -1,0 +1,302 @@
+"""What becomes of a server whose host has failed, in what order, and what the plan of it is; whose a power controller
+is."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.errors import InputError, NaruError
+from naru.messages import say
+from naru.operate.drain.facts import Facts
+from naru.operate.evacuate import fencing, planner
+from naru.operate.evacuate.fencing import Fencing, host_of, power_of
+from naru.operate.evacuate.rules import GROUP, PRIORITY, decide
+from naru.operate.evacuate.work import Settings
+from naru.operate.guard.proof import Look, by_power
+from naru.plan.errors import Transient
+from naru.plan.kinds import load
+from naru.site import power
+from naru.site import site as sites
+from naru.site.power import Status
+
+from .readings import HOST, facts, server, service, with_specs
+
+pytestmark = pytest.mark.unit
+
+UUID, OTHER = "12345678-9abc-def0-1122-334455667788", "aaaaaaaa-9abc-def0-1122-334455667788"
+
+
+def of(found: Facts, shared: bool = False, **answers: str) -> dict[str, tuple[str, str]]:
+    return {one.server.name: (one.action, say(one.why)) for one in decide(found, answers, shared)}
+
+
+@pytest.mark.parametrize(
+    ("row", "action", "said"),
+    [
+        (server("a"), "evacuate", "its disks are elsewhere"),
+        (server("a", "SHUTOFF"), "evacuate", "its disks are elsewhere"),
+        (server("a", "ERROR"), "ask", "would come up running"),
+        (server("a", "PAUSED"), "ask", "no server that is PAUSED"),
+        (server("a", "SUSPENDED"), "ask", "SUSPENDED"),
+        (server("a", "RESCUE"), "ask", "RESCUE"),
+        (server("a", "VERIFY_RESIZE"), "ask", "VERIFY_RESIZE"),
+        (server("a", "SHELVED"), "ask", "SHELVED"),
+        (server("a", "BUILD"), "ask", "BUILD"),
+        (server("a", "SOFT_DELETED"), "leave", "deleted"),
+        (server("a", **{"OS-EXT-STS:task_state": "deleting"}), "leave", "deleted"),
+        (server("a", "MIGRATING", **{"OS-EXT-STS:task_state": "migrating"}), "ask", "(migrating)"),
+        (server("a", **{"OS-EXT-STS:task_state": "powering-off"}), "ask", "(powering-off)"),
+        (server("amphora-1"), "leave", "Octavia"),
+        (with_specs("a", hw__tpm_version="2.0"), "ask", "hw:tpm_version=2.0"),
+        (with_specs("a", accel__device_profile="x"), "ask", "tied to its host"),
+        (server("a", image={"id": "i"}), "ask", "it would lose all that was written"),
+    ],
+)
+def test_each_server(row: dict[str, Any], action: str, said: str) -> None:
+    ((found, why),) = of(facts(row)).values()
+    assert found == action and said in why
+
+
+def test_disks_on_shared_storage_are_not_lost() -> None:
+    assert of(facts(server("a", image={"id": "i"})), shared=True)["a"][0] == "evacuate"
+
+
+def test_a_hard_group_is_not_tried_and_one_apart_is() -> None:
+    for policy, action in (("affinity", "ask"), ("anti-affinity", "evacuate")):
+        group = {"id": "g", "name": "g", "policies": [policy], "members": ["id-a"]}
+        assert of(facts(server("a"), groups=[group]))["a"][0] == action
+
+
+def test_what_fits_nowhere_is_tried_and_said() -> None:
+    rows = [server(f"s{at:02}") for at in range(20)]
+    found = of(facts(*rows))
+    assert {action for action, _ in found.values()} == {"evacuate"}
+    assert sum("fits nowhere" in why for _, why in found.values()) == 4
+
+
+def test_the_order_is_by_priority_and_a_group_comes_with_its_first() -> None:
+    found = facts(
+        server("late", evacuate={PRIORITY: "10"}),
+        server("usual"),
+        server("first", evacuate={PRIORITY: "900", GROUP: "db"}),
+        server("with-it", evacuate={PRIORITY: "1", GROUP: "db"}),
+        server("nonsense", evacuate={PRIORITY: "9000"}),
+    )
+    order = [(one.server.name, one.priority) for one in decide(found, {}, False)]
+    assert order == [("first", 900), ("with-it", 900), ("nonsense", 500), ("usual", 500), ("late", 10)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [("x=evacuate", "no server"), ("a=live", "give evacuate or leave"), ("b=evacuate", "it is PAUSED")],
+)
+def test_answers_that_cannot_be(answer: str, message: str) -> None:
+    name, _, what = answer.partition("=")
+    with pytest.raises(InputError, match=message):
+        decide(facts(server("a"), server("b", "PAUSED")), {name: what}, False)
+
+
+def test_an_answer_is_taken() -> None:
+    found = of(facts(server("a", "ERROR"), server("b")), a="evacuate", b="leave")
+    assert (found["a"][0], found["b"][0]) == ("evacuate", "leave")
+
+
+def plan(found: Facts, *, has_power: bool = True, **more: Any) -> Any:
+    load(planner.MODULES)
+    settings = Settings("site.yaml", "old", HOST, **more)
+    decisions = decide(found, {}, False)
+    return planner.whole(found, decisions, settings, "plan-1", earlier=[7], has_power=has_power)
+
+
+def down(**more: Any) -> list[dict[str, Any]]:
+    return [service(HOST, state="down") | more, service("compute2"), service("compute3")]
+
+
+def test_nothing_is_evacuated_before_the_host_is_proved_off_and_nova_told() -> None:
+    made = plan(facts(server("a"), server("b", "PAUSED"), services=down()))
+    befores = made.befores()
+    assert befores["record"] == ["fence"] and befores["id-a/evacuate"] == ["record"]
+    assert befores["id-a/prove"] == ["id-a/evacuate"] and befores["end"] == ["id-a/prove", "record"]
+    assert [one.kind for one in made.steps] == [
+        *("evacuate.fence", "evacuate.record", "evacuate.server", "evacuate.proof", "evacuate.end")
+    ]
+    assert [one.severity for one in made.findings] == ["warning"]  # b stays, and nothing waits for it
+    assert made.steps[-1].args["left"] == ["id-b"]
+
+
+@pytest.mark.parametrize(
+    ("services", "more", "said"),
+    [
+        ([service(HOST), service("compute2")], {}, "is up"),
+        (down(), {"has_power": False}, "cannot be proved off"),
+        (down(status="disabled", disabled_reason="naru evacuate plan-2: x"), {}, "by another plan"),
+    ],
+)
+def test_what_is_in_the_way(services: Any, more: dict[str, Any], said: str) -> None:
+    errors = [say(one.summary) for one in plan(facts(server("a"), services=services), **more).findings]
+    assert said in errors[0]
+
+
+def test_a_human_who_has_seen_it_off_is_enough_and_what_others_disabled_stays_theirs() -> None:
+    found = facts(services=down(status="disabled", disabled_reason="bad disk"))
+    made = plan(found, has_power=False, off="kim")
+    assert [one.severity for one in made.findings] == ["warning"] and "bad disk" in say(made.findings[0].summary)
+
+
+# whose a power controller is
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> sites.Site:
+    (tmp_path / "password").write_text("x")
+    (tmp_path / "password").chmod(0o600)
+    file = tmp_path / "site.yaml"
+    file.write_text(
+        "naru_site: 1\nname: x\npower: {user: a, password: {file: password}}\nhosts:\n"
+        "  - {name: compute1, power: {address: 192.0.2.1}}\n  - {name: other}\n"
+        "  - {name: twin.a}\n  - {name: twin.b}\n"
+    )
+    return sites.load(file)
+
+
+def test_hosts_are_told_by_name_and_never_guessed(site: sites.Site) -> None:
+    assert host_of(site, "compute1.example.org") is site.hosts["compute1"]
+    assert host_of(site, "twin.a") is site.hosts["twin.a"]
+    assert host_of(site, "twin") is None and host_of(site, "compute") is None
+
+
+@pytest.mark.parametrize(
+    ("said", "own", "trust", "found"),
+    [
+        ([Status(False, name="compute1.x")], "", False, ("off", True)),
+        ([Status(True, name="compute1")], "", False, ("on", True)),
+        ([Status(None, name="compute1")], "", False, ("on", True)),  # switching is not off
+        ([Status(False, name="other")], "", False, ("off", False)),
+        ([Status(False, name="other")], "", True, ("off", False)),  # trusted, and it says otherwise
+        ([Status(False)], "", False, ("off", False)),
+        ([Status(False)], "", True, ("off", True)),
+        ([Status(False, uuid=UUID)], UUID, False, ("off", True)),
+        ([Status(False, uuid=OTHER, name="compute1")], UUID, True, ("off", False)),
+        ([Status(False, uuid=OTHER), Status(True, uuid=UUID)], UUID, False, ("on", True)),
+        ([Status(False), Status(True)], "", True, ("unreachable", False)),
+        ([], "", True, ("unreachable", False)),
+        (power.Denied("no"), "", True, ("denied", False)),
+        (power.NoAnswer("no"), "", True, ("unreachable", False)),
+    ],
+)
+def test_whose_controller_it_is(
+    said: Any, own: str, trust: bool, found: Any, site: sites.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(*_: object) -> list[Status]:
+        if isinstance(said, Exception):
+            raise said
+        return list(said)
+
+    monkeypatch.setattr(power, "statuses", answer)
+    assert power_of(site, site.hosts["compute1"], own, trust)[:2] == found
+
+
+class Paper:
+    """In the place of a step's context."""
+
+    def __init__(self) -> None:
+        self.logged: list[str] = []
+
+    def log(self, text: str) -> None:
+        self.logged.append(text)
+
+    def hide(self, value: str) -> None:
+        return
+
+    def check(self) -> None:
+        return
+
+    def sleep(self, seconds: float) -> None:
+        return
+
+
+def fenced(
+    site: sites.Site, monkeypatch: pytest.MonkeyPatch, powers: list[Any], *, alive: bool = False, **args: Any
+) -> Fencing:
+    """A host whose controller says these, one after the other, the last for ever."""
+    context: Any = Paper()
+    given = {"host": "compute1", "site": str(site.file), "trust": False, "off": "", "settle": 5.0, "guard": "", **args}
+    found = Fencing(context, given)
+    left = list(powers)
+    monkeypatch.setattr(found, "says", lambda: left.pop(0) if len(left) > 1 else left[0])
+    monkeypatch.setattr(found, "answers", lambda: alive)
+    return found
+
+
+def test_it_is_off_as_long_as_its_own_controller_says_so(site: sites.Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    fenced(site, monkeypatch, [("off", True)]).check_off()
+    fenced(site, monkeypatch, [("none", False)], off="kim").check_off()
+    fenced(site, monkeypatch, [("unreachable", False)], off="kim").check_off()
+    for said in (("off", False), ("unreachable", False), ("denied", False), ("none", False), ("on", False)):
+        with pytest.raises(Transient):
+            fenced(site, monkeypatch, [said]).check_off()
+    for powers, alive, off in (
+        ([("on", True)], False, "kim"),
+        ([("off", True)], True, "kim"),
+        ([("off", True)], True, ""),
+    ):
+        with pytest.raises(NaruError, match="not off any more"):
+            fenced(site, monkeypatch, powers, alive=alive, off=off).check_off()
+
+
+def test_an_order_is_believed_when_it_is_read_back(site: sites.Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: list[str] = []
+    monkeypatch.setattr(power, "order", lambda *args: orders.append(args[3]))
+    monkeypatch.setattr(fencing, "WAIT", 0.05)
+    fenced(site, monkeypatch, [("on", True), ("on", True), ("off", True)]).order_off()
+    assert orders == ["off"]
+    with pytest.raises(NaruError, match="told 3 times"):
+        fenced(site, monkeypatch, [("on", True)]).order_off()
+    assert orders == ["off"] * 4
+    with pytest.raises(NaruError, match="not proved off"):
+        fenced(site, monkeypatch, [("off", True), ("off", True), ("on", True)]).prove()
+
+
+@pytest.mark.parametrize(
+    ("looks", "state"),
+    [
+        ([Look(0, "off", True), Look(20, "off", True)], "off"),
+        ([Look(0, "on", True), Look(5, "off", True), Look(25, "off", True)], "off"),
+        ([Look(0, "off", True)], "wait"),
+        ([Look(0, "off", True), Look(19, "off", True)], "wait"),
+        ([Look(0, "on", True), Look(30, "on", True)], "wait"),
+        ([Look(0, "off", True), Look(20, "unreachable", True)], "refused"),
+        ([Look(0, "off", True), Look(10, "on", True), Look(20, "off", True)], "refused"),
+        ([Look(0, "off", True), Look(20, "off", False)], "refused"),
+        ([Look(0, "off", True), Look(20, "off", True, ["login"])], "refused"),
+        ([], "wait"),
+    ],
+)
+def test_the_proof(looks: list[Look], state: str) -> None:
+    assert by_power(looks, 20.0).state == state
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        ({"at": 0, "verdicts": {"compute1": {"outcome": "evacuate"}}}, "are [0-9]+ s old"),
+        ({"at": None, "verdicts": {}}, "cannot be read"),
+        ({"verdicts": {"compute1": {"outcome": "alarm", "gate": "life", "why": "it lives"}}}, "alarm: it lives"),
+        ({"verdicts": {}}, "does not decide so any more"),
+        ({"verdicts": {"compute1": {"outcome": "hold", "gate": "pace", "why": ""}}}, ""),
+        ({"verdicts": {"compute1": {"outcome": "evacuate", "gate": "", "why": ""}}}, ""),
+    ],
+)
+def test_the_guards_newest_word_counts(
+    now: dict[str, Any], message: str, site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / fencing.NOW).write_text(json.dumps({"at": time.time(), **now}))
+    found = fenced(site, monkeypatch, [("on", True)], guard=str(tmp_path))
+    if message:
+        with pytest.raises(NaruError, match=message):
+            found.check_verdict()
+    else:
+        found.check_verdict()
