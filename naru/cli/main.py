@@ -123,6 +123,7 @@ COMMANDS: dict[str, str] = {
     "watch groups": "naru.cli.watch:Groups",
     "watch mute": "naru.cli.watch:Mute",
     "watch open": "naru.cli.watch:Open",
+    "watch request": "naru.cli.watch:Request",
     "watch resolve": "naru.cli.watch:Resolve",
     "watch run": "naru.cli.watch:Run",
     "watch show": "naru.cli.watch:Show",

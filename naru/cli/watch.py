@@ -11,6 +11,7 @@ from naru.cli.base import DURATION, Command, Lines, Lister, ShowOne
 from naru.cli.directory import NEVER, add_directory
 from naru.text import utc
 from naru.watch import phases
+from naru.watch.hide import hidden
 from naru.watch.store import MUTED, OPEN, RESOLVED, Store
 
 
@@ -177,7 +178,7 @@ def _short(text: str) -> str:
 
 
 class Show(OfWatch, ShowOne):
-    """Show one group: what it is, and examples with their tracebacks. Secrets are not kept in them.
+    """Show one group: what it is, and examples with their tracebacks and the lines before them. Secrets are not kept.
 
     Exit codes: 0, 2 there is no such group.
     """
@@ -195,6 +196,7 @@ naru watch show watch 5d57 -f json
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Sequence[Any]]:
         with Store(arguments.work) as store:
             group, examples, hosts = phases.show(store, arguments.group, time.time())
+            before = [phases.before(store, one) for one in examples]
         fields = {
             **{"group": group["key"], "state": group["state"], "class": group["class"], "level": group["level"]},
             **{"program": group["binary"], "module": group["module"], "text": group["text"]},
@@ -204,10 +206,13 @@ naru watch show watch 5d57 -f json
             **{"by": group["muted_by"], "reason": group["reason"]},
         }
         if arguments.formatter != "table":
-            fields["examples"] = [{"host": one.host, **one.body} for one in examples]
+            fields["examples"] = [
+                {"host": one.host, **one.body, "before": lines} for one, lines in zip(examples, before, strict=True)
+            ]
         else:
-            for number, one in enumerate(examples, 1):
+            for number, (one, lines) in enumerate(zip(examples, before, strict=True), 1):
                 fields[f"example {number}"] = _told(one.host, one.body)
+                fields[f"before {number}"] = "\n".join(lines)
         return list(fields), list(fields.values())
 
 
@@ -215,6 +220,44 @@ def _told(host: str, body: dict[str, Any]) -> str:
     named = {name: value for name, value in body.items() if name not in ("message", "traceback", "time")}
     lines = [f"{body.get('time', '')} on {host}", " ".join(f"{name}={value}" for name, value in named.items())]
     return "\n".join([*lines, body.get("message", ""), *body.get("traceback", "").splitlines()])
+
+
+class Request(OfWatch, Lister):
+    """List all records of one request, of all services, in their order, each with the reason why it belongs: by its id,
+    its global id, ids of the requests that it made, or the server that it is about. Records that only seem to belong,
+    since a thread kept the id of a request that was over, are marked.
+
+    ID is what the API answered as x-openstack-request-id, or the global id that its caller sent. Files are read by the
+    index that naru watch run made.
+
+    Exit codes: 0, 1 no record of it, or files that could not be looked through, 2 bad input.
+    """
+
+    examples = """
+naru watch request watch req-b0bf378c-589b-4bee-9d1b-0a0b3c95b45d
+naru watch request watch req-b0bf378c-589b-4bee-9d1b-0a0b3c95b45d -f json
+"""
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument("request", metavar="ID", help="req- and a UUID, or the UUID alone")
+        return parser
+
+    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
+        found, skipped = phases.request(arguments.work, arguments.request)
+        for one in skipped:
+            print(f"naru: {one}", file=sys.stderr)
+        self.exit_code = 1 if skipped or not found else 0
+        table = arguments.formatter == "table"
+        columns = ("time", "host", "program", "level", "reason", "trusted", "message", "traceback")
+        return columns[: -1 if table else None], (
+            (
+                *(one.record.time, one.host, one.program, one.record.level, one.reason, one.trusted),
+                *((_short(hidden(one.record.message)),) if table else (hidden(one.record.message),)),
+                *(() if table else (hidden("\n".join(one.record.traceback)),)),
+            )
+            for one in found
+        )
 
 
 class _Mark(OfWatch, ShowOne):

@@ -11,7 +11,7 @@ from naru.watch.formats import Format, fitting
 from naru.watch.group import group
 from naru.watch.hide import hidden
 from naru.watch.match import NO_MATCH, UNMATCHED, Matcher
-from naru.watch.place import HEAD, Place
+from naru.watch.place import HEAD, Changed, Known, Place
 from naru.watch.records import Record, read
 from naru.watch.rotation import Open, settle
 from naru.watch.store import Block, Counted, Example, File, Store
@@ -51,7 +51,10 @@ class Follower:
         for one in settle(self._store, self._place, self._patterns):
             more = True
             while more:
-                more = self._read(one)
+                try:
+                    more = self._read(one)
+                except Changed:  # since it was listed; the next round finds where it is
+                    break
                 yield one.file
 
     def _read(self, one: Open) -> bool:
@@ -60,7 +63,7 @@ class Follower:
         whole = one.rotated or place.now() - one.seen.modified >= QUIET
         size = CHUNK
         while True:
-            data = place.read(file.path, file.place, size)
+            data = place.read(file.path, file.place, size, Known(file.device, file.inode, file.head))
             at_end = len(data) < size
             lines = data[: data.rfind(b"\n") + 1].decode("latin-1").split("\n")[:-1]
             form = self._format(file, lines)
@@ -80,7 +83,7 @@ class Follower:
                 block = Block(file.place, chunk.held, *_times(lines, form), _ids(data[:used]))
                 self._store.add_block(file, block, CHUNK)
             if len(file.head) < HEAD:
-                file.head = (data if file.place == 0 else place.read(file.path, 0, HEAD))[: min(HEAD, chunk.held)]
+                file.head = (file.head[: file.place] + data)[: min(HEAD, chunk.held)]
             file.lines += data.count(b"\n", 0, used)
             file.records, file.unread = file.records + chunk.heads, file.unread + chunk.unread
             file.place, file.format, file.read, file.ended = chunk.held, form.name, moment, int(ended)

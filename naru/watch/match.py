@@ -28,6 +28,8 @@ _LOOKED_AT = 2000
 """Characters of a message in which words are looked for."""
 _OF_PACKAGE, _OF_ALL, _WORDS_OF_ALL = 8, 20, 3
 """Literal characters (and words) that a text of another module needs, and one of another package."""
+_CALL = 12
+"""Lines that the call of a statement may have."""
 _PYTHON_WARNING = re.compile(r"^(?:\S*/(?:site|dist)-packages/)?(?P<file>\S+?):(?P<line>\d+): (?P<category>\w+): ")
 
 UNMATCHED = ("opaque", "none")
@@ -186,12 +188,17 @@ class Matcher:
     def _at(self, record: Record) -> Match | None:
         """By the file and line that the record says."""
         module = module_of(record.pathname)
-        found = self._places.get(module, {}).get(record.line)
+        found = self.at(module, record.line)
         if found is not None and found.text != ANY:
             return Match(found, "place", found.module, found.text)
         if record.template is not None:
             return Match(found, "place", module, record.template)
         return None
+
+    def at(self, module: str, line: int) -> Statement | None:
+        """The statement at a line of a module. Pythons before 3.8 name a later line of a call that has several."""
+        lines = self._places.get(module, {})
+        return next((lines[one] for one in range(line, line - _CALL, -1) if one in lines), None)
 
     def module(self, logger: str) -> str | None:
         """The module that logs under a name."""

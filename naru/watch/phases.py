@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from naru.watch.follow import QUIET, Follower
 from naru.watch.formats import KNOWN, Configured, Format
 from naru.watch.group import HOLE
 from naru.watch.match import Matcher
-from naru.watch.place import Here
+from naru.watch.place import Changed, Here
+from naru.watch.request import Joined, Reader, around, join
 from naru.watch.statements import ANY, Package, Statement
 from naru.watch.store import Example, Store
 from naru.watch.times import Clock, zone
@@ -56,7 +58,7 @@ def run(directory: Path, given: Settings, *, once: bool, came: Tell) -> dict[str
     with Store(directory, make=True) as store, FileLock(directory / LOCK) as lock:
         if not lock.take():
             raise NaruError(f"{directory}: another naru watch run goes on here", hint="There is one at a time.")
-        settings = given.over(Settings(**_tuples(store.setting("settings") or {})))
+        settings = given.over(kept(store))
         formats = formats_of(settings)
         clock = Clock(zone(settings.zone))
         if not settings.files:
@@ -102,8 +104,11 @@ def known(settings: Settings) -> Iterable[Statement]:
     return found.values()
 
 
-def _tuples(kept: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
+def kept(store: Store) -> Settings:
+    """What the watch was given so far."""
+    said: dict[str, Any] = store.setting("settings") or {}
+    several: dict[str, Any] = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
+    return Settings(**{**said, **several})
 
 
 def health(store: Store) -> dict[str, Any]:
@@ -135,7 +140,7 @@ MOST_UNREAD = 0.05
 def doubts(store: Store) -> list[str]:
     """What makes groups unreliable: files of which lines are not understood, statements that do not fit, lost lines."""
     found = []
-    code = bool((store.setting("settings") or {}).get("environments"))
+    code = bool(kept(store).environments)
     for file in store.files():
         if file.lines >= 20 and file.unread > MOST_UNREAD * file.lines:
             found.append(
@@ -194,6 +199,27 @@ def show(store: Store, key: str, now: float) -> tuple[dict[str, Any], list[Examp
     group = group_of(store, key)
     group["state"] = states.state(group, store.minutes(group["key"], now - 8 * states.DAY), now)
     return group, store.examples(group["key"]), store.hosts().get(group["key"], {})
+
+
+def request(directory: Path, identity: str) -> tuple[list[Joined], list[str]]:
+    """The records of one request in all files of a watch, and which files could not be looked through whole. Raises
+    InputError."""
+    with Store(directory) as store:
+        settings = kept(store)
+        place = Here(settings.host or socket.gethostname())
+        reader = Reader(store, {place.host: place}, formats_of(settings), Clock(zone(settings.zone)))
+        return join(reader, identity), reader.skipped
+
+
+def before(store: Store, example: Example) -> list[str]:
+    """The lines before an example in its file; none where that is gone."""
+    for file in store.files(example.host):
+        if file.id == example.file:
+            try:
+                return around(partial(Here(file.host).read, file.path), example.place)
+            except Changed:
+                return []
+    return []
 
 
 def mark(

@@ -2,10 +2,12 @@
 
 import glob
 import gzip
+import os
+import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, cast
 
 HEAD = 256
 """First bytes of a file by which it is known again."""
@@ -28,6 +30,18 @@ class Seen(NamedTuple):
         return self.path.endswith(".gz")
 
 
+class Known(NamedTuple):
+    """By what a file is known: device, inode, and the first bytes that were read of it."""
+
+    device: int
+    inode: int
+    head: bytes
+
+
+class Changed(Exception):
+    """Another file is at a path than was there, or none: it was rotated just now."""
+
+
 class Place(Protocol):
     """Files of one host, whose name is `host`."""
 
@@ -36,8 +50,9 @@ class Place(Protocol):
     def files(self, patterns: Sequence[str]) -> list[Seen]:
         """The files that shell patterns name. Raises NaruError where they cannot be asked for."""
 
-    def read(self, path: str, place: int, size: int) -> bytes:
-        """As many bytes from a place on, less where the file ends; of a file that gzip made, what was put into it."""
+    def read(self, path: str, place: int, size: int, known: "Known | None" = None) -> bytes:
+        """As many bytes from a place on, less where the file ends; of a file that gzip made, what was put into it.
+        Raises Changed where the file is gone, or another one than is `known`."""
 
     def now(self) -> float:
         """The host's clock."""
@@ -56,20 +71,34 @@ class Here:
 
     def _seen(self, path: str) -> Seen | None:
         try:
-            found = Path(path).stat()
-            if not Path(path).is_file():
-                return None
-            head = self.read(path, 0, HEAD)
+            with Path(path).open("rb") as opened:
+                found = os.fstat(opened.fileno())
+                head = _content(opened, path).read(HEAD) if stat.S_ISREG(found.st_mode) else b""
         except FileNotFoundError:  # it went since it was listed
             return None
-        except (gzip.BadGzipFile, EOFError):  # it is being made
+        except (gzip.BadGzipFile, EOFError):  # it is just being made
             head = b""
+        if not stat.S_ISREG(found.st_mode):
+            return None
         return Seen(path, found.st_dev, found.st_ino, found.st_size, found.st_mtime, head)
 
-    def read(self, path: str, place: int, size: int) -> bytes:
-        with gzip.open(path) if path.endswith(".gz") else Path(path).open("rb") as opened:
-            opened.seek(place)
-            return opened.read(size)
+    def read(self, path: str, place: int, size: int, known: Known | None = None) -> bytes:
+        try:
+            with Path(path).open("rb") as opened:
+                found = os.fstat(opened.fileno())
+                content = _content(opened, path)
+                if known is not None and (
+                    (found.st_dev, found.st_ino) != known[:2] or content.read(len(known.head)) != known.head
+                ):
+                    raise Changed(path)
+                content.seek(place)
+                return content.read(size)
+        except (FileNotFoundError, EOFError, gzip.BadGzipFile) as error:
+            raise Changed(path) from error
 
     def now(self) -> float:
         return time.time()
+
+
+def _content(opened: BinaryIO, path: str) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=opened)) if path.endswith(".gz") else opened

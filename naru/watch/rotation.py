@@ -8,11 +8,16 @@ was read is counted as lost.
 
 import glob
 import re
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from naru.watch.place import Place, Seen
 from naru.watch.store import File, Store
+
+_LOOKS = 3
+_AGAIN = 0.1
+"""How often, and after how many seconds, it is looked again for what seems to be gone."""
 
 
 class Open(NamedTuple):
@@ -23,14 +28,18 @@ class Open(NamedTuple):
     rotated: bool
 
 
-def settle(store: Store, place: Place, patterns: Sequence[str]) -> list[Open]:
+def settle(store: Store, place: Place, patterns: Sequence[str], patience: int = _LOOKS) -> list[Open]:
     """The files of a place that shell patterns name, and those that they were rotated to and that were not read to
-    their end."""
+    their end. With `patience` it looks again that often before it takes a file to be gone."""
     known = store.files(place.host)
     beside = [f"{glob.escape(base)}?*" for base in {_base(file.path) for file in known}]
     listed = {one.path: one for one in place.files(patterns)}
     present = {one.path: one for one in place.files(beside)} | listed if beside else listed
     by_inode = {(one.device, one.inode): one for one in present.values()}
+    if any((file.device, file.inode) not in by_inode for file in known) and patience:
+        # files may just be being renamed: not each of them was seen under its old name, or under its new one
+        time.sleep(_AGAIN)
+        return settle(store, place, patterns, patience - 1)
     now: dict[str, File] = {}  # by path
     moved: dict[str, float] = {}  # of what was rotated, by its path before: when it was read last
     away = []
