@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 
 from naru.watch.formats import Format, fitting
-from naru.watch.group import group
+from naru.watch.group import Grouping
 from naru.watch.hide import hidden
 from naru.watch.match import NO_MATCH, UNMATCHED, Matcher
 from naru.watch.place import HEAD, Changed, Known, Place
 from naru.watch.records import Record, read
 from naru.watch.rotation import Open, settle
-from naru.watch.store import Block, Counted, Example, File, Store
+from naru.watch.store import FIRST, Block, Counted, Example, File, Store
 from naru.watch.times import Clock
 
 CHUNK = 1 << 20
@@ -45,6 +45,8 @@ class Follower:
         self._formats, self._matcher, self._clock = formats, matcher, clock
         self._by_name = {one.name: one for one in formats}
         self._came = came
+        self._grouped = Grouping(matcher)
+        self._seen: set[str] = set()  # groups of which there are first examples
 
     def round(self) -> Iterator[File]:
         """Reads each file to its end; gives it whenever a part of it was kept."""
@@ -101,6 +103,7 @@ class Follower:
 
     def _counted(self, file: File, records: Sequence[Record]) -> list[Counted]:
         found: dict[str, Counted] = {}
+        kept: dict[str, list[tuple[float, Record]]] = {}
         binary = binary_of(file.path)
         for record in records:
             match = NO_MATCH
@@ -108,7 +111,7 @@ class Follower:
                 match = self._matcher.match(record)
                 file.judged += 1
                 file.unmatched += match.how in UNMATCHED
-            its = group(record, match, binary, self._matcher)
+            its = self._grouped.group(record, match, binary)
             moment = self._clock.seconds(record.time)
             if moment is None:
                 moment = self._place.now()
@@ -120,8 +123,15 @@ class Follower:
             minute = int(moment // 60), file.host
             one.minutes[minute] = one.minutes.get(minute, 0) + 1
             # the first ones, and the last
-            del one.examples[4:]
-            one.examples.append(Example(moment, file.host, record.place, _body(record), file.id))
+            its_examples = kept.setdefault(its.key, [])
+            if its_examples and (its.key in self._seen or len(its_examples) > FIRST):
+                its_examples.pop()
+            its_examples.append((moment, record))
+        for key, one in found.items():
+            if len(kept[key]) >= FIRST:
+                self._seen.add(key)
+            for moment, record in kept[key]:
+                one.examples.append(Example(moment, file.host, record.place, _body(record), file.id))
         return list(found.values())
 
 

@@ -46,6 +46,11 @@ class Format:
         """The head of a line; None for one that has none."""
         raise NotImplementedError
 
+    def quiet(self, line: str) -> tuple[str, str, str] | None:
+        """Time, process and logger of a line that begins a record below WARNING; None for others, and where that costs
+        as much as its whole head."""
+        return None
+
 
 class Oslo(Format):
     """oslo.log's own format, of Pike as of today: with and without a global request id, with and without a context."""
@@ -59,6 +64,12 @@ class Oslo(Format):
         rf"{_INSTANCE}(?P<message>.*)",
         re.S,
     )
+
+    _QUIET = re.compile(r"(\d{4}-\d\d-\d\d[ T][\d:.]+) (\d+) (?:INFO|DEBUG) (\S+) ")
+
+    def quiet(self, line: str) -> tuple[str, str, str] | None:
+        found = self._QUIET.match(line)
+        return (found[1], found[2], found[3]) if found else None
 
     def head(self, line: str) -> Head | None:
         found = self._HEAD.match(line)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from naru.watch.match import UNMATCHED, VARIES, Match, Matcher
 from naru.watch.records import Record
 from naru.watch.statements import ANY
-from naru.watch.tracebacks import named, raised
+from naru.watch.tracebacks import Raised, named, raised
 
 VERSION = 1
 CLIENT, DEPRECATION, RETRY, UNKNOWN = "client", "deprecation", "retry", "unknown"
@@ -22,6 +22,7 @@ _DEPRECATED = re.compile(r"deprecat", re.I)
 _RETRIED = re.compile(r"\b(retry|retrying|retries|try again|trying again|reconnect|attempt \S+ of)", re.I)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _LONGEST = 500
+_REMEMBERED = 10_000
 HOLE = "…"
 """Stands for what varies where people read a text."""
 
@@ -44,7 +45,7 @@ class Group:
 
 def group(record: Record, found: Match, binary: str, matcher: Matcher | None) -> Group:
     """The group of a record, with the statement that printed it."""
-    what = raised(record.traceback)
+    what = raised("\n".join(record.traceback))
     exception, module, text = what.exception, found.module or record.logger, found.text
     if not record.python or found.how in UNMATCHED or not text:
         name = exception
@@ -66,6 +67,26 @@ def group(record: Record, found: Match, binary: str, matcher: Matcher | None) ->
         _class(record, text, exception, status),
         found.how if record.python else "text",
     )
+
+
+class Grouping:
+    """Groups records, and remembers the groups of statements: nearly all records are of few."""
+
+    def __init__(self, matcher: Matcher) -> None:
+        self._matcher = matcher
+        self._known: dict[tuple[str, str, str, str, Raised], Group] = {}
+
+    def group(self, record: Record, found: Match, binary: str) -> Group:
+        """The group of a record, with the statement that printed it."""
+        if found.statement is None:
+            return group(record, found, binary, self._matcher)
+        key = binary, found.module, found.text, record.level, raised("\n".join(record.traceback))
+        known = self._known.get(key)
+        if known is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            known = self._known[key] = group(record, found, binary, self._matcher)
+        return known
 
 
 def exception_of(record: Record, matcher: Matcher) -> str:

@@ -11,7 +11,15 @@ _NAMED = re.compile(
 _URL = re.compile(r"(\w+://[^\s:/@]+:)[^\s@/]+@")
 
 
+_SUSPECT = re.compile(r"(?i)token|passw|secret|credential")
+"""Cheaper than what it is asked before: nearly all texts have none of these."""
+
+
 def hidden(text: str) -> str:
     """The text without what lets somebody in: Fernet and JSON Web tokens, what is named a password, secret or token,
     passwords in URLs."""
-    return _URL.sub(rf"\1{BLOT}@", _NAMED.sub(rf"\1{BLOT}", _TOKEN.sub(BLOT, text)))
+    if "gAAAAA" in text or "eyJ" in text:
+        text = _TOKEN.sub(BLOT, text)
+    if _SUSPECT.search(text):
+        text = _NAMED.sub(rf"\1{BLOT}", text)
+    return _URL.sub(rf"\1{BLOT}@", text) if "://" in text and "@" in text else text

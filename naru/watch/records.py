@@ -63,8 +63,16 @@ def read(lines: Sequence[str], place: int, form: Format, lowest: int = WARNING, 
     kept: list[Record] = []
     begun, unread, before = False, 0, 0
     end = place
+    skipping = lowest >= WARNING
     for line in lines:
         start, end = end, end + len(line) + 1
+        if skipping and (low := form.quiet(line)):
+            begun, chunk.held, current = True, start, None
+            chunk.heads, chunk.unread, unread = chunk.heads + 1, chunk.unread + unread, 0
+            if len(opened) > 64:
+                opened.clear()
+            opened[low] = None
+            continue
         head = form.head(line)
         if head is None:
             if line.startswith("{") and (made := from_json(line, start)):

@@ -1,7 +1,7 @@
 """What a traceback says: which exception was raised, and where in the cloud's own code."""
 
 import re
-from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 _FRAME = re.compile(r'^ +File "(?P<file>[^"]+)", line \d+, in (?P<function>.+)')
@@ -23,11 +23,12 @@ class Raised(NamedTuple):
     frame: str
 
 
-def raised(lines: Iterable[str]) -> Raised:
+@lru_cache(maxsize=500)
+def raised(text: str) -> Raised:
     """What a traceback ends with. An exception that came from another service is named as it was there, and its frames
     are of that service."""
     exception, frames, last = "", [], []
-    for line in lines:
+    for line in text.splitlines():
         if found := _FRAME.match(line):
             frames.append((_within(found["file"]), found["function"].strip()))
         elif line.startswith("Traceback (") or line.startswith(_CHAINED):

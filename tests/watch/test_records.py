@@ -23,7 +23,7 @@ def test_a_traceback_is_part_of_its_record_whatever_its_length() -> None:
     (record,) = whole(lines).records
     assert record.message == "spawn failed"
     assert len(record.traceback) == 1 + 5 * 30
-    assert raised(record.traceback) == ("NovaException", "nova/compute/manager.py:spawn")
+    assert raised("\n".join(record.traceback)) == ("NovaException", "nova/compute/manager.py:spawn")
 
 
 def test_traces_of_two_processes_between_each_other() -> None:
@@ -83,7 +83,7 @@ def test_json() -> None:
     (record,) = whole([json.dumps(said)]).records
     assert (record.message, record.template, record.line) == ("no room on h1", "no room on %s", 10)
     assert (record.request_id, record.user, record.instance) == (REQUEST, "u1", "i1")
-    assert raised(record.traceback) == ("NovaException", "nova/compute/manager.py:spawn")
+    assert raised("\n".join(record.traceback)) == ("NovaException", "nova/compute/manager.py:spawn")
 
 
 STRING = (
