@@ -101,6 +101,11 @@ def holes(parts: Sequence[str], text: str, summary: bool) -> list[tuple[int, int
     return None
 
 
+def _fits(statement: Statement, text: str, summary: bool) -> bool:
+    parts = statement.text.strip("\n").split(ANY)
+    return holes(parts, text, summary) is not None or holes(parts, text.partition("\n")[0], summary) is not None
+
+
 _Index = dict[str, list[_Text]]
 
 
@@ -168,11 +173,12 @@ class Matcher:
         """The record's statement; the same for all records with the same text but for what varies."""
         if record.pathname and (found := self._at(record)):
             return found
-        text = record.message
+        text = record.message.lstrip("\n")
         long = text if len(text) < _LONG else f"{text[:_LONG]}{text.count(chr(10))}"
         key = record.logger, record.level, VARIES.sub("#", long), record.summary is None
         known = self._remembered.get(key)
-        if known is not None:
+        # numbers may be literals, too
+        if known is not None and (known.statement is None or _fits(known.statement, text, record.summary is None)):
             self.hits += 1
             return known
         self.misses += 1
