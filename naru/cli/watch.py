@@ -12,6 +12,7 @@ from naru.cli.directory import NEVER, add_directory
 from naru.text import utc
 from naru.watch import phases
 from naru.watch.hide import hidden
+from naru.watch.sources import Settings
 from naru.watch.store import MUTED, OPEN, RESOLVED, Store
 
 
@@ -39,17 +40,23 @@ class Statements(Lister):
 
     examples = """
 naru watch statements --venv /var/lib/kolla/venv
+naru watch statements --site site.yaml
 naru watch statements --venv /opt/nova --package nova --package oslo_messaging -f json
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("--venv", type=Path, required=True, metavar="DIR", help="the services' virtual environment")
+        where = parser.add_mutually_exclusive_group(required=True)
+        where.add_argument("--venv", type=Path, metavar="DIR", help="the services' virtual environment")
+        where.add_argument("--site", type=Path, metavar="FILE", help="a site: the interpreters that its services name")
         parser.add_argument("--package", action="append", default=[], metavar="NAME", help="this one alone (several)")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        found = [one for one in phases.packages(arguments.venv, arguments.package) if one.statements or one.refused]
+        settings = (
+            Settings(environments=(str(arguments.venv),)) if arguments.venv else Settings(site=str(arguments.site))
+        )
+        found = [one for one in phases.packages(settings, arguments.package) if one.statements or one.refused]
         refused = sum(len(one.refused) for one in found)
         self.exit_code = 1 if refused else 0
         if self.app.options.verbose_level:
@@ -76,7 +83,7 @@ class Run(ShowOne):
 
     examples = """
 naru watch run watch --files '/var/log/kolla/*/*.log' --venv /var/lib/kolla/venv --once
-naru watch run watch
+naru watch run watch --site site.yaml
 naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s'
 """
 
@@ -87,6 +94,9 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
         parser.add_argument("--files", **several, metavar="PATTERN", help="log files, as a shell names them (several)")
         parser.add_argument(
             "--venv", **several, type=Path, metavar="DIR", help="a virtual environment of the services (several)"
+        )
+        parser.add_argument(
+            "--site", type=Path, metavar="FILE", help="a site, whose services' logs are read on its hosts, by SSH"
         )
         parser.add_argument(
             "--log-format",
@@ -102,12 +112,13 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Sequence[Any]]:
-        settings = phases.Settings(
+        settings = Settings(
             tuple(arguments.files),
             tuple(str(one.absolute()) for one in arguments.venv),
             tuple(arguments.formats),
             arguments.zone,
             arguments.host,
+            str(arguments.site.absolute()) if arguments.site else "",
         )
 
         def came(text: str) -> None:

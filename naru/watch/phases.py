@@ -1,25 +1,22 @@
 """The verbs of a watch, which commands call: what the deployed code prints, files followed, groups shown."""
 
-import dataclasses
 import os
-import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError, NaruError
 from naru.files import FileLock
-from naru.watch import statements, states
+from naru.watch import states
 from naru.watch.follow import QUIET, Follower
-from naru.watch.formats import KNOWN, Configured, Format
 from naru.watch.group import HOLE
 from naru.watch.match import Matcher
 from naru.watch.place import Changed, Here
 from naru.watch.request import Joined, Reader, around, join
-from naru.watch.statements import ANY, Package, Statement
+from naru.watch.sources import Settings, Source, opened
+from naru.watch.statements import ANY, Package
 from naru.watch.store import Example, Store
 from naru.watch.times import Clock, zone
 
@@ -29,26 +26,10 @@ EVERY = 1.0
 Tell = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What is watched: shell patterns of files, environments of the code that writes them, formats of the site's
-    own, the name of the time zone that lines are written in ("" for this machine's), and what this host is called."""
-
-    files: tuple[str, ...] = ()
-    environments: tuple[str, ...] = ()
-    formats: tuple[str, ...] = ()
-    zone: str = ""
-    host: str = ""
-
-    def over(self, other: "Settings") -> "Settings":
-        """These, with what they do not say taken from the others."""
-        said = {name: value for name, value in vars(self).items() if value}
-        return dataclasses.replace(other, **said)
-
-
-def packages(environment: Path, only: Sequence[str] = ()) -> tuple[Package, ...]:
-    """The packages of an environment with what they print, each read once. Raises InputError and NaruError."""
-    return statements.of_environment(environment, only).packages
+def packages(settings: Settings, only: Sequence[str] = ()) -> list[Package]:
+    """The packages of what is deployed with what they print, each read once. Raises InputError and NaruError."""
+    with opened(settings) as sources:
+        return [package for code in sources.codes(only) for package in code.packages]
 
 
 def run(directory: Path, given: Settings, *, once: bool, came: Tell) -> dict[str, Any]:
@@ -58,57 +39,49 @@ def run(directory: Path, given: Settings, *, once: bool, came: Tell) -> dict[str
     with Store(directory, make=True) as store, FileLock(directory / LOCK) as lock:
         if not lock.take():
             raise NaruError(f"{directory}: another naru watch run goes on here", hint="There is one at a time.")
-        settings = given.over(kept(store))
-        formats = formats_of(settings)
+        settings = given.over(Settings.kept(store))
         clock = Clock(zone(settings.zone))
-        if not settings.files:
-            raise InputError("it is not said what is watched", hint="Give --files, as in '/var/log/kolla/*/*.log'.")
-        matcher = Matcher(known(settings))
-        store.set("settings", dataclasses.asdict(settings))
-        place = Here(settings.host or socket.gethostname())
+        with opened(settings) as sources:
+            every, formats = sources.all, settings.form
+            matcher = Matcher(sources.statements())
+            settings.keep(store)
+            told = partial(_news, store, came)
+            followers = {source.place.host: Follower(store, *source, formats, matcher, clock, told) for source in every}
+            if once:
+                _let_settle(every)
+            while True:
+                store.set("unreachable", _round(followers))
+                store.set("read", time.time())
+                if once:
+                    return health(store)
+                time.sleep(EVERY)
 
-        def news(keys: list[str]) -> None:
-            for group in store.groups():
-                if group["key"] in keys:
-                    came(f"{group['key']} {group['state']}: {group['binary']}: {what(group)}")
 
-        follower = Follower(store, place, settings.files, formats, matcher, clock, news)
-        if once:
-            _let_settle(place, settings.files)
-        while True:
+def _news(store: Store, came: Tell, keys: list[str]) -> None:
+    for group in store.groups():
+        if group["key"] in keys:
+            came(f"{group['key']} {group['state']}: {group['binary']}: {what(group)}")
+
+
+def _round(followers: Mapping[str, Follower]) -> dict[str, str]:
+    """Reads all files of all hosts; by host why it could not be read."""
+    failed = {}
+    for host, follower in followers.items():
+        try:
             for _ in follower.round():
                 pass
-            store.set("read", place.now())
-            if once:
-                return health(store)
-            time.sleep(EVERY)
+        except NaruError as error:
+            failed[host] = error.summary
+    return failed
 
 
-def _let_settle(place: Here, patterns: Sequence[str]) -> None:
-    """Waits until no file has a record that may just be being written, as far as that takes no longer than that."""
-    youngest = max((one.modified for one in place.files(patterns)), default=0.0)
-    time.sleep(min(max(QUIET - (place.now() - youngest), 0.0), QUIET))
-
-
-def formats_of(settings: Settings) -> Sequence[Format]:
-    """The formats that are tried. Raises InputError for one of the site's that is none."""
-    return (Configured(settings.formats), *KNOWN) if settings.formats else KNOWN
-
-
-def known(settings: Settings) -> Iterable[Statement]:
-    """The statements of all environments; of the same package in several of them each text once."""
-    found: dict[tuple[str, str, str, int, tuple[int, ...], str], Statement] = {}
-    for environment in settings.environments:
-        for one in statements.of_environment(Path(environment)).statements:
-            found.setdefault((one.module, one.kind, one.text, one.level, one.lines, one.function), one)
-    return found.values()
-
-
-def kept(store: Store) -> Settings:
-    """What the watch was given so far."""
-    said: dict[str, Any] = store.setting("settings") or {}
-    several: dict[str, Any] = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
-    return Settings(**{**said, **several})
+def _let_settle(sources: Sequence[Source]) -> None:
+    """Waits until no file here has a record that may just be being written, as far as that takes no longer than it
+    takes to be sure."""
+    for place, patterns in sources:
+        if isinstance(place, Here):
+            youngest = max((one.modified for one in place.files(patterns)), default=0.0)
+            time.sleep(min(max(QUIET - (place.now() - youngest), 0.0), QUIET))
 
 
 def health(store: Store) -> dict[str, Any]:
@@ -140,7 +113,8 @@ MOST_UNREAD = 0.05
 def doubts(store: Store) -> list[str]:
     """What makes groups unreliable: files of which lines are not understood, statements that do not fit, lost lines."""
     found = []
-    code = bool(kept(store).environments)
+    settings = Settings.kept(store)
+    code = bool(settings.environments or settings.site)
     for file in store.files():
         if file.lines >= 20 and file.unread > MOST_UNREAD * file.lines:
             found.append(
@@ -152,6 +126,7 @@ def doubts(store: Store) -> list[str]:
                 f"{file.path}: {file.unmatched / file.judged:.0%} of its warnings and errors are printed by no known "
                 "statement; is --venv that of its service, and of its release?"
             )
+    found += [f"not read: {why}" for why in (store.setting("unreachable") or {}).values()]
     lost = int(store.setting("lost") or 0)
     if lost:
         found.append(f"lines were lost by rotation {lost} times, before they were read")
@@ -205,21 +180,24 @@ def request(directory: Path, identity: str) -> tuple[list[Joined], list[str]]:
     """The records of one request in all files of a watch, and which files could not be looked through whole. Raises
     InputError."""
     with Store(directory) as store:
-        settings = kept(store)
-        place = Here(settings.host or socket.gethostname())
-        reader = Reader(store, {place.host: place}, formats_of(settings), Clock(zone(settings.zone)))
-        return join(reader, identity), reader.skipped
+        settings = Settings.kept(store)
+        with opened(settings) as sources:
+            places = {source.place.host: source.place for source in sources.all}
+            reader = Reader(store, places, settings.form, Clock(zone(settings.zone)))
+            return join(reader, identity), reader.skipped
 
 
 def before(store: Store, example: Example) -> list[str]:
-    """The lines before an example in its file; none where that is gone."""
-    for file in store.files(example.host):
-        if file.id == example.file:
-            try:
-                return around(partial(Here(file.host).read, file.path), example.place)
-            except Changed:
-                return []
-    return []
+    """The lines before an example in its file; none where that is gone, or its host cannot be reached."""
+    file = next((file for file in store.files(example.host) if file.id == example.file), None)
+    if file is None:
+        return []
+    with opened(Settings.kept(store)) as sources:
+        place = next((source.place for source in sources.all if source.place.host == file.host), None)
+        try:
+            return around(partial(place.read, file.path), example.place) if place is not None else []
+        except (Changed, NaruError):
+            return []
 
 
 def mark(
