@@ -115,7 +115,7 @@ class Matcher:
     def __init__(self, statements: Iterable[Statement], lowest: int = WARNING) -> None:
         self.hits = self.misses = 0
         self._remembered: dict[tuple[str, str, str, bool], Match] = {}
-        self._places: dict[str, dict[int, Statement]] = {}
+        self._places: dict[str, dict[int, list[Statement]]] = {}
         self._loggers: dict[str, str] = {}
         self._opaque: dict[str, list[Statement]] = defaultdict(list)
         self._modules: dict[str, _Index] = defaultdict(dict)
@@ -134,7 +134,7 @@ class Matcher:
             elif one.kind == "access" or not one.level or one.level >= lowest:
                 if one.kind == "log":
                     for line in one.lines:
-                        self._places.setdefault(one.module, {})[line] = one
+                        self._places.setdefault(one.module, {}).setdefault(line, []).append(one)
                 text = _Text.of(one)
                 if text.weight or any(text.parts):
                     texts.append(text)
@@ -194,17 +194,19 @@ class Matcher:
     def _at(self, record: Record) -> Match | None:
         """By the file and line that the record says."""
         module = module_of(record.pathname)
-        found = self.at(module, record.line)
+        there = self.at(module, record.line)
+        found = next((one for one in there if _fits(one, record.message, record.summary is None)), None)
         if found is not None and found.text != ANY:
             return Match(found, "place", found.module, found.text)
         if record.template is not None:
             return Match(found, "place", module, record.template)
         return None
 
-    def at(self, module: str, line: int) -> Statement | None:
-        """The statement at a line of a module. Pythons before 3.8 name a later line of a call that has several."""
+    def at(self, module: str, line: int) -> list[Statement]:
+        """The statement at a line of a module, in each of the texts that it may have. Pythons before 3.8 name a later
+        line of a call that has several."""
         lines = self._places.get(module, {})
-        return next((lines[one] for one in range(line, line - _CALL, -1) if one in lines), None)
+        return next((lines[one] for one in range(line, line - _CALL, -1) if one in lines), [])
 
     def module(self, logger: str) -> str | None:
         """The module that logs under a name."""

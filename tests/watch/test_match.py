@@ -120,6 +120,15 @@ def test_a_level_that_the_code_does_not_have_is_another_statement(code: list[Sta
     assert matched(code, "no room on h1 for 3 servers", "WARNING").how == "opaque"
 
 
+def test_by_file_and_line(code: list[Statement]) -> None:
+    """Where the record says them; of several texts that a line may print, the one that it printed."""
+    said = next(one for one in code if one.text == f"silent {ANY}")
+    one = record("silent h1", "WARNING")
+    one.pathname, one.line, one.logger = "/v/lib/python3/site-packages/shop/manager.py", said.lines[0], "other"
+    found = Matcher(code).match(one)
+    assert (found.how, found.module, found.text) == ("place", "shop.manager", f"silent {ANY}")
+
+
 def test_values_have_the_names_of_the_code(code: list[Statement]) -> None:
     statement = matched(code, "no room on h1 for 3 servers").statement
     assert statement
