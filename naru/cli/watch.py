@@ -21,7 +21,7 @@ class OfWatch(Command):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument("work", metavar="DIR", type=Path, help="the directory of the watch")
+        add_directory(parser, as_type=Path)
         return parser
 
     def tell_doubts(self, store: Store) -> None:

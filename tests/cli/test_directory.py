@@ -26,7 +26,7 @@ OPTION_ALONE = {
     *("volume verify", "worker"),
 }
 # commands that concern no work directory, or two
-NONE = {"plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan", "upgrade path"}
+NONE = {"plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan", "upgrade path", "watch statements"}
 
 
 def parser_of(words: str) -> argparse.ArgumentParser:
