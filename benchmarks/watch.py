@@ -203,7 +203,7 @@ def measured(directory: Path, venv: Path, options: argparse.Namespace) -> dict[s
     print(f"{count} lines: {wall:.1f} s, {cpu:.1f} s of CPU, {start:.1f} of them before the first line; {out.strip()}")
     read = json.loads(out)
     assert read["warnings_and_worse"] == len(lines.truth), (read, len(lines.truth))
-    join, size = joined(directory, file, options.gib)
+    join, size = joined(directory, file, options.gib, words)
     right, ours = told(venv, truth)
     beside = peer(options.peer, truth) if options.peer else None
     theirs = accuracy([(module, text) for module, text, _, _ in truth], beside["clusters"]) if beside else None
@@ -222,7 +222,7 @@ def measured(directory: Path, venv: Path, options: argparse.Namespace) -> dict[s
     }
 
 
-def joined(directory: Path, file: Path, gib: float) -> tuple[float, float]:
+def joined(directory: Path, file: Path, gib: float, words: Sequence[str]) -> tuple[float, float]:
     """Seconds for one request in so many GiB, and how many there were: twenty files, each with some of it."""
     logs = directory / "logs"
     logs.mkdir()
@@ -242,7 +242,7 @@ def joined(directory: Path, file: Path, gib: float) -> tuple[float, float]:
         total = sum(one.stat().st_size for one in logs.iterdir())
     work = directory / "joined"
     began = time.monotonic()
-    command("-q", "watch", "run", str(work), "--files", str(logs / "*.log"), "--host", "bench", "--once", "-f", "json")
+    command("-q", "watch", "run", str(work), "--files", str(logs / "*.log"), *words)
     kept = (work / "watch.db").stat().st_size >> 20
     print(f"{total >> 20} MiB read in {time.monotonic() - began:.0f} s; {kept} MiB kept")
     wall, cpu, mib, out = command("watch", "request", str(work), request, "-f", "json")
