@@ -6,6 +6,7 @@ RUN    := .venv/bin
 .PHONY: help install deps docs lock lock-releases lint test test-unit test-releases demo bench-exporter bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-window clean
 .PHONY: help install deps docs collection lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-window clean
 .PHONY: help install deps docs lock lock-releases lint test test-unit test-releases demo bench-guard bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-window clean
+.PHONY: help install deps docs lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-watch bench-window clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -106,6 +107,12 @@ bench-volumes: install deps ## volume content between two Ceph clusters and file
 
 bench-window: install deps ## how long servers are off, beside the same calls by hand; 5 minutes, wants an idle machine
 	$(RUN)/python benchmarks/window.py
+
+bench-watch: install ## errors read, grouped by statement and joined by request, beside Drain3; half an hour, wants an idle machine
+	$(UV) venv -q --allow-existing --python .venv/bin/python build/bench-watch
+	$(UV) pip install -q --compile-bytecode --python build/bench-watch/bin/python --group bench-watch
+	$(RUN)/naru lab install $$($(RUN)/python -c "from naru.releases import release; print(release.names()[-1])")
+	$(RUN)/python benchmarks/watch.py --peer build/bench-watch/bin/python
 
 clean: ## the virtual environment and caches
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -93,11 +93,13 @@ def _fixtures(item: pytest.Item) -> list[str]:
 @pytest.fixture(scope="session")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Clouds `old` (Pike) and `new` (the newest release), healthy. NARU_TEST_LAB=DIRECTORY uses and keeps a lab
-    there, for a quick loop; otherwise it is made for the session, and nothing of it may be left at the end."""
+    there, for a quick loop; otherwise it is made for the session, and nothing of it may be left at the end. Records of
+    its logs end with the file and line of their statements."""
     kept = os.environ.get("NARU_TEST_LAB")
     lab = Lab(Path(kept) if kept else tmp_path_factory.mktemp("lab") / "pair")
     newest = release.names()[-1]
-    lab.up(None if lab.exists() else spec.build(["old=pike", f"new={newest}"], ["core"], 2, PORT_BASE), ignore, ignore)
+    clouds = ["old=pike", f"new={newest}"]
+    lab.up(None if lab.exists() else spec.build(clouds, ["core"], 2, PORT_BASE, log_lines=True), ignore, ignore)
     yield lab
     if kept:
         return

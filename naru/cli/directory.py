@@ -89,7 +89,7 @@ def _is_here() -> bool:
     from naru.plan.journal import DATABASE, POINTER
     from naru.work.directory import OWNER
 
-    return any(Path(name).exists() for name in (DATABASE, POINTER, OWNER, "archive.db", "decisions.json"))
+    return any(Path(name).exists() for name in (DATABASE, POINTER, OWNER, "archive.db", "decisions.json", "watch.db"))
 
 
 def _missing(positional: bool, current: str) -> InputError:

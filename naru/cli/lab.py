@@ -85,6 +85,12 @@ naru lab up --name site --hosts cloud3 --cloud old=pike
             "--notifications", action="store_true", default=None, help="services send notifications to the message bus"
         )
         parser.add_argument(
+            "--log-lines",
+            action="store_true",
+            default=None,
+            help="each record of the services' logs ends with the file and line of its statement",
+        )
+        parser.add_argument(
             "--hosts",
             nargs="?",
             const=layout.DEFAULT,
@@ -96,11 +102,11 @@ naru lab up --name site --hosts cloud3 --cloud old=pike
 
     def take_action(self, arguments: argparse.Namespace) -> None:
         lab = find_lab(arguments)
-        further = (arguments.services, arguments.computes, arguments.guests, arguments.port_base)
-        options = (arguments.cloud, arguments.notifications, *further)
+        clouds = (arguments.services, arguments.computes, arguments.guests, arguments.port_base, arguments.log_lines)
+        options = (arguments.cloud, arguments.notifications, *clouds)
         wanted = None
         if arguments.hosts is not None:
-            if any(option is not None for option in further):
+            if any(option is not None for option in clouds):
                 raise InputError(
                     "--hosts: of the options for clouds only --cloud and --notifications go with it",
                     hint="The layout says the rest: docs/reference/layout.md",
@@ -109,8 +115,9 @@ naru lab up --name site --hosts cloud3 --cloud old=pike
         elif any(option is not None for option in options) or not lab.exists():
             computes = 2 if arguments.computes is None else arguments.computes
             base = DEFAULT_BASE if arguments.port_base is None else arguments.port_base
-            telling = bool(arguments.notifications)
-            wanted = spec.build(arguments.cloud, arguments.services, computes, base, arguments.guests or 0, telling)
+            telling, lines = bool(arguments.notifications), bool(arguments.log_lines)
+            guests = arguments.guests or 0
+            wanted = spec.build(arguments.cloud, arguments.services, computes, base, guests, telling, lines)
         with cloud_progress() as tell, install_progress() as installing:
             lab.up(wanted, tell, installing)
         if lab.spec().hosts:

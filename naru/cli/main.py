@@ -143,6 +143,14 @@ COMMANDS: dict[str, str] = {
     "volume points": "naru.cli.volume:Points",
     "volume verify": "naru.cli.volume_copy:Verify",
     "volume where": "naru.cli.volume:Where",
+    "watch groups": "naru.cli.watch:Groups",
+    "watch mute": "naru.cli.watch:Mute",
+    "watch open": "naru.cli.watch:Open",
+    "watch request": "naru.cli.watch:Request",
+    "watch resolve": "naru.cli.watch:Resolve",
+    "watch run": "naru.cli.watch:Run",
+    "watch show": "naru.cli.watch:Show",
+    "watch statements": "naru.cli.watch:Statements",
     "worker": "naru.cli.worker:Worker",
 }
 

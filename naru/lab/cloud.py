@@ -25,7 +25,8 @@ class Cloud:
     `guests` that of hosts with real guests, `venv` the release's virtual environment, `secret` the password of
     everything in this cloud. `addresses` says by service where it is reached, several where each of its servers is
     called by itself; what is not in it is on loopback. `here` is the address on which what is started listens. With
-    `notifications` services tell on the message bus what they do. `agents` says which agent of Neutron its compute
+    `notifications` services tell on the message bus what they do, and with `log_lines` each record of their logs ends
+    with the file and line of its statement. `agents` says which agent of Neutron its compute
     hosts have, if any. `part` tells services that are built beside running ones, for their upgrade, from these.
     """
 
@@ -45,6 +46,7 @@ class Cloud:
     addresses: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     here: str = LOOPBACK
     notifications: bool = False
+    log_lines: bool = False
     agents: str | None = None
     part: str = ""
 

@@ -91,6 +91,7 @@ class Lab:
             "computes": cloud.computes,
             "guests": cloud.guests,
             "notifications": cloud.notifications,
+            "log_lines": cloud.log_lines,
             "venv": install.venv_path(loaded),
             "secret": spec.secret,
             "lab_id": spec.id,
@@ -284,6 +285,7 @@ def describe(spec: LabSpec) -> str:
     clouds = [
         f"--cloud {cloud.name}={cloud.release} --services {cloud.name}:{','.join(cloud.services)} "
         f"--computes {cloud.computes} --guests {cloud.guests}{' --notifications' if cloud.notifications else ''}"
+        f"{' --log-lines' if cloud.log_lines else ''}"
         for cloud in spec.clouds
     ]
     return "; ".join([*hosts, *clouds])

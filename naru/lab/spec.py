@@ -35,6 +35,7 @@ class CloudSpec(pydantic.BaseModel):
     computes: int = 1
     guests: int = 0
     notifications: bool = False
+    log_lines: bool = False
     port_base: int | None
     index: int
 
@@ -92,12 +93,13 @@ def build(
     port_base: int = ports.DEFAULT_BASE,
     guests: int = 0,
     notifications: bool = False,
+    log_lines: bool = False,
 ) -> LabSpec:
     """The specification that `naru lab up`'s options ask for.
 
     Each of `clouds` is NAME=RELEASE; each of `wanted` is SERVICE,... for all clouds, or NAME:SERVICE,... for one.
     `guests` is the number of hosts with real guests in each cloud whose release supports them. With `notifications`
-    the services of all clouds send theirs.
+    the services of all clouds send theirs; with `log_lines` each record of their logs says its statement.
     Raises InputError for a malformed or repeated name, an unknown release or service, a service that a release which
     is asked for it does not have, or a bad number.
     """
@@ -123,6 +125,7 @@ def build(
                 computes=computes,
                 guests=guests if release.load(release_name).has_guests else 0,
                 notifications=notifications,
+                log_lines=log_lines,
                 port_base=port_base + index * ports.PER_CLOUD,
                 index=index,
             )

@@ -46,6 +46,7 @@ NONE = {
 }
 # commands that concern no work directory, or two
 NONE = {"guard witness", "plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan", "upgrade path"}
+NONE = {"plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan", "upgrade path", "watch statements"}
 
 
 def parser_of(words: str) -> argparse.ArgumentParser:

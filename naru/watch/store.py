@@ -1,0 +1,328 @@
+"""What is kept of a watch, in one SQLite file: groups with their rates and examples, how far each file is read, and
+which identifiers stand in which part of it.
+
+What some lines add to groups and how far their file is read then go to disk in one transaction: whenever the process is
+killed, no record is lost and none counted twice.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from naru.errors import InputError
+from naru.watch.group import VERSION, Group
+
+DATABASE = "watch.db"
+FORMAT = 1
+EXAMPLES = 5
+"""Examples that are kept of a group: the first ones, and the last."""
+FIRST = 2
+SILENT = 14 * 86400.0
+"""Seconds after which a group that comes again is told as one that came back."""
+OPEN, MUTED, RESOLVED, REGRESSED = "open", "muted", "resolved", "regressed"
+"""States of a group: one that counts; one that is not told of, until when somebody said; one that somebody says is
+cured; one that came back after that, or after a long silence."""
+_SCHEMA = f"""
+CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE file (
+    id INTEGER PRIMARY KEY, host TEXT NOT NULL, path TEXT NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL,
+    head BLOB NOT NULL, place INTEGER NOT NULL, ended INTEGER NOT NULL, format TEXT NOT NULL, lines INTEGER NOT NULL,
+    records INTEGER NOT NULL, unread INTEGER NOT NULL, judged INTEGER NOT NULL, unmatched INTEGER NOT NULL,
+    lost INTEGER NOT NULL, read REAL NOT NULL
+);
+CREATE INDEX file_path ON file (host, path);
+CREATE TABLE block (file INTEGER NOT NULL, begin INTEGER NOT NULL, end INTEGER NOT NULL, first TEXT NOT NULL,
+    last TEXT NOT NULL, ids BLOB NOT NULL, PRIMARY KEY (file, begin)) WITHOUT ROWID;
+CREATE TABLE grp (
+    key TEXT PRIMARY KEY, version INTEGER NOT NULL, binary TEXT NOT NULL, module TEXT NOT NULL, text TEXT NOT NULL,
+    exception TEXT NOT NULL, frame TEXT NOT NULL, level TEXT NOT NULL, class TEXT NOT NULL, how TEXT NOT NULL,
+    state TEXT NOT NULL, first REAL NOT NULL, last REAL NOT NULL, count INTEGER NOT NULL, changed REAL NOT NULL,
+    muted_until REAL, muted_by TEXT NOT NULL, reason TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE rate (grp TEXT NOT NULL, minute INTEGER NOT NULL, host TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (grp, minute, host)) WITHOUT ROWID;
+CREATE INDEX rate_minute ON rate (minute);
+CREATE TABLE example (grp TEXT NOT NULL, number INTEGER NOT NULL, moment REAL NOT NULL, host TEXT NOT NULL,
+    file INTEGER NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (grp, number)) WITHOUT ROWID;
+CREATE TABLE change (id INTEGER PRIMARY KEY, moment REAL NOT NULL, what TEXT NOT NULL);
+PRAGMA user_version = {FORMAT};
+"""
+
+
+@dataclass
+class File:
+    """A file and how far it is read. `head` are its first bytes, by which it is known again; `place` is the byte up to
+    which its records are counted; `ended` says that nothing will be added to it any more (it was rotated). `records`
+    of its `lines` were counted as read, `unread` begin as records do and are of no known format; of `judged` records of
+    Python code `unmatched` have no statement. `lost` is how often something of it was gone before it was read."""
+
+    id: int
+    host: str
+    path: str
+    device: int
+    inode: int
+    head: bytes = b""
+    place: int = 0
+    ended: int = 0
+    format: str = ""
+    lines: int = 0
+    records: int = 0
+    unread: int = 0
+    judged: int = 0
+    unmatched: int = 0
+    lost: int = 0
+    read: float = 0.0
+
+
+@dataclass
+class Block:
+    """A part of a file: from byte to byte, the times of its first and last record as lines have them, and the first
+    four bytes of every identifier in it."""
+
+    begin: int
+    end: int
+    first: str
+    last: str
+    ids: bytes
+
+
+@dataclass
+class Example:
+    """A record that is kept whole, as far as its text is not secret."""
+
+    moment: float
+    host: str
+    place: int
+    body: dict[str, Any]
+    file: int = 0
+
+
+@dataclass
+class Counted:
+    """What some lines add to a group."""
+
+    group: Group
+    count: int = 0
+    first: float = 0.0
+    last: float = 0.0
+    minutes: dict[tuple[int, str], int] = field(default_factory=dict)
+    examples: list[Example] = field(default_factory=list)
+
+
+class Store:
+    """The database in a directory. Raises InputError for a file that is something else, or of a newer Naru."""
+
+    def __init__(self, directory: Path, *, make: bool = False) -> None:
+        file = directory / DATABASE
+        if not make and not file.exists():
+            raise InputError(f"{directory}: nothing was watched here", hint=f"First: naru watch run {directory} --once")
+        if make:
+            try:
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                file.touch(0o600)
+            except OSError as error:
+                raise InputError(f"{directory}: cannot be made, or written", detail=str(error)) from error
+        self._database = sqlite3.connect(file, isolation_level=None, timeout=60)
+        try:
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = NORMAL")
+            (version,) = self._database.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                with self.transaction():
+                    if not self._rows("SELECT 1 FROM sqlite_schema"):
+                        for statement in _SCHEMA.split(";"):
+                            self._database.execute(statement)
+        except sqlite3.DatabaseError as error:
+            raise InputError(f"{file}: is not what naru watch writes", detail=str(error)) from error
+        if version > FORMAT:
+            raise InputError(f"{file}: a newer Naru has written it", hint="Use that one.")
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._database.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All that is written within goes to disk as one, or not at all."""
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("ROLLBACK")
+            raise
+        self._database.execute("COMMIT")
+
+    def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        return self._database.execute(query, values).fetchall()
+
+    # settings
+
+    def setting(self, name: str) -> Any:
+        """What was kept under a name; None when nothing was."""
+        found = self._rows("SELECT value FROM setting WHERE name = ?", name)
+        return json.loads(found[0][0]) if found else None
+
+    def set(self, name: str, value: Any) -> None:
+        self._database.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, json.dumps(value)))
+
+    # files
+
+    def files(self, host: str | None = None) -> list[File]:
+        """The files of a host, or of all."""
+        where, values = ("WHERE host = ?", (host,)) if host is not None else ("", ())
+        return [File(*row) for row in self._rows(f"SELECT * FROM file {where} ORDER BY id", *values)]
+
+    def add_file(self, file: File) -> None:
+        """A file that is new; it is given its id."""
+        values = list(vars(file).values())
+        signs = ", ".join("?" * len(values))
+        found = self._database.execute(f"INSERT INTO file VALUES ({signs})", [None, *values[1:]])
+        file.id = int(found.lastrowid or 0)
+
+    def save_file(self, file: File) -> None:
+        columns = [name for name in vars(file) if name != "id"]
+        signs = ", ".join(f"{name} = ?" for name in columns)
+        self._database.execute(
+            f"UPDATE file SET {signs} WHERE id = ?", [*(getattr(file, name) for name in columns), file.id]
+        )
+
+    def forget_file(self, file: File) -> None:
+        """A file that is gone."""
+        self.forget_blocks(file)
+        self._database.execute("DELETE FROM file WHERE id = ?", (file.id,))
+
+    def forget_blocks(self, file: File) -> None:
+        """What was read of a file is not there any more."""
+        self._database.execute("DELETE FROM block WHERE file = ?", (file.id,))
+
+    def hand_over(self, file: File, other: File) -> None:
+        """What was known of one file is of the other from now on."""
+        self._database.execute("UPDATE block SET file = ? WHERE file = ?", (other.id, file.id))
+        self._database.execute("UPDATE example SET file = ? WHERE file = ?", (other.id, file.id))
+
+    def add_block(self, file: File, block: Block, most: int) -> None:
+        """A part that was read; it becomes one with that before it, as long as they are not more bytes than `most`."""
+        before = self._rows(
+            "SELECT begin, first FROM block WHERE file = ? AND end = ? AND end - begin < ?", file.id, block.begin, most
+        )
+        if before:
+            self._database.execute(
+                "UPDATE block SET end = ?, first = ?, last = ?, ids = CAST(ids || ? AS BLOB) "
+                "WHERE file = ? AND begin = ?",
+                (block.end, before[0][1] or block.first, block.last, block.ids, file.id, before[0][0]),
+            )
+        else:
+            self._database.execute(
+                "INSERT OR REPLACE INTO block VALUES (?, ?, ?, ?, ?, ?)",
+                (file.id, block.begin, block.end, block.first, block.last, block.ids),
+            )
+
+    def blocks_with(self, ids: Iterable[bytes]) -> list[tuple[int, int, int]]:
+        """File, begin and end of the parts that hold one of these identifiers, by their first four bytes; few that hold
+        none are among them."""
+        ways = list(ids)
+        where = " OR ".join(["instr(ids, ?) > 0"] * len(ways)) or "0"
+        return self._rows(f"SELECT file, begin, end FROM block WHERE {where} ORDER BY file, begin", *ways)
+
+    # groups
+
+    def add(self, counted: Sequence[Counted], moment: float) -> list[str]:
+        """Adds to groups what was read at a moment; the keys of those that were not there, or were resolved."""
+        news = []
+        for one in counted:
+            key = one.group.key
+            known = self._rows("SELECT state, last, changed FROM grp WHERE key = ?", key)
+            if not known:
+                self._insert(one, moment)
+                news.append(key)
+            else:
+                ((state, last, changed),) = known
+                # lines that were written before somebody said so, and are read after it, prove nothing
+                back = (state == RESOLVED and one.last > changed) or (state == OPEN and one.first - last > SILENT)
+                self._database.execute(
+                    "UPDATE grp SET first = min(first, ?), last = max(last, ?), count = count + ?, "
+                    "state = iif(?, ?, state), changed = iif(?, ?, changed) WHERE key = ?",
+                    (one.first, one.last, one.count, back, REGRESSED, back, moment, key),
+                )
+                news += [key] * back
+            self._database.executemany(
+                "INSERT INTO rate VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+                [(key, minute, host, n) for (minute, host), n in one.minutes.items()],
+            )
+            self._add_examples(key, one.examples)
+        return news
+
+    def _insert(self, one: Counted, moment: float) -> None:
+        group = one.group
+        self._database.execute(
+            f"INSERT INTO grp VALUES ({', '.join('?' * 18)})",
+            (
+                *(group.key, VERSION, group.binary, group.module, group.text, group.exception, group.frame),
+                *(group.level, group.kind, group.how, OPEN, one.first, one.last, one.count, moment, None, "", ""),
+            ),
+        )
+
+    def _add_examples(self, key: str, examples: Sequence[Example]) -> None:
+        """The first two stay; of the others the last three."""
+        (count, highest), *_ = self._rows("SELECT count(*), coalesce(max(number), -1) FROM example WHERE grp = ?", key)
+        room = max(FIRST - count, 0)
+        last = EXAMPLES - FIRST
+        for one in [*examples[:room], *examples[room:][-last:]]:
+            highest += 1
+            self._database.execute(
+                "INSERT INTO example VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (key, highest, one.moment, one.host, one.file, one.place, json.dumps(one.body)),
+            )
+        self._database.execute(
+            "DELETE FROM example WHERE grp = ? AND number >= ? AND number <= ?", (key, FIRST, highest - last)
+        )
+
+    def groups(self) -> list[dict[str, Any]]:
+        """All groups, the last seen first, as the table's columns name them."""
+        found = self._database.execute("SELECT * FROM grp ORDER BY last DESC")
+        names = [one[0] for one in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def examples(self, key: str) -> list[Example]:
+        rows = self._rows("SELECT moment, host, place, body, file FROM example WHERE grp = ? ORDER BY number", key)
+        return [Example(moment, host, place, json.loads(body), file) for moment, host, place, body, file in rows]
+
+    def hosts(self, since: float = 0) -> dict[str, dict[str, int]]:
+        """By group and host how many records since a moment."""
+        found: dict[str, dict[str, int]] = {}
+        minute = int(since // 60)
+        for key, host, n in self._rows("SELECT grp, host, sum(n) FROM rate WHERE minute >= ? GROUP BY 1, 2", minute):
+            found.setdefault(key, {})[host] = n
+        return found
+
+    def minutes(self, key: str, since: float = 0) -> dict[int, int]:
+        """Of a group how many records in each minute since 1970 that has some."""
+        query = "SELECT minute, sum(n) FROM rate WHERE grp = ? AND minute >= ? GROUP BY 1 ORDER BY 1"
+        return dict(self._rows(query, key, int(since // 60)))
+
+    def mark(
+        self, key: str, state: str, moment: float, until: float | None = None, by: str = "", why: str = ""
+    ) -> None:
+        """Sets the state of a group, and of one that is muted until when, by whom and why."""
+        self._database.execute(
+            "UPDATE grp SET state = ?, changed = ?, muted_until = ?, muted_by = ?, reason = ? WHERE key = ?",
+            (state, moment, until, by, why, key),
+        )
+
+    # changes
+
+    def add_change(self, moment: float, what: str) -> None:
+        self._database.execute("INSERT INTO change (moment, what) VALUES (?, ?)", (moment, what))
+
+    def changes(self) -> list[tuple[float, str]]:
+        """What was changed in the cloud, and when; the last one last."""
+        return [(moment, what) for moment, what in self._rows("SELECT moment, what FROM change ORDER BY moment, id")]
