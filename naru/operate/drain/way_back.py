@@ -36,7 +36,7 @@ def plan(work: Work, journal: Journal, cloud: Cloud, *, home: bool) -> Plan:
     with reading(journal) as now:
         moves = now.steps(purpose=planner.MOVE, args=True, result=True)
         proofs = {one.about_id: one for one in now.steps(purpose=planner.PROOF, args=True)}
-    ended = [_settle(made, one) for one in moves if one.attempt and one.state not in OVER]
+    ended = [settle(made, one) for one in moves if one.attempt and one.state not in OVER]
     enable = Step(
         planner.ENABLE,
         "drain.enable",
@@ -56,7 +56,8 @@ def plan(work: Work, journal: Journal, cloud: Cloud, *, home: bool) -> Plan:
     return made
 
 
-def _settle(made: Plan, move: StepRow) -> str:
+def settle(made: Plan, move: StepRow) -> str:
+    """Adds the step that ends what was begun of a move; its id."""
     about = move.about
     assert about
     title = planner.SETTLE_TITLE(name=about.name)
