@@ -21,7 +21,8 @@ pytestmark = pytest.mark.unit
 
 # of all commands that concern one work directory, those whose arguments are other things: they have --work alone
 OPTION_ALONE = {
-    *("archive diff", "archive show", "archive list", "host plan", "inventory", "plan create", "plan hold"),
+    *("archive diff", "archive show", "archive list", "host plan", "host waves leave", "host waves plan"),
+    *("inventory", "plan create", "plan hold"),
     *("plan limit", "plan release", "plan retry", "plan skip", "plan timings", "tenant apply", "volume copy"),
     *("volume verify", "worker"),
 }
