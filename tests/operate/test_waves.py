@@ -16,7 +16,7 @@ from naru.messages import say
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.rules import Options
 from naru.operate.drain.work import Settings as Drain
-from naru.operate.waves import leave, planner, upkeep, world
+from naru.operate.waves import leave, osds, planner, upkeep, world
 from naru.operate.waves.standing import expected, standings
 from naru.operate.waves.work import Planned, Settings, Upkeep, Work, work_directory, write
 from naru.plan import control
@@ -228,6 +228,49 @@ def test_a_line_leaves_a_mark_before_it_boots_the_host(
     )
     called = (tmp_path / "calls").read_text().strip() if (tmp_path / "calls").exists() else ""
     assert (done.returncode, called, mark.exists()) == (code, calls, marked), done.stderr
+
+
+# -- what Ceph says
+
+
+@pytest.mark.parametrize(
+    ("code", "out", "errors", "right"),
+    [
+        (0, '{"ok_to_stop": true, "osds": [0], "num_not_ok_pgs": 0}', "", True),
+        (0, '{"ok_to_stop": false, "osds": [0], "num_not_ok_pgs": 2}', "", False),  # 0 although it is no
+        (16, '{"ok_to_stop": false, "osds": [0, 1], "num_not_ok_pgs": 2}', "Error EBUSY", False),
+        (0, "", "OSD(s) 0 are ok to stop without reducing availability or risking data", True),  # Octopus
+        (16, "", "Error EBUSY: 2 PGs are already too degraded", False),
+        (0, "", "", False),
+        (0, "[]", "", False),
+    ],
+)
+def test_ceph_is_judged_by_what_it_says(code: int, out: str, errors: str, right: bool) -> None:
+    found = osds.ok_to_stop(code, out, errors)
+    assert found.is_right == right
+    if "num_not_ok_pgs" in out and not right:
+        assert found.why == "2 placement groups would not be available"
+
+
+def test_more_than_half_of_the_monitors_are_left() -> None:
+    found = {"monmap": {"mons": [{"name": name} for name in "abc"]}, "quorum_names": ["a", "b", "c"]}
+    assert osds.quorum(found, {"a"}).is_right and osds.quorum(found, {"a", "z"}).is_right
+    assert osds.quorum(found, {"a", "b"}) == (False, "1 of 3 monitors would be left")
+    assert not osds.quorum(found | {"quorum_names": ["a", "b"]}, {"a"}).is_right
+
+
+def test_a_host_with_osds_goes_down_when_ceph_bears_it(site: Path) -> None:
+    found = yaml.safe_load(site.read_text())
+    storage = {"name": "ceph", "kind": "ceph", "monitors": ["compute3"], "osds": ["compute1"]}
+    site.write_text(yaml.safe_dump(found | {"storage": [storage]}))
+    plan = made(site)
+    assert [one.purpose for one in plan.find(unit="compute1")] == [
+        *("disable", "empty", "before", "osds", "run", "back", "osds-back", "enable")
+    ]
+    (held,) = plan.find(unit="compute1", purpose="osds")
+    # its wave's other host may be down at the same time
+    assert held.args["together"] == ["compute1", "compute2"]
+    assert "osds" not in [one.purpose for one in plan.find(unit="compute2")]
 
 
 # -- how they stand

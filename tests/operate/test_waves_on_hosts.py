@@ -65,6 +65,12 @@ class Computes:
     def boots(self) -> dict[str, str]:
         return {host: self.says(host, "cat /proc/sys/kernel/random/boot_id") for host in HOSTS}
 
+    def ceph(self) -> tuple[dict[str, list[str]], str]:
+        """The flags of hosts, and the states of placement groups."""
+        flags = json.loads(self.says("compute3", "ceph osd dump -f json"))["crush_node_flags"]
+        states = json.loads(self.says("compute3", "ceph status -f json"))["pgmap"]["pgs_by_state"]
+        return flags, ", ".join(sorted(one["state_name"] for one in states))
+
     def naru(self, *words: object) -> int:
         return main(["-q", "host", "waves", *map(str, words)])
 
@@ -128,6 +134,9 @@ def test_all_hosts_boot_once_whoever_is_killed(
     assert {host for host in HOSTS if before[host] != after[host]} == set(HOSTS)
     assert [computes.says(host, "cat /root/ran") for host in HOSTS] == ["ran"] * 3
     assert computes.scheduling() == dict.fromkeys(HOSTS, ("enabled", None))
+    # on paper two hosts at a time; Ceph bears one
+    assert len(list((work / "wave").iterdir())) == 3
+    assert computes.ceph() == ({}, "active+clean")
     # the last wave has emptied compute3, which all had gone to
     assert {name: one[1] for name, one in computes.where().items()} == {name: one[1] for name, one in were.items()}
     assert "compute3" not in {one[0] for one in computes.where().values()}
@@ -155,10 +164,12 @@ def test_a_host_that_fails_holds_up_no_other_one_and_is_left_behind(
     assert "exited with 1" in found["compute2"]["why"]
     after = computes.boots()
     assert {host for host in HOSTS if before[host] != after[host]} == {"compute1", "compute3"}
+    assert computes.ceph()[0] == {"compute2": ["noout"]}
     status, reason = computes.scheduling()["compute2"]
     assert status == "disabled" and reason and reason.endswith(": kernel")
     assert "compute2" not in {one[0] for one in computes.where().values()}
     assert computes.naru("leave", "compute2", "--work", work, "--reason", "ticket 1", "--return") == 0
+    assert computes.ceph()[0] == {}
     assert computes.scheduling() == dict.fromkeys(HOSTS, ("enabled", None))
     assert computes.naru("run", work) == 0
     assert computes.boots() == after

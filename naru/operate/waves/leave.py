@@ -49,7 +49,7 @@ def leave(work: Work, host: str, reason: str, terminal: Terminal, *, give_back: 
 def _skip(journal: Journal, host: str, reason: str) -> list[StepRow]:
     """Skips what is left of the host in a wave; its steps that were ever begun."""
     with reading(journal) as now:
-        steps = now.steps(args=True)
+        steps = now.steps(args=True, result=True)
     mine = [step for step in steps if host_of(step) == host]
     if not mine:
         return []
@@ -69,7 +69,8 @@ def _skip(journal: Journal, host: str, reason: str) -> list[StepRow]:
 
 
 def _plan(work: Work, host: str, begun: list[StepRow], *, give_back: bool) -> Plan:
-    """What is done to a host that is left: moves that were begun are ended, and scheduling is enabled."""
+    """What is done to a host that is left: moves that were begun are ended, `noout` is taken from its OSDs if it was
+    set on them, so that Ceph goes on by itself, and scheduling is enabled."""
     settings = work.settings.drain
     made = Plan(
         title=drain.BACK_TITLE(host=host, cloud=settings.cloud),
@@ -78,6 +79,11 @@ def _plan(work: Work, host: str, begun: list[StepRow], *, give_back: bool) -> Pl
         settings=settings.dump(),
     )
     ended = [way_back.settle(made, one) for one in begun if one.purpose == drain.MOVE and one.state != "done"]
+    ours = [one for one in begun if one.purpose == planner.OSDS and (one.result or {}).get("ours")]
+    for one in ours if not _is_freed(begun) else ():
+        args = {"host": one.args["host"], "site": one.args["site"], "storage": one.args["storage"], "ours": True}
+        title = planner.OSDS_FREE(host=host)
+        made.add(Step(planner.OSDS_BACK, "waves.osds_back", args, host, (drain.HOST,), title=title, about=one.about))
     if give_back:
         args = {"cloud": settings.cloud, "host": host, "plan": work.planned.id}
         title = drain.ENABLE_TITLE(host=host)
@@ -88,3 +94,7 @@ def _plan(work: Work, host: str, begun: list[StepRow], *, give_back: bool) -> Pl
         made.add(step, after=ended)
     KINDS.check_arguments(made)
     return made
+
+
+def _is_freed(begun: list[StepRow]) -> bool:
+    return any(one.purpose == planner.OSDS_BACK and one.state == "done" for one in begun)

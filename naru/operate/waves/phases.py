@@ -17,6 +17,7 @@ from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import site_name
 from naru.operate.drain.reading import Progress, read_all
 from naru.operate.waves import planner, world
+from naru.operate.waves.osds import bearable
 from naru.operate.waves.standing import Standing, standings
 from naru.operate.waves.work import Planned, Settings, Work, work_directory, write
 from naru.plan import control
@@ -139,10 +140,12 @@ def _begin(work: Work, waiting: Sequence[str], put_off: dict[str, str], terminal
     near = [host for host in waiting if rack(host) == rack(waiting[0])][: 2 * settings.at_once]
     with Cloud(settings.drain.cloud) as cloud:
         there = {one["host"] for one in compute.services(cloud)}
-        for host in set(near) - there:
-            put_off[host] = "Nova has no compute service on it any more"
-            terminal.warn(f"{host} is put off: {put_off[host]}")
-        near = [host for host in near if host in there]
+        for host in near:
+            if host not in there:
+                _put_off(put_off, host, "Nova has no compute service on it any more", terminal)
+            elif not site_name(settings.drain.site, host):
+                _put_off(put_off, host, f"{settings.drain.site} has no such host any more", terminal)
+        near = [host for host in near if host not in put_off]
         if not near:
             return None
         found = read_all(cloud, near, settings.drain.settle, terminal.say)
@@ -150,9 +153,8 @@ def _begin(work: Work, waiting: Sequence[str], put_off: dict[str, str], terminal
     wave = world.next_wave(now, near, settings.drain.options, settings.at_once, rack, later=waiting)
     for host in wave.hosts:
         if why := planner.in_the_way(now.facts[host], wave.decisions[host]):
-            put_off[host] = why
-            terminal.warn(f"{host} is put off: {why}")
-    ready = [host for host in wave.hosts if host not in put_off]
+            _put_off(put_off, host, why, terminal)
+    ready = _bearable(work, [host for host in wave.hosts if host not in put_off])
     if not ready:
         return None
     if len(ready) < len(wave.hosts):
@@ -162,3 +164,15 @@ def _begin(work: Work, waiting: Sequence[str], put_off: dict[str, str], terminal
     made = planner.whole(now, wave, number, planned, plan_id)
     terminal.say(say(made.title))
     return work.waves.begin(number, made, plan_id)
+
+
+def _put_off(put_off: dict[str, str], host: str, why: str, terminal: Terminal) -> None:
+    put_off[host] = why
+    terminal.warn(f"{host} is put off: {why}")
+
+
+def _bearable(work: Work, hosts: Sequence[str]) -> list[str]:
+    """Those of the hosts of which Ceph bears that they are down together."""
+    file = work.settings.drain.site
+    names = {site_name(file, host): host for host in hosts}
+    return [names[name] for name in bearable(sites.load(Path(file)), list(names))]

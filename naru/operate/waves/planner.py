@@ -4,6 +4,7 @@ Nothing of one host waits for another one, so that one which fails holds up nobo
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from naru.actions import hosts as host_steps
@@ -12,15 +13,16 @@ from naru.operate.drain import planner as drain
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import site_name
 from naru.operate.drain.rules import Decision
-from naru.operate.waves import upkeep
+from naru.operate.waves import osds, upkeep
 from naru.operate.waves.work import Planned, Settings
 from naru.operate.waves.world import Wave, World
 from naru.plan.kinds import KINDS
 from naru.plan.model import About, Finding, Plan, Step
+from naru.site import site as sites
 from naru.text import shortened
 
-MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__]
-BEFORE, RUN, REBOOT, BACK = "before", "run", "reboot", "back"
+MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__, osds.__name__]
+BEFORE, OSDS, RUN, REBOOT, BACK, OSDS_BACK = "before", "osds", "run", "reboot", "back", "osds-back"
 """What steps are for, beside those of a drain; ids are HOST/PURPOSE."""
 BOOT_SECONDS, PROOF_SECONDS = 180.0, 60.0
 """What a boot, and the proof that a host is back, are expected to take."""
@@ -29,6 +31,11 @@ TITLE = message(
     "waves.title", en="Wave {number:number}: {hosts:list} ({cloud})", ko="{number:number}차: {hosts:list}({cloud})"
 )
 _BEFORE = message("waves.title.before", en="what {host} is now is noted", ko="{host}의 현재 상태 기록")
+_OSDS = message(
+    "waves.title.osds", en="Ceph bears that {host} goes down", ko="{host} 중단을 Ceph가 감당하는지 확인하고 noout 설정"
+)
+_OSDS_BACK = message("waves.title.osds_back", en="Ceph has {host} back", ko="{host}의 OSD 복귀 확인")
+OSDS_FREE = message("waves.title.osds_free", en="Ceph cares for {host} again", ko="{host}의 noout 해제")
 _RUN = message("waves.title.run", en="on {host}: {line}", ko="{host}에서 실행: {line}")
 _REBOOT = message("waves.title.reboot", en="{host} boots", ko="{host} 재부팅")
 _BACK = message("waves.title.back", en="{host} is back", ko="{host} 복귀 확인")
@@ -47,6 +54,7 @@ ABOUT = message(
 def whole(world: World, wave: Wave, number: int, planned: Planned, plan_id: str) -> Plan:
     """The plan of the wave. `plan_id` is the id that its journal will have."""
     settings = planned.settings
+    together = [site_name(settings.drain.site, host) for host in wave.hosts]
     limits = {drain.CLOUD: settings.drain.at_once, drain.HOST: len(wave.hosts), drain.PROOFS: 8}
     plan = Plan(
         title=TITLE(number=number, hosts=list(wave.hosts), cloud=settings.drain.cloud),
@@ -58,23 +66,35 @@ def whole(world: World, wave: Wave, number: int, planned: Planned, plan_id: str)
         facts, decisions = world.facts[host], wave.decisions[host]
         plan.findings += drain.findings(facts, decisions, settings.drain)
         last = drain.add_drain(plan, facts, decisions, settings.drain, planned.id, f"{host}/")
-        last = _add_upkeep(plan, facts, settings, last, plan_id, left=drain.stays(facts, decisions))
+        last = _add_upkeep(plan, facts, settings, last, plan_id, drain.stays(facts, decisions), together)
         args = {"cloud": facts.cloud, "host": host, "plan": planned.id}
         _add(plan, host, drain.ENABLE, "drain.enable", args, drain.ENABLE_TITLE(host=host), after=last)
     KINDS.check_arguments(plan)
     return plan
 
 
-def _add_upkeep(plan: Plan, facts: Facts, settings: Settings, after: str, plan_id: str, *, left: Sequence[str]) -> str:
-    """Adds what is done to a host that is empty; the id of the last step, which proves that it is back."""
+def _add_upkeep(
+    plan: Plan, facts: Facts, settings: Settings, after: str, plan_id: str, left: Sequence[str], together: Sequence[str]
+) -> str:
+    """Adds what is done to a host that is empty; the id of the last step, which proves that it is back. `left` are the
+    servers that stay on it, `together` the hosts of the wave as the site calls them."""
     host, upkeep_ = facts.host, settings.upkeep
-    own = {"host": site_name(settings.drain.site, host), "site": settings.drain.site, "patience": upkeep_.patience}
+    own: dict[str, Any] = {
+        "host": site_name(settings.drain.site, host),
+        "site": settings.drain.site,
+        "patience": upkeep_.patience,
+    }
     of_cloud = {**own, "cloud": facts.cloud, "compute": host}
     noted = last = _add(plan, host, BEFORE, "waves.before", of_cloud, _BEFORE(host=host), after=after)
+    storage = osds.storage_of(sites.load(Path(settings.drain.site)), own["host"])
+    held = ""
+    if storage:
+        args = {**own, "storage": storage.name, "together": list(together)}
+        held = last = _add(plan, host, OSDS, "waves.osds", args, _OSDS(host=host), after=last)
     marked = ""
     if upkeep_.command:
         marked = upkeep.mark(plan_id)
-        args: dict[str, Any] = {
+        args = {
             **own,
             "argv": upkeep.shell_line(upkeep_.command, plan_id),
             "check": ["test", "-e", marked],
@@ -87,7 +107,11 @@ def _add_upkeep(plan: Plan, facts: Facts, settings: Settings, after: str, plan_i
         last = _add(plan, host, REBOOT, "waves.reboot", args, _REBOOT(host=host), BOOT_SECONDS, after=last)
     args = {**of_cloud, "before": noted, "boots": upkeep_.boots, "mark": marked, "left": list(left)}
     args |= {"seconds": upkeep_.patience}
-    return _add(plan, host, BACK, "waves.back", args, _BACK(host=host), PROOF_SECONDS, after=last, also=[noted])
+    last = _add(plan, host, BACK, "waves.back", args, _BACK(host=host), PROOF_SECONDS, after=last, also=[noted])
+    if storage:
+        args = {**own, "storage": storage.name, "before": held}
+        last = _add(plan, host, OSDS_BACK, "waves.osds_back", args, _OSDS_BACK(host=host), after=last, also=[held])
+    return last
 
 
 def _add(
