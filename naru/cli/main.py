@@ -81,6 +81,7 @@ COMMANDS: dict[str, str] = {
     "plan status": "naru.cli.plan_run:StatusShow",
     "plan steps": "naru.cli.plan:Steps",
     "plan timings": "naru.cli.plan:Timings",
+    "server revive": "naru.cli.server:Revive",
     "site check": "naru.cli.site:Check",
     "site discover": "naru.cli.site_discover:Discover",
     "site gate rules": "naru.cli.site_gate:Rules",

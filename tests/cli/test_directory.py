@@ -22,6 +22,7 @@ pytestmark = pytest.mark.unit
 # of all commands that concern one work directory, those whose arguments are other things: they have --work alone
 OPTION_ALONE = {
     *("archive diff", "archive show", "archive list", "host plan", "host waves leave", "host waves plan"),
+    *("server revive",),
     *("inventory", "plan create", "plan hold"),
     *("plan limit", "plan release", "plan retry", "plan skip", "plan timings", "tenant apply", "volume copy"),
     *("volume verify", "worker"),

@@ -47,6 +47,10 @@ class Guests:
             ),
         }
 
+    def is_off(self, server: str, host: str) -> str:
+        """Whether the host does not run the server. Raises NaruError where it does."""
+        return self._judged(host, lambda found: server not in found, f"still runs server {server}")
+
     def none_but(self, host: str, kept: Collection[str]) -> str:
         """Whether the host runs none but these. Raises NaruError where it does."""
         return self._judged(host, lambda found: set(found) <= set(kept), "still runs guests")
