@@ -160,7 +160,7 @@ def test_a_host_that_fails_holds_up_no_other_one_and_is_left_behind(
     found = shown(capsys)
     assert {host: row["state"] for host, row in found.items()} == {
         **{"compute1": "done", "compute2": "failed", "compute3": "done"}
-    }
+    }, found
     assert "exited with 1" in found["compute2"]["why"]
     after = computes.boots()
     assert {host for host in HOSTS if before[host] != after[host]} == {"compute1", "compute3"}

@@ -224,7 +224,11 @@ class _Maker:
         }
         zone = self.server.get("OS-EXT-AZ:availability_zone")
         body |= {"availability_zone": zone} if zone else {}
-        hints = {"beside": {"os:scheduler_hints": {"group": self.found.group}}} if self.found.group else {}
+        more: dict[str, Any] = self._actor()
+        if self.found.group:
+            more["beside"] = {"os:scheduler_hints": {"group": self.found.group}}
+        if not self.found.ports:
+            more["version"] = "2.37"
         path = f"/servers/detail?all_tenants=1&project_id={self.project}"
         action = Create(
             cloud=self.cloud,
@@ -235,9 +239,7 @@ class _Maker:
             find=Find(path=path, collection="servers", where={f"metadata.{MARK}": mark}),
             wait=Wait(field="status", until=["ACTIVE"], fail=["ERROR"]),
             gone=True,
-            **({} if self.found.ports else {"version": "2.37"}),
-            **hints,
-            **self._actor(),
+            **more,
         )
         title = _SERVER(name=self.name, source=source.get("name") or source["id"])
         return self._request(SERVER, action, title, [*self.after, *after])

@@ -67,7 +67,8 @@ class Cluster:
     def osds(self, host: str) -> dict[int, bool]:
         """The OSDs of a host by number, and whether each is up; of a host that CRUSH does not know, none."""
         tree = self.ask("osd", "tree")["nodes"]
-        children = next((one["children"] for one in tree if one["type"] == "host" and one["name"] == bucket(host)), [])
+        mine = [one for one in tree if one["type"] == "host" and one["name"] == bucket(host)]
+        children = {number for one in mine for number in one["children"]}
         return {one["id"]: one.get("status") == "up" for one in tree if one["id"] in children and one["type"] == "osd"}
 
     def verdict(self, hosts: Collection[str]) -> Verdict:

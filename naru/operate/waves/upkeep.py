@@ -19,7 +19,7 @@ from naru.errors import NaruError
 from naru.operate import compute
 from naru.operate.drain.guests import Guests
 from naru.plan.context import Context
-from naru.plan.errors import PlanError, Transient
+from naru.plan.errors import Transient
 from naru.plan.kinds import Retry, step
 from naru.site.check import services
 from naru.site.check.look import Look, look
@@ -34,6 +34,8 @@ RETRY = (
 )
 EVERY = 3.0
 """Seconds between two looks at a host that is to come back."""
+ASK_AGAIN = 60.0
+"""Seconds after which a host that has not gone down is told once more to boot."""
 TOLD = 90.0
 """Seconds after which a service that Nova or Neutron still calls up has reported since, whatever its time says: longer
 than both by default believe one that is silent."""
@@ -121,30 +123,27 @@ def reboot(context: Context) -> dict[str, Any]:
     place = Place(context, args, context.id)
     was = context.results()[args["before"]]["boot"]
     end = time.monotonic() + float(args["seconds"])
-    host, asked = _Host(place), False
+    host, said, again = _Host(place), "", 0.0
     while (now := host.boot()) in (None, was):
-        if now == was and not asked:
+        if now == was and time.monotonic() > again:
             context.log(f"{args['host']}: {REBOOT}")
-            asked = _told_to_boot(place)
+            said, again = _tell_to_boot(place), time.monotonic() + ASK_AGAIN
         if time.monotonic() > end:
-            raise _late(args["host"], args, host.why if now is None else "has not booted")
+            raise _late(args["host"], args, host.why if now is None else f"has not booted{said}")
         context.sleep(EVERY)
     return {"boot": now}
 
 
-def _told_to_boot(place: Place) -> bool:
-    """Whether the host took it; a connection that ends meanwhile is how it usually answers."""
+def _tell_to_boot(place: Place) -> str:
+    """What the host said against it, in words; "" for nothing. A connection that ends meanwhile is how one answers that
+    takes it."""
     try:
         ran = place.ask(lambda remote: remote.run(REBOOT, seconds=60.0))
     except Refused:
         raise
-    except Lost:
-        return True
-    except (Unreachable, NaruError):
-        return False
-    if ran.code > 0:
-        raise PlanError(f"{place.host}: it cannot be booted", detail=ran.errors.strip()[-2000:])
-    return True
+    except NaruError:
+        return ""
+    return f": {ran.errors.strip()[-300:]}" if ran.code > 0 and ran.errors.strip() else ""
 
 
 @step("waves.back", args=Back, no_undo="it changes nothing", retry=RETRY, deadline=_deadline)
