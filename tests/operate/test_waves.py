@@ -16,7 +16,7 @@ from naru.messages import say
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.rules import Options
 from naru.operate.drain.work import Settings as Drain
-from naru.operate.waves import leave, osds, planner, upkeep, world
+from naru.operate.waves import agents, leave, osds, planner, upkeep, world
 from naru.operate.waves.standing import expected, standings
 from naru.operate.waves.work import Planned, Settings, Upkeep, Work, work_directory, write
 from naru.plan import control
@@ -176,16 +176,18 @@ def test_nothing_of_one_host_waits_for_another_one(site: Path) -> None:
     of = {one.id: one.unit if one.unit in HOSTS else one.args["host"] for one in plan.steps}
     assert {of[before] == of[after] for after, all_ in befores.items() for before in all_} == {True}
     assert [one.purpose for one in plan.find(unit="compute1")] == [
-        *("disable", "empty", "before", "run", "back", "enable")
+        *("disable", "empty", "before", "agents", "run", "back", "agents-back", "enable")
     ]
-    assert befores["compute1/run"] == ["compute1/before"] and befores["compute1/enable"] == ["compute1/back"]
+    assert befores["compute1/run"] == ["compute1/agents"] and befores["compute1/enable"] == ["compute1/agents-back"]
     (back,) = plan.find(unit="compute1", purpose="back")
     assert back.args["boots"] and back.args["mark"] == "/var/lib/naru/wave-id/boots"
 
 
 def test_naru_boots_the_host_where_that_is_asked_for(site: Path) -> None:
     plan = made(site, Settings(DRAIN, Upkeep("", reboot=True, boots=True)))
-    assert [one.purpose for one in plan.find(unit="compute2")][2:] == ["before", "reboot", "back", "enable"]
+    assert [one.purpose for one in plan.find(unit="compute2")][2:] == [
+        *("before", "agents", "reboot", "back", "agents-back", "enable")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -265,12 +267,38 @@ def test_a_host_with_osds_goes_down_when_ceph_bears_it(site: Path) -> None:
     site.write_text(yaml.safe_dump(found | {"storage": [storage]}))
     plan = made(site)
     assert [one.purpose for one in plan.find(unit="compute1")] == [
-        *("disable", "empty", "before", "osds", "run", "back", "osds-back", "enable")
+        *("disable", "empty", "before", "agents", "osds", "run", "back", "agents-back", "osds-back", "enable")
     ]
     (held,) = plan.find(unit="compute1", purpose="osds")
     # its wave's other host may be down at the same time
     assert held.args["together"] == ["compute1", "compute2"]
     assert "osds" not in [one.purpose for one in plan.find(unit="compute2")]
+
+
+# -- Neutron's agents
+
+
+def agent(name: str, **more: Any) -> dict[str, Any]:
+    found = {"id": name, "host": f"host-of-{name}", "agent_type": "L3 agent", "alive": True, "admin_state_up": True}
+    return {**found, "availability_zone": "nova", "configurations": {"agent_mode": "legacy"}, **more}
+
+
+def test_who_has_least_takes_what_an_agent_has() -> None:
+    mine, others = agent("mine"), [agent("a"), agent("b"), agent("c", agent_type="DHCP agent")]
+    assert agents.chosen(mine, others, {"a": 3, "b": 1}) == "b"
+    assert agents.chosen(mine, others, {"a": 3, "b": 1}, without=["b"]) == "a"
+    assert agents.chosen(mine, [agent("a"), agent("b", availability_zone="other")], {"a": 9}) == "a"
+    assert agents.chosen(mine, [agent("b", availability_zone="other")], {}) == "b"
+    assert agents.chosen(mine, [agent("a", configurations={"agent_mode": "dvr"})], {}) == ""
+    for off in ({"alive": False}, {"admin_state_up": False}, {"host": "host-of-mine"}):
+        assert agents.chosen(mine, [agent("a", **off)], {}) == ""
+
+
+def test_a_mark_keeps_what_a_description_was() -> None:
+    for before in ("", "rack 3", "rack 3: left"):
+        assert agents.unmarked("id", agents.marked("id", before)) == before
+    assert agents.unmarked("id", "rack 3") is None
+    assert agents.unmarked("other", agents.marked("id", "rack 3")) is None
 
 
 # -- how they stand

@@ -70,7 +70,7 @@ def _skip(journal: Journal, host: str, reason: str) -> list[StepRow]:
 
 def _plan(work: Work, host: str, begun: list[StepRow], *, give_back: bool) -> Plan:
     """What is done to a host that is left: moves that were begun are ended, `noout` is taken from its OSDs if it was
-    set on them, so that Ceph goes on by itself, and scheduling is enabled."""
+    set on them, so that Ceph goes on by itself, Neutron's agents are on again, and scheduling is enabled."""
     settings = work.settings.drain
     made = Plan(
         title=drain.BACK_TITLE(host=host, cloud=settings.cloud),
@@ -79,6 +79,12 @@ def _plan(work: Work, host: str, begun: list[StepRow], *, give_back: bool) -> Pl
         settings=settings.dump(),
     )
     ended = [way_back.settle(made, one) for one in begun if one.purpose == drain.MOVE and one.state != "done"]
+    for one in (step for step in begun if step.purpose == planner.AGENTS):
+        args = {name: one.args[name] for name in ("cloud", "compute", "plan")}
+        title = planner.AGENTS_BACK_TITLE(host=host)
+        made.add(
+            Step(planner.AGENTS_BACK, "waves.agents_back", args, host, (drain.HOST,), title=title, about=one.about)
+        )
     ours = [one for one in begun if one.purpose == planner.OSDS and (one.result or {}).get("ours")]
     for one in ours if not _is_freed(begun) else ():
         args = {"host": one.args["host"], "site": one.args["site"], "storage": one.args["storage"], "ours": True}

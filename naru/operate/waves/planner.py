@@ -13,7 +13,7 @@ from naru.operate.drain import planner as drain
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import site_name
 from naru.operate.drain.rules import Decision
-from naru.operate.waves import osds, upkeep
+from naru.operate.waves import agents, osds, upkeep
 from naru.operate.waves.work import Planned, Settings
 from naru.operate.waves.world import Wave, World
 from naru.plan.kinds import KINDS
@@ -21,8 +21,9 @@ from naru.plan.model import About, Finding, Plan, Step
 from naru.site import site as sites
 from naru.text import shortened
 
-MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__, osds.__name__]
-BEFORE, OSDS, RUN, REBOOT, BACK, OSDS_BACK = "before", "osds", "run", "reboot", "back", "osds-back"
+MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__, agents.__name__, osds.__name__]
+BEFORE, AGENTS, OSDS, RUN, REBOOT, BACK = "before", "agents", "osds", "run", "reboot", "back"
+AGENTS_BACK, OSDS_BACK = "agents-back", "osds-back"
 """What steps are for, beside those of a drain; ids are HOST/PURPOSE."""
 BOOT_SECONDS, PROOF_SECONDS = 180.0, 60.0
 """What a boot, and the proof that a host is back, are expected to take."""
@@ -31,6 +32,12 @@ TITLE = message(
     "waves.title", en="Wave {number:number}: {hosts:list} ({cloud})", ko="{number:number}차: {hosts:list}({cloud})"
 )
 _BEFORE = message("waves.title.before", en="what {host} is now is noted", ko="{host}의 현재 상태 기록")
+_AGENTS = message(
+    "waves.title.agents", en="routers and DHCP of {host} elsewhere", ko="{host}의 라우터와 DHCP를 다른 에이전트로 이동"
+)
+AGENTS_BACK_TITLE = message(
+    "waves.title.agents_back", en="Neutron's agents of {host} on again", ko="{host} 에이전트 재개"
+)
 _OSDS = message(
     "waves.title.osds", en="Ceph bears that {host} goes down", ko="{host} 중단을 Ceph가 감당하는지 확인하고 noout 설정"
 )
@@ -54,7 +61,6 @@ ABOUT = message(
 def whole(world: World, wave: Wave, number: int, planned: Planned, plan_id: str) -> Plan:
     """The plan of the wave. `plan_id` is the id that its journal will have."""
     settings = planned.settings
-    together = [site_name(settings.drain.site, host) for host in wave.hosts]
     limits = {drain.CLOUD: settings.drain.at_once, drain.HOST: len(wave.hosts), drain.PROOFS: 8}
     plan = Plan(
         title=TITLE(number=number, hosts=list(wave.hosts), cloud=settings.drain.cloud),
@@ -66,7 +72,7 @@ def whole(world: World, wave: Wave, number: int, planned: Planned, plan_id: str)
         facts, decisions = world.facts[host], wave.decisions[host]
         plan.findings += drain.findings(facts, decisions, settings.drain)
         last = drain.add_drain(plan, facts, decisions, settings.drain, planned.id, f"{host}/")
-        last = _add_upkeep(plan, facts, settings, last, plan_id, drain.stays(facts, decisions), together)
+        last = _add_upkeep(plan, facts, settings, last, plan_id, drain.stays(facts, decisions), wave.hosts)
         args = {"cloud": facts.cloud, "host": host, "plan": planned.id}
         _add(plan, host, drain.ENABLE, "drain.enable", args, drain.ENABLE_TITLE(host=host), after=last)
     KINDS.check_arguments(plan)
@@ -74,10 +80,10 @@ def whole(world: World, wave: Wave, number: int, planned: Planned, plan_id: str)
 
 
 def _add_upkeep(
-    plan: Plan, facts: Facts, settings: Settings, after: str, plan_id: str, left: Sequence[str], together: Sequence[str]
+    plan: Plan, facts: Facts, settings: Settings, after: str, plan_id: str, left: Sequence[str], wave: Sequence[str]
 ) -> str:
     """Adds what is done to a host that is empty; the id of the last step, which proves that it is back. `left` are the
-    servers that stay on it, `together` the hosts of the wave as the site calls them."""
+    servers that stay on it, `wave` all hosts of the wave."""
     host, upkeep_ = facts.host, settings.upkeep
     own: dict[str, Any] = {
         "host": site_name(settings.drain.site, host),
@@ -86,10 +92,13 @@ def _add_upkeep(
     }
     of_cloud = {**own, "cloud": facts.cloud, "compute": host}
     noted = last = _add(plan, host, BEFORE, "waves.before", of_cloud, _BEFORE(host=host), after=after)
+    switched = {"cloud": facts.cloud, "compute": host, "plan": plan_id}
+    beside = {**switched, "together": list(wave)}
+    off = last = _add(plan, host, AGENTS, "waves.agents", beside, _AGENTS(host=host), after=last)
     storage = osds.storage_of(sites.load(Path(settings.drain.site)), own["host"])
     held = ""
     if storage:
-        args = {**own, "storage": storage.name, "together": list(together)}
+        args = {**own, "storage": storage.name, "together": [site_name(own["site"], one) for one in wave]}
         held = last = _add(plan, host, OSDS, "waves.osds", args, _OSDS(host=host), after=last)
     marked = ""
     if upkeep_.command:
@@ -108,6 +117,10 @@ def _add_upkeep(
     args = {**of_cloud, "before": noted, "boots": upkeep_.boots, "mark": marked, "left": list(left)}
     args |= {"seconds": upkeep_.patience}
     last = _add(plan, host, BACK, "waves.back", args, _BACK(host=host), PROOF_SECONDS, after=last, also=[noted])
+    args = {**switched, "before": off}
+    last = _add(
+        plan, host, AGENTS_BACK, "waves.agents_back", args, AGENTS_BACK_TITLE(host=host), after=last, also=[off]
+    )
     if storage:
         args = {**own, "storage": storage.name, "before": held}
         last = _add(plan, host, OSDS_BACK, "waves.osds_back", args, _OSDS_BACK(host=host), after=last, also=[held])
