@@ -11,7 +11,7 @@ import pytest
 
 from naru.cli.main import main
 from naru.lab.lab import Lab
-from naru.operate.waves import agents
+from naru.operate import agents
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
 
@@ -60,8 +60,8 @@ def test_they_are_moved_and_given_back(neutron: Neutron, tmp_path: Path) -> None
     before = {kind: neutron.agents(kind)[host].get("description") for kind in (agents.L3, agents.DHCP)}
     args = {"cloud": neutron.name, "compute": host, "plan": "id"}
     plan = Plan(modules=[agents.__name__], gates=["back"])
-    plan.add(Step("off", "waves.agents", args))
-    plan.add(Step("back", "waves.agents_back", {**args, "before": "off"}, gate="back"), after=["off"])
+    plan.add(Step("off", "agents.off", args))
+    plan.add(Step("back", "agents.back", {**args, "before": "off"}, gate="back"), after=["off"])
     work = str(tmp_path / "work")
     Journal.create(Path(work), plan).close()
     assert main(["-q", "plan", "run", work]) == 3
@@ -87,7 +87,7 @@ def test_without_another_agent_nothing_is_switched_off(neutron: Neutron, tmp_pat
     (other,) = set(neutron.agents(agents.L3)) - {host}
     args = {"cloud": neutron.name, "compute": host, "plan": "id", "together": [other]}
     work = str(tmp_path / "work")
-    Journal.create(Path(work), Plan(modules=[agents.__name__], steps=[Step("off", "waves.agents", args)])).close()
+    Journal.create(Path(work), Plan(modules=[agents.__name__], steps=[Step("off", "agents.off", args)])).close()
     assert main(["-q", "plan", "run", work]) == 1
     assert neutron.with_router() == [host]
     assert neutron.agents(agents.L3)[host]["admin_state_up"]

@@ -13,10 +13,11 @@ from naru.cli.host_waves import BOOTS
 from naru.cli.main import main
 from naru.errors import InputError
 from naru.messages import say
+from naru.operate import agents, osds
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.rules import Options
 from naru.operate.drain.work import Settings as Drain
-from naru.operate.waves import agents, leave, osds, planner, upkeep, world
+from naru.operate.waves import leave, planner, upkeep, world
 from naru.operate.waves.standing import expected, standings
 from naru.operate.waves.work import Planned, Settings, Upkeep, Work, work_directory, write
 from naru.plan import control

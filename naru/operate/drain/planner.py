@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from naru.messages import Message, message, say
-from naru.operate.drain import steps
+from naru.operate.drain import beside, steps
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.rules import ACTIONS, MOVES, Decision, ways
 from naru.operate.drain.work import Settings
 from naru.plan.kinds import KINDS
 from naru.plan.model import About, Finding, Plan, Step
 
-MODULES = [steps.__name__]
+MODULES = [steps.__name__, *beside.MODULES]
 DISABLE, MOVE, PROOF, EMPTY, ENABLE, SETTLE = "disable", "move", "prove", "empty", "enable", "settle"
 """What steps are for."""
 CLOUD, HOST, PROOFS = "cloud", "host", "proofs"
@@ -88,13 +88,15 @@ UNNAMED = message(
 )
 
 
-def whole(facts: Facts, decisions: Sequence[Decision], settings: Settings, plan_id: str) -> Plan:
+def whole(facts: Facts, decisions: Sequence[Decision], settings: Settings, plan_id: str, storage: str = "") -> Plan:
     """The plan that the work directory has: scheduling disabled, the servers moved, each proved, the host proved
-    empty."""
+    empty; then its agents and OSDs. `storage` is the Ceph cluster that it has a part of, if any."""
     plan = Plan(title=TITLE(host=facts.host, cloud=facts.cloud), modules=MODULES, settings=settings.dump())
     plan.limits = _limits(settings)
     plan.findings = list(findings(facts, decisions, settings))
-    add_drain(plan, facts, decisions, settings, plan_id)
+    last = add_drain(plan, facts, decisions, settings, plan_id)
+    parts = beside.Beside(plan, facts.cloud, facts.host, settings.site, storage, HOST)
+    parts.off(plan_id, [facts.host], after=last)
     KINDS.check_arguments(plan)
     return plan
 

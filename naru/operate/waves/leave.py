@@ -2,8 +2,8 @@
 `give_back` servers are scheduled to it again. Others go on."""
 
 from naru.errors import InputError
+from naru.operate.drain import beside, way_back
 from naru.operate.drain import planner as drain
-from naru.operate.drain import way_back
 from naru.operate.waves import planner
 from naru.operate.waves.standing import host_of, standings
 from naru.operate.waves.work import Work
@@ -79,17 +79,7 @@ def _plan(work: Work, host: str, begun: list[StepRow], *, give_back: bool) -> Pl
         settings=settings.dump(),
     )
     ended = [way_back.settle(made, one) for one in begun if one.purpose == drain.MOVE and one.state != "done"]
-    for one in (step for step in begun if step.purpose == planner.AGENTS):
-        args = {name: one.args[name] for name in ("cloud", "compute", "plan")}
-        title = planner.AGENTS_BACK_TITLE(host=host)
-        made.add(
-            Step(planner.AGENTS_BACK, "waves.agents_back", args, host, (drain.HOST,), title=title, about=one.about)
-        )
-    ours = [one for one in begun if one.purpose == planner.OSDS and (one.result or {}).get("ours")]
-    for one in ours if not _is_freed(begun) else ():
-        args = {"host": one.args["host"], "site": one.args["site"], "storage": one.args["storage"], "ours": True}
-        title = planner.OSDS_FREE(host=host)
-        made.add(Step(planner.OSDS_BACK, "waves.osds_back", args, host, (drain.HOST,), title=title, about=one.about))
+    beside.add_take_back(made, host, begun, drain.HOST, ended, wait=False)
     if give_back:
         args = {"cloud": settings.cloud, "host": host, "plan": work.planned.id}
         title = drain.ENABLE_TITLE(host=host)
@@ -100,7 +90,3 @@ def _plan(work: Work, host: str, begun: list[StepRow], *, give_back: bool) -> Pl
         made.add(step, after=ended)
     KINDS.check_arguments(made)
     return made
-
-
-def _is_freed(begun: list[StepRow]) -> bool:
-    return any(one.purpose == planner.OSDS_BACK and one.state == "done" for one in begun)

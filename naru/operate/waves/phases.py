@@ -16,8 +16,8 @@ from naru.operate import compute
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import site_name
 from naru.operate.drain.reading import Progress, read_all
+from naru.operate.osds import bearable
 from naru.operate.waves import planner, world
-from naru.operate.waves.osds import bearable
 from naru.operate.waves.standing import Standing, standings
 from naru.operate.waves.work import Planned, Settings, Work, work_directory, write
 from naru.plan import control

@@ -4,26 +4,24 @@ Nothing of one host waits for another one, so that one which fails holds up nobo
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from naru.actions import hosts as host_steps
 from naru.messages import message, say
+from naru.operate.drain import beside
 from naru.operate.drain import planner as drain
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import site_name
 from naru.operate.drain.rules import Decision
-from naru.operate.waves import agents, osds, upkeep
+from naru.operate.waves import upkeep
 from naru.operate.waves.work import Planned, Settings
 from naru.operate.waves.world import Wave, World
 from naru.plan.kinds import KINDS
 from naru.plan.model import About, Finding, Plan, Step
-from naru.site import site as sites
 from naru.text import shortened
 
-MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__, agents.__name__, osds.__name__]
-BEFORE, AGENTS, OSDS, RUN, REBOOT, BACK = "before", "agents", "osds", "run", "reboot", "back"
-AGENTS_BACK, OSDS_BACK = "agents-back", "osds-back"
+MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__]
+BEFORE, RUN, REBOOT, BACK = "before", "run", "reboot", "back"
 """What steps are for, beside those of a drain; ids are HOST/PURPOSE."""
 BOOT_SECONDS, PROOF_SECONDS = 180.0, 60.0
 """What a boot, and the proof that a host is back, are expected to take."""
@@ -32,17 +30,6 @@ TITLE = message(
     "waves.title", en="Wave {number:number}: {hosts:list} ({cloud})", ko="{number:number}차: {hosts:list}({cloud})"
 )
 _BEFORE = message("waves.title.before", en="what {host} is now is noted", ko="{host}의 현재 상태 기록")
-_AGENTS = message(
-    "waves.title.agents", en="routers and DHCP of {host} elsewhere", ko="{host}의 라우터와 DHCP를 다른 에이전트로 이동"
-)
-AGENTS_BACK_TITLE = message(
-    "waves.title.agents_back", en="Neutron's agents of {host} on again", ko="{host} 에이전트 재개"
-)
-_OSDS = message(
-    "waves.title.osds", en="Ceph bears that {host} goes down", ko="{host} 중단을 Ceph가 감당하는지 확인하고 noout 설정"
-)
-_OSDS_BACK = message("waves.title.osds_back", en="Ceph has {host} back", ko="{host}의 OSD 복귀 확인")
-OSDS_FREE = message("waves.title.osds_free", en="Ceph cares for {host} again", ko="{host}의 noout 해제")
 _RUN = message("waves.title.run", en="on {host}: {line}", ko="{host}에서 실행: {line}")
 _REBOOT = message("waves.title.reboot", en="{host} boots", ko="{host} 재부팅")
 _BACK = message("waves.title.back", en="{host} is back", ko="{host} 복귀 확인")
@@ -91,15 +78,10 @@ def _add_upkeep(
         "patience": upkeep_.patience,
     }
     of_cloud = {**own, "cloud": facts.cloud, "compute": host}
-    noted = last = _add(plan, host, BEFORE, "waves.before", of_cloud, _BEFORE(host=host), after=after)
-    switched = {"cloud": facts.cloud, "compute": host, "plan": plan_id}
-    beside = {**switched, "together": list(wave)}
-    off = last = _add(plan, host, AGENTS, "waves.agents", beside, _AGENTS(host=host), after=last)
-    storage = osds.storage_of(sites.load(Path(settings.drain.site)), own["host"])
-    held = ""
-    if storage:
-        args = {**own, "storage": storage.name, "together": [site_name(own["site"], one) for one in wave]}
-        held = last = _add(plan, host, OSDS, "waves.osds", args, _OSDS(host=host), after=last)
+    noted = _add(plan, host, BEFORE, "waves.before", of_cloud, _BEFORE(host=host), after=after)
+    storage = beside.storage_of(settings.drain.site, host)
+    parts = beside.Beside(plan, facts.cloud, host, settings.drain.site, storage, drain.HOST, f"{host}/")
+    last = parts.off(plan_id, wave, after=noted)
     marked = ""
     if upkeep_.command:
         marked = upkeep.mark(plan_id)
@@ -117,14 +99,7 @@ def _add_upkeep(
     args = {**of_cloud, "before": noted, "boots": upkeep_.boots, "mark": marked, "left": list(left)}
     args |= {"seconds": upkeep_.patience}
     last = _add(plan, host, BACK, "waves.back", args, _BACK(host=host), PROOF_SECONDS, after=last, also=[noted])
-    args = {**switched, "before": off}
-    last = _add(
-        plan, host, AGENTS_BACK, "waves.agents_back", args, AGENTS_BACK_TITLE(host=host), after=last, also=[off]
-    )
-    if storage:
-        args = {**own, "storage": storage.name, "before": held}
-        last = _add(plan, host, OSDS_BACK, "waves.osds_back", args, _OSDS_BACK(host=host), after=last, also=[held])
-    return last
+    return parts.back(plan_id, after=last)
 
 
 def _add(

@@ -41,9 +41,11 @@ class Agents(Arguments):
 
 
 class AgentsBack(Agents):
-    """The same; `before` is the step that has switched them off. Without one, agents alone are switched on."""
+    """The same; `before` is the step that has switched them off, or `was` its result. Without both, agents alone are
+    switched on."""
 
     before: str = ""
+    was: dict[str, Any] = {}
 
 
 def mark(plan: str) -> str:
@@ -81,7 +83,7 @@ def chosen(agent: Agent, others: Sequence[Agent], taken: Mapping[str, int], with
     return str(best[0]["id"]) if best else ""
 
 
-@step("waves.agents", args=Agents, no_undo="waves.agents_back takes it back", retry=RETRY, deadline=3600)
+@step("agents.off", args=Agents, no_undo="agents.back takes it back", retry=RETRY, deadline=3600)
 def off(context: Context) -> dict[str, Any]:
     """Moves the routers and the DHCP of networks that the agents on the host have to agents elsewhere, and switches
     these agents off in Neutron. Agents that somebody else has switched off, and those that are dead, are left alone."""
@@ -108,13 +110,13 @@ def off(context: Context) -> dict[str, Any]:
     return {**done, "agents": [one["id"] for one in ours]}
 
 
-@step("waves.agents_back", args=AgentsBack, no_undo="it only takes back", retry=RETRY, deadline=3600)
+@step("agents.back", args=AgentsBack, no_undo="it only takes back", retry=RETRY, deadline=3600)
 def back(context: Context) -> dict[str, Any]:
     """Switches on the agents that bear the mark, and gives them back the DHCP of networks, and the routers that are
     highly available. Others stay with the agents that they were moved to: each move interrupts them."""
     args = context.args
     client = cloud(context, args["cloud"])
-    was = context.results()[args["before"]] if args.get("before") else None
+    was = context.results()[args["before"]] if args.get("before") else args.get("was") or {}
     on = []
     for agent in _agents(client, args["compute"]):
         before = unmarked(args["plan"], str(agent.get("description") or ""))
@@ -122,13 +124,13 @@ def back(context: Context) -> dict[str, Any]:
             body = {"agent": {"admin_state_up": True, "description": before}}
             client("network", "PUT", f"/agents/{agent['id']}", body)
             on.append(agent["id"])
-    for network, (mine, other) in (was or {}).get("networks", {}).items():
+    for network, (mine, other) in was.get("networks", {}).items():
         _give(client, mine, "dhcp-networks", {"network_id": network})
         _take(client, other, "dhcp-networks", network)
-    for router, (mine, other) in (was or {}).get("added", {}).items():
+    for router, (mine, other) in was.get("added", {}).items():
         _give(client, mine, "l3-routers", {"router_id": router})
         _take(client, other, "l3-routers", router)
-    return {"on": on, "stay": sorted((was or {}).get("routers", {}))}
+    return {"on": on, "stay": sorted(was.get("routers", {}))}
 
 
 def _move_networks(context: Context, client: Cloud, agent: Agent, every: Sequence[Agent], done: dict[str, Any]) -> None:

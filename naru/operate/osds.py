@@ -37,13 +37,13 @@ class Osds(HostAction):
 
 
 class OsdsBack(HostAction):
-    """`before` is the step that has set `noout`; without one, it was set if it is `ours`, and nothing is waited for."""
+    """`before` is the step that has set `noout`, or `was` its result; what that does not have is not waited for."""
 
     step_kind: ClassVar[str] = ""
 
     storage: str
     before: str = ""
-    ours: bool = False
+    was: dict[str, Any] = {}
     seconds: float = 1800.0
 
 
@@ -199,7 +199,7 @@ def _deadline(args: Any) -> float:
     return float(args["seconds"]) + 600 if "seconds" in args else 86400.0
 
 
-@step("waves.osds", args=Osds, no_undo="waves.osds_back takes it back", retry=RETRY, deadline=_deadline)
+@step("osds.hold", args=Osds, no_undo="osds.back takes it back", retry=RETRY, deadline=_deadline)
 def hold(context: Context) -> dict[str, Any]:
     """Waits until Ceph bears that the hosts `together` are down: enough monitors are left, and no placement group is
     without its data. Then `noout` is set on `host`, unless that holds already."""
@@ -225,13 +225,13 @@ def hold(context: Context) -> dict[str, Any]:
     return {"ours": ours, "up": up, "was_clean": not cluster.unclean()}
 
 
-@step("waves.osds_back", args=OsdsBack, no_undo="it only takes back", retry=RETRY, deadline=_deadline)
+@step("osds.back", args=OsdsBack, no_undo="it only takes back", retry=RETRY, deadline=_deadline)
 def back(context: Context) -> dict[str, Any]:
     """Waits until the OSDs of `host` that were up are up again, takes `noout` from it if the step `before` has set it,
     and waits until all placement groups are active and clean, where they were before."""
     args = context.args
-    unknown = {"ours": args.get("ours", False), "up": [], "was_clean": False}
-    was = context.results()[args["before"]] if args.get("before") else unknown
+    known = context.results()[args["before"]] if args.get("before") else args.get("was") or {}
+    was = {"ours": False, "up": [], "was_clean": False, **known}
     cluster = _cluster(context, [args["host"]])
     left = float(args["seconds"])
     freed = False
