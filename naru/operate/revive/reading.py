@@ -1,7 +1,7 @@
 """What is asked of a cloud about a server that hangs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from naru.actions.clouds import get
@@ -44,7 +44,6 @@ class Found:
     role: str
     can_reason: bool
     flavor: str
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(cloud: Cloud, named: str) -> Found:
@@ -95,7 +94,8 @@ def _is_id(text: str) -> bool:
 def _disk(cloud: Cloud, attachment: Item) -> Disk:
     volume = get(cloud, "block-storage", f"/volumes/{attachment['volumeId']}", "volume") or {}
     path = f"/snapshots/detail?all_tenants=1&volume_id={attachment['volumeId']}"
-    found = [one for one in cloud.items("block-storage", path, "snapshots") if one["status"] == "available"]
+    listed = [one for one in cloud.items("block-storage", path, "snapshots") if one["status"] == "available"]
+    found = [one for one in listed if one["volume_id"] == attachment["volumeId"]]
     newest = sorted(found, key=lambda one: str(one["created_at"]), reverse=True)
     return Disk({**volume, "id": attachment["volumeId"]}, str(attachment["device"]), tuple(newest))
 
