@@ -184,6 +184,16 @@ def test_nothing_of_one_host_waits_for_another_one(site: Path) -> None:
     assert back.args["boots"] and back.args["mark"] == "/var/lib/naru/wave-id/boots"
 
 
+def test_a_wave_with_a_server_that_is_to_be_asked_about_is_no_plan(site: Path) -> None:
+    found = cloud(compute1=[server("one", "SUSPENDED")])
+    wave = world.next_wave(found, HOSTS[:1], NOTHING, 1, no_rack)
+    assert not wave.is_possible
+    with pytest.raises(ValueError, match="are to be asked about"):
+        planner.whole(found, wave, 1, Planned("id", SETTINGS, HOSTS), "wave-id")
+    told = planner.in_the_way(found.facts["compute1"], wave.decisions["compute1"])
+    assert told == "one (SUSPENDED): its memory lies on this host: resume it, or leave it here"
+
+
 def test_naru_boots_the_host_where_that_is_asked_for(site: Path) -> None:
     plan = made(site, Settings(DRAIN, Upkeep("", reboot=True, boots=True)))
     assert [one.purpose for one in plan.find(unit="compute2")][2:] == [

@@ -5,7 +5,7 @@ Each may be interrupted, or killed, and given again: it goes on where it was. Al
 """
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -136,8 +136,8 @@ def _waiting(work: Work, put_off: dict[str, str], terminal: Terminal) -> list[st
 def _begin(work: Work, waiting: Sequence[str], put_off: dict[str, str], terminal: Terminal) -> Journal | None:
     """The next wave; None when there is none of these hosts that can be emptied, which are then put off."""
     planned, settings = work.planned, work.settings
-    rack: Callable[[str], str] = lambda host: planned.racks.get(host, "")  # noqa: E731
-    near = [host for host in waiting if rack(host) == rack(waiting[0])][: 2 * settings.at_once]
+    rack = planned.racks.get(waiting[0])
+    near = [host for host in waiting if planned.racks.get(host) == rack][: 2 * settings.at_once]
     with Cloud(settings.drain.cloud) as cloud:
         there = {one["host"] for one in compute.services(cloud)}
         for host in near:
@@ -150,20 +150,43 @@ def _begin(work: Work, waiting: Sequence[str], put_off: dict[str, str], terminal
             return None
         found = read_all(cloud, near, settings.drain.settle, terminal.say)
     now = world.World({host: Facts(one) for host, one in found.items()})
-    wave = world.next_wave(now, near, settings.drain.options, settings.at_once, rack, later=waiting)
-    for host in wave.hosts:
-        if why := planner.in_the_way(now.facts[host], wave.decisions[host]):
-            _put_off(put_off, host, why, terminal)
-    ready = _bearable(work, [host for host in wave.hosts if host not in put_off])
-    if not ready:
+    wave = _possible(work, now, near, waiting, put_off, terminal)
+    if wave is None:
         return None
-    if len(ready) < len(wave.hosts):
-        wave = world.next_wave(now, ready, settings.drain.options, len(ready), rack, later=waiting)
     number, plan_id = work.waves.following(), str(uuid.uuid4())
     load(planner.MODULES)
     made = planner.whole(now, wave, number, planned, plan_id)
     terminal.say(say(made.title))
     return work.waves.begin(number, made, plan_id)
+
+
+def _possible(
+    work: Work,
+    now: world.World,
+    near: Sequence[str],
+    waiting: Sequence[str],
+    put_off: dict[str, str],
+    terminal: Terminal,
+) -> world.Wave | None:
+    """A wave of these hosts of which nothing is to be asked about, and of which Ceph bears that they are down together;
+    None when all of them are put off."""
+    planned, settings = work.planned, work.settings
+    ready, at_once = list(near), settings.at_once
+    while ready:
+        wave = world.next_wave(
+            now, ready, settings.drain.options, at_once, lambda host: planned.racks.get(host, ""), later=waiting
+        )
+        ways = {host: planner.in_the_way(now.facts[host], wave.decisions[host]) for host in wave.hosts}
+        for host in (host for host, why in ways.items() if why):
+            _put_off(put_off, host, ways[host], terminal)
+        if any(ways.values()):
+            ready = [host for host in ready if host not in put_off]  # what fits where is another thing without them
+            continue
+        together = _bearable(work, wave.hosts)
+        if len(together) == len(wave.hosts):
+            return wave
+        ready, at_once = together, len(together)
+    return None
 
 
 def _put_off(put_off: dict[str, str], host: str, why: str, terminal: Terminal) -> None:

@@ -46,7 +46,10 @@ ABOUT = message(
 
 
 def whole(world: World, wave: Wave, number: int, planned: Planned, plan_id: str) -> Plan:
-    """The plan of the wave. `plan_id` is the id that its journal will have."""
+    """The plan of the wave. `plan_id` is the id that its journal will have. Raises ValueError for a wave with servers
+    that are to be asked about: they would be on a host that boots."""
+    if not wave.is_possible:
+        raise ValueError(f"servers on {', '.join(wave.hosts)} are to be asked about")
     settings = planned.settings
     limits = {drain.CLOUD: settings.drain.at_once, drain.HOST: len(wave.hosts), drain.PROOFS: 8}
     plan = Plan(
