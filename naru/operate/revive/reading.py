@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from naru.actions.clouds import get
 from naru.cloud.client import Cloud
@@ -75,7 +76,7 @@ def _server(cloud: Cloud, named: str) -> Item:
     found = compute.server(cloud, named) if _is_id(named) else None
     if found is not None:
         return found
-    listed = cloud.items("compute", f"/servers/detail?all_tenants=1&name=^{named}$", "servers")
+    listed = cloud.items("compute", f"/servers/detail?all_tenants=1&name={quote(named, safe='')}", "servers")
     mine = [one for one in listed if one["name"] == named]
     if len(mine) != 1:
         what = f"no server {named!r}" if not mine else f"{len(mine)} servers {named!r}"
