@@ -7,21 +7,20 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from naru.cli.base import DURATION, Command, Lister, ShowOne, print_findings
+from naru.cli.base import Command, Lister, ShowOne, print_findings
 from naru.cli.directory import NEVER, add_directory
+from naru.cli.host_options import add_drain_options, drain_settings
 from naru.cli.plan_run import fields
 from naru.cli.plan_view import watch
 from naru.cli.site import add_site, find_site
 from naru.cli.terminal import Terminal
-from naru.errors import InputError
 from naru.operate.drain import phases, planner
 from naru.operate.drain.work import Settings, Work
 from naru.operate.evacuate import phases as evacuate_phases
 from naru.operate.evacuate import work as evacuation
+from naru.operate.drain.work import Work
 from naru.plan.status import Status, status
 from naru.text import plural
-
-_DEFAULTS = Settings("", "", "")
 
 
 class OfWork(Command):
@@ -61,74 +60,12 @@ naru host plan compute7 --work work/compute7 -f json
         parser.add_argument("host", metavar="HOST", help="the host, as Nova calls it")
         add_site(parser)
         add_directory(parser, positional=False, current=NEVER, as_type=Path)
-        parser.add_argument(
-            "--answer",
-            action="append",
-            default=[],
-            metavar="SERVER=WAY",
-            help="what becomes of a server (name or id): live, cold or leave (several times)",
-        )
-        parser.add_argument(
-            "--onto",
-            type=lambda text: [name for name in text.split(",") if name],
-            default=[],
-            metavar="HOST[,HOST...]",
-            help="hosts that alone may take servers; without, all that are up and enabled",
-        )
-        parser.add_argument("--leave-stopped", action="store_true", help="servers that are off stay on the host")
-        counts = {
-            "at-once": "servers that move at a time",
-            "per-source": "servers that leave one host at a time; Nova by itself has the rest wait",
-            "per-target": "servers that come to one host at a time",
-        }
-        for name, what in counts.items():
-            default = getattr(_DEFAULTS, name.replace("-", "_"))
-            parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{what} (%(default)s)")
-        parser.add_argument(
-            "--stuck-after",
-            type=DURATION,
-            default=_DEFAULTS.stuck,
-            metavar="TIME",
-            help="a live migration of which so long nothing new was the least that is left is ended, and tried again "
-            "after others (2m)",
-        )
-        parser.add_argument(
-            "--force-complete",
-            action="store_true",
-            help="such a one is forced first: its guest pauses until it is over",
-        )
-        parser.add_argument(
-            "--settle",
-            dest="patience",
-            type=DURATION,
-            default=_DEFAULTS.settle,
-            metavar="TIME",
-            help="how long to wait for servers that something is being done to (1m)",
-        )
-        parser.add_argument("--reason", default="", metavar="TEXT", help="added to the reason that others see in Nova")
+        add_drain_options(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         site = find_site(arguments)
-        if not site.content.cloud:
-            raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
-        if min(arguments.at_once, arguments.per_source, arguments.per_target) < 1:
-            raise InputError("--at-once, --per-source and --per-target are at least 1")
-        settings = Settings(
-            site=str(arguments.site.absolute()),
-            cloud=site.content.cloud,
-            host=arguments.host,
-            answers=_answers(arguments.answer),
-            only=tuple(arguments.onto),
-            leave_stopped=arguments.leave_stopped,
-            at_once=arguments.at_once,
-            per_source=arguments.per_source,
-            per_target=arguments.per_target,
-            stuck=arguments.stuck_after,
-            complete=arguments.force_complete,
-            settle=arguments.patience,
-            reason=arguments.reason,
-        )
+        settings = drain_settings(arguments, site, arguments.host)
         made, decisions = phases.plan(settings, arguments.work, Terminal.of(self.app.options).say)
         verbose = self.app.options.verbose_level
         print_findings(made.findings, every=verbose > 1)
@@ -144,17 +81,6 @@ naru host plan compute7 --work work/compute7 -f json
                 print(f"naru: next: naru host drain {arguments.work}", file=sys.stderr)
         columns = ("server", "name", "project", "status", "what", "to", "why", "seconds")
         return columns, planner.table(decisions)
-
-
-def _answers(given: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for one in given:
-        name, sign, way = one.rpartition("=")
-        if not sign or not name:
-            raise InputError(f"--answer {one}: give it as SERVER=live, SERVER=cold or SERVER=leave")
-        if found.setdefault(name, way) != way:
-            raise InputError(f"--answer: {name} is answered twice, {found[name]} and {way}")
-    return found
 
 
 class Drain(OfWork, ShowOne):

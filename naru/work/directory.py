@@ -156,6 +156,6 @@ class Rounds:
         """The number of the next one."""
         return max(self.numbers(), default=0) + 1
 
-    def begin(self, number: int, plan: Plan) -> Journal:
-        """A new round."""
-        return Journal.create(self.path(number), plan, self._work.database())
+    def begin(self, number: int, plan: Plan, plan_id: str = "") -> Journal:
+        """A new round, with a `plan_id` if the caller chose one."""
+        return Journal.create(self.path(number), plan, self._work.database(), plan_id)

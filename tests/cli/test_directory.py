@@ -33,6 +33,10 @@ OPTION_ALONE = {
         "tenant apply",
         "volume copy",
     ),
+    *("archive diff", "archive show", "archive list", "host plan", "host waves leave", "host waves plan"),
+    *("server revive",),
+    *("inventory", "plan create", "plan hold"),
+    *("plan limit", "plan release", "plan retry", "plan skip", "plan timings", "tenant apply", "volume copy"),
     *("volume verify", "worker"),
 }
 # commands that concern no work directory, or two

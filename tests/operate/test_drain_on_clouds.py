@@ -336,3 +336,77 @@ def test_a_host_that_somebody_else_has_disabled_stays_so(hosts: Hosts, tmp_path:
     assert hosts.naru("host", "return", work) == 0
     assert hosts.service() == ("disabled", "bad disk")
     hosts.rest("compute", "PUT", "/os-services/enable", {"host": HOST, "binary": "nova-compute"})
+
+
+OTHERS = ("rescued", "broken", "resized", "shelved", "together")
+
+
+@contextlib.contextmanager
+def others(hosts: Hosts) -> Iterator[dict[str, str]]:
+    """Servers that were booted on the host, in states in which Nova moves none; their ids by name."""
+    rest, made = hosts.rest, {}
+    group = {"name": "together", "policies": ["affinity"]}
+    group_id = rest("compute", "POST", "/os-server-groups", {"server_group": group})["server_group"]["id"]
+    small = scenario.flavor(rest)
+    flavors = rest("compute", "GET", "/flavors/detail")["flavors"]
+    other = next(one["id"] for one in sorted(flavors, key=lambda one: int(one["ram"])) if one["id"] != small)
+
+    def act(name: str, action: dict[str, Any], status: str) -> None:
+        rest("compute", "POST", f"/servers/{made[name]}/action", action)
+        path = f"/servers/{made[name]}"
+
+        def reached() -> bool:
+            found = rest("compute", "GET", path)["server"]
+            return bool(found["status"] == status and found["OS-EXT-STS:task_state"] is None)
+
+        wait(f"{name} is {status}", reached, LONG)
+
+    try:
+        for name in OTHERS:
+            body = {
+                **{"name": name, "flavorRef": small, "imageRef": hosts.image},
+                **{"networks": [{"uuid": hosts.network}], "availability_zone": f"nova:{HOST}"},
+            }
+            hints = {"os:scheduler_hints": {"group": group_id}} if name == "together" else {}
+            made[name] = rest("compute", "POST", "/servers", {"server": body, **hints})["server"]["id"]
+        for name in OTHERS:
+            rest.wait_server(made[name], "ACTIVE")
+        act("rescued", {"rescue": {}}, "RESCUE")
+        act("broken", {"os-resetState": {"state": "error"}}, "ERROR")
+        act("resized", {"resize": {"flavorRef": other}}, "VERIFY_RESIZE")
+        act("shelved", {"shelve": None}, "SHELVED_OFFLOADED")
+        yield made
+    finally:
+        for identity in made.values():
+            rest("compute", "DELETE", f"/servers/{identity}")
+        for identity in made.values():
+            rest.gone("compute", f"/servers/{identity}")
+        rest("compute", "DELETE", f"/os-server-groups/{group_id}")
+
+
+def test_what_nova_moves_in_no_way_is_asked_about_and_stays_as_it_is(
+    hosts: Hosts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path / "work"
+    with others(hosts) as made:
+
+        def are() -> dict[str, tuple[str | None, str]]:
+            found = {name: hosts.rest("compute", "GET", f"/servers/{one}")["server"] for name, one in made.items()}
+            return {name: (one["OS-EXT-SRV-ATTR:host"], one["status"]) for name, one in found.items()}
+
+        before = are()
+        assert hosts.plan(work, "-f", "json") == 1
+        told = capsys.readouterr()
+        rows = {row["name"]: row for row in json.loads(told.out) if row["server"] in made.values()}
+        here = {name for name, (host, _) in before.items() if host == HOST}
+        assert {name: row["what"] for name, row in rows.items()} == dict.fromkeys(here, "ask")
+        assert {"rescued", "broken", "together"} <= here and "shelved" not in here
+        if "resized" not in here:  # it went to another host, and its old disk stays until it is confirmed
+            assert f"its old disk is on {HOST}" in told.err
+        assert hosts.plan(work, *hosts.leave_others()) == 0
+        assert hosts.naru("host", "drain", work) == 0
+        assert are() == before
+        assert HOST not in {hosts.where_is(name) for name in MOVES}
+        assert hosts.naru("host", "return", work, "--back") == 0
+        assert are() == before
+    check_home(hosts)

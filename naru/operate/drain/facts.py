@@ -181,9 +181,14 @@ class Facts:
         )
 
     @cached_property
+    def kinds(self) -> frozenset[str]:
+        """The types of the host's hypervisors."""
+        return frozenset(str(one["hypervisor_type"]) for one in self._hypervisors(self.host))
+
+    @cached_property
     def targets(self) -> list[Target]:
         """The other hosts whose service is up and enabled, by name."""
-        kind = {one["hypervisor_type"] for one in self._hypervisors(self.host)}
+        kind = self.kinds
         found = []
         for service in self.reading["services"]:
             name = str(service["host"])

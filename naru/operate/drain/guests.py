@@ -47,6 +47,10 @@ class Guests:
             ),
         }
 
+    def is_off(self, server: str, host: str) -> str:
+        """Whether the host does not run the server. Raises NaruError where it does."""
+        return self._judged(host, lambda found: server not in found, f"still runs server {server}")
+
     def none_but(self, host: str, kept: Collection[str]) -> str:
         """Whether the host runs none but these. Raises NaruError where it does."""
         return self._judged(host, lambda found: set(found) <= set(kept), "still runs guests")
@@ -65,7 +69,7 @@ class Guests:
 
     def _running(self, host: str) -> list[str] | str:
         """The ids of the running guests; in words why it was not asked."""
-        name = self._name(host)
+        name = site_name(self._site, host)
         if not name:
             return NOT_ASKED
         place = Place(self._context, {"host": name, "site": self._site}, self._context.id)
@@ -81,9 +85,10 @@ class Guests:
             raise Transient(f"{host}: libvirt does not answer", detail=ran.errors)
         return ran.out.split()
 
-    def _name(self, host: str) -> str:
-        """What the site calls a host that Nova calls so; "" for none. Nova may know it by its whole name."""
-        if not self._site:
-            return ""
-        known = sites.load(Path(self._site)).hosts
-        return next((name for name in (host, host.partition(".")[0]) if name in known), "")
+
+def site_name(site: str, host: str) -> str:
+    """What the site in this file calls a host that Nova calls so; "" for none. Nova may know it by its whole name."""
+    if not site:
+        return ""
+    known = sites.load(Path(site)).hosts
+    return next((name for name in (host, host.partition(".")[0]) if name in known), "")

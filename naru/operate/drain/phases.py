@@ -13,7 +13,7 @@ from pathlib import Path
 from naru.cloud.client import Cloud
 from naru.errors import InputError
 from naru.files import write_whole
-from naru.operate.drain import planner, way_back
+from naru.operate.drain import beside, planner, way_back
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.reading import Progress, read
 from naru.operate.drain.rules import Decision, decide
@@ -40,7 +40,8 @@ def plan(settings: Settings, directory: Path, say: Progress) -> tuple[Plan, list
     facts = Facts(found)
     decisions = decide(facts, settings.options)
     plan_id = str(uuid.uuid4())
-    made = planner.whole(facts, decisions, settings, plan_id)
+    storage = beside.storage_of(settings.site, settings.host)
+    made = planner.whole(facts, decisions, settings, plan_id, storage)
     write_whole(directory / READING, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     work.create(made, plan_id=plan_id)
     return made, decisions

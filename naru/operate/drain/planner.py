@@ -1,17 +1,17 @@
 """The plan of a drain, and of the way back: functions of what is known alone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from naru.messages import Message, message, say
-from naru.operate.drain import steps
+from naru.operate.drain import beside, steps
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.rules import ACTIONS, MOVES, Decision, ways
 from naru.operate.drain.work import Settings
 from naru.plan.kinds import KINDS
 from naru.plan.model import About, Finding, Plan, Step
 
-MODULES = [steps.__name__]
+MODULES = [steps.__name__, *beside.MODULES]
 DISABLE, MOVE, PROOF, EMPTY, ENABLE, SETTLE = "disable", "move", "prove", "empty", "enable", "settle"
 """What steps are for."""
 CLOUD, HOST, PROOFS = "cloud", "host", "proofs"
@@ -88,25 +88,42 @@ UNNAMED = message(
 )
 
 
-def whole(facts: Facts, decisions: Sequence[Decision], settings: Settings, plan_id: str) -> Plan:
+def whole(facts: Facts, decisions: Sequence[Decision], settings: Settings, plan_id: str, storage: str = "") -> Plan:
     """The plan that the work directory has: scheduling disabled, the servers moved, each proved, the host proved
-    empty."""
+    empty; then its agents and OSDs. `storage` is the Ceph cluster that it has a part of, if any."""
     plan = Plan(title=TITLE(host=facts.host, cloud=facts.cloud), modules=MODULES, settings=settings.dump())
     plan.limits = _limits(settings)
-    plan.findings = list(_findings(facts, decisions, settings))
-    common = {"cloud": facts.cloud, "host": facts.host}
-    about = About("host", facts.host, facts.host)
-    args = {**common, "plan": plan_id, "reason": settings.reason}
-    title = _DISABLE(host=facts.host)
-    plan.add(Step(DISABLE, "drain.disable", args, facts.host, (HOST,), title=title, about=about, purpose=DISABLE))
-    proofs = [_move(plan, facts, one, settings, after=[DISABLE]) for one in decisions if one.action in MOVES]
-    left = [*(one.server.id for one in decisions if one.action not in MOVES), *facts.old_halves]
-    title = _EMPTY_BUT(host=facts.host, number=len(left)) if left else _EMPTY(host=facts.host)
-    seen: dict[str, Any] = {"left": left, "known": [one.server.id for one in decisions], **_seen(facts, settings)}
-    last = Step(EMPTY, "drain.empty", {**common, **seen}, facts.host, (HOST,), title=title, about=about, purpose=EMPTY)
-    plan.add(last, after=[DISABLE, *proofs])
+    plan.findings = list(findings(facts, decisions, settings))
+    last = add_drain(plan, facts, decisions, settings, plan_id)
+    parts = beside.Beside(plan, facts.cloud, facts.host, settings.site, storage, HOST)
+    parts.off(plan_id, [facts.host], after=last)
     KINDS.check_arguments(plan)
     return plan
+
+
+def add_drain(
+    plan: Plan, facts: Facts, decisions: Sequence[Decision], settings: Settings, mark: str, prefix: str = ""
+) -> str:
+    """Adds the steps that empty the host of these facts; the id of the last, which proves that it is empty. `mark` is
+    the id that scheduling is disabled with, `prefix` what the ids of the host's own steps begin with."""
+    common = {"cloud": facts.cloud, "host": facts.host}
+    about = About("host", facts.host, facts.host)
+    args = {**common, "plan": mark, "reason": settings.reason}
+    title = _DISABLE(host=facts.host)
+    first = prefix + DISABLE
+    plan.add(Step(first, "drain.disable", args, facts.host, (HOST,), title=title, about=about, purpose=DISABLE))
+    proofs = [_move(plan, facts, one, settings, after=[first]) for one in decisions if one.action in MOVES]
+    left = stays(facts, decisions)
+    title = _EMPTY_BUT(host=facts.host, number=len(left)) if left else _EMPTY(host=facts.host)
+    seen: dict[str, Any] = {"left": left, "known": [one.server.id for one in decisions], **_seen(facts, settings)}
+    args = {**common, **seen}
+    last = Step(prefix + EMPTY, "drain.empty", args, facts.host, (HOST,), title=title, about=about, purpose=EMPTY)
+    return plan.add(last, after=[first, *proofs]).id
+
+
+def stays(facts: Facts, decisions: Sequence[Decision]) -> list[str]:
+    """The ids of what stays on the host: servers, and the old disks of those that wait for a confirmation elsewhere."""
+    return [*(one.server.id for one in decisions if one.action not in MOVES), *facts.old_halves]
 
 
 def _limits(settings: Settings) -> dict[str, int]:
@@ -191,7 +208,8 @@ def seconds(decision: Decision) -> float:
     return round(SECONDS[decision.action] + copied / RATE, 1)
 
 
-def _findings(facts: Facts, decisions: Sequence[Decision], settings: Settings) -> Any:
+def findings(facts: Facts, decisions: Sequence[Decision], settings: Settings) -> Iterator[Finding]:
+    """What the reader of a plan must know of one host."""
     service, host = facts.service, facts.host
     if service["state"] != "up" or service.get("forced_down"):
         state = "forced down" if service.get("forced_down") else str(service["state"])
@@ -209,9 +227,14 @@ def _findings(facts: Facts, decisions: Sequence[Decision], settings: Settings) -
     for identity in facts.old_halves:
         yield Finding("warning", _OLD_HALF(name=identity, host=host), hint=_OLD_HALF_HINT(), about=identity)
     moving = [one for one in decisions if one.action in MOVES]
-    whole = sum(map(seconds, moving)) / max(1, min(settings.at_once, settings.per_source))
+    whole = duration(moving, settings)
     memory = sum(one.server.memory for one in moving)
     yield Finding("info", _TIME(number=len(moving), memory=memory, seconds=whole))
+
+
+def duration(decisions: Sequence[Decision], settings: Settings) -> float:
+    """Seconds that the moves of one host are expected to take."""
+    return sum(map(seconds, decisions)) / max(1, min(settings.at_once, settings.per_source))
 
 
 def counted(decisions: Sequence[Decision]) -> dict[str, int]:

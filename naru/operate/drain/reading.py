@@ -4,7 +4,7 @@ Planning is a function of these alone (`facts`), so that a reading that a user s
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,42 +31,72 @@ Reading = dict[str, Any]
 def read(cloud: Cloud, host: str, settle: float, say: Progress) -> Reading:
     """All that a plan is made of. Waits up to `settle` seconds for servers that something is being done to. Raises
     InputError for a host that has no compute service."""
+    return read_all(cloud, [host], settle, say)[host]
+
+
+def read_all(cloud: Cloud, hosts: Sequence[str], settle: float, say: Progress) -> dict[str, Reading]:
+    """The same of several hosts, by name: what they have in common is read once."""
     say("the compute services")
     services = compute.services(cloud)
-    service = next((one for one in services if one["host"] == host), None)
-    if service is None:
-        known = sorted(one["host"] for one in services)
-        hint = f"It has: {', '.join(shortened(known, 20))}"
-        raise InputError(f"{cloud.name}: no compute service is on a host {host!r}", hint=hint)
-    say(f"the servers on {host}")
-    servers = _settled(cloud, host, settle)
-    ids = [one["id"] for one in servers]
-    groups = [one for one in _groups(cloud) if set(one["members"]) & set(ids)]
-    others = {member for one in groups for member in one["members"]} - set(ids)
-    volumes = {found["id"] for one in servers for found in one.get(compute.VOLUMES) or ()}
-    images = {one["image"]["id"] for one in servers if one.get("image")}
-    say("their ports, volumes, images and groups")
-    with ThreadPoolExecutor(WORKERS) as pool:
-        ports = list(pool.map(lambda one: list(_ports(cloud, one)), ids))
-        members = list(pool.map(lambda one: compute.server(cloud, one), sorted(others)))
-        read_volumes = list(pool.map(lambda one: get(cloud, "block-storage", f"/volumes/{one}", "volume"), volumes))
-        read_images = list(pool.map(lambda one: get(cloud, "image", f"/images/{one}", ""), images))
+    known = sorted(one["host"] for one in services)
+    for host in hosts:
+        if host not in known:
+            hint = f"It has: {', '.join(shortened(known, 20))}"
+            raise InputError(f"{cloud.name}: no compute service is on a host {host!r}", hint=hint)
+    say(f"the servers on {', '.join(shortened(hosts, 5))}")
+    servers = _settled(cloud, hosts, settle)
+    everybody = {one["id"] for found in servers.values() for one in found}
+    every_group = _groups(cloud)
+    groups = {
+        host: [one for one in every_group if set(one["members"]) & {row["id"] for row in servers[host]}]
+        for host in hosts
+    }
+    others = {member for found in groups.values() for one in found for member in one["members"]} - everybody
     say("the room on other hosts")
     hypervisors = _hypervisors(cloud)
-    return {
+    with ThreadPoolExecutor(WORKERS) as pool:
+        elsewhere = {one["id"]: one.get(compute.HOST) for one in pool.map(_server_of(cloud), sorted(others)) if one}
+    common = {
         "naru_drain_reading": FORMAT,
         "cloud": cloud.name,
-        "host": host,
         "compute": ".".join(map(str, cloud.newest("compute"))),
         "extensions": sorted(cloud.extensions("network") & {"binding-extended"}),
         "services": services,
         "hypervisors": hypervisors,
         "aggregates": list(cloud.items("compute", "/os-aggregates", "aggregates")),
-        "providers": dict(_providers(cloud, hypervisors, host)),
+        "providers": dict(_providers(cloud, hypervisors, hosts)),
+    }
+    where = elsewhere | {one["id"]: host for host, found in servers.items() for one in found}
+    say("ports, volumes, images and groups of the servers")
+    return {
+        host: {
+            **{**common, "host": host, "groups": groups[host]},
+            **_of_host(cloud, host, servers[host], groups[host], where),
+        }
+        for host in hosts
+    }
+
+
+def _server_of(cloud: Cloud) -> Callable[[str], compute.Item | None]:
+    return lambda identity: compute.server(cloud, identity)
+
+
+def _of_host(
+    cloud: Cloud, host: str, servers: list[dict[str, Any]], groups: list[compute.Item], where: Mapping[str, Any]
+) -> Reading:
+    """What belongs to the servers of one host. `where` is the host of each server that is known, by id."""
+    ids = [one["id"] for one in servers]
+    others = {member for one in groups for member in one["members"]} - set(ids)
+    volumes = {found["id"] for one in servers for found in one.get(compute.VOLUMES) or ()}
+    images = {one["image"]["id"] for one in servers if one.get("image")}
+    with ThreadPoolExecutor(WORKERS) as pool:
+        ports = list(pool.map(lambda one: list(_ports(cloud, one)), ids))
+        read_volumes = list(pool.map(lambda one: get(cloud, "block-storage", f"/volumes/{one}", "volume"), volumes))
+        read_images = list(pool.map(lambda one: get(cloud, "image", f"/images/{one}", ""), images))
+    return {
         "flavors": _flavors(cloud, servers),
         "servers": servers,
-        "groups": groups,
-        "members": {one["id"]: one.get(compute.HOST) for one in members if one is not None},
+        "members": {one: where[one] for one in sorted(others) if one in where},
         "migrations": [one for one in compute.migrations(cloud, host) if compute.is_under_way(cloud, one)],
         "ports": dict(zip(ids, ports, strict=True)),
         "volumes": {one["id"]: {name: one.get(name) for name in OF_VOLUMES} for one in read_volumes if one},
@@ -84,14 +114,18 @@ def is_busy(server: compute.Item) -> bool:
     return bool(server.get(compute.TASK)) or server["status"] not in SETTLED
 
 
-def _settled(cloud: Cloud, host: str, seconds: float) -> list[dict[str, Any]]:
-    """The servers on the host, once nothing is being done to them, or the seconds are over."""
+def _settled(cloud: Cloud, hosts: Sequence[str], seconds: float) -> dict[str, list[dict[str, Any]]]:
+    """The servers on each host, once nothing is being done to them, or the seconds are over."""
     end = time.monotonic() + seconds
     while True:
-        found = compute.servers_on(cloud, host)
-        if not any(map(is_busy, found)) or time.monotonic() > end:
-            return [{name: value for name, value in one.items() if name not in LEFT_OUT} for one in found]
+        found = {host: compute.servers_on(cloud, host) for host in hosts}
+        if time.monotonic() > end or not any(is_busy(one) for servers in found.values() for one in servers):
+            return {host: [_without_users_words(one) for one in servers] for host, servers in found.items()}
         time.sleep(BETWEEN)
+
+
+def _without_users_words(server: compute.Item) -> dict[str, Any]:
+    return {name: value for name, value in server.items() if name not in LEFT_OUT}
 
 
 def _groups(cloud: Cloud) -> list[compute.Item]:
@@ -112,8 +146,10 @@ def _hypervisors(cloud: Cloud) -> list[dict[str, Any]]:
     ]
 
 
-def _providers(cloud: Cloud, hypervisors: list[dict[str, Any]], host: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """By the id of a hypervisor what Placement has of it: inventories, usages, traits, and of the host's own who has
+def _providers(
+    cloud: Cloud, hypervisors: list[dict[str, Any]], hosts: Collection[str]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """By the id of a hypervisor what Placement has of it: inventories, usages, traits, and of these hosts' own who has
     how much of it. Nothing where there is no Placement, or hypervisors have no UUIDs."""
     if not cloud.has("placement") or not cloud.supports("compute", "2.53"):
         return
@@ -126,7 +162,7 @@ def _providers(cloud: Cloud, hypervisors: list[dict[str, Any]], host: str) -> It
             "usages": get(cloud, "placement", f"{path}/usages", "usages") or {},
             "traits": (get(cloud, "placement", f"{path}/traits", "traits", traits) or []) if traits else [],
         }
-        if hypervisor["service"]["host"] == host:
+        if hypervisor["service"]["host"] in hosts:
             found["allocations"] = get(cloud, "placement", f"{path}/allocations", "allocations") or {}
         return found
 

@@ -40,9 +40,11 @@ class Placed(NamedTuple):
     why: Text = ""
 
 
-def place(servers: Iterable[Server], targets: Sequence[Target], only: Collection[str] = ()) -> Mapping[str, Placed]:
+def place(
+    servers: Iterable[Server], targets: Sequence[Target], only: Collection[str] = (), rather_not: Collection[str] = ()
+) -> Mapping[str, Placed]:
     """By server where it fits, the biggest first, each on the host with the most memory free; on those of `only`, if
-    any are given."""
+    any are given, and on those of `rather_not` where no other one can take it."""
     free = {one.name: None if one.free is None else dict(one.free) for one in targets if not only or one.name in only}
     taken: dict[str, set[str]] = {}  # by host the groups of servers that were put there
     open_to = [one for one in targets if one.name in free]
@@ -52,6 +54,7 @@ def place(servers: Iterable[Server], targets: Sequence[Target], only: Collection
         if not fitting:
             found[server.id] = Placed("", why)
             continue
+        fitting = [one for one in fitting if one.name not in rather_not] or fitting
         best = max(
             fitting, key=lambda one: ((free[one.name] or {}).get("MEMORY_MB", 0.0), -len(taken.get(one.name, ())))
         )

@@ -36,12 +36,14 @@ class Options:
 
 @dataclass(frozen=True)
 class Decision:
-    """What is done with a server, why, where it fits ("" for one that stays)."""
+    """What is done with a server, why, where it fits ("" for one that stays). `is_homeless` is one that would move, and
+    fits nowhere: it is asked about for that."""
 
     server: Server
     action: Action
     why: Text
     to: str = ""
+    is_homeless: bool = False
 
 
 Rule = Callable[[Server, Facts, Options], tuple[Action, Text] | None]
@@ -211,9 +213,9 @@ RULES: list[Rule] = [deleted, busy, status, amphora, tied, device, pinned, toget
 def decide(facts: Facts, options: Options) -> list[Decision]:
     """What is done with each server of the host, by name. Raises InputError for an answer that cannot be."""
     given = _answers(facts, options)
-    found = [_decision(server, facts, options, given.get(server.id)) for server in facts.servers]
+    found = [judged(server, facts, options, given.get(server.id)) for server in facts.servers]
     room = place([one.server for one in found if one.action in MOVES], facts.targets, options.only)
-    return [_with_room(one, room.get(one.server.id)) for one in found]
+    return [with_room(one, room.get(one.server.id)) for one in found]
 
 
 def ways(decision: Decision, facts: Facts, options: Options) -> dict[str, str]:
@@ -221,13 +223,14 @@ def ways(decision: Decision, facts: Facts, options: Options) -> dict[str, str]:
     that is to go in no way while it runs does not go so when its owner has started it meanwhile."""
     found: dict[str, str] = {"SHUTOFF": "cold", decision.server.status: decision.action}
     running = replace(decision.server, row={**decision.server.row, "status": "ACTIVE"})
-    by_rule = _decision(running, facts, options, None).action
+    by_rule = judged(running, facts, options, None).action
     if by_rule == "live":
         found = {**dict.fromkeys(LIVE_STATUS, "live"), **found}
     return found
 
 
-def _decision(server: Server, facts: Facts, options: Options, answer: Action | None) -> Decision:
+def judged(server: Server, facts: Facts, options: Options, answer: Action | None) -> Decision:
+    """What the rules, or the answer of the operator, say of a server, before it is looked where it fits."""
     action, why = next(found for rule in RULES if (found := rule(server, facts, options)))
     if answer and answer != action:
         action, why = answer, _ANSWERED(why=why)
@@ -236,22 +239,27 @@ def _decision(server: Server, facts: Facts, options: Options, answer: Action | N
     return Decision(server, action, why)
 
 
-def _with_room(decision: Decision, placed: Placed | None) -> Decision:
+def with_room(decision: Decision, placed: Placed | None) -> Decision:
+    """The decision with the host that was found for it; without one it is asked about."""
     if placed is None or placed.host:
         return Decision(decision.server, decision.action, decision.why, placed.host if placed else "")
-    return Decision(decision.server, "ask", _NO_ROOM(why=decision.why, room=placed.why))
+    return Decision(decision.server, "ask", _NO_ROOM(why=decision.why, room=placed.why), is_homeless=True)
 
 
 def _answers(facts: Facts, options: Options) -> dict[str, Action]:
-    """The answers by the id of their server. Raises InputError."""
+    return answered(facts.servers, facts.host, options)
+
+
+def answered(servers: Sequence[Server], where: str, options: Options) -> dict[str, Action]:
+    """The answers by the id of their server, of those that are on `where`. Raises InputError for one that cannot be."""
     found: dict[str, Action] = {}
     for named, answer in options.answers.items():
-        mine = [one for one in facts.servers if named in (one.id, one.name)]
+        mine = [one for one in servers if named in (one.id, one.name)]
         if len(mine) != 1:
             what = f"no server {named!r}" if not mine else f"{len(mine)} servers {named!r}"
             ids = ", ".join(one.id for one in mine)
             hint = f"Give its id: {ids}" if mine else "naru host plan lists them."
-            raise InputError(f"--answer {named}={answer}: {facts.host} has {what}", hint=hint)
+            raise InputError(f"--answer {named}={answer}: {where} has {what}", hint=hint)
         action = next((one for one in ACTIONS if one == answer and one != "ask"), None)
         if action is None:
             raise InputError(f"--answer {named}={answer}: give live, cold or leave")

@@ -5,7 +5,7 @@ from typing import Any
 
 from naru.cloud.client import Cloud
 from naru.operate import compute
-from naru.operate.drain import planner
+from naru.operate.drain import beside, planner
 from naru.operate.drain.work import Work
 from naru.plan.journal import Journal
 from naru.plan.kinds import KINDS, load
@@ -22,8 +22,8 @@ def is_home(journal: Journal) -> bool:
 
 
 def plan(work: Work, journal: Journal, cloud: Cloud, *, home: bool) -> Plan:
-    """What was begun of moves is ended, scheduling enabled if the mark of the drain is there, and with `home` the
-    servers that it has moved are brought back from where they are now."""
+    """What was begun of moves is ended, scheduling enabled if the mark of the drain is there, agents and OSDs of the
+    host are seen to, and with `home` the servers that it has moved are brought back from where they are now."""
     load(planner.MODULES)
     settings = work.settings
     host = settings.host
@@ -35,8 +35,9 @@ def plan(work: Work, journal: Journal, cloud: Cloud, *, home: bool) -> Plan:
     )
     with reading(journal) as now:
         moves = now.steps(purpose=planner.MOVE, args=True, result=True)
+        parts = now.steps(purpose=(beside.AGENTS, beside.OSDS), args=True, result=True)
         proofs = {one.about_id: one for one in now.steps(purpose=planner.PROOF, args=True)}
-    ended = [_settle(made, one) for one in moves if one.attempt and one.state not in OVER]
+    ended = [settle(made, one) for one in moves if one.attempt and one.state not in OVER]
     enable = Step(
         planner.ENABLE,
         "drain.enable",
@@ -48,6 +49,8 @@ def plan(work: Work, journal: Journal, cloud: Cloud, *, home: bool) -> Plan:
         purpose=planner.ENABLE,
     )
     made.add(enable, after=ended)
+    begun = [one for one in parts if one.attempt]
+    beside.add_take_back(made, host, begun, planner.HOST, ended, wait=True)
     if home:
         for one in moves:
             if one.state == "done" and one.result and one.result.get("how") in ("live", "cold"):
@@ -56,7 +59,8 @@ def plan(work: Work, journal: Journal, cloud: Cloud, *, home: bool) -> Plan:
     return made
 
 
-def _settle(made: Plan, move: StepRow) -> str:
+def settle(made: Plan, move: StepRow) -> str:
+    """Adds the step that ends what was begun of a move; its id."""
     about = move.about
     assert about
     title = planner.SETTLE_TITLE(name=about.name)
