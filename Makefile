@@ -3,10 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps docs lock lock-releases lint test test-unit test-releases demo bench-exporter bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-window clean
-.PHONY: help install deps docs collection lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-window clean
-.PHONY: help install deps docs lock lock-releases lint test test-unit test-releases demo bench-guard bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-window clean
-.PHONY: help install deps docs lock lock-releases lint test test-unit test-releases demo bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-watch bench-window clean
+.PHONY: help install deps docs collection lock lock-releases lint test test-unit test-releases demo bench-exporter bench-guard bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-watch bench-window clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -70,6 +67,7 @@ test-unit: install ## the quick loop: seconds
 
 bench-exporter: install ## what naru exporter costs for 1,000 hosts and 50,000 servers of a stand-in; 2 minutes, wants an idle machine
 	$(RUN)/python benchmarks/exporter.py
+
 bench-guard: install ## what the guard takes of a core with 1,000 hosts, and how its decisions grow; a minute
 	$(RUN)/python benchmarks/guard.py
 

@@ -14,11 +14,11 @@ from naru.cli.plan_run import fields
 from naru.cli.plan_view import watch
 from naru.cli.site import add_site, find_site
 from naru.cli.terminal import Terminal
+from naru.errors import InputError
 from naru.operate.drain import phases, planner
-from naru.operate.drain.work import Settings, Work
+from naru.operate.drain.work import Work
 from naru.operate.evacuate import phases as evacuate_phases
 from naru.operate.evacuate import work as evacuation
-from naru.operate.drain.work import Work
 from naru.plan.status import Status, status
 from naru.text import plural
 

@@ -21,36 +21,17 @@ pytestmark = pytest.mark.unit
 
 # of all commands that concern one work directory, those whose arguments are other things: they have --work alone
 OPTION_ALONE = {
-    "cluster plan down",
-    *("archive diff", "archive show", "archive list", "host plan", "inventory", "plan create", "plan hold"),
-    *(
-        "plan limit",
-        "plan release",
-        "plan retry",
-        "plan skip",
-        "plan timings",
-        "scale compute",
-        "tenant apply",
-        "volume copy",
-    ),
-    *("archive diff", "archive show", "archive list", "host plan", "host waves leave", "host waves plan"),
-    *("server revive",),
-    *("inventory", "plan create", "plan hold"),
-    *("plan limit", "plan release", "plan retry", "plan skip", "plan timings", "tenant apply", "volume copy"),
-    *("volume verify", "worker"),
+    *("archive diff", "archive list", "archive show", "cluster plan down", "guard approve", "guard drill"),
+    *("guard hold", "guard run", "guard status", "guard verdicts", "host evacuate", "host plan", "host waves leave"),
+    *("host waves plan", "inventory", "plan create", "plan hold", "plan limit", "plan release", "plan retry"),
+    *("plan skip", "plan timings", "scale compute", "server revive", "tenant apply", "volume copy", "volume verify"),
+    "worker",
 }
 # commands that concern no work directory, or two
 NONE = {
-    *("exporter", "exporter config", "plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan"),
-    *("trends", "upgrade path"),
+    *("exporter", "exporter config", "guard witness", "plan diff", "plan kinds", "tenant diff", "tenant export"),
+    *("tenant plan", "trends", "upgrade path", "watch statements"),
 }
-    *("plan limit", "plan release", "plan retry", "plan skip", "plan timings", "tenant apply", "volume copy"),
-    *("volume verify", "worker", "host evacuate", "guard approve", "guard drill", "guard hold", "guard run"),
-    *("guard status", "guard verdicts"),
-}
-# commands that concern no work directory, or two
-NONE = {"guard witness", "plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan", "upgrade path"}
-NONE = {"plan diff", "plan kinds", "tenant diff", "tenant export", "tenant plan", "upgrade path", "watch statements"}
 
 
 def parser_of(words: str) -> argparse.ArgumentParser:

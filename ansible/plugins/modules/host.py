@@ -28,11 +28,11 @@ options:
       host is emptied, and where it fits. Nothing is changed anywhere.
     - 'V(drain) is C(naru host drain). Empty the host: no more servers are scheduled to it, and those
       on it are moved as it was planned, each proved on its new host, until nothing is left but what stays.'
-    - 'V(return) is C(naru host return). Give the host back: once its compute service is up, servers are
-      scheduled to it again, if and only if it was this plan that has disabled that. What was begun of
-      a move, and not ended, is ended first.'
-    - V(status) is C(naru host status). Show where a drain stands, or the return of its host once that
-      has begun; with --watch until nothing runs any more.
+    - 'V(return) is C(naru host return). Give the host back. After a drain: once its compute service is
+      up, servers are scheduled to it again, if and only if it was this plan that has disabled that. What
+      was begun of a move, and not ended, is ended first.'
+    - V(status) is C(naru host status). Show where a drain or an evacuation stands, or the return of its
+      host once that has begun; with --watch until nothing runs any more.
     type: str
     choices:
     - plan
@@ -96,7 +96,15 @@ options:
     type: str
   back:
     description:
-    - Bring the servers home that were moved. Of V(return).
+    - 'After a drain: bring the servers home that were moved. Of V(return).'
+    type: bool
+  power_on:
+    description:
+    - 'After an evacuation: switch the host on. Of V(return).'
+    type: bool
+  enable:
+    description:
+    - 'After an evacuation: have servers scheduled to it. Of V(return).'
     type: bool
 """
 
@@ -181,6 +189,8 @@ OPTIONS = {
     "settle": {"type": "str"},
     "reason": {"type": "str"},
     "back": {"type": "bool"},
+    "power_on": {"type": "bool"},
+    "enable": {"type": "bool"},
 }
 
 ACTIONS = {
@@ -209,7 +219,7 @@ ACTIONS = {
     "drain": Action(
         "host drain", "act", options=["work"], status="host status", preview=(["plan", "steps"], [], ["work"])
     ),
-    "return": Action("host return", "act", options=["work", "back"], status="host status"),
+    "return": Action("host return", "act", options=["work", "back", "power_on", "enable"], status="host status"),
     "status": Action("host status", "read", options=["work"], passes=(0, 1, 3)),
 }
 

@@ -62,6 +62,10 @@ options:
     description:
     - Also where the file is there already. Of V(export).
     type: bool
+  images:
+    description:
+    - Write the content of images into files there, too. Of V(export).
+    type: path
 """
 
 EXAMPLES = r"""
@@ -120,6 +124,7 @@ OPTIONS = {
     "undeclared": {"type": "bool"},
     "project": {"type": "list", "elements": "str"},
     "replace": {"type": "bool"},
+    "images": {"type": "path"},
 }
 
 ACTIONS = {
@@ -145,7 +150,7 @@ ACTIONS = {
         "tenant export",
         "act",
         arguments=["file"],
-        options=["cloud", "project", "replace"],
+        options=["cloud", "project", "replace", "images"],
         needed=["file", "cloud"],
         has_json=False,
     ),

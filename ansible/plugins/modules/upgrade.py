@@ -216,6 +216,12 @@ options:
     description:
     - Although what was written since the window began is lost. Of V(rollback).
     type: bool
+  'off':
+    description:
+    - A host of next services that is off, whatever it says or does not say; may be given several times.
+      Of V(rollback).
+    type: list
+    elements: str
   despite:
     description:
     - Although verify has not found all well; it is recorded. Of V(finalize).
@@ -315,6 +321,7 @@ OPTIONS = {
     "flavor": {"type": "str"},
     "image": {"type": "str"},
     "lose_writes": {"type": "bool"},
+    "off": {"type": "list", "elements": "str"},
     "despite": {"type": "str"},
 }
 
@@ -359,7 +366,7 @@ ACTIONS = {
     ),
     "verify": Action("upgrade verify", "act", options=["work", "before", "as", "write_as", "flavor", "image"]),
     "thaw": Action("upgrade thaw", "act", options=["work"]),
-    "rollback": Action("upgrade rollback", "act", options=["work", "lose_writes"]),
+    "rollback": Action("upgrade rollback", "act", options=["work", "lose_writes", "off"]),
     "settle": Action(
         "upgrade settle",
         "act",
