@@ -92,8 +92,9 @@ def logs(pair: Lab, request: pytest.FixtureRequest) -> Logs:
 
 
 def test_statements_are_told_from_texts(logs: Logs) -> None:
-    """At most 0.5 % of warnings and errors are put on a statement that did not print them."""
-    judged, how, wrong = 0, Counter[str](), []
+    """At most 0.5 % of warnings and errors are put on a statement that did not print them. Where a module prints by the
+    logger of another one that has a statement of the same words, no text tells the two apart: at most 2 % are so."""
+    judged, alike, how, wrong = 0, 0, Counter[str](), []
     for record in logs.records():
         if not record.pathname:
             continue
@@ -105,11 +106,15 @@ def test_statements_are_told_from_texts(logs: Logs) -> None:
             continue
         judged += 1
         printed = {(one.module, one.text) for one in logs.matcher.at(module, record.line)}
-        if found.statement is not None and (found.module, found.text) not in printed:
+        if found.statement is None or (found.module, found.text) in printed:
+            continue
+        if found.module == record.logger and found.text in {text for _, text in printed}:
+            alike += 1
+        else:
             wrong.append((record.logger, record.message[:100], found.how, found.text, module, record.line))
-    print(logs.cloud.name, judged, dict(how), wrong)
+    print(logs.cloud.name, judged, alike, dict(how), wrong)
     assert judged >= 20
-    assert len(wrong) <= judged * 0.005, wrong
+    assert len(wrong) <= judged * 0.005 and alike <= judged * 0.02, (wrong, alike)
     assert how["none"] == 0
 
 

@@ -103,7 +103,9 @@ def images(draft: Draft) -> None:
 
 
 def _make(draft: Draft, thing: Thing, body: Mapping[str, Any], written: Image, project: OfProject) -> None:
-    first = {name: value for name, value in body.items() if name not in LATER}
+    # Glance has no default for it, and takes no content without
+    formats = {"container_format": written.container_format}
+    first = formats | {name: value for name, value in body.items() if name not in LATER}
     action = Make(
         cloud=draft.cloud,
         service=IMAGE.service,
