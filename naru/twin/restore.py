@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
+
 from naru.actions.databases.server import script
 from naru.errors import NaruError
 from naru.lab import services
@@ -51,6 +54,21 @@ def restore(cloud: Cloud, dump: Path) -> None:
     )
     if done.returncode:
         raise NaruError(f"the dump {dump} cannot be restored", detail=done.stderr.strip()[-2000:])
+
+
+SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
+"""The schemas that are a database server's own."""
+
+
+def drop_others(connection: "Connection[Cursor]", needed: Collection[str]) -> list[str]:
+    """Removes every schema that no service of the twin has, and gives their names: a dump may have those of other
+    services, with secrets that no rule knows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY 1")
+        others = [str(name) for (name,) in cursor.fetchall() if name not in {*needed, *SYSTEM}]
+        for name in others:
+            cursor.execute(f"DROP DATABASE `{name.replace('`', '``')}`")
+    return others
 
 
 def check(copy: Copy, needed: Iterable[str]) -> None:

@@ -162,8 +162,13 @@ class Twin:
         mariadb.secure(cloud.at("mariadb"), cloud.secret)
         for one in dumps:
             restore.restore(cloud, one)
+        needed = restore.wanted(cloud)
+        with rows.connected(cloud, "information_schema") as connection:
+            others = restore.drop_others(connection, needed)
+        if others:
+            tell(f"left out of the copy, since no service of a twin has them: {', '.join(others)}")
         tell("replacing secrets and addresses")
-        facts = clean(cloud, site, asked, dump.schemas(dumps))
+        facts = clean(cloud, site, asked, [name for name in dump.schemas(dumps) if name in needed])
         spec.save(facts, self.directory / "copy.json")
         if taken.exists():
             shutil.rmtree(taken)  # it has the site's secrets

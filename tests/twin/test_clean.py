@@ -133,6 +133,15 @@ def test_no_secret_and_no_address_stays(copy: Copy) -> None:
     assert copy.ask("SELECT value FROM glance.image_locations") == (("file:///twin/images/m",),)
 
 
+def test_schemas_of_other_services_are_removed(copy: Copy, server: tuple[At, str]) -> None:
+    at, password = server
+    mariadb.create_databases(at, password, ["barbican", "heat"])
+    copy.ask("CREATE TABLE heat.raw_template (template TEXT)")
+    assert restore.drop_others(copy._connection, SCHEMAS) == ["barbican", "heat"]
+    assert {name for (name,) in copy.ask("SHOW DATABASES")} == {*SCHEMAS, *restore.SYSTEM}
+    assert restore.drop_others(copy._connection, SCHEMAS) == []
+
+
 def test_what_a_twin_cannot_be_made_of_is_said(copy: Copy) -> None:
     restore.check(copy, ["keystone", "nova"])
     with pytest.raises(NaruError, match="no schema placement"):
