@@ -116,9 +116,12 @@ naru twin status /srv/twin -f json
 
 
 class Down(Command):
-    """End all processes of a twin and remove its directory, with the copy of the databases. The site is not touched.
+    """End all processes of a twin and remove its directory, with the copy of the databases.
 
-    One that is not there is none: given again it is done.
+    Of the site nothing is touched but a dump that an interrupted `up` has left on a database's host: it is removed, or
+    its host and path are told. A twin that is not there is none: given again it is done.
+
+    Exit codes: 0 done, 1 a dump may be on a host still, 2 bad input.
     """
 
     examples = "naru twin down /srv/twin"
@@ -129,4 +132,7 @@ class Down(Command):
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> None:
-        Twin(arguments.work).down()
+        left = Twin(arguments.work).down()
+        for told in left:
+            print(f"naru: {told}", file=sys.stderr)
+        self.exit_code = 1 if left else 0

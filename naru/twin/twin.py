@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from naru.lab import deps, render, running, services, status
 from naru.lab.api import Api
 from naru.lab.infra import mariadb, memcached
 from naru.lab.ports import Ports
-from naru.lab.process import memory
+from naru.lab.process import Processes, memory
 from naru.lab.running import READY, Progress
 from naru.lab.status import Row
 from naru.releases import install, release
@@ -25,8 +26,10 @@ from naru.twin import dump, logins, restore, rows, spec
 from naru.twin.agents import Agent, Agents
 from naru.twin.clean import Copy
 from naru.twin.cloud import TwinCloud
+from naru.twin.remains import Remains
 from naru.twin.spec import NAME, Facts, TwinSpec
 
+SPEC = "twin.json"
 AT_ONCE = 20
 """Fake agents that begin at a time."""
 SECONDS = 300.0
@@ -46,7 +49,7 @@ class Twin:
 
     def spec(self) -> TwinSpec:
         """What was asked for. Raises InputError when there is none."""
-        found = spec.load(TwinSpec, self.directory / "twin.json")
+        found = spec.load(TwinSpec, self.directory / SPEC)
         if found is None:
             raise InputError(f"there is no twin in {self.directory}", hint="Make one with: naru twin up --site FILE")
         return found
@@ -91,7 +94,7 @@ class Twin:
             raise NaruError("a twin needs root", hint="It mounts its volumes in a namespace of its own. Use sudo.")
         deps.check(set(services.CORE), core=True)
         with self._locked():
-            asked = self._settle(wanted)
+            asked = self._settle(wanted, progress)
             install.install([asked.release], installing)
             try:
                 return self._bring_up(asked, progress)
@@ -112,9 +115,9 @@ class Twin:
         self._begin_agents(cloud, facts, progress)
         return facts
 
-    def _settle(self, wanted: TwinSpec | None) -> TwinSpec:
+    def _settle(self, wanted: TwinSpec | None, progress: Progress) -> TwinSpec:
         """What the twin is made of: what is `wanted`, as long as it never was whole."""
-        file = self.directory / "twin.json"
+        file = self.directory / SPEC
         if wanted is None:
             return self.spec()
         found = spec.load(TwinSpec, file)
@@ -133,7 +136,10 @@ class Twin:
         _check(wanted)
         if found is not None:
             running.stop(self.cloud())
-            shutil.rmtree(self.directory / "dump", ignore_errors=True)  # of another site, perhaps
+            for told in Remains(self.directory).remove():
+                progress(NAME, told)
+            if (found.site, found.dump, found.release) != (wanted.site, wanted.dump, wanted.release):
+                shutil.rmtree(self.directory / "dump", ignore_errors=True)
         spec.save(wanted, file)
         return wanted
 
@@ -153,7 +159,7 @@ class Twin:
         if asked.dump:
             dumps = dump.given(Path(asked.dump))
         else:
-            dumps = dump.take(site, restore.wanted(cloud), taken, asked.id, tell)
+            dumps = dump.take(site, restore.wanted(cloud), taken, asked.id, tell, Remains(self.directory))
         tell("restoring the databases")
         render.render(cloud)
         running.directories(cloud)
@@ -214,14 +220,28 @@ class Twin:
             found.append(Row(NAME, cloud.release.name, name, None, live.pid if live else None, used, live is not None))
         return found
 
-    def down(self) -> None:
-        """Ends all its processes and removes the directory. One that is not there is none."""
+    def down(self) -> list[str]:
+        """Ends all its processes and removes the directory, and dumps that it has left on hosts of the site; says of
+        each that may be there still, where. A twin that is not there is none; of one whose files cannot be read no more
+        is asked than whose its processes are."""
         if not self.directory.exists():
-            return
+            return []
         with self._locked():
-            self.spec()  # nothing but a twin is removed
-            running.stop(self.cloud())
+            self._end()
+            left = Remains(self.directory).remove()
             shutil.rmtree(self.directory)
+            return left
+
+    def _end(self) -> None:
+        """Ends its processes. Raises InputError where there is no twin: nothing else is removed."""
+        file = self.directory / SPEC
+        if not file.exists():
+            self.spec()
+        marked = re.search(r'"id":\s*"(\w+)"', file.read_text(errors="replace"))
+        processes = Processes(self.directory / "cloud", f"{marked[1] if marked else ''}:{NAME}")
+        names = set(processes.names()) | set(processes.tree())
+        processes.stop(name for name in names if not name.startswith(running.INFRASTRUCTURE))
+        processes.stop()
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
