@@ -71,17 +71,25 @@ def drop_others(connection: "Connection[Cursor]", needed: Collection[str]) -> li
     return others
 
 
-def check(copy: Copy, needed: Iterable[str]) -> None:
-    """Raises NaruError where the copy is of a cloud that a twin cannot be made of."""
-    if missing := [name for name in needed if name not in copy.schemas]:
-        raise NaruError(
+class Unfit(NaruError):
+    """A twin cannot be made of such a dump, however often it is tried."""
+
+
+def check_schemas(found: Collection[str], needed: Iterable[str]) -> None:
+    """Raises Unfit where a dump lacks a schema."""
+    if missing := [name for name in needed if name not in found]:
+        raise Unfit(
             f"the dump has no schema {', '.join(missing)}",
             hint="A twin has Keystone, Glance, Placement, Nova, Neutron and Cinder, in schemas of these names.",
         )
+
+
+def check(copy: Copy) -> None:
+    """Raises Unfit where the copy is of a cloud that a twin cannot be made of."""
     cells = {uuid: schema for uuid, schema in copy.cell_databases().items() if uuid != CELL0}
     if list(cells.values()) != [CELL]:
         found = ", ".join(cells.values()) or "none"
-        raise NaruError(f"Nova's cells beside cell0 are in the schemas: {found}; a twin has one, in {CELL}")
+        raise Unfit(f"Nova's cells beside cell0 are in the schemas: {found}; a twin has one, in {CELL}")
 
 
 def region(copy: Copy, asked: str) -> str:
