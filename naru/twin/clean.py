@@ -12,9 +12,11 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from naru.errors import NaruError
-from naru.twin.rules import LOOPBACK, NOVA, NOWHERE, RULES, TENANTS_OWN, Rule
+from naru.twin.rules import HARMLESS, LOOPBACK, NOVA, NOWHERE, RULES, SUSPECT, TENANTS_OWN, Rule
 
 CELL0 = "00000000-0000-0000-0000-000000000000"
+TEXTS = ("char", "text", "blob", "json", "binary")
+"""How the kinds of columns end in which there is text."""
 ARCHIVED = "shadow_"
 AT_ONCE = 100
 """Addresses that one statement looks for."""
@@ -67,13 +69,27 @@ class Copy:
                 if columns := self._columns.get((schema, table)):
                     yield from _statement(rule, schema, table, columns, values)
 
+    def suspects(self) -> list[str]:
+        """Columns that are called as secrets are, have something, and are known to no rule: as SCHEMA.TABLE.COLUMN."""
+        found = []
+        for (schema, table), columns in self._columns.items():
+            kind, kept = NOVA if schema in self.cells else schema, table.removeprefix(ARCHIVED)
+            rules = [rule for rule in RULES if (rule.schema, rule.table) == (kind, kept)]
+            for name, sort in columns.items():
+                known = (kind, kept, name) in HARMLESS or any(not rule.sets or name in rule.sets for rule in rules)
+                if sort.endswith(TEXTS) and not known and re.search(SUSPECT, name, re.IGNORECASE):
+                    where = f"`{schema}`.`{table}` WHERE `{name}` IS NOT NULL AND `{name}` <> ''"
+                    if self.ask(f"SELECT EXISTS (SELECT 1 FROM {where})") == ((1,),):
+                        found.append(f"{schema}.{table}.{name}")
+        return found
+
     def texts(self) -> Iterator[tuple[str, str, list[str]]]:
         """The columns with texts, by schema and table, without what is tenants' own."""
         for (schema, table), columns in self._columns.items():
             kind = NOVA if schema in self.cells else schema
             if (kind, table.removeprefix(ARCHIVED)) in TENANTS_OWN:
                 continue
-            if found := [name for name, kind in columns.items() if kind.endswith(("char", "text", "blob", "json"))]:
+            if found := [name for name, kind in columns.items() if kind.endswith(TEXTS)]:
                 yield schema, table, found
 
     def left(self, addresses: Collection[str]) -> list[Left]:

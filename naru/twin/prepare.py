@@ -102,6 +102,12 @@ def clean(cloud: TwinCloud, site: sites.Site, asked: TwinSpec, schemas: Sequence
         addresses = restore.addresses(site, copy)
         meta = "{}" if cloud.release.has("glance-single-store") else '{"store": "file"}'
         copy.apply({"images": str(cloud.state / "glance" / "images"), "meta": meta})
+        if unknown := copy.suspects():
+            raise restore.Unfit(
+                f"may be secrets, which no rule takes away: {', '.join(unknown)}",
+                hint="The copy is removed. Report the columns: a rule, or a word that they are harmless, belongs to "
+                "naru/twin/rules.py. A dump in which they are empty makes a twin.",
+            )
         copy.point_cells(cloud.transport_url, cloud.database_url)
         copy.point_endpoints(region, {kind: url for kind, (_, url) in logins.urls(cloud).items()})
         copy.point_agents(addresses)

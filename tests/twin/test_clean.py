@@ -29,10 +29,17 @@ TEXTS = {
     "nova.shadow_block_device_mapping": ("volume_id", "connection_info"),
     "nova.compute_nodes": ("host", "host_ip"),
     "nova.services": ("host", "binary"),
+    "nova.instance_faults": ("message", "details"),
+    "nova.shadow_instance_actions_events": ("event", "traceback"),
+    "nova.agent_builds": ("url",),
     "neutron.agents": ("id", "configurations"),
     "neutron.ml2_vxlan_endpoints": ("ip_address",),
     "neutron.ipallocations": ("ip_address",),
-    "cinder.volumes": ("id", "provider_auth"),
+    "cinder.volumes": ("id", "provider_auth", "replication_driver_data"),
+    "cinder.backups": ("id", "service_metadata"),
+    "glance.artifact_blob_locations": ("value",),
+    "neutron.cisco_credentials": ("user_name", "password"),
+    "neutron.serviceprofiles": ("metainfo",),
     "cinder.volume_metadata": ("value",),
     "glance.image_locations": ("image_id", "value", "meta_data"),
 }
@@ -62,7 +69,14 @@ ROWS = {
     ],
     "neutron.ml2_vxlan_endpoints": [("10.9.0.6",)],
     "neutron.ipallocations": [("10.9.0.4",)],
-    "cinder.volumes": [("v", "CHAP user geheim")],
+    "nova.instance_faults": [("No valid host", "Traceback: rbd://geheim@10.9.0.5")],
+    "nova.shadow_instance_actions_events": [("compute__do_build", "geheim at 10.9.0.5")],
+    "nova.agent_builds": [("http://user:geheim@10.9.0.5/agent.tar",)],
+    "cinder.volumes": [("v", "CHAP user geheim", '{"key": "geheim"}')],
+    "cinder.backups": [("b", '{"auth": "geheim"}')],
+    "glance.artifact_blob_locations": [("swift+https://user:geheim@10.9.0.5/x",)],
+    "neutron.cisco_credentials": [("switch", "geheim")],
+    "neutron.serviceprofiles": [("password=geheim",)],
     "cinder.volume_metadata": [("backed up to 10.9.0.4 at night",), ("10.9.0.41",), ("x.10.9.0.4.x",)],
     "glance.image_locations": [("m", "swift+https://user:geheim@10.9.0.5/images/m", "{}")],
 }
@@ -131,6 +145,22 @@ def test_no_secret_and_no_address_stays(copy: Copy) -> None:
     assert json.loads(told) == loopback
     assert copy.ask("SELECT ip_address FROM neutron.ipallocations") == (("10.9.0.4",),)
     assert copy.ask("SELECT value FROM glance.image_locations") == (("file:///twin/images/m",),)
+
+
+def test_what_is_called_as_a_secret_and_is_known_to_no_rule_is_told(copy: Copy) -> None:
+    assert copy.suspects() == []
+    copy.ask("CREATE TABLE neutron.vendor (Switch_Password VARCHAR(9), auth_type TEXT, passes INT)")
+    copy.ask("CREATE TABLE nova.shadow_block_device_mapping_x (encryption_secret_uuid TEXT)")
+    copy.ask("INSERT INTO neutron.vendor VALUES ('', NULL, 7)")
+    again = Copy(copy._connection, SCHEMAS, copy.cells)
+    assert again.suspects() == []  # nothing is in them
+    copy.ask("INSERT INTO neutron.vendor VALUES ('geheim', 'md5', 7)")
+    copy.ask("INSERT INTO nova.shadow_block_device_mapping_x VALUES ('x')")
+    assert sorted(again.suspects()) == [
+        "neutron.vendor.Switch_Password",
+        "neutron.vendor.auth_type",
+        "nova.shadow_block_device_mapping_x.encryption_secret_uuid",
+    ]
 
 
 def test_schemas_of_other_services_are_removed(copy: Copy, server: tuple[At, str]) -> None:
