@@ -83,7 +83,7 @@ def _say(facts: Facts) -> None:
     print(f"naru: {words}; the site has {facts.every_host} and {count(facts.every_agent, 'agent')}", file=sys.stderr)
     for column, number in facts.left.items():
         rows = count(number, "row")
-        print(f"naru: an address of the site stands in {rows} of {column}, which nothing connects to", file=sys.stderr)
+        print(f"naru: an address of the site stands in {rows} of {column} still: look what it is for", file=sys.stderr)
 
 
 class StatusList(Lister):

@@ -99,7 +99,7 @@ def clean(cloud: TwinCloud, site: sites.Site, asked: TwinSpec, schemas: Sequence
         copy = Copy(connection, schemas, [name for name in ("nova", "nova_cell0") if name in schemas])
         restore.check(copy)
         region = restore.region(copy, asked.region)
-        addresses = restore.addresses(site, copy)
+        addresses, names = restore.addresses(site, copy), restore.names(site)
         meta = "{}" if cloud.release.has("glance-single-store") else '{"store": "file"}'
         copy.apply({"images": str(cloud.state / "glance" / "images"), "meta": meta})
         if unknown := copy.suspects():
@@ -110,7 +110,13 @@ def clean(cloud: TwinCloud, site: sites.Site, asked: TwinSpec, schemas: Sequence
             )
         copy.point_cells(cloud.transport_url, cloud.database_url)
         copy.point_endpoints(region, {kind: url for kind, (_, url) in logins.urls(cloud).items()})
-        copy.point_agents(addresses)
+        copy.point_agents(addresses, names)
+        left = copy.left(addresses, names)
+        if dialled := copy.dialled(left):
+            raise restore.Unfit(
+                f"addresses of the site are still where services connect to: {', '.join(dialled)}",
+                hint="The copy is removed: a service of the twin could have reached the site. Report the columns.",
+            )
         hosts, (agents, every_agent) = restore.hosts(copy), restore.agents(copy)
         return Facts(
             region=region,
@@ -120,5 +126,5 @@ def clean(cloud: TwinCloud, site: sites.Site, asked: TwinSpec, schemas: Sequence
             every_host=len(hosts),
             every_agent=every_agent,
             addresses=tuple(sorted(addresses)),
-            left={one.column: one.rows for one in copy.left(addresses)},
+            left={one.column: one.rows for one in left},
         )

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import urllib.parse
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,17 @@ def addresses(site: Site, copy: Copy) -> set[str]:
         found |= {host.address, host.power.address if host.power else ""}
     found |= {str(one.address) for one in site.part.virtual_addresses}
     found |= {database.address for database in site.part.databases}
-    found |= {address.partition(":")[0] for queue in site.part.queues for address in queue.addresses}
-    # a host that is called by its name alone keeps that name
-    names: Collection[str] = set(site.hosts) | {"localhost", "127.0.0.1", "::1", "", None}  # type: ignore[arg-type]
-    return {str(one) for one in found if one not in names}
+    found |= {_host_of(address) for queue in site.part.queues for address in queue.addresses}
+    nobodys = {"localhost", "127.0.0.1", "::1", ""}
+    return {str(one) for one in found if one} - set(site.hosts) - nobodys
+
+
+def names(site: Site) -> set[str]:
+    """What the site's hosts are called: nothing is reached by that but where it stands in a URL or with a port, for
+    hosts keep their names in a twin. The user of the twin's own URLs is none."""
+    return set(site.hosts) - {mariadb.USER, "localhost"}
+
+
+def _host_of(address: str) -> str:
+    """The host of HOST:PORT or [ADDRESS]:PORT."""
+    return urllib.parse.urlsplit(f"//{address}").hostname or ""

@@ -124,6 +124,8 @@ class Twin:
                 f"{self.directory} is no twin, and not empty: {', '.join(sorted(rest)[:5])}",
                 hint="Name a directory of its own: all of it is removed with the twin.",
             )
+        if found is None:
+            self._take_over()
         if found is not None and spec.same(found, wanted):
             return found
         if found is not None and (self.cloud().state / READY).exists():
@@ -155,6 +157,16 @@ class Twin:
             agents.start(names[first : first + AT_ONCE])
             _synchronised(agents, names[: first + AT_ONCE])
         progress(NAME, f"{len(names)} fake agents have synchronised")
+
+    def _take_over(self) -> None:
+        """Makes a directory that was there, and empty, one that its owner alone can read. Raises InputError where that
+        is somebody else."""
+        if (owner := self.directory.stat().st_uid) != os.geteuid():
+            raise InputError(
+                f"{self.directory} belongs to another user ({owner}), who could read what a twin has",
+                hint="Name a directory that is not there yet, or give this one to root: chown root DIR",
+            )
+        self.directory.chmod(0o700)
 
     # -- what there is of it
 

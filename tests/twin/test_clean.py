@@ -147,6 +147,24 @@ def test_no_secret_and_no_address_stays(copy: Copy) -> None:
     assert copy.ask("SELECT value FROM glance.image_locations") == (("file:///twin/images/m",),)
 
 
+def test_names_of_hosts_are_found_where_something_is_reached_by_them(copy: Copy) -> None:
+    site = sites.parse({**SITE, "queues": [{"name": "v6", "hosts": "db1", "addresses": "[fd00::7]:5672"}]}, Path("s"))
+    assert "fd00::7" in restore.addresses(site, copy)
+    assert restore.names(site) == {"compute1", "db1", "ceph1"}
+    copy.ask("DELETE FROM cinder.volume_metadata")
+    told = ["http://db1:80/", "mysql://u:p@db1/x", "tcp:db1:6640", "db1:/exports", "on db1", "db1@lvm", "x@db1.org"]
+    for one in [*told, "db1: done", "http://db12/", "db1-x:80"]:
+        copy.ask("INSERT INTO cinder.volume_metadata VALUES (%s)", (one,))
+    assert copy.left((), {"db1"}) == [Left("cinder.volume_metadata.value", 4)]
+    copy.ask("UPDATE neutron.agents SET configurations = %s", (json.dumps({"a": "tcp:db1:6640", "b": "db1"}),))
+    seen = copy.left((), {"db1"})
+    assert copy.dialled(seen) == ["neutron.agents.configurations"]
+    copy.point_agents((), {"db1"})
+    assert copy.dialled(copy.left((), {"db1"})) == []
+    [(said,)] = copy.ask("SELECT configurations FROM neutron.agents")
+    assert json.loads(said) == {"a": f"tcp:{LOOPBACK}:6640", "b": "db1"}
+
+
 def test_what_is_called_as_a_secret_and_is_known_to_no_rule_is_told(copy: Copy) -> None:
     assert copy.suspects() == []
     copy.ask("CREATE TABLE neutron.vendor (Switch_Password VARCHAR(9), auth_type TEXT, passes INT)")

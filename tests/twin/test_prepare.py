@@ -84,6 +84,21 @@ def test_a_dump_is_gone_on_with_for_another_region_and_not_for_another_site(
     assert not here.exists()
 
 
+def test_an_empty_directory_becomes_its_owner_s_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("naru.twin.twin._check", lambda _: None)
+    twin = Twin(tmp_path / "twin")
+    (tmp_path / "other").mkdir()
+    wanted = asked(tmp_path / "other")
+    twin.directory.mkdir(mode=0o755)
+    twin._settle(wanted, lambda *_: None)
+    assert twin.directory.stat().st_mode & 0o777 == 0o700 and twin.spec() == wanted
+    twin = Twin(tmp_path / "another")
+    twin.directory.mkdir()
+    monkeypatch.setattr("naru.twin.twin.os.geteuid", lambda: 4711)
+    with pytest.raises(InputError, match="belongs to another user"):
+        twin._settle(wanted, lambda *_: None)
+
+
 def test_a_directory_that_is_no_twin_is_not_removed(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("")
     with pytest.raises(InputError, match="there is no twin"):
