@@ -34,7 +34,8 @@ class Up(Command):
     release, in the environments of `naru lab install`; the fake hosts have the names and sizes of the site's own and
     make the calls that real ones make. Needs root, and as much room here as the databases have.
 
-    Given again it goes on where it was ended, or starts what does not run; without options too.
+    Given again it begins anew with a dump that an attempt before has left, unless that is older than a day, or starts
+    what does not run of a twin that is whole; without options too.
     """
 
     examples = """

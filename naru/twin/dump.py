@@ -86,6 +86,8 @@ def began(here: Path) -> float:
 
 def moment(when: float) -> str:
     """An instant for a person."""
+    if not when:
+        return "nobody knows when"
     return datetime.datetime.fromtimestamp(when, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

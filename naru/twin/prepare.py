@@ -64,7 +64,7 @@ def _copy(directory: Path, cloud: TwinCloud, asked: TwinSpec, tell: Callable[[st
     else:
         dumps = dump.take(site, needed, taken, asked.id, tell, Remains(directory))
     restore.check_schemas(dump.schemas(dumps), needed)
-    tell("restoring the databases")
+    tell(f"restoring the databases as they were: {', '.join(dump.moment(dump.began(one)) for one in dumps)}")
     render.render(cloud)
     running.directories(cloud)
     mariadb.create(cloud.state / "mariadb", cloud.processes.log_file("mariadb-create"))
