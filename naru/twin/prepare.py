@@ -48,7 +48,8 @@ def settle_dump(directory: Path, error: BaseException, tell: Callable[[str], Non
     taken = directory / DUMP
     if not taken.exists():
         return
-    if isinstance(error, restore.Unfit) or not all((one / dump.COMPLETE).exists() for one in taken.iterdir()):
+    dumps = list(taken.iterdir())
+    if isinstance(error, restore.Unfit) or not dumps or not all((one / dump.COMPLETE).exists() for one in dumps):
         shutil.rmtree(taken)
     else:
         tell(f"the dump, which has the site's secrets, is kept in {taken} for another attempt: naru twin up")
