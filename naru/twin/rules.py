@@ -92,7 +92,7 @@ RULES = (
     Rule(NOVA, "instance_actions_events", "the same", {"traceback": "NULL", "details": "NULL"}),
     Rule(NOVA, "agent_builds", "where agents are fetched, with a login perhaps", {"url": "NULL"}),
     Rule(NOVA, "migrations", "where compute hosts are reached", {"dest_host": "NULL"}),
-    Rule(NOVA, "cells", "cells as they were before Pike", {"api_url": "NULL", "transport_url": "NULL"}),
+    Rule(NOVA, "cells", "cells as they were before Pike", {"api_url": "NULL", "transport_url": "''"}),
     Rule("nova_api", "build_requests", "servers that were just being made, with their user data"),
     # Cinder
     Rule(
