@@ -34,7 +34,8 @@ class Up(Command):
     release, in the environments of `naru lab install`; the fake hosts have the names and sizes of the site's own and
     make the calls that real ones make. Needs root, and as much room here as the databases have.
 
-    Given again it goes on where it was ended, or starts what does not run; without options too.
+    Given again it begins anew with a dump that an attempt before has left, unless that is older than a day, or starts
+    what does not run of a twin that is whole; without options too.
     """
 
     examples = """
@@ -83,7 +84,7 @@ def _say(facts: Facts) -> None:
     print(f"naru: {words}; the site has {facts.every_host} and {count(facts.every_agent, 'agent')}", file=sys.stderr)
     for column, number in facts.left.items():
         rows = count(number, "row")
-        print(f"naru: an address of the site stands in {rows} of {column}, which nothing connects to", file=sys.stderr)
+        print(f"naru: an address of the site stands in {rows} of {column} still: look what it is for", file=sys.stderr)
 
 
 class StatusList(Lister):
@@ -116,9 +117,12 @@ naru twin status /srv/twin -f json
 
 
 class Down(Command):
-    """End all processes of a twin and remove its directory, with the copy of the databases. The site is not touched.
+    """End all processes of a twin and remove its directory, with the copy of the databases.
 
-    One that is not there is none: given again it is done.
+    Of the site nothing is touched but a dump that an interrupted `up` has left on a database's host: it is removed, or
+    its host and path are told. A twin that is not there is none: given again it is done.
+
+    Exit codes: 0 done, 1 a dump may be on a host still, 2 bad input.
     """
 
     examples = "naru twin down /srv/twin"
@@ -129,4 +133,7 @@ class Down(Command):
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> None:
-        Twin(arguments.work).down()
+        left = Twin(arguments.work).down()
+        for told in left:
+            print(f"naru: {told}", file=sys.stderr)
+        self.exit_code = 1 if left else 0

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import requests
 from keystoneauth1 import adapter, exceptions
 from keystoneauth1 import session as keystone_session
 from keystoneauth1.identity import v3
@@ -20,6 +21,14 @@ PATHS = {
 }
 
 
+def direct() -> requests.Session:
+    """HTTP to a cloud on this machine: without a proxy that the caller's environment may name, which would
+    get its tokens and passwords."""
+    session = requests.Session()
+    session.trust_env = False
+    return session
+
+
 class Api:
     """The administrator's session in project `admin` (or another identity's)."""
 
@@ -33,7 +42,7 @@ class Api:
             user_domain_id="default",
             project_domain_id="default",
         )
-        self.session = keystone_session.Session(auth=auth, timeout=120)
+        self.session = keystone_session.Session(auth=auth, session=direct(), timeout=120, redirect=False)
 
     def __call__(self, service: str, method: str, path: str, body: Any = None) -> Any:
         """The decoded JSON answer (None when empty) of `method` on `path` under the service's API root."""

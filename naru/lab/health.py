@@ -8,7 +8,7 @@ import requests
 
 from naru.errors import NaruError
 from naru.lab import services
-from naru.lab.api import Api
+from naru.lab.api import Api, direct
 from naru.lab.cloud import Cloud
 
 
@@ -28,7 +28,8 @@ class Silent(NaruError):
 def answers(url: str, timeout: float = 10) -> bool:
     """Whether an HTTP server behind `url` answers with anything but a server error."""
     try:
-        return requests.get(url, timeout=timeout).status_code < 500
+        with direct() as session:
+            return session.get(url, timeout=timeout, allow_redirects=False).status_code < 500
     except requests.RequestException:
         return False
 

@@ -123,18 +123,25 @@ class Remote:
         return {**said, "keepalive_interval": ALIVE, "login_timeout": CONNECT_SECONDS, "request_pty": False}
 
     async def run(
-        self, command: str | Sequence[str], *, given: bytes = b"", seconds: float | None = None, root: bool = True
+        self,
+        command: str | Sequence[str],
+        *,
+        given: bytes = b"",
+        seconds: float | None = None,
+        root: bool = True,
+        held: bool = False,
     ) -> Ran:
-        """Runs a command: a line for the shell, or words. `given` is its standard input. With `root` by sudo, where the
-        login says so. Raises Unreachable before it began, Lost when the connection ends meanwhile, NaruError when it
-        takes longer than `seconds`; it may go on on the host then."""
+        """Runs a command: a line for the shell, or words. `given` is its standard input, which ends then; `held`, it
+        ends only with the connection, or when nobody waits for the command any more, so that the command can end, too.
+        With `root` by sudo, where the login says so. Raises Unreachable before it began, Lost when the connection ends
+        meanwhile, NaruError when it takes longer than `seconds`; it may go on on the host then."""
         line = command if isinstance(command, str) else shlex.join(command)
         if root and self.host.login.sudo:
             line, given = await self._as_root(line, given)
         connection = await self.connection()
         async with self._sessions:
             try:
-                done = await asyncio.wait_for(_run(connection, line, given), seconds)
+                done = await asyncio.wait_for(_run(connection, line, given, held), seconds)
             except TimeoutError as error:
                 raise NaruError(f"{self.name}: no end of {_short(line)} within {seconds:g} s") from error
             except asyncssh.ChannelOpenError as error:
@@ -326,15 +333,22 @@ class Fleet:
         return dict(zip(names, self.call(all_of_them(), check), strict=True))
 
 
-async def _run(connection: asyncssh.SSHClientConnection, line: str, given: bytes) -> asyncssh.SSHCompletedProcess:
+async def _run(
+    connection: asyncssh.SSHClientConnection, line: str, given: bytes, held: bool = False
+) -> asyncssh.SSHCompletedProcess:
     """A command with what it is given, which ends: to one that reads an empty input as well. One that has ended
     without reading it, as sudo that refuses, has an exit code all the same."""
     process = await connection.create_process(line, encoding=None)
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         if given:
             process.stdin.write(given)
-        process.stdin.write_eof()
-    return await process.wait(check=False)
+        if not held:
+            process.stdin.write_eof()
+    try:
+        return await process.wait(check=False)
+    finally:
+        if held:
+            process.close()
 
 
 def _short(line: str) -> str:

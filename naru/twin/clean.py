@@ -12,9 +12,20 @@ from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from naru.errors import NaruError
-from naru.twin.rules import LOOPBACK, NOVA, NOWHERE, RULES, TENANTS_OWN, Rule
+from naru.twin.rules import HARMLESS, LOOPBACK, NOVA, NOWHERE, RULES, SUSPECT, TENANTS_OWN, Rule
 
 CELL0 = "00000000-0000-0000-0000-000000000000"
+TEXTS = ("char", "text", "blob", "json", "binary")
+"""How the kinds of columns end in which there is text."""
+POINTED = frozenset(
+    {
+        ("keystone", "endpoint", "url"),
+        ("nova_api", "cell_mappings", "transport_url"),
+        ("nova_api", "cell_mappings", "database_connection"),
+        ("neutron", "agents", "configurations"),
+    }
+)
+"""Columns in which services look for each other, which have the twin's own places instead."""
 ARCHIVED = "shadow_"
 AT_ONCE = 100
 """Addresses that one statement looks for."""
@@ -67,18 +78,34 @@ class Copy:
                 if columns := self._columns.get((schema, table)):
                     yield from _statement(rule, schema, table, columns, values)
 
+    def suspects(self) -> list[str]:
+        """Columns that are called as secrets are, have something, and are known to no rule: as SCHEMA.TABLE.COLUMN."""
+        found = []
+        for (schema, table), columns in self._columns.items():
+            kind, kept = NOVA if schema in self.cells else schema, table.removeprefix(ARCHIVED)
+            rules = [rule for rule in RULES if (rule.schema, rule.table) == (kind, kept)]
+            for name, sort in columns.items():
+                known = (kind, kept, name) in HARMLESS or any(not rule.sets or name in rule.sets for rule in rules)
+                if sort.endswith(TEXTS) and not known and re.search(SUSPECT, name, re.IGNORECASE):
+                    where = f"`{schema}`.`{table}` WHERE `{name}` IS NOT NULL AND `{name}` <> ''"
+                    if self.ask(f"SELECT EXISTS (SELECT 1 FROM {where})") == ((1,),):
+                        found.append(f"{schema}.{table}.{name}")
+        return found
+
     def texts(self) -> Iterator[tuple[str, str, list[str]]]:
         """The columns with texts, by schema and table, without what is tenants' own."""
         for (schema, table), columns in self._columns.items():
             kind = NOVA if schema in self.cells else schema
             if (kind, table.removeprefix(ARCHIVED)) in TENANTS_OWN:
                 continue
-            if found := [name for name, kind in columns.items() if kind.endswith(("char", "text", "blob", "json"))]:
+            if found := [name for name, kind in columns.items() if kind.endswith(TEXTS)]:
                 yield schema, table, found
 
-    def left(self, addresses: Collection[str]) -> list[Left]:
-        """Where something of the site's addresses is still: a URL, a host with its port, or the address alone."""
-        patterns = [_pattern(list(part)) for part in _parts(sorted(addresses), AT_ONCE)]
+    def left(self, addresses: Collection[str], names: Collection[str] = ()) -> list[Left]:
+        """Where something of the site's addresses is still: a URL, a host with its port, or the address alone; and
+        hosts' `names` where they stand in a URL or with a port."""
+        patterns = [_pattern(part, ()) for part in _parts(sorted(addresses), AT_ONCE)]
+        patterns += [_pattern((), part) for part in _parts(sorted(names), AT_ONCE)]
         found = []
         for schema, table, columns in self.texts():
             counts = [
@@ -90,6 +117,17 @@ class Copy:
                 for name, number in zip(columns, numbers, strict=True):
                     if number:
                         found.append(Left(f"{schema}.{table}.{name}", int(number)))
+        return found
+
+    def dialled(self, left: Iterable[Left]) -> list[str]:
+        """Those of the columns that services connect to: whatever a rule or the twin itself has written to."""
+        found = []
+        for one in left:
+            schema, table, column = one.column.split(".")
+            kind, kept = NOVA if schema in self.cells else schema, table.removeprefix(ARCHIVED)
+            rules = [rule for rule in RULES if (rule.schema, rule.table) == (kind, kept)]
+            if (kind, kept, column) in POINTED or any(column in rule.sets for rule in rules):
+                found.append(one.column)
         return found
 
     # -- where services find each other
@@ -141,11 +179,12 @@ class Copy:
         said = (json.loads(text or "{}") for (text,) in self.ask("SELECT configurations FROM neutron.agents"))
         return {text for one in said for text in _strings(one) if is_address(text)}
 
-    def point_agents(self, addresses: Collection[str]) -> None:
-        """What agents have said of themselves has loopback in the place of addresses, until they say it anew."""
+    def point_agents(self, addresses: Collection[str], names: Collection[str] = ()) -> None:
+        """What agents have said of themselves has loopback in the place of addresses, and of `names` where these are
+        reached by them, until they say it anew."""
         if not self.has("neutron", "agents"):
             return
-        pattern = re.compile(_pattern(sorted(addresses))) if addresses else None
+        pattern = re.compile(_pattern(sorted(addresses), sorted(names))) if addresses or names else None
         for id_, text in self.ask("SELECT id, configurations FROM neutron.agents"):
             said = json.dumps(_changed(json.loads(text or "{}"), pattern))
             self.ask("UPDATE neutron.agents SET configurations = %s WHERE id = %s", (said, id_))
@@ -171,9 +210,17 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
     return text
 
 
-def _pattern(addresses: Iterable[str]) -> str:
-    """A regular expression, of Python and of MariaDB, for one of them where it stands by itself."""
-    return f"(?<![\\w.-])({'|'.join(map(re.escape, addresses))})(?![\\w-]|\\.\\w)"
+def _pattern(addresses: Collection[str], names: Collection[str]) -> str:
+    """A regular expression, of Python and of MariaDB, for one of the addresses where it stands by itself, or one of the
+    names where it is a URL's host or has a port or a path after it, as ctl1:5672 and nas1:/volumes."""
+    found = []
+    if addresses:
+        found.append(f"(?<![\\w.-])({'|'.join(map(re.escape, addresses))})(?![\\w-]|\\.\\w)")
+    if names:
+        either = "|".join(map(re.escape, names))
+        found.append(f"((?<=//)|(?<=@))({either})(?![\\w-]|\\.\\w)")
+        found.append(f"(?<![\\w.-])({either})(?=:[0-9/])")
+    return "|".join(found)
 
 
 def _parts(items: list[str], number: int) -> Iterator[list[str]]:

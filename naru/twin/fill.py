@@ -74,7 +74,7 @@ def remove(cloud: Cloud, hosts: Sequence[str]) -> None:
 
 
 def _api(cloud: Cloud) -> Any:
-    return openstack.connect(
+    api = openstack.connect(
         load_yaml_config=False,
         load_envvars=False,
         auth_url=cloud.url("keystone", "/v3"),
@@ -86,3 +86,5 @@ def _api(cloud: Cloud) -> Any:
         region_name=cloud.region,
         identity_api_version="3",
     )
+    api.session.session.trust_env = False  # no proxy that the environment names
+    return api

@@ -2,6 +2,7 @@
 and project. The reader of the logs is that of `naru upgrade callers`."""
 
 import datetime
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from naru.upgrade.check.callers import Source
 SERVICES = ("cinder", "glance", "keystone", "neutron", "nova", "placement")
 SECONDS = 3600.0
 """How long a host may read."""
+PATH = r"^/[^@\s]*$"
 MOST_SPAN = 1.0
 """Seconds that the calls of a log take at least: one call has no span."""
 
@@ -27,10 +29,10 @@ class _Kept(pydantic.BaseModel):
 
 class Calls(_Kept):
     """How often a path of a service was asked for by a project (an id; "" where the log does not say it). In the path
-    {project} and {id} stand for ids."""
+    {project} and {id} stand for ids; what follows the port in a URL begins with / and has no @, or it were a host."""
 
     service: str
-    path: str
+    path: str = pydantic.Field(pattern=PATH)
     project: str = ""
     count: int = pydantic.Field(ge=1)
 
@@ -99,7 +101,8 @@ def counted(lines: Iterable[str]) -> Mix | None:
     for line in lines:
         match line.split("\t"):
             case [_, "call", count, first, last, service, _, _, path, *rest]:
-                if not path.startswith("/v3/auth/"):  # what others ask to check tokens: it comes by itself
+                # /v3/auth is what others ask to check tokens: it comes by itself
+                if re.fullmatch(PATH, path) and not path.startswith("/v3/auth/"):
                     key = service, path, rest[-1]
                     counts[key] = counts.get(key, 0) + int(count)
                     moments += [datetime.datetime.fromisoformat(one) for one in (first, last) if one]

@@ -16,7 +16,7 @@ from keystoneauth1.exceptions import ClientException
 from keystoneauth1.identity import v3
 
 from naru.errors import InputError, NaruError
-from naru.lab.api import Api
+from naru.lab.api import Api, direct
 from naru.lab.cloud import Cloud
 from naru.plan.timings import p95
 from naru.twin import rows
@@ -153,7 +153,7 @@ def _sessions(cloud: Cloud, projects: Sequence[str]) -> dict[str, keystone_sessi
         auth = v3.Password(
             auth_url=cloud.url("keystone", "/v3"), user_id=user, password=cloud.secret, project_id=project
         )
-        sessions[project] = keystone_session.Session(auth=auth, timeout=ANSWER)
+        sessions[project] = keystone_session.Session(auth=auth, session=direct(), timeout=ANSWER, redirect=False)
         sessions[project].get_token()
     return sessions
 
@@ -165,7 +165,7 @@ def _asked(chosen: Sequence[Call], sessions: Mapping[str, keystone_session.Sessi
     answers: list[Answer] = []
 
     def work() -> None:
-        with requests.Session() as client:
+        with direct() as client:
             while True:
                 with lock:
                     number = next(numbers, None)
@@ -188,7 +188,9 @@ def _ask(client: requests.Session, service: str, url: str, session: keystone_ses
     began = time.monotonic()
     try:
         token = str(session.get_token())
-        status = client.get(url, headers={"X-Auth-Token": token}, timeout=ANSWER).status_code
+        # a token follows no answer to another host
+        asked = client.get(url, headers={"X-Auth-Token": token}, timeout=ANSWER, allow_redirects=False)
+        status = asked.status_code
     except (requests.RequestException, ClientException):
         status = 0
     return Answer(service, status, time.monotonic() - began)

@@ -2,9 +2,13 @@
 
 import os
 import subprocess
+import urllib.parse
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
+
+from pymysql.connections import Connection
+from pymysql.cursors import Cursor
 
 from naru.actions.databases.server import script
 from naru.errors import NaruError
@@ -53,17 +57,40 @@ def restore(cloud: Cloud, dump: Path) -> None:
         raise NaruError(f"the dump {dump} cannot be restored", detail=done.stderr.strip()[-2000:])
 
 
-def check(copy: Copy, needed: Iterable[str]) -> None:
-    """Raises NaruError where the copy is of a cloud that a twin cannot be made of."""
-    if missing := [name for name in needed if name not in copy.schemas]:
-        raise NaruError(
+SYSTEM = ("information_schema", "mysql", "performance_schema", "sys")
+"""The schemas that are a database server's own."""
+
+
+def drop_others(connection: "Connection[Cursor]", needed: Collection[str]) -> list[str]:
+    """Removes every schema that no service of the twin has, and gives their names: a dump may have those of other
+    services, with secrets that no rule knows."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY 1")
+        others = [str(name) for (name,) in cursor.fetchall() if name not in {*needed, *SYSTEM}]
+        for name in others:
+            cursor.execute(f"DROP DATABASE `{name.replace('`', '``')}`")
+    return others
+
+
+class Unfit(NaruError):
+    """A twin cannot be made of such a dump, however often it is tried."""
+
+
+def check_schemas(found: Collection[str], needed: Iterable[str]) -> None:
+    """Raises Unfit where a dump lacks a schema."""
+    if missing := [name for name in needed if name not in found]:
+        raise Unfit(
             f"the dump has no schema {', '.join(missing)}",
             hint="A twin has Keystone, Glance, Placement, Nova, Neutron and Cinder, in schemas of these names.",
         )
+
+
+def check(copy: Copy) -> None:
+    """Raises Unfit where the copy is of a cloud that a twin cannot be made of."""
     cells = {uuid: schema for uuid, schema in copy.cell_databases().items() if uuid != CELL0}
     if list(cells.values()) != [CELL]:
         found = ", ".join(cells.values()) or "none"
-        raise NaruError(f"Nova's cells beside cell0 are in the schemas: {found}; a twin has one, in {CELL}")
+        raise Unfit(f"Nova's cells beside cell0 are in the schemas: {found}; a twin has one, in {CELL}")
 
 
 def region(copy: Copy, asked: str) -> str:
@@ -111,7 +138,17 @@ def addresses(site: Site, copy: Copy) -> set[str]:
         found |= {host.address, host.power.address if host.power else ""}
     found |= {str(one.address) for one in site.part.virtual_addresses}
     found |= {database.address for database in site.part.databases}
-    found |= {address.partition(":")[0] for queue in site.part.queues for address in queue.addresses}
-    # a host that is called by its name alone keeps that name
-    names: Collection[str] = set(site.hosts) | {"localhost", "127.0.0.1", "::1", "", None}  # type: ignore[arg-type]
-    return {str(one) for one in found if one not in names}
+    found |= {_host_of(address) for queue in site.part.queues for address in queue.addresses}
+    nobodys = {"localhost", "127.0.0.1", "::1", ""}
+    return {str(one) for one in found if one} - set(site.hosts) - nobodys
+
+
+def names(site: Site) -> set[str]:
+    """What the site's hosts are called: nothing is reached by that but where it stands in a URL or with a port, for
+    hosts keep their names in a twin. The user of the twin's own URLs is none."""
+    return set(site.hosts) - {mariadb.USER, "localhost"}
+
+
+def _host_of(address: str) -> str:
+    """The host of HOST:PORT or [ADDRESS]:PORT."""
+    return urllib.parse.urlsplit(f"//{address}").hostname or ""

@@ -88,11 +88,20 @@ RULES = (
         "APIs are recorded by the addresses at which they listen; the twin's own record themselves",
         where="`binary` IN ('nova-osapi_compute', 'nova-metadata')",
     ),
+    Rule(NOVA, "instance_faults", "traces of errors, with URLs and what libraries were given", {"details": "NULL"}),
+    Rule(NOVA, "instance_actions_events", "the same", {"traceback": "NULL", "details": "NULL"}),
+    Rule(NOVA, "agent_builds", "where agents are fetched, with a login perhaps", {"url": "NULL"}),
     Rule(NOVA, "migrations", "where compute hosts are reached", {"dest_host": "NULL"}),
-    Rule(NOVA, "cells", "cells as they were before Pike", {"api_url": "NULL", "transport_url": "NULL"}),
+    Rule(NOVA, "cells", "cells as they were before Pike", {"api_url": "NULL", "transport_url": "''"}),
     Rule("nova_api", "build_requests", "servers that were just being made, with their user data"),
     # Cinder
-    Rule("cinder", "volumes", "where storage is reached", {"provider_location": "NULL", "provider_auth": "NULL"}),
+    Rule(
+        "cinder",
+        "volumes",
+        "where storage is reached, and what its replication needs",
+        {"provider_location": "NULL", "provider_auth": "NULL", "replication_driver_data": "NULL"},
+    ),
+    Rule("cinder", "backups", "where backups are, with keys of some drivers", {"service_metadata": "NULL"}),
     Rule("cinder", "snapshots", "where storage is reached", {"provider_location": "NULL", "provider_auth": "NULL"}),
     Rule(
         "cinder",
@@ -112,12 +121,15 @@ RULES = (
         "where storage is reached, with users and keys",
         {"value": "CONCAT('file://{images}/', image_id)", "meta_data": "'{meta}'"},
     ),
+    Rule("glance", "artifact_blob_locations", "the same, of clouds that are older than Pike"),
     Rule("glance", "task_info", "where images were taken from", {"input": "NULL", "result": "NULL"}),
     Rule("glance", "cached_images", "what other hosts have"),
     Rule("glance", "node_reference", "where other hosts are reached"),
     # Neutron
     Rule("neutron", "ipsec_site_connections", "keys of VPNs", {"psk": "'!'"}),
     Rule("neutron", "bgp_peers", "passwords of routers", {"password": "NULL"}),
+    Rule("neutron", "cisco_credentials", "logins of switches, of clouds that are older than Pike"),
+    Rule("neutron", "serviceprofiles", "what drivers are given, passwords perhaps", {"metainfo": "NULL"}),
     Rule("neutron", "ml2_vxlan_endpoints", _ENDPOINTS),
     Rule("neutron", "ml2_gre_endpoints", _ENDPOINTS),
     Rule("neutron", "ml2_geneve_endpoints", _ENDPOINTS),
@@ -155,3 +167,18 @@ TENANTS_OWN = frozenset(
 )
 """Tables with addresses of tenants' networks, which may be the same as the site's hosts have: to be kept, and no
 service ever connects to what is in them."""
+
+SUSPECT = r"pass|secret|psk|credential|auth|token"
+"""What a column's name has in it that may hold a secret: where no rule is for it, and it is not one of the harmless, a
+copy that has something there is refused."""
+HARMLESS = frozenset(
+    {
+        ("keystone", "revocation_event", "access_token_id"),  # which was revoked: its secret is not there
+        ("neutron", "bgp_peers", "auth_type"),
+        ("neutron", "ikepolicies", "auth_algorithm"),
+        ("neutron", "ipsec_site_connections", "auth_mode"),
+        ("neutron", "ipsecpolicies", "auth_algorithm"),
+        ("nova", "block_device_mapping", "encryption_secret_uuid"),  # Barbican's name of it
+    }
+)
+"""Columns that are called so and were looked at: they hold none."""

@@ -21,6 +21,7 @@ COMPUTES, AGENTS = 20, 50
 """How many there are at most when nobody says it."""
 PORT_BASE = 23000
 NAME = "twin"
+SPEC, COPY = "twin.json", "copy.json"
 
 T = TypeVar("T", bound=pydantic.BaseModel)
 Kind = Literal["ovs", "l3", "dhcp"]

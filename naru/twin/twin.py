@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -11,21 +12,21 @@ import yaml
 
 from naru.errors import InputError, NaruError
 from naru.files import FileLock, write_whole
-from naru.lab import deps, render, running, services, status
+from naru.lab import deps, running, services, status
 from naru.lab.api import Api
-from naru.lab.infra import mariadb, memcached
 from naru.lab.ports import Ports
-from naru.lab.process import memory
+from naru.lab.process import Processes, memory
 from naru.lab.running import READY, Progress
 from naru.lab.status import Row
 from naru.releases import install, release
 from naru.site import site as sites
 from naru.twin import agents as fake
-from naru.twin import dump, logins, restore, rows, spec
+from naru.twin import dump, rows, spec
 from naru.twin.agents import Agent, Agents
-from naru.twin.clean import Copy
 from naru.twin.cloud import TwinCloud
-from naru.twin.spec import NAME, Facts, TwinSpec
+from naru.twin.prepare import DUMP, prepare
+from naru.twin.remains import Remains
+from naru.twin.spec import COPY, NAME, SPEC, Facts, TwinSpec
 
 AT_ONCE = 20
 """Fake agents that begin at a time."""
@@ -46,14 +47,14 @@ class Twin:
 
     def spec(self) -> TwinSpec:
         """What was asked for. Raises InputError when there is none."""
-        found = spec.load(TwinSpec, self.directory / "twin.json")
+        found = spec.load(TwinSpec, self.directory / SPEC)
         if found is None:
             raise InputError(f"there is no twin in {self.directory}", hint="Make one with: naru twin up --site FILE")
         return found
 
     def facts(self) -> Facts | None:
         """What the copy has; None before it is whole."""
-        return spec.load(Facts, self.directory / "copy.json")
+        return spec.load(Facts, self.directory / COPY)
 
     def cloud(self) -> TwinCloud:
         """The twin as a cloud; without hosts before the copy is whole."""
@@ -91,7 +92,7 @@ class Twin:
             raise NaruError("a twin needs root", hint="It mounts its volumes in a namespace of its own. Use sudo.")
         deps.check(set(services.CORE), core=True)
         with self._locked():
-            asked = self._settle(wanted)
+            asked = self._settle(wanted, progress)
             install.install([asked.release], installing)
             try:
                 return self._bring_up(asked, progress)
@@ -101,7 +102,7 @@ class Twin:
 
     def _bring_up(self, asked: TwinSpec, progress: Progress) -> Facts:
         if not (self.cloud().state / READY).exists():
-            self._prepare(asked, progress)
+            prepare(self.directory, self.cloud, asked, progress)
         cloud, facts = self.cloud(), self.facts()
         if facts is None:
             raise NaruError(f"{self.directory}: copy.json is missing", hint="Remove the twin with: naru twin down")
@@ -112,9 +113,9 @@ class Twin:
         self._begin_agents(cloud, facts, progress)
         return facts
 
-    def _settle(self, wanted: TwinSpec | None) -> TwinSpec:
+    def _settle(self, wanted: TwinSpec | None, progress: Progress) -> TwinSpec:
         """What the twin is made of: what is `wanted`, as long as it never was whole."""
-        file = self.directory / "twin.json"
+        file = self.directory / SPEC
         if wanted is None:
             return self.spec()
         found = spec.load(TwinSpec, file)
@@ -123,6 +124,8 @@ class Twin:
                 f"{self.directory} is no twin, and not empty: {', '.join(sorted(rest)[:5])}",
                 hint="Name a directory of its own: all of it is removed with the twin.",
             )
+        if found is None:
+            self._take_over()
         if found is not None and spec.same(found, wanted):
             return found
         if found is not None and (self.cloud().state / READY).exists():
@@ -133,48 +136,12 @@ class Twin:
         _check(wanted)
         if found is not None:
             running.stop(self.cloud())
-            shutil.rmtree(self.directory / "dump", ignore_errors=True)  # of another site, perhaps
+            for told in Remains(self.directory).remove():
+                progress(NAME, told)
+            if (found.site, found.dump, found.release) != (wanted.site, wanted.dump, wanted.release):
+                shutil.rmtree(self.directory / DUMP, ignore_errors=True)
         spec.save(wanted, file)
         return wanted
-
-    # -- from a dump to a state that can be started
-
-    def _prepare(self, asked: TwinSpec, progress: Progress) -> None:
-        def tell(what: str) -> None:
-            progress(NAME, what)
-
-        (self.directory / "copy.json").unlink(missing_ok=True)
-        site = sites.load(Path(asked.site))
-        cloud = self.cloud()
-        running.stop(cloud)  # a killed attempt may have left processes on a half-made state
-        running.check_ports(cloud)
-        running.remove(cloud.state)
-        taken = self.directory / "dump"
-        if asked.dump:
-            dumps = dump.given(Path(asked.dump))
-        else:
-            dumps = dump.take(site, restore.wanted(cloud), taken, asked.id, tell)
-        tell("restoring the databases")
-        render.render(cloud)
-        running.directories(cloud)
-        mariadb.create(cloud.state / "mariadb", cloud.processes.log_file("mariadb-create"))
-        running.launch(cloud, [mariadb.command(cloud.state / "mariadb", cloud.at("mariadb"))])
-        mariadb.secure(cloud.at("mariadb"), cloud.secret)
-        for one in dumps:
-            restore.restore(cloud, one)
-        tell("replacing secrets and addresses")
-        facts = clean(cloud, site, asked, dump.schemas(dumps))
-        spec.save(facts, self.directory / "copy.json")
-        if taken.exists():
-            shutil.rmtree(taken)  # it has the site's secrets
-        tell("giving its services their users")
-        cloud = self.cloud()
-        render.render(cloud)
-        running.launch(cloud, [memcached.command(cloud.at("memcached"))])
-        running.migrate(cloud, "keystone")
-        running.start_services(cloud, ["keystone"])
-        logins.settle(cloud)
-        (cloud.state / READY).touch()
 
     def _begin_agents(self, cloud: TwinCloud, facts: Facts, progress: Progress) -> None:
         if not facts.agents:
@@ -191,15 +158,29 @@ class Twin:
             _synchronised(agents, names[: first + AT_ONCE])
         progress(NAME, f"{len(names)} fake agents have synchronised")
 
+    def _take_over(self) -> None:
+        """Makes a directory that was there, and empty, one that its owner alone can read. Raises InputError where that
+        is somebody else."""
+        if (owner := self.directory.stat().st_uid) != os.geteuid():
+            raise InputError(
+                f"{self.directory} belongs to another user ({owner}), who could read what a twin has",
+                hint="Name a directory that is not there yet, or give this one to root: chown root DIR",
+            )
+        self.directory.chmod(0o700)
+
     # -- what there is of it
 
     def rows(self) -> list[Row]:
-        """Every process that should run, those of fake agents last."""
+        """Every process that should run, those of fake agents last; before the copy is whole each that does, none of
+        them healthy."""
         cloud, facts = self.cloud(), self.facts()
-        if facts is None:
-            return []
-        found = status.rows_of(cloud)
         tree = cloud.processes.tree()
+        if facts is None:  # nothing should run yet, or what was killed left it: with a copy that may not be clean
+            return [
+                Row(NAME, cloud.release.name, name, None, ours[0].pid, sum(memory(one.pid) for one in ours), False)
+                for name, ours in sorted(tree.items())
+            ]
+        found = status.rows_of(cloud)
         names = [f"{fake.NAME}-{number + 1}" for number in range(-(-len(facts.agents) // fake.EACH))]
         if facts.agents and cloud.release.has("neutron-without-server"):
             names.insert(0, fake.SERVER)
@@ -209,14 +190,28 @@ class Twin:
             found.append(Row(NAME, cloud.release.name, name, None, live.pid if live else None, used, live is not None))
         return found
 
-    def down(self) -> None:
-        """Ends all its processes and removes the directory. One that is not there is none."""
+    def down(self) -> list[str]:
+        """Ends all its processes and removes the directory, and dumps that it has left on hosts of the site; says of
+        each that may be there still, where. A twin that is not there is none; of one whose files cannot be read no more
+        is asked than whose its processes are."""
         if not self.directory.exists():
-            return
+            return []
         with self._locked():
-            self.spec()  # nothing but a twin is removed
-            running.stop(self.cloud())
+            self._end()
+            left = Remains(self.directory).remove()
             shutil.rmtree(self.directory)
+            return left
+
+    def _end(self) -> None:
+        """Ends its processes. Raises InputError where there is no twin: nothing else is removed."""
+        file = self.directory / SPEC
+        if not file.exists():
+            self.spec()
+        marked = re.search(r'"id":\s*"(\w+)"', file.read_text(errors="replace"))
+        processes = Processes(self.directory / "cloud", f"{marked[1] if marked else ''}:{NAME}")
+        names = set(processes.names()) | set(processes.tree())
+        processes.stop(name for name in names if not name.startswith(running.INFRASTRUCTURE))
+        processes.stop()
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -249,32 +244,6 @@ def _check(wanted: TwinSpec) -> None:
         dump.schemas(dump.given(Path(wanted.dump)))
     elif not sites.load(Path(wanted.site)).part.databases:
         raise InputError(f"{wanted.site}: databases: is missing", hint="Or give a dump of them: --dump DUMP")
-
-
-def clean(cloud: TwinCloud, site: sites.Site, asked: TwinSpec, schemas: Sequence[str]) -> Facts:
-    """Takes from the copy what may not stay in it, has it lead to the twin alone, and gives what it has. Once: after
-    that nothing in it says where the site is."""
-    with rows.connected(cloud, "information_schema") as connection:
-        copy = Copy(connection, schemas, [name for name in ("nova", "nova_cell0") if name in schemas])
-        restore.check(copy, restore.wanted(cloud))
-        region = restore.region(copy, asked.region)
-        addresses = restore.addresses(site, copy)
-        meta = "{}" if cloud.release.has("glance-single-store") else '{"store": "file"}'
-        copy.apply({"images": str(cloud.state / "glance" / "images"), "meta": meta})
-        copy.point_cells(cloud.transport_url, cloud.database_url)
-        copy.point_endpoints(region, {kind: url for kind, (_, url) in logins.urls(cloud).items()})
-        copy.point_agents(addresses)
-        hosts, (agents, every_agent) = restore.hosts(copy), restore.agents(copy)
-        return Facts(
-            region=region,
-            controller=restore.controller(copy),
-            hosts=tuple(hosts[: asked.computes]),
-            agents=tuple(agents[: asked.agents]),
-            every_host=len(hosts),
-            every_agent=every_agent,
-            addresses=tuple(sorted(addresses)),
-            left={one.column: one.rows for one in copy.left(addresses)},
-        )
 
 
 def _synchronised(agents: Agents, names: Sequence[str]) -> None:

@@ -29,10 +29,17 @@ TEXTS = {
     "nova.shadow_block_device_mapping": ("volume_id", "connection_info"),
     "nova.compute_nodes": ("host", "host_ip"),
     "nova.services": ("host", "binary"),
+    "nova.instance_faults": ("message", "details"),
+    "nova.shadow_instance_actions_events": ("event", "traceback"),
+    "nova.agent_builds": ("url",),
     "neutron.agents": ("id", "configurations"),
     "neutron.ml2_vxlan_endpoints": ("ip_address",),
     "neutron.ipallocations": ("ip_address",),
-    "cinder.volumes": ("id", "provider_auth"),
+    "cinder.volumes": ("id", "provider_auth", "replication_driver_data"),
+    "cinder.backups": ("id", "service_metadata"),
+    "glance.artifact_blob_locations": ("value",),
+    "neutron.cisco_credentials": ("user_name", "password"),
+    "neutron.serviceprofiles": ("metainfo",),
     "cinder.volume_metadata": ("value",),
     "glance.image_locations": ("image_id", "value", "meta_data"),
 }
@@ -62,7 +69,14 @@ ROWS = {
     ],
     "neutron.ml2_vxlan_endpoints": [("10.9.0.6",)],
     "neutron.ipallocations": [("10.9.0.4",)],
-    "cinder.volumes": [("v", "CHAP user geheim")],
+    "nova.instance_faults": [("No valid host", "Traceback: rbd://geheim@10.9.0.5")],
+    "nova.shadow_instance_actions_events": [("compute__do_build", "geheim at 10.9.0.5")],
+    "nova.agent_builds": [("http://user:geheim@10.9.0.5/agent.tar",)],
+    "cinder.volumes": [("v", "CHAP user geheim", '{"key": "geheim"}')],
+    "cinder.backups": [("b", '{"auth": "geheim"}')],
+    "glance.artifact_blob_locations": [("swift+https://user:geheim@10.9.0.5/x",)],
+    "neutron.cisco_credentials": [("switch", "geheim")],
+    "neutron.serviceprofiles": [("password=geheim",)],
     "cinder.volume_metadata": [("backed up to 10.9.0.4 at night",), ("10.9.0.41",), ("x.10.9.0.4.x",)],
     "glance.image_locations": [("m", "swift+https://user:geheim@10.9.0.5/images/m", "{}")],
 }
@@ -133,17 +147,61 @@ def test_no_secret_and_no_address_stays(copy: Copy) -> None:
     assert copy.ask("SELECT value FROM glance.image_locations") == (("file:///twin/images/m",),)
 
 
+def test_names_of_hosts_are_found_where_something_is_reached_by_them(copy: Copy) -> None:
+    site = sites.parse({**SITE, "queues": [{"name": "v6", "hosts": "db1", "addresses": "[fd00::7]:5672"}]}, Path("s"))
+    assert "fd00::7" in restore.addresses(site, copy)
+    assert restore.names(site) == {"compute1", "db1", "ceph1"}
+    copy.ask("DELETE FROM cinder.volume_metadata")
+    told = ["http://db1:80/", "mysql://u:p@db1/x", "tcp:db1:6640", "db1:/exports", "on db1", "db1@lvm", "x@db1.org"]
+    for one in [*told, "db1: done", "http://db12/", "db1-x:80"]:
+        copy.ask("INSERT INTO cinder.volume_metadata VALUES (%s)", (one,))
+    assert copy.left((), {"db1"}) == [Left("cinder.volume_metadata.value", 4)]
+    copy.ask("UPDATE neutron.agents SET configurations = %s", (json.dumps({"a": "tcp:db1:6640", "b": "db1"}),))
+    seen = copy.left((), {"db1"})
+    assert copy.dialled(seen) == ["neutron.agents.configurations"]
+    copy.point_agents((), {"db1"})
+    assert copy.dialled(copy.left((), {"db1"})) == []
+    [(said,)] = copy.ask("SELECT configurations FROM neutron.agents")
+    assert json.loads(said) == {"a": f"tcp:{LOOPBACK}:6640", "b": "db1"}
+
+
+def test_what_is_called_as_a_secret_and_is_known_to_no_rule_is_told(copy: Copy) -> None:
+    assert copy.suspects() == []
+    copy.ask("CREATE TABLE neutron.vendor (Switch_Password VARCHAR(9), auth_type TEXT, passes INT)")
+    copy.ask("CREATE TABLE nova.shadow_block_device_mapping_x (encryption_secret_uuid TEXT)")
+    copy.ask("INSERT INTO neutron.vendor VALUES ('', NULL, 7)")
+    again = Copy(copy._connection, SCHEMAS, copy.cells)
+    assert again.suspects() == []  # nothing is in them
+    copy.ask("INSERT INTO neutron.vendor VALUES ('geheim', 'md5', 7)")
+    copy.ask("INSERT INTO nova.shadow_block_device_mapping_x VALUES ('x')")
+    assert sorted(again.suspects()) == [
+        "neutron.vendor.Switch_Password",
+        "neutron.vendor.auth_type",
+        "nova.shadow_block_device_mapping_x.encryption_secret_uuid",
+    ]
+
+
+def test_schemas_of_other_services_are_removed(copy: Copy, server: tuple[At, str]) -> None:
+    at, password = server
+    mariadb.create_databases(at, password, ["barbican", "heat"])
+    copy.ask("CREATE TABLE heat.raw_template (template TEXT)")
+    assert restore.drop_others(copy._connection, SCHEMAS) == ["barbican", "heat"]
+    assert {name for (name,) in copy.ask("SHOW DATABASES")} == {*SCHEMAS, *restore.SYSTEM}
+    assert restore.drop_others(copy._connection, SCHEMAS) == []
+
+
 def test_what_a_twin_cannot_be_made_of_is_said(copy: Copy) -> None:
-    restore.check(copy, ["keystone", "nova"])
-    with pytest.raises(NaruError, match="no schema placement"):
-        restore.check(copy, ["keystone", "placement"])
+    restore.check(copy)
+    restore.check_schemas(copy.schemas, ["keystone", "nova"])
+    with pytest.raises(restore.Unfit, match="no schema placement"):
+        restore.check_schemas(copy.schemas, ["keystone", "placement"])
     assert restore.region(copy, "Busan") == "Busan"
     with pytest.raises(NaruError, match="not clear: Keystone has Nova in Busan, Seoul"):
         restore.region(copy, "")
     with pytest.raises(NaruError, match="there is no region Jeju"):
         restore.region(copy, "Jeju")
     copy.ask("INSERT INTO nova_api.cell_mappings VALUES ('cell2', '', 'mysql://nova@10.9.0.2/nova_2')")
-    with pytest.raises(NaruError, match="in the schemas: nova, nova_2; a twin has one"):
-        restore.check(copy, ["nova"])
+    with pytest.raises(restore.Unfit, match="in the schemas: nova, nova_2; a twin has one"):
+        restore.check(copy)
     with pytest.raises(NaruError, match="'nova_2', which is not in the dump"):
         copy.point_cells("rabbit://twin", str)

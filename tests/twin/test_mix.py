@@ -2,19 +2,28 @@
 
 import json
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import pytest
+import requests
 
 from naru.errors import InputError
+from naru.lab import health
+from naru.lab.api import Api
 from naru.lab.lab import Lab
+from naru.lab.ports import LOOPBACK
 from naru.releases import release
 from naru.site import site as sites
 from naru.twin import mix, replay, spec
 from naru.twin.dump import given, schemas
 from naru.twin.mix import Calls, Mix
-from naru.twin.replay import Answer
+from naru.twin.replay import Answer, Call
 from naru.upgrade.check import callers
 from naru.upgrade.check.callers import Source
 
@@ -36,6 +45,7 @@ LOG = [
     line(4, DEMO, "GET /v2.1/servers/detail"),
     line(5, DEMO, "GET /v2.1/servers/nothing", 404),
     line(6, DEMO, "POST /v2.1/servers", 202),
+    line(3, DEMO, "GET @ctl1/v2.1/servers"),
 ]
 
 
@@ -75,6 +85,10 @@ def test_a_load_balancer_s_log_is_read_where_services_have_none() -> None:
         ('{"seconds": 1, "calls": []}', "calls"),
         ('{"seconds": 0, "calls": [{"service": "nova", "path": "/", "count": 1}]}', "seconds"),
         ('{"seconds": 1, "calls": [{"service": "nova", "path": "/", "count": 0}]}', "calls.0.count"),
+        ('{"seconds": 1, "calls": [{"service": "nova", "path": "@db1/v2.1", "count": 1}]}', "calls.0.path"),
+        ('{"seconds": 1, "calls": [{"service": "nova", "path": "x.example/v2.1", "count": 1}]}', "calls.0.path"),
+        ('{"seconds": 1, "calls": [{"service": "nova", "path": "/v2.1@db1", "count": 1}]}', "calls.0.path"),
+        ('{"seconds": 1, "calls": [{"service": "nova", "path": "/v2.1 x", "count": 1}]}', "calls.0.path"),
     ],
 )
 def test_a_file_that_is_no_mix_is_told(tmp_path: Path, content: str, told: str) -> None:
@@ -105,6 +119,56 @@ def test_calls_are_summed_by_service() -> None:
     cinder, nova = replay.summaries(answers)
     assert tuple(cinder) == ("cinder", 1, 1, 0, 60.0, 60.0, 60.0)
     assert tuple(nova) == ("nova", 3, 1, 1, 0.2, 0.4, 0.4)
+
+
+class Asked(BaseHTTPRequestHandler):
+    """Remembers what it is asked; sends everybody to another server who asks for /away."""
+
+    asked: ClassVar[list[tuple[int, str]]] = []
+    away: ClassVar[str] = ""
+
+    def do_GET(self) -> None:
+        self.asked.append((cast(ThreadingHTTPServer, self.server).server_port, self.path))
+        self.send_response(302 if self.path == "/away" else 200)
+        self.send_header("Location", self.away)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def listening() -> Iterator[int]:
+    with ThreadingHTTPServer((LOOPBACK, 0), Asked) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_port
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.unit
+def test_tokens_go_to_no_proxy_and_to_no_other_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening() as api, listening() as other:
+        for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://{LOOPBACK}:{other}")
+        for name in ("no_proxy", "NO_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(Asked, "asked", [])
+        monkeypatch.setattr(Asked, "away", f"http://{LOOPBACK}:{other}/")
+        url = f"http://{LOOPBACK}:{api}"
+        assert requests.get(f"{url}/x", timeout=60).status_code == 200
+        assert Asked.asked.pop() == (other, f"{url}/x")  # so others do
+        session = SimpleNamespace(get_token=lambda: "secret")
+        calls = [Call("nova", f"{url}{path}", "", 1, ("",)) for path in ("/here", "/away")]
+        answers = replay._asked(calls, {"": cast(Any, session)}, 100.0)
+        assert sorted(one.status for one in answers) == [200, 302]
+        assert health.answers(f"{url}/health") and health.answers(f"{url}/away")
+        cloud = cast(Any, SimpleNamespace(url=lambda service, path: f"{url}{path}", secret="secret"))
+        mine = Api(cloud).session
+        assert mine.get(f"{url}/away", authenticated=False).status_code == 302
+        assert {port for port, _ in Asked.asked} == {api}
+        assert sorted(path for _, path in Asked.asked) == ["/away", "/away", "/away", "/health", "/here"]
 
 
 @pytest.mark.unit

@@ -13,6 +13,7 @@ from keystoneauth1.identity import v3
 from naru.cloud.client import next_page, refused, unreachable
 from naru.errors import NaruError
 from naru.files import FileLock
+from naru.lab.api import direct
 from naru.lab.cloud import Cloud
 from naru.lab.ports import abandoned
 
@@ -38,7 +39,7 @@ class Client:
             self._alone.close()
             raise NaruError(f"{cloud.name}: another `naru lab seed` is at work in this cloud")
         self._wait_for_abandoned()
-        self._http = requests.Session()
+        self._http = direct()
         self._http.mount("http://", requests.adapters.HTTPAdapter(16, connections, pool_block=True))
         self._sessions: dict[tuple[str, str], keystone_session.Session] = {}
         self._lock = threading.Lock()
@@ -147,9 +148,11 @@ class Features:
             "volumev3": self._newest(client.cloud.url("cinder", "/")),
             "image": self._newest(client.cloud.url("glance", "/versions")),
         }
-        home = requests.get(
-            client.cloud.url("keystone", "/v3"), headers={"Accept": "application/json-home"}, timeout=60
-        ).json()
+        home = (
+            direct()
+            .get(client.cloud.url("keystone", "/v3"), headers={"Accept": "application/json-home"}, timeout=60)
+            .json()
+        )
         self._identity = {relation.rpartition("/rel/")[2] for relation in home["resources"]}
         pools = client("volumev3", "GET", "/scheduler-stats/get_pools?detail=True")["pools"]
         self.multiattach = {
@@ -159,7 +162,7 @@ class Features:
     @staticmethod
     def _newest(url: str) -> tuple[int, ...]:
         """The newest (micro)version in a version document."""
-        entries = requests.get(url, timeout=60).json()["versions"]
+        entries = direct().get(url, timeout=60).json()["versions"]
         texts = [entry.get("version") or entry["id"].removeprefix("v") for entry in entries]
         return max(tuple(int(part) for part in text.split(".")) for text in texts)
 
