@@ -34,6 +34,7 @@ class Glance:
         self.images: dict[str, dict[str, Any]] = {}
         self.content: dict[str, bytes] = {}
         self.calls: list[str] = []
+        self.taken = False
         service.further = {"image": "image/v2"}
         service.usual = self.answer
 
@@ -63,6 +64,8 @@ class Glance:
                 self.content[words[1]] = request.body
                 digest = hashlib.md5(request.body).hexdigest()
                 image |= {"status": "active", "checksum": digest, "size": len(request.body)}
+                if self.taken:
+                    return request.answer(409, {"message": "another one is sending it"})
             case "PATCH", []:
                 assert request.headers["Content-Type"] == "application/openstack-images-v2.1-json-patch"
                 for change in json.loads(request.body):
@@ -105,6 +108,14 @@ def test_there_and_back(tmp_path: Path, glance: Glance, more: str) -> None:
         rollback.start(journal)
         assert Executor(journal, undoing=True).run() is RunOutcome.DONE
         assert glance.images == {}, "protected as it was"
+
+
+def test_content_that_another_run_is_sending_is_left_to_it(tmp_path: Path, glance: Glance) -> None:
+    (tmp_path / "base.img").write_bytes(CONTENT)
+    glance.taken = True
+    with planned(tmp_path) as journal:
+        assert Executor(journal).run() is RunOutcome.DONE
+    assert [made["status"] for made in glance.images.values()] == ["active"]
 
 
 def test_other_content_than_the_checksum_says_is_never_sent(tmp_path: Path, glance: Glance) -> None:
