@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -145,10 +147,39 @@ def test_placement_is_gone_round_in_parts(world: World, monkeypatch: pytest.Monk
         world.lists[f"/placement/resource_providers/{node}/allocations"] = {"allocations": {}}
     world.lists["/flavors/detail"] = {"flavors": []}
     reading = placement.Reading(world.known)
-    assert len(read(reading)["naru_placement_capacity"]) == 2
+    first = read(reading)
+    assert "naru_placement_capacity" not in first, "of a part of the hosts nothing follows"
+    assert first["naru_placement_consumers"] == {("c0",): 0, ("c1",): 0}
     found = read(reading)
     assert len(found["naru_placement_capacity"]) == 3
     assert found["naru_zone_capacity"] == {("", "VCPU"): 0}, "closed hosts, with nothing on them"
+    assert found["naru_placement_nodes_without_provider"] == {(): 0}
+
+
+def test_a_hypervisor_without_a_provider_keeps_nothing_of_the_others_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placement, "HOSTS", 2)
+    world.known.nodes = {f"n{number}": f"c{number}" for number in range(3)}
+    world.known.open = frozenset({"c0", "c1", "c2"})
+    inventory = {"inventories": {"VCPU": {"total": 4, "reserved": 0, "allocation_ratio": 1.0}}}
+    for node in ("n1", "n2"):
+        world.lists[f"/placement/resource_providers/{node}/inventories"] = inventory
+        world.lists[f"/placement/resource_providers/{node}/allocations"] = {"allocations": {}}
+    world.lists["/flavors/detail"] = {"flavors": []}
+    reading = placement.Reading(world.known)
+    read(reading)
+    found = read(reading)
+    assert found["naru_zone_capacity"] == {("", "VCPU"): 8}
+    assert found["naru_placement_nodes_without_provider"] == {(): 1}
+    # one that loses its provider is in no sum any more
+    del world.lists["/placement/resource_providers/n1/inventories"]
+    read(reading)
+    found = read(reading)
+    assert found["naru_zone_capacity"] == {("", "VCPU"): 4}
+    assert found["naru_placement_nodes_without_provider"] == {(): 2}
+    world.known.nodes = {**world.known.nodes, "n3": "c3", "n4": "c4", "n5": "c5"}
+    assert "naru_zone_capacity" not in read(reading), "new ones have not been asked for yet"
 
 
 def migration(number: int, kind: str, status: str, server: str = "s1", **more: Any) -> dict[str, Any]:
@@ -194,6 +225,24 @@ def test_plans_of_work_directories_with_their_rounds(tmp_path: Path) -> None:
     }
     assert found["naru_plan_steps"]["drain", "drain7", "waiting"] == 2
     assert found["naru_plans_unreadable"] == {(): 1}
+
+
+def test_a_journal_of_an_older_naru_is_not_made_into_a_newer_one(tmp_path: Path) -> None:
+    old = Path(__file__).parents[2] / "plan" / "golden" / "journal-1.sql"
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
+        database.executescript(old.read_text())
+        before = list(database.iterdump())
+        found = read(plans.Reading([tmp_path]))
+        assert "naru_plan" not in found and found["naru_plans_unreadable"] == {(): 1}
+        assert list(database.iterdump()) == before
+    assert not (tmp_path / "executor.lock").exists()
+
+
+def test_looking_at_a_plan_leaves_no_file_behind(tmp_path: Path) -> None:
+    Journal.create(tmp_path / "work", Plan(steps=[Step("one", "noop")])).close()
+    before = {path.name for path in (tmp_path / "work").iterdir()}
+    read(plans.Reading([tmp_path]))
+    assert {path.name for path in (tmp_path / "work").iterdir()} <= {*before, "journal.db-wal", "journal.db-shm"}
 
 
 def test_the_newest_file_of_a_pattern(tmp_path: Path) -> None:
