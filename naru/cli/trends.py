@@ -22,8 +22,8 @@ class Trends(Lister):
         hosts    hosts of which another share is used than of most of their zone
 
     The samples are those that naru exporter keeps (--state), or a Prometheus that scrapes it. Growth is the median of
-    the slopes between days, and takes two days at least. Of what is lost `tight` is where the
-    sum of each resource is enough, and the size of servers may still be in the way.
+    the slopes between days, and takes two days at least. Of what is lost `tight` is where the sum of each resource is
+    enough, and the size of servers may still be in the way.
 
     Exit codes: 0, 1 something is full, soon full, or has no room elsewhere, 2 bad input.
     """

@@ -73,6 +73,19 @@ def test_a_reading_that_fails_leaves_what_was_read_before_and_says_so() -> None:
     assert later[read] == first[read] > time.time() - 60
 
 
+def test_what_cannot_be_kept_is_told_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    def told(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    collector = Collector([Source("servers", 60.0, Said())], Patience(), told=told)
+    for _ in range(2):
+        collector.read(collector.sources[0])
+    found = values(collector.answer(packed=False))
+    assert found["naru_servers", ("ACTIVE",)] == 3 and found["naru_source_up", ("servers",)] == 1
+    said = [one.getMessage() for one in caplog.records if "kept" in one.getMessage()]
+    assert said == ["servers: its samples cannot be kept: OSError: No space left on device"], "once"
+
+
 def test_what_is_too_old_is_not_told_any_more() -> None:
     said = Said()
     collector = Collector([Source("servers", 60.0, said)], Patience(), kept=0.0)

@@ -97,7 +97,7 @@ def test_servers_are_read_whole_once_and_then_only_what_changed(world: World) ->
     reading = servers.Reading(world.known)
     found = read(reading)
     assert found["naru_servers"] == {("ACTIVE",): 5, ("ERROR",): 1}
-    assert found["naru_servers_failed"] == {("no_valid_host",): 1}
+    assert found["naru_servers_failed"] == {(one,): float(one == "no_valid_host") for one in servers.REASONS}
     assert found["naru_host_servers"] == {("c1.example",): 6}
     assert len(world.asked) == 3, "three pages"
     world.servers[0] |= server("s0", "DELETED")
@@ -238,6 +238,22 @@ def test_a_journal_of_an_older_naru_is_not_made_into_a_newer_one(tmp_path: Path)
     assert not (tmp_path / "executor.lock").exists()
 
 
+def test_a_directory_that_may_not_be_entered_is_one_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "closed"):
+        Journal.create(tmp_path / name, Plan(steps=[Step("one", "noop")])).close()
+    plain = os.stat
+
+    def stat(path: Any, *more: Any, **options: Any) -> os.stat_result:  # the user who runs tests may enter any
+        if "closed/" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return plain(path, *more, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    found = read(plans.Reading([tmp_path]))
+    assert found["naru_plan"] == {("plan", "a", "new"): 1}
+    assert found["naru_plans_unreadable"] == {(): 1}
+
+
 def test_looking_at_a_plan_leaves_no_file_behind(tmp_path: Path) -> None:
     Journal.create(tmp_path / "work", Plan(steps=[Step("one", "noop")])).close()
     before = {path.name for path in (tmp_path / "work").iterdir()}
@@ -249,6 +265,7 @@ def test_the_newest_file_of_a_pattern(tmp_path: Path) -> None:
     for name, age in (("a.gz", 500), ("b.gz", 100)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    (tmp_path / "newest.gz").symlink_to("gone")
     patterns = [("backup", f"{tmp_path}/*.gz"), ("drill", f"{tmp_path}/drill-*")]
     assert read(files.Reading(patterns))["naru_newest_file_timestamp_seconds"] == {
         ("backup",): 1e9 - 100,
