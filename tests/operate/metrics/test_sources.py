@@ -52,7 +52,8 @@ class World:
             return request.answer(200, self.page(query))
         if path in self.lists:
             self.asked.append((path, query))
-            return request.answer(200, self.lists[path])
+            found = self.lists[path]
+            return request.answer(200, found(query) if callable(found) else found)
         if path.startswith(("/servers/", "/placement/")):
             self.asked.append((path, query))
             return request.answer(404, {"itemNotFound": {"message": "no such thing"}})
@@ -207,6 +208,36 @@ def test_migrations_that_go_on_and_records_of_evacuations(world: World) -> None:
     assert found["naru_migrations_ended"] == {("live-migration", "completed"): 1}
     assert found["naru_evacuation_records"] == {("c1", "done"): 1}
     assert world.known.moving == {"u1"}
+
+
+def test_migrations_are_read_by_novas_clock_and_those_that_go_on_each_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ["Mon, 30 Nov 2026 12:00:00 GMT"]
+    monkeypatch.setattr(Handler, "date_time_string", lambda *_: clock[0])
+    at = {"created_at": "2026-11-30T10:00:00.000000", "updated_at": "2026-11-30T10:00:00.000000"}
+    rows = [migration(1, "live-migration", "running", **at), migration(2, "live-migration", "completed", **at)]
+
+    def listed(query: dict[str, list[str]]) -> dict[str, Any]:
+        if since := query.get("changes-since", [""])[0]:
+            return {"migrations": [one for one in rows if (one["updated_at"] or "") >= since]}
+        return {"migrations": [one for one in rows if one["status"] == query["status"][0]]}
+
+    world.lists["/os-migrations"] = listed
+    reading = migrations.Reading(world.known)
+    found = read(reading)
+    assert found["naru_migrations"] == {("live-migration", "running"): 1}
+    assert found["naru_migrations_ended"] == {("live-migration", "completed"): 1}
+    assert world.asked[-1][1]["changes-since"] == ["2026-11-29T11:58:00Z"]
+    # one is only begun: Nova has no time of its change; the other one is deleted from the database
+    rows[:] = [migration(3, "evacuation", "accepted", created_at="2026-11-30T12:00:30", updated_at=None)]
+    clock[0] = "Mon, 30 Nov 2026 12:01:00 GMT"
+    found = read(reading)
+    assert found["naru_migrations"] == {("evacuation", "accepted"): 1}
+    assert world.asked[-1][1]["changes-since"] == ["2026-11-30T11:58:00Z"]
+    assert found["naru_migrations_ended"] == {("live-migration", "completed"): 1}
+    reading._whole -= migrations.WHOLE + 1
+    assert "naru_migrations_ended" not in read(reading), "what was deleted goes with the next whole reading"
 
 
 def test_plans_of_work_directories_with_their_rounds(tmp_path: Path) -> None:
