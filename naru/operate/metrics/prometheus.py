@@ -16,6 +16,17 @@ TOKEN = "NARU_PROMETHEUS_TOKEN"
 """The environment variable with a bearer token, where it wants one."""
 
 
+class _Bearer(requests.auth.AuthBase):
+    """A token. As a header alone, requests would put a password of ~/.netrc in its place."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
 class Prometheus:
     """The server at a URL, its certificate checked by that in a file, else the system's. Of several exporters' series
     only those with the labels `match` are taken, as PromQL writes them: `site="seoul"`. Raises InputError."""
@@ -28,7 +39,7 @@ class Prometheus:
         self._session = requests.Session()
         self._session.verify = certificate or True
         if token := os.environ.get(TOKEN):
-            self._session.headers["Authorization"] = f"Bearer {token}"
+            self._session.auth = _Bearer(token)
 
     def close(self) -> None:
         self._session.close()

@@ -149,6 +149,19 @@ def test_since_when_is_kept_over_restarts(tmp_path: Path) -> None:
         Since(tmp_path)
 
 
+def test_since_when_is_told_though_it_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    since = Since(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("naru.operate.metrics.since.write_whole", full)
+        first = since.of("ceph main", {"noout"})
+    assert since.of("ceph main", {"noout"}) == first
+    assert Since(tmp_path).of("ceph main", {"noout"}) == first, "it was written when there was room"
+
+
 # -- over HTTP
 
 

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from naru.errors import InputError
-from naru.operate.metrics.prometheus import Prometheus
+from naru.operate.metrics.prometheus import TOKEN, Prometheus
 from naru.operate.metrics.store import EVERY
 
 pytestmark = pytest.mark.unit
@@ -60,3 +62,14 @@ def test_of_two_that_go_on_side_by_side_none_is_taken(serve: Serve) -> None:
     assert server.latest("naru_pool_bytes") == {("p",): 1.0}
     server.trend("naru_pool_bytes", time.time() - 9 * EVERY)
     assert [values["query"] for _, values in asked] == ['naru_pool_bytes{site="seoul"}'] * 2
+
+
+def test_a_token_is_sent_and_no_password_of_netrc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login mina password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv(TOKEN, "t0k3n")
+    server = Prometheus("http://127.0.0.1:9")
+    sent = server._session.prepare_request(requests.Request("POST", "http://127.0.0.1:9/api/v1/query"))
+    assert sent.headers["Authorization"] == "Bearer t0k3n"
