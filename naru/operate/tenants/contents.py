@@ -3,7 +3,7 @@ URL, when an image is made."""
 
 import hashlib
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -12,7 +12,7 @@ import requests
 
 from naru.actions import durations
 from naru.actions.arguments import Id, resolve
-from naru.actions.clouds import RETRY, cloud
+from naru.actions.clouds import RETRY, SETTLE, cloud, get, remove
 from naru.actions.image import CHUNK, fill
 from naru.actions.request import Action
 from naru.cloud.client import Cloud
@@ -123,6 +123,25 @@ def _checked(context: Context, args: Mapping[str, Any], wanted: str, sent: list[
     sent.append(seen.hexdigest())
     if last:
         yield last
+
+
+def delete_unfilled(context: Context, args: Mapping[str, Any], ids: Iterable[str]) -> int:
+    """Deletes what a step that makes an image left when it did not come to its end, and says how many. Such an image
+    has no content: one that has some, or gets it now, is that of another run with the same ids."""
+    client = cloud(context, args["cloud"])
+    paths = [f"{args['path']}/{one}" for one in ids]
+
+    def look() -> list[str]:
+        found = ((path, get(client, args["service"], path, "")) for path in paths)
+        return [path for path, image in found if image and image["status"] == "queued"]
+
+    left = look()
+    if not left:  # the request of a process that was killed goes on in the service
+        context.sleep(SETTLE)
+        left = look()
+    for path in left:
+        remove(context, client, args["service"], path)
+    return len(left)
 
 
 def size(directory: Path, file: str) -> int:
