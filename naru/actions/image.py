@@ -11,7 +11,7 @@ from naru.actions import durations
 from naru.actions.arguments import Id, resolve
 from naru.actions.clouds import RETRY, cloud, get, remove, wait_for
 from naru.actions.request import Action, From
-from naru.cloud.client import Cloud
+from naru.cloud.client import Cloud, CloudError
 from naru.errors import NaruError
 from naru.plan.context import Context
 from naru.plan.errors import Transient
@@ -102,9 +102,13 @@ def fill(
 
     found = settled()
     if found["status"] == "queued":
-        with data() as sent:
-            headers = {"Content-Type": "application/octet-stream"}
-            new.request("image", "PUT", f"/images/{target}/file", data=sent, headers=headers)
+        try:
+            with data() as sent:
+                headers = {"Content-Type": "application/octet-stream"}
+                new.request("image", "PUT", f"/images/{target}/file", data=sent, headers=headers)
+        except CloudError as error:
+            if error.status != 409:  # another one began to send it a moment before
+                raise
         found = settled()
     if found["status"] not in ("active", "deactivated"):
         raise NaruError(f"image {target} on {new.name} is {found['status']} after its data was sent")

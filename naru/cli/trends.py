@@ -22,8 +22,8 @@ class Trends(Lister):
         hosts    hosts of which another share is used than of most of their zone
 
     The samples are those that naru exporter keeps (--state), or a Prometheus that scrapes it. Growth is the median of
-    the slopes between days, and takes two days at least. What is lost is compared by each resource alone: `tight` is
-    where the sum is enough, and the size of servers may still be in the way.
+    the slopes between days, and takes two days at least. Of what is lost `tight` is where the sum of each resource is
+    enough, and the size of servers may still be in the way.
 
     Exit codes: 0, 1 something is full, soon full, or has no room elsewhere, 2 bad input.
     """
@@ -31,7 +31,7 @@ class Trends(Lister):
     examples = """
 naru trends --prometheus http://prometheus:9090
 naru trends full --state /var/lib/naru --since 90d --within 12
-naru trends loss --prometheus http://prometheus:9090 -f json
+naru trends loss --prometheus http://prometheus:9090 --match 'site="seoul"' -f json
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
@@ -41,6 +41,12 @@ naru trends loss --prometheus http://prometheus:9090 -f json
         where.add_argument("--prometheus", metavar="URL", help="a Prometheus; $NARU_PROMETHEUS_TOKEN is its token")
         where.add_argument("--state", type=Path, metavar="DIR", help="what naru exporter --state DIR keeps")
         parser.add_argument("--prometheus-ca", metavar="FILE", help="certificates to check that of Prometheus by")
+        parser.add_argument(
+            "--match",
+            default="",
+            metavar="LABELS",
+            help="of a Prometheus that scrapes several exporters, the series with these labels alone",
+        )
         parser.add_argument(
             "--since", type=DURATION, default=4 * trends.WEEK, metavar="TIME", help="samples of the last TIME (28d)"
         )
@@ -60,7 +66,7 @@ naru trends loss --prometheus http://prometheus:9090 -f json
             raise InputError("--full is a percentage above 0, up to 100, and --within a number of weeks")
         samples: Store | Prometheus
         if arguments.prometheus:
-            samples = Prometheus(arguments.prometheus, arguments.prometheus_ca)
+            samples = Prometheus(arguments.prometheus, arguments.prometheus_ca, arguments.match)
         else:
             samples = Store(arguments.state / FILE, make=False)
         with closing(samples):

@@ -137,11 +137,12 @@ class Journal:
             connection.execute(DropSchema(schema_of(self.engine.url), cascade=True))
 
     @classmethod
-    def open(cls, where: str | Path) -> "Journal":
-        """Opens an existing journal. One of an older schema version is made into one of this: see `made_with`.
+    def open(cls, where: str | Path, *, as_it_is: bool = False) -> "Journal":
+        """Opens an existing journal. One of an older schema version is made into one of this: see `made_with`. Not
+        with `as_it_is`, for whoever only looks at journals of others: an older Naru may still need it as it made it.
 
         Raises `PlanInputError` for one that is absent, damaged, or of a newer version, and for an older one that an
-        executor has at the moment.
+        executor has at the moment, or that is to stay as it is.
         """
         journal = cls(where)
         if journal.directory is not None and not (journal.directory / DATABASE).is_file():
@@ -152,6 +153,8 @@ class Journal:
             if not found:
                 raise journal._absent()
             if found != schema.VERSION:
+                if as_it_is:
+                    raise journal._of_another_version(found)
                 journal._migrate(found)
             journal.setup()
         except BaseException:
@@ -190,6 +193,12 @@ class Journal:
 
     def _absent(self) -> PlanInputError:
         return PlanInputError(f"{self.name}: no journal there", hint="naru plan create FILE --work DIR makes one")
+
+    def _of_another_version(self, found: int) -> PlanInputError:
+        return PlanInputError(
+            f"{self.name}: the journal has schema version {found}, this version of Naru reads {schema.VERSION}",
+            hint="look at it with the version that wrote it; a naru plan status of this one brings it up to date",
+        )
 
     def _migrate(self, found: int) -> None:
         # an executor of the version that made it would find its tables changed beneath it
@@ -295,6 +304,9 @@ class Journal:
     def is_running(self) -> bool:
         """Whether an executor has this journal at this moment."""
         if self.directory is not None:
+            # who only looks leaves no file behind that the plan's own user could not open
+            if not (self.directory / locks.LOCK).exists():
+                return False
             with locks.file_lock(self.directory, shared=True) as try_lock:
                 return not try_lock()
         return self._is_locked(self.plan_id)

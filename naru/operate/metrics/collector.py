@@ -67,7 +67,8 @@ class Patience:
 
 @dataclass
 class State:
-    """How a source is: the text of what it read last, the same packed, and what became of its readings."""
+    """How a source is: the text of what it read last, the same packed, and what became of its readings. `untold` is why
+    what it read could not be given on."""
 
     text: bytes = b""
     packed: bytes = b""
@@ -79,6 +80,7 @@ class State:
     failed: bool = False
     absent: bool = False
     said: str = ""
+    untold: str = ""
 
 
 class Collector:
@@ -134,8 +136,6 @@ class Collector:
             source.read(samples)
             text = rendered(samples)
             packed = gzip.compress(text, 5)
-            if self._told:
-                self._told(source.name, samples)
         except Stopped:
             return
         except NothingThere as error:
@@ -159,6 +159,20 @@ class Collector:
         if changed:
             level = logging.DEBUG if absent else logging.WARNING
             _log.log(level, "%s: %s", source.name, said or "it can be read again")
+        if not said:
+            self._tell(source.name, samples)
+
+    def _tell(self, name: str, samples: Samples) -> None:
+        """Gives on what was read. What goes wrong with that takes nothing from a scrape: it is in the log, once."""
+        state, untold = self.states[name], ""
+        try:
+            if self._told:
+                self._told(name, samples)
+        except Exception as error:  # noqa: BLE001 - a full disk here is no fault of the cloud
+            untold = f"{type(error).__name__}: {error}"
+        if untold != state.untold:
+            _log.warning("%s: its samples %s", name, f"cannot be kept: {untold}" if untold else "are kept again")
+        state.untold = untold
 
     def answer(self, *, packed: bool) -> bytes:
         """What a scrape is answered with; `packed` by gzip, of which parts that are packed alone may be joined."""

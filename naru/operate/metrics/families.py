@@ -81,6 +81,13 @@ _FAMILIES = (
         ("host",),
         "Allocations on the host whose server Nova does not have, each asked for by its id",
     ),
+    Family(
+        "naru_placement_nodes_without_provider",
+        "placement",
+        (),
+        "Hypervisors of which Placement has no resource provider: what is on them is in no sum",
+        "latest",
+    ),
     Family("naru_placement_oldest_timestamp_seconds", "placement", (), "When the host was read that was read first"),
     Family("naru_zone_capacity", "placement", ("zone", "resource"), "What may be allocated of a zone's hosts", "trend"),
     Family("naru_zone_used", "placement", ("zone", "resource"), "What is allocated of a zone's hosts", "trend"),

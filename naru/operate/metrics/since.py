@@ -1,6 +1,7 @@
 """Since when something is so, for what nobody else knows it of: when the exporter first saw it. Kept over restarts."""
 
 import json
+import logging
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -9,6 +10,7 @@ from naru.errors import InputError
 from naru.files import write_whole
 
 FILE = "since.json"
+_log = logging.getLogger(__name__)
 
 
 class Since:
@@ -17,6 +19,7 @@ class Since:
     def __init__(self, directory: Path | None) -> None:
         self._file = directory / FILE if directory else None
         self._seen: dict[str, dict[str, float]] = {}
+        self._unwritten = self._said = False
         if self._file and self._file.exists():
             try:
                 read = json.loads(self._file.read_text())
@@ -30,6 +33,17 @@ class Since:
         found = {name: before.get(name) or time.time() for name in there}
         if found != before:
             self._seen = {**self._seen, kind: found}
-            if self._file:
-                write_whole(self._file, json.dumps(self._seen, indent=1) + "\n")
+            self._unwritten = True
+        if self._file and self._unwritten:
+            self._write(self._file)
         return found
+
+    def _write(self, file: Path) -> None:
+        try:
+            write_whole(file, json.dumps(self._seen, indent=1) + "\n")
+        except OSError as error:  # a full disk here takes no metrics away; it is tried again at the next reading
+            if not self._said:
+                _log.warning("%s cannot be written: after a restart its times begin anew: %s", file, error)
+            self._said = True
+        else:
+            self._unwritten = self._said = False

@@ -20,6 +20,8 @@ FILE = "samples.db"
 EVERY = 3600.0
 KEPT = 400 * 86400.0
 """Seconds for which values are kept: somewhat more than a year."""
+FRESH = 2 * EVERY
+"""Seconds for which the newest value of a host is what holds now: from older ones nothing is answered."""
 FORMAT = 1
 _SCHEMA = f"""
 PRAGMA journal_mode = WAL;
@@ -111,11 +113,9 @@ class Store:
         return found
 
     def latest(self, name: str) -> dict[Labels, float]:
-        """The newest value of each series of a family."""
-        return {
-            tuple(json.loads(labels)): value
-            for labels, value in self._rows("SELECT labels, value FROM latest WHERE name = ?", (name,))
-        }
+        """The newest value of each series of a family; none that is older than `FRESH`."""
+        query = "SELECT labels, value FROM latest WHERE name = ? AND time > ?"
+        return {tuple(json.loads(labels)): value for labels, value in self._rows(query, (name, time.time() - FRESH))}
 
     def _rows(self, query: str, values: Sequence[object]) -> list[Any]:
         try:

@@ -71,7 +71,7 @@ def answers(
             case "full":
                 yield from _full(samples, begin, full, within)
             case "loss":
-                yield from _loss(_hosts(samples))
+                yield from _loss(_hosts(samples), samples.latest("naru_placement_nodes_without_provider").get((), 0.0))
             case "growth":
                 yield from _growth(samples, begin)
             case "hosts":
@@ -142,6 +142,8 @@ def growth(points: list[Point]) -> float | None:
 def _hosts(samples: Samples) -> list[Host]:
     tables = [samples.latest(f"naru_placement_{what}") for what in ("capacity", "used", "largest")]
     taking = samples.latest("naru_host_open")
+    if not taking or not all(tables):  # what is on hosts, and which take servers, is known together or not at all
+        return []
     found: dict[tuple[str, str, str], list[dict[str, float]]] = defaultdict(lambda: [{}, {}, {}])
     for index, table in enumerate(tables):
         for (host, zone, rack, resource), value in table.items():
@@ -149,10 +151,14 @@ def _hosts(samples: Samples) -> list[Host]:
     return [Host(*place, bool(taking.get(place)), *values) for place, values in sorted(found.items())]
 
 
-def _loss(hosts: list[Host]) -> Iterator[Answer]:
+def _loss(hosts: list[Host], untold: float) -> Iterator[Answer]:
     if not hosts:
-        yield Answer("loss", "hosts", "unknown", why="there are no samples of hosts: is there a Placement?")
+        why = "no whole samples of hosts of the last two hours: see naru_source_up of placement and hypervisors"
+        yield Answer("loss", "hosts", "unknown", why=why)
         return
+    if untold:
+        why = f"Placement has no resource provider of {untold:.0f} hypervisors: what is on them is not counted"
+        yield Answer("loss", "hosts", "unknown", why=why)
     for host in hosts:
         yield lost(f"host {host.name}", [host], hosts)
     racks: dict[str, list[Host]] = defaultdict(list)
@@ -165,34 +171,43 @@ def _loss(hosts: list[Host]) -> Iterator[Answer]:
 
 
 def lost(name: str, gone: list[Host], hosts: list[Host]) -> Answer:
-    """Whether what is on these hosts fits on the others of their zones that take servers, each resource by itself.
+    """Whether what is on these hosts fits on the others of their zones that take servers.
 
-    It surely does where what is free, less the largest server on each host, is enough: whatever does not fit on a host
-    leaves less than its own size free there. Where only the sum is enough it is tight. `used` and `capacity` are those
-    of the resource of which there is least.
+    `ok` where what the others surely take is enough: each of them the share of all that is lost which its scarcest
+    resource has room for, less the largest lost server. Where only the sum of each resource is enough it is `tight`:
+    CPUs that are free where no memory is are nobody's. `used` and `capacity` are those of the resource of which there
+    is least.
     """
     names = {host.name for host in gone}
     worst = Answer("loss", name, "ok", why="nothing is on it")
     for zone in sorted({host.zone for host in gone}):
         there = [host for host in gone if host.zone == zone]
         others = [host for host in hosts if host.zone == zone and host.is_open and host.name not in names]
-        for resource in sorted({one for host in there for one in host.used}):
-            found = _fits(name, resource, there, others)
-            if found and _rank(found) > _rank(worst):
+        needs = {one: need for one in _resources(there) if (need := sum(host.used.get(one, 0.0) for host in there))}
+        largest = {one: max(host.largest.get(one, 0.0) for host in there) for one in needs}
+        is_sure = bool(needs) and sum(_surely(host, needs, largest) for host in others) >= 1 - 1e-9
+        for resource, need in needs.items():
+            found = _fits(name, resource, need, largest[resource], others, is_sure=is_sure)
+            if _rank(found) > _rank(worst):
                 worst = found
     return worst
 
 
-def _fits(name: str, resource: str, there: list[Host], others: list[Host]) -> Answer | None:
-    need = sum(host.used.get(resource, 0.0) for host in there)
-    if not need:
-        return None
+def _resources(hosts: Iterable[Host]) -> list[str]:
+    return sorted({resource for host in hosts for resource in host.used})
+
+
+def _surely(host: Host, needs: Mapping[str, float], largest: Mapping[str, float]) -> float:
+    """The share of what is lost that a host takes before a server may not fit on it: none, where any of the resources
+    is free by less than the largest server's."""
+    return max(0.0, min((host.free(one) - largest[one]) / need for one, need in needs.items()))
+
+
+def _fits(name: str, resource: str, need: float, largest: float, others: list[Host], *, is_sure: bool) -> Answer:
     free = sum(host.free(resource) for host in others)
-    largest = max(host.largest.get(resource, 0.0) for host in there)
-    sure = sum(max(0.0, host.free(resource) - largest) for host in others)
     most = max((host.free(resource) for host in others), default=0.0)
     why = f"{resource}: {need:,.0f} of it, {free:,.0f} free elsewhere in the zone"
-    state: State = "ok" if sure >= need else "tight"
+    state: State = "ok" if is_sure else "tight"
     if free < need:
         state = "no room"
     elif most < largest:

@@ -3,7 +3,7 @@ URL, when an image is made."""
 
 import hashlib
 import os
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, BinaryIO, ClassVar
@@ -12,8 +12,8 @@ import requests
 
 from naru.actions import durations
 from naru.actions.arguments import Id, resolve
-from naru.actions.clouds import RETRY, cloud
-from naru.actions.image import CHUNK, fill, limit
+from naru.actions.clouds import RETRY, SETTLE, cloud, get, remove
+from naru.actions.image import CHUNK, fill
 from naru.actions.request import Action
 from naru.cloud.client import Cloud
 from naru.errors import InputError, NaruError
@@ -27,6 +27,14 @@ URL_SECONDS = (20.0, 120.0)
 """To connect to a URL's host, and to wait for the next bytes from it."""
 DIGESTS = {32: "md5", 64: "sha256", 128: "sha512"}
 """Which digest a checksum is of, by its length."""
+
+
+def told(row: Row) -> str:
+    """The checksum that a cloud tells of an image's content: its MD5, else what it tells in its place; "" for none that
+    is known here. Clouds that keep to FIPS tell no MD5."""
+    if row.body.get("checksum"):
+        return str(row.body["checksum"])
+    return str(row.body.get("os_hash_value") or "") if row.body.get("os_hash_algo") in DIGESTS.values() else ""
 
 
 class Content(Action):
@@ -44,6 +52,14 @@ class Content(Action):
     size: int = 0
 
 
+def _limit(args: Mapping[str, Any]) -> float:
+    """A file is read twice, before it is sent and while it is. How much is at a URL is known when it answers: it may
+    take a day, and one that says nothing more ends sooner."""
+    if args.get("url"):
+        return durations.DAY
+    return durations.limit(float(args.get("size") or 0), times=2)
+
+
 def _seconds(args: Mapping[str, Any]) -> float:
     return durations.expected(float(args.get("size") or 0), durations.STREAM, more=5.0)
 
@@ -53,7 +69,7 @@ def _seconds(args: Mapping[str, Any]) -> float:
     args=Content,
     no_undo="the content goes with its image",
     retry=RETRY,
-    deadline=limit,
+    deadline=_limit,
     estimate=_seconds,
 )
 def content(context: Context) -> dict[str, Any]:
@@ -73,7 +89,7 @@ def content(context: Context) -> dict[str, Any]:
     if not sent and not original["checksum"]:  # an attempt before this one has sent it
         for _ in _checked(context, args, wanted, sent):
             pass
-    if sent and sent[-1] != found["checksum"]:
+    if sent and found["checksum"] and sent[-1] != found["checksum"]:  # a Glance without MD5 tells none
         raise NaruError(
             f"image {args['name']}: Glance has other content than {source}: MD5 {found['checksum']}, not {sent[-1]}",
             hint="Take it back (naru tenant rollback), and apply it again.",
@@ -109,6 +125,25 @@ def _checked(context: Context, args: Mapping[str, Any], wanted: str, sent: list[
         yield last
 
 
+def delete_unfilled(context: Context, args: Mapping[str, Any], ids: Iterable[str]) -> int:
+    """Deletes what a step that makes an image left when it did not come to its end, and says how many. Such an image
+    has no content: one that has some, or gets it now, is that of another run with the same ids."""
+    client = cloud(context, args["cloud"])
+    paths = [f"{args['path']}/{one}" for one in ids]
+
+    def look() -> list[str]:
+        found = ((path, get(client, args["service"], path, "")) for path in paths)
+        return [path for path, image in found if image and image["status"] == "queued"]
+
+    left = look()
+    if not left:  # the request of a process that was killed goes on in the service
+        context.sleep(SETTLE)
+        left = look()
+    for path in left:
+        remove(context, client, args["service"], path)
+    return len(left)
+
+
 def size(directory: Path, file: str) -> int:
     """The bytes of the file with an image's content, as far as it is there already."""
     path = directory / Path(file).expanduser()
@@ -139,12 +174,25 @@ def _of_file(args: Mapping[str, Any]) -> Iterator[bytes]:
 
 def _of_url(args: Mapping[str, Any]) -> Iterator[bytes]:
     try:
-        with requests.get(args["url"], stream=True, timeout=URL_SECONDS) as answer:
+        with (
+            _session(args["url"]) as session,
+            session.get(args["url"], stream=True, timeout=URL_SECONDS) as answer,
+        ):
             if answer.status_code != 200:
                 raise NaruError(f"image {args['name']}: {args['url']}: HTTP {answer.status_code} {answer.reason}")
             yield from answer.iter_content(CHUNK)
     except requests.RequestException as error:
         raise Transient(f"image {args['name']}: {args['url']}: {error}") from error
+
+
+def _session(url: str) -> requests.Session:
+    """With the environment's proxies and certificates, but without the passwords in its ~/.netrc: whoever wrote the URL
+    may be another person than whose they are, and any host would be given them that it names or is led on to."""
+    session = requests.Session()
+    session.trust_env = False
+    session.proxies.update(requests.utils.get_environ_proxies(url))
+    session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+    return session
 
 
 # -- beside an exported file
@@ -157,7 +205,7 @@ def fetch(client: Cloud, directory: Path, images: Mapping[str, Row]) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         for name, row in images.items():
             path = directory / name
-            if not path.exists() or _digest(path) != row.body["checksum"]:
+            if not path.exists() or _digest(path, _algorithm(row)) != told(row):
                 _fetch(client, path, row)
     except OSError as error:
         raise InputError(f"--images {directory}: {error.strerror or error}", hint="Name another directory.") from error
@@ -165,7 +213,7 @@ def fetch(client: Cloud, directory: Path, images: Mapping[str, Row]) -> None:
 
 def _fetch(client: Cloud, path: Path, row: Row) -> None:
     new = path.with_name(f".{path.name}.new")
-    seen = hashlib.md5(usedforsecurity=False)
+    seen = hashlib.new(_algorithm(row), usedforsecurity=False)
 
     def write(opened: BinaryIO, pieces: Iterator[bytes]) -> None:
         for piece in pieces:
@@ -173,10 +221,10 @@ def _fetch(client: Cloud, path: Path, row: Row) -> None:
             opened.write(piece)
 
     _into(new, lambda opened: write(opened, _pieces(client, row)))
-    if seen.hexdigest() != row.body["checksum"]:
+    if seen.hexdigest() != told(row):
         new.unlink()
         raise NaruError(
-            f"image {row.name} on {client.name} came with the MD5 {seen.hexdigest()}, not {row.body['checksum']}",
+            f"image {row.name} on {client.name} came with the {seen.name.upper()} {seen.hexdigest()}, not {told(row)}",
             hint="Give the command again; if it stays so, the image is damaged there.",
         )
     new.replace(path)
@@ -199,6 +247,10 @@ def _pieces(client: Cloud, row: Row) -> Iterator[bytes]:
         raise NaruError(f"image {row.name} on {client.name} ended too soon", detail=str(error)) from error
 
 
-def _digest(path: Path) -> str:
+def _algorithm(row: Row) -> str:
+    return DIGESTS[len(told(row))]
+
+
+def _digest(path: Path, algorithm: str) -> str:
     with path.open("rb") as opened:
-        return hashlib.file_digest(opened, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(opened, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()

@@ -13,7 +13,7 @@ from naru.operate.tenants.file import HEADER
 from naru.operate.tenants.kinds import (
     address_group,
     identity,
-    image,
+    image_export,
     key_pair,
     members,
     network,
@@ -26,7 +26,7 @@ from naru.operate.tenants.model import FORMAT
 
 RULES = (
     *(identity.export, members.export, key_pair.export, offers.export),
-    *(quota.export, address_group.export, security_group.export, network.export, router.export, image.export),
+    *(quota.export, address_group.export, security_group.export, network.export, router.export, image_export.export),
 )
 
 

@@ -93,7 +93,8 @@ def check_files(draft: Draft) -> None:
         if thing.row is None and user.password:
             user.password.read(draft.directory, f"the password of user {thing.label}")
     for thing, written, _ in draft.things.get("image", ()):
-        if thing.row is None and written.data and written.data.file:
+        is_filled = thing.row is None or thing.row.body["status"] == "queued"
+        if is_filled and written.data and written.data.file:
             contents.check(draft.directory, thing.label, written.data.file)
 
 

@@ -12,6 +12,7 @@ from naru.actions.request import Action
 from naru.cloud.client import Cloud, CloudError, Unavailable
 from naru.errors import NaruError
 from naru.inventory.security_group_rules import same_rule
+from naru.operate.tenants.contents import delete_unfilled
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
@@ -57,8 +58,10 @@ def make(context: Context) -> dict[str, Any]:
 @step("tenant.delete", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=DEADLINE, here=True)
 def unmake(context: Context) -> dict[str, Any]:
     """Deletes what a `tenant.create` made."""
-    done = context.undone.result or {}
-    return {"deleted": 0} if done.get(ADOPTED) or done.get(REFUSED) else delete(context)
+    done, args = context.undone.result, context.undone.args
+    if done is None and "ids" in args["find"]:
+        return {"deleted": delete_unfilled(context, args, args["find"]["ids"])}
+    return {"deleted": 0} if done and (done.get(ADOPTED) or done.get(REFUSED)) else delete(context)
 
 
 # -- passwords

@@ -73,6 +73,19 @@ def test_a_reading_that_fails_leaves_what_was_read_before_and_says_so() -> None:
     assert later[read] == first[read] > time.time() - 60
 
 
+def test_what_cannot_be_kept_is_told_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    def told(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    collector = Collector([Source("servers", 60.0, Said())], Patience(), told=told)
+    for _ in range(2):
+        collector.read(collector.sources[0])
+    found = values(collector.answer(packed=False))
+    assert found["naru_servers", ("ACTIVE",)] == 3 and found["naru_source_up", ("servers",)] == 1
+    said = [one.getMessage() for one in caplog.records if "kept" in one.getMessage()]
+    assert said == ["servers: its samples cannot be kept: OSError: No space left on device"], "once"
+
+
 def test_what_is_too_old_is_not_told_any_more() -> None:
     said = Said()
     collector = Collector([Source("servers", 60.0, said)], Patience(), kept=0.0)
@@ -134,6 +147,19 @@ def test_since_when_is_kept_over_restarts(tmp_path: Path) -> None:
     (tmp_path / "since.json").write_text("[")
     with pytest.raises(InputError, match=r"since\.json cannot be read"):
         Since(tmp_path)
+
+
+def test_since_when_is_told_though_it_cannot_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    since = Since(tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("naru.operate.metrics.since.write_whole", full)
+        first = since.of("ceph main", {"noout"})
+    assert since.of("ceph main", {"noout"}) == first
+    assert Since(tmp_path).of("ceph main", {"noout"}) == first, "it was written when there was room"
 
 
 # -- over HTTP

@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -50,7 +52,8 @@ class World:
             return request.answer(200, self.page(query))
         if path in self.lists:
             self.asked.append((path, query))
-            return request.answer(200, self.lists[path])
+            found = self.lists[path]
+            return request.answer(200, found(query) if callable(found) else found)
         if path.startswith(("/servers/", "/placement/")):
             self.asked.append((path, query))
             return request.answer(404, {"itemNotFound": {"message": "no such thing"}})
@@ -95,7 +98,7 @@ def test_servers_are_read_whole_once_and_then_only_what_changed(world: World) ->
     reading = servers.Reading(world.known)
     found = read(reading)
     assert found["naru_servers"] == {("ACTIVE",): 5, ("ERROR",): 1}
-    assert found["naru_servers_failed"] == {("no_valid_host",): 1}
+    assert found["naru_servers_failed"] == {(one,): float(one == "no_valid_host") for one in servers.REASONS}
     assert found["naru_host_servers"] == {("c1.example",): 6}
     assert len(world.asked) == 3, "three pages"
     world.servers[0] |= server("s0", "DELETED")
@@ -145,10 +148,39 @@ def test_placement_is_gone_round_in_parts(world: World, monkeypatch: pytest.Monk
         world.lists[f"/placement/resource_providers/{node}/allocations"] = {"allocations": {}}
     world.lists["/flavors/detail"] = {"flavors": []}
     reading = placement.Reading(world.known)
-    assert len(read(reading)["naru_placement_capacity"]) == 2
+    first = read(reading)
+    assert "naru_placement_capacity" not in first, "of a part of the hosts nothing follows"
+    assert first["naru_placement_consumers"] == {("c0",): 0, ("c1",): 0}
     found = read(reading)
     assert len(found["naru_placement_capacity"]) == 3
     assert found["naru_zone_capacity"] == {("", "VCPU"): 0}, "closed hosts, with nothing on them"
+    assert found["naru_placement_nodes_without_provider"] == {(): 0}
+
+
+def test_a_hypervisor_without_a_provider_keeps_nothing_of_the_others_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placement, "HOSTS", 2)
+    world.known.nodes = {f"n{number}": f"c{number}" for number in range(3)}
+    world.known.open = frozenset({"c0", "c1", "c2"})
+    inventory = {"inventories": {"VCPU": {"total": 4, "reserved": 0, "allocation_ratio": 1.0}}}
+    for node in ("n1", "n2"):
+        world.lists[f"/placement/resource_providers/{node}/inventories"] = inventory
+        world.lists[f"/placement/resource_providers/{node}/allocations"] = {"allocations": {}}
+    world.lists["/flavors/detail"] = {"flavors": []}
+    reading = placement.Reading(world.known)
+    read(reading)
+    found = read(reading)
+    assert found["naru_zone_capacity"] == {("", "VCPU"): 8}
+    assert found["naru_placement_nodes_without_provider"] == {(): 1}
+    # one that loses its provider is in no sum any more
+    del world.lists["/placement/resource_providers/n1/inventories"]
+    read(reading)
+    found = read(reading)
+    assert found["naru_zone_capacity"] == {("", "VCPU"): 4}
+    assert found["naru_placement_nodes_without_provider"] == {(): 2}
+    world.known.nodes = {**world.known.nodes, "n3": "c3", "n4": "c4", "n5": "c5"}
+    assert "naru_zone_capacity" not in read(reading), "new ones have not been asked for yet"
 
 
 def migration(number: int, kind: str, status: str, server: str = "s1", **more: Any) -> dict[str, Any]:
@@ -178,6 +210,36 @@ def test_migrations_that_go_on_and_records_of_evacuations(world: World) -> None:
     assert world.known.moving == {"u1"}
 
 
+def test_migrations_are_read_by_novas_clock_and_those_that_go_on_each_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ["Mon, 30 Nov 2026 12:00:00 GMT"]
+    monkeypatch.setattr(Handler, "date_time_string", lambda *_: clock[0])
+    at = {"created_at": "2026-11-30T10:00:00.000000", "updated_at": "2026-11-30T10:00:00.000000"}
+    rows = [migration(1, "live-migration", "running", **at), migration(2, "live-migration", "completed", **at)]
+
+    def listed(query: dict[str, list[str]]) -> dict[str, Any]:
+        if since := query.get("changes-since", [""])[0]:
+            return {"migrations": [one for one in rows if (one["updated_at"] or "") >= since]}
+        return {"migrations": [one for one in rows if one["status"] == query["status"][0]]}
+
+    world.lists["/os-migrations"] = listed
+    reading = migrations.Reading(world.known)
+    found = read(reading)
+    assert found["naru_migrations"] == {("live-migration", "running"): 1}
+    assert found["naru_migrations_ended"] == {("live-migration", "completed"): 1}
+    assert world.asked[-1][1]["changes-since"] == ["2026-11-29T11:58:00Z"]
+    # one is only begun: Nova has no time of its change; the other one is deleted from the database
+    rows[:] = [migration(3, "evacuation", "accepted", created_at="2026-11-30T12:00:30", updated_at=None)]
+    clock[0] = "Mon, 30 Nov 2026 12:01:00 GMT"
+    found = read(reading)
+    assert found["naru_migrations"] == {("evacuation", "accepted"): 1}
+    assert world.asked[-1][1]["changes-since"] == ["2026-11-30T11:58:00Z"]
+    assert found["naru_migrations_ended"] == {("live-migration", "completed"): 1}
+    reading._whole -= migrations.WHOLE + 1
+    assert "naru_migrations_ended" not in read(reading), "what was deleted goes with the next whole reading"
+
+
 def test_plans_of_work_directories_with_their_rounds(tmp_path: Path) -> None:
     work = WorkDirectory(tmp_path / "drain7", "drain", "naru host plan")
     work.prepare()
@@ -196,10 +258,45 @@ def test_plans_of_work_directories_with_their_rounds(tmp_path: Path) -> None:
     assert found["naru_plans_unreadable"] == {(): 1}
 
 
+def test_a_journal_of_an_older_naru_is_not_made_into_a_newer_one(tmp_path: Path) -> None:
+    old = Path(__file__).parents[2] / "plan" / "golden" / "journal-1.sql"
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as database:
+        database.executescript(old.read_text())
+        before = list(database.iterdump())
+        found = read(plans.Reading([tmp_path]))
+        assert "naru_plan" not in found and found["naru_plans_unreadable"] == {(): 1}
+        assert list(database.iterdump()) == before
+    assert not (tmp_path / "executor.lock").exists()
+
+
+def test_a_directory_that_may_not_be_entered_is_one_of_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "closed"):
+        Journal.create(tmp_path / name, Plan(steps=[Step("one", "noop")])).close()
+    plain = os.stat
+
+    def stat(path: Any, *more: Any, **options: Any) -> os.stat_result:  # the user who runs tests may enter any
+        if "closed/" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return plain(path, *more, **options)
+
+    monkeypatch.setattr(os, "stat", stat)
+    found = read(plans.Reading([tmp_path]))
+    assert found["naru_plan"] == {("plan", "a", "new"): 1}
+    assert found["naru_plans_unreadable"] == {(): 1}
+
+
+def test_looking_at_a_plan_leaves_no_file_behind(tmp_path: Path) -> None:
+    Journal.create(tmp_path / "work", Plan(steps=[Step("one", "noop")])).close()
+    before = {path.name for path in (tmp_path / "work").iterdir()}
+    read(plans.Reading([tmp_path]))
+    assert {path.name for path in (tmp_path / "work").iterdir()} <= {*before, "journal.db-wal", "journal.db-shm"}
+
+
 def test_the_newest_file_of_a_pattern(tmp_path: Path) -> None:
     for name, age in (("a.gz", 500), ("b.gz", 100)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    (tmp_path / "newest.gz").symlink_to("gone")
     patterns = [("backup", f"{tmp_path}/*.gz"), ("drill", f"{tmp_path}/drill-*")]
     assert read(files.Reading(patterns))["naru_newest_file_timestamp_seconds"] == {
         ("backup",): 1e9 - 100,

@@ -122,6 +122,33 @@ def test_one_big_server_may_fit_on_no_host(store: Store) -> None:
     assert "a server of 60, 50 free on any host" in found.why
 
 
+def test_what_is_free_of_one_resource_alone_is_nobodys(store: Store) -> None:
+    # servers of 5 CPUs and 5 MB; on b only CPUs are free, on c only memory: by either sum all fit, and not one does
+    values: dict[tuple[str, Labels], float] = {}
+    for name, cpus, memory in (("a", 60, 60), ("b", 0, 90), ("c", 90, 0)):
+        place = (name, "nova", "")
+        values["naru_host_open", place] = 1
+        for resource, used in (("VCPU", cpus), ("MEMORY_MB", memory)):
+            values["naru_placement_capacity", (*place, resource)] = 100
+            values["naru_placement_used", (*place, resource)] = used
+            values["naru_placement_largest", (*place, resource)] = 5
+    keep(store, NOW, values)
+    assert states(store)["host a"] == "tight"
+
+
+def test_from_old_samples_and_from_a_part_of_them_nothing_follows(store: Store) -> None:
+    for name in ("naru_host_open", "naru_placement_used"):
+        hosts(store, ("a", "r1", 60, 5, 1), ("b", "r1", 10, 5, 1))
+        assert states(store)["host a"] == "ok"
+        store._database.execute("UPDATE latest SET time = time - 7300 WHERE name = ?", (name,))
+        assert states(store) == {"hosts": "unknown"}
+    hosts(store, ("a", "r1", 60, 5, 1), ("b", "r1", 10, 5, 1))
+    keep(store, NOW, {("naru_placement_nodes_without_provider", ()): 2})
+    found = {one.name: one for one in ask(store, "loss")}
+    assert found["hosts"].state == "unknown" and "of 2 hypervisors" in found["hosts"].why
+    assert found["host a"].state == "ok"
+
+
 def test_a_person_sees_of_what_fits_the_tightest(store: Store) -> None:
     hosts(store, *((f"h{number}", "", 10 + number, 1, 1) for number in range(8)))
     found = [one for one in shortened(ask(store, "loss")) if one.name != "racks"]

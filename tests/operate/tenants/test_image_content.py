@@ -34,6 +34,7 @@ class Glance:
         self.images: dict[str, dict[str, Any]] = {}
         self.content: dict[str, bytes] = {}
         self.calls: list[str] = []
+        self.taken = False
         service.further = {"image": "image/v2"}
         service.usual = self.answer
 
@@ -63,6 +64,8 @@ class Glance:
                 self.content[words[1]] = request.body
                 digest = hashlib.md5(request.body).hexdigest()
                 image |= {"status": "active", "checksum": digest, "size": len(request.body)}
+                if self.taken:
+                    return request.answer(409, {"message": "another one is sending it"})
             case "PATCH", []:
                 assert request.headers["Content-Type"] == "application/openstack-images-v2.1-json-patch"
                 for change in json.loads(request.body):
@@ -105,6 +108,51 @@ def test_there_and_back(tmp_path: Path, glance: Glance, more: str) -> None:
         rollback.start(journal)
         assert Executor(journal, undoing=True).run() is RunOutcome.DONE
         assert glance.images == {}, "protected as it was"
+
+
+def test_content_that_another_run_is_sending_is_left_to_it(tmp_path: Path, glance: Glance) -> None:
+    (tmp_path / "base.img").write_bytes(CONTENT)
+    glance.taken = True
+    with planned(tmp_path) as journal:
+        assert Executor(journal).run() is RunOutcome.DONE
+    assert [made["status"] for made in glance.images.values()] == ["active"]
+
+
+def test_one_that_was_made_in_vain_is_filled_when_the_file_is_right(tmp_path: Path, glance: Glance) -> None:
+    (tmp_path / "base.img").write_bytes(b"another content")
+    with planned(tmp_path) as journal:
+        assert Executor(journal).run() is RunOutcome.FAILED
+    ((identity, made),) = glance.images.items()
+    assert made["status"] == "queued"
+    (tmp_path / "base.img").write_bytes(CONTENT)
+    defaults = {"visibility": "shared", "container_format": "bare", "min_disk": 0, "min_ram": 0, "os_hidden": False}
+    row = Row.of(BY_NAME["image"], {**defaults, **made, "tags": [], "size": None, "checksum": None})
+    text = (
+        f"naru_tenants: 1\nprojects: [{{name: shop, images: [{{name: base, disk_format: raw, checksum: {MD5}, "
+        "protected: true, data: {file: base.img}}]}]\n"
+    )
+    with Journal.create(tmp_path / "again", drafted(tmp_path, text, [*bare(), *shop(), row]).plan) as journal:
+        assert Executor(journal).run() is RunOutcome.DONE
+    assert list(glance.images) == [identity]
+    assert (glance.images[identity]["status"], glance.images[identity]["protected"]) == ("active", True)
+
+
+class Quiet:
+    """A step's context as far as deleting needs one."""
+
+    deadline = None
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_, **__: None
+
+
+def test_only_what_has_no_content_is_deleted_of_a_step_that_did_not_end(glance: Glance) -> None:
+    glance.images |= {name: {"id": name, "status": name, "protected": False} for name in ("queued", "active", "saving")}
+    args = {"cloud": "seoul", "service": "image", "path": "/images"}
+    ids = ["queued", "active", "saving", "none"]
+    assert contents.delete_unfilled(Quiet(), args, ids) == 1  # type: ignore[arg-type]
+    assert set(glance.images) == {"active", "saving"}
+    assert contents.delete_unfilled(Quiet(), args, ids) == 0  # type: ignore[arg-type]
 
 
 def test_other_content_than_the_checksum_says_is_never_sent(tmp_path: Path, glance: Glance) -> None:

@@ -8,7 +8,7 @@ from naru.errors import InputError
 from naru.operate.tenants import planner
 from naru.plan.arguments import references
 
-from .small import SHOP, bare, drafted, shop, step, told
+from .small import SHOP, bare, drafted, network, shop, step, told
 
 pytestmark = pytest.mark.unit
 
@@ -303,6 +303,15 @@ def test_of_two_with_one_name_the_description_says_which(tmp_path: Path) -> None
     made = [one for one in draft.plan.steps if one.kind == "tenant.create"]
     assert [one.args["find"]["where"]["description"] for one in made] == ["one", "two"]
     assert len({one.id for one in made}) == 2
+
+
+def test_one_that_is_there_is_not_taken_by_another_declaration_of_its_name(tmp_path: Path) -> None:
+    two = "networks: [{name: same, description: one}, {name: same, description: two}]"
+    rows = [*bare(), *shop(), network("n-two", "same", SHOP, description="two")]
+    draft = drafted(tmp_path, f"naru_tenants: 1\nprojects: [{{name: shop, {two}}}]\n", rows)
+    assert told(draft) == [("create", "network", "shop/same", "")]
+    (made,) = draft.plan.steps
+    assert made.args["find"]["where"]["description"] == "one"
 
 
 def test_a_field_that_the_cloud_does_not_have_is_left_out_and_told(tmp_path: Path) -> None:

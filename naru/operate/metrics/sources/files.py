@@ -17,5 +17,12 @@ class Reading:
         if not self._patterns:
             raise NothingThere("no --newest is given")
         for name, pattern in self._patterns:
-            times = [os.stat(path).st_mtime for path in glob.glob(pattern, recursive=True)]  # noqa: PTH116, PTH207
+            times = [_written(path) for path in glob.glob(pattern, recursive=True)]  # noqa: PTH207
             samples.add("naru_newest_file_timestamp_seconds", max(times, default=0.0), name)
+
+
+def _written(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime  # noqa: PTH116
+    except OSError:  # a link that leads nowhere, or one that was removed just now, says nothing of the others
+        return 0.0

@@ -4,6 +4,7 @@ import calendar
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 
 from naru.cloud.client import Cloud
 from naru.operate.metrics.since import Since
@@ -49,3 +50,12 @@ def seconds(text: str) -> float:
     """A time as OpenStack writes it, with or without Z and parts of seconds, in seconds since 1970 (UTC)."""
     whole = text.rstrip("Z").partition(".")[0].partition("+")[0]
     return float(calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")))
+
+
+def date(text: str) -> float:
+    """The time of an answer's header Date: that of the service's clock, by which it stamps what changes; that of the
+    clock here where it says none."""
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except ValueError:
+        return time.time()

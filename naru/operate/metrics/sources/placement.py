@@ -1,7 +1,8 @@
 """Placement: what may be allocated of each host, what is, and allocations whose server is gone.
 
 Placement has no list of inventories or of allocations for many hosts: each is asked for. So a reading takes the next
-`HOSTS` hosts, two requests each, and a cloud of 1,000 is gone round in ten minutes.
+`HOSTS` hosts, two requests each, and a cloud of 1,000 is gone round in ten minutes. A hypervisor without a resource
+provider (a new one, one under repair) is told in a number: it keeps nothing of the others back.
 """
 
 import time
@@ -49,6 +50,8 @@ class Reading:
     def __init__(self, known: Known) -> None:
         self._known = known
         self._nodes: dict[str, Node] = {}
+        # when each was last asked for, also those that Placement does not have
+        self._tried: dict[str, float] = {}
         self._flavors: dict[str, dict[str, float]] = {}
         self._flavors_read = 0.0
 
@@ -60,10 +63,15 @@ class Reading:
         if not hosts:
             return
         self._nodes = {node: one for node, one in self._nodes.items() if node in hosts}
-        oldest = sorted(hosts, key=lambda node: self._nodes[node].read if node in self._nodes else 0.0)
+        self._tried = {node: at for node, at in self._tried.items() if node in hosts}
+        oldest = sorted(hosts, key=lambda node: self._tried.get(node, 0.0))
         asked = [0]
         for node in oldest[:HOSTS]:
-            if (read := self._read(cloud, node, asked)) is not None:
+            read = self._read(cloud, node, asked)
+            self._tried[node] = time.time()
+            if read is None:
+                self._nodes.pop(node, None)
+            else:
                 self._nodes[node] = read
         if not self._flavors_read or time.monotonic() - self._flavors_read > HOURLY:
             self._flavors, self._flavors_read = _flavors(cloud), time.monotonic()
@@ -107,7 +115,6 @@ class Reading:
         return frozenset(gone)
 
     def _tell(self, samples: Samples) -> None:
-        hosts: dict[str, Host] = defaultdict(Host)
         consumers: dict[str, int] = defaultdict(int)
         gone: dict[str, int] = defaultdict(int)
         for node, one in self._nodes.items():
@@ -115,12 +122,31 @@ class Reading:
             consumers[name] += one.consumers
             if one.gone is not None:
                 gone[name] += len(one.gone)
+        for name in consumers:
+            samples.add("naru_placement_consumers", consumers[name], name)
+        for name in gone:
+            samples.add("naru_placement_allocations_without_server", gone[name], name)
+        if self._nodes:
+            samples.add("naru_placement_oldest_timestamp_seconds", min(one.read for one in self._nodes.values()))
+        # of a part of the hosts nothing follows: neither how full a zone is, nor what fits on the others
+        if all(node in self._tried for node in self._known.nodes):
+            hosts = self._hosts()
+            self._tell_hosts(samples, hosts)
+            self._tell_room(samples, hosts)
+            samples.add("naru_placement_nodes_without_provider", len(self._known.nodes) - len(self._nodes))
+
+    def _hosts(self) -> dict[str, Host]:
+        hosts: dict[str, Host] = defaultdict(Host)
+        for node, one in self._nodes.items():
+            host = hosts[self._known.nodes[node]]
             for resource in RESOURCES:
                 if resource in one.capacity:
-                    hosts[name].capacity[resource] += one.capacity[resource]
-                    hosts[name].used[resource] += one.used.get(resource, 0.0)
-                    largest = one.largest.get(resource, 0.0)
-                    hosts[name].largest[resource] = max(hosts[name].largest[resource], largest)
+                    host.capacity[resource] += one.capacity[resource]
+                    host.used[resource] += one.used.get(resource, 0.0)
+                    host.largest[resource] = max(host.largest[resource], one.largest.get(resource, 0.0))
+        return hosts
+
+    def _tell_hosts(self, samples: Samples, hosts: Mapping[str, Host]) -> None:
         zones: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0.0, 0.0])
         for name, host in hosts.items():
             place = self._known.place(name)
@@ -133,17 +159,9 @@ class Reading:
                 sums = zones[place[1], resource]
                 sums[0] += capacity if is_open else host.used[resource]
                 sums[1] += host.used[resource]
-        for name in consumers:
-            samples.add("naru_placement_consumers", consumers[name], name)
-        for name in gone:
-            samples.add("naru_placement_allocations_without_server", gone[name], name)
-        if len(self._nodes) == len(self._known.nodes):  # of a part of a zone nothing follows
-            for (zone, resource), (capacity, used) in zones.items():
-                samples.add("naru_zone_capacity", capacity, zone, resource)
-                samples.add("naru_zone_used", used, zone, resource)
-            self._tell_room(samples, hosts)
-        if self._nodes:
-            samples.add("naru_placement_oldest_timestamp_seconds", min(one.read for one in self._nodes.values()))
+        for (zone, resource), (capacity, used) in zones.items():
+            samples.add("naru_zone_capacity", capacity, zone, resource)
+            samples.add("naru_zone_used", used, zone, resource)
 
     def _tell_room(self, samples: Samples, hosts: Mapping[str, Host]) -> None:
         room: dict[tuple[str, str], float] = defaultdict(float)

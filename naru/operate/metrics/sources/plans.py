@@ -33,7 +33,8 @@ class Reading:
         unreadable = 0
         for path, root in newest[:MOST]:
             try:
-                with Journal.open(path) as journal:
+                # they are others': one that an older Naru wrote, and goes on with, is not made into one of this
+                with Journal.open(path, as_it_is=True) as journal:
                     now = status(journal)
             except (NaruError, SQLAlchemyError, OSError):
                 unreadable += 1
@@ -51,7 +52,7 @@ class Reading:
 
 
 def _plans(directory: Path, depth: int) -> Iterator[Path]:
-    if any((directory / name).is_file() for name in (DATABASE, POINTER)):
+    if any(_may_be(directory / name) for name in (DATABASE, POINTER)):
         yield directory
     if depth:
         try:
@@ -62,13 +63,21 @@ def _plans(directory: Path, depth: int) -> Iterator[Path]:
             yield from _plans(one, depth - 1)
 
 
+def _may_be(file: Path) -> bool:
+    """Whether the file is there, or cannot be seen: then it is told as one that is not readable."""
+    try:
+        return file.is_file()
+    except OSError:
+        return True
+
+
 def _changed(path: Path) -> float:
     """When the journal was last written, as far as its files say."""
     times = [0.0]
     for name in (DATABASE, f"{DATABASE}-wal", POINTER):
         try:
             times.append((path / name).stat().st_mtime)
-        except FileNotFoundError:
+        except OSError:  # not there, or not to be seen
             continue
     return max(times)
 

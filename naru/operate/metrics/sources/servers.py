@@ -3,13 +3,12 @@ cloud of 50,000 servers is asked for the few that did something in the last minu
 
 import time
 from collections import Counter
-from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 
 from naru.cloud.client import Cloud, next_page
 from naru.operate.compute import HOST, TASK
 from naru.operate.metrics.families import NothingThere, Samples
-from naru.operate.metrics.sources.known import Known, seconds
+from naru.operate.metrics.sources.known import Known, date, seconds
 
 PAGE = 1000
 WHOLE = 6 * 3600.0
@@ -61,8 +60,9 @@ class Reading:
             samples.add("naru_servers_by_task", count, task)
             oldest = min(one.changed for one in busy if one.task == task)
             samples.add("naru_server_task_since_timestamp_seconds", seconds(oldest), task)
-        for reason, count in Counter(one.fault for one in servers if one.status == "ERROR").items():
-            samples.add("naru_servers_failed", count, reason)
+        failed = Counter(one.fault for one in servers if one.status == "ERROR")
+        for reason in REASONS:  # with 0 as well: of a series that begins with 5 nobody sees that they are new
+            samples.add("naru_servers_failed", failed[reason], reason)
         on = Counter(one.host for one in servers if one.host)
         for host in {*on, *self._known.nodes.values()}:
             samples.add("naru_host_servers", on[host], host)
@@ -78,7 +78,7 @@ def _read(cloud: Cloud, since: str, into: dict[str, Server]) -> float:
     following: str | None = path
     while following:
         answer = cloud.request("compute", "GET", following)
-        asked = asked or _date(answer.headers.get("Date", ""))
+        asked = asked or date(answer.headers.get("Date", ""))
         page = answer.json()
         for one in page["servers"]:
             if one["status"] == "DELETED":
@@ -87,13 +87,6 @@ def _read(cloud: Cloud, since: str, into: dict[str, Server]) -> float:
                 into[one["id"]] = _server(one)
         following = next_page(page, "servers", path)
     return asked
-
-
-def _date(text: str) -> float:
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except ValueError:
-        return time.time()
 
 
 def _server(row: dict[str, Any]) -> Server:
@@ -121,6 +114,8 @@ _FAULTS = (
     ("libvirt", "hypervisor"),
     ("hypervisor", "hypervisor"),
 )
+REASONS = tuple(dict.fromkeys([*(word for _, word in _FAULTS), "other", "unsaid"]))
+"""All of these words."""
 
 
 def fault_class(message: str) -> str:

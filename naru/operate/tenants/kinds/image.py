@@ -3,11 +3,9 @@
 Content is never changed and never deleted: of an image that is there with other content the file is refused.
 """
 
-import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from naru.actions.arguments import ref
 from naru.actions.create import Find
 from naru.actions.request import Request
 from naru.inventory.rows import Row
@@ -15,15 +13,14 @@ from naru.messages import message
 from naru.operate.tenants import contents
 from naru.operate.tenants.contents import DIGESTS, Content
 from naru.operate.tenants.draft import CHANGE, CREATE, Difference, Draft, OfProject
-from naru.operate.tenants.exporter import Exporter
 from naru.operate.tenants.kind import Field, Kind
+from naru.operate.tenants.kinds import images_there
 from naru.operate.tenants.kinds.neutron import made
 from naru.operate.tenants.model import IMAGE_FIELDS, Image, ImageMember
 from naru.operate.tenants.names import Thing
 from naru.operate.tenants.steps import Make
 from naru.plan.arguments import REF
 from naru.plan.model import Finding
-from naru.text import size
 
 PATCH = {"Content-Type": "application/openstack-images-v2.1-json-patch"}
 IMAGE = Kind(
@@ -45,10 +42,6 @@ IMAGE = Kind(
 )
 LATER = ("protected", "os_hidden")
 """Fields that an image gets when it has its content: then it is whole, and found as long as it is not."""
-NAMES_OTHERS = ("kernel_id", "ramdisk_id", "base_image_ref", "instance_uuid", "owner_id", "user_id")
-"""Properties that name things by their ids."""
-MADE_OF_SERVERS = ("snapshot", "backup")
-
 CONTENT = message("tenant.title.content", en="content of image {name}", ko="이미지 {name}의 내용")
 NO_CONTENT = message(
     "tenant.image.no_content",
@@ -59,6 +52,17 @@ GIVE_CONTENT = message(
     "tenant.image.give_content",
     en="Write its data, a file or a url; naru tenant export --images DIR writes both.",
     ko="data 항목에 file 또는 url을 적어 주십시오. naru tenant export --images DIR 명령은 둘 다 만듭니다.",
+)
+NOT_WHOLE = message(
+    "tenant.image.not_whole",
+    en="image {name} is {status} on {cloud}: it has no content, and no server can be made of it",
+    ko="이미지 {name}은(는) {cloud} 클라우드에서 {status} 상태로 내용이 없어 서버를 만들 수 없습니다",
+)
+WAIT_FOR_CONTENT = message(
+    "tenant.image.wait_for_content",
+    en="Give the command again when its content has come. If it stays so, nobody is sending it: delete image {id}.",
+    ko="내용 전송이 끝난 뒤 명령을 다시 실행하십시오. 상태가 바뀌지 않으면 전송이 중단된 것이므로 이미지 {id}을(를) "
+    "삭제하십시오.",
 )
 NOT_COMPARED = message(
     "tenant.image.not_compared",
@@ -71,11 +75,11 @@ def declare(draft: Draft) -> None:
     """All images of the file; of several with one name the checksum says which is meant."""
     for project in draft.projects:
         for one in project.written.images:
-            label = f"{project.thing.label}/{one.name}"
-            draft.needs(IMAGE.name, label, IMAGE.service)
-            found = draft.names.all(IMAGE.name, project.thing.label, one.name)
-            thing = draft.declare(IMAGE.name, found, one.name, label, project.thing.label, one.checksum or "")
-            draft.things.setdefault(IMAGE.name, []).append((thing, one, project))
+            draft.needs(IMAGE.name, f"{project.thing.label}/{one.name}", IMAGE.service)
+        for name in dict.fromkeys(one.name for one in project.written.images):
+            wanted = [one for one in project.written.images if one.name == name]
+            for thing, one in zip(images_there.declare(draft, project, name, wanted), wanted, strict=True):
+                draft.things.setdefault(IMAGE.name, []).append((thing, one, project))
 
 
 # -- planned
@@ -85,24 +89,26 @@ def images(draft: Draft) -> None:
     """Images, their content, and who may use them."""
     for thing, written, project in draft.things.get(IMAGE.name, ()):
         body = draft.known(IMAGE, thing, made(written, IMAGE))
+        before: list[str] = []
         if thing.row:
-            _compare_content(draft, thing, written)
-            _change(draft, thing, body, written, project)
+            before = _compare_content(draft, thing, written, project)
+            _change(draft, thing, body, written, project, before)
         elif not written.data:
             draft.differences.append(Difference("create", IMAGE.name, thing.label))
             summary = NO_CONTENT(name=thing.label, cloud=draft.cloud)
             draft.plan.findings.append(Finding("warning", summary, hint=GIVE_CONTENT(), about=thing.label))
             continue
         else:
-            _make(draft, thing, body, written, project)
+            before = _make(draft, thing, body, written, project)
         if "members" in written.model_fields_set:
-            _members(draft, thing, written.members, project)
+            _members(draft, thing, written.members, project, before)
     for project in draft.projects:
         if project.thing.row:
             draft.unlisted(IMAGE.name, draft.facts.owned(IMAGE.name, project.thing.id), project.thing)
 
 
-def _make(draft: Draft, thing: Thing, body: Mapping[str, Any], written: Image, project: OfProject) -> None:
+def _make(draft: Draft, thing: Thing, body: Mapping[str, Any], written: Image, project: OfProject) -> list[str]:
+    """The steps that make an image, fill it, and give it the rest; the one that fills it comes before all else."""
     # Glance has no default for it, and takes no content without
     formats = {"container_format": written.container_format}
     first = formats | {name: value for name, value in body.items() if name not in LATER}
@@ -113,25 +119,14 @@ def _make(draft: Draft, thing: Thing, body: Mapping[str, Any], written: Image, p
         wrap="",
         body={"name": thing.name, "owner": project.thing.target, **first, **written.properties},
         # names of images are not unique, not even those of one project
-        find=Find(ids=[str(uuid.uuid4())]),
+        find=Find(ids=images_there.own_ids(draft, project.thing.label, written)),
         closing=Request(method="PATCH", body=_replace({"protected": False}), headers=PATCH),
     )
     draft.differences.append(Difference("create", IMAGE.name, thing.label))
     title = CREATE(kind=IMAGE.name, name=thing.label)
     after = draft.before.get(project.thing.label, ())
     step = draft.step(thing.target[REF], action, title, thing, unit=project.unit, after=after)
-    assert written.data
-    content = Content(
-        cloud=draft.cloud,
-        service=IMAGE.service,
-        image=ref(step),
-        name=thing.label,
-        directory=str(draft.directory),
-        checksum=written.checksum or "",
-        size=contents.size(draft.directory, written.data.file) if written.data.file else 0,
-        **written.data.written(),
-    )
-    last = draft.step(f"content {step}", content, CONTENT(name=thing.label), thing, unit=project.unit)
+    last = _fill(draft, thing, written, project)
     path = [f"{IMAGE.path}/", thing.target]
     requests: list[dict[str, Any]] = []
     if later := {name: body[name] for name in LATER if body.get(name)}:
@@ -141,25 +136,54 @@ def _make(draft: Draft, thing: Thing, body: Mapping[str, Any], written: Image, p
     if requests:
         title = CHANGE(kind=IMAGE.name, name=thing.label, fields=[*later, *["deactivated"] * written.deactivated])
         draft.call(f"finish {step}", IMAGE.service, requests, (), title, thing, unit=project.unit, after=[last])
+    return [last]
 
 
-def _compare_content(draft: Draft, thing: Thing, written: Image) -> None:
+def _fill(draft: Draft, thing: Thing, written: Image, project: OfProject) -> str:
+    """The step that gives an image its content. Its id."""
+    assert written.data
+    content = Content(
+        cloud=draft.cloud,
+        service=IMAGE.service,
+        image=thing.target,
+        name=thing.label,
+        directory=str(draft.directory),
+        checksum=written.checksum or "",
+        size=contents.size(draft.directory, written.data.file) if written.data.file else 0,
+        **written.data.written(),
+    )
+    made = thing.target[REF] if thing.row is None else f"{IMAGE.name}/{thing.label}"
+    return draft.step(f"content {made}", content, CONTENT(name=thing.label), thing, unit=project.unit)
+
+
+def _compare_content(draft: Draft, thing: Thing, written: Image, project: OfProject) -> list[str]:
+    """Whether an image that is there has its content, and the right one. One that was made and not filled, because the
+    run that made it ended in between, is filled now: the step that does it, which comes before all else."""
     assert thing.row
+    status = str(thing.row.body["status"])
+    if status not in images_there.WHOLE:
+        draft.differences.append(Difference("change", IMAGE.name, thing.label, "content", status, "active"))
+        if status == "queued" and written.data:
+            return [_fill(draft, thing, written, project)]
+        summary = NOT_WHOLE(name=thing.label, cloud=draft.cloud, status=status)
+        hint = GIVE_CONTENT() if status == "queued" else WAIT_FOR_CONTENT(id=thing.id)
+        draft.plan.findings.append(Finding("warning", summary, hint=hint, about=thing.id))
+        return []
     if not written.checksum:
-        return
-    digest, body = DIGESTS[len(written.checksum)], thing.row.body
-    there = body.get("checksum") if digest == "md5" else None
-    if digest != "md5" and body.get("os_hash_algo") == digest:
-        there = body.get("os_hash_value")
+        return []
+    there = images_there.digest(thing.row, written.checksum)
     if not there:
-        summary = NOT_COMPARED(name=thing.label, cloud=draft.cloud, digest=digest)
+        summary = NOT_COMPARED(name=thing.label, cloud=draft.cloud, digest=DIGESTS[len(written.checksum)])
         draft.plan.findings.append(Finding("warning", summary, about=thing.id))
     elif there != written.checksum:
         draft.differences.append(Difference("refused", IMAGE.name, thing.label, "checksum", there, written.checksum))
+    return []
 
 
-def _change(draft: Draft, thing: Thing, body: Mapping[str, Any], written: Image, project: OfProject) -> None:
-    """One step for all fields and properties that are otherwise."""
+def _change(
+    draft: Draft, thing: Thing, body: Mapping[str, Any], written: Image, project: OfProject, after: Sequence[str]
+) -> None:
+    """One step for all fields and properties that are otherwise, after those that give it its content."""
     assert thing.row
     there = thing.row.body
     forth: list[dict[str, Any]] = []
@@ -196,7 +220,8 @@ def _change(draft: Draft, thing: Thing, body: Mapping[str, Any], written: Image,
     if fields:
         request, undo = ({"method": "PATCH", "path": path, "body": ops, "headers": PATCH} for ops in (forth, back))
         identity = f"change {IMAGE.name}/{thing.label}"
-        draft.call(identity, IMAGE.service, [request], [{**undo, "ok": [404]}], title, thing, unit=project.unit)
+        back_again = [{**undo, "ok": [404]}]
+        draft.call(identity, IMAGE.service, [request], back_again, title, thing, unit=project.unit, after=after)
     is_off = there["status"] == "deactivated"
     if "deactivated" in written.model_fields_set and written.deactivated != is_off:
         draft.differences.append(
@@ -206,15 +231,16 @@ def _change(draft: Draft, thing: Thing, body: Mapping[str, Any], written: Image,
         off = [{"method": "POST", "path": f"{path}/actions/{verb}"} for verb in verbs]
         title = CHANGE(kind=IMAGE.name, name=thing.label, fields=["deactivated"])
         identity = f"{verbs[0]} {IMAGE.name}/{thing.label}"
-        draft.call(identity, IMAGE.service, off[:1], off[1:], title, thing, unit=project.unit)
+        draft.call(identity, IMAGE.service, off[:1], off[1:], title, thing, unit=project.unit, after=after)
 
 
-def _members(draft: Draft, thing: Thing, written: Iterable[ImageMember], project: OfProject) -> None:
-    """Who may use it; each as it has said that it will, or not yet."""
+def _members(
+    draft: Draft, thing: Thing, written: Iterable[ImageMember], project: OfProject, after: Sequence[str]
+) -> None:
+    """Who may use it; each as it has said that it will, or not yet. After the steps that give it its content."""
     rows = draft.facts.of("image member", "image_id", thing.id) if thing.row else ()
     there = {str(row.body["member_id"]): str(row.body["status"]) for row in rows}
     path = [f"{IMAGE.path}/", thing.target, "/members"]
-    content = f"content {thing.target[REF]}" if thing.row is None else ""
     statuses = {}
     for one in written:
         other = draft.names.of_domain("project", one, f"images: {thing.label}: members")
@@ -233,7 +259,7 @@ def _members(draft: Draft, thing: Thing, written: Iterable[ImageMember], project
             *(thing, "members", called, IMAGE.service, forth, undo),
             unit=project.unit,
             remove=remove,
-            after=[content] if content else (),
+            after=after,
         )
 
     draft.named(thing, "members", "project", written, {one: one for one in sorted(there)}, "image_members", link)
@@ -273,72 +299,3 @@ def properties(row: Row) -> dict[str, str]:
         for name, value in sorted(row.body.items())
         if name not in IMAGE_FIELDS and not name.startswith("os_glance_") and value is not None
     }
-
-
-# -- written into a file
-
-
-def export(out: Exporter) -> None:
-    """Images with content that were not made of servers; where their content is, if it is written beside the file."""
-    for project in out.projects:
-        found = []
-        rows = sorted(
-            out.facts.owned(IMAGE.name, project.id), key=lambda row: (row.name, str(row.body.get("checksum")))
-        )
-        keys = [(row.name, row.body.get("checksum")) for row in rows]
-        for row in rows:
-            if why := _not_written(row):
-                out.leave(IMAGE.name, row, why)
-            elif keys.count((row.name, row.body.get("checksum"))) > 1:
-                out.leave(IMAGE.name, row, "another one has the same name and content")
-            else:
-                found.append(_written(out, row))
-        out.more(project, "images", found)
-
-
-def _key(row: Row) -> tuple[str, str]:
-    """What tells images of a project from each other."""
-    return row.name, str(row.body.get("checksum") or "")
-
-
-def _not_written(row: Row) -> str:
-    """Why an image is not in the file, "" for one that is."""
-    if not row.name:
-        return "it has no name"
-    if row.body.get("image_type") in MADE_OF_SERVERS or row.body.get("block_device_mapping"):
-        return "it was made of a server"
-    if row.body["status"] not in ("active", "deactivated") or not row.body.get("size"):
-        return f"it has no content ({row.body['status']})"
-    return ""
-
-
-def _written(out: Exporter, row: Row) -> dict[str, Any]:
-    fields = {name: row.body[name] for name in ("disk_format",)} | out.fields(IMAGE, row)
-    written: dict[str, Any] = {"name": row.name, **fields}
-    if row.body["status"] == "deactivated":
-        written["deactivated"] = True
-    own = properties(row)
-    for name in NAMES_OTHERS:
-        if own.pop(name, None):
-            out.leave(IMAGE.name, row, f"its property {name} names something by its id")
-    if own:
-        written["properties"] = own
-    members = []
-    for member in out.facts.of("image member", "image_id", row.id):
-        if out.has("project", str(member.body["member_id"])):
-            named = out.name(out.facts.all("project")[str(member.body["member_id"])])
-            pending = {"status": member.body["status"]} if member.body["status"] != "accepted" else {}
-            members.append({**named, **pending} if pending or "domain" in named else named["name"])
-        else:
-            out.leave(IMAGE.name, row, f"its member {member.body['member_id']} is not in the file")
-    if members:
-        written["members"] = sorted(members, key=str)
-    written["checksum"] = row.body["checksum"]
-    file = f"{row.body['checksum']}.{row.body['disk_format']}"
-    if out.images:
-        written["data"] = {"file": f"{out.images}/{file}"}
-        out.contents[file] = row
-    else:
-        told = f"its content is not in the file ({size(row.body['size'])}, MD5 {row.body['checksum']})"
-        out.leave(IMAGE.name, row, f"{told}: give --images DIR, or write data: where it is")
-    return written

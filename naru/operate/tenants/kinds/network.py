@@ -9,7 +9,7 @@ from naru.operate.tenants.draft import ADD, Difference, Draft, OfProject
 from naru.operate.tenants.exporter import Exporter
 from naru.operate.tenants.facts import Facts
 from naru.operate.tenants.kind import TEXT, Field, Kind
-from naru.operate.tenants.kinds.neutron import declare_all, made, routes, tags
+from naru.operate.tenants.kinds.neutron import declare_all, made, may_be, routes, tags
 from naru.operate.tenants.model import Network
 from naru.operate.tenants.names import Thing
 from naru.operate.tenants.steps import Make
@@ -65,7 +65,7 @@ def declare(draft: Draft) -> None:
     for network, written, project in list(draft.things.get(NETWORK.name, ())):
         for subnet in written.subnets:
             label, told = f"{network.label}/{subnet.name}", subnet.description or ""
-            found = draft.names.all(SUBNET.name, str(network.target), subnet.name)
+            found = may_be(draft.names.all(SUBNET.name, str(network.target), subnet.name), subnet, written.subnets)
             thing = draft.declare(SUBNET.name, found, subnet.name, label, str(network.target), told)
             if thing.row is None:
                 thing = draft.names.add_subnet(network, subnet.name, thing.target, told, None)

@@ -11,14 +11,21 @@ from naru.operate.tenants.names import Thing
 
 def declare_all(draft: Draft, kind: str, project: OfProject, written: Iterable[Any]) -> None:
     """The project's things of a kind, so that others may name them."""
+    written = list(written)
     for one in written:
         label = f"{project.thing.label}/{one.name}"
         draft.needs(kind, label, "network")
-        found = draft.names.all(kind, project.thing.label, one.name)
+        found = may_be(draft.names.all(kind, project.thing.label, one.name), one, written)
         thing = draft.declare(kind, found, one.name, label, project.thing.label, one.description or "")
         if thing.row is None:
             draft.names.add(thing)
         draft.things.setdefault(kind, []).append((thing, one, project))
+
+
+def may_be(found: Iterable[Thing], one: Any, written: Iterable[Any]) -> list[Thing]:
+    """Those of one name without what another one of this name in the file describes: it would be taken from that."""
+    others = {other.description or "" for other in written if other.name == one.name} - {one.description or ""}
+    return [thing for thing in found if thing.description not in others]
 
 
 def made(written: Model, kind: Kind, without: Collection[str] = ()) -> dict[str, Any]:
