@@ -61,6 +61,45 @@ def test_a_host_of_a_range_has_likes_after_the_range() -> None:
         inventory.grown(grown, "x", NEW)
 
 
+@pytest.mark.parametrize(
+    ("line", "added"),
+    [
+        ("compute1\track=r1", "compute8 rack=r1"),
+        ("compute1   rack=r1 # the first", "compute8 rack=r1"),
+        ("compute1 note='a # b; c' x=1", "compute8 note='a # b; c' x=1"),
+        ('compute1 "note=a b" empty=', "compute8 note='a b' empty="),
+        ('compute1 many=\'["a", "b"]\'', 'compute8 many=\'["a", "b"]\''),
+        ("compute1:2222 ansible_ssh_host=192.0.2.1", "compute8:2222"),
+        ("compute[0:3:1] disk=ssd", "compute8 disk=ssd"),
+    ],
+)
+def test_an_inventory_is_read_as_ansible_reads_it(line: str, added: str) -> None:
+    text = f"[gpu]  # a note\n{line}\n[gpu:vars]\nnote=what's this\n"
+    grown = inventory.grown(text, "compute1", {"compute8": ""})
+    assert grown == text.replace(f"{line}\n", f"{line}\n{added}\n")
+    assert inventory.groups_of(grown, "compute8") == {"gpu"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("compute1 note='a", "line 2 cannot be read: No closing quotation"),
+        ("compute1 note", "line 2 cannot be read: the variable number 1 is not NAME=VALUE"),
+        ("compute[3:1]", r"line 2 cannot be read: \[3:1\] is empty"),
+        ("[a b]", r"line 2 cannot be read: \[a b\]"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_refused(line: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        inventory.grown(f"[compute]\n{line}\n", "compute1", NEW)
+
+
+def test_groups_of_groups_count() -> None:
+    text = "[r1]\nnode[a:c]\n[compute:children]\nr1  # all\n[nova-compute:children]\ncompute\n[control]\nnode9\n"
+    assert inventory.groups_of(text, "nodeb") == {"r1", "compute", "nova-compute"}
+    assert inventory.groups_of(text, "node9") == {"control"} and inventory.hosts(text) >= {"nodea", "nodec"}
+
+
 def test_a_site_grows_in_its_own_form(tmp_path: Path) -> None:
     file = tmp_path / "site.yaml"
     file.write_text(SITE)
@@ -107,6 +146,20 @@ def test_the_plan_keeps_hosts_out_until_they_are_proved(tmp_path: Path) -> None:
     there = planner.Seen({**like, "compute8": {"status": "enabled", "state": "up"}}, (), tmp_path, [])
     made = planner.whole(there, given, "plan-1", tmp_path / "work", {})
     assert [one.about for one in made.findings if one.severity == "error"] == ["compute8"]
+
+
+def test_a_like_host_that_is_a_member_of_a_cluster_is_refused(tmp_path: Path) -> None:
+    load(planner.MODULES)
+    like = {"compute1": {"status": "enabled", "state": "up"}}
+    given = settings(tmp_path, flavor="f1", image="i1", mtu=9000)
+    text = "[control]\ncompute1\n[compute]\ncompute1\n[mariadb:children]\ncontrol\n[loadbalancer:children]\ncontrol\n"
+    seen = planner.Seen(like, (), tmp_path, [], inventory.groups_of(text, "compute1"))
+    (found,) = planner.whole(seen, given, "plan-1", tmp_path / "work", {}).findings
+    assert (found.severity, found.about) == ("error", "compute1") and "control, loadbalancer, mariadb" in str(found)
+    # a group with no cluster of its own is for the operator to judge
+    seen = planner.Seen(like, (), tmp_path, [], {"compute", "storage"}, {"storage"})
+    (found,) = planner.whole(seen, given, "plan-1", tmp_path / "work", {}).findings
+    assert found.severity == "warning" and "storage" in str(found)
 
 
 class Answers:
