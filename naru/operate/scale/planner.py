@@ -7,13 +7,13 @@ from typing import Any
 
 from naru.actions.hosts.command import Command as HostCommand
 from naru.messages import message
-from naru.operate.scale import steps
+from naru.operate.scale import canary, steps
 from naru.operate.scale.kolla import ACTIONS
 from naru.operate.scale.work import RUNS, Settings
 from naru.plan.kinds import KINDS
 from naru.plan.model import About, Finding, Plan, Step
 
-MODULES = [steps.__name__, "naru.actions.hosts"]
+MODULES = [steps.__name__, canary.__name__, "naru.actions.hosts"]
 HEADERS = 28
 """Bytes of the headers of IPv4 and ICMP, which come to what ping sends."""
 ALL = "all hosts"
