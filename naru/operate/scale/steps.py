@@ -270,6 +270,5 @@ def _write(file: str, old: str, new: str) -> dict[str, Any]:
                 f"{file} was changed since this was planned",
                 hint=f"Bring what is new into it by hand ({new} has it), then: naru plan skip, with a reason.",
             )
-        # a link stays one: what it leads to is written
-        write_whole(Path(file).resolve(), text, private=False)
+        write_whole(Path(file), text, private=False)
     return {"sha256": hashlib.sha256(text.encode()).hexdigest()}

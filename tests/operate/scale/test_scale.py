@@ -122,6 +122,54 @@ def test_a_site_grows_in_its_own_form(tmp_path: Path) -> None:
         assert set(after.groups["all-of-them"]) == {"compute1", "compute2", "compute3", *NEW}, name
 
 
+@pytest.mark.parametrize(
+    "groups", ["computes: compute[1:3]", "computes: 'compute[1:3]'", "computes:\n    - compute1 # first"]
+)
+def test_a_range_becomes_a_list_that_is_yaml(groups: str, tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    text = f"naru_site: 1\nname: x\nhosts: [{{name: 'compute[1:3]'}}]\ngroups:\n  {groups}\n"
+    file.write_text(text)
+    # names and addresses that YAML would take for something else by themselves
+    new = {"compute8": "2001:db8::8", "1e3": "::1"}
+    grown = growth.grown(sites.load(file), text, "compute1", new)
+    after = sites.parse(yaml.safe_load(grown), file)
+    assert {name: after.hosts[name].address for name in new} == new and set(after.groups["computes"]) >= {
+        "compute1",
+        *new,
+    }
+    assert "first" not in text or "    - compute1 # first\n    - compute8\n" in grown
+
+
+def test_a_site_that_cannot_be_added_to_is_bad_input(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE)
+    with pytest.raises(InputError, match="cannot be added to"):
+        growth.grown(sites.load(file), SITE + "more: [", "compute1", NEW)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("c1 ansible_host=192.0.2.1 ansible_become_password=hunter2 rack=r1", "c1 ansible_host=192.0.2.1 {} rack=r1"),
+        ("c1 'ansible_become_password=hunter2 hunter2' rack=r1", "c1 {} rack=r1"),
+        ("c1 ansible_become_password=\"hunter2 'hunter2\" note='a b'", "c1 {} note='a b'"),
+        ("c1 rack=r1  # PASSWORD: hunter2", "c1 rack=r1  # PASSWORD: ***"),
+        ("ansible_become_password=hunter2 hunter2", "{}"),
+        ("ansible_become_password = hunter2 a=hunter2", "ansible_become_password = ***"),
+        ("c1 ansible_become_password='hunter2", "c1 {}"),
+        ("  - {name: c1, api_token: hunter2, x: hunter2}", "  - {{name: c1, api_token: ***"),
+        ('  "client_secret": "hunter2 hunter2"', '  "client_secret": ***'),
+        ("compass1 rack=r1 note='a b'", "compass1 rack=r1 note='a b'"),
+        ("  compass: [compute1]", "  compass: ***"),
+    ],
+)
+def test_no_secret_is_shown(line: str, shown: str) -> None:
+    found = growth.difference("", f"{line}\n", Path("/etc/multinode"))
+    assert found[:2] == ["--- /etc/multinode", "+++ /etc/multinode (grown)"]
+    assert found[3:] == ["+" + shown.format("ansible_become_password=***")]
+    assert growth.difference(f"{line}\n", f"{line}\nx\n", Path("m"))[3] == " " + found[3][1:]
+
+
 def settings(directory: Path, **more: Any) -> Settings:
     options = standin.installed(directory)
     given = {"site": str(directory / "site.yaml"), "cloud": "seoul", "hosts": NEW, "like": "compute1"}
