@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from naru.errors import InputError
-from naru.operate.scale import growth, inventory, planner
+from naru.operate.scale import growth, inventory, phases, planner
 from naru.operate.scale.kolla import installed
 from naru.operate.scale.newborn import Newborn
 from naru.operate.scale.work import Settings
@@ -208,6 +208,12 @@ def test_a_like_host_that_is_a_member_of_a_cluster_is_refused(tmp_path: Path) ->
     seen = planner.Seen(like, (), tmp_path, [], {"compute", "storage"}, {"storage"})
     (found,) = planner.whole(seen, given, "plan-1", tmp_path / "work", {}).findings
     assert found.severity == "warning" and "storage" in str(found)
+
+
+def test_groups_beyond_those_of_a_compute_host_are_the_releases_own(tmp_path: Path) -> None:
+    options = standin.installed(tmp_path)
+    kolla = installed(options["kolla"], options["config"])
+    assert phases._beyond(kolla, {"compute", "nova-compute", "valkey", "ours"}) == {"valkey"}
 
 
 class Answers:
