@@ -12,8 +12,10 @@ from typing import Self
 
 def write_whole(file: Path, text: str, *, private: bool = True) -> None:
     """Writes the file in place of one that is there: for its owner alone, or when it is not `private` with the mode of
-    that one, else of any new file. Killed at any instant it leaves the file as it was or as it will be; when it
-    returns, that is on disk. Raises OSError."""
+    that one, else of any new file; where a link is, to what that leads to. Killed at any instant it leaves the file as
+    it was or as it will be; when it returns, that is on disk. Raises OSError."""
+    if not private:
+        file = file.resolve()
     new = file.with_name(f".{file.name}.new")
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600 if private else 0o666), "w") as opened:
         if private or file.exists():  # one that was killed may have left a file with another mode

@@ -73,3 +73,15 @@ def test_a_lock_that_programs_hold_as_well_stays_theirs(tmp_path: Path) -> None:
         assert not lock.take()
         program.communicate(timeout=10)
         assert lock.take()
+
+
+def test_a_link_to_a_file_that_is_not_private_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    target, file = tmp_path / "elsewhere" / "target", tmp_path / "link"
+    target.write_text("old")
+    file.symlink_to(target)
+    write_whole(file, "new", private=False)
+    assert file.is_symlink() and target.read_text() == "new"
+    # what is private takes the place of a link: nobody else chooses where it lies
+    write_whole(file, "secret")
+    assert not file.is_symlink() and target.read_text() == "new"

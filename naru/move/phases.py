@@ -99,6 +99,8 @@ def plan(
             "from": clouds.old,
             "to": clouds.new,
             "projects": sorted(facts.projects),
+            # as the operator called them; none for all
+            "asked": sorted(clouds.projects or []),
             "map": hashlib.sha256(text.encode()).hexdigest(),
             "key": keys.fingerprint(key),
             work.IDENTITY: (identity := str(uuid.uuid4())),

@@ -181,6 +181,47 @@ def test_a_plan_that_has_begun_is_left_alone_and_that_of_another_refused(run: Ru
     assert other["failed"] and "of host compute7 and not compute8" in other["msg"]
 
 
+GROWTH = {
+    "hosts": {"compute8": "192.0.2.18"},
+    "like": "compute7",
+    "inventory": "/etc/multinode",
+    "commands": "naru scale",
+}
+MOVE = {"from": "old", "to": "new", "projects": ["1"], "asked": ["hanok", "shop"], "commands": "naru move"}
+
+
+@pytest.mark.parametrize(
+    ("module", "settings", "params", "other"),
+    [
+        ("scale", GROWTH, {"hosts": ["compute8=192.0.2.18"]}, ""),
+        ("scale", GROWTH, {"hosts": ["compute8=192.0.2.18"], "inventory": "multinode", "chdir": "/etc"}, ""),
+        ("scale", GROWTH, {"hosts": ["compute9=192.0.2.18"]}, "hosts"),
+        ("scale", GROWTH, {"hosts": ["compute8=192.0.2.18", "compute9"]}, "hosts"),
+        ("scale", GROWTH, {"hosts": ["compute8=192.0.2.19"]}, "hosts"),
+        ("scale", GROWTH, {"hosts": ["compute8=192.0.2.18"], "inventory": "/srv/multinode"}, "inventory"),
+        ("move", MOVE, {"project": ["shop", "hanok"]}, ""),
+        ("move", MOVE, {"project": ["carpenters"]}, "project"),
+        ("move", MOVE, {"all": True}, "project"),
+        ("move", {**MOVE, "asked": []}, {"all": True}, ""),
+    ],
+)
+def test_a_plan_that_has_begun_is_the_same_by_all_that_it_changes(
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    settings: dict[str, Any],
+    params: dict[str, Any],
+    other: str,
+) -> None:
+    answers = {"status": {"steps": {"done": 1}}, "show": {"settings": settings}}
+    monkeypatch.setattr(Module, "run_command", lambda self, argv, **_: (0, json.dumps(answers[argv[2]]), ""))
+    given = {"like": "compute7", "inventory": "/etc/multinode"} if module == "scale" else {"from": "old", "to": "new"}
+    action = "compute" if module == "scale" else "plan"
+    answer = run(module, action=action, work="work", **{**given, **params})
+    assert answer["failed"] == bool(other) and (other or answer["begun"])
+    assert not other or f"holds a plan that has begun, of {other} " in answer["msg"]
+
+
 def test_a_plan_in_check_mode_is_made_and_gone(ours: ModuleType, tmp_path: Path) -> None:
     steps = [{"id": "one", "kind": "noop", "args": {}}]
     (tmp_path / "plan.json").write_text(json.dumps({"naru_plan": 1, "title": "None", "steps": steps}))

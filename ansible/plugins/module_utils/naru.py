@@ -56,8 +56,8 @@ class Action:
                  it is one option, joined by commas; a mapping is NAME=VALUE once for each
     `needed`     those of both that have to be given
     `own`        those of `options` that are not given in check mode, since they write somewhere else
-    `same`       of a PLAN: option -> the plan's setting. One that has begun is left as it is, if these are the same.
-                 Without, naru refuses to plan again
+    `same`       of a PLAN: option -> the plan's setting. One that has begun is left as it is, if these are the same, all
+                 that say what is changed. Without, naru refuses to plan again
     `preview`    of an ACT: the words of the command that tells what it would do, with those of its options given on
     `compare`    the same of the one that has what is there and what is to be, for --diff; without, it is `preview`
     `status`     of an ACT: the words of the command whose answer changes with what was done; none where each run counts
@@ -202,13 +202,36 @@ class Run:
             return False
         shown = self._asked(["plan", "show", "--work=" + work, *JSON])
         settings = (shown.result or {}).get("settings", {})
+        if settings.get("commands", self._commands()) != self._commands():
+            return False  # the plan of something else: naru says so
         for option, setting in self.action.same.items():
             given, was = self.params.get(option), settings.get(setting)
-            if given is not None and was is not None and given != was:
+            if self._is_other(given, was):
                 self.module.fail_json(
                     msg=f"{work} holds a plan that has begun, of {option} {was} and not {given}: name another directory in work"
                 )
         return True
+
+    def _commands(self):
+        """What a plan of the action's command says of who made it."""
+        return "naru " + self.action.command[0]
+
+    def _is_other(self, given, was):
+        """Whether an option is another one than the setting of a plan. One that is not given is none, but for lists:
+        those are empty then. A setting that a plan does not have was not written down when it was made."""
+        if was is None:
+            return False
+        if isinstance(was, list):
+            return sorted(map(str, given or [])) != sorted(map(str, was))
+        if given is None:
+            return False
+        if isinstance(was, dict):
+            pairs = given if isinstance(given, dict) else dict(str(one).partition("=")[::2] for one in given)
+            return {str(key): str(value) for key, value in pairs.items()} != was
+        if str(was).startswith(os.sep):
+            cwd = self.params.get("chdir") or os.getcwd()
+            return os.path.realpath(os.path.join(cwd, os.path.expanduser(str(given)))) != os.path.realpath(was)
+        return str(given) != str(was)
 
     def _told(self):
         """In check mode: what an action would do."""

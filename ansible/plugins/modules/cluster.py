@@ -194,7 +194,7 @@ ACTIONS = {
             "at_once",
             "unhealthy_because",
         ],
-        same={},
+        same={"site": "site"},
     ),
     "down": Action(
         "cluster down", "act", options=["work"], status="cluster status", preview=(["plan", "steps"], [], ["work"])

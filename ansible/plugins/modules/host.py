@@ -214,7 +214,7 @@ ACTIONS = {
             "reason",
         ],
         needed=["host"],
-        same={"host": "host"},
+        same={"host": "host", "site": "site"},
     ),
     "drain": Action(
         "host drain", "act", options=["work"], status="host status", preview=(["plan", "steps"], [], ["work"])

@@ -275,7 +275,7 @@ ACTIONS = {
         ],
         needed=["from", "to"],
         own=["journal", "key"],
-        same={"from": "from", "to": "to"},
+        same={"from": "from", "to": "to", "project": "asked"},
     ),
     "refresh": Action("move refresh", "read", options=["work"], passes=(0, 1)),
     "prepare": Action(

@@ -188,7 +188,7 @@ ACTIONS = {
             "mtu",
         ],
         needed=["hosts", "like", "inventory"],
-        same={"like": "like"},
+        same={"hosts": "hosts", "like": "like", "inventory": "inventory", "site": "site"},
     ),
     "run": Action(
         "scale run", "act", options=["work"], status="scale status", preview=(["plan", "steps"], [], ["work"])

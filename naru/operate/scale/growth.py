@@ -2,12 +2,14 @@
 services."""
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
 
 from naru.errors import InputError
+from naru.operate.scale.masking import masked
 from naru.site import site as sites
 from naru.site.names import expand
 from naru.site.site import Site
@@ -16,10 +18,18 @@ from naru.site.site import Site
 def grown(site: Site, text: str, like: str, new: Mapping[str, str]) -> str:
     """The text of the site's file with the hosts `new` (their addresses; "" for none) where the host `like` is. Raises
     InputError where it is not named in a way that can be added to."""
-    edits = list(_edits(yaml.compose(text, yaml.SafeLoader), text, like, new))
-    for at, more in sorted(edits, reverse=True):
-        text = text[:at] + more + text[at:]
-    _check(site, sites.parse(yaml.safe_load(text), site.file), like, new)
+    try:
+        edits = list(_edits(yaml.compose(text, yaml.SafeLoader), text, like, new))
+        for at, more in sorted(edits, reverse=True):
+            text = text[:at] + more + text[at:]
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"{site.file} cannot be added to",
+            detail="\n".join(map(masked, str(error).splitlines())),
+            hint="Add the new hosts by hand and plan again.",
+        ) from error
+    _check(site, sites.parse(content, site.file), like, new)
     return text
 
 
@@ -31,21 +41,35 @@ def _edits(root: yaml.Node | None, text: str, like: str, new: Mapping[str, str])
         for item in hosts.value:
             name = _fields(item).get("name")
             if isinstance(name, yaml.ScalarNode) and like in _names(name):
-                lines = [f"{{name: {one}{f', address: {address}' if address else ''}}}" for one, address in new.items()]
-                yield _after(hosts, item, text, lines)
+                yield _after(hosts, item, text, [_host(*one) for one in new.items()])
                 break
     lists: list[yaml.Node | None] = [*_fields(parts.get("groups")).values()]
     services = parts.get("services")
     lists += [_fields(one).get("hosts") for one in getattr(services, "value", ())]
     for one in lists:
         if isinstance(one, yaml.ScalarNode) and like in _names(one):
-            yield one.start_mark.index, "["
-            yield one.end_mark.index, f", {', '.join(new)}]"
+            # a range is a plain scalar by itself, and would be a list within one
+            quote = "'" if one.style is None and set(one.value) & set("[]{},") else ""
+            yield one.start_mark.index, f"[{quote}"
+            yield one.end_mark.index, f"{quote}, {', '.join(map(_scalar, new))}]"
         elif isinstance(one, yaml.SequenceNode):
             for item in one.value:
                 if isinstance(item, yaml.ScalarNode) and like in _names(item):
-                    yield _after(one, item, text, list(new))
+                    yield _after(one, item, text, [_scalar(name) for name in new])
                     break
+
+
+def _host(name: str, address: str) -> str:
+    return f"{{name: {_scalar(name)}{f', address: {_scalar(address)}' if address else ''}}}"
+
+
+def _scalar(text: str) -> str:
+    """The text as an item of a list in flow style, quoted where it would be something else: a number, say."""
+    try:
+        is_plain = yaml.safe_load(f"[{text}]") == [text]
+    except yaml.YAMLError:
+        is_plain = False
+    return text if is_plain else json.dumps(text)
 
 
 def _fields(node: yaml.Node | None) -> dict[str, yaml.Node]:
@@ -67,10 +91,9 @@ def _after(whole: yaml.SequenceNode, item: yaml.Node, text: str, more: list[str]
     if whole.flow_style:
         return end, "".join(f", {one}" for one in more)
     margin = "\n" + " " * whole.start_mark.column + "- "
-    if isinstance(item, yaml.MappingNode) and not item.flow_style:
-        # a comment may stand behind the last value of a block
-        line = text.find("\n", end)
-        end = len(text) if line < 0 else line
+    # a comment may stand behind the item
+    line = text.find("\n", end)
+    end = len(text) if line < 0 else line
     return end, "".join(f"{margin}{one}" for one in more)
 
 
@@ -93,6 +116,8 @@ def _services(site: Site, host: str) -> list[str]:
 
 
 def difference(old: str, new: str, file: Path) -> list[str]:
-    """What differs, as `diff -u` shows it."""
-    made = difflib.unified_diff(old.splitlines(), new.splitlines(), str(file), f"{file} (grown)", lineterm="", n=2)
-    return list(made)
+    """What differs, as `diff -u` shows it, without secrets: it is read on screens, and kept by Ansible."""
+    before, after = old.splitlines(), new.splitlines()
+    names = [f"--- {file}", f"+++ {file} (grown)"]
+    made = list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
+    return [*names, *(line[:1] + masked(line[1:]) for line in made)] if made else []

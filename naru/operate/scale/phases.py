@@ -40,11 +40,14 @@ def plan(settings: Settings, directory: Path) -> tuple[Plan, list[Texts]]:
     plan_id = str(uuid.uuid4())
     files = {one.file.name: str(one.file) for one in texts}
     _write(directory, texts, Path(settings.inventory).parent)
+    member = inventory.groups_of(texts[0].old, settings.like)
     seen = planner.Seen(
         services,
         _lacking(kolla, texts[0].old),
         kolla.multinode,
         _variables(Path(settings.inventory), settings.like),
+        member,
+        _beyond(kolla, member),
     )
     made = planner.whole(seen, settings, plan_id, directory, files)
     work.create(made, plan_id=plan_id)
@@ -120,6 +123,14 @@ def _lacking(kolla: Kolla, text: str) -> set[str]:
     if not kolla.multinode.is_file():
         return set()
     return inventory.groups(kolla.multinode.read_text()) - inventory.groups(text)
+
+
+def _beyond(kolla: Kolla, member: set[str]) -> set[str]:
+    """Those of the groups that the release's own inventory knows, and that none of its compute hosts is in."""
+    if not kolla.multinode.is_file():
+        return set()
+    text = kolla.multinode.read_text()
+    return (member & inventory.groups(text)) - inventory.above(text, {"compute"})
 
 
 def _variables(file: Path, like: str) -> list[Path]:

@@ -7,16 +7,24 @@ from typing import Any
 
 from naru.actions.hosts.command import Command as HostCommand
 from naru.messages import message
-from naru.operate.scale import steps
+from naru.operate.scale import canary, steps
 from naru.operate.scale.kolla import ACTIONS
 from naru.operate.scale.work import RUNS, Settings
 from naru.plan.kinds import KINDS
 from naru.plan.model import About, Finding, Plan, Step
 
-MODULES = [steps.__name__, "naru.actions.hosts"]
+MODULES = [steps.__name__, canary.__name__, "naru.actions.hosts"]
 HEADERS = 28
 """Bytes of the headers of IPv4 and ICMP, which come to what ping sends."""
 ALL = "all hosts"
+MEMBERS = {
+    *("control", "network", "loadbalancer", "haproxy", "hacluster", "keystone", "neutron-server"),
+    *("mariadb", "rabbitmq", "outward-rabbitmq", "etcd", "zookeeper", "memcached", "redis", "valkey"),
+    *("elasticsearch", "opensearch", "mongodb", "influxdb", "ceph-mon"),
+    *("ovn-database", "ovn-nb-db", "ovn-sb-db", "ovn-sb-db-relay"),
+}
+"""Groups whose hosts are members of one cluster, or have a virtual address: a new member has to be deployed together
+with all others, and never with --limit to itself alone."""
 
 TITLE = message("scale.title", en="{hosts} come to {cloud}", ko="{cloud}에 호스트 추가: {hosts}")
 _RUN = message("scale.title.run", en="kolla-ansible {action} on {hosts}", ko="{hosts}에 kolla-ansible {action} 실행")
@@ -60,6 +68,27 @@ _GROUPS_HINT = message(
     en="It may be of another release. Compare it with {file}.",
     ko="다른 릴리스의 인벤토리일 수 있습니다. {file}과(와) 비교하십시오.",
 )
+_MEMBER = message(
+    "scale.finding.member",
+    en="{like} is more than a compute host: its groups make it {names}, and the new hosts would become that as well",
+    ko="{like}은(는) 컴퓨트 호스트 이상입니다. 그룹 때문에 {names}이기도 하며, 새 호스트도 그렇게 됩니다",
+)
+_MEMBER_HINT = message(
+    "scale.finding.member.hint",
+    en="kolla-ansible run on the new hosts alone would begin second clusters there, and take the virtual addresses. "
+    "Name a host that is a compute host alone: --like HOST. Where there is none, write the new hosts into the "
+    "inventory by hand, under [compute] alone, deploy them, and then write them into site.yaml.",
+    ko="새 호스트만 대상으로 kolla-ansible을 실행하면 거기서 별도의 클러스터가 시작되고 가상 주소를 가져갑니다. "
+    "컴퓨트 전용 호스트를 --like HOST로 지정하십시오. 없으면 인벤토리의 [compute]에만 새 호스트를 직접 적어 배포한 뒤 "
+    "site.yaml에 적으십시오.",
+)
+_BEYOND = message(
+    "scale.finding.beyond",
+    en="{like} is in groups that no compute host of this kolla-ansible's own inventory is in, and the new hosts come "
+    "to them, too: {names}",
+    ko="{like}은(는) 이 kolla-ansible 기본 인벤토리의 컴퓨트 호스트에는 없는 그룹에 속하며 "
+    "새 호스트도 들어갑니다: {names}",
+)
 _VARS = message(
     "scale.finding.vars",
     en="{file} has variables of {like}, and there are none for {host}",
@@ -80,12 +109,15 @@ _NO_MTU = message(
 @dataclass(frozen=True)
 class Seen:
     """What was read: compute services by host, groups that the inventory lacks, with the file that has them; variables
-    of the like host in files of their own."""
+    of the like host in files of their own; the groups that it is in, and those of them that a compute host of the
+    release's own inventory is not in."""
 
     services: Mapping[str, Mapping[str, Any]]
     lacking: Collection[str]
     multinode: Path
     variables: Sequence[Path]
+    groups: Collection[str] = ()
+    beyond: Collection[str] = ()
 
 
 def whole(seen: Seen, settings: Settings, plan_id: str, directory: Path, files: Mapping[str, str]) -> Plan:
@@ -168,6 +200,12 @@ def _findings(seen: Seen, settings: Settings) -> Any:
     if like is None or like["state"] != "up":
         state = "missing" if like is None else str(like["state"])
         yield Finding("error", _LIKE(like=settings.like, state=state), about=settings.like)
+    if members := sorted(MEMBERS.intersection(seen.groups)):
+        yield Finding(
+            "error", _MEMBER(like=settings.like, names=", ".join(members)), hint=_MEMBER_HINT(), about=settings.like
+        )
+    elif seen.beyond:
+        yield Finding("warning", _BEYOND(like=settings.like, names=", ".join(sorted(seen.beyond))), about=settings.like)
     if seen.lacking:
         names = sorted(seen.lacking)
         told = _GROUPS(number=len(names), names=", ".join(names[:10]))

@@ -1,5 +1,4 @@
-"""The step kinds of growing: kolla-ansible's runs, hosts kept out of scheduling, proved, tried, opened;
-files written."""
+"""The step kinds of growing: kolla-ansible's runs, hosts kept out of scheduling, proved, opened; files written."""
 
 import contextlib
 import hashlib
@@ -7,12 +6,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from naru.actions.clouds import RETRY, SETTLE, cloud, remove, wait_for
+from naru.actions.clouds import RETRY, cloud, polling
 from naru.actions.durations import DAY
 from naru.cloud.client import Cloud, Unavailable
 from naru.errors import InputError, NaruError
 from naru.files import write_whole
 from naru.operate import compute
+from naru.operate.scale.keeping import Keeping, Misnamed, mark
 from naru.operate.scale.kolla import Kolla, Progress
 from naru.operate.scale.newborn import Newborn
 from naru.plan.arguments import Arguments, Undo
@@ -20,13 +20,14 @@ from naru.plan.context import Context
 from naru.plan.kinds import step
 from naru.plan.program import run_program
 
-MARK = "naru scale"
 EVERY = 1.0
 """Seconds between two looks for compute services that come up while kolla-ansible runs."""
 APPEAR = 300.0
 """Seconds that a compute service may take after a deployment, and what is proved of it as well."""
-BOOT = 600.0
-"""Seconds that a canary may take to boot, or to move."""
+
+
+class Failed(NaruError):
+    """kolla-ansible has ended, and not well."""
 
 
 class Run(Arguments):
@@ -42,7 +43,7 @@ class Run(Arguments):
 
 
 class Deploy(Run):
-    """Also: compute services of `hosts` on `cloud` are kept out, with the mark of the plan with the id `plan`."""
+    """Also: new compute services on `cloud` are kept out, with the mark of the plan with the id `plan`."""
 
     cloud: str
     plan: str
@@ -65,30 +66,12 @@ class Aggregate(Arguments):
     aggregate: str
 
 
-class Canary(Arguments):
-    """A server of this flavor and image, on this network ("" for none), on the new `host`, to the host `like` and
-    back."""
-
-    cloud: str
-    host: str
-    like: str
-    plan: str
-    flavor: str
-    image: str
-    network: str
-
-
 class Written(Arguments):
     """`file` becomes what `new` has; `old` has what it is."""
 
     file: str
     old: str
     new: str
-
-
-def mark(plan: str) -> str:
-    """What the reason of a service begins with that this plan keeps out."""
-    return f"{MARK} {plan}"
 
 
 @step("scale.run", args=Run, no_undo="kolla-ansible takes nothing back", retry=(), deadline=DAY)
@@ -98,49 +81,65 @@ def run(context: Context) -> dict[str, Any]:
     return _kolla(context, lambda: None)
 
 
-@step("scale.deploy", args=Deploy, no_undo="kolla-ansible takes nothing back", retry=(), deadline=DAY)
+@step("scale.deploy", args=Deploy, undo="scale.deploy.undo", retry=(), deadline=DAY)
 def deploy(context: Context) -> dict[str, Any]:
-    """Runs kolla-ansible's `deploy` on the new hosts alone, and disables each compute service there as soon as Nova
-    knows it, before kolla-ansible maps its host to a cell, which is when servers could be scheduled to it."""
+    """Runs kolla-ansible's `deploy` on the new hosts alone, and disables each compute service that is new as soon as
+    Nova knows it, before kolla-ansible maps its host to a cell, which is when servers could be scheduled to it. A new
+    one of another host ends the deployment: it would be mapped, and nothing proved of it."""
     args = context.args
-    client = cloud(context, args["cloud"])
-    kept: dict[str, str] = {}
+    keeping = Keeping(cloud(context, args["cloud"]), args["hosts"], args["plan"], context.earlier)
+    context.save(keeping.record())
     looked = 0.0
 
     def look() -> None:
         nonlocal looked
         if time.monotonic() - looked < EVERY:
             return
-        # an API that does not answer for a moment ends no deployment: the next look, and the one after the run, counts
+        # an API that does not answer for a moment ends no deployment: the next look, and those after the run, count
         with contextlib.suppress(Unavailable):
-            _keep_out(client, args, kept)
+            keeping.look()
         looked = time.monotonic()
 
-    done = _kolla(context, look)
-    wait_for(
-        context,
-        lambda: _keep_out(client, args, kept),
-        lambda found: set(found) == set(args["hosts"]),
-        f"Nova has no compute service on {', '.join(sorted(set(args['hosts']) - set(kept)))}",
-        APPEAR,
-    )
-    return {**done, "kept out": kept}
+    try:
+        try:
+            done = _kolla(context, look)
+        except Failed:
+            # what it has started may still register
+            keeping.wait(context, APPEAR)
+            context.save({**keeping.record(), "looked": True})
+            raise
+        keeping.wait(context, APPEAR)
+    except Misnamed:
+        context.save(keeping.record())
+        raise
+    context.save({**keeping.record(), "looked": True})
+    if keeping.missing():
+        raise NaruError(
+            f"Nova has no compute service on {', '.join(keeping.missing())} after {APPEAR:.0f} s",
+            hint="See nova-compute's log there; cure it and give the command again.",
+        )
+    return {**done, **keeping.record(), "looked": True}
 
 
-def _keep_out(client: Cloud, args: Any, kept: dict[str, str]) -> dict[str, str]:
-    """Disables the compute services of the new hosts that are there; what was done, by host. One that somebody else has
-    disabled keeps their reason."""
-    for host in args["hosts"]:
-        found = None if host in kept else compute.service(client, host)
-        if found is None:
-            continue
-        if found["status"] == "disabled":
-            reason = found.get("disabled_reason") or ""
-            kept[host] = "before" if reason.startswith(mark(args["plan"])) else f"by others: {reason}"
-            continue
-        compute.disable(client, found, f"{mark(args['plan'])}: until it is proved")
-        kept[host] = "now"
-    return kept
+@step("scale.deploy.undo", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=APPEAR + 600)
+def undo_deploy(context: Context) -> dict[str, Any]:
+    """No servers are scheduled to the new hosts, also to one whose deployment was ended in the middle: its service is
+    waited for, where nobody has looked for as long as it may take."""
+    args, before = context.undone.args, context.undone.result or {}
+    client = cloud(context, args["cloud"])
+    disabled: set[str] = set()
+    patience = 0.0 if before.get("looked") else APPEAR
+    end = time.monotonic() + patience
+    for _ in polling(context):
+        services = {one["host"]: one for one in compute.services(client) if one["host"] in args["hosts"]}
+        for host, one in services.items():
+            if one["status"] == "enabled":
+                compute.disable(client, one, f"{mark(args['plan'])}: taken back")
+                disabled.add(host)
+        absent = sorted(set(args["hosts"]) - set(services))
+        if not absent or time.monotonic() >= end:
+            return {"disabled": sorted(disabled), "without a service": absent}
+    raise AssertionError
 
 
 def _kolla(context: Context, look: Any) -> dict[str, Any]:
@@ -162,7 +161,7 @@ def _kolla(context: Context, look: Any) -> dict[str, Any]:
     ended = run_program(argv, check=check, env=kolla.environment())
     if ended.code != 0:
         said = progress.failures() or ended.output.splitlines()[-20:]
-        raise NaruError(
+        raise Failed(
             f"kolla-ansible {args['action']} ended with {ended.code}",
             detail="\n".join(said),
             hint=f"All of it: {directory / 'artifacts' / ident / 'stdout'}. Cure it and give the command again.",
@@ -191,107 +190,36 @@ def prove(context: Context) -> dict[str, Any]:
 @step("scale.aggregate", args=Aggregate, undo="scale.aggregate.undo", retry=RETRY, deadline=600)
 def aggregate(context: Context) -> dict[str, Any]:
     """The host becomes one of the aggregate, and with that of its availability zone."""
-    return {"added": _aggregate(context, context.args, "add_host")}
+    args = context.args
+    client = cloud(context, args["cloud"])
+    found = _aggregate(client, args["aggregate"])
+    if found is None:
+        raise NaruError(
+            f"{client.name} has no aggregate {args['aggregate']}", hint="Make it, and give the command again."
+        )
+    if args["host"] in found["hosts"]:
+        return {"added": bool((context.earlier or {}).get("added"))}
+    context.save({"added": True})
+    client("compute", "POST", f"/os-aggregates/{found['id']}/action", {"add_host": {"host": args["host"]}})
+    return {"added": True}
 
 
 @step("scale.aggregate.undo", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=600)
 def undo_aggregate(context: Context) -> dict[str, Any]:
     """Takes it out again, if the step put it in."""
-    if not (context.undone.result or {}).get("added", True):
-        return {"removed": False}
-    return {"removed": _aggregate(context, context.undone.args, "remove_host")}
-
-
-def _aggregate(context: Context, args: Any, action: str) -> bool:
-    """Whether something was changed."""
-    client = cloud(context, args["cloud"])
-    listed = client("compute", "GET", "/os-aggregates")["aggregates"]
-    found = [one for one in listed if one["name"] == args["aggregate"]]
-    if not found:
-        raise NaruError(
-            f"{client.name} has no aggregate {args['aggregate']}", hint="Make it, and give the command again."
-        )
-    if (args["host"] in found[0]["hosts"]) == (action == "add_host"):
-        return bool(context.earlier)
-    context.save({"added": True})
-    client("compute", "POST", f"/os-aggregates/{found[0]['id']}/action", {action: {"host": args["host"]}})
-    return True
-
-
-@step("scale.canary", args=Canary, undo="scale.canary.undo", retry=RETRY, deadline=3 * BOOT)
-def canary(context: Context) -> dict[str, Any]:
-    """Boots a server on the new host, past the scheduler, moves it live to the other host and back, and deletes it."""
-    args = context.args
-    client = cloud(context, args["cloud"])
-    if context.attempt > 1:
-        context.sleep(SETTLE)  # a request of a process that was killed may still be on its way
-    identity = _canary(client, args) or _boot(client, args)
-    _settled(context, client, identity, "")
-    for target in (args["like"], args["host"]):
-        if _where(client, identity) == target:
-            continue  # an earlier attempt has brought it so far
-        body = {"os-migrateLive": {"host": target, "block_migration": "auto", "force": True}}
-        client("compute", "POST", f"/servers/{identity}/action", body, version="2.30")
-        _settled(context, client, identity, target)
-    remove(context, client, "compute", f"/servers/{identity}", "server", gone=True)
-    return {"server": identity, "moved": [args["like"], args["host"]]}
-
-
-@step("scale.canary.undo", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=600)
-def undo_canary(context: Context) -> None:
-    """Deletes a canary that was left."""
     args = context.undone.args
     client = cloud(context, args["cloud"])
-    if identity := _canary(client, args):
-        remove(context, client, "compute", f"/servers/{identity}", "server", gone=True)
+    found = _aggregate(client, args["aggregate"])
+    # one of which no result was recorded may have failed before it did anything; one that is gone has no hosts
+    if not (context.undone.result or {}).get("added") or found is None or args["host"] not in found["hosts"]:
+        return {"removed": False}
+    client("compute", "POST", f"/os-aggregates/{found['id']}/action", {"remove_host": {"host": args["host"]}})
+    return {"removed": True}
 
 
-def _name(args: Any) -> str:
-    return f"naru-canary-{args['host']}-{args['plan'][:8]}"
-
-
-def _canary(client: Cloud, args: Any) -> str:
-    """The canary that an earlier attempt has left; "" for none."""
-    path = f"/servers?all_tenants=1&name=^{_name(args)}$"
-    return next((str(one["id"]) for one in client.items("compute", path, "servers")), "")
-
-
-def _boot(client: Cloud, args: Any) -> str:
-    body = {
-        "name": _name(args),
-        "flavorRef": args["flavor"],
-        "imageRef": args["image"],
-        "networks": [{"uuid": args["network"]}] if args["network"] else "none",
-        "availability_zone": f"nova:{args['host']}",
-    }
-    version = "2.37" if not args["network"] else ""
-    made = client("compute", "POST", "/servers", {"server": body}, version=version)
-    return str(made["server"]["id"])
-
-
-def _where(client: Cloud, identity: str) -> str:
-    return str((compute.server(client, identity) or {}).get(compute.HOST, ""))
-
-
-def _settled(context: Context, client: Cloud, identity: str, host: str) -> None:
-    """Waits until the canary is ACTIVE, with nothing being done to it, on the host ("" for any). Raises NaruError where
-    it does not come."""
-
-    def look() -> compute.Item:
-        found = compute.server(client, identity)
-        if found is None or found["status"] == "ERROR":
-            raise NaruError(f"the canary {identity} is in error", detail=compute.why(client, identity))
-        return found
-
-    def done(found: compute.Item) -> bool:
-        return found["status"] == "ACTIVE" and not found[compute.TASK]
-
-    found = wait_for(context, look, done, f"the canary {identity} is not ready", BOOT)
-    if host and found[compute.HOST] != host:
-        raise NaruError(
-            f"the canary {identity} did not come to {host}: it is on {found[compute.HOST]}",
-            detail=compute.why(client, identity),
-        )
+def _aggregate(client: Cloud, name: str) -> compute.Item | None:
+    listed = client("compute", "GET", "/os-aggregates")["aggregates"]
+    return next((one for one in listed if one["name"] == name), None)
 
 
 @step("scale.open", args=OfHost, undo="scale.open.undo", retry=RETRY, deadline=600)

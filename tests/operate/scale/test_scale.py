@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from naru.errors import InputError
-from naru.operate.scale import growth, inventory, planner
+from naru.operate.scale import growth, inventory, phases, planner
 from naru.operate.scale.kolla import installed
 from naru.operate.scale.newborn import Newborn
 from naru.operate.scale.work import Settings
@@ -61,6 +61,45 @@ def test_a_host_of_a_range_has_likes_after_the_range() -> None:
         inventory.grown(grown, "x", NEW)
 
 
+@pytest.mark.parametrize(
+    ("line", "added"),
+    [
+        ("compute1\track=r1", "compute8 rack=r1"),
+        ("compute1   rack=r1 # the first", "compute8 rack=r1"),
+        ("compute1 note='a # b; c' x=1", "compute8 note='a # b; c' x=1"),
+        ('compute1 "note=a b" empty=', "compute8 note='a b' empty="),
+        ('compute1 many=\'["a", "b"]\'', 'compute8 many=\'["a", "b"]\''),
+        ("compute1:2222 ansible_ssh_host=192.0.2.1", "compute8:2222"),
+        ("compute[0:3:1] disk=ssd", "compute8 disk=ssd"),
+    ],
+)
+def test_an_inventory_is_read_as_ansible_reads_it(line: str, added: str) -> None:
+    text = f"[gpu]  # a note\n{line}\n[gpu:vars]\nnote=what's this\n"
+    grown = inventory.grown(text, "compute1", {"compute8": ""})
+    assert grown == text.replace(f"{line}\n", f"{line}\n{added}\n")
+    assert inventory.groups_of(grown, "compute8") == {"gpu"}
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("compute1 note='a", "line 2 cannot be read: No closing quotation"),
+        ("compute1 note", "line 2 cannot be read: the variable number 1 is not NAME=VALUE"),
+        ("compute[3:1]", r"line 2 cannot be read: \[3:1\] is empty"),
+        ("[a b]", r"line 2 cannot be read: \[a b\]"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_refused(line: str, said: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=said):
+        inventory.grown(f"[compute]\n{line}\n", "compute1", NEW)
+
+
+def test_groups_of_groups_count() -> None:
+    text = "[r1]\nnode[a:c]\n[compute:children]\nr1  # all\n[nova-compute:children]\ncompute\n[control]\nnode9\n"
+    assert inventory.groups_of(text, "nodeb") == {"r1", "compute", "nova-compute"}
+    assert inventory.groups_of(text, "node9") == {"control"} and inventory.hosts(text) >= {"nodea", "nodec"}
+
+
 def test_a_site_grows_in_its_own_form(tmp_path: Path) -> None:
     file = tmp_path / "site.yaml"
     file.write_text(SITE)
@@ -81,6 +120,54 @@ def test_a_site_grows_in_its_own_form(tmp_path: Path) -> None:
         file.write_text(text)
         after = sites.parse(yaml.safe_load(growth.grown(sites.load(file), text, "compute2", NEW)), file)
         assert set(after.groups["all-of-them"]) == {"compute1", "compute2", "compute3", *NEW}, name
+
+
+@pytest.mark.parametrize(
+    "groups", ["computes: compute[1:3]", "computes: 'compute[1:3]'", "computes:\n    - compute1 # first"]
+)
+def test_a_range_becomes_a_list_that_is_yaml(groups: str, tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    text = f"naru_site: 1\nname: x\nhosts: [{{name: 'compute[1:3]'}}]\ngroups:\n  {groups}\n"
+    file.write_text(text)
+    # names and addresses that YAML would take for something else by themselves
+    new = {"compute8": "2001:db8::8", "1e3": "::1"}
+    grown = growth.grown(sites.load(file), text, "compute1", new)
+    after = sites.parse(yaml.safe_load(grown), file)
+    assert {name: after.hosts[name].address for name in new} == new and set(after.groups["computes"]) >= {
+        "compute1",
+        *new,
+    }
+    assert "first" not in text or "    - compute1 # first\n    - compute8\n" in grown
+
+
+def test_a_site_that_cannot_be_added_to_is_bad_input(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE)
+    with pytest.raises(InputError, match="cannot be added to"):
+        growth.grown(sites.load(file), SITE + "more: [", "compute1", NEW)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("c1 ansible_host=192.0.2.1 ansible_become_password=hunter2 rack=r1", "c1 ansible_host=192.0.2.1 {} rack=r1"),
+        ("c1 'ansible_become_password=hunter2 hunter2' rack=r1", "c1 {} rack=r1"),
+        ("c1 ansible_become_password=\"hunter2 'hunter2\" note='a b'", "c1 {} note='a b'"),
+        ("c1 rack=r1  # PASSWORD: hunter2", "c1 rack=r1  # PASSWORD: ***"),
+        ("ansible_become_password=hunter2 hunter2", "{}"),
+        ("ansible_become_password = hunter2 a=hunter2", "ansible_become_password = ***"),
+        ("c1 ansible_become_password='hunter2", "c1 {}"),
+        ("  - {name: c1, api_token: hunter2, x: hunter2}", "  - {{name: c1, api_token: ***"),
+        ('  "client_secret": "hunter2 hunter2"', '  "client_secret": ***'),
+        ("compass1 rack=r1 note='a b'", "compass1 rack=r1 note='a b'"),
+        ("  compass: [compute1]", "  compass: ***"),
+    ],
+)
+def test_no_secret_is_shown(line: str, shown: str) -> None:
+    found = growth.difference("", f"{line}\n", Path("/etc/multinode"))
+    assert found[:2] == ["--- /etc/multinode", "+++ /etc/multinode (grown)"]
+    assert found[3:] == ["+" + shown.format("ansible_become_password=***")]
+    assert growth.difference(f"{line}\n", f"{line}\nx\n", Path("m"))[3] == " " + found[3][1:]
 
 
 def settings(directory: Path, **more: Any) -> Settings:
@@ -107,6 +194,26 @@ def test_the_plan_keeps_hosts_out_until_they_are_proved(tmp_path: Path) -> None:
     there = planner.Seen({**like, "compute8": {"status": "enabled", "state": "up"}}, (), tmp_path, [])
     made = planner.whole(there, given, "plan-1", tmp_path / "work", {})
     assert [one.about for one in made.findings if one.severity == "error"] == ["compute8"]
+
+
+def test_a_like_host_that_is_a_member_of_a_cluster_is_refused(tmp_path: Path) -> None:
+    load(planner.MODULES)
+    like = {"compute1": {"status": "enabled", "state": "up"}}
+    given = settings(tmp_path, flavor="f1", image="i1", mtu=9000)
+    text = "[control]\ncompute1\n[compute]\ncompute1\n[mariadb:children]\ncontrol\n[loadbalancer:children]\ncontrol\n"
+    seen = planner.Seen(like, (), tmp_path, [], inventory.groups_of(text, "compute1"))
+    (found,) = planner.whole(seen, given, "plan-1", tmp_path / "work", {}).findings
+    assert (found.severity, found.about) == ("error", "compute1") and "control, loadbalancer, mariadb" in str(found)
+    # a group with no cluster of its own is for the operator to judge
+    seen = planner.Seen(like, (), tmp_path, [], {"compute", "storage"}, {"storage"})
+    (found,) = planner.whole(seen, given, "plan-1", tmp_path / "work", {}).findings
+    assert found.severity == "warning" and "storage" in str(found)
+
+
+def test_groups_beyond_those_of_a_compute_host_are_the_releases_own(tmp_path: Path) -> None:
+    options = standin.installed(tmp_path)
+    kolla = installed(options["kolla"], options["config"])
+    assert phases._beyond(kolla, {"compute", "nova-compute", "valkey", "ours"}) == {"valkey"}
 
 
 class Answers:
