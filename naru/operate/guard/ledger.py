@@ -20,6 +20,11 @@ def entry(host: Host, at: float) -> Entry:
     return Entry(host.name, tuple(host.areas.values()), at, tuple(host.servers or ()))
 
 
+def before(entries: Iterable[Entry], own: Entry) -> list[Entry]:
+    """Those that were begun before this one: its own takes nothing from itself, nor do later ones."""
+    return [one for one in entries if one != own and one.at <= own.at]
+
+
 def spent(entries: Iterable[Entry], now: float, hours: float) -> dict[str, int]:
     """By area how many were begun within so many hours. One whose time lies ahead counts: the clock was set back."""
     found: dict[str, int] = {}

@@ -143,6 +143,14 @@ class Directory:
                 found.setdefault(one.host, {})[one.what] = one
         return found
 
+    def off_now(self) -> set[str]:
+        """The hosts of which somebody's word that they are off counts now."""
+        return {host for host, said in self.approved().items() if "off" in said}
+
+    def said_off(self) -> set[str]:
+        """The hosts of which somebody has said so, be it long ago, and has not taken it back."""
+        return {one.host for one in self._approvals() if one.what == "off"}
+
     def _approvals(self) -> list[Approval]:
         return [Approval(*one) for one in self._read("approvals.json", [])]
 
@@ -181,19 +189,16 @@ class Directory:
         write_whole(path / BEGUN, json.dumps({"off": off, "entry": entry}) + "\n")
         return path
 
-    def off(self, path: Path) -> str:
-        """By whose word the host of an evacuation is off; "" for nobody's."""
-        return str(json.loads((path / BEGUN).read_text())["off"])
+    def begun(self) -> list[Path]:
+        """The directories of those that were begun, oldest first; not of one before whose file a kill came."""
+        return [path for path in self.evacuations() if (path / BEGUN).exists()]
 
     def entries(self) -> list[Entry]:
         """All evacuations that were ever begun."""
         found = []
-        for path in self.evacuations():
-            file = path / BEGUN
-            if not file.exists():
-                continue  # a kill came first
+        for path in self.begun():
             try:
-                host, areas, at, servers = json.loads(file.read_text())["entry"]
+                host, areas, at, servers = json.loads((path / BEGUN).read_text())["entry"]
                 found.append(Entry(host, tuple(areas), float(at), tuple(servers)))
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise self._damaged(f"evacuations/{path.name}/{BEGUN}", error) from error
