@@ -84,8 +84,8 @@ naru guard run --site site.yaml --work guard --key guard.key --domain rack-a --p
         site = find_site(arguments)
         if not site.content.cloud:
             raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
-        if not 5 <= arguments.every <= 60:
-            raise InputError("--every is 5s to 60s")
+        if not 5 <= arguments.every <= 30:
+            raise InputError("--every is 5s to 30s", hint="A verdict that is a minute old counts for nothing.")
         limits = policy.load(arguments.policy) if arguments.policy else policy.Policy()
         settings = Settings(
             act=arguments.act,

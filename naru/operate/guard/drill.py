@@ -55,6 +55,9 @@ def _fence(site: Site, directory: Directory, name: str) -> Iterator[Row]:
         return
     yield "it says on", RIGHT if said.state == "on" else WRONG, said.state
     yield "it is the host's own", RIGHT if said.identified else WRONG, said.why
+    if said.state == "on" and said.identified and name in directory.load().liars:
+        directory.believe(name)
+        yield "it is believed again", NOTE, "it has said off while the host lived, and says on now"
     if own and said.uuid and power.same_uuid(own, said.uuid):
         file = directory.path / IDENTITIES
         known = json.loads(file.read_text()) if file.exists() else {}

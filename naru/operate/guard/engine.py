@@ -8,7 +8,7 @@ from typing import Any
 
 from naru.operate.guard import ledger
 from naru.operate.guard.evidence import Host, Witness, around
-from naru.operate.guard.ledger import Entry
+from naru.operate.guard.ledger import Entry, Leaps
 from naru.operate.guard.memory import Clock, Memory, Reading
 from naru.operate.guard.policy import Policy
 from naru.operate.guard.verdict import Verdict, judge
@@ -35,9 +35,17 @@ class Engine:
     """The rounds of one guard since it has begun. `steady` is a clock that only goes forward, `wall` the time of day;
     both are seconds."""
 
-    def __init__(self, policy: Policy, memory: Memory, steady: Callable[[], float], wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        memory: Memory,
+        steady: Callable[[], float],
+        wall: Callable[[], float],
+        leaps: Leaps | None = None,
+    ) -> None:
         self.policy = policy
         self.memory = memory
+        self.leaps = leaps or Leaps()
         self._steady, self._wall = steady, wall
         self._clock = Clock(wall, steady)
         self._began = steady()
@@ -51,6 +59,7 @@ class Engine:
         if now - self._last > self.memory.patience:
             self._began = now  # it was stopped, and has heard nothing meanwhile
         self._last = now
+        self.leaps.see(wall, now)
         self.memory.take(seen.readings, now)
         for one in seen.hosts:
             self.memory.power(one.name, one.power == "off", now)
@@ -82,6 +91,7 @@ class Engine:
     def _limits(self, entries: Sequence[Entry], wall: float) -> dict[str, Any]:
         """What has been taken of the limits."""
         hours = self.policy.budget.hours
+        entries = self.leaps.counted(entries, wall, hours)
         return {
             "spent": ledger.spent(entries, wall, hours),
             "last": ledger.last(entries, wall),

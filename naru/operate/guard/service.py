@@ -20,6 +20,7 @@ from naru.operate.guard.engine import Engine, Seen
 from naru.operate.guard.evacuations import Evacuations
 from naru.operate.guard.evidence import Host, Witness
 from naru.operate.guard.heartbeat import Listener, bound
+from naru.operate.guard.ledger import Leaps
 from naru.operate.guard.memory import Memory, Reading
 from naru.operate.guard.policy import Policy
 from naru.operate.guard.seeing import Patience, Seeing, StorageBeats
@@ -71,7 +72,8 @@ class Guard:
         self.directory.entries()  # said now, where one cannot be read
         self.kept = self.directory.load()
         self.memory = Memory(self.kept.seen, self.kept.liars, patience=max(SILENT_AFTER, 3 * self.settings.every))
-        self.engine = Engine(self.policy, self.memory, time.monotonic, time.time)
+        leaps = Leaps(self.kept.wall, self.kept.leaps)
+        self.engine = Engine(self.policy, self.memory, time.monotonic, time.time, leaps)
         self.listener = Listener(self.keys, self.kept.newest)
         self.seeing = Seeing(self.cloud, self.site, self.directory.path, shared=self.settings.shared)
         self.storage = StorageBeats(self.settings.storage, self.keys) if self.settings.storage else None
@@ -103,9 +105,11 @@ class Guard:
     def round(self) -> list[Verdict]:
         """Looks once, decides, writes down, acts."""
         seen = self._look()
+        self.memory.liars -= self.directory.take_believed()
         entries = self.directory.entries()
         found = self.engine.round(seen, entries, self.evacuations.open_entries(entries))
         self.kept.seen, self.kept.liars = set(self.memory.seen), set(self.memory.liars)
+        self.kept.wall, self.kept.leaps = self.engine.leaps.last, self.engine.leaps.found
         with self._lock:
             self.kept.newest = self.listener.newest
         self.directory.save(self.kept)
