@@ -53,13 +53,17 @@ class Fencing:
 
     def says(self) -> tuple[PowerState, bool]:
         """What the controller says, and whether it is known to be the host's own. One that has lied is not."""
-        if self.host is None or self.host.power is None:
-            return "none", False
-        found = power_of(self.site, self.host, identity(self.args["guard"], self.host.name), self.args["trust"])
-        self.context.hide(self._password())
-        self.context.log(f"power of {self.host.name}: {found.state}, its own: {found.identified}: {found.why}")
+        found = self.asked()
+        self.context.log(f"power of {self.args['host']}: {found.state}, its own: {found.identified}: {found.why}")
         self.uuid = found.uuid
         return found.state, found.identified and not self.word.has_lied()
+
+    def asked(self) -> "Said":
+        """What the controller itself says."""
+        if self.host is None or self.host.power is None:
+            return Said("none", False, why="the site has none")
+        self.context.hide(self._password())
+        return power_of(self.site, self.host, identity(self.args["guard"], self.host.name), self.args["trust"])
 
     def order_off(self) -> None:
         """Orders the power off, until it is read back as off, or it does not come to that. Before each order all is

@@ -28,11 +28,11 @@ class Word:
 
     def newest(self) -> dict[str, Any]:
         """The verdict of now; {} for a host that is well. Raises NaruError where there is none."""
-        file = Path(self.directory) / NOW
         try:
-            now = json.loads(file.read_text())
+            now = self.read()
             age, found = time.time() - float(now["at"]), dict(now["verdicts"].get(self.host, {}))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            file = Path(self.directory) / NOW
             raise NaruError(f"{file}: the guard's verdicts cannot be read", detail=repr(error)) from error
         if not -5.0 < age < FRESH:
             raise Transient(
@@ -40,6 +40,19 @@ class Word:
                 hint="Begin the guard again: it goes on with this evacuation.",
             )
         return found
+
+    def read(self) -> Any:
+        """What the guard has written of its newest round."""
+        return json.loads((Path(self.directory) / NOW).read_text())
+
+    def liars(self) -> set[str]:
+        """The hosts whose power controllers have lied."""
+        return Directory(Path(self.directory)).load().liars
+
+    def off(self, *, live: bool) -> set[str]:
+        """The hosts of which people say that they are off; `live`: so that it still counts."""
+        directory = Directory(Path(self.directory))
+        return directory.off_now() if live else directory.said_off()
 
     def check(self) -> None:
         """The guard decides to evacuate it, now. Raises NaruError where it does not, and Transient where it only
@@ -66,15 +79,14 @@ class Word:
 
     def has_lied(self) -> bool:
         """Whether the host's power controller has said off while the host lived."""
-        return bool(self.directory) and self.host in Directory(Path(self.directory)).load().liars
+        return bool(self.directory) and self.host in self.liars()
 
     def check_off(self, by: str, *, live: bool) -> None:
         """That it is off, on the word of `by`, was not taken back; with `live` that this word still counts: it does so
         for half an hour. Raises NaruError."""
         if not self.directory or not by:
             return
-        directory = Directory(Path(self.directory))
-        if self.host in (directory.said_off() if not live else directory.off_now()):
+        if self.host in self.off(live=live):
             return
         raise NaruError(
             f"that {self.host} is off is not {by}'s word any more: it was taken back, or is older than half an hour",

@@ -35,7 +35,7 @@ class Evacuations:
         for path in self._directory.begun():
             one = begun.read(path, is_running=path.name in self._children)
             if not one.returned and begun.is_back(one, services):
-                begun.write(path, begun.RETURNED)
+                self.mark(one, begun.RETURNED)
                 one = one._replace(returned=True)
                 self._say(f"{one.host}: it is in use again: its evacuation in {path} is over")
             self.found.append(one)
@@ -58,7 +58,7 @@ class Evacuations:
         well = {one.host for one in verdicts if begun.is_well(one)}
         for at, one in enumerate(self.found):
             if one.host in well and not one.fenced and not one.is_over:
-                begun.write(self._path(one), begun.WITHDRAWN)
+                self.mark(one, begun.WITHDRAWN)
                 self.found[at] = one._replace(withdrawn=True)
                 self._say(f"{one.host}: it is well, or somebody's: its evacuation is withdrawn")
 
@@ -75,9 +75,16 @@ class Evacuations:
         for one in self.found:
             since = time.monotonic() - self._started.get(one.name, -AGAIN)
             if begun.may_go_on(one, said.get(one.host), since):
-                path = self._path(one)
                 # what it was fenced by stays; before that, what people say now counts
-                self.start(one.host, path, Work(path).settings.off if one.fenced else self._off(one.host))
+                self.start(one.host, self._path(one), self.fenced_by(one) if one.fenced else self._off(one.host))
+
+    def mark(self, one: Begun, what: str) -> None:
+        """Writes down that it was withdrawn, or that its host has returned."""
+        begun.write(self._path(one), what)
+
+    def fenced_by(self, one: Begun) -> str:
+        """On whose word the host of one is off."""
+        return Work(self._path(one)).settings.off
 
     def start(self, host: str, path: Path, off: str) -> None:
         """Begins the process of one; `off` is on whose word the host is off."""

@@ -25,7 +25,7 @@ from naru.operate.guard.memory import Memory, Reading
 from naru.operate.guard.policy import Policy
 from naru.operate.guard.seeing import Patience, Seeing, StorageBeats
 from naru.operate.guard.state import Directory
-from naru.operate.guard.verdict import Verdict, summary, written
+from naru.operate.guard.verdict import Verdict, summary, told, written
 from naru.site.site import Site
 
 FRESH = 60.0
@@ -168,16 +168,11 @@ class Guard:
     # writing down
 
     def _write(self, found: list[Verdict], seen: Seen) -> None:
-        told = {
-            one.host: {"outcome": one.outcome, "gate": one.gate, "why": one.why, "alive": one.case.host.lives}
-            for one in found
-            if one.outcome != "none" or one.gate == "flight"
-        }
         more = {
             **{"acts": self.settings.act, "held": seen.held, "hosts": len(found), "rejected": self.listener.rejected},
             **{"outcomes": summary(found), "witnesses": [one._asdict() for one in seen.witnesses]},
         }
-        self.directory.write_now(told, more)
+        self.directory.write_now(told(found), more)
 
     def _told(self, one: Verdict, seen: Seen) -> None:
         """Keeps a verdict that is another one than before."""

@@ -85,6 +85,15 @@ def again(record: Mapping[str, Any]) -> Verdict:
     return decide(Case(evidence.host_of(case["host"]), evidence.around_of(case["around"]), policy))
 
 
+def told(verdicts: Iterable[Verdict]) -> dict[str, dict[str, Any]]:
+    """What the steps of evacuations are told of a round, by host: of one that is well nothing."""
+    return {
+        one.host: {"outcome": one.outcome, "gate": one.gate, "why": one.why, "alive": one.case.host.lives}
+        for one in verdicts
+        if one.outcome != "none" or one.gate == "flight"
+    }
+
+
 def summary(verdicts: Iterable[Verdict]) -> dict[str, int]:
     """How many hosts each outcome is of."""
     found: dict[str, int] = {}
