@@ -19,6 +19,7 @@ from naru.operate.guard.service import Guard, Settings
 from naru.operate.guard.state import Directory
 from naru.operate.guard.verdict import APPROVED_BY
 
+INTERRUPTED = 130
 PATIENCE = 20.0
 """Seconds that a round waits for the cloud: then nothing is known of it."""
 
@@ -51,8 +52,14 @@ class Run(Command):
     before is printed, and kept with all its evidence. With --act a host that passes all gates is evacuated as by
     naru host evacuate, in a process of its own that goes on when the guard ends.
 
-    It may be killed at any instant and begun again. One guard at a time has a directory; only guards with the same
-    directory know of each other.
+    It may be killed at any instant and begun again. Evacuations need its word: while none runs those that were begun
+    wait for some minutes, and then fail. One guard at a time has a directory; guards with different directories do not
+    know of each other: have one.
+
+    Not read yet, so that a human is asked instead: dumps of kernels, switch ports and Ceph's blocklist (the second
+    proof), whether a monitor or an OSD on a host may stop. Seen by nothing: a host that is cut off from every network
+    and writes on, and whose power controller says off for the first time when it is not; a host that was proved off,
+    and is switched on by somebody after its servers are up elsewhere, until the guard hears it: leave it off.
 
     Exit codes: 0 ended, 1 failed, 2 bad input, 130 interrupted.
     """
@@ -102,7 +109,7 @@ naru guard run --site site.yaml --work guard --key guard.key --domain rack-a --p
         with directory.lock(), Cloud(site.content.cloud, patience=patience) as cloud:
             guard = Guard(directory, site, cloud, limits, settings, keys, _say, patience)
             _say("acts" if settings.act else "in shadow: it does nothing (--act)")
-            guard.run()
+            self.exit_code = INTERRUPTED if guard.run() else 0
 
 
 def _say(line: str) -> None:
@@ -135,6 +142,7 @@ naru guard witness --name w2 --domain rack-b --cloud prod --key guard.key --to g
         to = arguments.to.split(",")
         with Cloud(arguments.cloud, patience=patience) as cloud:
             witness.run(arguments.name, arguments.domain, arguments.listen, to, keys, cloud, patience)
+        self.exit_code = INTERRUPTED
 
 
 class OfGuard(Command):

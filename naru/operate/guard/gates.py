@@ -226,10 +226,10 @@ def dump(host: Host, around: Around, policy: Policy) -> Stop | None:
 
 def fence(host: Host, around: Around, policy: Policy) -> Stop | None:
     """Two hosts write to one disk: nothing is evacuated from a host that cannot be proved off."""
+    if "off" in around.approved:
+        return None  # what is on it besides has stopped as well
     if host.roles and host.can_stop is not True:
         return Stop("ask", f"it is {', '.join(host.roles)} as well, and whether that may stop is not known")
-    if "off" in around.approved:
-        return None
     if host.power in ("on", "off"):
         if host.identified is True:
             return None

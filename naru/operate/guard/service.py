@@ -89,9 +89,9 @@ class Guard:
             *(["--shared"] if self.settings.shared else []),
         ]
 
-    def run(self) -> None:
-        """Rounds until it is stopped; `rounds` of the settings at most, if that is not 0. Evacuations that were begun
-        go on by themselves."""
+    def run(self) -> bool:
+        """Rounds until it is stopped; `rounds` of the settings at most, if that is not 0. Whether it was stopped.
+        Evacuations that were begun have processes of their own."""
         with self._listening(), self._interrupts():
             number = 0
             while not self._stop.is_set():
@@ -99,8 +99,9 @@ class Guard:
                 self.round()
                 number += 1
                 if number == self.settings.rounds:
-                    return
+                    return self._stop.is_set()
                 self._stop.wait(max(1.0, self.settings.every - (time.monotonic() - began)))
+        return True
 
     def round(self) -> list[Verdict]:
         """Looks once, decides, writes down, acts."""
@@ -117,15 +118,16 @@ class Guard:
         self.evacuations.withdraw(found)
         for one in found:
             self._told(one, seen)
-        if self.settings.act and not self._stop.is_set():
+        if self.settings.act:
             self._act(found)
         return found
 
     def _act(self, found: list[Verdict]) -> None:
         for one in found:
-            if one.outcome == "evacuate":
+            if one.outcome == "evacuate" and not self._stop.is_set():
                 self.evacuations.begin(one)
-        self.evacuations.go_on(found)
+        if not self._stop.is_set():
+            self.evacuations.go_on(found)
 
     # looking
 

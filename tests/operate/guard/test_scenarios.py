@@ -239,6 +239,10 @@ SCENARIOS: dict[str, tuple[Callable[[], tuple[str, str]], str, str]] = {
     "53b forced down by a human": (lambda: first(changed(forced_down=True)), "alarm", "candidate"),
     "54 a monitor is on it as well": (lambda: first(changed(roles=("mon",))), "ask", "fence"),
     "54b a monitor that may stop": (lambda: first(changed(roles=("mon",), can_stop=True)), "evacuate", ""),
+    "54c a monitor on a host that somebody has seen to be off": (
+        lambda: first(changed(roles=("mon",)), approved={"c0": ("off",)}),
+        *("evacuate", ""),
+    ),
     "no server on it": (lambda: first(changed(servers=())), "alarm", "servers"),
     "its servers cannot be read": (lambda: first(changed(servers=None)), "hold", "servers"),
     "no scheduler": (
