@@ -326,6 +326,15 @@ def test_an_old_word_of_the_guards_is_none(tmp_path: Path, monkeypatch: pytest.M
         word.check()
 
 
+def test_a_round_that_could_not_read_nova_says_nothing(tmp_path: Path) -> None:
+    """It has no hosts: that is not that all are well."""
+    path = guards(tmp_path)
+    Directory(Path(path)).write_now({}, {"readable": False})
+    for ask in (Word(path, "compute1").alive, Word(path, "compute1").check):
+        with pytest.raises(Transient, match="could not read Nova"):
+            ask()
+
+
 def test_what_the_guard_hears_stops_an_evacuation(
     site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

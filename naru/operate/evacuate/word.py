@@ -39,6 +39,8 @@ class Word:
                 f"the guard's newest verdicts are {age:.0f} s old: what was decided is not known any more",
                 hint="Begin the guard again: it goes on with this evacuation.",
             )
+        if not found and not now.get("readable", True):
+            raise Transient("the guard could not read Nova in its newest round: nothing is known of the host")
         return found
 
     def read(self) -> Any:

@@ -171,7 +171,13 @@ class Guard:
 
     def _write(self, found: list[Verdict], seen: Seen) -> None:
         more = {
-            **{"acts": self.settings.act, "held": seen.held, "hosts": len(found), "rejected": self.listener.rejected},
+            **{
+                "acts": self.settings.act,
+                "readable": seen.readable,
+                "held": seen.held,
+                "hosts": len(found),
+                "rejected": self.listener.rejected,
+            },
             **{"outcomes": summary(found), "witnesses": [one._asdict() for one in seen.witnesses]},
         }
         self.directory.write_now(told(found), more)
