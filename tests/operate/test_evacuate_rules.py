@@ -335,6 +335,17 @@ def test_a_round_that_could_not_read_nova_says_nothing(tmp_path: Path) -> None:
             ask()
 
 
+def test_a_guard_in_shadow_decides_nothing(tmp_path: Path) -> None:
+    """Begun again without --act: what it would do is not done by those that it began before."""
+    path = guards(tmp_path)
+    now = {"compute1": {"outcome": "evacuate", "gate": "", "why": ""}}
+    Directory(Path(path)).write_now(now, {"acts": True})
+    Word(path, "compute1").check()
+    Directory(Path(path)).write_now(now, {"acts": False})
+    with pytest.raises(NaruError, match="in shadow now"):
+        Word(path, "compute1").check()
+
+
 def test_what_the_guard_hears_stops_an_evacuation(
     site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

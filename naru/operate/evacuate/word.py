@@ -62,6 +62,10 @@ class Word:
         if not self.directory:
             return
         found = self.newest()
+        if not self.read().get("acts", True):
+            raise NaruError(
+                "the guard is in shadow now: nothing is begun", hint="naru guard run --act goes on with it."
+            )
         if found.get("outcome") == "evacuate":
             return
         said = f"{found.get('outcome', 'none')}: {found.get('why', 'it is up')}"
