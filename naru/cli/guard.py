@@ -50,7 +50,7 @@ class Run(Command):
     Each round it asks Nova, hears heartbeats and what witnesses report, reads the guests' storage (--storage) and power
     controllers, and judges each host by sixteen gates: docs/reference/guard.md. A verdict that is another one than
     before is printed, and kept with all its evidence. With --act a host that passes all gates is evacuated as by
-    naru host evacuate, in a process of its own that goes on when the guard ends.
+    naru host evacuate, in a process of its own.
 
     It may be killed at any instant and begun again. Evacuations need its word: while none runs those that were begun
     wait for some minutes, and then fail. One guard at a time has a directory; guards with different directories do not
