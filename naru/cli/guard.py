@@ -56,10 +56,11 @@ class Run(Command):
     wait for some minutes, and then fail. One guard at a time has a directory; guards with different directories do not
     know of each other: have one.
 
-    Not read yet, so that a human is asked instead: dumps of kernels, switch ports and Ceph's blocklist (the second
-    proof), whether a monitor or an OSD on a host may stop. Seen by nothing: a host that is cut off from every network
-    and writes on, and whose power controller says off for the first time when it is not; a host that was proved off,
-    and is switched on by somebody after its servers are up elsewhere, until the guard hears it: leave it off.
+    Not read yet: switch ports and Ceph's blocklist (the second proof), and whether a monitor or an OSD on a host may
+    stop, so that a human is asked; dumps of kernels, which the fence cuts off; cells that Nova does not reach, whose
+    hosts look down to it. Seen by nothing: a host that is cut off from every network and writes on, and whose power
+    controller says off for the first time when it is not; a host that was proved off, and is switched on by somebody
+    after its servers are up elsewhere, until the guard hears it: leave it off.
 
     Exit codes: 0 ended, 1 failed, 2 bad input, 130 interrupted.
     """
