@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ from naru.operate.evacuate.work import Settings, Work
 from naru.text import count
 
 _DEFAULTS = Settings("", "", "")
+_SAID = {
+    **{"shared": "shared", "off": "off", "trust": "trust-controller", "at_once": "at-once"},
+    **{"settle": "patience", "reason": "reason"},
+}
+"""Settings that an option gives, and how the parser calls it."""
 
 
 class Evacuate(ShowOne):
@@ -34,7 +40,8 @@ class Evacuate(ShowOne):
     A server whose disk may lie on the failed host alone is asked about: --shared says that disks lie on storage that
     hosts share. Servers that are asked about stay, and nothing waits for them. The host stays off: naru host return.
 
-    Given again it goes on where it was, and tries again what failed. Exit codes: 0 done, 1 failed steps, or something
+    Given again it goes on where it was, and tries again what failed; as long as the host is not proved off it plans
+    anew, with what is given now (--off, --trust-controller). Exit codes: 0 done, 1 failed steps, or something
     in the way, 2 bad input, 3 paused or cancelled, 130 interrupted.
     """
 
@@ -90,8 +97,13 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
                 raise InputError(f"{arguments.work} is the evacuation of {work.settings.host}, not {arguments.host}")
             if arguments.dry_run:
                 raise InputError(f"{arguments.work}: this evacuation has begun", hint="naru host status shows it.")
-            return self._ran(work, terminal)
-        settings = self._settings(arguments)
+            if phases.is_fenced(work):
+                if not arguments.guard:
+                    _check_same(arguments, work.settings)
+                return self._ran(work, terminal)
+            settings = self._settings(arguments, None if arguments.guard else work.settings)
+        else:
+            settings = self._settings(arguments)
         if arguments.dry_run:
             made, decisions, _ = phases.look(settings, terminal.say)
         else:
@@ -118,7 +130,10 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
                 file=sys.stderr,
             )
 
-    def _settings(self, arguments: argparse.Namespace) -> Settings:
+    def _settings(self, arguments: argparse.Namespace, before: Settings | None = None) -> Settings:
+        """What is given; what is not, as it was given `before`."""
+        if before and not arguments.site.exists():
+            arguments.site = Path(before.site)
         site = find_site(arguments)
         if not site.content.cloud:
             raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
@@ -133,7 +148,7 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
                 raise InputError(f"--answer {one}: give it as SERVER=evacuate or SERVER=leave")
             if answers.setdefault(name, what) != what:
                 raise InputError(f"--answer: {name} is answered twice, {answers[name]} and {what}")
-        return Settings(
+        given = Settings(
             site=str(arguments.site.absolute()),
             cloud=site.content.cloud,
             host=arguments.host,
@@ -145,4 +160,24 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
             settle=arguments.patience,
             reason=arguments.reason,
             guard=arguments.guard,
+        )
+        if before is None:
+            return given
+        kept = {name: getattr(before, name) for name in _SAID if getattr(given, name) == getattr(_DEFAULTS, name)}
+        return replace(given, **kept, answers={**before.answers, **given.answers})
+
+
+def _check_same(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Raises InputError for what is given and would change nothing, since the host is proved off."""
+    for name, option in _SAID.items():
+        given, default = getattr(arguments, option.replace("-", "_")), getattr(_DEFAULTS, name)
+        if given not in (default, getattr(settings, name)):
+            raise InputError(
+                f"--{'settle' if name == 'settle' else option} has no effect any more: {settings.host} is proved off",
+                hint="Give the command without it: it goes on with what was said before.",
+            )
+    if set(arguments.answer) - {f"{name}={what}" for name, what in settings.answers.items()}:
+        raise InputError(
+            f"--answer has no effect any more: {settings.host} is proved off, and its plan made",
+            hint="Give the command without it. Servers that were left stay with the host until it returns.",
         )

@@ -1,7 +1,7 @@
 """What becomes of a server whose host has failed, in what order, and what the plan of it is; whose a power controller
 is."""
 
-import json
+import errno
 import time
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,18 @@ from naru.errors import InputError, NaruError
 from naru.messages import say
 from naru.operate.drain.facts import Facts
 from naru.operate.evacuate import fencing, planner
-from naru.operate.evacuate.fencing import Fencing, host_of, power_of
+from naru.operate.evacuate.fencing import Fencing, has_answered, host_of, is_same, power_of
 from naru.operate.evacuate.rules import GROUP, PRIORITY, decide
+from naru.operate.evacuate.word import Word
 from naru.operate.evacuate.work import Settings
 from naru.operate.guard.proof import Look, by_power
+from naru.operate.guard.state import Directory, Kept
 from naru.plan.errors import Transient
 from naru.plan.kinds import load
 from naru.site import power
 from naru.site import site as sites
 from naru.site.power import Status
+from naru.site.ssh import Unreachable
 
 from .readings import HOST, facts, server, service, with_specs
 
@@ -157,7 +160,7 @@ def site(tmp_path: Path) -> sites.Site:
     file.write_text(
         "naru_site: 1\nname: x\npower: {user: a, password: {file: password}}\nhosts:\n"
         "  - {name: compute1, power: {address: 192.0.2.1}}\n  - {name: other}\n"
-        "  - {name: twin.a}\n  - {name: twin.b}\n"
+        "  - {name: twin.a, power: {address: 192.0.2.2}}\n  - {name: twin.b}\n"
     )
     return sites.load(file)
 
@@ -279,24 +282,172 @@ def test_the_proof(looks: list[Look], state: str) -> None:
     assert by_power(looks, 20.0).state == state
 
 
+def guards(path: Path, **now: Any) -> str:
+    """The directory of a guard whose newest round said this of compute1."""
+    directory = Directory(path / "guard", make=True)
+    directory.write_now({"compute1": now} if now else {}, {})
+    return str(directory.path)
+
+
 @pytest.mark.parametrize(
-    ("now", "message"),
+    ("now", "error", "message"),
     [
-        ({"at": 0, "verdicts": {"compute1": {"outcome": "evacuate"}}}, "are [0-9]+ s old"),
-        ({"at": None, "verdicts": {}}, "cannot be read"),
-        ({"verdicts": {"compute1": {"outcome": "alarm", "gate": "life", "why": "it lives"}}}, "alarm: it lives"),
-        ({"verdicts": {}}, "does not decide so any more"),
-        ({"verdicts": {"compute1": {"outcome": "hold", "gate": "pace", "why": ""}}}, ""),
-        ({"verdicts": {"compute1": {"outcome": "evacuate", "gate": "", "why": ""}}}, ""),
+        ({"outcome": "alarm", "gate": "life", "why": "it lives"}, NaruError, "alarm: it lives"),
+        ({}, NaruError, "none: it is up"),
+        # its own evacuation takes nothing of its limits: what a gate says is so
+        ({"outcome": "ask", "gate": "budget", "why": "spent"}, NaruError, "ask: spent"),
+        ({"outcome": "hold", "gate": "pace", "why": "later"}, Transient, "hold: later"),
+        ({"outcome": "hold", "gate": "health", "why": "network"}, Transient, "hold: network"),
+        ({"outcome": "evacuate", "gate": "", "why": ""}, None, ""),
     ],
 )
-def test_the_guards_newest_word_counts(
-    now: dict[str, Any], message: str, site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_the_guards_newest_word_counts(now: dict[str, Any], error: Any, message: str, tmp_path: Path) -> None:
+    word = Word(guards(tmp_path, **now), "compute1")
+    if error is None:
+        word.check()
+        return
+    with pytest.raises(error, match=message) as raised:
+        word.check()
+    assert isinstance(raised.value, Transient) == (error is Transient)
+
+
+def test_an_old_word_of_the_guards_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    directory = guards(tmp_path, outcome="evacuate", gate="", why="", alive=[])
+    word = Word(directory, "compute1")
+    assert word.alive() == []
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 61)
+    for ask in (word.check, word.alive):
+        with pytest.raises(Transient, match="61 s old"):
+            ask()
+    monkeypatch.undo()
+    Path(directory, "now.json").write_text("{")
+    with pytest.raises(NaruError, match="cannot be read"):
+        word.check()
+
+
+def test_a_round_that_could_not_read_nova_says_nothing(tmp_path: Path) -> None:
+    """It has no hosts: that is not that all are well."""
+    path = guards(tmp_path)
+    Directory(Path(path)).write_now({}, {"readable": False})
+    for ask in (Word(path, "compute1").alive, Word(path, "compute1").check):
+        with pytest.raises(Transient, match="could not read Nova"):
+            ask()
+
+
+def test_a_guard_in_shadow_decides_nothing(tmp_path: Path) -> None:
+    """Begun again without --act: what it would do is not done by those that it began before."""
+    path = guards(tmp_path)
+    now = {"compute1": {"outcome": "evacuate", "gate": "", "why": ""}}
+    Directory(Path(path)).write_now(now, {"acts": True})
+    Word(path, "compute1").check()
+    Directory(Path(path)).write_now(now, {"acts": False})
+    with pytest.raises(NaruError, match="in shadow now"):
+        Word(path, "compute1").check()
+
+
+def test_what_the_guard_hears_stops_an_evacuation(
+    site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / fencing.NOW).write_text(json.dumps({"at": time.time(), **now}))
-    found = fenced(site, monkeypatch, [("on", True)], guard=str(tmp_path))
-    if message:
-        with pytest.raises(NaruError, match=message):
-            found.check_verdict()
-    else:
-        found.check_verdict()
+    """After the fence as well: a heartbeat, or a file that goes on being written, and nothing more is evacuated."""
+    given = {"outcome": "none", "gate": "flight", "why": "under way"}
+    directory = guards(tmp_path, **given, alive=[])
+    found = fenced(site, monkeypatch, [("off", True)], guard=directory)
+    found.check_off()
+    guards(tmp_path, **given, alive=["storage"])
+    with pytest.raises(NaruError, match=r"not off any more: it lives \(the guard: storage\)"):
+        found.check_off()
+    guards(tmp_path)  # it is up, and nothing is said of it
+    with pytest.raises(NaruError, match="the guard: it is up"):
+        found.check_off()
+    guards(tmp_path, outcome="hold", gate="viewpoint", why="listens for 5 s", alive=[])
+    with pytest.raises(Transient, match="sees too little"):
+        found.check_off()
+
+
+def test_a_word_that_was_taken_back_counts_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = guards(tmp_path, outcome="evacuate", gate="", why="")
+    directory, word = Directory(Path(path)), Word(path, "compute1")
+    with pytest.raises(NaruError, match="is not kim's word any more"):
+        word.check_off("kim", live=False)
+    directory.approve("compute1", "off", "kim")
+    word.check_off("kim", live=True)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 1900)
+    word.check_off("kim", live=False)  # proved off by it in time: it goes on
+    with pytest.raises(NaruError):
+        word.check_off("kim", live=True)
+    monkeypatch.undo()
+    directory.revoke("compute1")
+    for live in (True, False):
+        with pytest.raises(NaruError):
+            word.check_off("kim", live=live)
+    word.check_off("", live=True)  # nobody's: its controller says so
+    Word("", "compute1").check_off("kim", live=True)  # no guard's evacuation
+
+
+def test_a_controller_that_has_lied_is_not_its_own(
+    site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(power, "statuses", lambda *_: [Status(False, name="compute1")])
+    path = guards(tmp_path, outcome="evacuate", gate="", why="", alive=[])
+    context: Any = Paper()
+    given = {"host": "compute1", "site": str(site.file), "trust": True, "off": "", "settle": 5.0, "guard": path}
+    found = Fencing(context, given)
+    assert found.says() == ("off", True)
+    directory = Directory(Path(path))
+    directory.save(Kept(liars={"compute1"}))
+    assert found.says() == ("off", False)
+
+
+def test_before_each_order_all_is_asked_again(
+    site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that comes back between two orders is not switched off by the second."""
+    orders: list[str] = []
+    monkeypatch.setattr(power, "order", lambda *args: orders.append(args[3]))
+    monkeypatch.setattr(fencing, "WAIT", 0.05)
+    host = fenced(site, monkeypatch, [("on", True)])
+    monkeypatch.setattr(host, "answers", lambda: bool(orders))
+    with pytest.raises(NaruError, match="compute1 lives: it is seen by SSH"):
+        host.order_off()
+    assert orders == ["off"]
+    told = guards(tmp_path, outcome="evacuate", gate="", why="", alive=[])
+    host = fenced(site, monkeypatch, [("on", True)], guard=told)
+
+    def order(*args: Any) -> None:
+        orders.append(args[3])
+        guards(tmp_path, outcome="ask", gate="budget", why="spent", alive=[])
+
+    monkeypatch.setattr(power, "order", order)
+    with pytest.raises(NaruError, match="does not decide so any more: ask: spent"):
+        host.order_off()
+    assert orders == ["off"] * 2
+    with pytest.raises(NaruError, match="not known to be its own"):
+        fenced(site, monkeypatch, [("on", False)]).order_off()
+    assert orders == ["off"] * 2
+
+
+@pytest.mark.parametrize(
+    ("cause", "lives"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), True),
+        (ConnectionResetError(errno.ECONNRESET, "reset"), True),
+        (OSError("Multiple exceptions: [Errno 111] Connect call failed ('::1', 22)"), True),
+        (OSError(errno.EHOSTUNREACH, "no route"), False),
+        (TimeoutError(), False),
+        (None, False),
+    ],
+)
+def test_a_kernel_that_refuses_lives(cause: Any, lives: bool) -> None:
+    error = Unreachable("compute1: x")
+    error.__cause__ = cause
+    assert has_answered(error) is lives
+
+
+def test_names_in_two_domains_are_two_hosts(site: sites.Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert is_same("c1", "C1") and is_same("c1.a", "c1") and is_same("c1", "c1.a") and is_same("c1.a", "C1.A")
+    assert not is_same("c1.a", "c1.b") and not is_same("c1.a", "c2.a")
+    assert host_of(site, "twin.c") is None
+    monkeypatch.setattr(power, "statuses", lambda *_: [Status(False, name="twin.b")])
+    assert power_of(site, site.hosts["twin.a"], "", True)[:2] == ("off", False)

@@ -18,8 +18,8 @@ NOT_ASKED, NO_LIBVIRT = "not asked: the site has no such host", "not asked: it h
 AS_IT_SHOULD = "as it should be"
 SECONDS = 60.0
 ABSENT = 69
-LINE = f"""
-ask() {{ "$@" virsh -r -c qemu:///system list --uuid; exit; }}
+_LINE = f"""
+ask() {{ "$@" virsh -r -c qemu:///system list WHICH --uuid; exit; }}
 command -v virsh >/dev/null 2>&1 && ask env
 for engine in docker podman; do
   for name in nova_libvirt nova-libvirt libvirt; do
@@ -28,6 +28,10 @@ for engine in docker podman; do
 done
 exit {ABSENT}
 """
+LINE = _LINE.replace("WHICH ", "")
+"""Lists the guests that run."""
+AUTOSTART = _LINE.replace("WHICH", "--all --autostart")
+"""Lists those that libvirt starts by itself when the host boots."""
 
 
 class Guests:

@@ -4,6 +4,7 @@ Nothing here concludes from silence: a controller that does not answer proves no
 """
 
 import asyncio
+import errno
 import json
 import time
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 from naru.actions.hosts.place import Place
 from naru.errors import NaruError
+from naru.operate.evacuate.word import Word
 from naru.operate.guard.evidence import PowerState
 from naru.operate.guard.proof import Look, Proof, by_power
 from naru.plan.context import Context
@@ -30,12 +32,6 @@ LOGIN = 8.0
 BETWEEN = 2.0
 IDENTITIES = "identities.json"
 """In a guard's directory: by host the UUID that its controller had while the host lived and had the same."""
-NOW = "now.json"
-"""In a guard's directory: the verdicts of its newest round."""
-TAKEN = ("pace", "budget")
-"""Gates at limits of which this evacuation has itself taken."""
-FRESH = 60.0
-"""Seconds that a verdict of the guard's is one of now."""
 
 
 class Fencing:
@@ -47,46 +43,34 @@ class Fencing:
         self.site: Site = sites.load(Path(args["site"]))
         self.uuid = ""
         self.host = host_of(self.site, args["host"])
-
-    def check_verdict(self) -> None:
-        """The guard that has decided it still does, if one has. Raises NaruError."""
-        if not self.args["guard"]:
-            return
-        file = Path(self.args["guard"]) / NOW
-        try:
-            now = json.loads(file.read_text())
-            age, found = time.time() - float(now["at"]), now["verdicts"].get(self.args["host"], {})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise NaruError(f"{file}: the guard's verdicts cannot be read", detail=repr(error)) from error
-        if not -5.0 < age < FRESH:
-            raise NaruError(f"the guard's newest verdicts are {age:.0f} s old: what was decided is not known any more")
-        if found.get("outcome") != "evacuate" and found.get("gate") not in TAKEN:
-            raise NaruError(
-                f"the guard does not decide so any more: {found.get('outcome')}: {found.get('why')}",
-                hint="Nothing more is done. See naru guard status.",
-            )
+        self.word = Word(args["guard"], args["host"])
 
     def look(self) -> Look:
-        """What the controller says now, and which signs of life there are."""
-        alive = ["login"] if self.answers() else []
+        """What the controller says now, and which signs of life there are, to us and to the guard."""
+        alive = [*(["SSH"] if self.answers() else []), *self.word.alive()]
         state, identified = self.says()
         return Look(time.monotonic(), state, identified, alive)
 
     def says(self) -> tuple[PowerState, bool]:
-        """What the controller says, and whether it is known to be the host's own."""
-        if self.host is None or self.host.power is None:
-            return "none", False
-        found = power_of(self.site, self.host, identity(self.args["guard"], self.host.name), self.args["trust"])
-        self.context.hide(self._password())
-        self.context.log(f"power of {self.host.name}: {found.state}, its own: {found.identified}: {found.why}")
+        """What the controller says, and whether it is known to be the host's own. One that has lied is not."""
+        found = self.asked()
+        self.context.log(f"power of {self.args['host']}: {found.state}, its own: {found.identified}: {found.why}")
         self.uuid = found.uuid
-        return found.state, found.identified
+        return found.state, found.identified and not self.word.has_lied()
+
+    def asked(self) -> "Said":
+        """What the controller itself says."""
+        if self.host is None or self.host.power is None:
+            return Said("none", False, why="the site has none")
+        self.context.hide(self._password())
+        return power_of(self.site, self.host, identity(self.args["guard"], self.host.name), self.args["trust"])
 
     def order_off(self) -> None:
-        """Orders the power off, until it is read back as off, or it does not come to that. Raises NaruError."""
-        assert self.host
+        """Orders the power off, until it is read back as off, or it does not come to that. Before each order all is
+        asked anew: between two of them the host may have been found to be well. Raises NaruError."""
         for _ in range(TRIES):
             self.context.check()
+            self.check_dead()
             self.order("off")
             end = time.monotonic() + WAIT
             while time.monotonic() < end:
@@ -94,10 +78,27 @@ class Fencing:
                     return
                 self.context.sleep(BETWEEN)
         raise NaruError(
-            f"{self.host.name}: its power controller was told {TRIES} times to switch off, and does not say off",
+            f"{self.args['host']}: its power controller was told {TRIES} times to switch off, and does not say off",
             hint="Nothing was evacuated. Switch it off by hand, and see that it stays off; then give the command with "
-            "--off and who has seen it.",
+            "--off and who has seen it, or, where the guard evacuates it, naru guard approve HOST off.",
         )
+
+    def check_dead(self) -> None:
+        """It may be switched off now: the guard decides so, nothing of it lives, its controller is its own. Raises
+        NaruError."""
+        self.word.check()
+        found = self.look()
+        if found.alive:
+            raise NaruError(
+                f"{self.args['host']} lives: it is seen by {', '.join(found.alive)}",
+                hint="Its compute service alone is down: restart that. It is not switched off.",
+            )
+        if not found.identified:
+            raise NaruError(
+                f"{self.args['host']}: its power controller is {found.power}, or is not known to be its own",
+                hint="Switch the host off by hand so that it stays off, and give --off WHO; or, when you know that "
+                "the controller is its own, --trust-controller. Where the guard evacuates it: naru guard approve.",
+            )
 
     def order(self, what: power.Order) -> None:
         """One order. That it fails is logged: what counts is what is read back. Raises Denied."""
@@ -131,13 +132,14 @@ class Fencing:
             what = f"it lives ({', '.join(found.alive)})" if found.alive else "its power is on"
             raise NaruError(
                 f"{name} is not off any more: {what}",
-                hint="Somebody has switched it on. Nothing more is evacuated: see first what runs there.",
+                hint="Somebody has switched it on, or it never was off. Nothing more is evacuated: see first what runs "
+                "there.",
             )
         if not self.args["off"] and (found.power != "off" or not found.identified):
             raise Transient(f"{name}: its power controller does not say off: {found.power}")
 
     def answers(self) -> bool:
-        """Whether the host answers by SSH, be it that it lets nobody in."""
+        """Whether the host answers by SSH, be it that it lets nobody in, or that its kernel refuses the connection."""
         if self.host is None:
             return False
         place = Place(self.context, {"host": self.host.name, "site": str(self.site.file)}, self.context.id)
@@ -145,7 +147,9 @@ class Fencing:
             place.ask(lambda remote: asyncio.wait_for(remote.run("true"), LOGIN))
         except Refused:
             return True
-        except (Unreachable, Lost, TimeoutError):
+        except Unreachable as error:
+            return has_answered(error)
+        except (Lost, TimeoutError):
             return False
         return True
 
@@ -158,6 +162,14 @@ class Fencing:
     def _certificate(self) -> str | None:
         assert self.host and self.host.power
         return str(self.site.path(self.host.power.certificate)) if self.host.power.certificate else None
+
+
+def has_answered(error: Unreachable) -> bool:
+    """Whether a host that cannot be logged in to has said so itself: nobody but a kernel that lives refuses."""
+    cause = error.__cause__
+    # of an address of several the reasons come in one error, as text
+    several = f"[Errno {errno.ECONNREFUSED}]" in str(cause)
+    return isinstance(cause, ConnectionRefusedError | ConnectionResetError) or several
 
 
 class Said(NamedTuple):
@@ -186,13 +198,13 @@ def power_of(site: Site, host: Host, own: str = "", trust: bool = False) -> Said
     def is_own(one: power.Status) -> bool:
         if own and one.uuid:
             return power.same_uuid(own, one.uuid)
-        return bool(one.name) and short(one.name) == short(host.name)
+        return bool(one.name) and is_same(one.name, host.name)
 
     meant = found if len(found) == 1 else [one for one in found if is_own(one)]
     if len(meant) != 1:
         return Said("unreachable", False, why=f"it is of {len(found)} hosts, and which is meant is not known")
     (one,) = meant
-    says_other = (bool(one.name) and short(one.name) != short(host.name)) or bool(own and one.uuid)
+    says_other = (bool(one.name) and not is_same(one.name, host.name)) or bool(own and one.uuid)
     identified = is_own(one) or (trust and not says_other)
     # neither on nor off (switching) is not off
     return Said("off" if one.on is False else "on", identified, one.uuid, f"name {one.name or '-'}")
@@ -211,9 +223,17 @@ def short(name: str) -> str:
     return name.partition(".")[0].lower()
 
 
+def is_same(one: str, other: str) -> bool:
+    """Whether two names may be of one host: the same, or the same but that one has no domain. Two in different domains
+    are two hosts."""
+    if "." in one and "." in other:
+        return one.lower() == other.lower()
+    return short(one) == short(other)
+
+
 def host_of(site: Site, name: str) -> Host | None:
     """The site's host that Nova calls `name`; None where the site has none, or two that it may be."""
     if name in site.hosts:
         return site.hosts[name]
-    found = [one for one in site.hosts.values() if short(one.name) == short(name)]
+    found = [one for one in site.hosts.values() if is_same(one.name, name)]
     return found[0] if len(found) == 1 else None

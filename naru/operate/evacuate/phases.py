@@ -22,7 +22,7 @@ from naru.plan import control
 from naru.plan.findings import refuse_errors
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
-from naru.plan.model import Plan
+from naru.plan.model import OVER, Plan
 from naru.plan.queries import reading
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status
@@ -40,17 +40,37 @@ def has_begun(directory: Path) -> bool:
         return now.has_begun()
 
 
+def is_fenced(work: Work) -> bool:
+    """Whether its host was proved off: from then on nothing of how that was done changes any more."""
+    with work.journal() as journal, reading(journal) as now:
+        return all(one.state in OVER for one in now.steps(purpose=planner.FENCE))
+
+
 def plan(settings: Settings, directory: Path, say: Progress, plan_id: str = "") -> tuple[Plan, list[Decision]]:
     """Reads what is on the host, and writes the plan of its evacuation into the work directory. Nothing is changed
-    anywhere."""
+    anywhere. One whose host was not proved off is planned anew: nobody was told anything by it, and what it was made
+    from is old."""
     load(planner.MODULES)
     work = work_directory(directory)
-    work.prepare(settings.dump().keys())
+    is_again = has_begun(directory)
+    if not is_again:
+        work.prepare(settings.dump().keys())
     plan_id = plan_id or str(uuid.uuid4())
     made, decisions, found = look(settings, say, plan_id)
     write_whole(directory / READING, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
-    work.create(made, plan_id=plan_id)
+    if is_again:
+        _plan_anew(directory, made, plan_id)
+    else:
+        work.create(made, plan_id=plan_id)
     return made, decisions
+
+
+def _plan_anew(directory: Path, made: Plan, plan_id: str) -> None:
+    work = Work(directory)
+    with work.journal() as journal, journal.exclusive():  # nobody is at it, nor begins with it meanwhile
+        if is_fenced(work):
+            raise InputError(f"{directory}: its host was proved off meanwhile", hint="Give the command again.")
+        Journal.replace(directory, made, "", plan_id).close()
 
 
 def look(settings: Settings, say: Progress, plan_id: str = "-") -> tuple[Plan, list[Decision], dict[str, Any]]:

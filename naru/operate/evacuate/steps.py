@@ -25,7 +25,8 @@ SERVER = 900.0
 ARRIVE = 180.0
 RETRY = (
     Retry(on=(Unavailable,), tries=12, pause=2.0, longest=30.0),
-    Retry(on=(Transient,), tries=12, pause=1.0, longest=10.0),
+    # longer than a guard that was begun again sees too little
+    Retry(on=(Transient,), tries=30, pause=1.0, longest=10.0),
 )
 
 
@@ -83,28 +84,18 @@ def fence(context: Context) -> dict[str, Any]:
     found = _service(client, args["host"])
     if found["state"] == "up" and not found.get("forced_down"):
         raise NaruError(f"Nova says that {args['host']} is up", hint="It is drained then: naru host plan.")
-    look = fencing.look()
-    if look.alive:
-        raise NaruError(
-            f"{args['host']} lives: it answers by SSH",
-            hint="Its compute service alone is down: restart that. Nothing was switched off.",
-        )
-    fencing.check_verdict()
     if args["off"]:
+        fencing.word.check_off(args["off"], live=True)
+        fencing.word.check()
         fencing.check_off()
-        return {"proof": f"{args['off']} says so; its controller says {look.power}"}
-    if not look.identified:
-        raise NaruError(
-            f"{args['host']}: its power controller is {look.power}, or is not known to be its own",
-            hint="Switch the host off by hand so that it stays off, and give --off WHO; or, when you know that "
-            "the controller is its own, --trust-controller.",
-        )
-    ordered = look.power != "off"
+        return {"proof": f"{args['off']} says so; its controller says {fencing.says()[0]}"}
+    fencing.check_dead()
+    ordered = fencing.says()[0] != "off"
     if ordered:
-        fencing.check_verdict()
         fencing.order_off()
+    fencing.word.check()
     proof = fencing.prove()
-    fencing.check_verdict()  # a heartbeat, or a file that goes on being written: its controller is another host's
+    fencing.word.check()  # a heartbeat, or a file that goes on being written: its controller is another host's
     return {"proof": proof.why, "ordered": ordered}
 
 
@@ -115,6 +106,7 @@ def record(context: Context) -> dict[str, Any]:
     args = context.args
     client = cloud(context, args["cloud"])
     fencing = Fencing(context, args)
+    fencing.word.check_off(args["off"], live=False)
     fencing.check_off()
     found = _service(client, args["host"])
     reason, ours = str(found.get("disabled_reason") or ""), mark(args["plan"])
@@ -178,7 +170,9 @@ def _record(client: Cloud, args: Any, over: set[Any]) -> compute.Item | None:
 
 
 def _ask(context: Context, client: Cloud, args: Any, server: compute.Item) -> None:
-    Fencing(context, args).check_off()
+    fencing = Fencing(context, args)
+    fencing.word.check_off(args["off"], live=False)
+    fencing.check_off()
     service = _service(client, args["host"])
     _check_other(args, str(service.get("disabled_reason") or ""))
     if not service.get("forced_down"):

@@ -71,25 +71,31 @@ def options(journal: Journal) -> tuple[bool, bool]:
 def ended(context: Context) -> dict[str, Any]:
     """Every record of an evacuation from `host` has come to its end. One that has not, of a server that Nova still has
     there, would have nova-compute destroy that guest."""
-    args = context.args
-    client = cloud(context, args["cloud"])
+    client = cloud(context, context.args["cloud"])
+    check_ended(client, context.args["host"])
+    return {"records": len(compute.evacuations(client, context.args["host"]))}
+
+
+def check_ended(client: Cloud, host: str) -> None:
+    """Raises NaruError where a record has not come to its end."""
     bad = []
-    for one in compute.evacuations(client, args["host"]):
+    for one in compute.evacuations(client, host):
         server = compute.server(client, one["instance_uuid"]) if one["status"] in (*UNDER_WAY, *GOOD) else None
-        if server is not None and server[compute.HOST] == args["host"] and one["status"] != "completed":
+        if server is not None and server[compute.HOST] == host and one["status"] != "completed":
             bad.append(f"server {server['name']} ({server['id']}): {one['status']}, and Nova has it still there")
     if bad:
         raise NaruError(
-            f"{len(bad)} evacuations from {args['host']} have not come to an end: the host may not come back",
+            f"{len(bad)} evacuations from {host} have not come to an end: the host may not come back",
             detail="\n".join(bad),
             hint="Its nova-compute would destroy these guests. Wait; or, when they stay so, see to each server first.",
         )
-    return {"records": len(compute.evacuations(client, args["host"]))}
 
 
 @step("evacuate.return.on", args=OfHost, no_undo="it is switched off by hand", retry=RETRY, deadline=600)
 def switch_on(context: Context) -> dict[str, Any]:
-    """Switches `host` on by its power controller, until that says on."""
+    """Switches `host` on by its power controller, until that says on. Records are looked at once more: this may run
+    long after they were."""
+    check_ended(cloud(context, context.args["cloud"]), context.args["host"])
     fencing = Fencing(context, context.args)
     state, identified = fencing.says()
     if not identified:
@@ -107,16 +113,22 @@ def switch_on(context: Context) -> dict[str, Any]:
 def clean(context: Context) -> dict[str, Any]:
     """Waits until nova-compute of `host` has started and made an end of all records: guests that are elsewhere are
     destroyed there, allocations given back. Where it reports and leaves records open, as older ones do with guests that
-    their libvirt does not have, libvirt is asked: only when it has none of them is that right."""
+    their libvirt does not have, libvirt is asked: only when it has none of them is that right. In the end libvirt says
+    that it runs none but what Nova has there: nothing has started a guest again that is elsewhere."""
     args = context.args
     client = cloud(context, args["cloud"])
     reports: dict[str, float] = {}
     end = time.monotonic() + UP
     for _ in polling(context):
-        left = _open(client, args["host"])
+        left, now = _open(client, args["host"]), time.monotonic()
         if not left:
-            return {"completed": len(compute.evacuations(client, args["host"]))}
-        now = time.monotonic()
+            try:
+                told = Guests(args["site"], context).none_but(args["host"], _here(client, args["host"]))
+                return {"completed": len(compute.evacuations(client, args["host"])), "libvirt": told}
+            except Transient:  # it has not booted yet
+                if now > end:
+                    raise
+                continue
         reports.setdefault(str(_service(client, args["host"]).get("updated_at")), now)
         # the first is from before, and the second may be anybody's change
         if len(reports) > SEVERAL and now - list(reports.values())[1] > REPORTING:
@@ -132,10 +144,14 @@ def _open(client: Cloud, host: str) -> list[compute.Item]:
     return [one for one in found if compute.server(client, one["instance_uuid"]) is not None]
 
 
+def _here(client: Cloud, host: str) -> list[str]:
+    """The servers that Nova has there."""
+    return [str(one["id"]) for one in compute.servers_on(client, host)]
+
+
 def _without_nova(context: Context, client: Cloud, left: list[compute.Item]) -> dict[str, Any]:
     args = context.args
-    here = [one["id"] for one in compute.servers_on(client, args["host"])]
-    told = Guests(args["site"], context).none_but(args["host"], here)
+    told = Guests(args["site"], context).none_but(args["host"], _here(client, args["host"]))
     if told != AS_IT_SHOULD:
         raise NaruError(
             f"nova-compute of {args['host']} reports, and has not made an end of {len(left)} evacuations",
@@ -167,7 +183,8 @@ def come_in(context: Context) -> dict[str, Any]:
         f"the compute service of {args['host']} is not up",
         600.0,
     )
-    return {"foreign": _foreign(context, client, args["host"])}
+    told = Guests(args["site"], context).none_but(args["host"], _here(client, args["host"]))
+    return {"foreign": _foreign(context, client, args["host"]), "libvirt": told}
 
 
 def _foreign(context: Context, client: Cloud, host: str) -> int:

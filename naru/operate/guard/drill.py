@@ -9,6 +9,7 @@ from naru.files import write_whole
 from naru.messages import say
 from naru.operate import compute
 from naru.operate.drain.facts import Facts
+from naru.operate.drain.guests import ABSENT, AUTOSTART, NO_LIBVIRT
 from naru.operate.drain.reading import read
 from naru.operate.drain.room import place
 from naru.operate.evacuate.fencing import IDENTITIES, host_of, power_of
@@ -32,6 +33,7 @@ def drill(cloud: Cloud, site: Site, directory: Directory, name: str, *, shared: 
         *_record(cloud, service),
         *_fence(site, directory, name),
         *_heard(directory, name),
+        *_autostart(site, name),
         *_servers(cloud, name, shared),
     ]
 
@@ -55,6 +57,9 @@ def _fence(site: Site, directory: Directory, name: str) -> Iterator[Row]:
         return
     yield "it says on", RIGHT if said.state == "on" else WRONG, said.state
     yield "it is the host's own", RIGHT if said.identified else WRONG, said.why
+    if said.state == "on" and said.identified and name in directory.load().liars:
+        directory.believe(name)
+        yield "it is believed again", NOTE, "it has said off while the host lived, and says on now"
     if own and said.uuid and power.same_uuid(own, said.uuid):
         file = directory.path / IDENTITIES
         known = json.loads(file.read_text()) if file.exists() else {}
@@ -78,6 +83,26 @@ def _heard(directory: Directory, name: str) -> Iterator[Row]:
     seen = {source for host, source in directory.load().seen if host == name}
     is_heard = "heartbeat" in seen
     yield "its heartbeat is heard", RIGHT if is_heard else WRONG, ", ".join(sorted(seen)) or "nothing ever was"
+
+
+def _autostart(site: Site, name: str) -> Iterator[Row]:
+    """Guests that libvirt would start when the host comes back, before Nova has said which are elsewhere by then."""
+    what, host = "libvirt starts no guest by itself", host_of(site, name)
+    if host is None:
+        return
+    with Fleet(site) as fleet:
+        try:
+            ran = fleet.run(host.name, AUTOSTART, seconds=20.0)
+        except NaruError as error:
+            yield what, NOTE, f"not asked: {error.summary}"
+            return
+    if ran.code:
+        why = NO_LIBVIRT if ran.code == ABSENT else f"libvirt does not answer: {ran.errors.strip()}"
+        yield what, NOTE, why
+        return
+    found = ran.out.split()
+    why = f"{', '.join(found)}: virsh autostart --disable" if found else ""
+    yield what, WRONG if found else RIGHT, why
 
 
 def _servers(cloud: Cloud, name: str, shared: bool) -> Iterator[Row]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from naru.operate.guard import ledger
 from naru.operate.guard.evidence import Host, Witness, around
-from naru.operate.guard.ledger import Entry
+from naru.operate.guard.ledger import Entry, Leaps
 from naru.operate.guard.memory import Clock, Memory, Reading
 from naru.operate.guard.policy import Policy
 from naru.operate.guard.verdict import Verdict, judge
@@ -35,21 +35,31 @@ class Engine:
     """The rounds of one guard since it has begun. `steady` is a clock that only goes forward, `wall` the time of day;
     both are seconds."""
 
-    def __init__(self, policy: Policy, memory: Memory, steady: Callable[[], float], wall: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        memory: Memory,
+        steady: Callable[[], float],
+        wall: Callable[[], float],
+        leaps: Leaps | None = None,
+    ) -> None:
         self.policy = policy
         self.memory = memory
+        self.leaps = leaps or Leaps()
         self._steady, self._wall = steady, wall
         self._clock = Clock(wall, steady)
         self._began = steady()
         self._last = steady()
         self._reports: Mapping[str, str] = {}
 
-    def round(self, seen: Seen, entries: Sequence[Entry]) -> list[Verdict]:
-        """The verdicts now, by host. `entries` are all evacuations that were ever begun."""
+    def round(self, seen: Seen, entries: Sequence[Entry], begun: Mapping[str, Entry] | None = None) -> list[Verdict]:
+        """The verdicts now, by host. `entries` are all evacuations that were ever begun; `begun` by host those that
+        have not come so far that it is proved off: it is judged by what the others have taken of the limits."""
         now, wall, policy = self._steady(), self._wall(), self.policy
         if now - self._last > self.memory.patience:
             self._began = now  # it was stopped, and has heard nothing meanwhile
         self._last = now
+        self.leaps.see(wall, now)
         self.memory.take(seen.readings, now)
         for one in seen.hosts:
             self.memory.power(one.name, one.power == "off", now)
@@ -57,7 +67,7 @@ class Engine:
             dataclasses.replace(one, signs=self.memory.signs(one.name, now), **self._known(one, now))
             for one in seen.hosts
         ]
-        hours = policy.budget.hours
+        limits = self._limits(entries, wall)
         found = around(
             hosts,
             policy,
@@ -67,17 +77,26 @@ class Engine:
             readable=seen.readable,
             unknown_cells=seen.unknown_cells,
             moved=self._moved(seen.reports),
-            spent=ledger.spent(entries, wall, hours),
-            last=ledger.last(entries, wall),
-            repeated=ledger.repeated(entries, wall, hours),
+            **limits,
             health=seen.health,
             held=seen.held,
             force_down=seen.force_down,
         )
-        verdicts = judge(hosts, found, policy, seen.approved)
+        own = {name: self._limits(ledger.before(entries, one), wall) for name, one in (begun or {}).items()}
+        verdicts = judge(hosts, found, policy, seen.approved, own)
         for verdict in verdicts:
             self.memory.held(verdict.host, verdict.outcome in ("hold", "ask"), now)
         return verdicts
+
+    def _limits(self, entries: Sequence[Entry], wall: float) -> dict[str, Any]:
+        """What has been taken of the limits."""
+        hours = self.policy.budget.hours
+        entries = self.leaps.counted(entries, wall, hours)
+        return {
+            "spent": ledger.spent(entries, wall, hours),
+            "last": ledger.last(entries, wall),
+            "repeated": ledger.repeated(entries, wall, hours),
+        }
 
     def _known(self, host: Host, now: float) -> dict[str, Any]:
         """What earlier rounds have found out about a host."""

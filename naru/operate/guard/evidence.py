@@ -73,7 +73,8 @@ class Host:
     """A compute host. `name` and `service` (a UUID, or the number that old Novas have) are Nova's, `nova` its state;
     `ours` whether it was the guard or an evacuation of Naru that disabled it or forced it down. `servers` are those
     that can be evacuated (None: not known), `room` whether others can take them. `roles` is what else is on it
-    (controller, monitor, osd), `can_stop` whether that may stop. `dump`: whether it writes a dump of its kernel."""
+    (controller, monitor, osd), `can_stop` whether that may stop. `dump`: whether it writes a dump of its kernel.
+    `in_flight`: its evacuation has proved it off; `given_up`: the work directory of one that has failed too often."""
 
     name: str
     service: str
@@ -95,7 +96,13 @@ class Host:
     can_stop: bool | None = None
     dump: float | None = None
     in_flight: bool = False
+    given_up: str = ""
     held_for: float = 0.0
+
+    @property
+    def lives(self) -> list[str]:
+        """The sources by which anybody sees that its guests may run."""
+        return sorted({one.source for one in self.signs if one.said == "alive" and one.source in LIFE})
 
     @property
     def areas(self) -> dict[str, str]:

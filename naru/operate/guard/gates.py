@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from naru.operate.guard.evidence import UNKNOWN, Around, Host, Together, by_source, limit, silent_paths
-from naru.operate.guard.policy import LIFE, Policy
+from naru.operate.guard.policy import Policy
 
 Outcome = Literal["none", "alarm", "hold", "ask", "evacuate"]
 NEEDED = ("scheduler", "conductor", "placement", "network", "storage")
@@ -66,7 +66,7 @@ def readable(host: Host, around: Around, policy: Policy) -> Stop | None:
 def candidate(host: Host, around: Around, policy: Policy) -> Stop | None:
     """Maintenance is no failure: what a human has disabled or forced down is never touched."""
     found = _found(host, around, policy)
-    if host.ours:
+    if host.ours or host.in_flight:
         return None  # the next gate's
     if host.nova == "unknown":
         return Stop("hold", "Nova does not say whether it is up")
@@ -89,7 +89,19 @@ def _partly(found: dict[str, Together], around: Around, policy: Policy) -> Stop:
 
 
 def flight(host: Host, around: Around, policy: Policy) -> Stop | None:
-    """Nothing is done twice, nor to the wrong one of two hosts of alike names."""
+    """Nothing is done twice, nor to the wrong one of two hosts of alike names. What was proved off does not live."""
+    is_up = host.nova == "up" and not host.forced_down
+    if host.ours and is_up and not host.in_flight:
+        return Stop("none", "it is back, and waits to be enabled")
+    lives = [*host.lives, *(["Nova"] if is_up else [])]
+    if (host.in_flight or host.ours) and lives:
+        return Stop(
+            "alarm",
+            f"critical: it is to be off for its evacuation, and it lives ({', '.join(lives)}): nothing more is "
+            "evacuated. If that is not its return, switch it off by hand and see to its guests",
+        )
+    if host.given_up:
+        return Stop("ask", f"its evacuation has failed too often: naru host status {host.given_up}")
     if host.in_flight or host.ours:
         return Stop("none", "its evacuation is under way, or it waits for its return")
     if not host.is_clear:
@@ -116,9 +128,8 @@ def _for_many(source: str, around: Around, policy: Policy) -> bool:
 def life(host: Host, around: Around, policy: Policy) -> Stop | None:
     """A host of which anything lives is not dead, and of one of which too little is known nobody knows it."""
     found = _found(host, around, policy)
-    alive = [name for name in LIFE if found.get(name, UNKNOWN).said == "alive"]
-    if alive:
-        seen = ", ".join(alive)
+    if host.lives:
+        seen = ", ".join(host.lives)
         if host.power == "off":
             return Stop("alarm", f"critical: its power controller says off, and it lives ({seen}): one of them lies")
         return Stop("alarm", f"its compute service is down, and it lives ({seen}): restart the service")
@@ -215,10 +226,10 @@ def dump(host: Host, around: Around, policy: Policy) -> Stop | None:
 
 def fence(host: Host, around: Around, policy: Policy) -> Stop | None:
     """Two hosts write to one disk: nothing is evacuated from a host that cannot be proved off."""
+    if "off" in around.approved:
+        return None  # what is on it besides has stopped as well
     if host.roles and host.can_stop is not True:
         return Stop("ask", f"it is {', '.join(host.roles)} as well, and whether that may stop is not known")
-    if "off" in around.approved:
-        return None
     if host.power in ("on", "off"):
         if host.identified is True:
             return None

@@ -9,6 +9,10 @@ from typing import NamedTuple
 from naru.operate.guard.evidence import Said, Sign
 from naru.operate.guard.policy import LIFE
 
+LIES = 120.0
+"""Seconds for which a host that was switched off may still be heard of: a beat counts for 35, what a witness reports of
+it, or a peer that has heard it, for up to 45 more."""
+
 
 class Reading(NamedTuple):
     """What one witness says now of one source of a host."""
@@ -70,12 +74,12 @@ class Memory:
 
     def power(self, host: str, is_off: bool, now: float) -> None:
         """Takes down what the power controller of a host says: one that says off of a host that goes on living for
-        `patience` seconds and more lies."""
+        longer than anything old can be heard of it lies."""
         kept = self._kept.get(host, {}).items()
         lives = any(key[0] in LIFE and one.said == "alive" and now - one.at <= self.patience for key, one in kept)
         if not is_off or not lives:
             self._lying.pop(host, None)
-        elif now - self._lying.setdefault(host, now) > self.patience:
+        elif now - self._lying.setdefault(host, now) > LIES:
             self.liars.add(host)
 
     def held(self, host: str, is_held: bool, now: float) -> None:

@@ -1,6 +1,7 @@
 """What the guard asks of the cloud, of power controllers and of the guests' storage in a round."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -219,17 +220,21 @@ class StorageBeats:
     """The files that hosts write to the guests' storage, as this machine sees them (`beat.py --file`): NAME.beat in a
     directory. What counts is that a file changes into a newer packet, never its time."""
 
-    def __init__(self, directory: Path, keys: list[bytes]) -> None:
-        self.directory, self.keys = directory, keys
+    def __init__(self, directory: Path, keys: list[bytes], seconds: float = 5.0) -> None:
+        self.directory, self.keys, self.seconds = directory, keys, seconds
         self._newest: dict[str, tuple[tuple[int, int], float]] = {}
+        self._reader: threading.Thread | None = None
 
     def readings(self, hosts: Iterable[str], now: float) -> Iterator[Reading]:
-        """What the files say of the hosts. Where the directory cannot be read nothing is known of any."""
-        for host in hosts:
+        """What the files say of the hosts. Where the directory cannot be read, or not within some seconds (NFS waits
+        for its server for ever), nothing is known of any."""
+        names = list(hosts)
+        read = self._read(names)
+        for host in names:
             file = self.directory / f"{host}.beat"
             try:
-                _, name, boot, number, _ = unpack(self.keys, file.read_bytes())
-            except (OSError, ValueError):
+                _, name, boot, number, _ = unpack(self.keys, read[host])
+            except (KeyError, ValueError):
                 yield Reading(host, "storage", "storage", "storage", "unknown", f"{file} cannot be read")
                 continue
             newest, at = self._newest.get(host, ((-1, -1), now))
@@ -238,3 +243,19 @@ class StorageBeats:
                 at = now if newest != (-1, -1) else now - SILENT - 1
                 self._newest[host] = (boot, number), at
             yield Reading(host, "storage", "storage", "storage", "alive" if now - at <= SILENT else "silent")
+
+    def _read(self, names: list[str]) -> dict[str, bytes]:
+        """The files that could be read, in a thread of its own: one that is stuck is left, and no other is begun."""
+        if self._reader and self._reader.is_alive():
+            return {}
+        found: dict[str, bytes] = {}
+
+        def read() -> None:
+            for name in names:
+                with contextlib.suppress(OSError):
+                    found[name] = (self.directory / f"{name}.beat").read_bytes()
+
+        self._reader = threading.Thread(target=read, daemon=True)
+        self._reader.start()
+        self._reader.join(self.seconds)
+        return {} if self._reader.is_alive() else found

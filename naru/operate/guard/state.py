@@ -7,6 +7,7 @@ now.json             the verdicts of the newest round
 verdicts.jsonl       every verdict that was another one than before, with its evidence
 labels.jsonl         what verdicts turned out to be
 approvals.json       what people have said of hosts
+believed.json        hosts whose power controller has lied, and is believed again
 hold.json            that nothing is to be begun, and who says so
 identities.json      by host the UUID that it and its power controller have
 evacuations/HOST-N/  the work directory of an evacuation
@@ -36,11 +37,13 @@ APPROVED_FOR = 1800.0
 @dataclass
 class Kept:
     """`seen`: pairs (host, source) that were ever alive; `liars`: hosts whose controllers have lied; `newest`: the last
-    numbers of senders."""
+    numbers of senders; `wall`: what the clock said last, `leaps`: when it leapt forward, as (before, after)."""
 
     seen: set[tuple[str, str]] = field(default_factory=set)
     liars: set[str] = field(default_factory=set)
     newest: dict[str, tuple[int, int]] = field(default_factory=dict)
+    wall: float = 0.0
+    leaps: list[tuple[float, float]] = field(default_factory=list)
 
 
 class Approval(NamedTuple):
@@ -82,6 +85,8 @@ class Directory:
                 {(host, source) for host, source in found.get("seen", ())},
                 set(found.get("liars", ())),
                 {name: (int(boot), int(number)) for name, (boot, number) in found.get("newest", {}).items()},
+                float(found.get("wall", 0.0)),
+                [(float(before), float(after)) for before, after in found.get("leaps", ())],
             )
         except (TypeError, ValueError) as error:
             raise self._damaged("state.json", error) from error
@@ -92,6 +97,8 @@ class Directory:
             "seen": sorted(kept.seen),
             "liars": sorted(kept.liars),
             "newest": kept.newest,
+            "wall": kept.wall,
+            "leaps": kept.leaps,
         }
         self._write("state.json", text)
 
@@ -143,6 +150,30 @@ class Directory:
                 found.setdefault(one.host, {})[one.what] = one
         return found
 
+    def believe(self, host: str) -> None:
+        """The power controller of a host, which has lied, is believed again, from the guard's next round on."""
+        with FileLock(self.path / "approvals.lock") as lock:
+            lock.take(wait=True)
+            self._write("believed.json", sorted({*self._read("believed.json", []), host}))
+
+    def take_believed(self) -> set[str]:
+        """Of which hosts somebody has said so since this was asked last."""
+        if not (self.path / "believed.json").exists():
+            return set()
+        with FileLock(self.path / "approvals.lock") as lock:
+            lock.take(wait=True)
+            found = set(self._read("believed.json", []))
+            (self.path / "believed.json").unlink(missing_ok=True)
+        return found
+
+    def off_now(self) -> set[str]:
+        """The hosts of which somebody's word that they are off counts now."""
+        return {host for host, said in self.approved().items() if "off" in said}
+
+    def said_off(self) -> set[str]:
+        """The hosts of which somebody has said so, be it long ago, and has not taken it back."""
+        return {one.host for one in self._approvals() if one.what == "off"}
+
     def _approvals(self) -> list[Approval]:
         return [Approval(*one) for one in self._read("approvals.json", [])]
 
@@ -181,19 +212,16 @@ class Directory:
         write_whole(path / BEGUN, json.dumps({"off": off, "entry": entry}) + "\n")
         return path
 
-    def off(self, path: Path) -> str:
-        """By whose word the host of an evacuation is off; "" for nobody's."""
-        return str(json.loads((path / BEGUN).read_text())["off"])
+    def begun(self) -> list[Path]:
+        """The directories of those that were begun, oldest first; not of one before whose file a kill came."""
+        return [path for path in self.evacuations() if (path / BEGUN).exists()]
 
     def entries(self) -> list[Entry]:
         """All evacuations that were ever begun."""
         found = []
-        for path in self.evacuations():
-            file = path / BEGUN
-            if not file.exists():
-                continue  # a kill came first
+        for path in self.begun():
             try:
-                host, areas, at, servers = json.loads(file.read_text())["entry"]
+                host, areas, at, servers = json.loads((path / BEGUN).read_text())["entry"]
                 found.append(Entry(host, tuple(areas), float(at), tuple(servers)))
             except (OSError, ValueError, TypeError, KeyError) as error:
                 raise self._damaged(f"evacuations/{path.name}/{BEGUN}", error) from error

@@ -46,19 +46,26 @@ def judge(
     around: Around,
     policy: Policy,
     approved: Mapping[str, Collection[str]] | None = None,
+    begun: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> list[Verdict]:
     """The verdicts of a round, by host. What one of them takes of the limits, the next ones do not have. `approved` is
-    what a human has said, by host."""
+    what a human has said, by host; `begun` what the limits were before its own evacuation took of them, of hosts whose
+    evacuation was begun and has not proved them off: these come first, and all is asked of them again."""
     found = []
-    taken = around
-    for host in sorted(hosts, key=lambda one: one.name):
+    taken, before = around, begun or {}
+    for host in sorted(hosts, key=lambda one: (one.name not in before, one.name)):
         said = tuple(sorted((approved or {}).get(host.name, ())))
-        verdict = decide(Case(host, dataclasses.replace(taken, approved=said) if said else taken, policy))
+        own = dataclasses.replace(taken, approved=said, **before.get(host.name, {}))
+        verdict = decide(Case(host, own, policy))
         if verdict.outcome == "evacuate":
-            spent = {area: taken.spent.get(area, 0) + 1 for area in host.areas.values()}
-            taken = dataclasses.replace(taken, chosen=taken.chosen + 1, spent={**taken.spent, **spent})
+            taken = dataclasses.replace(taken, chosen=taken.chosen + 1, spent=_spent(taken, host, host.name in before))
         found.append(verdict)
-    return found
+    return sorted(found, key=lambda one: one.host)
+
+
+def _spent(around: Around, host: Host, is_counted: bool) -> Mapping[str, int]:
+    """What is spent once it is evacuated as well, unless that is counted already."""
+    return {**around.spent, **{area: around.spent.get(area, 0) + (not is_counted) for area in host.areas.values()}}
 
 
 def written(verdict: Verdict) -> dict[str, Any]:
@@ -76,6 +83,15 @@ def again(record: Mapping[str, Any]) -> Verdict:
     case = record["case"]
     policy = Policy.model_validate(case["policy"])
     return decide(Case(evidence.host_of(case["host"]), evidence.around_of(case["around"]), policy))
+
+
+def told(verdicts: Iterable[Verdict]) -> dict[str, dict[str, Any]]:
+    """What the steps of evacuations are told of a round, by host: of one that is well nothing."""
+    return {
+        one.host: {"outcome": one.outcome, "gate": one.gate, "why": one.why, "alive": one.case.host.lives}
+        for one in verdicts
+        if one.outcome != "none" or one.gate == "flight"
+    }
 
 
 def summary(verdicts: Iterable[Verdict]) -> dict[str, int]:

@@ -14,6 +14,13 @@ from naru.operate.guard.heartbeat import Listener, bound
 from naru.operate.guard.seeing import Patience
 
 EVERY = 10.0
+OLD = 45.0
+"""Seconds after which what was seen of the controllers is not so any more: the look at them has got stuck."""
+
+
+def is_seen(found: bool, at: float, now: float) -> bool:
+    """Whether the controllers are seen now, by a look at the time `at`."""
+    return found and now - at <= OLD
 
 
 def run(
@@ -29,15 +36,16 @@ def run(
     listener, boot, number, stop = Listener(keys), int(time.time() * 1000), 0, threading.Event()
     for caught in (signal.SIGINT, signal.SIGTERM):
         signal.signal(caught, lambda *_: stop.set())
-    sees = [False]
+    sees = [(False, 0.0)]
 
     def look() -> None:
         while not stop.is_set():
             patience.begin()
             try:
-                sees[0] = bool(list(cloud.items("compute", "/os-services?binary=nova-conductor", "services")))
+                found = bool(list(cloud.items("compute", "/os-services?binary=nova-conductor", "services")))
             except NaruError:
-                sees[0] = False
+                found = False
+            sees[0] = found, time.monotonic()
             stop.wait(EVERY)
 
     threading.Thread(target=look, daemon=True).start()
@@ -49,7 +57,7 @@ def run(
             if time.monotonic() - last < EVERY:
                 continue
             last = time.monotonic()
-            for said in listener.report(domain, sees[0], last):
+            for said in listener.report(domain, is_seen(*sees[0], last), last):
                 number += 1
                 for one in to:
                     send(heard, pack(keys[0], "report", name, boot, number, said), one)

@@ -1,20 +1,25 @@
 """Guards on a cloud on paper: two of them, killed, paused and begun again at any moment, with a human who says what is
-so when asked. Their verdicts are the guard's own; what they do goes in the order of the steps of an evacuation."""
+so when asked, and takes some of it back. Verdicts, what is begun, gone on with and withdrawn, and each step up to the
+request to Nova are the program's own; see `executors` for what is of paper."""
 
 import dataclasses
 import random
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-from naru.operate.guard import ledger
+from naru.operate.guard import begun
+from naru.operate.guard.begun import Begun
 from naru.operate.guard.engine import Engine, Seen
-from naru.operate.guard.evidence import Host
+from naru.operate.guard.evacuations import Evacuations
 from naru.operate.guard.gates import NEEDED
 from naru.operate.guard.ledger import Entry
 from naru.operate.guard.memory import Memory
 from naru.operate.guard.policy import Policy
-from naru.operate.guard.proof import Look, by_power
-from naru.operate.guard.verdict import Verdict
+from naru.operate.guard.verdict import Verdict, told
 
+from .executors import Executor, evacuation, paper
 from .world import TICK, World, random_world
 
 WITNESSES = (("w1", "rack-a"), ("w2", "rack-b"))
@@ -25,26 +30,74 @@ PLAIN = Policy(quiet=60, ask_after=300)
 
 @dataclass
 class Job:
-    """The evacuation of one host, as its journal has it: how far it is, and whether a human opened a limit for it."""
+    """An evacuation, as its directory has it; `done` are the steps that are, `off` on whose word its host is off."""
 
     host: str
-    state: str = "begun"  # ordered, proved, forced, done, stopped
-    by_human: bool = False
-    confirmed: bool = False
-    ordered: int = 0
-    looks: list[Look] = field(default_factory=list)
+    name: str
+    off: str
+    by_human: bool
+    done: set[str] = field(default_factory=set)
+    marks: set[str] = field(default_factory=set)
+    failed: int = 0
+    process: Executor | None = None
+
+    def begun(self) -> Begun:
+        is_running = self.process is not None and not self.process.is_over
+        state = "running" if is_running else "done" if "asked" in self.done else "failed" if self.process else ""
+        return Begun(
+            *(self.host, self.name, state, "fence" in self.done, "record" in self.done),
+            *(begun.WITHDRAWN in self.marks, begun.RETURNED in self.marks, self.failed),
+        )
 
 
 @dataclass
 class Disk:
     """What outlives a guard: its directory, and who has its lock."""
 
+    world: World
     jobs: dict[str, Job] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
-    approved: dict[str, set[str]] = field(default_factory=dict)
+    approvals: dict[str, dict[str, Any]] = field(default_factory=dict)
     seen: set[tuple[str, str]] = field(default_factory=set)
     liars: set[str] = field(default_factory=set)
+    now: dict[str, Any] = field(default_factory=dict)
     owner: str = ""
+    path: Path = Path("guard")
+
+    def approved(self) -> dict[str, dict[str, Any]]:
+        return self.approvals
+
+    def begin(self, entry: Entry, off: str) -> Path:
+        self.entries.append(entry)
+        number = sum(one.host == entry.host for one in self.jobs.values()) + 1
+        name = f"{entry.host}-{number}"
+        self.jobs[name] = Job(entry.host, name, off, "go" in self.approvals.get(entry.host, {}))
+        return self.path / "evacuations" / name
+
+
+class PaperEvacuations(Evacuations):
+    """The real ones, whose directories and processes are of paper."""
+
+    def __init__(self, disk: Disk, settle: float) -> None:
+        super().__init__(disk, [], lambda _: None)  # type: ignore[arg-type]
+        self.disk, self.settle = disk, settle
+
+    def look(self, services: Any) -> None:
+        self.found = [one.begun() for one in self.disk.jobs.values()]
+
+    def mark(self, one: Begun, what: str) -> None:
+        self.disk.jobs[one.name].marks.add(what)
+
+    def fenced_by(self, one: Begun) -> str:
+        return self.disk.jobs[one.name].off
+
+    def start(self, host: str, path: Path, off: str) -> None:
+        job = self.disk.jobs[path.name]
+        assert job.process is None or job.process.is_over
+        if "fence" not in job.done:
+            job.off = off
+        job.process = Executor(self.disk.world, evacuation(job, self.settle))
+        self._started[path.name] = self.disk.world.now
 
 
 class Guard:
@@ -60,6 +113,7 @@ class Guard:
         memory = Memory(self.disk.seen, self.disk.liars)
         world = self.world
         self.engine = Engine(self.policy, memory, lambda: world.now, lambda: world.now + world.leap)
+        self.evacuations = PaperEvacuations(self.disk, self.policy.settle)
         self.verdicts: dict[str, Verdict] = {}
 
     def die(self) -> None:
@@ -68,87 +122,34 @@ class Guard:
         self.begin()
 
     def round(self) -> None:
-        """Looks, judges, and goes one action on with what it has begun."""
-        world, disk = self.world, self.disk
+        """As `service.Guard.round` does it. Without the lock it does not run at all."""
+        world, disk, ours = self.world, self.disk, self.evacuations
+        disk.owner = disk.owner or self.name
+        if disk.owner != self.name:
+            return
+        ours.look([])
+        in_flight, given_up = ours.in_flight(), ours.given_up()
         seen = Seen(
-            hosts=[self._with_job(one) for one in world.hosts()],
+            hosts=[
+                dataclasses.replace(one, in_flight=one.name in in_flight, given_up=given_up.get(one.name, ""))
+                for one in world.hosts()
+            ],
             readings=list(world.readings(self.sources, WITNESSES)),
             witnesses=world.seen(WITNESSES),
             reports=world.reports(),
             health=WELL,
-            approved=disk.approved,
+            approved=disk.approvals,
         )
-        found = self.engine.round(seen, disk.entries)
+        found = self.engine.round(seen, disk.entries, ours.open_entries(disk.entries))
         disk.seen |= self.engine.memory.seen
         disk.liars |= self.engine.memory.liars
         self.verdicts = {one.host: one for one in found}
-        if not disk.owner:
-            disk.owner = self.name
-        if disk.owner != self.name:
-            return
+        disk.now = {"at": world.now + world.leap, "verdicts": told(found)}
+        ours.withdraw(found)
         for verdict in found:
-            if verdict.outcome == "evacuate" and verdict.host not in disk.jobs:
-                disk.entries.append(ledger.entry(verdict.case.host, world.now + world.leap))
-                said = disk.approved.get(verdict.host, set())
-                disk.jobs[verdict.host] = Job(verdict.host, by_human="go" in said, confirmed="off" in said)
-                return  # the journal first; what is begun goes on in the next round
-        for job in disk.jobs.values():
-            self._go_on(job)
-
-    def _with_job(self, host: Host) -> Host:
-        job = self.disk.jobs.get(host.name)
-        # an evacuation that has not come to the order is judged anew, as if it had not begun
-        is_under_way = job is not None and job.state not in ("begun", "stopped")
-        return dataclasses.replace(host, in_flight=True) if is_under_way else host
-
-    def _go_on(self, job: Job) -> None:
-        world, one = self.world, self.world.machines[job.host]
-        if job.state == "begun":
-            if not self._still(job):
-                job.state = "stopped"
-                return
-            job.looks = []
-            identified = one.controller != "wrong" and job.host not in self.disk.liars
-            if job.confirmed:
-                # a human has said that it has no power: nothing is ordered of anybody
-                is_contradicted = world.alive(job.host) or (identified and world.power_says(job.host) == "on")
-                job.state = "stopped" if is_contradicted else "proved"
-                return
-            if not identified:
-                job.state = "stopped"
-                return
-            if world.power_says(job.host) == "on":
-                if job.ordered >= 3:
-                    job.state = "stopped"
-                    return
-                job.ordered += 1
-                world.order_off(job.host, world.now)
-            job.state = "ordered"
-        elif job.state == "ordered":
-            alive = world.alive(job.host)
-            identified = one.controller != "wrong" and job.host not in self.disk.liars
-            job.looks.append(Look(world.now, world.power_says(job.host), identified, alive))  # type: ignore[arg-type]
-            proof = by_power(job.looks, self.policy.settle)
-            if proof.state == "off":
-                job.state = "proved"
-            elif proof.state == "refused" or len(job.looks) > 6:
-                job.state = "stopped"
-        elif job.state == "proved":
-            one.forced_down = one.ours = True
-            job.state = "forced"
-        elif job.state == "forced":
-            if world.alive(job.host) or (not job.confirmed and world.power_says(job.host) != "off"):
-                job.state = "stopped"
-                return
-            if job.host not in world.evacuated:  # finds before it does: Nova's records say so
-                world.evacuate(job.host)
-            job.state = "done"
-
-    def _still(self, job: Job) -> bool:
-        verdict = self.verdicts.get(job.host)
-        assert verdict
-        # its own entry has taken of the limits already
-        return verdict.outcome == "evacuate" or verdict.gate in ("pace", "budget")
+            if verdict.outcome == "evacuate":
+                ours.begin(verdict)
+        ours.go_on(found)
 
 
 def simulate(seed: int) -> World:
@@ -158,12 +159,22 @@ def simulate(seed: int) -> World:
     has_storage = random_.random() < 0.6
     policy = POLICY if has_storage else PLAIN
     sources = ("heartbeat", "peers", *(("storage",) if has_storage else ()))
-    disk = Disk()
+    disk = Disk(world)
     guards = [Guard("one", world, disk, policy, sources)]
     if random_.random() < 0.4:
         guards.append(Guard("two", world, disk, policy, sources))
-    trouble = random_.random() < 0.5
-    chosen: list[str] = []
+    with paper(world, disk):
+        try:
+            _run(world, disk, guards, random_, trouble=random_.random() < 0.5)
+        finally:
+            for job in disk.jobs.values():
+                if job.process:
+                    job.process.kill()
+    return world
+
+
+def _run(world: World, disk: Disk, guards: list[Guard], random_: random.Random, *, trouble: bool) -> None:
+    policy = guards[0].policy
     for _ in range(int(900 / TICK)):
         world.step()
         for guard in guards:
@@ -176,38 +187,53 @@ def simulate(seed: int) -> World:
                 continue
             guard.round()
             human(guard, random_)
-        limits(world, disk, policy, chosen)
+        for job in disk.jobs.values():
+            processes(job, random_, trouble=trouble)
+        limits(world, disk, policy)
         if world.unsafe:
             break
         if not world.events and not any(world.is_wrong(one) for one in world.machines.values()):
             break
-    return world
+
+
+def processes(job: Job, random_: random.Random, *, trouble: bool) -> None:
+    """The process of an evacuation goes on, or is killed."""
+    if job.process is None or job.process.is_over:
+        return
+    if trouble and random_.random() < 0.02:
+        job.process.kill()
+        return
+    job.process.go()
+    if job.process.is_over and job.process.code == 1:
+        job.failed += 1
 
 
 def human(guard: Guard, random_: random.Random) -> None:
-    """Answers some of what is asked. Whether a host is off they go and see, and pull its cord."""
+    """Answers some of what is asked, and takes some of it back. Whether a host is off they go and see, and pull its
+    cord; what they take back they have plugged in again."""
     for verdict in guard.verdicts.values():
+        one = guard.world.machines[verdict.host]
+        said = guard.disk.approvals.setdefault(verdict.host, {})
+        if "off" in said and verdict.host not in guard.world.evacuated and random_.random() < 0.03:
+            del said["off"]
+            one.locked_off = False
+            continue
         if verdict.outcome != "ask" or random_.random() > 0.1:
             continue
-        one = guard.world.machines[verdict.host]
-        said = guard.disk.approved.setdefault(verdict.host, set())
         if verdict.gate in ("cliff", "share", "budget"):
-            said.add("go")
+            said["go"] = SimpleNamespace(by="kim")
         elif not one.power:
             one.locked_off = True
-            said.add("off")
+            said["off"] = SimpleNamespace(by="kim")
 
 
-def limits(world: World, disk: Disk, policy: Policy, chosen: list[str]) -> None:
-    """No more is begun without a human than the budgets allow; nothing of a human's is touched."""
-    for host in disk.jobs:
-        if host not in chosen:
-            chosen.append(host)
+def limits(world: World, disk: Disk, policy: Policy) -> None:
+    """No more is begun without a human than the budgets allow."""
     counted: dict[str, int] = {}
-    for host in chosen:
-        one = world.machines[host]
-        if disk.jobs[host].by_human:
+    for job in disk.jobs.values():
+        if job.by_human:
             continue
+        one = world.machines[job.host]
         for area, most in (("cloud", 3), (f"rack {one.rack}", 1), (f"zone {one.zone}", 2), (f"cell {one.cell}", 2)):
             counted[area] = counted.get(area, 0) + 1
             if counted[area] > most:

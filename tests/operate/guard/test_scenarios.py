@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from naru.operate.guard import gates
+from naru.operate.guard.engine import Engine, Seen
 from naru.operate.guard.evidence import Host, Sign, Witness, around
 from naru.operate.guard.gates import GATES, NEEDED
+from naru.operate.guard.ledger import Entry
+from naru.operate.guard.memory import Memory, Reading
 from naru.operate.guard.policy import Policy
 from naru.operate.guard.verdict import Verdict, again, judge, written
 
@@ -210,11 +213,36 @@ SCENARIOS: dict[str, tuple[Callable[[], tuple[str, str]], str, str]] = {
     "33c a server that was on a host that died": (lambda: first(changed(), repeated=("vm0",)), "ask", "budget"),
     "34 it is back before it was fenced": (lambda: first(well()), "none", "candidate"),
     "36 its evacuation is under way": (lambda: first(changed(ours=True, forced_down=True)), "none", "flight"),
+    "36b it was proved off, and is heard": (
+        lambda: first(changed(in_flight=True, signs=said(storage="alive"))),
+        *("alarm", "flight"),
+    ),
+    "36c Nova was told that it is down, and its peers reach it": (
+        lambda: first(changed(ours=True, forced_down=True, signs=said(peers="alive"))),
+        *("alarm", "flight"),
+    ),
+    "36d it was proved off, and Nova has its reports": (
+        lambda: first(changed(in_flight=True, nova="up")),
+        *("alarm", "flight"),
+    ),
+    "36e it is back, and not enabled yet": (
+        lambda: first(changed(ours=True, nova="up", signs=ALIVE)),
+        *("none", "flight"),
+    ),
+    "36f its evacuation has failed three times": (
+        lambda: first(changed(in_flight=True, given_up="evacuations/c0-1")),
+        *("ask", "flight"),
+    ),
+    "36g the same, and it was never proved off": (lambda: first(changed(given_up="x")), "ask", "flight"),
     "39 two hosts of one name": (lambda: first(changed(is_clear=False)), "hold", "flight"),
     "53 maintenance by a human": (lambda: first(changed(enabled=False)), "alarm", "candidate"),
     "53b forced down by a human": (lambda: first(changed(forced_down=True)), "alarm", "candidate"),
     "54 a monitor is on it as well": (lambda: first(changed(roles=("mon",))), "ask", "fence"),
     "54b a monitor that may stop": (lambda: first(changed(roles=("mon",), can_stop=True)), "evacuate", ""),
+    "54c a monitor on a host that somebody has seen to be off": (
+        lambda: first(changed(roles=("mon",)), approved={"c0": ("off",)}),
+        *("evacuate", ""),
+    ),
     "no server on it": (lambda: first(changed(servers=())), "alarm", "servers"),
     "its servers cannot be read": (lambda: first(changed(servers=None)), "hold", "servers"),
     "no scheduler": (
@@ -278,3 +306,38 @@ def test_silence_of_one_witness_or_of_one_rack_is_none() -> None:
     same = tuple(found._replace(domain="rack-a") for found in SILENT)
     assert first(changed(signs=same)) == ("hold", "life")
     assert gates.NEEDED == NEEDED
+
+
+def test_its_own_evacuation_takes_nothing_from_a_host_and_all_from_others() -> None:
+    """As long as it is not proved off it is judged by every gate, as if it had not been begun; by no other limit."""
+    now, wall = 1000.0, 1_000_000.0
+    hosts = cloud({0: DEAD})
+    own = Entry("c0", ("cloud", "rack r0", "zone z0", "cell cell0"), wall - 60, ("vm0",))
+    readings = [
+        Reading(f"c{at}", source, witness, domain, "alive" if at else "silent")
+        for at in range(20)
+        for source in POLICY.expects
+        for witness, domain, _ in WITNESSES
+    ]
+
+    def judged(entries: list[Entry], begun: dict[str, Entry], **more: Any) -> tuple[str, str]:
+        memory = Memory((f"c{at}", source) for at in range(20) for source in POLICY.expects)
+        time = [now]
+        engine = Engine(POLICY, memory, lambda: time[0], lambda: wall + time[0] - now)
+        found: list[Verdict] = []
+        while time[0] < now + 200:
+            time[0] += 20.0
+            reports = {"c1": str(time[0])}
+            seen = Seen(hosts, readings, WITNESSES, reports, health=dict.fromkeys(NEEDED, True), **more)
+            found = engine.round(seen, entries, begun)
+        one = next(one for one in found if one.host == "c0")
+        return one.outcome, one.gate
+
+    assert judged([own], {"c0": own}) == ("evacuate", "")
+    assert judged([own], {}) == ("ask", "budget")
+    # what stands behind budget and pace is asked again
+    assert judged([own], {"c0": own}, held="work") == ("hold", "switch")
+    other = Entry("c10", ("cloud", "rack r0"), wall - 3600, ("vm10",))
+    assert judged([other, own], {"c0": own}) == ("ask", "budget")
+    later = Entry("c10", ("cloud", "rack r0"), wall - 10, ("vm10",))
+    assert judged([own, later], {"c0": own}) == ("evacuate", "")

@@ -33,6 +33,7 @@ class Machine:
     disabled: bool = False
     forced_down: bool = False
     ours: bool = False
+    reason: str = ""
     well_since: float = 0.0
     off_at: float | None = None
     locked_off: bool = False
@@ -159,9 +160,15 @@ class World:
             return "off"  # early: before it is true
         return "on" if one.power else "off"
 
-    def alive(self, name: str) -> list[str]:
-        """The signs of life that are looked for before servers are evacuated."""
-        return [source for source, said in self.signs(self.machines[name]) if said == "alive"]
+    def answers(self, name: str) -> bool:
+        """Whether it answers by SSH, which is all that an evacuation sees of its life by itself."""
+        one = self.machines[name]
+        return self.runs(one) and self.reaches(one, "management")
+
+    def is_up(self, one: Machine) -> bool:
+        """By Nova."""
+        reports = self.runs(one) and one.compute and self.reaches(one, "management") and self.queue
+        return reports and one.cell not in self.mute_cells and not self.skewed and not one.forced_down
 
     def evacuate(self, name: str) -> None:
         if name in self.evacuated:
@@ -207,13 +214,11 @@ class World:
     def hosts(self) -> list[Host]:
         found = []
         for one in self.machines.values():
-            up = self.runs(one) and one.compute and self.reaches(one, "management") and self.queue
-            up = up and one.cell not in self.mute_cells and not self.skewed and not one.forced_down
             found.append(
                 Host(
                     one.name,
                     f"id-{one.name}",
-                    "up" if up else "down",
+                    "up" if self.is_up(one) else "down",
                     *(one.rack, one.zone, one.cell),
                     enabled=not one.disabled and not one.ours,
                     forced_down=one.forced_down,
