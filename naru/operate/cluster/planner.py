@@ -5,7 +5,7 @@ from typing import Any
 
 from naru.actions.hosts.switching import switch
 from naru.messages import message, say
-from naru.operate.cluster import galera_steps, guests, rules, steps
+from naru.operate.cluster import galera_steps, guest_steps, guests, rules, steps
 from naru.operate.cluster.order import DATABASES, FLAGS, QUEUES, STORAGE, WHY, Placed, placed
 from naru.operate.cluster.reading import Reading
 from naru.operate.cluster.work import DOWN, WAY, Settings
@@ -14,7 +14,7 @@ from naru.plan.model import About, Plan, Step
 from naru.site.site import Site
 from naru.text import shortened
 
-MODULES = ["naru.actions.hosts", "naru.actions.databases", steps.__name__, galera_steps.__name__]
+MODULES = ["naru.actions.hosts", "naru.actions.databases", steps.__name__, galera_steps.__name__, guest_steps.__name__]
 RECORD, BACKUP, READ_BACK, GUEST, STOP, LEFT, FLAG, PROOF = (
     "record",
     "backup",

@@ -166,9 +166,13 @@ def ceph_argv(storage: Ceph, *words: str) -> list[str]:
 
 def of_cloud(cloud: Cloud) -> dict[str, Any]:
     """The services' records, and the servers of all projects."""
+    return {"services": records(cloud), "servers": servers(cloud)}
+
+
+def servers(cloud: Cloud) -> list[dict[str, Any]]:
+    """The servers of all projects, as far as they matter here."""
     version = compute.newest(cloud, *compute.SERVER)
-    servers = cloud.items("compute", "/servers/detail?all_tenants=1", "servers", version)
-    return {"services": records(cloud), "servers": [_kept(one) for one in servers]}
+    return [_kept(one) for one in cloud.items("compute", "/servers/detail?all_tenants=1", "servers", version)]
 
 
 def records(cloud: Cloud) -> dict[str, dict[str, Any]]:
@@ -233,9 +237,9 @@ def _of_cloud(before: dict[str, Any], now: dict[str, Any]) -> Iterable[str]:
         return
     for id, one in before.get("services", {}).items():
         yield from _record(id, one, now.get("services", {}).get(id))
-    servers = {one["id"]: one for one in now.get("servers", [])}
+    there = {one["id"]: one for one in now.get("servers", [])}
     for one in before.get("servers", []):
-        found = servers.get(one["id"])
+        found = there.get(one["id"])
         if found is None:
             yield f"server {one['name']} ({one['id']}) is gone"
         elif found["status"] != one["status"]:

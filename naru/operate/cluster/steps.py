@@ -3,11 +3,9 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from naru.actions.arguments import Id
 from naru.actions.clouds import RETRY, cloud
-from naru.actions.power import LIMIT, bring
 from naru.errors import NaruError
 from naru.operate.cluster import members, reading
 from naru.operate.cluster.order import LAST_UNSET
@@ -79,14 +77,6 @@ class Records(OfSite):
     services: dict[str, Any]
 
 
-class Guest(Arguments):
-    """The state that `server` of `cloud` is brought `to`."""
-
-    cloud: str
-    server: Id
-    to: Literal["SHUTOFF", "ACTIVE"]
-
-
 class Same(OfSite):
     """What the `record` has, a reading."""
 
@@ -99,7 +89,7 @@ def record(context: Context) -> dict[str, Any]:
     not whole any more, or a host does not answer."""
     if context.earlier:
         return dict(context.earlier)  # what was recorded first counts: something may have been stopped since
-    site, fleet = _open(context)
+    site, fleet = opened(context)
     with fleet:
         found = reading.read(site, fleet, lambda what: None)
     wrong = [f"{host}: {one['error']}" for host, one in found["hosts"].items() if "error" in one]
@@ -121,7 +111,7 @@ def record(context: Context) -> dict[str, Any]:
 @step("cluster.down", args=OfSite, no_undo="it changes nothing", deadline=1800, retry=())
 def down(context: Context) -> dict[str, Any]:
     """Proves that nothing runs any more of what was to stop. A host that does not answer is taken as off."""
-    site, fleet = _open(context)
+    site, fleet = opened(context)
     with fleet:
         hosts, states = reading.services(site, fleet)
     left = [id for id, one in states.items() if "error" not in one and reading.is_on(one)]
@@ -136,7 +126,7 @@ def flags(context: Context) -> dict[str, Any]:
     """Sets those of `flags` on the Ceph cluster `ceph` that are not set, and says which. Those that an attempt before
     has set are among them: it said so before it set them."""
     args = context.args
-    site, fleet = _open(context)
+    site, fleet = opened(context)
     ceph = _storage(site, args["ceph"])
     with fleet:
         before = _seen(site, fleet, ceph)
@@ -154,7 +144,7 @@ def flags(context: Context) -> dict[str, Any]:
 def unflag(context: Context) -> dict[str, Any]:
     """Takes those `flags` away that the way down has set, `noout` last."""
     args = context.args
-    site, fleet = _open(context)
+    site, fleet = opened(context)
     ceph = _storage(site, args["ceph"])
     with fleet:
         seen = _seen(site, fleet, ceph)
@@ -170,7 +160,7 @@ def storage(context: Context) -> dict[str, Any]:
     """Waits until the Ceph cluster `ceph` has a quorum and as many OSDs up as before, and with `clean` until all its
     placement groups are active+clean."""
     args = context.args
-    site, fleet = _open(context)
+    site, fleet = opened(context)
     ceph = _storage(site, args["ceph"])
 
     def problem() -> str:
@@ -197,7 +187,7 @@ def storage(context: Context) -> dict[str, Any]:
 def reach(context: Context) -> dict[str, Any]:
     """Waits until `host` answers by SSH and has booted."""
     args = context.args
-    _, fleet = _open(context)
+    _, fleet = opened(context)
     with fleet:
 
         def problem() -> str:
@@ -216,7 +206,7 @@ def reach(context: Context) -> dict[str, Any]:
 def queue(context: Context) -> dict[str, Any]:
     """Waits until all `nodes` of a queue run that ran before, as one."""
     args = context.args
-    site, fleet = _open(context)
+    site, fleet = opened(context)
     wanted = set(args["nodes"])
 
     def problem() -> str:
@@ -236,7 +226,7 @@ def queue(context: Context) -> dict[str, Any]:
 def answers(context: Context) -> dict[str, Any]:
     """Waits until the service on `host` accepts connections at its port."""
     args = context.args
-    site, fleet = _open(context)
+    site, fleet = opened(context)
 
     async def connect() -> None:
         address = rabbitmq.bracketed(site.hosts[args["host"]].address).strip("[]")
@@ -273,18 +263,10 @@ def records(context: Context) -> dict[str, Any]:
     return {"services": len(args["services"])}
 
 
-@step("cluster.guest", args=Guest, no_undo="the other way brings it back", deadline=LIMIT + 60, retry=RETRY)
-def guest(context: Context) -> dict[str, Any]:
-    """Stops `server`, by its own system as far as that listens, or starts it, and waits until it is so. One that is
-    gone, since its owner has deleted it, is left so."""
-    args = context.args
-    return {"seconds": bring(context, cloud(context, args["cloud"]), args["server"], args["to"], gone=True)}
-
-
 @step("cluster.same", args=Same, no_undo="it changes nothing", deadline=1800, retry=())
 def same(context: Context) -> dict[str, Any]:
     """Proves that all is as the record has it: services, units, databases, queues, Ceph's flags, records, servers."""
-    site, fleet = _open(context)
+    site, fleet = opened(context)
     before = context.args["record"]
     with fleet:
         _wait(
@@ -310,7 +292,8 @@ def _wait(
         pause = min(POLL[1], pause * 1.3)
 
 
-def _open(context: Context) -> tuple[Site, Fleet]:
+def opened(context: Context) -> tuple[Site, Fleet]:
+    """The site of a step, and connections to its hosts, which the caller ends."""
     site = sites.load(Path(context.args["site"]))
     return site, Fleet(site)
 

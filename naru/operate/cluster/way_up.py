@@ -1,18 +1,20 @@
 """The plan of the way up: made from what the way down has recorded, each step looking at what is there before it does
 something. So it is right after a way down that ended, one that was cut off, and a power loss of everything."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from naru.actions.hosts.switching import switch
 from naru.messages import message
 from naru.operate.cluster import guests, members
+from naru.operate.cluster.hostnames import named
 from naru.operate.cluster.order import DATABASES, FRONT, KEYSTONE, QUEUES, STORAGE, UP, Placed, placed
 from naru.operate.cluster.planner import GUESTS, HOSTS, MODULES
 from naru.operate.cluster.reading import Reading, is_on
 from naru.operate.cluster.work import UP as WAY_UP
 from naru.operate.cluster.work import WAY, Settings
+from naru.operate.compute import HOST
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import About, Plan, Step
 from naru.site.model import Unit
@@ -233,12 +235,19 @@ class _Adding:
                 if one.wave == wave:
                     server, name = one.server["id"], one.server["name"]
                     args = {"cloud": self._site.content.cloud, "server": server, "to": "ACTIVE"}
+                    args |= {**self._file, "boots": self._boot(one.server)}
                     step = Step(f"start-guest/{server}", "cluster.guest", args, server, (GUESTS,))
                     about = About("server", server, name)
                     ends.append(self._added(step, _GUEST(name=name), about, GUEST, last))
             step = Step(f"guests/{wave + 1}", "noop", limits=())
             last = [self._added(step, _WAVE(number=wave + 1), None, "", ends)]
         return last
+
+    def _boot(self, server: Mapping[str, Any]) -> dict[str, str]:
+        """By the host that a server was on, which boot that had."""
+        host = named(str(server.get(HOST) or ""), self._known.record["hosts"])
+        boot = self._known.record["hosts"].get(host, {}).get("boot")
+        return {host: boot} if boot else {}
 
     def _added(self, step: Step, title: Any, about: About | None, purpose: str, after: Sequence[str]) -> str:
         whole = Step(step.id, step.kind, step.args, step.unit, step.limits, title=title, about=about, purpose=purpose)
