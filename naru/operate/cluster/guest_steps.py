@@ -40,10 +40,12 @@ class Guest(Arguments):
 
 
 class Quiet(Arguments):
-    """No server of `cloud` runs but those with an answer in `answers`, by name or id."""
+    """No server of `cloud` runs but those with an answer in `answers`, by name or id, and those on hosts that are
+    `lost`."""
 
     cloud: str
     answers: dict[str, str] = {}
+    lost: list[str] = []
 
 
 @step("cluster.guest", args=Guest, no_undo="the other way brings it back", deadline=2 * LIMIT + 120, retry=RETRY)
@@ -94,7 +96,8 @@ def quiet(context: Context) -> dict[str, Any]:
     """Proves that no server runs any more, nor is about to, that was not answered to be left: also none that somebody
     has made or started since the plan was made. After this nobody can stop one any more but its host."""
     args = context.args
-    servers = reading.servers(cloud(context, args["cloud"]))
+    every = reading.servers(cloud(context, args["cloud"]))
+    servers = [one for one in every if not named(str(one.get(compute.HOST) or ""), args.get("lost", []))]
     left = guests.running(servers, args.get("answers", {}))
     if left:
         names = [f"{one['name']} ({one['id']}) is {one['status']}" for one in left]

@@ -12,4 +12,4 @@ def is_same(one: str, other: str) -> bool:
 
 def named(name: str, hosts: Iterable[str]) -> str:
     """The one of `hosts` that a name is of, "" for none."""
-    return next((host for host in hosts if is_same(name, host)), "")
+    return next((host for host in hosts if is_same(name, host)), "") if name else ""

@@ -1,7 +1,7 @@
 """The step kinds of a cloud's way down and up, beside those of databases and of servers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,12 @@ class OfSite(Arguments):
     site: str
 
 
+class Off(OfSite):
+    """Nothing runs on the site's hosts; those that are `lost` are not looked at."""
+
+    lost: list[str] = []
+
+
 class Flags(OfSite):
     """`flags` of the Ceph cluster `ceph`."""
 
@@ -49,11 +55,13 @@ class Reach(OfSite):
 
 
 class Storage(OfSite):
-    """The Ceph cluster `ceph` had so many OSDs `up`; `clean` whether all its placement groups have to be."""
+    """The Ceph cluster `ceph` had so many OSDs `up`; `clean` whether all its placement groups have to be. OSDs of hosts
+    that are `lost` are not waited for."""
 
     ceph: str
     up: int
     clean: bool = False
+    lost: list[str] = []
 
 
 class Queue(OfSite):
@@ -78,9 +86,11 @@ class Records(OfSite):
 
 
 class Same(OfSite):
-    """What the `record` has, a reading."""
+    """What the `record` has, a reading; `left` are servers (ids) in it that nobody brings back: what has become of them
+    is told."""
 
     record: dict[str, Any]
+    left: list[str] = []
 
 
 @step("cluster.record", args=OfSite, no_undo="it changes nothing", deadline=1800, retry=())
@@ -108,17 +118,26 @@ def record(context: Context) -> dict[str, Any]:
     return found
 
 
-@step("cluster.down", args=OfSite, no_undo="it changes nothing", deadline=1800, retry=())
+@step("cluster.down", args=Off, no_undo="it changes nothing", deadline=1800, retry=())
 def down(context: Context) -> dict[str, Any]:
-    """Proves that nothing runs any more of what was to stop. A host that does not answer is taken as off."""
+    """Proves that nothing runs any more of what was to stop. Of a host that does not answer nobody knows that: the
+    proof fails for it, and is skipped by somebody who does know."""
     site, fleet = opened(context)
+    lost = context.args.get("lost", [])
     with fleet:
         hosts, states = reading.services(site, fleet)
     left = [id for id, one in states.items() if "error" not in one and reading.is_on(one)]
     if left:
         hint = "A boot, or somebody, has started it again: naru cluster down stops it once more."
         raise PlanError(f"{len(left)} services run", detail="\n".join(left), hint=hint)
-    return {"off": sorted(host for host, one in hosts.items() if "error" in one), "stopped": len(states)}
+    silent = [f"{host}: {one['error']}" for host, one in hosts.items() if "error" in one and host not in lost]
+    if silent:
+        raise PlanError(
+            f"{len(silent)} hosts do not answer: what runs there is not known",
+            detail="\n".join(silent),
+            hint="If you know that they are off: naru plan skip, with a reason.",
+        )
+    return {"stopped": len(states)}
 
 
 @step("cluster.flags", args=Flags, no_undo="the way up takes them away", deadline=900, retry=())
@@ -167,8 +186,9 @@ def storage(context: Context) -> dict[str, Any]:
         seen = reading.ceph(site, fleet, ceph)
         if "error" in seen:
             return str(seen["error"])
-        if seen["up"] < args["up"]:
-            return f"{seen['up']} OSDs are up of {args['up']}"
+        wanted = args["up"] - reading.osds_gone(fleet, ceph, seen["host"], args.get("lost", []))
+        if seen["up"] < wanted:
+            return f"{seen['up']} OSDs are up of {wanted}"
         unclean = {name: count for name, count in seen["pgs"].items() if not name.startswith("active+clean")}
         return f"placement groups: {unclean}" if args["clean"] and unclean else ""
 
@@ -265,18 +285,30 @@ def records(context: Context) -> dict[str, Any]:
 
 @step("cluster.same", args=Same, no_undo="it changes nothing", deadline=1800, retry=())
 def same(context: Context) -> dict[str, Any]:
-    """Proves that all is as the record has it: services, units, databases, queues, Ceph's flags, records, servers."""
+    """Proves that all is as the record has it: services, units, databases, queues, Ceph's flags, records, servers.
+    What has become of servers that are left to their owners is in the step's log and result."""
     site, fleet = opened(context)
-    before = context.args["record"]
+    before, rest = parted(context.args["record"], context.args.get("left", []))
+    last: list[reading.Reading] = []
+
+    def problem() -> str:
+        last[:] = [reading.read(site, fleet, lambda what: None)]
+        return "\n".join(reading.differences(before, last[0]))
+
     with fleet:
-        _wait(
-            context,
-            lambda: "\n".join(reading.differences(before, reading.read(site, fleet, lambda what: None))),
-            "the cloud",
-            seconds=120.0,
-            hint="naru plan skip, with a reason, if it is right so.",
-        )
-    return {"same": len(before["services"])}
+        _wait(context, problem, "the cloud", seconds=120.0, hint="naru plan skip, with a reason, if it is right so.")
+    left = reading.differences(rest, last[0])
+    for one in left:
+        context.log(f"left to its owner: {one}")
+    return {"same": len(before["services"]), "left": left}
+
+
+def parted(record: reading.Reading, left: Collection[str]) -> tuple[reading.Reading, reading.Reading]:
+    """A record without the servers that are left to their owners, and one of these alone."""
+    servers = (record["cloud"] or {}).get("servers", [])
+    mine, others = ([one for one in servers if (one["id"] in left) is is_left] for is_left in (False, True))
+    rest = {"services": {}, "databases": {}, "queues": {}, "ceph": {}, "cloud": {"servers": others}}
+    return {**record, "cloud": record["cloud"] and {**record["cloud"], "servers": mine}}, rest
 
 
 def _wait(
