@@ -6,7 +6,7 @@ from typing import Any
 
 from naru.actions.hosts.switching import switch
 from naru.messages import message, say
-from naru.operate.cluster import galera_steps, guest_steps, guests, rules, steps
+from naru.operate.cluster import galera_steps, guest_steps, guests, rules, steps, storage_steps
 from naru.operate.cluster.lost import without
 from naru.operate.cluster.order import DATABASES, FLAGS, QUEUES, REPAIR, STORAGE, WHY, Placed, placed
 from naru.operate.cluster.reading import Reading
@@ -16,7 +16,11 @@ from naru.plan.model import About, Finding, Plan, Step
 from naru.site.site import Site
 from naru.text import shortened
 
-MODULES = ["naru.actions.hosts", "naru.actions.databases", steps.__name__, galera_steps.__name__, guest_steps.__name__]
+MODULES = [
+    "naru.actions.hosts",
+    "naru.actions.databases",
+    *(one.__name__ for one in (steps, galera_steps, guest_steps, storage_steps)),
+]
 RECORD, BACKUP, READ_BACK, GUEST, QUIET, STOP, LEFT, FLAG, PROOF = (
     "record",
     "backup",

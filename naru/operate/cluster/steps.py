@@ -1,4 +1,4 @@
-"""The step kinds of a cloud's way down and up, beside those of databases and of servers."""
+"""The step kinds of a cloud's way down and up, beside those of databases, of Ceph and of servers."""
 
 import time
 from collections.abc import Callable, Collection
@@ -8,15 +8,12 @@ from typing import Any
 from naru.actions.clouds import RETRY, cloud
 from naru.errors import NaruError
 from naru.operate.cluster import members, reading
-from naru.operate.cluster.order import LAST_UNSET
-from naru.operate.cluster.rules import is_set
 from naru.plan.arguments import Arguments
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.plan.kinds import step
 from naru.site import rabbitmq
 from naru.site import site as sites
-from naru.site.model import Ceph
 from naru.site.site import Site
 from naru.site.ssh import Fleet
 from naru.site.tunnel import open_socket
@@ -40,28 +37,11 @@ class Off(OfSite):
     lost: list[str] = []
 
 
-class Flags(OfSite):
-    """`flags` of the Ceph cluster `ceph`."""
-
-    ceph: str
-    flags: list[str]
-
-
 class Reach(OfSite):
     """`host` of the site, for `seconds` at most."""
 
     host: str
     seconds: float = PATIENCE
-
-
-class Storage(OfSite):
-    """The Ceph cluster `ceph` had so many OSDs `up`; `clean` whether all its placement groups have to be. OSDs of hosts
-    that are `lost` are not waited for."""
-
-    ceph: str
-    up: int
-    clean: bool = False
-    lost: list[str] = []
 
 
 class Queue(OfSite):
@@ -140,63 +120,6 @@ def down(context: Context) -> dict[str, Any]:
     return {"stopped": len(states)}
 
 
-@step("cluster.flags", args=Flags, no_undo="the way up takes them away", deadline=900, retry=())
-def flags(context: Context) -> dict[str, Any]:
-    """Sets those of `flags` on the Ceph cluster `ceph` that are not set, and says which. Those that an attempt before
-    has set are among them: it said so before it set them."""
-    args = context.args
-    site, fleet = opened(context)
-    ceph = _storage(site, args["ceph"])
-    with fleet:
-        before = _seen(site, fleet, ceph)
-        ours = set((context.earlier or {}).get("ours", [])) | set(args["flags"]) - is_set(before["flags"])
-        mine = [flag for flag in args["flags"] if flag in ours]
-        context.save({"ours": mine})
-        context.sleep(1.0)  # what is saved reaches the disk within a moment
-        for flag in mine:
-            context.log(f"{before['host']}: ceph osd set {flag}")
-            fleet.call(fleet.remote(before["host"]).checked(reading.ceph_argv(ceph, "osd", "set", flag), seconds=60))
-    return {"ours": mine}
-
-
-@step("cluster.unflag", args=Flags, no_undo="another way down sets them", deadline=900, retry=())
-def unflag(context: Context) -> dict[str, Any]:
-    """Takes those `flags` away that the way down has set, `noout` last."""
-    args = context.args
-    site, fleet = opened(context)
-    ceph = _storage(site, args["ceph"])
-    with fleet:
-        seen = _seen(site, fleet, ceph)
-        taken = [flag for flag in LAST_UNSET if flag in args["flags"] and flag in is_set(seen["flags"])]
-        for flag in taken:
-            context.log(f"{seen['host']}: ceph osd unset {flag}")
-            fleet.call(fleet.remote(seen["host"]).checked(reading.ceph_argv(ceph, "osd", "unset", flag), seconds=60))
-    return {"taken": taken}
-
-
-@step("cluster.storage", args=Storage, no_undo="it changes nothing", deadline=2 * PATIENCE, retry=())
-def storage(context: Context) -> dict[str, Any]:
-    """Waits until the Ceph cluster `ceph` has a quorum and as many OSDs up as before, and with `clean` until all its
-    placement groups are active+clean."""
-    args = context.args
-    site, fleet = opened(context)
-    ceph = _storage(site, args["ceph"])
-
-    def problem() -> str:
-        seen = reading.ceph(site, fleet, ceph)
-        if "error" in seen:
-            return str(seen["error"])
-        wanted = args["up"] - reading.osds_gone(fleet, ceph, seen["host"], args.get("lost", []))
-        if seen["up"] < wanted:
-            return f"{seen['up']} OSDs are up of {wanted}"
-        unclean = {name: count for name, count in seen["pgs"].items() if not name.startswith("active+clean")}
-        return f"placement groups: {unclean}" if args["clean"] and unclean else ""
-
-    with fleet:
-        _wait(context, problem, f"Ceph {args['ceph']}")
-    return {"up": args["up"]}
-
-
 @step(
     "cluster.reach",
     args=Reach,
@@ -218,7 +141,7 @@ def reach(context: Context) -> dict[str, Any]:
             return f"it is {said}" if said in ("stopping", "initializing", "offline") else ""
 
         hint = "Switch it on, see to its network; then give the command again."
-        _wait(context, problem, args["host"], seconds=args.get("seconds", PATIENCE), hint=hint)
+        wait(context, problem, args["host"], seconds=args.get("seconds", PATIENCE), hint=hint)
     return {}
 
 
@@ -238,7 +161,7 @@ def queue(context: Context) -> dict[str, Any]:
 
     hint = "The node that stopped last has to start for the others to: see its log. force_boot loses what only it had."
     with fleet:
-        _wait(context, problem, f"the queue {args['queue']}", hint=hint)
+        wait(context, problem, f"the queue {args['queue']}", hint=hint)
     return {"nodes": sorted(wanted)}
 
 
@@ -261,7 +184,7 @@ def answers(context: Context) -> dict[str, Any]:
         return ""
 
     with fleet:
-        _wait(context, problem, f"port {args['port']} on {args['host']}")
+        wait(context, problem, f"port {args['port']} on {args['host']}")
     return {}
 
 
@@ -279,7 +202,7 @@ def records(context: Context) -> dict[str, Any]:
             return error.summary
 
     hint = "Whoever disabled or removed one since knows why; naru plan skip, with a reason, if it is right so."
-    _wait(context, problem, f"the services of {args['cloud']}", hint=hint)
+    wait(context, problem, f"the services of {args['cloud']}", hint=hint)
     return {"services": len(args["services"])}
 
 
@@ -296,7 +219,7 @@ def same(context: Context) -> dict[str, Any]:
         return "\n".join(reading.differences(before, last[0]))
 
     with fleet:
-        _wait(context, problem, "the cloud", seconds=120.0, hint="naru plan skip, with a reason, if it is right so.")
+        wait(context, problem, "the cloud", seconds=120.0, hint="naru plan skip, with a reason, if it is right so.")
     left = reading.differences(rest, last[0])
     for one in left:
         context.log(f"left to its owner: {one}")
@@ -311,9 +234,7 @@ def parted(record: reading.Reading, left: Collection[str]) -> tuple[reading.Read
     return {**record, "cloud": record["cloud"] and {**record["cloud"], "servers": mine}}, rest
 
 
-def _wait(
-    context: Context, problem: Callable[[], str], what: str, *, seconds: float = PATIENCE, hint: str = ""
-) -> None:
+def wait(context: Context, problem: Callable[[], str], what: str, *, seconds: float = PATIENCE, hint: str = "") -> None:
     """Waits until there is no problem. Raises PlanError with the last one."""
     end = time.monotonic() + seconds
     pause = POLL[0]
@@ -328,14 +249,3 @@ def opened(context: Context) -> tuple[Site, Fleet]:
     """The site of a step, and connections to its hosts, which the caller ends."""
     site = sites.load(Path(context.args["site"]))
     return site, Fleet(site)
-
-
-def _storage(site: Site, name: str) -> Ceph:
-    return next(one for one in site.content.storage if isinstance(one, Ceph) and one.name == name)
-
-
-def _seen(site: Site, fleet: Fleet, ceph: Ceph) -> dict[str, Any]:
-    seen = reading.ceph(site, fleet, ceph)
-    if "error" in seen:
-        raise PlanError(f"Ceph {ceph.name} gives no answer", detail=seen["error"], hint="See to its monitors.")
-    return seen
