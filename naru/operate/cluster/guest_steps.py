@@ -21,11 +21,12 @@ TRIES = 6
 """How often a server is tried to start that Nova refuses to, before the others go on without it."""
 SHOWN = 20
 RUNS = """cat /proc/sys/kernel/random/boot_id
+[ ! -d /run/libvirt ] || echo libvirt
 for one in $(grep -lzx -e -uuid /proc/[0-9]*/cmdline 2>/dev/null); do
   tr '\\0' '\\n' <"$one" 2>/dev/null | grep -x -A 1 -e -uuid | grep -qx -e "$1" && echo runs
 done
 :"""
-"""Says which boot a host has, and whether QEMU runs a server (`$1`, its id) there."""
+"""Says which boot a host has, whether it has libvirt, and whether QEMU runs a server (`$1`, its id) there."""
 
 
 class Guest(Arguments):
@@ -79,7 +80,8 @@ def guest(context: Context) -> dict[str, Any]:
 
 def has_fallen(context: Context, found: Server) -> bool:
     """Whether a server that Nova calls ACTIVE went down with its host: that has booted since the record, and nothing
-    runs the server there. Where a site does not have the host, or the record not its boot, Nova is believed."""
+    runs the server there. Where a site does not have the host, the record not its boot, or the host no libvirt, Nova is
+    believed."""
     boots = context.args.get("boots", {})
     host = named(str(found.get(compute.HOST) or ""), boots)
     if not host:
@@ -87,8 +89,8 @@ def has_fallen(context: Context, found: Server) -> bool:
     _, fleet = opened(context)
     with fleet:
         said = fleet.call(fleet.remote(host).checked(["sh", "-c", RUNS, "naru", found["id"]], seconds=60))
-    boot, *runs = said.split()
-    return boot != boots[host] and not runs
+    boot, *has = said.split()
+    return boot != boots[host] and "libvirt" in has and "runs" not in has
 
 
 @step("cluster.quiet", args=Quiet, no_undo="it changes nothing", deadline=900, retry=RETRY)
@@ -104,7 +106,7 @@ def quiet(context: Context) -> dict[str, Any]:
         raise PlanError(
             f"{len(left)} servers run, or are about to: no service was stopped",
             detail="\n".join(names[:SHOWN]),
-            hint="Stop them, then give naru cluster down again. If they may end with their hosts: naru plan skip, with "
-            "a reason.",
+            hint="Stop them, then give naru cluster down again; the way up does not start them. If they may end with "
+            "their hosts: naru plan skip, with a reason.",
         )
     return {"servers": len(servers)}

@@ -115,7 +115,7 @@ def down(context: Context) -> dict[str, Any]:
         raise PlanError(
             f"{len(silent)} hosts do not answer: what runs there is not known",
             detail="\n".join(silent),
-            hint="If you know that they are off: naru plan skip, with a reason.",
+            hint="If you know that they are off: naru plan skip, with a reason; or naru cluster down --lost HOST.",
         )
     return {"stopped": len(states)}
 
