@@ -6,11 +6,13 @@ something: so a power loss in the middle is gone on from with what is seen, not 
 """
 
 import json
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 from naru.cloud.client import Cloud
+from naru.cloud.transport import GaveUp
 from naru.errors import InputError, NaruError
 from naru.files import write_whole
 from naru.messages import say
@@ -28,6 +30,9 @@ from naru.plan.status import Status, status
 from naru.site import site as sites
 from naru.site.site import Site
 from naru.site.ssh import Fleet
+
+NOVA_SECONDS = 60.0
+"""How long Nova is asked whether it answers."""
 
 
 def plan(settings: Settings, directory: Path, say: Progress) -> tuple[Plan, list[tuple[int, str, str, str]]]:
@@ -188,12 +193,20 @@ def _since(work: Work, site: Site, record: Reading, lost: tuple[str, ...]) -> pl
 
 
 def _answers(site: Site) -> bool:
-    """Whether Nova says which servers there are."""
+    """Whether Nova says which servers there are. After a way down it does not: that is not waited for."""
     if not site.content.cloud:
         return False
-    with Cloud(site.content.cloud) as cloud:
+    end = time.monotonic() + NOVA_SECONDS
+
+    def patience() -> float:
+        left = end - time.monotonic()
+        if left <= 0:
+            raise GaveUp("no answer in time")
+        return left
+
+    with Cloud(site.content.cloud, patience=patience) as cloud:
         try:
-            reading.servers(cloud)
+            cloud("compute", "GET", "/servers?all_tenants=1&limit=1")
         except NaruError:
             return False
     return True

@@ -1,11 +1,13 @@
 """Ways after the first: what the ways before have come to, what is stopped and saved once more, hosts that are given
 up, and one way at a time."""
 
+import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from naru.errors import InputError
 from naru.messages import say
@@ -117,6 +119,16 @@ def test_without_nova_a_further_way_down_goes_on_and_says_what_may_run() -> None
     made = again(answers=False, stopped={"id-db-1", "id-web-1", "id-amphora-1"}, saved={"main"})
     assert made.findings == []
     assert len(ids(again(stopped={"id-db-1"}), "stop-guest")) == 3  # each looks first
+
+
+def test_a_nova_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(phases, "NOVA_SECONDS", 0.5)
+    auth = {"auth_url": "http://127.0.0.1:9/v3", "username": "u", "password": "p", "project_name": "p"}
+    (tmp_path / "clouds.yaml").write_text(yaml.safe_dump({"clouds": {"seoul": {"auth": auth}}}))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(tmp_path / "clouds.yaml"))
+    began = time.monotonic()
+    assert not phases._answers(small.site())
+    assert time.monotonic() - began < 10.0
 
 
 def test_no_service_stops_before_it_is_proved_that_no_server_runs() -> None:
