@@ -118,6 +118,12 @@ naru cluster plan down --site site.yaml --work work/down -f json
         return ("order", "what", "names", "why"), rows
 
 
+def add_lost(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--lost", action="append", default=[], metavar="HOST", help="a host that does not come back (several times)"
+    )
+
+
 def _backup(text: str, site: Site) -> tuple[str, str]:
     """The host, "" for each database's first, and the directory."""
     host, colon, directory = text.rpartition(":")
@@ -158,7 +164,9 @@ class Down(OfWork, ShowOne):
     it is not as it was planned. Hosts are not switched off.
 
     Given again it goes on where it was, and tries again what failed; after a way up that came to no end it stops all
-    once more. Exit codes: 0 done, 1 failed steps, 2 bad input, 3 paused or cancelled, 130 interrupted.
+    once more, hosts that are --lost left out.
+
+    Exit codes: 0 done, 1 failed steps, 2 bad input, 3 paused or cancelled, 130 interrupted.
     """
 
     examples = """
@@ -166,8 +174,14 @@ naru cluster down work/down
 naru cluster down work/down -f json
 """
 
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        add_lost(parser)
+        return parser
+
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        return _ended(self, phases.down(Work(arguments.work), Terminal.of(self.app.options)))
+        state = phases.down(Work(arguments.work), Terminal.of(self.app.options), lost=arguments.lost)
+        return _ended(self, state)
 
 
 class Up(OfWork, ShowOne):
@@ -189,9 +203,7 @@ naru cluster up work/down --lost db3
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
-        parser.add_argument(
-            "--lost", action="append", default=[], metavar="HOST", help="a host that does not come back (several times)"
-        )
+        add_lost(parser)
         parser.add_argument(
             "--behind", action="store_true", help="a database may begin with less than was seen of it: writes are lost"
         )

@@ -95,7 +95,7 @@ options:
     type: str
   lost:
     description:
-    - A host that does not come back. Of V(up).
+    - A host that does not come back. Of V(down) and V(up).
     type: list
     elements: str
   behind:
@@ -197,7 +197,11 @@ ACTIONS = {
         same={"site": "site"},
     ),
     "down": Action(
-        "cluster down", "act", options=["work"], status="cluster status", preview=(["plan", "steps"], [], ["work"])
+        "cluster down",
+        "act",
+        options=["work", "lost"],
+        status="cluster status",
+        preview=(["plan", "steps"], [], ["work"]),
     ),
     "up": Action("cluster up", "act", options=["work", "lost", "behind"], status="cluster status"),
     "status": Action("cluster status", "read", options=["work"], passes=(0, 1, 3)),

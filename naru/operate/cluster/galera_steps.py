@@ -6,7 +6,7 @@ from typing import Any
 
 from naru.actions.hosts.container import ContainerAt
 from naru.actions.hosts.place import HostAction, Place
-from naru.actions.hosts.unit import UnitAt
+from naru.actions.hosts.unit import UNIT_SECONDS, UnitAt
 from naru.errors import NaruError
 from naru.operate.cluster import members
 from naru.operate.cluster.galera import Position, choose
@@ -61,21 +61,23 @@ def left(context: Context) -> dict[str, Any]:
     """Says how far the member of `database` on `host`, which is off, has come, by its own disk."""
     args = context.args
     member = Member(context, args["host"], args["directory"])
-    found = member.position()
-    return {"uuid": found.uuid, "seqno": found.seqno, "safe": found.safe, "by": found.by}
+    at = member.position()
+    return {"uuid": at.uuid, "seqno": at.seqno, "safe": at.safe, "by": at.by}
 
 
 @step("cluster.begin", args=Begin, no_undo="another way down stops it", deadline=START + 3600, retry=())
 def begin(context: Context) -> dict[str, Any]:
-    """Sees to it that the Galera cluster `database` has a member that is in it, and Synced. If one is, nothing is
-    done. Else every member is stopped and asked how far it had come; the one that is proved to have all is started as
-    the first. Refused where that is not proved."""
+    """Sees to it that the Galera cluster `database` runs. If a member is in its Primary component, whatever its state
+    there (a donor, one that gets its data), nothing is done. Else every member is stopped and asked how far it had
+    come; the one that is proved to have all is started as the first. Refused where that is not proved, where a server
+    runs and lets nobody in, and where a member that was given up as lost runs in the cluster."""
     args = context.args
     every = {host: Member(context, host, directory) for host, directory in args["members"].items()}
     mine = {host: one for host, one in every.items() if host not in args["lost"]}
-    first = _found(context, mine)
+    first = found(context, mine)
     if first:
         return {"first": first, "how": "it ran"}
+    check_lost({host: every[host].look() for host in args["lost"]})
     positions: dict[str, Position | str] = dict.fromkeys(args["lost"], "given up as lost")
     for host, one in mine.items():
         try:
@@ -96,17 +98,44 @@ def begin(context: Context) -> dict[str, Any]:
     return {"first": first, "how": "begun", "positions": told}
 
 
-def _found(context: Context, every: "Mapping[str, Member]") -> str:
-    """A member that is in its cluster, "" for none: one that runs is given a while for it."""
-    end = time.monotonic() + SETTLE
+def found(context: Context, every: "Mapping[str, Member]", seconds: float = SETTLE) -> str:
+    """A member of a cluster that runs, "" for none. One that runs outside of it is given a while to find it. Raises
+    PlanError for a server that runs and lets nobody in: it may be the cluster, and nothing of it is stopped."""
+    end = time.monotonic() + seconds
     while True:
         seen = {host: one.look() for host, one in every.items()}
-        for host, found in seen.items():
-            if members.is_synced(found):
-                return host
-        if all("error" in found for found in seen.values()) or time.monotonic() > end:
+        primary = [host for host, now in seen.items() if members.is_primary(now)]
+        if primary:
+            return next((host for host in primary if members.is_synced(seen[host])), primary[0])
+        refused = {host: now for host, now in seen.items() if "refused" in now}
+        if not refused and all("error" in now for now in seen.values()):
+            return ""
+        if time.monotonic() > end:
+            if refused:
+                raise locked_out(refused)
             return ""
         context.sleep(POLL)
+
+
+def locked_out(refused: Mapping[str, Mapping[str, Any]]) -> PlanError:
+    """The error of servers, by host, that run and do not let Naru in."""
+    return PlanError(
+        f"the database runs on {', '.join(refused)} and does not let Naru in: nothing was stopped",
+        detail="\n".join(f"{host}: {now['error']}" for host, now in refused.items()),
+        hint="Correct user and password of the database in the site, or free connections; then give the command again.",
+    )
+
+
+def check_lost(seen: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises PlanError for a member that was given up as lost and runs in the cluster, or runs and lets nobody in: a
+    second cluster would be begun beside it."""
+    runs = {host: now for host, now in seen.items() if members.is_primary(now) or "refused" in now}
+    if runs:
+        raise PlanError(
+            f"{', '.join(runs)} was given as lost, and its database runs: nothing was stopped",
+            detail="\n".join(f"{host}: {now.get('error', now.get('state', 'Primary'))}" for host, now in runs.items()),
+            hint="Give naru cluster up without --lost for it, or switch that host off.",
+        )
 
 
 @step("cluster.join", args=Join, no_undo="another way down stops it", deadline=JOIN, retry=())
@@ -115,10 +144,11 @@ def join(context: Context) -> dict[str, Any]:
     it is Synced."""
     args = context.args
     member = Member(context, args["host"], "")
-    if not (members.is_synced(found := member.look()) if args["galera"] else "error" not in found):
-        member.start()
-        found = member.wait(JOIN, galera=args["galera"])
-    return {name: found[name] for name in ("uuid", "seqno", "size") if name in found}
+    now = member.look()
+    if not (members.is_synced(now) if args["galera"] else "error" not in now):
+        member.start(JOIN)
+        now = member.wait(JOIN, galera=args["galera"])
+    return {name: now[name] for name in ("uuid", "seqno", "size") if name in now}
 
 
 class Member:
@@ -166,19 +196,20 @@ class Member:
             case Unit() as unit:
                 self._unit(unit).hold()
             case Container():
-                found = ContainerAt(self._context, self._args | vars(self.service.managed), self._step)
-                found.stop(found.record()[1])
+                box = ContainerAt(self._context, self._args | vars(self.service.managed), self._step)
+                box.stop(box.record()[1])
             case Commands(stop=line):
                 self._run(line)
 
-    def start(self) -> None:
-        """Starts it, unless it runs."""
+    def start(self, seconds: float) -> None:
+        """Starts it, unless it runs, or is about to: its unit may be starting for so long, since it gets its data
+        meanwhile."""
         match self.service.managed:
             case Unit() as unit:
-                found = self._unit(unit)
-                before, _ = found.record("before")
-                found.release()
-                found.start(before)
+                at = self._unit(unit, seconds)
+                before, _ = at.record("before")
+                at.release()
+                at.start(before)
             case Container():
                 one = ContainerAt(self._context, self._args | vars(self.service.managed), self._step)
                 one.start(one.record()[1], None)
@@ -186,24 +217,27 @@ class Member:
                 self._run(line)
 
     def wait(self, seconds: float, *, galera: bool = True) -> dict[str, Any]:
-        """What it says once it answers, and is Synced. Raises PlanError when that takes too long. One that runs in no
-        cluster is started again, now and then: it asks for others when it starts."""
+        """What it says once it answers, and is Synced. Raises PlanError when that takes too long, and for one that does
+        not take the password, which no waiting mends. One that runs in no cluster is started again, now and then: it
+        asks for others when it starts."""
         end = time.monotonic() + seconds
         alone = time.monotonic()
         while True:
-            found = self.look()
-            if members.is_synced(found) if galera else "error" not in found:
-                return found
+            seen = self.look()
+            if members.is_synced(seen) if galera else "error" not in seen:
+                return seen
+            if seen.get("refused") == "password":
+                raise locked_out({self.host: seen})
             self._check_runs()
             now = time.monotonic()
             if now > end:
-                told = found.get("error") or f"{found.get('state')}, {found.get('component')}"
+                told = seen.get("error") or f"{seen.get('state')}, {seen.get('component')}"
                 raise PlanError(f"{self.host}: {self._database.name} is not there after {seconds:g} s: {told}")
-            if galera and found.get("component") not in ("non-Primary", "Disconnected"):
+            if galera and seen.get("component") not in ("non-Primary", "Disconnected"):
                 alone = now
             elif galera and now - alone > STUCK and self._context.kind == "cluster.join":
                 self.stop()
-                self.start()
+                self.start(seconds)
                 alone = now
             self._context.sleep(POLL)
 
@@ -222,8 +256,8 @@ class Member:
                     told, detail=now["log"], hint="See its own log there. Given again, it is started again."
                 )
 
-    def _unit(self, unit: Unit) -> UnitAt:
-        return UnitAt(self._context, {**self._args, "unit": unit.unit}, self._step)
+    def _unit(self, unit: Unit, seconds: float = UNIT_SECONDS) -> UnitAt:
+        return UnitAt(self._context, {**self._args, "unit": unit.unit, "seconds": seconds}, self._step)
 
     def _change(self, verb: str, *words: str) -> str:
         return self._place.change("galera", verb, self._directory, *words, package=PACKAGE)

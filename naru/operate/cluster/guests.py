@@ -58,6 +58,13 @@ def decide(
     return sorted(placed, key=lambda one: (one.wave, one.server["name"], one.server["id"]))
 
 
+def running(servers: Iterable[Mapping[str, Any]], answers: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """The servers of which something runs, or is about to, but those that are answered to be left. One in ERROR is none
+    that could be stopped."""
+    found = [_decide(one, answers) for one in servers]
+    return [one.server for one in found if one.action != "leave" and one.server["status"] != "ERROR"]
+
+
 def _decide(server: Mapping[str, Any], answers: Mapping[str, str]) -> Decision:
     answer = answers.get(server["id"], answers.get(server["name"]))
     status, task = server["status"], server.get("OS-EXT-STS:task_state")

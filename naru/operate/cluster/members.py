@@ -1,13 +1,13 @@
 """The members of a database as they answer: of a Galera cluster, whether each is in it, and where its data lies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from naru.errors import NaruError
-from naru.site.database import asked
+from naru.site.database import Refused, asked
 from naru.site.model import Database
 from naru.site.site import Site
 from naru.site.ssh import Fleet
@@ -32,12 +32,15 @@ def databases(site: Site, fleet: Fleet, database: Database) -> dict[str, Any]:
 
 
 def member(site: Site, fleet: Fleet, database: Database, host: str, *, seconds: float = 10.0) -> dict[str, Any]:
-    """What the server on a host says; `error` is why it says nothing."""
+    """What the server on a host says; `error` is why it says nothing. With `refused` it runs, and does not let one in:
+    that is no member that is off."""
     asking = asked(
         site, fleet.secrets, database, fleet.remote(host), site.hosts[host].address, _member, seconds=seconds
     )
     try:
         return fleet.call(asking)
+    except Refused as error:
+        return {"error": error.summary, "refused": "password" if error.of_password else "other"}
     except NaruError as error:
         return {"error": error.summary}
 
@@ -56,9 +59,15 @@ def _member(connection: "Connection[Cursor]") -> dict[str, Any]:
     return {**found, "directory": directory.rstrip("/")}
 
 
-def is_synced(found: dict[str, Any]) -> bool:
+def is_primary(found: Mapping[str, Any]) -> bool:
+    """Whether a member of Galera is in the component that may write, be it Synced, a donor, or on its way to it: the
+    cluster runs, and nobody has to begin it."""
+    return found.get("component") == PRIMARY
+
+
+def is_synced(found: Mapping[str, Any]) -> bool:
     """Whether a member of Galera is in its cluster, and has all that the others have."""
-    return found.get("component") == PRIMARY and found.get("state") == SYNCED
+    return is_primary(found) and found.get("state") == SYNCED
 
 
 def uuid_of(database: dict[str, Any]) -> str:

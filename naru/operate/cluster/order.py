@@ -14,10 +14,17 @@ from naru.site.site import Site
 
 DATABASE, QUEUE, MEMCACHED = "mariadb", "rabbitmq", "memcached"
 """What the services are called in a site that its databases and queues are, and that caches for Keystone."""
+REPAIR = "repair"
+"""What acts on servers by itself; it stops before any of these does, and starts when all run."""
 COMPUTES, AGENTS, WORKERS, SERVICES, KEYSTONE = "computes", "agents", "workers", "services", "keystone"
 FRONT, QUEUES, DATABASES, STORAGE = "front", "queues", "databases", "storage"
 
 WHY: Mapping[str, Message] = {
+    REPAIR: message(
+        "cluster.why.repair",
+        en="what acts by itself would start, replace or report servers that stop",
+        ko="스스로 동작하는 것이 정지되는 서버를 다시 시작하거나 교체하거나 경보를 내지 않게 합니다",
+    )(),
     COMPUTES: message(
         "cluster.why.computes",
         en="nothing is built any more, and Nova takes no guest that ends with its host for one that was stopped",
@@ -62,9 +69,11 @@ WHY: Mapping[str, Message] = {
         ko="클라이언트가 없어 기다리는 것이 없습니다",
     )(),
 }
-"""The groups in the order in which they stop, and why there."""
+"""The groups in the order in which they stop, and why there; servers stop after the first one."""
 UP = (STORAGE, DATABASES, QUEUES, FRONT, KEYSTONE, SERVICES, WORKERS, AGENTS, COMPUTES)
-"""The order in which they start: what others need is there before them."""
+"""The order in which they start: what others need is there before them. `REPAIR` starts after servers do."""
+REPAIRERS = ("octavia-health-manager", "octavia-housekeeping", "heat-engine", "masakari", "aodh", "senlin", "watcher")
+"""Services, or projects with all of theirs, that act on servers by themselves."""
 CALLERS = ("heat", "octavia", "magnum", "senlin", "mistral", "masakari", "watcher", "aodh", "sahara", "trove", "manila")
 FLAGS: Mapping[str, tuple[str, ...]] = {
     "noout": ("noout",),
@@ -92,7 +101,11 @@ class Profile:
     def down(self) -> tuple[str, ...]:
         """The groups in the order in which they stop."""
         names = tuple(WHY)
-        return names if self.computes == "first" else (*names[1:5], COMPUTES, *names[5:])
+        if self.computes == "first":
+            return names
+        others = [name for name in names if name != COMPUTES]
+        at = others.index(KEYSTONE) + 1
+        return (*others[:at], COMPUTES, *others[at:])
 
 
 class Placed(NamedTuple):
@@ -114,6 +127,8 @@ def group_of(name: str, *, is_openstack: bool) -> str:
     project = name.partition("-")[0]
     if not is_openstack:
         return {DATABASE: DATABASES, QUEUE: QUEUES, MEMCACHED: FRONT}.get(name, "")
+    if name in REPAIRERS or project in REPAIRERS:
+        return REPAIR
     if name.endswith("-compute"):
         return COMPUTES
     if name.endswith("-agent"):

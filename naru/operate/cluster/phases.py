@@ -6,16 +6,19 @@ something: so a power loss in the middle is gone on from with what is seen, not 
 """
 
 import json
+import time
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from naru.errors import InputError
+from naru.cloud.client import Cloud
+from naru.cloud.transport import GaveUp
+from naru.errors import InputError, NaruError
 from naru.files import write_whole
-from naru.operate.cluster import planner, reading, way_up
+from naru.messages import say
+from naru.operate.cluster import history, members, planner, reading, way_up
 from naru.operate.cluster.reading import Progress, Reading
-from naru.operate.cluster.work import DOWN, READING, UP, WAY, Settings, Work, work_directory
+from naru.operate.cluster.work import READING, UP, WAY, Settings, Work, work_directory
 from naru.plan import control
 from naru.plan.findings import refuse_errors
 from naru.plan.journal import Journal
@@ -27,6 +30,9 @@ from naru.plan.status import Status, status
 from naru.site import site as sites
 from naru.site.site import Site
 from naru.site.ssh import Fleet
+
+NOVA_SECONDS = 60.0
+"""How long Nova is asked whether it answers."""
 
 
 def plan(settings: Settings, directory: Path, say: Progress) -> tuple[Plan, list[tuple[int, str, str, str]]]:
@@ -43,50 +49,52 @@ def plan(settings: Settings, directory: Path, say: Progress) -> tuple[Plan, list
     return made, planner.table(site, found, settings)
 
 
-def down(work: Work, terminal: Terminal) -> Status:
+def down(work: Work, terminal: Terminal, *, lost: Sequence[str] = ()) -> Status:
     """All stopped in order. Before anything is, the cloud is read once more: refused when it is not any more as it was
-    planned. After a way up that was begun and not finished, what the record has is stopped once more."""
-    with work.journal() as journal:
+    planned. After a way up that was begun and not finished, what the record has is stopped once more; hosts that are
+    `lost` are left out then."""
+    with work.alone(), work.journal() as journal:
         refuse_errors(journal)
         with journal.exclusive():
-            pass  # while another terminal goes one way, none goes the other
+            pass  # nobody runs its plan by other means
         with looking(journal) as now:
-            begun = now.has_begun()
             left = [one.id for one in now.steps() if one.state not in OVER]
         last = work.ways.last()
-        if last is None and not (begun and _is_proof_alone(left)):
-            if not begun:
-                _check_again(work, terminal)
-            return _run(journal, terminal)
         if last is not None:
             with last:
                 _check_not_over(work, last)
-        record = _record(journal)
+        record = history.record(journal)
         if record is None:
+            _check_none_lost(work, lost)
+            _check_again(work, terminal)
             return _run(journal, terminal)
-    made = planner.again(_site(work.settings), record, work.settings)
-    return _round(work, made, terminal)
+        if last is None and not lost and not _is_proof_alone(left):
+            return _run(journal, terminal)
+        site = _site(work.settings)
+        _check_known(site, record, lost)
+        since = _since(work, site, record, tuple(lost))
+        made = planner.again(site, record, work.settings, str(uuid.uuid4()), since)
+        return _round(work, made, terminal)
 
 
 def up(work: Work, terminal: Terminal, *, lost: Sequence[str] = (), behind: bool = False) -> Status:
     """All that ran when it was recorded started in order, and proved to be as it was. Hosts that are `lost` are left
     out; with `behind` a database may begin with less than was seen of it."""
-    with work.journal() as journal:
-        with journal.exclusive():
-            pass
-        record = _record(journal)
-    if record is None:
-        raise InputError(
-            f"{work.directory}: the way down has recorded nothing yet: nothing was stopped",
-            hint=f"naru cluster down {work.directory}",
-        )
-    site = _site(work.settings)
-    unknown = [name for name in lost if name not in record["hosts"]]
-    if unknown:
-        hint = f"The record has: {', '.join(record['hosts'])}."
-        raise InputError(f"--lost {unknown[0]}: the record has no such host", hint=hint)
-    known = way_up.Known(record, _left(work), _flags(work), tuple(lost), behind)
-    return _round(work, way_up.plan(site, known, work.settings), terminal)
+    with work.alone():
+        with work.journal() as journal:
+            with journal.exclusive():
+                pass
+            record = history.record(journal)
+        if record is None:
+            raise InputError(
+                f"{work.directory}: the way down has recorded nothing yet: nothing was stopped",
+                hint=f"naru cluster down {work.directory}",
+            )
+        site = _site(work.settings)
+        _check_known(site, record, lost)
+        past = history.past(work)
+        known = way_up.Known(record, past.left, past.flags, tuple(lost), behind)
+        return _round(work, way_up.plan(site, known, work.settings), terminal)
 
 
 def now(work: Work) -> Journal:
@@ -111,6 +119,8 @@ def _round(work: Work, made: Plan, terminal: Terminal) -> Status:
             if last.settings()[WAY] == made.settings[WAY] and status(last).state != "done":
                 with looking(last) as then:
                     skipped = {one.id for one in then.steps(states=["skipped"])}
+    for one in made.findings:
+        terminal.warn(" ".join(filter(None, (f"{one.severity}: {say(one.summary)}.", say(one.hint)))))
     with work.ways.begin(work.ways.following(), made) as journal:
         ours = [one.id for one in made.steps if one.id in skipped]
         if ours:
@@ -138,13 +148,68 @@ def _check_again(work: Work, terminal: Terminal) -> None:
     """Raises InputError for what is otherwise than it was planned."""
     planned = json.loads((work.directory / READING).read_text())
     found = _read(_site(work.settings), terminal.say)
-    changed = [*reading.differences(planned, found), *_came(planned, found)]
+    changed = [*reading.differences(planned, found), *reading.unhealthier(planned, found), *_came(planned, found)]
     if changed:
         raise InputError(
             f"{work.directory}: {len(changed)} things are not as they were planned",
             detail="\n".join(changed),
             hint=f"Plan again, with the same options: naru cluster plan down --work {work.directory}",
         )
+
+
+def _check_none_lost(work: Work, lost: Sequence[str]) -> None:
+    """Raises InputError for hosts that are given as lost before there is a record."""
+    if lost:
+        raise InputError(
+            f"--lost {lost[0]}: nothing is recorded yet, and a cloud is recorded whole",
+            hint=f"Take the host out of the site, then: naru cluster plan down --work {work.directory}",
+        )
+
+
+def _check_known(site: Site, record: Reading, lost: Sequence[str]) -> None:
+    """Raises InputError for hosts that are given as lost and are in neither, and where a Galera cluster would have no
+    member left."""
+    unknown = [name for name in lost if name not in record["hosts"] and name not in site.hosts]
+    if unknown:
+        hint = f"The record has: {', '.join(record['hosts'])}."
+        raise InputError(f"--lost {unknown[0]}: the record has no such host", hint=hint)
+    for name, database in record["databases"].items():
+        if database["members"] and not set(database["members"]) - set(lost):
+            hint = "Bring one back, its disk at least; or build a new one, and restore the backup."
+            raise InputError(f"--lost: of the database {name} there would be no member left", hint=hint)
+
+
+def _since(work: Work, site: Site, record: Reading, lost: tuple[str, ...]) -> planner.Since:
+    """What has become of a cloud that was recorded, by what the ways before have done, and by what answers now."""
+    past, off = history.past(work), set[str]()
+    with Fleet(site) as fleet:
+        for database in site.content.databases:
+            if database.name not in past.saved:
+                seen = members.databases(site, fleet, database)["members"]
+                if all("error" in one for one in seen.values()):
+                    off.add(database.name)
+    answers = work.settings.guests == "stop" and bool(record["cloud"]) and _answers(site)
+    return planner.Since(past.stopped, past.saved, off, answers, lost)
+
+
+def _answers(site: Site) -> bool:
+    """Whether Nova says which servers there are. After a way down it does not: that is not waited for."""
+    if not site.content.cloud:
+        return False
+    end = time.monotonic() + NOVA_SECONDS
+
+    def patience() -> float:
+        left = end - time.monotonic()
+        if left <= 0:
+            raise GaveUp("no answer in time")
+        return left
+
+    with Cloud(site.content.cloud, patience=patience) as cloud:
+        try:
+            cloud("compute", "GET", "/servers?all_tenants=1&limit=1")
+        except NaruError:
+            return False
+    return True
 
 
 def _came(planned: Reading, found: Reading) -> list[str]:
@@ -160,48 +225,3 @@ def _read(site: Site, say: Progress) -> Reading:
 
 def _site(settings: Settings) -> Site:
     return sites.load(Path(settings.site))
-
-
-def _record(journal: Journal) -> Reading | None:
-    with looking(journal) as now:
-        (found,) = now.steps(purpose=planner.RECORD, result=True)
-    return found.result if found.state == "done" else None
-
-
-def _left(work: Work) -> dict[str, dict[str, Any]]:
-    """How far members of databases had come when they stopped last, in the order in which they did."""
-    found: list[tuple[float, str, dict[str, Any]]] = []
-    for journal in _journals(work):
-        with journal, looking(journal) as now:
-            for one in now.steps(kind="cluster.left", args=True, result=True):
-                if one.state == "done" and one.about:
-                    about = {**one.result, "database": one.args["database"]}
-                    found.append((one.ended or 0.0, one.about.id, about))
-    ordered: dict[str, dict[str, Any]] = {}
-    for _, id, result in sorted(found, key=lambda each: each[0]):
-        ordered.pop(id, None)
-        ordered[id] = result
-    return ordered
-
-
-def _flags(work: Work) -> dict[str, list[str]]:
-    """By Ceph cluster the flags that the ways down have set."""
-    found: dict[str, list[str]] = {}
-    for journal in _journals(work):
-        with journal, looking(journal) as now:
-            for one in now.steps(purpose=planner.FLAG, args=True, result=True):
-                mine = found.setdefault(one.args["ceph"], [])
-                mine += [flag for flag in (one.result or {}).get("ours", []) if flag not in mine]
-    return found
-
-
-def _journals(work: Work) -> list[Journal]:
-    """Those of ways down, the first one first."""
-    every = [work.journal()]
-    for number in work.ways.numbers():
-        journal = Journal.open(work.ways.path(number))
-        if journal.settings()[WAY] == DOWN:
-            every.append(journal)
-        else:
-            journal.close()
-    return every

@@ -6,13 +6,14 @@ all is up again. What cannot be asked stands there with why.
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from naru.cloud.client import Cloud
 from naru.errors import NaruError
 from naru.operate import compute
 from naru.operate.cluster import members
+from naru.operate.cluster.hostnames import named
 from naru.operate.cluster.order import Placed, placed
 from naru.site import rabbitmq
 from naru.site.model import Ceph, Commands, Container, Managed, Unit
@@ -149,6 +150,16 @@ def ceph(site: Site, fleet: Fleet, storage: Ceph) -> dict[str, Any]:
     return {"error": last}
 
 
+def osds_gone(fleet: Fleet, storage: Ceph, asked: str, lost: Collection[str]) -> int:
+    """How many OSDs are down on hosts that are lost, as the monitor on the host `asked` has them."""
+    if not lost:
+        return 0
+    nodes = told(fleet, asked, storage, "osd", "tree")["nodes"]
+    hosts = [one for one in nodes if one["type"] == "host" and named(one["name"], lost)]
+    mine = {id for one in hosts for id in one.get("children", [])}
+    return len([one for one in nodes if one["id"] in mine and one.get("status") != "up"])
+
+
 def told(fleet: Fleet, host: str, storage: Ceph, *words: str) -> Any:
     """What a Ceph cluster answers, as JSON."""
     said = fleet.call(fleet.remote(host).checked(ceph_argv(storage, *words, "-f", "json"), seconds=CEPH_SECONDS + 10))
@@ -166,9 +177,13 @@ def ceph_argv(storage: Ceph, *words: str) -> list[str]:
 
 def of_cloud(cloud: Cloud) -> dict[str, Any]:
     """The services' records, and the servers of all projects."""
+    return {"services": records(cloud), "servers": servers(cloud)}
+
+
+def servers(cloud: Cloud) -> list[dict[str, Any]]:
+    """The servers of all projects, as far as they matter here."""
     version = compute.newest(cloud, *compute.SERVER)
-    servers = cloud.items("compute", "/servers/detail?all_tenants=1", "servers", version)
-    return {"services": records(cloud), "servers": [_kept(one) for one in servers]}
+    return [_kept(one) for one in cloud.items("compute", "/servers/detail?all_tenants=1", "servers", version)]
 
 
 def records(cloud: Cloud) -> dict[str, dict[str, Any]]:
@@ -202,6 +217,20 @@ def differences(before: Reading, now: Reading) -> list[str]:
     return list(_different(before, now))
 
 
+def unhealthier(before: Reading, now: Reading) -> list[str]:
+    """What is broken now that was whole, for people: Ceph's health, and queues that are split."""
+    told = []
+    for name, one in now["ceph"].items():
+        was = before["ceph"].get(name, {})
+        more = sorted(set(one.get("checks", [])) - set(was.get("checks", [])))
+        if "health" in one and (more or (was.get("health") == "HEALTH_OK" != one["health"])):
+            told.append(f"Ceph {name} is {one['health']} {' '.join(more)}".strip())
+    for name, queue in now["queues"].items():
+        if queue.get("split"):
+            told.append(f"queue {name}: {', '.join(queue['split'])} see a partition")
+    return told
+
+
 def _different(before: Reading, now: Reading) -> Iterable[str]:
     for id, was in before["services"].items():
         is_now = now["services"].get(id, {})
@@ -216,13 +245,15 @@ def _different(before: Reading, now: Reading) -> Iterable[str]:
     for name, one in before["databases"].items():
         yield from members.differences(name, one, now["databases"].get(name, {}))
     for name, one in before["queues"].items():
-        nodes = now["queues"].get(name, {})
-        if one.get("nodes") != nodes.get("nodes"):
-            yield f"queue {name}: its nodes are {nodes.get('nodes') or nodes.get('error')}, and were {one.get('nodes')}"
+        queue = now["queues"].get(name, {})
+        # one that a record leaves out, since its host is lost, is still known to the others
+        nodes = {node: runs for node, runs in queue.get("nodes", {}).items() if runs or node in one.get("nodes", {})}
+        if one.get("nodes", {}) != nodes:
+            yield f"queue {name}: its nodes are {nodes or queue.get('error')}, and were {one.get('nodes')}"
     for name, one in before["ceph"].items():
         other = now["ceph"].get(name, {})
         for field in ("flags", "osds", "up"):
-            if one.get(field) != other.get(field):
+            if field in one and one[field] != other.get(field):
                 yield f"Ceph {name}: {field} {other.get(field, other.get('error'))}, and was {one.get(field)}"
     yield from _of_cloud(before.get("cloud") or {}, now.get("cloud") or {})
 
@@ -233,9 +264,9 @@ def _of_cloud(before: dict[str, Any], now: dict[str, Any]) -> Iterable[str]:
         return
     for id, one in before.get("services", {}).items():
         yield from _record(id, one, now.get("services", {}).get(id))
-    servers = {one["id"]: one for one in now.get("servers", [])}
+    there = {one["id"]: one for one in now.get("servers", [])}
     for one in before.get("servers", []):
-        found = servers.get(one["id"])
+        found = there.get(one["id"])
         if found is None:
             yield f"server {one['name']} ({one['id']}) is gone"
         elif found["status"] != one["status"]:

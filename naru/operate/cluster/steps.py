@@ -1,24 +1,19 @@
-"""The step kinds of a cloud's way down and up, beside those of databases and of servers."""
+"""The step kinds of a cloud's way down and up, beside those of databases, of Ceph and of servers."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from naru.actions.arguments import Id
 from naru.actions.clouds import RETRY, cloud
-from naru.actions.power import LIMIT, bring
 from naru.errors import NaruError
 from naru.operate.cluster import members, reading
-from naru.operate.cluster.order import LAST_UNSET
-from naru.operate.cluster.rules import is_set
 from naru.plan.arguments import Arguments
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.plan.kinds import step
 from naru.site import rabbitmq
 from naru.site import site as sites
-from naru.site.model import Ceph
 from naru.site.site import Site
 from naru.site.ssh import Fleet
 from naru.site.tunnel import open_socket
@@ -36,11 +31,10 @@ class OfSite(Arguments):
     site: str
 
 
-class Flags(OfSite):
-    """`flags` of the Ceph cluster `ceph`."""
+class Off(OfSite):
+    """Nothing runs on the site's hosts; those that are `lost` are not looked at."""
 
-    ceph: str
-    flags: list[str]
+    lost: list[str] = []
 
 
 class Reach(OfSite):
@@ -48,14 +42,6 @@ class Reach(OfSite):
 
     host: str
     seconds: float = PATIENCE
-
-
-class Storage(OfSite):
-    """The Ceph cluster `ceph` had so many OSDs `up`; `clean` whether all its placement groups have to be."""
-
-    ceph: str
-    up: int
-    clean: bool = False
 
 
 class Queue(OfSite):
@@ -79,18 +65,12 @@ class Records(OfSite):
     services: dict[str, Any]
 
 
-class Guest(Arguments):
-    """The state that `server` of `cloud` is brought `to`."""
-
-    cloud: str
-    server: Id
-    to: Literal["SHUTOFF", "ACTIVE"]
-
-
 class Same(OfSite):
-    """What the `record` has, a reading."""
+    """What the `record` has, a reading; `left` are servers (ids) in it that nobody brings back: what has become of them
+    is told."""
 
     record: dict[str, Any]
+    left: list[str] = []
 
 
 @step("cluster.record", args=OfSite, no_undo="it changes nothing", deadline=1800, retry=())
@@ -99,7 +79,7 @@ def record(context: Context) -> dict[str, Any]:
     not whole any more, or a host does not answer."""
     if context.earlier:
         return dict(context.earlier)  # what was recorded first counts: something may have been stopped since
-    site, fleet = _open(context)
+    site, fleet = opened(context)
     with fleet:
         found = reading.read(site, fleet, lambda what: None)
     wrong = [f"{host}: {one['error']}" for host, one in found["hosts"].items() if "error" in one]
@@ -118,73 +98,26 @@ def record(context: Context) -> dict[str, Any]:
     return found
 
 
-@step("cluster.down", args=OfSite, no_undo="it changes nothing", deadline=1800, retry=())
+@step("cluster.down", args=Off, no_undo="it changes nothing", deadline=1800, retry=())
 def down(context: Context) -> dict[str, Any]:
-    """Proves that nothing runs any more of what was to stop. A host that does not answer is taken as off."""
-    site, fleet = _open(context)
+    """Proves that nothing runs any more of what was to stop. Of a host that does not answer nobody knows that: the
+    proof fails for it, and is skipped by somebody who does know."""
+    site, fleet = opened(context)
+    lost = context.args.get("lost", [])
     with fleet:
         hosts, states = reading.services(site, fleet)
     left = [id for id, one in states.items() if "error" not in one and reading.is_on(one)]
     if left:
         hint = "A boot, or somebody, has started it again: naru cluster down stops it once more."
         raise PlanError(f"{len(left)} services run", detail="\n".join(left), hint=hint)
-    return {"off": sorted(host for host, one in hosts.items() if "error" in one), "stopped": len(states)}
-
-
-@step("cluster.flags", args=Flags, no_undo="the way up takes them away", deadline=900, retry=())
-def flags(context: Context) -> dict[str, Any]:
-    """Sets those of `flags` on the Ceph cluster `ceph` that are not set, and says which. Those that an attempt before
-    has set are among them: it said so before it set them."""
-    args = context.args
-    site, fleet = _open(context)
-    ceph = _storage(site, args["ceph"])
-    with fleet:
-        before = _seen(site, fleet, ceph)
-        ours = set((context.earlier or {}).get("ours", [])) | set(args["flags"]) - is_set(before["flags"])
-        mine = [flag for flag in args["flags"] if flag in ours]
-        context.save({"ours": mine})
-        context.sleep(1.0)  # what is saved reaches the disk within a moment
-        for flag in mine:
-            context.log(f"{before['host']}: ceph osd set {flag}")
-            fleet.call(fleet.remote(before["host"]).checked(reading.ceph_argv(ceph, "osd", "set", flag), seconds=60))
-    return {"ours": mine}
-
-
-@step("cluster.unflag", args=Flags, no_undo="another way down sets them", deadline=900, retry=())
-def unflag(context: Context) -> dict[str, Any]:
-    """Takes those `flags` away that the way down has set, `noout` last."""
-    args = context.args
-    site, fleet = _open(context)
-    ceph = _storage(site, args["ceph"])
-    with fleet:
-        seen = _seen(site, fleet, ceph)
-        taken = [flag for flag in LAST_UNSET if flag in args["flags"] and flag in is_set(seen["flags"])]
-        for flag in taken:
-            context.log(f"{seen['host']}: ceph osd unset {flag}")
-            fleet.call(fleet.remote(seen["host"]).checked(reading.ceph_argv(ceph, "osd", "unset", flag), seconds=60))
-    return {"taken": taken}
-
-
-@step("cluster.storage", args=Storage, no_undo="it changes nothing", deadline=2 * PATIENCE, retry=())
-def storage(context: Context) -> dict[str, Any]:
-    """Waits until the Ceph cluster `ceph` has a quorum and as many OSDs up as before, and with `clean` until all its
-    placement groups are active+clean."""
-    args = context.args
-    site, fleet = _open(context)
-    ceph = _storage(site, args["ceph"])
-
-    def problem() -> str:
-        seen = reading.ceph(site, fleet, ceph)
-        if "error" in seen:
-            return str(seen["error"])
-        if seen["up"] < args["up"]:
-            return f"{seen['up']} OSDs are up of {args['up']}"
-        unclean = {name: count for name, count in seen["pgs"].items() if not name.startswith("active+clean")}
-        return f"placement groups: {unclean}" if args["clean"] and unclean else ""
-
-    with fleet:
-        _wait(context, problem, f"Ceph {args['ceph']}")
-    return {"up": args["up"]}
+    silent = [f"{host}: {one['error']}" for host, one in hosts.items() if "error" in one and host not in lost]
+    if silent:
+        raise PlanError(
+            f"{len(silent)} hosts do not answer: what runs there is not known",
+            detail="\n".join(silent),
+            hint="If you know that they are off: naru plan skip, with a reason; or naru cluster down --lost HOST.",
+        )
+    return {"stopped": len(states)}
 
 
 @step(
@@ -197,7 +130,7 @@ def storage(context: Context) -> dict[str, Any]:
 def reach(context: Context) -> dict[str, Any]:
     """Waits until `host` answers by SSH and has booted."""
     args = context.args
-    _, fleet = _open(context)
+    _, fleet = opened(context)
     with fleet:
 
         def problem() -> str:
@@ -208,7 +141,7 @@ def reach(context: Context) -> dict[str, Any]:
             return f"it is {said}" if said in ("stopping", "initializing", "offline") else ""
 
         hint = "Switch it on, see to its network; then give the command again."
-        _wait(context, problem, args["host"], seconds=args.get("seconds", PATIENCE), hint=hint)
+        wait(context, problem, args["host"], seconds=args.get("seconds", PATIENCE), hint=hint)
     return {}
 
 
@@ -216,7 +149,7 @@ def reach(context: Context) -> dict[str, Any]:
 def queue(context: Context) -> dict[str, Any]:
     """Waits until all `nodes` of a queue run that ran before, as one."""
     args = context.args
-    site, fleet = _open(context)
+    site, fleet = opened(context)
     wanted = set(args["nodes"])
 
     def problem() -> str:
@@ -228,7 +161,7 @@ def queue(context: Context) -> dict[str, Any]:
 
     hint = "The node that stopped last has to start for the others to: see its log. force_boot loses what only it had."
     with fleet:
-        _wait(context, problem, f"the queue {args['queue']}", hint=hint)
+        wait(context, problem, f"the queue {args['queue']}", hint=hint)
     return {"nodes": sorted(wanted)}
 
 
@@ -236,7 +169,7 @@ def queue(context: Context) -> dict[str, Any]:
 def answers(context: Context) -> dict[str, Any]:
     """Waits until the service on `host` accepts connections at its port."""
     args = context.args
-    site, fleet = _open(context)
+    site, fleet = opened(context)
 
     async def connect() -> None:
         address = rabbitmq.bracketed(site.hosts[args["host"]].address).strip("[]")
@@ -251,7 +184,7 @@ def answers(context: Context) -> dict[str, Any]:
         return ""
 
     with fleet:
-        _wait(context, problem, f"port {args['port']} on {args['host']}")
+        wait(context, problem, f"port {args['port']} on {args['host']}")
     return {}
 
 
@@ -269,37 +202,39 @@ def records(context: Context) -> dict[str, Any]:
             return error.summary
 
     hint = "Whoever disabled or removed one since knows why; naru plan skip, with a reason, if it is right so."
-    _wait(context, problem, f"the services of {args['cloud']}", hint=hint)
+    wait(context, problem, f"the services of {args['cloud']}", hint=hint)
     return {"services": len(args["services"])}
-
-
-@step("cluster.guest", args=Guest, no_undo="the other way brings it back", deadline=LIMIT + 60, retry=RETRY)
-def guest(context: Context) -> dict[str, Any]:
-    """Stops `server`, by its own system as far as that listens, or starts it, and waits until it is so. One that is
-    gone, since its owner has deleted it, is left so."""
-    args = context.args
-    return {"seconds": bring(context, cloud(context, args["cloud"]), args["server"], args["to"], gone=True)}
 
 
 @step("cluster.same", args=Same, no_undo="it changes nothing", deadline=1800, retry=())
 def same(context: Context) -> dict[str, Any]:
-    """Proves that all is as the record has it: services, units, databases, queues, Ceph's flags, records, servers."""
-    site, fleet = _open(context)
-    before = context.args["record"]
+    """Proves that all is as the record has it: services, units, databases, queues, Ceph's flags, records, servers.
+    What has become of servers that are left to their owners is in the step's log and result."""
+    site, fleet = opened(context)
+    before, rest = parted(context.args["record"], context.args.get("left", []))
+    last: list[reading.Reading] = []
+
+    def problem() -> str:
+        last[:] = [reading.read(site, fleet, lambda what: None)]
+        return "\n".join(reading.differences(before, last[0]))
+
     with fleet:
-        _wait(
-            context,
-            lambda: "\n".join(reading.differences(before, reading.read(site, fleet, lambda what: None))),
-            "the cloud",
-            seconds=120.0,
-            hint="naru plan skip, with a reason, if it is right so.",
-        )
-    return {"same": len(before["services"])}
+        wait(context, problem, "the cloud", seconds=120.0, hint="naru plan skip, with a reason, if it is right so.")
+    left = reading.differences(rest, last[0])
+    for one in left:
+        context.log(f"left to its owner: {one}")
+    return {"same": len(before["services"]), "left": left}
 
 
-def _wait(
-    context: Context, problem: Callable[[], str], what: str, *, seconds: float = PATIENCE, hint: str = ""
-) -> None:
+def parted(record: reading.Reading, left: Collection[str]) -> tuple[reading.Reading, reading.Reading]:
+    """A record without the servers that are left to their owners, and one of these alone."""
+    servers = (record["cloud"] or {}).get("servers", [])
+    mine, others = ([one for one in servers if (one["id"] in left) is is_left] for is_left in (False, True))
+    rest = {"services": {}, "databases": {}, "queues": {}, "ceph": {}, "cloud": {"servers": others}}
+    return {**record, "cloud": record["cloud"] and {**record["cloud"], "servers": mine}}, rest
+
+
+def wait(context: Context, problem: Callable[[], str], what: str, *, seconds: float = PATIENCE, hint: str = "") -> None:
     """Waits until there is no problem. Raises PlanError with the last one."""
     end = time.monotonic() + seconds
     pause = POLL[0]
@@ -310,17 +245,7 @@ def _wait(
         pause = min(POLL[1], pause * 1.3)
 
 
-def _open(context: Context) -> tuple[Site, Fleet]:
+def opened(context: Context) -> tuple[Site, Fleet]:
+    """The site of a step, and connections to its hosts, which the caller ends."""
     site = sites.load(Path(context.args["site"]))
     return site, Fleet(site)
-
-
-def _storage(site: Site, name: str) -> Ceph:
-    return next(one for one in site.content.storage if isinstance(one, Ceph) and one.name == name)
-
-
-def _seen(site: Site, fleet: Fleet, ceph: Ceph) -> dict[str, Any]:
-    seen = reading.ceph(site, fleet, ceph)
-    if "error" in seen:
-        raise PlanError(f"Ceph {ceph.name} gives no answer", detail=seen["error"], hint="See to its monitors.")
-    return seen

@@ -1,18 +1,21 @@
 """The plan of the way up: made from what the way down has recorded, each step looking at what is there before it does
 something. So it is right after a way down that ended, one that was cut off, and a power loss of everything."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from naru.actions.hosts.switching import switch
 from naru.messages import message
 from naru.operate.cluster import guests, members
-from naru.operate.cluster.order import DATABASES, FRONT, KEYSTONE, QUEUES, STORAGE, UP, Placed, placed
+from naru.operate.cluster.hostnames import named
+from naru.operate.cluster.lost import has_osds, without
+from naru.operate.cluster.order import DATABASES, FRONT, KEYSTONE, QUEUES, REPAIR, STORAGE, UP, Placed, placed
 from naru.operate.cluster.planner import GUESTS, HOSTS, MODULES
 from naru.operate.cluster.reading import Reading, is_on
 from naru.operate.cluster.work import UP as WAY_UP
 from naru.operate.cluster.work import WAY, Settings
+from naru.operate.compute import HOST
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import About, Plan, Step
 from naru.site.model import Unit
@@ -60,18 +63,20 @@ _SAME = message("cluster.up.same", en="all is as it was recorded", ko="모두 �
 class Known:
     """What the ways before have come to: the `record`, how far members of databases had come when they stopped (`left`,
     by `SERVICE@HOST`, in the order in which they did), which Ceph `flags` were set by them, and what the operator has
-    given up: `lost` hosts, and with `behind` writes that were seen before."""
+    given up: `lost` hosts, and with `behind` writes that were seen before. `whole` is the record with lost hosts."""
 
     record: Reading
     left: dict[str, dict[str, Any]]
     flags: dict[str, list[str]]
     lost: tuple[str, ...] = ()
     behind: bool = False
+    whole: Reading = field(default_factory=dict)
 
 
 def plan(site: Site, known: Known, settings: Settings) -> Plan:
     """All that the record has, in order."""
     load(MODULES)
+    known = replace(known, record=without(known.record, known.lost), whole=known.record)
     record = known.record
     made = Plan(
         title=TITLE(site=site.content.name),
@@ -83,7 +88,7 @@ def plan(site: Site, known: Known, settings: Settings) -> Plan:
     last = add.hosts()
     groups = placed(site)
     for group in UP:
-        these = [one for one in groups[group] if one.host not in known.lost and one.id in record["services"]]
+        these = [one for one in groups[group] if one.id in record["services"]]
         if group == STORAGE:
             last = add.storage(last)
         elif group == DATABASES:
@@ -93,10 +98,11 @@ def plan(site: Site, known: Known, settings: Settings) -> Plan:
         else:
             last = add.group(group, these, last)
     last = add.records(last)
-    last = add.guests(last)
-    args = {"site": settings.site, "record": record}
-    if not known.lost:
-        made.add(Step(SAME, "cluster.same", args, limits=(), title=_SAME(), purpose=SAME), after=last)
+    last, left = add.guests(last)
+    # what repairs by itself would take servers that do not run yet for broken ones
+    last = add.group(REPAIR, [one for one in groups[REPAIR] if one.id in record["services"]], last)
+    args = {"site": settings.site, "record": record, "left": left}
+    made.add(Step(SAME, "cluster.same", args, limits=(), title=_SAME(), purpose=SAME), after=last)
     KINDS.check_arguments(made)
     return made
 
@@ -112,23 +118,23 @@ class _Adding:
         """Each host of the record answers."""
         ends = []
         for host in self._known.record["hosts"]:
-            if host not in self._known.lost:
-                about = About("host", host, host)
-                step = Step(f"reach/{host}", "cluster.reach", {**self._file, "host": host}, host, (HOSTS,))
-                ends.append(self._added(step, _REACH(host=host), about, REACH, []))
+            about = About("host", host, host)
+            step = Step(f"reach/{host}", "cluster.reach", {**self._file, "host": host}, host, (HOSTS,))
+            ends.append(self._added(step, _REACH(host=host), about, REACH, []))
         return ends
 
     def storage(self, last: list[str]) -> list[str]:
         """Ceph: as many OSDs as before, our flags taken away, clean."""
-        for name, one in self._known.record["ceph"].items():
+        for name, one in self._known.whole["ceph"].items():
             ours, about = self._known.flags.get(name, []), About("ceph", name, name)
-            args = {**self._file, "ceph": name, "up": one["up"]}
+            args = {**self._file, "ceph": name, "up": one["up"], "lost": list(self._known.lost)}
             step = Step(f"osds/{name}", "cluster.storage", args, limits=())
             last = [self._added(step, _OSDS(name=name, up=one["up"]), about, STORAGE, last)]
             if ours:
                 step = Step(f"unflag/{name}", "cluster.unflag", {**self._file, "ceph": name, "flags": ours}, limits=())
                 last = [self._added(step, _UNFLAG(name=name, flags=", ".join(ours)), about, UNFLAG, last)]
-            if one["health"] == "HEALTH_OK":
+            # without a host's OSDs, placement groups may have nowhere to be whole
+            if one["health"] == "HEALTH_OK" and not has_osds(self._site, name, self._known.lost):
                 step = Step(f"clean/{name}", "cluster.storage", {**args, "clean": True}, limits=())
                 last = [self._added(step, _CLEAN(name=name), about, CLEAN, last)]
         return last
@@ -140,8 +146,8 @@ class _Adding:
             found = self._known.record["databases"][database.name]
             mine = [one for one in these if one.host in found["members"]]
             after, galera = last, database.kind == "galera"
-            if galera:
-                args = {**self._file, "host": mine[0].host, **self._begin(database.name, found)}
+            if galera and mine:
+                args = {**self._file, "host": mine[0].host, **self._begin(database.name)}
                 step = Step(f"begin/{database.name}", "cluster.begin", args, limits=())
                 about = About("database", database.name, database.name)
                 after = [self._added(step, _BEGIN(name=database.name), about, BEGIN, after)]
@@ -153,9 +159,10 @@ class _Adding:
             ends += after
         return ends or last
 
-    def _begin(self, name: str, found: dict[str, Any]) -> dict[str, Any]:
+    def _begin(self, name: str) -> dict[str, Any]:
         """What is known of a cluster that was, for who begins it."""
         mine = {id.partition("@")[2]: one for id, one in self._known.left.items() if one["database"] == name}
+        found = self._known.whole["databases"][name]  # a member that is lost has been seen as well
         seen = [int(one.get("seqno", -1)) for one in found["members"].values()]
         stopped = [int(one["seqno"]) for one in mine.values()]
         return {
@@ -173,15 +180,12 @@ class _Adding:
         ends = [end for one in these for end in self._start(one, last)] or last
         for queue in self._site.content.queues:
             nodes = self._known.record["queues"][queue.name].get("nodes", {})
-            names = [name for name, runs in nodes.items() if runs and not self._is_lost(name)]
+            names = [name for name, runs in nodes.items() if runs]
             args = {**self._file, "queue": queue.name, "nodes": names}
             step = Step(f"whole/{queue.name}", "cluster.queue", args, limits=())
             about = About("queue", queue.name, queue.name)
             ends = [self._added(step, _WHOLE(name=queue.name), about, WHOLE, ends)]
         return ends
-
-    def _is_lost(self, node: str) -> bool:
-        return node.partition("@")[2].partition(".")[0] in {host.partition(".")[0] for host in self._known.lost}
 
     def group(self, group: str, these: Sequence[Placed], last: list[str]) -> list[str]:
         """The services of a group at once."""
@@ -210,41 +214,45 @@ class _Adding:
         return [self._added(step, _ANSWER(**words), about, ANSWER, [started])]
 
     def records(self, last: list[str]) -> list[str]:
-        """Services report as they did, those of hosts that are lost apart."""
+        """Services report as they did."""
         cloud = self._known.record["cloud"]
         if not cloud or "error" in cloud or not self._site.content.cloud:
             return last
-        lost = self._known.lost
-        kept = {id: one for id, one in cloud["services"].items() if _host_of(id) not in lost}
-        args = {**self._file, "cloud": self._site.content.cloud, "services": kept}
+        args = {**self._file, "cloud": self._site.content.cloud, "services": cloud["services"]}
         step = Step(RECORDS, "cluster.records", args, limits=())
         return [self._added(step, _RECORDS(), None, RECORDS, last)]
 
-    def guests(self, last: list[str]) -> list[str]:
-        """The servers that ran, wave after wave."""
+    def guests(self, last: list[str]) -> tuple[list[str], list[str]]:
+        """The servers that ran, wave after wave; the last steps, and the servers (ids) that are left to their owners:
+        of these nobody knows what their hosts' end has made of them."""
         cloud, settings = self._known.record["cloud"], self._settings
-        if not cloud or "error" in cloud or settings.guests == "leave" or not self._site.content.cloud:
-            return last
+        if not cloud or "error" in cloud or not self._site.content.cloud:
+            return last, []
         every = guests.decide(cloud["servers"], settings.answers, settings.order)
-        mine = [one for one in every if one.action == "stop"]
+        mine = [one for one in every if one.action == "stop" and settings.guests == "stop"]
+        kept = {one.server["id"] for one in mine}
+        kept |= {one.server["id"] for one in every if one.server["status"] in guests.AT_REST}
+        left = [one["id"] for one in cloud["servers"] if one["id"] not in kept]
         for wave in sorted({one.wave for one in mine}):
             ends = []
             for one in mine:
                 if one.wave == wave:
                     server, name = one.server["id"], one.server["name"]
                     args = {"cloud": self._site.content.cloud, "server": server, "to": "ACTIVE"}
+                    args |= {**self._file, "boots": self._boot(one.server)}
                     step = Step(f"start-guest/{server}", "cluster.guest", args, server, (GUESTS,))
                     about = About("server", server, name)
                     ends.append(self._added(step, _GUEST(name=name), about, GUEST, last))
             step = Step(f"guests/{wave + 1}", "noop", limits=())
             last = [self._added(step, _WAVE(number=wave + 1), None, "", ends)]
-        return last
+        return last, left
+
+    def _boot(self, server: Mapping[str, Any]) -> dict[str, str]:
+        """By the host that a server was on, which boot that had."""
+        host = named(str(server.get(HOST) or ""), self._known.record["hosts"])
+        boot = self._known.record["hosts"].get(host, {}).get("boot")
+        return {host: boot} if boot else {}
 
     def _added(self, step: Step, title: Any, about: About | None, purpose: str, after: Sequence[str]) -> str:
         whole = Step(step.id, step.kind, step.args, step.unit, step.limits, title=title, about=about, purpose=purpose)
         return self._made.add(whole, after=after).id
-
-
-def _host_of(record: str) -> str:
-    """The host of a record, as BINARY@HOST: of Cinder's volume services it has the backend's name behind it."""
-    return record.split("@")[1]

@@ -94,4 +94,4 @@ def reading() -> Reading:
 
 def server(name: str, status: str, *, order: dict[str, str] | None = None, task: str | None = None) -> dict[str, Any]:
     found = {"id": f"id-{name}", "name": name, "status": status, "tenant_id": "p", "OS-EXT-STS:task_state": task}
-    return {**found, "order": order or {}}
+    return {**found, "OS-EXT-SRV-ATTR:host": "compute1", "order": order or {}}

@@ -13,10 +13,13 @@ import pytest
 pytestmark = [pytest.mark.mariadb, pytest.mark.releases, pytest.mark.timeout(1800)]
 
 PROGRAMS = ("mariadbd", "mariadb-install-db", "rsync", "unshare", "ip")
+SCENARIOS = ("down_and_up", "newest", "lost", "power_lost", "running")
 SECONDS = 1200
 
 
-@pytest.mark.parametrize("scenarios", [("down_and_up", "newest", "lost", "power_lost"), ("killed",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "scenarios", [("down_and_up", "newest", "lost", "power_lost", "running"), ("killed",)], ids=" ".join
+)
 def test_databases(scenarios: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> None:
     said = inside("three", tmp_path_factory, *scenarios)
     assert all(name in said for name in scenarios)

@@ -75,8 +75,10 @@ def test_of_nothing_a_whole_way_down_and_up(site: Path, tmp_path: Path, capsys: 
     main(["cluster", "plan", "down", "--site", str(site), "--work", work])
     assert main(["-q", "cluster", "down", work]) == 0
     assert main(["-q", "cluster", "down", work]) == 0  # stopped once more
-    assert main(["-q", "cluster", "up", work, "--lost", "ctl9"]) == 2
-    assert "--lost ctl9: the record has no such host" in capsys.readouterr().err
+    for way in ("up", "down"):
+        assert main(["-q", "cluster", way, work, "--lost", "ctl9"]) == 2
+        assert "--lost ctl9: the record has no such host" in capsys.readouterr().err
+    assert main(["-q", "cluster", "down", work, "--lost", "ctl1"]) == 0
     assert main(["-q", "cluster", "up", work]) == 0
     assert main(["-q", "cluster", "up", work]) == 0
     assert main(["-q", "cluster", "down", work]) == 2

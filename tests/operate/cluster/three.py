@@ -338,7 +338,30 @@ def lost(cluster: Cluster) -> None:
     assert cluster.synced() == [1, 2, 3]
 
 
-SCENARIOS = {one.__name__: one for one in (down_and_up, newest, power_lost, lost, killed)}
+def running(cluster: Cluster) -> None:
+    """A cluster that runs is never stopped by the way up: neither while its only member gives its data away, nor when
+    it does not take the password any more."""
+    work = cluster.plan()
+    cluster.naru("down", work)
+    cluster.naru("up", work)
+    pid = (cluster.data(1) / "pid").read_text()
+    cluster.run(2, "stop")
+    cluster.run(3, "stop")
+    cluster.sql(1, "SET GLOBAL wsrep_desync=ON")
+    assert cluster.state(1) == "Donor/Desynced"
+    back = threading.Timer(40.0, cluster.sql, (1, "SET GLOBAL wsrep_desync=OFF"))
+    back.start()
+    cluster.naru("up", work)
+    back.join()
+    assert cluster.synced() == [1, 2, 3] and (cluster.data(1) / "pid").read_text() == pid
+    (cluster.directory / "password").write_text("another")
+    assert "does not let Naru in" in cluster.naru("up", work, code=1)
+    assert cluster.synced() == [1, 2, 3] and (cluster.data(1) / "pid").read_text() == pid
+    (cluster.directory / "password").write_text(PASSWORD)
+    cluster.naru("up", work)
+
+
+SCENARIOS = {one.__name__: one for one in (down_and_up, newest, power_lost, lost, running, killed)}
 
 
 def main(directory: Path, names: list[str]) -> None:
