@@ -236,6 +236,9 @@ class Leave(Command):
     stays disabled with the waves' reason; with --return servers are scheduled to it again, once its compute service is
     up. What was moved stays where it is.
 
+    Where its command or boot was begun the host is asked first: nothing is left behind while that goes on there, or a
+    shutdown is scheduled, or it cannot be asked. --end ends it; --off is for a host that is off.
+
     It can be given beside naru host waves run, while no step of the host runs, and given again. Exit codes: 0 done, 1
     failed steps, 2 bad input, 3 paused or cancelled, 130 interrupted.
     """
@@ -251,15 +254,20 @@ naru host waves leave compute7 --work work/june --reason "patched by hand" --ret
         parser.add_argument("host", metavar="HOST", help="the host, as Nova calls it")
         parser.add_argument("--reason", required=True, metavar="TEXT", help="why: it is kept")
         parser.add_argument("--return", dest="give_back", action="store_true", help="servers are scheduled to it again")
+        parser.add_argument(
+            "--end", action="store_true", help="its command is ended where it still runs, and a shutdown called off"
+        )
+        parser.add_argument(
+            "--off", action="store_true", help="the host is off, or out of reach for good: it is not asked"
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> None:
         if not arguments.reason.strip():
             raise InputError("--reason says nothing", hint="It is what the next reader will ask for.")
         terminal = Terminal.of(self.app.options)
-        state = leave.leave(
-            Work(arguments.work), arguments.host, arguments.reason, terminal, give_back=arguments.give_back
-        )
+        choice = leave.Choice(arguments.give_back, arguments.end, arguments.off)
+        state = leave.leave(Work(arguments.work), arguments.host, arguments.reason, terminal, choice)
         self.exit_code = state.exit_code if state else 0
         for failed in state.failed if state else ():
             print(f"naru: {failed.summary}\n{failed.detail}", file=sys.stderr)

@@ -148,8 +148,7 @@ DRAIN = Drain("", "old", "", reason="new kernel")
 SETTINGS = Settings(DRAIN, Upkeep("apt-get -y upgrade && reboot", boots=True), at_once=2)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
+def site_file(tmp_path: Path) -> Path:
     hosts = [{"name": "compute[1:3]", "rack": "r1"}]
     services = [{"name": "nova-compute", "hosts": ["compute1", "compute2"], "managed": {"unit": "nova-compute"}}]
     file = tmp_path / "site.yaml"
@@ -157,6 +156,11 @@ def site(tmp_path: Path) -> Path:
         yaml.safe_dump({"naru_site": 1, "name": "one", "cloud": "other", "hosts": hosts, "services": services})
     )
     return file
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return site_file(tmp_path)
 
 
 def made(site: Path, settings: Settings = SETTINGS) -> Plan:
@@ -327,14 +331,18 @@ class Quiet:
         raise AssertionError("nothing is run here")
 
 
-@pytest.fixture
-def work(site: Path, tmp_path: Path) -> Work:
+def work_of(site: Path, tmp_path: Path) -> Work:
     directory = tmp_path / "work"
     work_directory(directory).prepare()
     drain = Drain(str(site), "old", "")
     waves_ = (("compute1", "compute2"), ("compute3",))
     write(directory, Planned("id", Settings(drain, Upkeep("true")), HOSTS, {}, waves_, {}, {"compute3": 100.0}))
     return Work(directory)
+
+
+@pytest.fixture
+def work(site: Path, tmp_path: Path) -> Work:
+    return work_of(site, tmp_path)
 
 
 def begun(work: Work, site: Path) -> Journal:
@@ -359,16 +367,16 @@ def test_a_host_stands_where_its_steps_do(work: Work, site: Path) -> None:
 
 def test_one_that_is_left_holds_up_no_other_one(work: Work, site: Path) -> None:
     with begun(work, site) as journal:
-        assert leave.leave(work, "compute1", "bad disk", Quiet(), give_back=False) is None
+        assert leave.leave(work, "compute1", "bad disk", Quiet(), leave.Choice()) is None
         assert states(work) == {"compute1": "left", "compute2": "draining", "compute3": "waiting"}
         left = {one.id for one in journal.plan().steps}
-        assert leave.leave(work, "compute1", "twice", Quiet(), give_back=False) is None
+        assert leave.leave(work, "compute1", "twice", Quiet(), leave.Choice()) is None
         assert next(one.why for one in standings(work)) == "bad disk"
-        assert leave.leave(work, "compute3", "not now", Quiet(), give_back=False) is None
+        assert leave.leave(work, "compute3", "not now", Quiet(), leave.Choice()) is None
         assert left == {one.id for one in journal.plan().steps}
     assert states(work) == {"compute1": "left", "compute2": "draining", "compute3": "left"}
     with pytest.raises(InputError, match="has no host 'compute9'"):
-        leave.leave(work, "compute9", "why", Quiet(), give_back=False)
+        leave.leave(work, "compute9", "why", Quiet(), leave.Choice())
 
 
 def test_what_was_begun_of_a_host_that_is_left_is_ended(work: Work, site: Path) -> None:

@@ -19,8 +19,9 @@ from naru.operate.drain.reading import Progress, read_all
 from naru.operate.osds import bearable
 from naru.operate.waves import planner, world
 from naru.operate.waves.standing import Standing, standings
-from naru.operate.waves.work import Planned, Settings, Work, work_directory, write
+from naru.operate.waves.work import FIRST, Planned, Settings, Work, turn, work_directory, write
 from naru.plan import control
+from naru.plan.errors import PlanError
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.model import Finding
@@ -153,11 +154,19 @@ def _begin(work: Work, waiting: Sequence[str], put_off: dict[str, str], terminal
     wave = _possible(work, now, near, waiting, put_off, terminal)
     if wave is None:
         return None
-    number, plan_id = work.waves.following(), str(uuid.uuid4())
+    plan_id = str(uuid.uuid4())
     load(planner.MODULES)
-    made = planner.whole(now, wave, number, planned, plan_id)
-    terminal.say(say(made.title))
-    return work.waves.begin(number, made, plan_id)
+    with turn(work.directory):
+        if not work.is_current():
+            raise PlanError(
+                f"{work.directory} was planned anew meanwhile", hint=f"Nothing of this wave was begun: {FIRST} DIR."
+            )
+        if work.left().keys() & set(wave.hosts):
+            return None  # somebody has left one behind while this was made: what is left of it is made anew
+        number = work.waves.following()
+        made = planner.whole(now, wave, number, planned, plan_id)
+        terminal.say(say(made.title))
+        return work.waves.begin(number, made, plan_id)
 
 
 def _possible(

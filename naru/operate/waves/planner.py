@@ -13,14 +13,14 @@ from naru.operate.drain import planner as drain
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import site_name
 from naru.operate.drain.rules import Decision
-from naru.operate.waves import upkeep
+from naru.operate.waves import quiet, upkeep
 from naru.operate.waves.work import Planned, Settings
 from naru.operate.waves.world import Wave, World
 from naru.plan.kinds import KINDS
 from naru.plan.model import About, Finding, Plan, Step
 from naru.text import shortened
 
-MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__]
+MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__, quiet.__name__]
 BEFORE, RUN, REBOOT, BACK = "before", "run", "reboot", "back"
 """What steps are for, beside those of a drain; ids are HOST/PURPOSE."""
 BOOT_SECONDS, PROOF_SECONDS = 180.0, 60.0

@@ -103,7 +103,7 @@ def before(context: Context) -> dict[str, Any]:
     on it that are alive."""
     args = context.args
     place = Place(context, args, context.id)
-    host = _Host(place)
+    host = Host(place)
     now = host.boot()
     if now is None:
         raise Transient(f"{args['host']} {host.why}")
@@ -123,7 +123,7 @@ def reboot(context: Context) -> dict[str, Any]:
     place = Place(context, args, context.id)
     was = context.results()[args["before"]]["boot"]
     end = time.monotonic() + float(args["seconds"])
-    host, said, again = _Host(place), "", 0.0
+    host, said, again = Host(place), "", 0.0
     while (now := host.boot()) in (None, was):
         if now == was and time.monotonic() > again:
             context.log(f"{args['host']}: {REBOOT}")
@@ -161,7 +161,7 @@ def back(context: Context) -> dict[str, Any]:
     while True:
         found = [*_problems(client, args, was, reports), *_missing(place, was["services"])]
         if not found:
-            if _Host(place).boot() == boot:
+            if Host(place).boot() == boot:
                 break
             boot = _booted(context, place, was["boot"], end)  # it went down once more
             reports = _Reports()
@@ -179,7 +179,7 @@ def back(context: Context) -> dict[str, Any]:
 
 def _booted(context: Context, place: Place, was: str, end: float) -> str:
     """The boot of a host that is up and stays up, another one than it `was` where it has to be."""
-    args, host = context.args, _Host(place)
+    args, host = context.args, Host(place)
     while True:
         now = host.boot()
         if now is not None and (now != was or not (args.get("boots") or host.is_marked(args.get("mark", "")))):
@@ -193,16 +193,20 @@ def _late(host: str, args: Mapping[str, Any], what: str) -> NaruError:
     return NaruError(f"{host} {what}, after {args['seconds']:.0f} s", hint=HINT)
 
 
-class _Host:
-    """A host that may be down, or on its way down or up: then it is not known what it says, and `why`."""
+class Host:
+    """A host that may be down, or on its way down or up: then it is not known what it says, and `why`. `answers` is
+    whether it did when it was last asked, `is_scheduled` whether a shutdown was scheduled there."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self.why = ""
+        self.answers = False
+        self.is_scheduled = False
 
     def boot(self) -> str | None:
         """Its boot; None while it does not answer, boots, goes down, or is about to."""
         lines = (self._said(LOOK) or "").split("\n")
+        self.is_scheduled = len(lines) > 2
         if len(lines) == 2 and lines[1] not in GOES_DOWN:
             return lines[0]
         if lines[0]:
@@ -218,7 +222,9 @@ class _Host:
             ran = self._place.ask(lambda remote: remote.run(line, seconds=60.0))
         except (Unreachable, Lost) as error:  # also one that lets nobody log in: so do hosts that boot
             self.why = f"does not answer ({error.summary}{': ' if error.detail else ''}{error.detail})"
+            self.answers = False
             return None
+        self.answers = True
         self.why = "" if ran.code == 0 else f"answers with {ran.code}: {ran.errors.strip()[-300:]}"
         return ran.out.strip() if ran.code == 0 else None
 
