@@ -6,6 +6,7 @@ alone, and a flag that was set before, on the host or on the whole cluster, stay
 
 import json
 import shlex
+import time
 from collections.abc import Collection, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -186,9 +187,9 @@ def bearable(site: Site, hosts: Sequence[str]) -> list[str]:
     return left
 
 
-def _cluster(context: Context, last: Collection[str]) -> Cluster:
+def cluster(context: Context, named: str, last: Collection[str]) -> Cluster:
+    """The cluster that the site calls so, for a step on one of its hosts; see `Cluster`."""
     place = Place(context, context.args, context.id)
-    named = context.args["storage"]
     storage = next((one for one in place.site.part.storage if one.name == named and isinstance(one, Ceph)), None)
     if storage is None:
         raise NaruError(f"{place.site.file}: storage: there is no Ceph {named!r} any more")
@@ -205,24 +206,28 @@ def hold(context: Context) -> dict[str, Any]:
     without its data. Then `noout` is set on `host`, unless that holds already."""
     args = context.args
     host = args["host"]
-    cluster = _cluster(context, args["together"])
+    ceph = cluster(context, args["storage"], args["together"])
     ours = bool((context.earlier or {}).get("ours"))
-    waited = 0.0
-    while not (verdict := cluster.verdict(args["together"])).is_right:
-        if waited >= float(args["seconds"]):
-            raise NaruError(f"Ceph does not bear that {host} goes down", detail=verdict.why, hint=HINT)
-        context.sleep(POLL[1])
-        waited += POLL[1]
-    osds = cluster.osds(host)
-    if osds and (ours or not cluster.is_held(host)):
+    wait_until_borne(context, ceph, host, args["together"], float(args["seconds"]))
+    osds = ceph.osds(host)
+    if osds and (ours or not ceph.is_held(host)):
         context.save({"ours": True})  # before: a killed attempt has set it, or is about to
         ours = True
         context.log(f"ceph osd set-group {FLAG} {bucket(host)}")
-        cluster.hold(host, on=True)
-        if not cluster.is_held(host):
+        ceph.hold(host, on=True)
+        if not ceph.is_held(host):
             raise Transient(f"{FLAG} is not set on {host} yet")
     up = sorted(number for number, is_up in osds.items() if is_up)
-    return {"ours": ours, "up": up, "was_clean": not cluster.unclean()}
+    return {"ours": ours, "up": up, "was_clean": not ceph.unclean()}
+
+
+def wait_until_borne(context: Context, ceph: Cluster, host: str, together: Collection[str], seconds: float) -> None:
+    """Waits until Ceph bears that these hosts are down together. Raises NaruError when it does not in time."""
+    end = time.monotonic() + seconds
+    while not (verdict := ceph.verdict(together)).is_right:
+        if time.monotonic() >= end:
+            raise NaruError(f"Ceph does not bear that {host} goes down", detail=verdict.why, hint=HINT)
+        context.sleep(POLL[1])
 
 
 @step("osds.back", args=OsdsBack, no_undo="it only takes back", retry=RETRY, deadline=_deadline)
@@ -232,18 +237,18 @@ def back(context: Context) -> dict[str, Any]:
     args = context.args
     known = context.results()[args["before"]] if args.get("before") else args.get("was") or {}
     was = {"ours": False, "up": [], "was_clean": False, **known}
-    cluster = _cluster(context, [args["host"]])
+    ceph = cluster(context, args["storage"], [args["host"]])
     left = float(args["seconds"])
     freed = False
     while True:
-        now = cluster.osds(args["host"])
+        now = ceph.osds(args["host"])
         down = [number for number in was["up"] if not now.get(number)]
         why = f"OSDs {', '.join(map(str, down))} are not up" if down else ""
         if not down and was["ours"] and not freed:
             context.log(f"ceph osd unset-group {FLAG} {bucket(args['host'])}")
-            cluster.hold(args["host"], on=False)
+            ceph.hold(args["host"], on=False)
             freed = True
-        why = why or (cluster.unclean() if was["was_clean"] else "")
+        why = why or (ceph.unclean() if was["was_clean"] else "")
         if not why:
             return {"freed": freed, "up": was["up"]}
         if left <= 0:

@@ -5,6 +5,7 @@ from typing import Any
 
 from naru.messages import Message, message, say
 from naru.operate.drain import beside, steps
+from naru.operate.drain.emptiness import OLD_DISK
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.rules import ACTIONS, MOVES, Decision, ways
 from naru.operate.drain.work import Settings
@@ -121,9 +122,11 @@ def add_drain(
     return plan.add(last, after=[first, *proofs]).id
 
 
-def stays(facts: Facts, decisions: Sequence[Decision]) -> list[str]:
-    """The ids of what stays on the host: servers, and the old disks of those that wait for a confirmation elsewhere."""
-    return [*(one.server.id for one in decisions if one.action not in MOVES), *facts.old_halves]
+def stays(facts: Facts, decisions: Sequence[Decision]) -> dict[str, str]:
+    """What stays on the host by id: servers with their status, and the old disks of those that wait for a confirmation
+    elsewhere."""
+    servers = {one.server.id: one.server.status for one in decisions if one.action not in MOVES}
+    return {**dict.fromkeys(facts.old_halves, OLD_DISK), **servers}
 
 
 def _limits(settings: Settings) -> dict[str, int]:

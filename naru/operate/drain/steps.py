@@ -4,11 +4,12 @@ import time
 from typing import Any, Literal
 
 from naru.actions.arguments import Id
-from naru.actions.clouds import POLL, cloud, get, wait_for
+from naru.actions.clouds import POLL, cloud, wait_for
 from naru.actions.durations import DAY
 from naru.cloud.client import Cloud, Unavailable
 from naru.errors import NaruError
 from naru.operate import compute
+from naru.operate.drain.emptiness import allocation_problems, server_problems
 from naru.operate.drain.guests import Guests
 from naru.operate.drain.mover import Busy, Moved, Mover, Stuck
 from naru.operate.drain.proof import CURE_AFTER, Arrival
@@ -79,11 +80,12 @@ class Proof(Arguments):
 
 
 class Empty(Arguments):
-    """Nothing is on `host` but the servers `left` (ids), of those that were there when it was planned (`known`)."""
+    """Nothing is on `host` but the servers `left`, by id with the status that each had when it was planned ("" for an
+    old disk alone), of those that were there then (`known`)."""
 
     cloud: str
     host: str
-    left: list[str]
+    left: dict[str, str]
     known: list[str]
     nodes: list[str]
     site: str = ""
@@ -205,32 +207,18 @@ def proof(context: Context) -> dict[str, Any]:
 
 @step("drain.empty", args=Empty, no_undo="it changes nothing", retry=RETRY, deadline=ARRIVE + 120)
 def empty(context: Context) -> dict[str, Any]:
-    """Proves that nothing is left on `host` but the servers `left`: by Nova, by migrations under way, by Placement, and
-    by libvirt where the host can be asked."""
+    """Proves that nothing is left on `host` but the servers `left`, in the status that they had: by Nova, by migrations
+    under way, by Placement, and by libvirt where the host can be asked."""
     args = context.args
     client = cloud(context, args["cloud"])
-    kept, known, host = set(args["left"]), set(args["known"]), args["host"]
+    left, host = args["left"], args["host"]
 
     def problems() -> list[str]:
-        found = []
-        for one in compute.servers_on(client, host):
-            if one["id"] not in kept:
-                came = "" if one["id"] in known else ", and came after it was planned"
-                found.append(f"server {one['name']} ({one['id']}) is on it{came}")
-        kept_by = set(kept)
-        for one in compute.migrations(client, host):
-            if one["instance_uuid"] in kept and "uuid" in one:
-                kept_by.add(one["uuid"])  # from Queens on the source of a resize is held in its migration's name
-            if one["instance_uuid"] not in kept and compute.is_under_way(client, one):
-                found.append(f"a migration of server {one['instance_uuid']} is {one['status']}")
-        for node in args["nodes"]:
-            path = f"/resource_providers/{node}/allocations"
-            held = get(client, "placement", path, "allocations") or {}
-            found += [f"Placement has an allocation of {one} on it" for one in sorted(set(held) - kept_by)]
-        return found
+        found = server_problems(client, host, left, args["known"])
+        return [*found, *allocation_problems(client, host, left, args["nodes"])]
 
     _none_left(context, problems, f"{host} is not empty", ARRIVE)
-    return {"left": sorted(kept), "libvirt": Guests(args.get("site", ""), context).none_but(host, kept)}
+    return {"left": sorted(left), "libvirt": Guests(args.get("site", ""), context).none_but(host, left)}
 
 
 def _none_left(context: Context, look: Any, what: str, limit: float) -> Any:

@@ -75,6 +75,7 @@ def plan(
         tuple(wave.hosts for wave in waves),
         {host: sum(bool(one.to) for one in mine) for wave in waves for host, mine in wave.decisions.items()},
         {host: planner.moves_seconds(mine, settings) for wave in waves for host, mine in wave.decisions.items()},
+        world.statuses(paper, options),
     )
     write(directory, planned)
     return planned, waves, planner.findings(paper, waves, settings)
@@ -181,10 +182,9 @@ def _possible(
     None when all of them are put off."""
     planned, settings = work.planned, work.settings
     ready, at_once = list(near), settings.at_once
+    options = world.still_meant(now, settings.drain.options, planned.answered)
     while ready:
-        wave = world.next_wave(
-            now, ready, settings.drain.options, at_once, lambda host: planned.racks.get(host, ""), later=waiting
-        )
+        wave = world.next_wave(now, ready, options, at_once, lambda host: planned.racks.get(host, ""), later=waiting)
         ways = {host: planner.in_the_way(now.facts[host], wave.decisions[host]) for host in wave.hosts}
         for host in (host for host, why in ways.items() if why):
             _put_off(put_off, host, ways[host], terminal)

@@ -3,7 +3,7 @@
 Nothing of one host waits for another one, so that one which fails holds up nobody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from naru.actions import hosts as host_steps
@@ -13,14 +13,14 @@ from naru.operate.drain import planner as drain
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import site_name
 from naru.operate.drain.rules import Decision
-from naru.operate.waves import quiet, upkeep
+from naru.operate.waves import acts, quiet, upkeep
 from naru.operate.waves.work import Planned, Settings
 from naru.operate.waves.world import Wave, World
 from naru.plan.kinds import KINDS
 from naru.plan.model import About, Finding, Plan, Step
 from naru.text import shortened
 
-MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__, quiet.__name__]
+MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__, acts.__name__, quiet.__name__]
 BEFORE, RUN, REBOOT, BACK = "before", "run", "reboot", "back"
 """What steps are for, beside those of a drain; ids are HOST/PURPOSE."""
 BOOT_SECONDS, PROOF_SECONDS = 180.0, 60.0
@@ -70,10 +70,10 @@ def whole(world: World, wave: Wave, number: int, planned: Planned, plan_id: str)
 
 
 def _add_upkeep(
-    plan: Plan, facts: Facts, settings: Settings, after: str, plan_id: str, left: Sequence[str], wave: Sequence[str]
+    plan: Plan, facts: Facts, settings: Settings, after: str, plan_id: str, left: Mapping[str, str], wave: Sequence[str]
 ) -> str:
     """Adds what is done to a host that is empty; the id of the last step, which proves that it is back. `left` are the
-    servers that stay on it, `wave` all hosts of the wave."""
+    servers that stay on it, with their status, `wave` all hosts of the wave."""
     host, upkeep_ = facts.host, settings.upkeep
     own: dict[str, Any] = {
         "host": site_name(settings.drain.site, host),
@@ -85,20 +85,23 @@ def _add_upkeep(
     storage = beside.storage_of(settings.drain.site, host)
     parts = beside.Beside(plan, facts.cloud, host, settings.drain.site, storage, drain.HOST, f"{host}/")
     last = parts.off(plan_id, wave, after=noted)
-    marked = ""
+    marked = ran = ""
+    names = [site_name(settings.drain.site, one) for one in wave]
+    still = {**of_cloud, "left": dict(left), "storage": [storage] if storage else [], "together": names}
     if upkeep_.command:
         marked = upkeep.mark(plan_id)
         args = {
-            **own,
+            **still,
             "argv": upkeep.shell_line(upkeep_.command, plan_id),
             "check": ["test", "-e", marked],
             "repeat": upkeep_.repeat,
             "deadline": upkeep_.deadline,
         }
-        last = _add(plan, host, RUN, "host.command", args, _RUN(host=host, line=upkeep_.command), after=last)
+        last = ran = _add(plan, host, RUN, "waves.run", args, _RUN(host=host, line=upkeep_.command), after=last)
     if upkeep_.reboot:
-        args = {**own, "before": noted, "seconds": upkeep_.patience}
-        last = _add(plan, host, REBOOT, "waves.reboot", args, _REBOOT(host=host), BOOT_SECONDS, after=last)
+        args = {**still, "before": noted, "after": ran, "seconds": upkeep_.patience}
+        title = _REBOOT(host=host)
+        last = _add(plan, host, REBOOT, "waves.reboot", args, title, BOOT_SECONDS, after=last, also=[noted])
     args = {**of_cloud, "before": noted, "boots": upkeep_.boots, "mark": marked, "left": list(left)}
     args |= {"seconds": upkeep_.patience}
     last = _add(plan, host, BACK, "waves.back", args, _BACK(host=host), PROOF_SECONDS, after=last, also=[noted])

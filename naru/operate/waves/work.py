@@ -65,7 +65,8 @@ class Settings:
 @dataclass(frozen=True)
 class Planned:
     """What the file has: the `id` that scheduling is disabled with, the hosts in order, their racks, and on paper: the
-    waves, and per host how many servers move in how many seconds."""
+    waves, and per host how many servers move in how many seconds. `answered` are the statuses of servers (by id) for
+    which answers were given."""
 
     id: str
     settings: Settings
@@ -74,6 +75,7 @@ class Planned:
     waves: tuple[tuple[str, ...], ...] = ()
     servers: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    answered: Mapping[str, str] = field(default_factory=dict)
 
 
 class Work:
