@@ -13,7 +13,7 @@ from naru.cli.host_waves import BOOTS
 from naru.cli.main import main
 from naru.errors import InputError
 from naru.messages import say
-from naru.operate import agents, osds
+from naru.operate import ceph, handover
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.rules import Options
 from naru.operate.drain.work import Settings as Drain
@@ -181,7 +181,7 @@ def test_nothing_of_one_host_waits_for_another_one(site: Path) -> None:
     of = {one.id: one.unit if one.unit in HOSTS else one.args["host"] for one in plan.steps}
     assert {of[before] == of[after] for after, all_ in befores.items() for before in all_} == {True}
     assert [one.purpose for one in plan.find(unit="compute1")] == [
-        *("disable", "empty", "before", "agents", "run", "back", "agents-back", "enable")
+        *("disable", "empty", "before", "agents-before", "agents", "run", "back", "agents-back", "enable")
     ]
     assert befores["compute1/run"] == ["compute1/agents"] and befores["compute1/enable"] == ["compute1/agents-back"]
     (back,) = plan.find(unit="compute1", purpose="back")
@@ -201,7 +201,7 @@ def test_a_wave_with_a_server_that_is_to_be_asked_about_is_no_plan(site: Path) -
 def test_naru_boots_the_host_where_that_is_asked_for(site: Path) -> None:
     plan = made(site, Settings(DRAIN, Upkeep("", reboot=True, boots=True)))
     assert [one.purpose for one in plan.find(unit="compute2")][2:] == [
-        *("before", "agents", "reboot", "back", "agents-back", "enable")
+        *("before", "agents-before", "agents", "reboot", "back", "agents-back", "enable")
     ]
 
 
@@ -263,7 +263,7 @@ def test_a_line_leaves_a_mark_before_it_boots_the_host(
     ],
 )
 def test_ceph_is_judged_by_what_it_says(code: int, out: str, errors: str, right: bool) -> None:
-    found = osds.ok_to_stop(code, out, errors)
+    found = ceph.ok_to_stop(code, out, errors)
     assert found.is_right == right
     if "num_not_ok_pgs" in out and not right:
         assert found.why == "2 placement groups would not be available"
@@ -271,9 +271,9 @@ def test_ceph_is_judged_by_what_it_says(code: int, out: str, errors: str, right:
 
 def test_more_than_half_of_the_monitors_are_left() -> None:
     found = {"monmap": {"mons": [{"name": name} for name in "abc"]}, "quorum_names": ["a", "b", "c"]}
-    assert osds.quorum(found, {"a"}).is_right and osds.quorum(found, {"a", "z"}).is_right
-    assert osds.quorum(found, {"a", "b"}) == (False, "1 of 3 monitors would be left")
-    assert not osds.quorum(found | {"quorum_names": ["a", "b"]}, {"a"}).is_right
+    assert ceph.quorum(found, {"a"}).is_right and ceph.quorum(found, {"a", "z"}).is_right
+    assert ceph.quorum(found, {"a", "b"}) == (False, "1 of 3 monitors would be left")
+    assert not ceph.quorum(found | {"quorum_names": ["a", "b"]}, {"a"}).is_right
 
 
 def test_a_host_with_osds_goes_down_when_ceph_bears_it(site: Path) -> None:
@@ -282,7 +282,8 @@ def test_a_host_with_osds_goes_down_when_ceph_bears_it(site: Path) -> None:
     site.write_text(yaml.safe_dump(found | {"storage": [storage]}))
     plan = made(site)
     assert [one.purpose for one in plan.find(unit="compute1")] == [
-        *("disable", "empty", "before", "agents", "osds", "run", "back", "agents-back", "osds-back", "enable")
+        *("disable", "empty", "before", "agents-before", "agents", "osds-before", "osds", "run", "back"),
+        *("agents-back", "osds-back", "enable"),
     ]
     (held,) = plan.find(unit="compute1", purpose="osds")
     # its wave's other host may be down at the same time
@@ -300,20 +301,20 @@ def agent(name: str, **more: Any) -> dict[str, Any]:
 
 def test_who_has_least_takes_what_an_agent_has() -> None:
     mine, others = agent("mine"), [agent("a"), agent("b"), agent("c", agent_type="DHCP agent")]
-    assert agents.chosen(mine, others, {"a": 3, "b": 1}) == "b"
-    assert agents.chosen(mine, others, {"a": 3, "b": 1}, without=["b"]) == "a"
-    assert agents.chosen(mine, [agent("a"), agent("b", availability_zone="other")], {"a": 9}) == "a"
-    assert agents.chosen(mine, [agent("b", availability_zone="other")], {}) == "b"
-    assert agents.chosen(mine, [agent("a", configurations={"agent_mode": "dvr"})], {}) == ""
+    assert handover.chosen(mine, others, {"a": 3, "b": 1}) == "b"
+    assert handover.chosen(mine, others, {"a": 3, "b": 1}, without=["b"]) == "a"
+    assert handover.chosen(mine, [agent("a"), agent("b", availability_zone="other")], {"a": 9}) == "a"
+    assert handover.chosen(mine, [agent("b", availability_zone="other")], {}) == "b"
+    assert handover.chosen(mine, [agent("a", configurations={"agent_mode": "dvr"})], {}) == ""
     for off in ({"alive": False}, {"admin_state_up": False}, {"host": "host-of-mine"}):
-        assert agents.chosen(mine, [agent("a", **off)], {}) == ""
+        assert handover.chosen(mine, [agent("a", **off)], {}) == ""
 
 
 def test_a_mark_keeps_what_a_description_was() -> None:
     for before in ("", "rack 3", "rack 3: left"):
-        assert agents.unmarked("id", agents.marked("id", before)) == before
-    assert agents.unmarked("id", "rack 3") is None
-    assert agents.unmarked("other", agents.marked("id", "rack 3")) is None
+        assert handover.unmarked("id", handover.marked("id", before)) == before
+    assert handover.unmarked("id", "rack 3") is None
+    assert handover.unmarked("other", handover.marked("id", "rack 3")) is None
 
 
 # -- how they stand

@@ -8,7 +8,7 @@ import pytest
 from naru.actions.hosts import detached
 from naru.actions.hosts.detached import Detached, Look
 from naru.errors import NaruError
-from naru.operate import compute, osds
+from naru.operate import ceph, compute, osds
 from naru.operate.drain import emptiness, steps
 from naru.operate.drain.rules import Options
 from naru.operate.waves import acts, planner, world
@@ -46,8 +46,8 @@ class Nova:
         for module in (acts, steps):
             monkeypatch.setattr(module, "cloud", lambda *_: None)
 
-    def verdict(self, hosts: Any) -> osds.Verdict:
-        return osds.Verdict(self.borne, "2 placement groups would not be available")
+    def verdict(self, hosts: Any) -> ceph.Verdict:
+        return ceph.Verdict(self.borne, "2 placement groups would not be available")
 
 
 @pytest.fixture
@@ -208,4 +208,4 @@ def test_a_boot_after_a_command_knows_both_boots(tmp_path: Path) -> None:
     (boot,) = plan.find(unit="compute1", purpose=planner.REBOOT)
     # a step is given the results of those alone that it waits for
     assert {boot.args["before"], boot.args["after"]} <= set(plan.befores()[boot.id])
-    assert boot.args["left"] == {} and boot.args["together"] == ["compute1", "compute2"]
+    assert boot.args["left"] == {} and boot.args["storage"] == []

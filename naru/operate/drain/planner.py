@@ -89,9 +89,11 @@ UNNAMED = message(
 )
 
 
-def whole(facts: Facts, decisions: Sequence[Decision], settings: Settings, plan_id: str, storage: str = "") -> Plan:
+def whole(
+    facts: Facts, decisions: Sequence[Decision], settings: Settings, plan_id: str, storage: Sequence[str] = ()
+) -> Plan:
     """The plan that the work directory has: scheduling disabled, the servers moved, each proved, the host proved
-    empty; then its agents and OSDs. `storage` is the Ceph cluster that it has a part of, if any."""
+    empty; then its agents and OSDs. `storage` are the Ceph clusters that it has a part of."""
     plan = Plan(title=TITLE(host=facts.host, cloud=facts.cloud), modules=MODULES, settings=settings.dump())
     plan.limits = _limits(settings)
     plan.findings = list(findings(facts, decisions, settings))

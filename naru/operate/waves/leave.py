@@ -63,7 +63,7 @@ def leave(work: Work, host: str, reason: str, terminal: Terminal, choice: Choice
         work.leave(host, reason)
     if not begun:
         return None
-    made = _plan(work, host, begun, give_back=choice.give_back)
+    made = _plan(work, host, [*begun, *_taken_back(work, host)], give_back=choice.give_back)
     return _run(work, made, terminal) if made.steps else None
 
 
@@ -120,6 +120,16 @@ def _skip(journal: Journal, host: str, reason: str) -> list[StepRow]:
         left = leaving.Part(part, part, {})
         leaving.settle(journal, before, things, left, Event.LEFT, f"{WHAT} {host}: {reason}", idle=True)
     return [step for step in mine if step.attempt]
+
+
+def _taken_back(work: Work, host: str) -> list[StepRow]:
+    """The steps that have taken back what was done to a host, when it was left before."""
+    found: list[StepRow] = []
+    for number in work.backs.numbers():
+        with Journal.open(work.backs.path(number)) as journal, reading(journal) as now:
+            steps = now.steps(purpose=(beside.AGENTS_BACK, beside.OSDS_BACK), args=True, result=True)
+        found += [step for step in steps if step.about_id == host and step.attempt]
+    return found
 
 
 def _empty(work: Work, host: str) -> Plan:

@@ -13,10 +13,10 @@ from naru.cloud.client import Cloud
 from naru.errors import InputError
 from naru.messages import say
 from naru.operate import compute
+from naru.operate.ceph import bearable
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import site_name
 from naru.operate.drain.reading import Progress, read_all
-from naru.operate.osds import bearable
 from naru.operate.waves import planner, world
 from naru.operate.waves.standing import Standing, standings
 from naru.operate.waves.work import FIRST, Planned, Settings, Work, turn, work_directory, write

@@ -82,12 +82,12 @@ def _add_upkeep(
     }
     of_cloud = {**own, "cloud": facts.cloud, "compute": host}
     noted = _add(plan, host, BEFORE, "waves.before", of_cloud, _BEFORE(host=host), after=after)
-    storage = beside.storage_of(settings.drain.site, host)
+    storage = beside.storages_of(settings.drain.site, host)
     parts = beside.Beside(plan, facts.cloud, host, settings.drain.site, storage, drain.HOST, f"{host}/")
     last = parts.off(plan_id, wave, after=noted)
     marked = ran = ""
-    names = [site_name(settings.drain.site, one) for one in wave]
-    still = {**of_cloud, "left": dict(left), "storage": [storage] if storage else [], "together": names}
+    names = [site_name(settings.drain.site, one) for one in wave] if storage else []
+    still = {**of_cloud, "left": dict(left), "storage": list(storage), "together": names}
     if upkeep_.command:
         marked = upkeep.mark(plan_id)
         args = {
