@@ -38,6 +38,11 @@ def mark(plan: str) -> str:
     return f"{MARK} {plan}"
 
 
+def is_marked(reason: str, plan: str = "") -> bool:
+    """Whether a reason is that of a drain; with a `plan` whether it is its mark."""
+    return reason.startswith(mark(plan)) if plan else reason.startswith(f"{MARK} ")
+
+
 class Scheduling(Arguments):
     """`host` of `cloud`; `plan` is the id of the plan whose mark counts, `reason` the operator's."""
 
@@ -94,13 +99,20 @@ class Empty(Arguments):
 @step("drain.disable", args=Scheduling, undo="drain.disable.undo", retry=RETRY, deadline=600)
 def disable(context: Context) -> dict[str, Any]:
     """Disables scheduling to `host`, with a reason that begins with the plan's mark. What somebody else has disabled
-    keeps their reason."""
+    keeps their reason; one that another drain has disabled is refused: that one boots it, or gives it back."""
     args = context.args
     client = cloud(context, args["cloud"])
     found = _service(client, args["host"])
     ours = mark(args["plan"])
     if found["status"] == "disabled":
         reason = found.get("disabled_reason") or ""
+        if is_marked(reason) and not is_marked(reason, args["plan"]):
+            raise NaruError(
+                f"{args['host']} is emptied by another work directory",
+                detail=f"Nova has it disabled with the reason {reason}",
+                hint="Give it back there, or leave it behind there, and give this command again. Where that directory "
+                "is lost, set another reason: openstack compute service set --disable --disable-reason TEXT.",
+            )
         return {"ours": reason.startswith(ours), "reason": reason}
     text = f"{ours}: {args['reason']}" if args.get("reason") else ours
     compute.disable(client, found, text[:REASON])

@@ -10,6 +10,7 @@ from naru.actions import hosts as host_steps
 from naru.messages import message, say
 from naru.operate.drain import beside
 from naru.operate.drain import planner as drain
+from naru.operate.drain import steps as drain_steps
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import site_name
 from naru.operate.drain.rules import Decision
@@ -141,6 +142,23 @@ def in_the_way(facts: Facts, decisions: Sequence[Decision]) -> str:
         return f"its compute service is {'forced down' if service.get('forced_down') else service['state']}"
     asked = [f"{one.server.name} ({one.server.status}): {say(one.why)}" for one in decisions if one.action == "ask"]
     return "; ".join(shortened(asked, 3)) if asked else ""
+
+
+def disabled(facts: Facts) -> str:
+    """Why servers are not scheduled to the host; "" where they are."""
+    service = facts.service
+    return "" if service["status"] == "enabled" else str(service.get("disabled_reason") or "no reason is given")
+
+
+def taken(facts: Facts, planned: Planned) -> str:
+    """What is in the way of a host that somebody else does something to: it was disabled since it was planned, or
+    another work directory empties it; "" for nothing."""
+    why = disabled(facts)
+    if not why or drain_steps.is_marked(why, planned.id):
+        return ""
+    if drain_steps.is_marked(why):
+        return f"another work directory empties it ({why})"
+    return "" if why == planned.disabled.get(facts.host) else f"somebody has disabled it since ({why})"
 
 
 def moves_seconds(decisions: Sequence[Decision], settings: Settings) -> float:

@@ -66,7 +66,7 @@ class Settings:
 class Planned:
     """What the file has: the `id` that scheduling is disabled with, the hosts in order, their racks, and on paper: the
     waves, and per host how many servers move in how many seconds. `answered` are the statuses of servers (by id) for
-    which answers were given."""
+    which answers were given, `disabled` why hosts were disabled then, "" for those that were not."""
 
     id: str
     settings: Settings
@@ -76,6 +76,7 @@ class Planned:
     servers: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     answered: Mapping[str, str] = field(default_factory=dict)
+    disabled: Mapping[str, str] = field(default_factory=dict)
 
 
 class Work:
