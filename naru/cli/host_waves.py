@@ -23,7 +23,13 @@ from naru.operate.waves.world import Wave
 from naru.site.site import Site
 from naru.text import duration, plural
 
-BOOTS = re.compile(r"(^|[\s;&|(])(reboot|shutdown|kexec|systemctl\s+(\S+\s+)*(reboot|kexec))($|[\s;&|)])")
+PROGRAMS = r"(reboot|shutdown|kexec|halt|poweroff|systemctl\s+(\S+\s+)*(reboot|kexec|halt|poweroff))"
+BEGINS, ENDS = r"(^|[\n;&|({!]|\b(?:then|do|else)\s)\s*", r"(?=$|[\s;&|)'\"])"
+BOOTS = re.compile(r"(^|[\s;&|(/'\"])" + PROGRAMS + ENDS + r"|\b(tel)?init\s+[06]\b")
+"""What boots a host, or switches it off, wherever it stands in a line."""
+MARKED = re.compile(BEGINS + r"(reboot|shutdown|systemctl\s+(\S+\s+)*(reboot|kexec))" + ENDS)
+"""What boots a host as the shell's own word, before which a mark is left there."""
+CALLED_OFF = re.compile(r"\bshutdown\s+(\S+\s+)*-c\b")
 COMPUTE = "nova-compute"
 
 
@@ -71,7 +77,7 @@ naru host waves plan --all --hosts-at-once 8 --run "dnf -y update" --reboot --fa
             "--boots",
             choices=("yes", "no"),
             help="whether the command boots the host, so that another boot is waited for (without: whether it says "
-            "reboot or shutdown)",
+            "reboot or shutdown as a word of its own)",
         )
         upkeep = Upkeep()
         parser.add_argument(
@@ -117,7 +123,13 @@ def _settings(arguments: argparse.Namespace, drain: Drain) -> Settings:
         raise InputError(
             "what is done to each host is missing", hint="Give --run COMMAND, --reboot, or both: see --help."
         )
-    boots = arguments.boots == "yes" if arguments.boots else bool(BOOTS.search(arguments.run))
+    boots = arguments.boots == "yes" if arguments.boots else does_boot(arguments.run)
+    if arguments.boots != "no" and is_unmarked(arguments.run):
+        raise InputError(
+            "the command boots the host in a way by which its end is not told from a power cut",
+            hint="Leave the boot out of it and give --reboot; or write reboot, shutdown or systemctl reboot as a "
+            "command of the line itself, without a path, sudo or exec: it runs as root. --boots no if it does not.",
+        )
     if arguments.reboot and boots:
         raise InputError(
             "the command boots the host, and --reboot would boot it again",
@@ -129,6 +141,16 @@ def _settings(arguments: argparse.Namespace, drain: Drain) -> Settings:
         patience=arguments.back_within,
     )
     return Settings(drain, upkeep, arguments.hosts_at_once, arguments.failures)
+
+
+def does_boot(line: str) -> bool:
+    """Whether a line boots the host, by its words; a shutdown that is called off is none."""
+    return bool(BOOTS.search(CALLED_OFF.sub("", line)))
+
+
+def is_unmarked(line: str) -> bool:
+    """Whether a line boots the host in a way that leaves no mark there, beside what does."""
+    return bool(BOOTS.search(MARKED.sub(r"\1", CALLED_OFF.sub("", line))))
 
 
 def _hosts(arguments: argparse.Namespace, site: Site) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from naru.cli.host_waves import BOOTS
+from naru.cli.host_waves import does_boot, is_unmarked
 from naru.cli.main import main
 from naru.errors import InputError
 from naru.messages import say
@@ -214,10 +214,31 @@ def test_naru_boots_the_host_where_that_is_asked_for(site: Path) -> None:
         ("systemctl restart nova-compute", False),
         ("./reboot-later.sh", False),
         ("needs-reboot", False),
+        ("shutdown -c", False),
+        ("shutdown -c; apt-get -y upgrade", False),
+        ("/sbin/reboot", True),
+        ("init 6", True),
     ],
 )
 def test_a_command_that_boots_is_known_by_its_words(line: str, boots: bool) -> None:
-    assert bool(BOOTS.search(line)) == boots
+    assert does_boot(line) == boots
+
+
+@pytest.mark.parametrize(
+    ("line", "unmarked"),
+    [
+        *((line, False) for line in ("reboot", "apt-get -y upgrade && reboot", "a; (shutdown -r now)", "true")),
+        *((line, False) for line in ("if true; then reboot; fi", "a\nreboot", "systemctl --no-wall reboot")),
+        *((line, True) for line in ("/sbin/reboot", "sudo reboot", "exec reboot", "a && init 6", "telinit 6")),
+        *((line, True) for line in ("sudo systemctl reboot", "reboot; sudo reboot", "nohup shutdown -r now")),
+        *((line, True) for line in ("poweroff", "systemctl poweroff", "sh -c 'reboot'", "kexec -e")),
+        ("$(which reboot) || /usr/sbin/reboot", True),
+        ("shutdown -c", False),
+        ("./reboot-later.sh; needs-reboot", False),
+    ],
+)
+def test_a_boot_that_leaves_no_mark_is_known(line: str, unmarked: bool) -> None:
+    assert is_unmarked(line) == unmarked
 
 
 @pytest.mark.parametrize(
@@ -226,6 +247,7 @@ def test_a_command_that_boots_is_known_by_its_words(line: str, boots: bool) -> N
         ("true && reboot now", 0, "reboot now", True),
         ("systemctl restart x && systemctl reboot", 0, "systemctl restart x\nsystemctl reboot", True),
         ("shutdown -r +1", 0, "shutdown -r +1", True),
+        ("shutdown -c", 0, "shutdown -c", False),
         ("false && reboot", 1, "", False),
         ("reboot refused", 3, "reboot refused", False),  # what does not take it leaves no mark
     ],
@@ -424,6 +446,7 @@ def clouds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["compute9", "--run", "true"], "has no host compute9"),
         (["--rack", "r9", "--run", "true"], "It has: r1."),
         (["compute1", "--run", "reboot", "--reboot"], "would boot it again"),
+        (["compute1", "--run", "sudo reboot"], "is not told from a power cut"),
         (["compute1", "--run", "true", "--hosts-at-once", "0"], "is at least 1"),
         (["compute1", "--run", "true"], "other"),  # not in clouds.yaml
         (["--all", "--run", "true"], "other"),

@@ -6,7 +6,8 @@ from typing import Any
 from naru.messages import Message, message, say
 from naru.operate.drain import beside, steps
 from naru.operate.drain.emptiness import OLD_DISK
-from naru.operate.drain.facts import Facts
+from naru.operate.drain.facts import Facts, Server
+from naru.operate.drain.mover import SILENT
 from naru.operate.drain.rules import ACTIONS, MOVES, Decision, ways
 from naru.operate.drain.work import Settings
 from naru.plan.kinds import KINDS
@@ -21,6 +22,9 @@ RATE = 400 << 20
 """Bytes a second that a server's memory and disk are expected to be copied with."""
 SECONDS = {"live": 10.0, "cold": 20.0}
 """What a move takes beside that."""
+
+PER_GIB = 20.0
+"""Seconds that copying a GiB may take at worst."""
 
 TITLE = message("drain.title", en="Drain of {host} ({cloud})", ko="{host} 호스트 비우기({cloud})")
 BACK_TITLE = message("drain.title.back", en="Return of {host} ({cloud})", ko="{host} 호스트 되돌리기({cloud})")
@@ -150,7 +154,7 @@ def _move(plan: Plan, facts: Facts, decision: Decision, settings: Settings, afte
     args = {
         **common,
         **{"status": server.status, "to": decision.to, "ways": ways(decision, facts, settings.options)},
-        **{"stuck": settings.stuck, "complete": settings.complete},
+        **{"stuck": settings.stuck, "complete": settings.complete, "silent": patience(server)},
     }
     told = (LIVE if decision.action == "live" else COLD)(name=server.name, to=decision.to)
     seen = {
@@ -201,6 +205,12 @@ def add_move(
         purpose=PROOF,
     )
     return plan.add(last, after=[first.id]).id
+
+
+def patience(server: Server) -> float:
+    """Seconds after which a move of which nothing new is seen has failed: of a disk that is copied while its server is
+    off nothing is seen before the end."""
+    return SILENT + (PER_GIB * server.disk if server.is_from_image else 0.0)
 
 
 def seconds(decision: Decision) -> float:

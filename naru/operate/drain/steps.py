@@ -11,7 +11,7 @@ from naru.errors import NaruError
 from naru.operate import compute
 from naru.operate.drain.emptiness import allocation_problems, server_problems
 from naru.operate.drain.guests import Guests
-from naru.operate.drain.mover import Busy, Moved, Mover, Stuck
+from naru.operate.drain.mover import SILENT, Busy, Moved, Mover, Stuck
 from naru.operate.drain.proof import CURE_AFTER, Arrival
 from naru.plan.arguments import Arguments, Undo
 from naru.plan.context import Context
@@ -55,7 +55,7 @@ class Scheduling(Arguments):
 class Move(Arguments):
     """`server` on `host`, which was `status`, is moved to the host `to` (with `exact` to no other one), in the way
     (live, cold) that `ways` has for its status then. `stuck` are seconds, see `naru.operate.drain.convergence`;
-    `complete` whether it may be forced."""
+    `complete` whether it may be forced; one of which for `silent` seconds nothing new is seen has failed."""
 
     cloud: str
     host: str
@@ -66,6 +66,7 @@ class Move(Arguments):
     exact: bool = False
     stuck: float = 120.0
     complete: bool = False
+    silent: float = SILENT
 
 
 class Proof(Arguments):

@@ -57,7 +57,8 @@ def shell_line(line: str, plan: str) -> list[str]:
     file = shlex.quote(mark(plan))
     before = (
         f'naru_boots() {{ : >{file} && sync {file}; command "$@" || {{ set -- $?; rm -f {file}; return "$1"; }}; }}; '
-        'reboot() { naru_boots reboot "$@"; }; shutdown() { naru_boots shutdown "$@"; }; '
+        'reboot() { naru_boots reboot "$@"; }; '
+        'shutdown() { case " $* " in *" -c "*) command shutdown "$@" ;; *) naru_boots shutdown "$@" ;; esac; }; '
         'systemctl() { case " $* " in *" reboot "*|*" kexec "*) naru_boots systemctl "$@" ;; '
         '*) command systemctl "$@" ;; esac; }'
     )
