@@ -23,7 +23,13 @@ from naru.operate.waves.world import Wave
 from naru.site.site import Site
 from naru.text import duration, plural
 
-BOOTS = re.compile(r"(^|[\s;&|(])(reboot|shutdown|kexec|systemctl\s+(\S+\s+)*(reboot|kexec))($|[\s;&|)])")
+PROGRAMS = r"(reboot|shutdown|kexec|halt|poweroff|systemctl\s+(\S+\s+)*(reboot|kexec|halt|poweroff))"
+BEGINS, ENDS = r"(^|[\n;&|({!]|\b(?:then|do|else)\s)\s*", r"(?=$|[\s;&|)'\"])"
+BOOTS = re.compile(r"(^|[\s;&|(/'\"])" + PROGRAMS + ENDS + r"|\b(tel)?init\s+[06]\b")
+"""What boots a host, or switches it off, wherever it stands in a line."""
+MARKED = re.compile(BEGINS + r"(reboot|shutdown|systemctl\s+(\S+\s+)*(reboot|kexec))" + ENDS)
+"""What boots a host as the shell's own word, before which a mark is left there."""
+CALLED_OFF = re.compile(r"\bshutdown\s+(\S+\s+)*-c\b")
 COMPUTE = "nova-compute"
 
 
@@ -71,7 +77,7 @@ naru host waves plan --all --hosts-at-once 8 --run "dnf -y update" --reboot --fa
             "--boots",
             choices=("yes", "no"),
             help="whether the command boots the host, so that another boot is waited for (without: whether it says "
-            "reboot or shutdown)",
+            "reboot or shutdown as a word of its own)",
         )
         upkeep = Upkeep()
         parser.add_argument(
@@ -117,7 +123,13 @@ def _settings(arguments: argparse.Namespace, drain: Drain) -> Settings:
         raise InputError(
             "what is done to each host is missing", hint="Give --run COMMAND, --reboot, or both: see --help."
         )
-    boots = arguments.boots == "yes" if arguments.boots else bool(BOOTS.search(arguments.run))
+    boots = arguments.boots == "yes" if arguments.boots else does_boot(arguments.run)
+    if arguments.boots != "no" and is_unmarked(arguments.run):
+        raise InputError(
+            "the command boots the host in a way by which its end is not told from a power cut",
+            hint="Leave the boot out of it and give --reboot; or write reboot, shutdown or systemctl reboot as a "
+            "command of the line itself, without a path, sudo or exec: it runs as root. --boots no if it does not.",
+        )
     if arguments.reboot and boots:
         raise InputError(
             "the command boots the host, and --reboot would boot it again",
@@ -129,6 +141,16 @@ def _settings(arguments: argparse.Namespace, drain: Drain) -> Settings:
         patience=arguments.back_within,
     )
     return Settings(drain, upkeep, arguments.hosts_at_once, arguments.failures)
+
+
+def does_boot(line: str) -> bool:
+    """Whether a line boots the host, by its words; a shutdown that is called off is none."""
+    return bool(BOOTS.search(CALLED_OFF.sub("", line)))
+
+
+def is_unmarked(line: str) -> bool:
+    """Whether a line boots the host in a way that leaves no mark there, beside what does."""
+    return bool(BOOTS.search(MARKED.sub(r"\1", CALLED_OFF.sub("", line))))
 
 
 def _hosts(arguments: argparse.Namespace, site: Site) -> list[str]:
@@ -236,6 +258,9 @@ class Leave(Command):
     stays disabled with the waves' reason; with --return servers are scheduled to it again, once its compute service is
     up. What was moved stays where it is.
 
+    Where its command or boot was begun the host is asked first: nothing is left behind while that goes on there, or a
+    shutdown is scheduled, or it cannot be asked. --end ends it; --off is for a host that is off.
+
     It can be given beside naru host waves run, while no step of the host runs, and given again. Exit codes: 0 done, 1
     failed steps, 2 bad input, 3 paused or cancelled, 130 interrupted.
     """
@@ -251,15 +276,20 @@ naru host waves leave compute7 --work work/june --reason "patched by hand" --ret
         parser.add_argument("host", metavar="HOST", help="the host, as Nova calls it")
         parser.add_argument("--reason", required=True, metavar="TEXT", help="why: it is kept")
         parser.add_argument("--return", dest="give_back", action="store_true", help="servers are scheduled to it again")
+        parser.add_argument(
+            "--end", action="store_true", help="its command is ended where it still runs, and a shutdown called off"
+        )
+        parser.add_argument(
+            "--off", action="store_true", help="the host is off, or out of reach for good: it is not asked"
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> None:
         if not arguments.reason.strip():
             raise InputError("--reason says nothing", hint="It is what the next reader will ask for.")
         terminal = Terminal.of(self.app.options)
-        state = leave.leave(
-            Work(arguments.work), arguments.host, arguments.reason, terminal, give_back=arguments.give_back
-        )
+        choice = leave.Choice(arguments.give_back, arguments.end, arguments.off)
+        state = leave.leave(Work(arguments.work), arguments.host, arguments.reason, terminal, choice)
         self.exit_code = state.exit_code if state else 0
         for failed in state.failed if state else ():
             print(f"naru: {failed.summary}\n{failed.detail}", file=sys.stderr)

@@ -315,6 +315,11 @@ class Journal:
         with self.read() as connection:
             return locks.has_advisory_lock(connection, plan_id)
 
+    def last_run(self) -> int:
+        """The number of the newest run; 0 where there was none."""
+        with self.read() as connection:
+            return int(connection.execute(select(func.max(schema.runs.c.id))).scalar_one() or 0)
+
     def setup(self) -> RowMapping:
         """The row that says what the plan is, as it is in the database; see `schema.setup`."""
         with self.read() as connection:

@@ -93,13 +93,14 @@ def settle(
     *,
     waits: Mapping[str, Collection[str]] = _NO_WAITS,
     kinds: Kinds = KINDS,
+    idle: bool = False,
 ) -> Settled:
     """Leaves out `part`, for `things`, in place of what was left out `before`; the event `what`, with the `detail`,
     says so. What was begun of it gets undo steps, for a run with their purpose (`UNDO_LEFT`), in an order that `waits`
     says as for a rollback. What was left out and is no more waits again. Nothing of it happens when it raises.
 
     Raises `Changed` when other things are left out by now, `PlanError` when a step cannot be undone, or when one is
-    running that undoes what is to be done again.
+    running that undoes what is to be done again; with `idle` also when one of the part itself is running.
     """
     running = journal.is_running()
     with journal.write() as connection:
@@ -107,7 +108,14 @@ def settle(
         connection.execute(select(schema.control.c.owner).with_for_update())
         if _read(connection) != before:
             raise Changed(f"{journal.name}: somebody else has left something out at this moment", hint="Look again.")
-        return _Change(connection, before, part, running, waits, kinds).make(things, what, detail)
+        settled = _Change(connection, before, part, running, waits, kinds).make(things, what, detail)
+        if idle and settled.running:  # within the transaction: nothing of it stays
+            raise PlanError(
+                f"{journal.name}: {len(settled.running)} of the steps to be left out are running",
+                detail="\n".join(shortened(settled.running, _NAMES)),
+                hint="When they have ended, or were stopped (Ctrl-C twice where they run), give this again.",
+            )
+        return settled
 
 
 class _Change:

@@ -11,7 +11,7 @@ import pytest
 
 from naru.cli.main import main
 from naru.lab.lab import Lab
-from naru.operate import agents
+from naru.operate import agents, handover
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
 
@@ -51,30 +51,31 @@ def neutron(pair: Lab, request: pytest.FixtureRequest, monkeypatch: pytest.Monke
 
 def test_they_are_moved_and_given_back(neutron: Neutron, tmp_path: Path) -> None:
     (host,) = neutron.with_router()
-    (other,) = set(neutron.agents(agents.L3)) - {host}
-    dhcp = neutron.agents(agents.DHCP)
+    (other,) = set(neutron.agents(handover.L3)) - {host}
+    dhcp = neutron.agents(handover.DHCP)
     for one in neutron.with_network():
         neutron.rest("network", "DELETE", f"/v2.0/agents/{dhcp[one]['id']}/dhcp-networks/{neutron.network}")
     body = {"network_id": neutron.network}
     neutron.rest("network", "POST", f"/v2.0/agents/{dhcp[host]['id']}/dhcp-networks", body)
-    before = {kind: neutron.agents(kind)[host].get("description") for kind in (agents.L3, agents.DHCP)}
+    before = {kind: neutron.agents(kind)[host].get("description") for kind in (handover.L3, handover.DHCP)}
     args = {"cloud": neutron.name, "compute": host, "plan": "id"}
     plan = Plan(modules=[agents.__name__], gates=["back"])
-    plan.add(Step("off", "agents.off", args))
+    plan.add(Step("choose", "agents.choose", args))
+    plan.add(Step("off", "agents.off", {**args, "before": "choose"}), after=["choose"])
     plan.add(Step("back", "agents.back", {**args, "before": "off"}, gate="back"), after=["off"])
     work = str(tmp_path / "work")
     Journal.create(Path(work), plan).close()
     assert main(["-q", "plan", "run", work]) == 3
     assert neutron.with_router() == [other]
     assert other in neutron.with_network()
-    for kind in (agents.L3, agents.DHCP):
+    for kind in (handover.L3, handover.DHCP):
         found = neutron.agents(kind)
         assert (found[host]["admin_state_up"], found[other]["admin_state_up"]) == (False, True)
         assert found[host]["description"].startswith("naru waves id")
     assert main(["-q", "plan", "retry", "off", "--work", work]) == 2  # it is done
     assert main(["-q", "plan", "release", "back", "--work", work]) == 0
     assert main(["-q", "plan", "run", work]) == 0
-    for kind in (agents.L3, agents.DHCP):
+    for kind in (handover.L3, handover.DHCP):
         found_ = neutron.agents(kind)[host]
         assert (found_["admin_state_up"], found_.get("description") or "") == (True, before[kind] or "")
     # a router stays where it is, since each move interrupts it; DHCP goes back
@@ -84,10 +85,10 @@ def test_they_are_moved_and_given_back(neutron: Neutron, tmp_path: Path) -> None
 
 def test_without_another_agent_nothing_is_switched_off(neutron: Neutron, tmp_path: Path) -> None:
     (host,) = neutron.with_router()
-    (other,) = set(neutron.agents(agents.L3)) - {host}
+    (other,) = set(neutron.agents(handover.L3)) - {host}
     args = {"cloud": neutron.name, "compute": host, "plan": "id", "together": [other]}
     work = str(tmp_path / "work")
-    Journal.create(Path(work), Plan(modules=[agents.__name__], steps=[Step("off", "agents.off", args)])).close()
+    Journal.create(Path(work), Plan(modules=[agents.__name__], steps=[Step("choose", "agents.choose", args)])).close()
     assert main(["-q", "plan", "run", work]) == 1
     assert neutron.with_router() == [host]
-    assert neutron.agents(agents.L3)[host]["admin_state_up"]
+    assert neutron.agents(handover.L3)[host]["admin_state_up"]

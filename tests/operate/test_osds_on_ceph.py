@@ -18,7 +18,7 @@ from naru.errors import NaruError
 from naru.lab.ceph import Ceph
 from naru.lab.ports import PER_CLOUD, Ports
 from naru.lab.process import Processes
-from naru.operate.osds import Cluster
+from naru.operate.ceph import Cluster
 from naru.plan.errors import Transient
 from naru.site import site as sites
 from naru.site.ssh import Ran, Unreachable

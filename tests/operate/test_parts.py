@@ -8,9 +8,11 @@ from typing import Any, cast
 import pytest
 
 from naru.cloud.client import Cloud, parse
+from naru.errors import NaruError
 from naru.operate import compute
-from naru.operate.drain import guests
-from naru.operate.drain.convergence import Convergence, left
+from naru.operate.drain import guests, mover
+from naru.operate.drain.convergence import Convergence, Silence, left
+from naru.plan.context import Context
 
 pytestmark = pytest.mark.unit
 
@@ -31,6 +33,39 @@ def test_one_that_does_not_is_ended() -> None:
 def test_one_that_may_be_forced_is_forced_first_and_once() -> None:
     found = verdicts(Convergence(15, may_complete=True), [500, 600, 600, 600, 600])
     assert found == ["wait", "wait", "complete", "wait", "abort"]
+
+
+def test_a_move_of_which_nothing_new_is_seen_is_not_waited_for_for_ever() -> None:
+    silence = Silence(100)
+    seen = [("migrating", 1), ("migrating", 1), ("migrating", 2), ("migrating", 2), ("migrating", 2)]
+    assert [silence.is_over(one, 60.0 * number) for number, one in enumerate(seen)] == [False] * 4 + [True]
+
+
+class Silent:
+    """A server whose live migration is accepted, and never begins."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[str] = []
+        row = {"id": "id", "status": "ACTIVE", compute.TASK: "migrating", compute.HOST: "compute1"}
+        monkeypatch.setattr(compute, "server", lambda *_: row)
+        monkeypatch.setattr(compute, "running_migration", lambda *_: {"id": 1, "status": "preparing"})
+
+    def __call__(self, service: str, method: str, path: str, *_: Any, **__: Any) -> None:
+        self.asked.append(method)
+
+
+def test_its_server_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mover, "EVERY", 0.01)
+    nova: Any = Silent(monkeypatch)
+    args = {"server": "id", "host": "compute1", "status": "ACTIVE", "to": "compute2", "ways": {"ACTIVE": "live"}}
+    context = Context(
+        **{"n": 1, "id": "s", "kind": "k", "unit": "u", "args": args | {"silent": 0.05}, "attempt": 1},
+        earlier=None,
+        reader=lambda _: {},
+    )
+    with pytest.raises(NaruError, match="nothing new was seen of its move"):
+        mover.Mover(context, nova, context.args).move()
+    assert nova.asked == []
 
 
 def test_what_is_left_counts_memory_and_disks_of_one_that_runs() -> None:

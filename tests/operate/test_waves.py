@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from naru.cli.host_waves import BOOTS
+from naru.cli.host_waves import does_boot, is_unmarked
 from naru.cli.main import main
 from naru.errors import InputError
 from naru.messages import say
-from naru.operate import agents, osds
+from naru.operate import ceph, handover
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.rules import Options
 from naru.operate.drain.work import Settings as Drain
@@ -148,8 +148,7 @@ DRAIN = Drain("", "old", "", reason="new kernel")
 SETTINGS = Settings(DRAIN, Upkeep("apt-get -y upgrade && reboot", boots=True), at_once=2)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Path:
+def site_file(tmp_path: Path) -> Path:
     hosts = [{"name": "compute[1:3]", "rack": "r1"}]
     services = [{"name": "nova-compute", "hosts": ["compute1", "compute2"], "managed": {"unit": "nova-compute"}}]
     file = tmp_path / "site.yaml"
@@ -157,6 +156,11 @@ def site(tmp_path: Path) -> Path:
         yaml.safe_dump({"naru_site": 1, "name": "one", "cloud": "other", "hosts": hosts, "services": services})
     )
     return file
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    return site_file(tmp_path)
 
 
 def made(site: Path, settings: Settings = SETTINGS) -> Plan:
@@ -177,7 +181,7 @@ def test_nothing_of_one_host_waits_for_another_one(site: Path) -> None:
     of = {one.id: one.unit if one.unit in HOSTS else one.args["host"] for one in plan.steps}
     assert {of[before] == of[after] for after, all_ in befores.items() for before in all_} == {True}
     assert [one.purpose for one in plan.find(unit="compute1")] == [
-        *("disable", "empty", "before", "agents", "run", "back", "agents-back", "enable")
+        *("disable", "empty", "before", "agents-before", "agents", "run", "back", "agents-back", "enable")
     ]
     assert befores["compute1/run"] == ["compute1/agents"] and befores["compute1/enable"] == ["compute1/agents-back"]
     (back,) = plan.find(unit="compute1", purpose="back")
@@ -197,7 +201,7 @@ def test_a_wave_with_a_server_that_is_to_be_asked_about_is_no_plan(site: Path) -
 def test_naru_boots_the_host_where_that_is_asked_for(site: Path) -> None:
     plan = made(site, Settings(DRAIN, Upkeep("", reboot=True, boots=True)))
     assert [one.purpose for one in plan.find(unit="compute2")][2:] == [
-        *("before", "agents", "reboot", "back", "agents-back", "enable")
+        *("before", "agents-before", "agents", "reboot", "back", "agents-back", "enable")
     ]
 
 
@@ -210,10 +214,31 @@ def test_naru_boots_the_host_where_that_is_asked_for(site: Path) -> None:
         ("systemctl restart nova-compute", False),
         ("./reboot-later.sh", False),
         ("needs-reboot", False),
+        ("shutdown -c", False),
+        ("shutdown -c; apt-get -y upgrade", False),
+        ("/sbin/reboot", True),
+        ("init 6", True),
     ],
 )
 def test_a_command_that_boots_is_known_by_its_words(line: str, boots: bool) -> None:
-    assert bool(BOOTS.search(line)) == boots
+    assert does_boot(line) == boots
+
+
+@pytest.mark.parametrize(
+    ("line", "unmarked"),
+    [
+        *((line, False) for line in ("reboot", "apt-get -y upgrade && reboot", "a; (shutdown -r now)", "true")),
+        *((line, False) for line in ("if true; then reboot; fi", "a\nreboot", "systemctl --no-wall reboot")),
+        *((line, True) for line in ("/sbin/reboot", "sudo reboot", "exec reboot", "a && init 6", "telinit 6")),
+        *((line, True) for line in ("sudo systemctl reboot", "reboot; sudo reboot", "nohup shutdown -r now")),
+        *((line, True) for line in ("poweroff", "systemctl poweroff", "sh -c 'reboot'", "kexec -e")),
+        ("$(which reboot) || /usr/sbin/reboot", True),
+        ("shutdown -c", False),
+        ("./reboot-later.sh; needs-reboot", False),
+    ],
+)
+def test_a_boot_that_leaves_no_mark_is_known(line: str, unmarked: bool) -> None:
+    assert is_unmarked(line) == unmarked
 
 
 @pytest.mark.parametrize(
@@ -222,6 +247,7 @@ def test_a_command_that_boots_is_known_by_its_words(line: str, boots: bool) -> N
         ("true && reboot now", 0, "reboot now", True),
         ("systemctl restart x && systemctl reboot", 0, "systemctl restart x\nsystemctl reboot", True),
         ("shutdown -r +1", 0, "shutdown -r +1", True),
+        ("shutdown -c", 0, "shutdown -c", False),
         ("false && reboot", 1, "", False),
         ("reboot refused", 3, "reboot refused", False),  # what does not take it leaves no mark
     ],
@@ -259,7 +285,7 @@ def test_a_line_leaves_a_mark_before_it_boots_the_host(
     ],
 )
 def test_ceph_is_judged_by_what_it_says(code: int, out: str, errors: str, right: bool) -> None:
-    found = osds.ok_to_stop(code, out, errors)
+    found = ceph.ok_to_stop(code, out, errors)
     assert found.is_right == right
     if "num_not_ok_pgs" in out and not right:
         assert found.why == "2 placement groups would not be available"
@@ -267,9 +293,9 @@ def test_ceph_is_judged_by_what_it_says(code: int, out: str, errors: str, right:
 
 def test_more_than_half_of_the_monitors_are_left() -> None:
     found = {"monmap": {"mons": [{"name": name} for name in "abc"]}, "quorum_names": ["a", "b", "c"]}
-    assert osds.quorum(found, {"a"}).is_right and osds.quorum(found, {"a", "z"}).is_right
-    assert osds.quorum(found, {"a", "b"}) == (False, "1 of 3 monitors would be left")
-    assert not osds.quorum(found | {"quorum_names": ["a", "b"]}, {"a"}).is_right
+    assert ceph.quorum(found, {"a"}).is_right and ceph.quorum(found, {"a", "z"}).is_right
+    assert ceph.quorum(found, {"a", "b"}) == (False, "1 of 3 monitors would be left")
+    assert not ceph.quorum(found | {"quorum_names": ["a", "b"]}, {"a"}).is_right
 
 
 def test_a_host_with_osds_goes_down_when_ceph_bears_it(site: Path) -> None:
@@ -278,7 +304,8 @@ def test_a_host_with_osds_goes_down_when_ceph_bears_it(site: Path) -> None:
     site.write_text(yaml.safe_dump(found | {"storage": [storage]}))
     plan = made(site)
     assert [one.purpose for one in plan.find(unit="compute1")] == [
-        *("disable", "empty", "before", "agents", "osds", "run", "back", "agents-back", "osds-back", "enable")
+        *("disable", "empty", "before", "agents-before", "agents", "osds-before", "osds", "run", "back"),
+        *("agents-back", "osds-back", "enable"),
     ]
     (held,) = plan.find(unit="compute1", purpose="osds")
     # its wave's other host may be down at the same time
@@ -296,20 +323,20 @@ def agent(name: str, **more: Any) -> dict[str, Any]:
 
 def test_who_has_least_takes_what_an_agent_has() -> None:
     mine, others = agent("mine"), [agent("a"), agent("b"), agent("c", agent_type="DHCP agent")]
-    assert agents.chosen(mine, others, {"a": 3, "b": 1}) == "b"
-    assert agents.chosen(mine, others, {"a": 3, "b": 1}, without=["b"]) == "a"
-    assert agents.chosen(mine, [agent("a"), agent("b", availability_zone="other")], {"a": 9}) == "a"
-    assert agents.chosen(mine, [agent("b", availability_zone="other")], {}) == "b"
-    assert agents.chosen(mine, [agent("a", configurations={"agent_mode": "dvr"})], {}) == ""
+    assert handover.chosen(mine, others, {"a": 3, "b": 1}) == "b"
+    assert handover.chosen(mine, others, {"a": 3, "b": 1}, without=["b"]) == "a"
+    assert handover.chosen(mine, [agent("a"), agent("b", availability_zone="other")], {"a": 9}) == "a"
+    assert handover.chosen(mine, [agent("b", availability_zone="other")], {}) == "b"
+    assert handover.chosen(mine, [agent("a", configurations={"agent_mode": "dvr"})], {}) == ""
     for off in ({"alive": False}, {"admin_state_up": False}, {"host": "host-of-mine"}):
-        assert agents.chosen(mine, [agent("a", **off)], {}) == ""
+        assert handover.chosen(mine, [agent("a", **off)], {}) == ""
 
 
 def test_a_mark_keeps_what_a_description_was() -> None:
     for before in ("", "rack 3", "rack 3: left"):
-        assert agents.unmarked("id", agents.marked("id", before)) == before
-    assert agents.unmarked("id", "rack 3") is None
-    assert agents.unmarked("other", agents.marked("id", "rack 3")) is None
+        assert handover.unmarked("id", handover.marked("id", before)) == before
+    assert handover.unmarked("id", "rack 3") is None
+    assert handover.unmarked("other", handover.marked("id", "rack 3")) is None
 
 
 # -- how they stand
@@ -327,14 +354,18 @@ class Quiet:
         raise AssertionError("nothing is run here")
 
 
-@pytest.fixture
-def work(site: Path, tmp_path: Path) -> Work:
+def work_of(site: Path, tmp_path: Path) -> Work:
     directory = tmp_path / "work"
     work_directory(directory).prepare()
     drain = Drain(str(site), "old", "")
     waves_ = (("compute1", "compute2"), ("compute3",))
     write(directory, Planned("id", Settings(drain, Upkeep("true")), HOSTS, {}, waves_, {}, {"compute3": 100.0}))
     return Work(directory)
+
+
+@pytest.fixture
+def work(site: Path, tmp_path: Path) -> Work:
+    return work_of(site, tmp_path)
 
 
 def begun(work: Work, site: Path) -> Journal:
@@ -359,16 +390,16 @@ def test_a_host_stands_where_its_steps_do(work: Work, site: Path) -> None:
 
 def test_one_that_is_left_holds_up_no_other_one(work: Work, site: Path) -> None:
     with begun(work, site) as journal:
-        assert leave.leave(work, "compute1", "bad disk", Quiet(), give_back=False) is None
+        assert leave.leave(work, "compute1", "bad disk", Quiet(), leave.Choice()) is None
         assert states(work) == {"compute1": "left", "compute2": "draining", "compute3": "waiting"}
         left = {one.id for one in journal.plan().steps}
-        assert leave.leave(work, "compute1", "twice", Quiet(), give_back=False) is None
+        assert leave.leave(work, "compute1", "twice", Quiet(), leave.Choice()) is None
         assert next(one.why for one in standings(work)) == "bad disk"
-        assert leave.leave(work, "compute3", "not now", Quiet(), give_back=False) is None
+        assert leave.leave(work, "compute3", "not now", Quiet(), leave.Choice()) is None
         assert left == {one.id for one in journal.plan().steps}
     assert states(work) == {"compute1": "left", "compute2": "draining", "compute3": "left"}
     with pytest.raises(InputError, match="has no host 'compute9'"):
-        leave.leave(work, "compute9", "why", Quiet(), give_back=False)
+        leave.leave(work, "compute9", "why", Quiet(), leave.Choice())
 
 
 def test_what_was_begun_of_a_host_that_is_left_is_ended(work: Work, site: Path) -> None:
@@ -415,6 +446,7 @@ def clouds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["compute9", "--run", "true"], "has no host compute9"),
         (["--rack", "r9", "--run", "true"], "It has: r1."),
         (["compute1", "--run", "reboot", "--reboot"], "would boot it again"),
+        (["compute1", "--run", "sudo reboot"], "is not told from a power cut"),
         (["compute1", "--run", "true", "--hosts-at-once", "0"], "is at least 1"),
         (["compute1", "--run", "true"], "other"),  # not in clouds.yaml
         (["--all", "--run", "true"], "other"),

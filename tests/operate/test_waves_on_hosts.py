@@ -5,6 +5,7 @@ The hypervisor is Nova's fake one; hosts have systemd, sshd and boots of their o
 and keeps a lab there.
 """
 
+import itertools
 import json
 import os
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from naru.errors import NaruError
 from naru.lab import spec
 from naru.lab.hosts import able
 from naru.lab.lab import Lab
+from naru.plan.journal import Journal
+from naru.plan.queries import reading
 
 from ..lab import scenario
 from ..lab.hosted.scenario import on
@@ -70,6 +73,19 @@ class Computes:
         flags = json.loads(self.says("compute3", "ceph osd dump -f json"))["crush_node_flags"]
         states = json.loads(self.says("compute3", "ceph status -f json"))["pgmap"]["pgs_by_state"]
         return flags, ", ".join(sorted(one["state_name"] for one in states))
+
+    def down(self, work: Path) -> list[tuple[float, float]]:
+        """When each host could be down: from the step that lets it go down to its proof that it is back, in order."""
+        found = []
+        for directory in (work / "wave").iterdir():
+            with Journal.open(directory) as journal, reading(journal) as now:
+                steps = {one.id: one for one in now.steps(purpose=("osds", "back"))}
+            for host in HOSTS:
+                if f"{host}/osds" in steps:
+                    begins, ends = steps[f"{host}/osds"].ended, steps[f"{host}/back"].ended
+                    assert begins and ends
+                    found.append((begins, ends))
+        return sorted(found)
 
     def naru(self, *words: object) -> int:
         return main(["-q", "host", "waves", *map(str, words)])
@@ -137,6 +153,8 @@ def test_all_hosts_boot_once_whoever_is_killed(
     # on paper two hosts at a time; Ceph bears one
     assert len(list((work / "wave").iterdir())) == 3
     assert computes.ceph() == ({}, "active+clean")
+    down = computes.down(work)
+    assert len(down) == 3 and all(ends <= begins for (_, ends), (begins, _) in itertools.pairwise(down)), down
     # the last wave has emptied compute3, which all had gone to
     assert {name: one[1] for name, one in computes.where().items()} == {name: one[1] for name, one in were.items()}
     assert "compute3" not in {one[0] for one in computes.where().values()}

@@ -82,7 +82,7 @@ options:
   boots:
     description:
     - 'Whether the command boots the host, so that another boot is waited for (without: whether it says
-      reboot or shutdown). Of V(plan).'
+      reboot or shutdown as a word of its own). Of V(plan).'
     type: str
     choices:
     - 'yes'
@@ -149,6 +149,14 @@ options:
   return:
     description:
     - Servers are scheduled to it again. Of V(leave).
+    type: bool
+  end:
+    description:
+    - Its command is ended where it still runs, and a shutdown called off. Of V(leave).
+    type: bool
+  'off':
+    description:
+    - 'The host is off, or out of reach for good: it is not asked. Of V(leave).'
     type: bool
 """
 
@@ -229,6 +237,8 @@ OPTIONS = {
     "reason": {"type": "str"},
     "host": {"type": "str"},
     "return": {"type": "bool"},
+    "end": {"type": "bool"},
+    "off": {"type": "bool"},
 }
 
 ACTIONS = {
@@ -267,7 +277,7 @@ ACTIONS = {
         "host waves leave",
         "act",
         arguments=["host"],
-        options=["work", "reason", "return"],
+        options=["work", "reason", "return", "end", "off"],
         needed=["host", "reason"],
         status="host waves status",
         has_json=False,

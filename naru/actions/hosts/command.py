@@ -1,6 +1,6 @@
 """Commands on hosts: begun once, and found again."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
@@ -39,6 +39,12 @@ def command(context: Context) -> dict[str, Any]:
     maps names in the program's environment to names in Naru's, whose values are not recorded. `cwd` is the directory,
     `deadline` seconds (a day), after which it is ended.
     """
+    return perform(context)
+
+
+def perform(context: Context, begins: Callable[[], None] | None = None) -> dict[str, Any]:
+    """What the step does, for kinds that are commands as well: `begins` is called each time before it is started, and
+    keeps it from that by what it raises; not for one that runs already."""
     args = context.args
     place = Place(context, args, context.id)
     run = _detached(context, place, args, "do", args["argv"])
@@ -50,7 +56,7 @@ def command(context: Context) -> dict[str, Any]:
     try:
         if check and run.look().state == "none" and there():
             return {"found": True}
-        done = run.finish(repeat=args.get("repeat", False), there=there if check else None)
+        done = run.finish(repeat=args.get("repeat", False), there=there if check else None, begins=begins)
     except DeadlineExceeded as error:
         raise run.overdue(error) from error
     return {"found": True} if done is None else {"output": done.output, "seconds": done.ended - done.started}

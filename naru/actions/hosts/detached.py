@@ -66,10 +66,13 @@ class Detached:
             output.strip(),
         )
 
-    def finish(self, *, repeat: bool, there: Callable[[], bool] | None = None) -> Look | None:
+    def finish(
+        self, *, repeat: bool, there: Callable[[], bool] | None = None, begins: Callable[[], None] | None = None
+    ) -> Look | None:
         """Begins it unless it was begun, and waits for its end; None when `there` says, of one that was cut off, that
-        its effect is there. Raises PlanError for one that failed, and for one that was cut off and may not be repeated:
-        once, so that the next attempt, which somebody wanted, begins it anew."""
+        its effect is there. `begins` is called each time before it is begun. Raises PlanError for one that failed, and
+        for one that was cut off and may not be repeated: once, so that the next attempt, which somebody wanted, begins
+        it anew."""
         context = self.place.context
         starts = repeats = 0
         pause = POLL[0]
@@ -81,6 +84,8 @@ class Detached:
                         f"{self.place.host}: {self.program} does not start",
                         hint=f"See there: journalctl -u {self._at[1]}",
                     )
+                if begins:
+                    begins()
                 starts += 1
                 context.log(f"{self.place.host}: {self._said}")
                 words = ("start", *self._at, self._command, script_text("run"))

@@ -67,10 +67,19 @@ class HostAction(Arguments):
         return self.model_dump(exclude_unset=True)
 
 
-class Place:
-    """The place of `step` on the host that its arguments name: a directory of its own, which its undo has as well."""
+RUN = 1_000_000_000
+"""How many scripts a run of a plan may send: what a newer run sends has a higher number."""
+AFTER = 500_000_000
+"""What a plan that sees to the place of another one is later by than that one's newest executor, and earlier than its
+next."""
 
-    def __init__(self, context: Context, args: Mapping[str, Any], step: str) -> None:
+
+class Place:
+    """The place of `step` on the host that its arguments name: a directory of its own, which its undo has as well.
+
+    A step of another plan has it with that plan's id as `plan`, and the number of its newest `run`."""
+
+    def __init__(self, context: Context, args: Mapping[str, Any], step: str, *, plan: str = "", run: int = 0) -> None:
         if not context.run:
             raise PlanError(
                 f"step {context.id}: steps on hosts run in the executor", hint="Give it no queue: hosts are its own."
@@ -78,8 +87,9 @@ class Place:
         self.context = context
         self.host: str = args["host"]
         self.key = _key(step)
-        self.path = f"{plan_directory(context.plan)}/{self.key}"
-        self.unit = f"naru-{context.plan}-{self.key}"
+        self.path = f"{plan_directory(plan or context.plan)}/{self.key}"
+        self.unit = f"naru-{plan or context.plan}-{self.key}"
+        self._fence = run * RUN + AFTER if plan else context.run * RUN
         self._patience = float(args.get("patience", PATIENCE))
         self._fleet = _fleet(args.get("site", sites.FILE), args.get("next", False))
         if self.host not in self._fleet.site.hosts:
@@ -126,8 +136,7 @@ class Place:
         text = script_text(script, package)
 
         def line() -> str:
-            fence = self.context.run * 1_000_000_000 + next(_sent)
-            return self._line(("common", "begin"), (self.path, str(fence), *words), functions, text)
+            return self._line(("common", "begin"), (self.path, str(self._fence + next(_sent)), *words), functions, text)
 
         return self._checked(line, given, last)
 

@@ -38,6 +38,21 @@ class Convergence:
         return "abort"
 
 
+class Silence:
+    """A move of which nothing new is seen. `patience` is seconds: as long as what is looked at changes, all is well."""
+
+    def __init__(self, patience: float) -> None:
+        self.patience = patience
+        self._seen: Any = None
+        self._since = 0.0
+
+    def is_over(self, seen: Any, now: float) -> bool:
+        """Whether the same was `seen` for so long, at the time `now`."""
+        if seen != self._seen:
+            self._seen, self._since = seen, now
+        return now - self._since > self.patience
+
+
 def left(migration: Mapping[str, Any] | None) -> float | None:
     """The bytes that a migration under way has before it, of memory and disks; None where it is not known."""
     if migration is None or migration.get("status") != "running":

@@ -13,12 +13,16 @@ from naru.actions.clouds import SETTLE
 from naru.cloud.client import Cloud, CloudError, Unavailable
 from naru.errors import NaruError
 from naru.operate import compute
-from naru.operate.drain.convergence import Convergence, left
+from naru.operate.drain.convergence import Convergence, Silence, left
 from naru.plan.context import Context
 from naru.plan.errors import Transient
+from naru.text import duration
 
 EVERY = 1.0
 """Seconds between two looks at a server that moves."""
+SILENT = 3600.0
+"""Seconds after which a move of which nothing new was seen has failed; a disk that is copied takes longer."""
+_WHAT = ("memory", "disk")
 RESIZING = ("resize_prep", "resize_migrating", "resize_migrated", "resize_finish", "resize_reverting")
 HINT = "naru host status DIR; when the cause is gone give the command again. To leave it here: naru plan skip."
 
@@ -53,6 +57,7 @@ class Mover:
         self.before: str = (context.earlier or {}).get("status") or args["status"]
         self.how: str = (context.earlier or {}).get("how", "")
         self.copied = 0.0
+        self._silence = Silence(self.args.get("silent", SILENT))
 
     def move(self) -> Moved | None:
         """Brings it away; None when it is deleted. Raises Busy, Stuck, or NaruError when it has to stay."""
@@ -132,17 +137,33 @@ class Mover:
                 self._confirm()
             elif not task:
                 return server
-            elif task == "migrating":
-                self._climb(ladder)
+            seen = self._climb(ladder) if task == "migrating" else None
+            self._check_silence((task, status, seen))
             self.context.sleep(EVERY)
             server = self._look()
         return None
 
-    def _climb(self, ladder: Convergence) -> None:
-        """Looks how far a live migration is, and does what the ladder says."""
+    def _check_silence(self, seen: tuple[Any, ...]) -> None:
+        """Raises NaruError for a move of which nothing new was seen for too long. The server is left as it is: what
+        ends such a task from outside may have the source end a guest that runs."""
+        if self._silence.is_over(seen, time.monotonic()):
+            raise NaruError(
+                f"server {self.identity}: nothing new was seen of its move for {duration(self._silence.patience)} "
+                f"({seen[0] or seen[1]})",
+                detail="It is left as it is.",
+                hint="See the logs of nova-compute on both hosts. When it has ended give the command again: it is "
+                "found. Others go on meanwhile.",
+            )
+
+    def _climb(self, ladder: Convergence) -> tuple[Any, ...] | None:
+        """Looks how far a live migration is, and does what the ladder says; what was seen of it."""
         migration = compute.running_migration(self.client, self.identity)
         if migration is None:
-            return
+            return None
+        sizes = (
+            migration.get(f"{what}_{how}_bytes") for what in ("memory", "disk") for how in ("processed", "remaining")
+        )
+        seen = (migration["id"], migration.get("status"), *sizes)
         total = migration.get("memory_total_bytes")
         remains = left(migration)
         if total and remains is not None:
@@ -150,22 +171,24 @@ class Mover:
             self.context.progress(max(0.0, total - remains), float(total))
         verdict = ladder.look(remains, time.monotonic())
         if verdict == "wait":
-            return
+            return seen
         try:
             if verdict == "complete":
                 compute.force_complete(self.client, self.identity, migration["id"])
-                return
+                return seen
             compute.abort(self.client, self.identity, migration["id"])
         except CloudError as error:
             if error.status not in (400, 404, 409):
                 raise
-            return  # it has just ended, or is of a release that cannot
+            return seen  # it has just ended, or is of a release that cannot
         self._until_free()
+        return seen
 
     def _until_free(self) -> None:
         """Raises Stuck when the live migration that was ended has left the server where it was."""
         server = self._look()
         while server is not None and server[compute.TASK] == "migrating":
+            self._check_silence(("migrating", "being ended"))
             self.context.sleep(EVERY)
             server = self._look()
         if server is not None and server[compute.HOST] == self.source:

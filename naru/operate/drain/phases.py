@@ -40,7 +40,7 @@ def plan(settings: Settings, directory: Path, say: Progress) -> tuple[Plan, list
     facts = Facts(found)
     decisions = decide(facts, settings.options)
     plan_id = str(uuid.uuid4())
-    storage = beside.storage_of(settings.site, settings.host)
+    storage = beside.storages_of(settings.site, settings.host)
     made = planner.whole(facts, decisions, settings, plan_id, storage)
     write_whole(directory / READING, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     work.create(made, plan_id=plan_id)

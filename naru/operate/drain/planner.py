@@ -5,7 +5,9 @@ from typing import Any
 
 from naru.messages import Message, message, say
 from naru.operate.drain import beside, steps
-from naru.operate.drain.facts import Facts
+from naru.operate.drain.emptiness import OLD_DISK
+from naru.operate.drain.facts import Facts, Server
+from naru.operate.drain.mover import SILENT
 from naru.operate.drain.rules import ACTIONS, MOVES, Decision, ways
 from naru.operate.drain.work import Settings
 from naru.plan.kinds import KINDS
@@ -20,6 +22,9 @@ RATE = 400 << 20
 """Bytes a second that a server's memory and disk are expected to be copied with."""
 SECONDS = {"live": 10.0, "cold": 20.0}
 """What a move takes beside that."""
+
+PER_GIB = 20.0
+"""Seconds that copying a GiB may take at worst."""
 
 TITLE = message("drain.title", en="Drain of {host} ({cloud})", ko="{host} 호스트 비우기({cloud})")
 BACK_TITLE = message("drain.title.back", en="Return of {host} ({cloud})", ko="{host} 호스트 되돌리기({cloud})")
@@ -88,9 +93,11 @@ UNNAMED = message(
 )
 
 
-def whole(facts: Facts, decisions: Sequence[Decision], settings: Settings, plan_id: str, storage: str = "") -> Plan:
+def whole(
+    facts: Facts, decisions: Sequence[Decision], settings: Settings, plan_id: str, storage: Sequence[str] = ()
+) -> Plan:
     """The plan that the work directory has: scheduling disabled, the servers moved, each proved, the host proved
-    empty; then its agents and OSDs. `storage` is the Ceph cluster that it has a part of, if any."""
+    empty; then its agents and OSDs. `storage` are the Ceph clusters that it has a part of."""
     plan = Plan(title=TITLE(host=facts.host, cloud=facts.cloud), modules=MODULES, settings=settings.dump())
     plan.limits = _limits(settings)
     plan.findings = list(findings(facts, decisions, settings))
@@ -121,9 +128,11 @@ def add_drain(
     return plan.add(last, after=[first, *proofs]).id
 
 
-def stays(facts: Facts, decisions: Sequence[Decision]) -> list[str]:
-    """The ids of what stays on the host: servers, and the old disks of those that wait for a confirmation elsewhere."""
-    return [*(one.server.id for one in decisions if one.action not in MOVES), *facts.old_halves]
+def stays(facts: Facts, decisions: Sequence[Decision]) -> dict[str, str]:
+    """What stays on the host by id: servers with their status, and the old disks of those that wait for a confirmation
+    elsewhere."""
+    servers = {one.server.id: one.server.status for one in decisions if one.action not in MOVES}
+    return {**dict.fromkeys(facts.old_halves, OLD_DISK), **servers}
 
 
 def _limits(settings: Settings) -> dict[str, int]:
@@ -145,7 +154,7 @@ def _move(plan: Plan, facts: Facts, decision: Decision, settings: Settings, afte
     args = {
         **common,
         **{"status": server.status, "to": decision.to, "ways": ways(decision, facts, settings.options)},
-        **{"stuck": settings.stuck, "complete": settings.complete},
+        **{"stuck": settings.stuck, "complete": settings.complete, "silent": patience(server)},
     }
     told = (LIVE if decision.action == "live" else COLD)(name=server.name, to=decision.to)
     seen = {
@@ -196,6 +205,12 @@ def add_move(
         purpose=PROOF,
     )
     return plan.add(last, after=[first.id]).id
+
+
+def patience(server: Server) -> float:
+    """Seconds after which a move of which nothing new is seen has failed: of a disk that is copied while its server is
+    off nothing is seen before the end."""
+    return SILENT + (PER_GIB * server.disk if server.is_from_image else 0.0)
 
 
 def seconds(decision: Decision) -> float:

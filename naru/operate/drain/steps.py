@@ -4,13 +4,14 @@ import time
 from typing import Any, Literal
 
 from naru.actions.arguments import Id
-from naru.actions.clouds import POLL, cloud, get, wait_for
+from naru.actions.clouds import POLL, cloud, wait_for
 from naru.actions.durations import DAY
 from naru.cloud.client import Cloud, Unavailable
 from naru.errors import NaruError
 from naru.operate import compute
+from naru.operate.drain.emptiness import allocation_problems, server_problems
 from naru.operate.drain.guests import Guests
-from naru.operate.drain.mover import Busy, Moved, Mover, Stuck
+from naru.operate.drain.mover import SILENT, Busy, Moved, Mover, Stuck
 from naru.operate.drain.proof import CURE_AFTER, Arrival
 from naru.plan.arguments import Arguments, Undo
 from naru.plan.context import Context
@@ -37,6 +38,11 @@ def mark(plan: str) -> str:
     return f"{MARK} {plan}"
 
 
+def is_marked(reason: str, plan: str = "") -> bool:
+    """Whether a reason is that of a drain; with a `plan` whether it is its mark."""
+    return reason.startswith(mark(plan)) if plan else reason.startswith(f"{MARK} ")
+
+
 class Scheduling(Arguments):
     """`host` of `cloud`; `plan` is the id of the plan whose mark counts, `reason` the operator's."""
 
@@ -49,7 +55,7 @@ class Scheduling(Arguments):
 class Move(Arguments):
     """`server` on `host`, which was `status`, is moved to the host `to` (with `exact` to no other one), in the way
     (live, cold) that `ways` has for its status then. `stuck` are seconds, see `naru.operate.drain.convergence`;
-    `complete` whether it may be forced."""
+    `complete` whether it may be forced; one of which for `silent` seconds nothing new is seen has failed."""
 
     cloud: str
     host: str
@@ -60,6 +66,7 @@ class Move(Arguments):
     exact: bool = False
     stuck: float = 120.0
     complete: bool = False
+    silent: float = SILENT
 
 
 class Proof(Arguments):
@@ -79,11 +86,12 @@ class Proof(Arguments):
 
 
 class Empty(Arguments):
-    """Nothing is on `host` but the servers `left` (ids), of those that were there when it was planned (`known`)."""
+    """Nothing is on `host` but the servers `left`, by id with the status that each had when it was planned ("" for an
+    old disk alone), of those that were there then (`known`)."""
 
     cloud: str
     host: str
-    left: list[str]
+    left: dict[str, str]
     known: list[str]
     nodes: list[str]
     site: str = ""
@@ -92,13 +100,20 @@ class Empty(Arguments):
 @step("drain.disable", args=Scheduling, undo="drain.disable.undo", retry=RETRY, deadline=600)
 def disable(context: Context) -> dict[str, Any]:
     """Disables scheduling to `host`, with a reason that begins with the plan's mark. What somebody else has disabled
-    keeps their reason."""
+    keeps their reason; one that another drain has disabled is refused: that one boots it, or gives it back."""
     args = context.args
     client = cloud(context, args["cloud"])
     found = _service(client, args["host"])
     ours = mark(args["plan"])
     if found["status"] == "disabled":
         reason = found.get("disabled_reason") or ""
+        if is_marked(reason) and not is_marked(reason, args["plan"]):
+            raise NaruError(
+                f"{args['host']} is emptied by another work directory",
+                detail=f"Nova has it disabled with the reason {reason}",
+                hint="Give it back there, or leave it behind there, and give this command again. Where that directory "
+                "is lost, set another reason: openstack compute service set --disable --disable-reason TEXT.",
+            )
         return {"ours": reason.startswith(ours), "reason": reason}
     text = f"{ours}: {args['reason']}" if args.get("reason") else ours
     compute.disable(client, found, text[:REASON])
@@ -205,32 +220,18 @@ def proof(context: Context) -> dict[str, Any]:
 
 @step("drain.empty", args=Empty, no_undo="it changes nothing", retry=RETRY, deadline=ARRIVE + 120)
 def empty(context: Context) -> dict[str, Any]:
-    """Proves that nothing is left on `host` but the servers `left`: by Nova, by migrations under way, by Placement, and
-    by libvirt where the host can be asked."""
+    """Proves that nothing is left on `host` but the servers `left`, in the status that they had: by Nova, by migrations
+    under way, by Placement, and by libvirt where the host can be asked."""
     args = context.args
     client = cloud(context, args["cloud"])
-    kept, known, host = set(args["left"]), set(args["known"]), args["host"]
+    left, host = args["left"], args["host"]
 
     def problems() -> list[str]:
-        found = []
-        for one in compute.servers_on(client, host):
-            if one["id"] not in kept:
-                came = "" if one["id"] in known else ", and came after it was planned"
-                found.append(f"server {one['name']} ({one['id']}) is on it{came}")
-        kept_by = set(kept)
-        for one in compute.migrations(client, host):
-            if one["instance_uuid"] in kept and "uuid" in one:
-                kept_by.add(one["uuid"])  # from Queens on the source of a resize is held in its migration's name
-            if one["instance_uuid"] not in kept and compute.is_under_way(client, one):
-                found.append(f"a migration of server {one['instance_uuid']} is {one['status']}")
-        for node in args["nodes"]:
-            path = f"/resource_providers/{node}/allocations"
-            held = get(client, "placement", path, "allocations") or {}
-            found += [f"Placement has an allocation of {one} on it" for one in sorted(set(held) - kept_by)]
-        return found
+        found = server_problems(client, host, left, args["known"])
+        return [*found, *allocation_problems(client, host, left, args["nodes"])]
 
     _none_left(context, problems, f"{host} is not empty", ARRIVE)
-    return {"left": sorted(kept), "libvirt": Guests(args.get("site", ""), context).none_but(host, kept)}
+    return {"left": sorted(left), "libvirt": Guests(args.get("site", ""), context).none_but(host, left)}
 
 
 def _none_left(context: Context, look: Any, what: str, limit: float) -> Any:

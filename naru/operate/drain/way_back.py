@@ -35,7 +35,7 @@ def plan(work: Work, journal: Journal, cloud: Cloud, *, home: bool) -> Plan:
     )
     with reading(journal) as now:
         moves = now.steps(purpose=planner.MOVE, args=True, result=True)
-        parts = now.steps(purpose=(beside.AGENTS, beside.OSDS), args=True, result=True)
+        parts = now.steps(purpose=beside.PURPOSES, args=True, result=True)
         proofs = {one.about_id: one for one in now.steps(purpose=planner.PROOF, args=True)}
     ended = [settle(made, one) for one in moves if one.attempt and one.state not in OVER]
     enable = Step(
@@ -49,6 +49,9 @@ def plan(work: Work, journal: Journal, cloud: Cloud, *, home: bool) -> Plan:
         purpose=planner.ENABLE,
     )
     made.add(enable, after=ended)
+    for number in work.returns.numbers():  # what a return before has taken back is taken back
+        with Journal.open(work.returns.path(number)) as earlier, reading(earlier) as now:
+            parts += now.steps(purpose=beside.PURPOSES, args=True, result=True)
     begun = [one for one in parts if one.attempt]
     beside.add_take_back(made, host, begun, planner.HOST, ended, wait=True)
     if home:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from naru.errors import InputError
 from naru.operate.drain.rules import Options
 from naru.plan.journal import Journal
 from naru.plan.model import COMMANDS
@@ -63,6 +64,11 @@ class Work:
         self.directory = directory
         self.work = work_directory(directory)
         self.settings, self.plan_id = self.work.planned("a drain", "naru host plan HOST --work DIR", Settings.load)
+        if not self.settings.host:
+            raise InputError(
+                f"{directory} is a wave of many hosts, no drain of one",
+                hint="naru host waves run goes on with it; naru host waves leave HOST --return gives one host back.",
+            )
 
     def journal(self) -> Journal:
         return self.work.journal()

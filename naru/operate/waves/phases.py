@@ -13,23 +13,27 @@ from naru.cloud.client import Cloud
 from naru.errors import InputError
 from naru.messages import say
 from naru.operate import compute
+from naru.operate.ceph import bearable
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import site_name
 from naru.operate.drain.reading import Progress, read_all
-from naru.operate.osds import bearable
 from naru.operate.waves import planner, world
 from naru.operate.waves.standing import Standing, standings
-from naru.operate.waves.work import Planned, Settings, Work, work_directory, write
+from naru.operate.waves.work import FIRST, Planned, Settings, Work, turn, work_directory, write
 from naru.plan import control
+from naru.plan.errors import PlanError
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.model import Finding
 from naru.plan.queries import reading
 from naru.plan.run import Terminal
 from naru.plan.run import run as run_plan
+from naru.plan.status import status
 from naru.site import site as sites
 from naru.text import shortened
 
+STANDS = 3
+"""The exit code of a plan that somebody has stopped: paused, held or cancelled."""
 GOES_ON = ("done", "failed")
 """The states of a wave after which the next one may begin: a host that failed holds up no other one."""
 
@@ -74,24 +78,21 @@ def plan(
         tuple(wave.hosts for wave in waves),
         {host: sum(bool(one.to) for one in mine) for wave in waves for host, mine in wave.decisions.items()},
         {host: planner.moves_seconds(mine, settings) for wave in waves for host, mine in wave.decisions.items()},
+        world.statuses(paper, options),
+        {host: planner.disabled(one) for host, one in paper.facts.items()},
     )
     write(directory, planned)
     return planned, waves, planner.findings(paper, waves, settings)
 
 
 def run(work: Work, terminal: Terminal) -> Outcome:
-    """Wave by wave: hosts emptied, their command run, their return proved, and given back. What was begun goes on, what
-    has failed is tried again, and then each further wave is planned from a new reading when it begins. Hosts of which a
-    server is to be asked about by then are put off."""
+    """Wave by wave: hosts emptied, their command run, their return proved, and given back. What was begun goes on, then
+    what has failed is tried again, and then each further wave is planned from a new reading when it begins. Hosts of
+    which a server is to be asked about by then are put off."""
     with work.exclusive():
-        for number in work.waves.numbers():
-            if not _is_begun(work, number):
-                Journal.remove(work.waves.path(number))  # killed before it began: what it was made of has aged
-                continue
-            with Journal.open(work.waves.path(number)) as journal:
-                code = _run(journal, terminal)
-            if code is not None:
-                return Outcome(standings(work), {}, code)
+        code = _again(work, terminal)
+        if code is not None:
+            return Outcome(standings(work), {}, code)
         put_off: dict[str, str] = {}
         while waiting := _waiting(work, put_off, terminal):
             begun = _begin(work, waiting, put_off, terminal)
@@ -106,6 +107,23 @@ def run(work: Work, terminal: Terminal) -> Outcome:
         return Outcome(found, put_off, 0 if is_over else 1)
 
 
+def _again(work: Work, terminal: Terminal) -> int | None:
+    """Goes on with the waves that have begun; the exit code where one does not come to its end. What has failed is
+    tried again when nothing is under way any more: else a host of another wave may be down at the same time."""
+    for number in work.waves.numbers():
+        if not _is_begun(work, number):
+            Journal.remove(work.waves.path(number))  # killed before it began: what it was made of has aged
+    for retry in (False, True):
+        for number in work.waves.numbers():
+            with Journal.open(work.waves.path(number)) as journal:
+                if status(journal).state == "done" or (retry and not control.retry_any_failed(journal)):
+                    continue
+                code = _run(journal, terminal)
+            if code is not None:
+                return code
+    return None
+
+
 def _is_begun(work: Work, number: int) -> bool:
     with Journal.open(work.waves.path(number)) as journal, reading(journal) as now:
         return now.has_begun()
@@ -114,9 +132,13 @@ def _is_begun(work: Work, number: int) -> bool:
 def _run(journal: Journal, terminal: Terminal) -> int | None:
     """The exit code of a run that does not go on; None for one after which others may begin."""
     load(journal.modules())
-    control.retry_any_failed(journal)
     state = run_plan(journal, terminal)
-    return None if state.state in GOES_ON else state.exit_code
+    if state.state in GOES_ON:
+        return None
+    if state.exit_code == STANDS:
+        where = journal.name
+        terminal.warn(f"{where} is {state.state}: naru plan status {where} says what for, naru plan resume goes on")
+    return state.exit_code
 
 
 def _waiting(work: Work, put_off: dict[str, str], terminal: Terminal) -> list[str]:
@@ -153,11 +175,19 @@ def _begin(work: Work, waiting: Sequence[str], put_off: dict[str, str], terminal
     wave = _possible(work, now, near, waiting, put_off, terminal)
     if wave is None:
         return None
-    number, plan_id = work.waves.following(), str(uuid.uuid4())
+    plan_id = str(uuid.uuid4())
     load(planner.MODULES)
-    made = planner.whole(now, wave, number, planned, plan_id)
-    terminal.say(say(made.title))
-    return work.waves.begin(number, made, plan_id)
+    with turn(work.directory):
+        if not work.is_current():
+            raise PlanError(
+                f"{work.directory} was planned anew meanwhile", hint=f"Nothing of this wave was begun: {FIRST} DIR."
+            )
+        if work.left().keys() & set(wave.hosts):
+            return None  # somebody has left one behind while this was made: what is left of it is made anew
+        number = work.waves.following()
+        made = planner.whole(now, wave, number, planned, plan_id)
+        terminal.say(say(made.title))
+        return work.waves.begin(number, made, plan_id)
 
 
 def _possible(
@@ -172,11 +202,13 @@ def _possible(
     None when all of them are put off."""
     planned, settings = work.planned, work.settings
     ready, at_once = list(near), settings.at_once
+    options = world.still_meant(now, settings.drain.options, planned.answered)
     while ready:
-        wave = world.next_wave(
-            now, ready, settings.drain.options, at_once, lambda host: planned.racks.get(host, ""), later=waiting
-        )
-        ways = {host: planner.in_the_way(now.facts[host], wave.decisions[host]) for host in wave.hosts}
+        wave = world.next_wave(now, ready, options, at_once, lambda host: planned.racks.get(host, ""), later=waiting)
+        ways = {
+            host: planner.in_the_way(now.facts[host], wave.decisions[host]) or planner.taken(now.facts[host], planned)
+            for host in wave.hosts
+        }
         for host in (host for host, why in ways.items() if why):
             _put_off(put_off, host, ways[host], terminal)
         if any(ways.values()):

@@ -3,24 +3,25 @@
 Nothing of one host waits for another one, so that one which fails holds up nobody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from naru.actions import hosts as host_steps
 from naru.messages import message, say
 from naru.operate.drain import beside
 from naru.operate.drain import planner as drain
+from naru.operate.drain import steps as drain_steps
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import site_name
 from naru.operate.drain.rules import Decision
-from naru.operate.waves import upkeep
+from naru.operate.waves import acts, quiet, upkeep
 from naru.operate.waves.work import Planned, Settings
 from naru.operate.waves.world import Wave, World
 from naru.plan.kinds import KINDS
 from naru.plan.model import About, Finding, Plan, Step
 from naru.text import shortened
 
-MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__]
+MODULES = [*drain.MODULES, host_steps.__name__, upkeep.__name__, acts.__name__, quiet.__name__]
 BEFORE, RUN, REBOOT, BACK = "before", "run", "reboot", "back"
 """What steps are for, beside those of a drain; ids are HOST/PURPOSE."""
 BOOT_SECONDS, PROOF_SECONDS = 180.0, 60.0
@@ -70,10 +71,10 @@ def whole(world: World, wave: Wave, number: int, planned: Planned, plan_id: str)
 
 
 def _add_upkeep(
-    plan: Plan, facts: Facts, settings: Settings, after: str, plan_id: str, left: Sequence[str], wave: Sequence[str]
+    plan: Plan, facts: Facts, settings: Settings, after: str, plan_id: str, left: Mapping[str, str], wave: Sequence[str]
 ) -> str:
     """Adds what is done to a host that is empty; the id of the last step, which proves that it is back. `left` are the
-    servers that stay on it, `wave` all hosts of the wave."""
+    servers that stay on it, with their status, `wave` all hosts of the wave."""
     host, upkeep_ = facts.host, settings.upkeep
     own: dict[str, Any] = {
         "host": site_name(settings.drain.site, host),
@@ -82,23 +83,26 @@ def _add_upkeep(
     }
     of_cloud = {**own, "cloud": facts.cloud, "compute": host}
     noted = _add(plan, host, BEFORE, "waves.before", of_cloud, _BEFORE(host=host), after=after)
-    storage = beside.storage_of(settings.drain.site, host)
+    storage = beside.storages_of(settings.drain.site, host)
     parts = beside.Beside(plan, facts.cloud, host, settings.drain.site, storage, drain.HOST, f"{host}/")
     last = parts.off(plan_id, wave, after=noted)
-    marked = ""
+    marked = ran = ""
+    names = [site_name(settings.drain.site, one) for one in wave] if storage else []
+    still = {**of_cloud, "left": dict(left), "storage": list(storage), "together": names}
     if upkeep_.command:
         marked = upkeep.mark(plan_id)
         args = {
-            **own,
+            **still,
             "argv": upkeep.shell_line(upkeep_.command, plan_id),
             "check": ["test", "-e", marked],
             "repeat": upkeep_.repeat,
             "deadline": upkeep_.deadline,
         }
-        last = _add(plan, host, RUN, "host.command", args, _RUN(host=host, line=upkeep_.command), after=last)
+        last = ran = _add(plan, host, RUN, "waves.run", args, _RUN(host=host, line=upkeep_.command), after=last)
     if upkeep_.reboot:
-        args = {**own, "before": noted, "seconds": upkeep_.patience}
-        last = _add(plan, host, REBOOT, "waves.reboot", args, _REBOOT(host=host), BOOT_SECONDS, after=last)
+        args = {**still, "before": noted, "after": ran, "seconds": upkeep_.patience}
+        title = _REBOOT(host=host)
+        last = _add(plan, host, REBOOT, "waves.reboot", args, title, BOOT_SECONDS, after=last, also=[noted])
     args = {**of_cloud, "before": noted, "boots": upkeep_.boots, "mark": marked, "left": list(left)}
     args |= {"seconds": upkeep_.patience}
     last = _add(plan, host, BACK, "waves.back", args, _BACK(host=host), PROOF_SECONDS, after=last, also=[noted])
@@ -138,6 +142,23 @@ def in_the_way(facts: Facts, decisions: Sequence[Decision]) -> str:
         return f"its compute service is {'forced down' if service.get('forced_down') else service['state']}"
     asked = [f"{one.server.name} ({one.server.status}): {say(one.why)}" for one in decisions if one.action == "ask"]
     return "; ".join(shortened(asked, 3)) if asked else ""
+
+
+def disabled(facts: Facts) -> str:
+    """Why servers are not scheduled to the host; "" where they are."""
+    service = facts.service
+    return "" if service["status"] == "enabled" else str(service.get("disabled_reason") or "no reason is given")
+
+
+def taken(facts: Facts, planned: Planned) -> str:
+    """What is in the way of a host that somebody else does something to: it was disabled since it was planned, or
+    another work directory empties it; "" for nothing."""
+    why = disabled(facts)
+    if not why or drain_steps.is_marked(why, planned.id):
+        return ""
+    if drain_steps.is_marked(why):
+        return f"another work directory empties it ({why})"
+    return "" if why == planned.disabled.get(facts.host) else f"somebody has disabled it since ({why})"
 
 
 def moves_seconds(decisions: Sequence[Decision], settings: Settings) -> float:

@@ -1,9 +1,8 @@
-"""Step kinds around the command that a host is emptied for: what the host was before it, its boot, and the proof that
-it is back.
+"""Step kinds around the command that a host is emptied for: what the host was before it, and the proof that it is back.
 
-The command itself is a `host.command`: it runs on without the executor, and is never begun twice by itself. A line that
-boots its host ends with that boot; `shell_line` has it leave a mark before, so that a command that has come to its
-reboot is told from one that a power cut has ended.
+The command itself (`acts`) is a `host.command`: it runs on without the executor, and is never begun twice by itself. A
+line that boots its host ends with that boot; `shell_line` has it leave a mark before, so that a command that has come
+to its reboot is told from one that a power cut has ended.
 """
 
 import shlex
@@ -11,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from naru.actions.clouds import cloud, get
+from naru.actions.clouds import cloud
 from naru.actions.durations import DAY
 from naru.actions.hosts.place import HostAction, Place, plan_directory
 from naru.cloud.client import Cloud, Unavailable
@@ -26,7 +25,7 @@ from naru.site.check.look import Look, look
 from naru.site.check.result import Results
 from naru.site.check.wanted import Wanted, text
 from naru.site.site import Site
-from naru.site.ssh import Lost, Refused, Unreachable
+from naru.site.ssh import Lost, Unreachable
 
 RETRY = (
     Retry(on=(Unavailable,), tries=8, pause=2.0, longest=30.0),
@@ -34,8 +33,6 @@ RETRY = (
 )
 EVERY = 3.0
 """Seconds between two looks at a host that is to come back."""
-ASK_AGAIN = 60.0
-"""Seconds after which a host that has not gone down is told once more to boot."""
 TOLD = 90.0
 """Seconds after which a service that Nova or Neutron still calls up has reported since, whatever its time says: longer
 than both by default believe one that is silent."""
@@ -45,7 +42,6 @@ if [ -d /run/systemd/system ]; then systemctl is-system-running; else echo runni
 test ! -e /run/systemd/shutdown/scheduled || echo scheduled
 exit 0
 """
-REBOOT = "if [ -d /run/systemd/system ]; then systemctl reboot; else reboot; fi"
 HINT = "See to it, and give the command again; or leave the host behind: naru host waves leave."
 GOES_DOWN = ("stopping", "offline", "initializing", "starting", "unknown", "")
 
@@ -61,7 +57,8 @@ def shell_line(line: str, plan: str) -> list[str]:
     file = shlex.quote(mark(plan))
     before = (
         f'naru_boots() {{ : >{file} && sync {file}; command "$@" || {{ set -- $?; rm -f {file}; return "$1"; }}; }}; '
-        'reboot() { naru_boots reboot "$@"; }; shutdown() { naru_boots shutdown "$@"; }; '
+        'reboot() { naru_boots reboot "$@"; }; '
+        'shutdown() { case " $* " in *" -c "*) command shutdown "$@" ;; *) naru_boots shutdown "$@" ;; esac; }; '
         'systemctl() { case " $* " in *" reboot "*|*" kexec "*) naru_boots systemctl "$@" ;; '
         '*) command systemctl "$@" ;; esac; }'
     )
@@ -75,15 +72,6 @@ class Upkept(HostAction):
 
     cloud: str
     compute: str
-
-
-class Boot(HostAction):
-    """`before` is the step that has noted the boot which is to end."""
-
-    step_kind: ClassVar[str] = ""
-
-    before: str
-    seconds: float = 1200.0
 
 
 class Back(Upkept):
@@ -103,7 +91,7 @@ def before(context: Context) -> dict[str, Any]:
     on it that are alive."""
     args = context.args
     place = Place(context, args, context.id)
-    host = _Host(place)
+    host = Host(place)
     now = host.boot()
     if now is None:
         raise Transient(f"{args['host']} {host.why}")
@@ -112,41 +100,13 @@ def before(context: Context) -> dict[str, Any]:
     return {"boot": now, "services": sorted(_running(place)), "agents": sorted(alive)}
 
 
-def _deadline(args: Mapping[str, Any]) -> float:
+def boots_within(args: Mapping[str, Any]) -> float:
+    """How long a step may take that waits for a boot: somewhat longer than the host, so that it can say what is
+    missing."""
     return float(args["seconds"]) + 600 if "seconds" in args else DAY
 
 
-@step("waves.reboot", args=Boot, no_undo="a boot stays", retry=RETRY, deadline=_deadline)
-def reboot(context: Context) -> dict[str, Any]:
-    """Boots `host`, unless it has another boot by now than the step `before` noted, and waits for it."""
-    args = context.args
-    place = Place(context, args, context.id)
-    was = context.results()[args["before"]]["boot"]
-    end = time.monotonic() + float(args["seconds"])
-    host, said, again = _Host(place), "", 0.0
-    while (now := host.boot()) in (None, was):
-        if now == was and time.monotonic() > again:
-            context.log(f"{args['host']}: {REBOOT}")
-            said, again = _tell_to_boot(place), time.monotonic() + ASK_AGAIN
-        if time.monotonic() > end:
-            raise _late(args["host"], args, host.why if now is None else f"has not booted{said}")
-        context.sleep(EVERY)
-    return {"boot": now}
-
-
-def _tell_to_boot(place: Place) -> str:
-    """What the host said against it, in words; "" for nothing. A connection that ends meanwhile is how one answers that
-    takes it."""
-    try:
-        ran = place.ask(lambda remote: remote.run(REBOOT, seconds=60.0))
-    except Refused:
-        raise
-    except NaruError:
-        return ""
-    return f": {ran.errors.strip()[-300:]}" if ran.code > 0 and ran.errors.strip() else ""
-
-
-@step("waves.back", args=Back, no_undo="it changes nothing", retry=RETRY, deadline=_deadline)
+@step("waves.back", args=Back, no_undo="it changes nothing", retry=RETRY, deadline=boots_within)
 def back(context: Context) -> dict[str, Any]:
     """Proves that `host` is back after its command: another boot where there has to be one, and no further one to come;
     Nova's compute service, the agents of Neutron and the site's services that were there before, each having reported
@@ -161,7 +121,7 @@ def back(context: Context) -> dict[str, Any]:
     while True:
         found = [*_problems(client, args, was, reports), *_missing(place, was["services"])]
         if not found:
-            if _Host(place).boot() == boot:
+            if Host(place).boot() == boot:
                 break
             boot = _booted(context, place, was["boot"], end)  # it went down once more
             reports = _Reports()
@@ -179,30 +139,35 @@ def back(context: Context) -> dict[str, Any]:
 
 def _booted(context: Context, place: Place, was: str, end: float) -> str:
     """The boot of a host that is up and stays up, another one than it `was` where it has to be."""
-    args, host = context.args, _Host(place)
+    args, host = context.args, Host(place)
     while True:
         now = host.boot()
         if now is not None and (now != was or not (args.get("boots") or host.is_marked(args.get("mark", "")))):
             return now
         if time.monotonic() > end:
-            raise _late(args["compute"], args, host.why if now is None else "has not booted")
+            raise late(args["compute"], args, host.why if now is None else "has not booted")
         context.sleep(EVERY)
 
 
-def _late(host: str, args: Mapping[str, Any], what: str) -> NaruError:
+def late(host: str, args: Mapping[str, Any], what: str) -> NaruError:
+    """The error of a host that is not back in its time."""
     return NaruError(f"{host} {what}, after {args['seconds']:.0f} s", hint=HINT)
 
 
-class _Host:
-    """A host that may be down, or on its way down or up: then it is not known what it says, and `why`."""
+class Host:
+    """A host that may be down, or on its way down or up: then it is not known what it says, and `why`. `answers` is
+    whether it did when it was last asked, `is_scheduled` whether a shutdown was scheduled there."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self.why = ""
+        self.answers = False
+        self.is_scheduled = False
 
     def boot(self) -> str | None:
         """Its boot; None while it does not answer, boots, goes down, or is about to."""
         lines = (self._said(LOOK) or "").split("\n")
+        self.is_scheduled = len(lines) > 2
         if len(lines) == 2 and lines[1] not in GOES_DOWN:
             return lines[0]
         if lines[0]:
@@ -218,7 +183,9 @@ class _Host:
             ran = self._place.ask(lambda remote: remote.run(line, seconds=60.0))
         except (Unreachable, Lost) as error:  # also one that lets nobody log in: so do hosts that boot
             self.why = f"does not answer ({error.summary}{': ' if error.detail else ''}{error.detail})"
+            self.answers = False
             return None
+        self.answers = True
         self.why = "" if ran.code == 0 else f"answers with {ran.code}: {ran.errors.strip()[-300:]}"
         return ran.out.strip() if ran.code == 0 else None
 
@@ -256,7 +223,7 @@ def _problems(client: Cloud, args: Mapping[str, Any], was: Mapping[str, Any], re
         elif not reports.has(identity, str(agent.get("heartbeat_timestamp"))):
             yield f"agent {agent['binary']} has not reported since"
     version = compute.newest(client, "2.53")
-    found = get(client, "compute", "/os-hypervisors/detail", "hypervisors", version) or []
+    found = client.items("compute", "/os-hypervisors/detail", "hypervisors", version)
     mine = [one for one in found if one["service"]["host"] == host]
     if not mine or any(one["state"] != "up" for one in mine):
         yield "its hypervisor is " + (", ".join(str(one["state"]) for one in mine) or "gone")

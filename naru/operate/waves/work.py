@@ -21,7 +21,7 @@ from naru.work.directory import Rounds, WorkDirectory
 
 CAPABILITY = "waves"
 FIRST = "naru host waves run"
-FILE, LEFT, LOCK = "hosts.json", "left.json", "waves.lock"
+FILE, LEFT, LOCK, TURN = "hosts.json", "left.json", "waves.lock", "turn.lock"
 WAVE, BACK = "wave", "back"
 """The kinds of rounds in a work directory."""
 FORMAT = 1
@@ -65,7 +65,8 @@ class Settings:
 @dataclass(frozen=True)
 class Planned:
     """What the file has: the `id` that scheduling is disabled with, the hosts in order, their racks, and on paper: the
-    waves, and per host how many servers move in how many seconds."""
+    waves, and per host how many servers move in how many seconds. `answered` are the statuses of servers (by id) for
+    which answers were given, `disabled` why hosts were disabled then, "" for those that were not."""
 
     id: str
     settings: Settings
@@ -74,6 +75,8 @@ class Planned:
     waves: tuple[tuple[str, ...], ...] = ()
     servers: Mapping[str, int] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    answered: Mapping[str, str] = field(default_factory=dict)
+    disabled: Mapping[str, str] = field(default_factory=dict)
 
 
 class Work:
@@ -124,8 +127,12 @@ class Work:
             raise InputError(f"{file} cannot be read", detail=str(error), hint='It is {"HOST": "why", ...}.') from error
         return found
 
+    def is_current(self) -> bool:
+        """Whether the directory still has what was read from it, and was not planned anew since."""
+        return self._read().id == self.planned.id
+
     def leave(self, host: str, reason: str) -> None:
-        """Leaves a host behind; one that is left already keeps its reason."""
+        """Leaves a host behind; one that is left already keeps its reason. To be called in one's `turn`."""
         found = {host: reason} | self.left()
         write_whole(self.directory / LEFT, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
@@ -141,16 +148,29 @@ class Work:
             yield
 
 
+@contextmanager
+def turn(directory: Path) -> Iterator[None]:
+    """For the moment in which something is decided by what is in the directory and written down there: a wave that
+    begins, a host that is left, a plan. Others wait for as long."""
+    with FileLock(directory / TURN) as lock:
+        lock.take(wait=True)
+        yield
+
+
 def write(directory: Path, planned: Planned) -> None:
-    """Writes what was planned, in place of what of nothing has begun yet. Raises InputError where it has."""
+    """Writes what was planned, in place of what of nothing has begun yet; no host of it is left behind. Raises
+    InputError where it has."""
     work = work_directory(directory)
-    if work.rounds(WAVE).numbers():
-        raise InputError(
-            f"{directory}: these waves have begun", hint=f"Go on ({FIRST} {directory}), or plan into another directory."
-        )
-    content = {"naru_hosts": FORMAT, **asdict(planned), "settings": planned.settings.dump()}
-    write_whole(directory / FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    work.own()
+    with turn(directory):
+        if work.rounds(WAVE).numbers():
+            raise InputError(
+                f"{directory}: these waves have begun",
+                hint=f"Go on ({FIRST} {directory}), or plan into another directory.",
+            )
+        (directory / LEFT).unlink(missing_ok=True)  # before: killed in between, nobody is left of whom nobody said so
+        content = {"naru_hosts": FORMAT, **asdict(planned), "settings": planned.settings.dump()}
+        write_whole(directory / FILE, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        work.own()
 
 
 def is_of_waves(directory: Path) -> bool:

@@ -184,3 +184,16 @@ def by_id(world: World, options: Options) -> Options:
     hosts."""
     given = answered(world.servers, ", ".join(shortened(world.facts, 5)), options)
     return replace(options, answers=given)
+
+
+def statuses(world: World, options: Options) -> dict[str, str]:
+    """The statuses that servers have for which there are answers, by id."""
+    return {one.id: one.status for one in world.servers if one.id in options.answers}
+
+
+def still_meant(world: World, options: Options, given: Mapping[str, str]) -> Options:
+    """The options with those answers alone whose servers have the status (`given`) for which they were said: to leave a
+    server that was suspended is not to switch off one that runs."""
+    now = statuses(world, options)
+    answers = {one: said for one, said in options.answers.items() if one in now and now[one] == given.get(one)}
+    return replace(options, answers=answers)
