@@ -16,6 +16,7 @@ import yaml
 
 from naru.cli.main import COMMANDS
 from naru.files import write_whole
+from naru.work.keys import default_key
 
 ROOT = Path(__file__).parent.parent.parent / "ansible"
 _OF_CLIFF = frozenset(
@@ -143,7 +144,7 @@ class Taken:
             spec["choices"] = list(one.choices)
         if name in ("key", "args"):
             spec["no_log"] = False  # a file's name; steps' arguments, which hold no secret
-        said = (one.help or name).replace("\n", " ")
+        said = (one.help or name).replace("\n", " ").replace(str(default_key()), "~/.config/naru/move.key")
         spec["description"] = said % {**vars(one), "prog": "naru"} if "%(" in said else said.replace("%%", "%")
         if one.option_strings:
             self.options.append(name + "," * joined)

@@ -99,7 +99,7 @@ options:
     type: str
   key:
     description:
-    - Where new users' passwords come from (/root/.config/naru/move.key). Of V(plan).
+    - Where new users' passwords come from (~/.config/naru/move.key). Of V(plan).
     type: path
   rehearsal:
     description:
