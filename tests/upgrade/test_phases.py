@@ -4,6 +4,7 @@ is a real one, of which nothing is run."""
 import time
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from naru.plan.status import Status, status
 from naru.upgrade import gates, phases, planner
 from naru.upgrade.back.quiet import QUIET
 from naru.upgrade.freeze import freeze
+from naru.upgrade.rehearsal import Rehearsed
 from naru.upgrade.window import overrun, window
 from naru.upgrade.window.hops import SYNC
 from naru.upgrade.work import Work
@@ -155,3 +157,21 @@ def test_compute_hosts_that_were_not_reached_in_the_window_are_told_after_the_wa
     phases.back(upgrade, terminal)
     (line,) = terminal.lines
     assert line.startswith("nova-compute on c1, c2 was not told to leave guests as they are")
+
+
+def test_a_window_is_refused_until_it_was_rehearsed_often_enough_and_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def upgrade(wanted: int, window_seconds: float) -> Any:
+        settings = SimpleNamespace(rehearsals=wanted, window=window_seconds)
+        return SimpleNamespace(directory=tmp_path, settings=settings)
+
+    times: Any = None  # of single steps: not asked
+    one = Rehearsed(1, {}, dump=20.0, hops=60.0, back=20.0, times=times)
+    monkeypatch.setattr(gates, "rehearsed", lambda _: [one, one])
+    with pytest.raises(InputError, match="2 of 3 wanted rehearsals are done"):
+        gates.check_rehearsed(upgrade(3, 3600.0))
+    with pytest.raises(InputError, match="there and back take"):
+        gates.check_rehearsed(upgrade(2, 99.0))
+    gates.check_rehearsed(upgrade(2, 100.0))
+    gates.check_rehearsed(upgrade(0, 0.0))

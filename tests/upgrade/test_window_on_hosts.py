@@ -296,6 +296,7 @@ def test_what_cannot_be_shipped_holds_up_nothing_and_is_shipped_when_services_st
     assert units(pike) == before and seen(pike, server["id"]) == server and link_of_compute(pike) == "none"
 
 
+@pytest.mark.releases  # what is refused, and when it is asked, is tested on journals as well
 def test_it_is_refused_until_it_was_rehearsed_and_fits_the_window(pike: Lab, planned: Callable[..., str]) -> None:
     work, before = planned("--rehearsals", "1", "--window", "1s", "--services", "glance"), units(pike)
     assert "0 of 1 wanted rehearsals are done" in naru("run", work, code=2)[1]
