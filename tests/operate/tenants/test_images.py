@@ -47,7 +47,8 @@ def test_one_that_is_not_there_is_made_gets_its_content_and_then_the_rest(tmp_pa
     )
     draft = drafted(tmp_path, text, bare() + shop())
     made, content = step(draft, "image/shop/base").args, step(draft, "content image/shop/base").args
-    assert made["body"] == {"name": "base", "owner": SHOP, "disk_format": "raw", "hw_disk_bus": "scsi"}
+    formats = {"disk_format": "raw", "container_format": "bare"}  # without both Glance takes no content
+    assert made["body"] == {"name": "base", "owner": SHOP, **formats, "hw_disk_bus": "scsi"}
     assert made["closing"]["body"] == [{"op": "replace", "path": "/protected", "value": False}]
     assert (content["file"], content["checksum"], content["size"]) == ("base.img", MD5, 7)
     befores = draft.plan.befores()
