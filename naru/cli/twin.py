@@ -133,6 +133,8 @@ class Down(Command):
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> None:
+        if not arguments.work.exists():
+            print(f"naru: there is no twin in {arguments.work}", file=sys.stderr)
         left = Twin(arguments.work).down()
         for told in left:
             print(f"naru: {told}", file=sys.stderr)
