@@ -3,34 +3,25 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from naru import yamlfile
-from naru.cli.base import Command, Lister, ShowOne, print_findings
+from naru.cli.base import Lister, ShowOne, print_findings
 from naru.cli.directory import NEVER, add_directory
-from naru.cli.plan_run import fields
-from naru.cli.plan_view import watch
+from naru.cli.planned import OfWork, StatusOfWork, ended
 from naru.cli.site import add_site, find_site
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
 from naru.operate.cluster import phases
 from naru.operate.cluster.order import FLAGS
 from naru.operate.cluster.work import Settings, Work
-from naru.plan.status import Status, status
+from naru.plan.journal import Journal
 from naru.site.site import Site
 
 BACKUP = "/var/lib/naru-backup"
 NO_FLAGS = "none"
-
-
-class OfWork(Command):
-    """A command on a cloud whose way down was planned: its work directory is the argument `work`."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        add_directory(parser, as_type=Path)
-        return parser
 
 
 class PlanDown(Lister):
@@ -181,7 +172,7 @@ naru cluster down work/down -f json
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         state = phases.down(Work(arguments.work), Terminal.of(self.app.options), lost=arguments.lost)
-        return _ended(self, state)
+        return ended(self, state)
 
 
 class Up(OfWork, ShowOne):
@@ -212,15 +203,10 @@ naru cluster up work/down --lost db3
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         terminal = Terminal.of(self.app.options)
         state = phases.up(Work(arguments.work), terminal, lost=arguments.lost, behind=arguments.behind)
-        return _ended(self, state)
+        return ended(self, state)
 
 
-def _ended(command: ShowOne, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
-    command.exit_code = state.exit_code
-    return fields(state)
-
-
-class StatusCommand(OfWork, ShowOne):
+class StatusCommand(StatusOfWork):
     """Show where the way stands that was gone last, down or up; with --watch until nothing runs any more.
 
     Exit codes: 1 failed steps, 2 bad input, 3 paused or cancelled, 130 interrupted, else 0.
@@ -231,12 +217,5 @@ naru cluster status work/down
 naru cluster status work/down --watch
 """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("--watch", action="store_true", help="draw it live until no executor runs it any more")
-        return parser
-
-    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        with phases.now(Work(arguments.work)) as journal:
-            state = watch(journal, lambda state: not state.executor) if arguments.watch else status(journal)
-        return _ended(self, state)
+    def journal(self, work: Path) -> AbstractContextManager[Journal]:
+        return phases.now(Work(work))

@@ -4,14 +4,14 @@ given back, and looked at, by the same two last."""
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from naru.cli.base import Command, Lister, ShowOne, print_findings
+from naru.cli.base import Lister, ShowOne, print_findings
 from naru.cli.directory import NEVER, add_directory
 from naru.cli.host_options import add_drain_options, drain_settings
-from naru.cli.plan_run import fields
-from naru.cli.plan_view import watch
+from naru.cli.planned import OfWork, StatusOfWork, ended
 from naru.cli.site import add_site, find_site
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
@@ -19,17 +19,8 @@ from naru.operate.drain import phases, planner
 from naru.operate.drain.work import Work
 from naru.operate.evacuate import phases as evacuate_phases
 from naru.operate.evacuate import work as evacuation
-from naru.plan.status import Status, status
+from naru.plan.journal import Journal
 from naru.text import plural
-
-
-class OfWork(Command):
-    """A command on a drain that was planned: its work directory is the argument `work`."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        add_directory(parser, as_type=Path)
-        return parser
 
 
 class PlanCommand(Lister):
@@ -102,7 +93,7 @@ naru host drain work/compute7 -f json
 """
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        return _ended(self, phases.drain(Work(arguments.work), Terminal.of(self.app.options)))
+        return ended(self, phases.drain(Work(arguments.work), Terminal.of(self.app.options)))
 
 
 class Return(OfWork, ShowOne):
@@ -138,22 +129,17 @@ naru host return work/compute7-failed --enable
         if not evacuation.is_one(arguments.work):
             if arguments.power_on or arguments.enable:
                 raise InputError("--power-on and --enable are for a host that was evacuated; a drained one is enabled")
-            return _ended(self, phases.give_back(Work(arguments.work), terminal, home=arguments.back))
+            return ended(self, phases.give_back(Work(arguments.work), terminal, home=arguments.back))
         if arguments.back:
             raise InputError(
                 "--back is for a host that was drained", hint="Drain hosts that have too many servers: naru host plan."
             )
         work = evacuation.Work(arguments.work)
         given = {"power_on": arguments.power_on, "enable": arguments.enable}
-        return _ended(self, evacuate_phases.give_back(work, terminal, **given))
+        return ended(self, evacuate_phases.give_back(work, terminal, **given))
 
 
-def _ended(command: ShowOne, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
-    command.exit_code = state.exit_code
-    return fields(state)
-
-
-class StatusCommand(OfWork, ShowOne):
+class StatusCommand(StatusOfWork):
     """Show where a drain or an evacuation stands, or the return of its host once that has begun; with --watch until
     nothing runs any more.
 
@@ -165,13 +151,6 @@ naru host status work/compute7
 naru host status work/compute7 --watch
 """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("--watch", action="store_true", help="draw it live until no executor runs it any more")
-        return parser
-
-    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        work = evacuation.Work(arguments.work) if evacuation.is_one(arguments.work) else Work(arguments.work)
-        with work.returns.last() or work.journal() as journal:
-            state = watch(journal, lambda state: not state.executor) if arguments.watch else status(journal)
-        return _ended(self, state)
+    def journal(self, work: Path) -> AbstractContextManager[Journal]:
+        planned = evacuation.Work(work) if evacuation.is_one(work) else Work(work)
+        return planned.returns.last() or planned.journal()

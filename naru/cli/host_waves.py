@@ -12,6 +12,7 @@ from naru.cli.base import DURATION, Command, Lister, print_findings
 from naru.cli.directory import NEVER, add_directory
 from naru.cli.host_options import add_drain_options, drain_settings
 from naru.cli.plan import moment
+from naru.cli.planned import OfWork
 from naru.cli.site import add_site, find_site
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
@@ -31,15 +32,6 @@ MARKED = re.compile(BEGINS + r"(reboot|shutdown|systemctl\s+(\S+\s+)*(reboot|kex
 """What boots a host as the shell's own word, before which a mark is left there."""
 CALLED_OFF = re.compile(r"\bshutdown\s+(\S+\s+)*-c\b")
 COMPUTE = "nova-compute"
-
-
-class _OfWork(Command):
-    """A command on waves that were planned: their work directory is the argument `work`."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        add_directory(parser, as_type=Path)
-        return parser
 
 
 class PlanCommand(Lister):
@@ -182,7 +174,7 @@ def _rows(waves: Sequence[Wave], site: Site, settings: Settings) -> Iterable[tup
             yield (number, host, known.rack if known else "", len(mine), *counts, seconds)
 
 
-class Run(_OfWork, Lister):
+class Run(OfWork, Lister):
     """Wave by wave: empty hosts, run their command, prove that they are back, give them back.
 
     A host that fails stays disabled with the waves' reason, and holds up no other one; with more failed hosts than
@@ -225,7 +217,7 @@ def _tell(found: Sequence[Standing], directory: Path) -> None:
             )
 
 
-class StatusCommand(_OfWork, Lister):
+class StatusCommand(OfWork, Lister):
     """Show how far each host is, and when all will be done: by what is expected of moves, and what commands took on the
     hosts that are done.
 

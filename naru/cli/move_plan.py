@@ -13,7 +13,7 @@ from naru.cli.directory import add_directory
 from naru.cli.move import add_projects, clouds, progress
 from naru.cli.move_view import MoveView
 from naru.cli.plan_run import fields
-from naru.cli.plan_view import watch
+from naru.cli.plan_view import add_watch, look
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
 from naru.messages import say
@@ -23,7 +23,7 @@ from naru.move.downtime import hooks, standing
 from naru.move.left import Left
 from naru.move.rollback import rolled_back
 from naru.move.status import ROLLED_BACK, next_commands, off_lines, projects
-from naru.plan.status import Status, status
+from naru.plan.status import Status
 from naru.text import count
 from naru.volumes import where
 from naru.work import keys
@@ -339,16 +339,13 @@ naru move status work/hanok --watch
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_work(parser)
-        parser.add_argument("--watch", action="store_true", help="draw it live until no executor runs it any more")
+        add_watch(parser)
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         move = work.Work(arguments.work)
         with move.journal() as journal:
-            if arguments.watch:
-                state = watch(journal, lambda state: not state.executor, MoveView(move).draw)
-            else:
-                state = status(journal)
+            state = look(journal, live=arguments.watch, draw=MoveView(move).draw)
         return move_fields(move, state)
 
 

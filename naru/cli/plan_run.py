@@ -8,13 +8,13 @@ from cliff.columns import FormattableColumn
 
 from naru.cli.base import ShowOne
 from naru.cli.plan import add_work, moment, where
-from naru.cli.plan_view import BETWEEN, watch
+from naru.cli.plan_view import BETWEEN, add_watch, look
 from naru.cli.terminal import Terminal
 from naru.plan import rollback
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
 from naru.plan.run import check_commands, run
-from naru.plan.status import FailedStep, Status, status
+from naru.plan.status import FailedStep, Status
 
 
 class _Rows(FormattableColumn[Any]):
@@ -168,11 +168,11 @@ naru plan status work/demo -f json
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         add_work(parser)
-        parser.add_argument("--watch", action="store_true", help="draw it live until no executor runs it any more")
+        add_watch(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         with Journal.open(where(parsed_args)) as journal:
-            state = watch(journal, lambda state: not state.executor) if parsed_args.watch else status(journal)
+            state = look(journal, live=parsed_args.watch)
         self.exit_code = state.exit_code
         return fields(state)

@@ -1,5 +1,6 @@
 """The live picture of a plan, drawn from its journal: the same one for `run`, `rollback` and `status --watch`."""
 
+import argparse
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -130,6 +131,16 @@ def watch(journal: Journal, until: Callable[[Status], bool], draw: Draw = draw_p
         if until(state):
             return state
         time.sleep(REFRESH)
+
+
+def add_watch(parser: argparse.ArgumentParser) -> None:
+    """Adds the option by which a status is drawn live."""
+    parser.add_argument("--watch", action="store_true", help="draw it live until no executor runs it any more")
+
+
+def look(journal: Journal, *, live: bool, draw: Draw = draw_plan) -> Status:
+    """Where a plan stands: now, or drawn `live` until no executor runs it any more."""
+    return watch(journal, lambda state: not state.executor, draw) if live else status(journal)
 
 
 @contextmanager

@@ -3,20 +3,20 @@
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from naru.cli.base import Command, Lister, ShowOne, print_findings
+from naru.cli.base import Lister, ShowOne, print_findings
 from naru.cli.directory import NEVER, add_directory
-from naru.cli.plan_run import fields
-from naru.cli.plan_view import watch
+from naru.cli.planned import OfWork, StatusOfWork, ended
 from naru.cli.site import add_site, find_site
 from naru.cli.terminal import Terminal
 from naru.errors import InputError
 from naru.messages import say
 from naru.operate.scale import growth, kolla, phases
 from naru.operate.scale.work import Settings, Work
-from naru.plan.status import Status, status
+from naru.plan.journal import Journal
 
 
 class Compute(Lister):
@@ -119,20 +119,6 @@ def _hosts(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-class OfWork(Command):
-    """A command on hosts that were planned: its work directory is the argument `work`."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        add_directory(parser, as_type=Path)
-        return parser
-
-    def ended(self, state: Status) -> tuple[Sequence[str], Iterable[Any]]:
-        """The state as this command's answer."""
-        self.exit_code = state.exit_code
-        return fields(state)
-
-
 class Run(OfWork, ShowOne):
     """Bring the hosts to the cloud as it was planned: checked, deployed, kept out until each is proved, opened.
 
@@ -146,7 +132,7 @@ naru scale run work/grow -f json
 """
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        return self.ended(phases.go(Work(arguments.work), Terminal.of(self.app.options)))
+        return ended(self, phases.go(Work(arguments.work), Terminal.of(self.app.options)))
 
 
 class Rollback(OfWork, ShowOne):
@@ -161,10 +147,10 @@ naru scale rollback work/grow
 """
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        return self.ended(phases.roll_back(Work(arguments.work), Terminal.of(self.app.options)))
+        return ended(self, phases.roll_back(Work(arguments.work), Terminal.of(self.app.options)))
 
 
-class StatusCommand(OfWork, ShowOne):
+class StatusCommand(StatusOfWork):
     """Show how far it is, once, or with --watch until nothing runs any more.
 
     Exit codes: 1 failed steps, 2 bad input, 3 paused or cancelled, 130 interrupted, else 0.
@@ -175,11 +161,5 @@ naru scale status work/grow
 naru scale status work/grow --watch
 """
 
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        parser.add_argument("--watch", action="store_true", help="draw it live until no executor runs it any more")
-        return parser
-
-    def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        with Work(arguments.work).journal() as journal:
-            return self.ended(watch(journal, lambda state: not state.executor) if arguments.watch else status(journal))
+    def journal(self, work: Path) -> AbstractContextManager[Journal]:
+        return Work(work).journal()

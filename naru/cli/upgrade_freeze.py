@@ -9,10 +9,11 @@ from typing import Any
 from naru.cli.base import DURATION, Lister, ShowOne, argument
 from naru.cli.directory import add_directory
 from naru.cli.inventory import counting
+from naru.cli.planned import OfWork
 from naru.cli.site import SITE, add_site, find_site
 from naru.cli.terminal import Terminal
 from naru.cli.upgrade import add_services
-from naru.cli.upgrade_run import OfWork, add_users, ended, print_failed
+from naru.cli.upgrade_run import add_users, ended, print_failed
 from naru.site import site as sites
 from naru.site.model import network
 from naru.text import duration

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from naru.cli.base import DURATION, Lister, argument
+from naru.cli.planned import OfWork
 from naru.cli.terminal import Terminal
-from naru.cli.upgrade_run import OfWork
 from naru.text import duration, utc
 from naru.upgrade.compare import guests
 from naru.upgrade.compare.asking import PORT, Guest

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from naru.cli.base import ShowOne
+from naru.cli.planned import OfWork
 from naru.cli.rate import add_rate, settled
-from naru.cli.upgrade_run import OfWork
 from naru.upgrade.work import Work
 
 

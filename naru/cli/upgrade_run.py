@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from naru.cli.base import DURATION, Command, Lister, ShowOne, argument, print_error, print_findings
+from naru.cli.base import DURATION, Lister, ShowOne, argument, print_error, print_findings
 from naru.cli.directory import NEVER, add_directory
 from naru.cli.plan_run import fields
+from naru.cli.planned import OfWork
 from naru.cli.rate import HELP as RATE_HELP
 from naru.cli.rate import cap
 from naru.cli.site import add_site, find_site, progress
@@ -29,15 +30,6 @@ from naru.upgrade.work import Settings, Work
 
 MEGABYTES = 512
 REHEARSALS = 3
-
-
-class OfWork(Command):
-    """A command on an upgrade that was planned: its work directory is the argument `work`."""
-
-    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
-        parser = super().get_parser(prog_name)
-        add_directory(parser, as_type=Path)
-        return parser
 
 
 def add_users(parser: argparse.ArgumentParser) -> None:

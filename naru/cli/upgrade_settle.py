@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from naru.cli.base import Lister, ShowOne
+from naru.cli.planned import OfWork
 from naru.cli.terminal import Terminal
-from naru.cli.upgrade_run import OfWork, add_limits, ended, limits_of
+from naru.cli.upgrade_run import add_limits, ended, limits_of
 from naru.upgrade.back import settle
 from naru.upgrade.back.settle import Differing
 from naru.upgrade.work import Work

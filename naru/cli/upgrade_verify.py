@@ -9,8 +9,9 @@ from typing import Any
 
 from naru.cli.base import Lister
 from naru.cli.inventory import counting
+from naru.cli.planned import OfWork
 from naru.cli.terminal import Terminal
-from naru.cli.upgrade_run import OfWork, add_users
+from naru.cli.upgrade_run import add_users
 from naru.errors import InputError
 from naru.messages import LANGUAGES
 from naru.upgrade import report
