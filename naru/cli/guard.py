@@ -90,8 +90,7 @@ naru guard run --site site.yaml --work guard --key guard.key --domain rack-a --p
 
     def take_action(self, arguments: argparse.Namespace) -> None:
         site = find_site(arguments)
-        if not site.content.cloud:
-            raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
+        cloud_name = site.cloud
         if not 5 <= arguments.every <= 30:
             raise InputError("--every is 5s to 30s", hint="A verdict that is a minute old counts for nothing.")
         limits = policy.load(arguments.policy) if arguments.policy else policy.Policy()
@@ -107,7 +106,7 @@ naru guard run --site site.yaml --work guard --key guard.key --domain rack-a --p
         keys = _keys(arguments.key)
         directory = Directory(arguments.work, make=True)
         patience = Patience(PATIENCE)
-        with directory.lock(), Cloud(site.content.cloud, patience=patience) as cloud:
+        with directory.lock(), Cloud(cloud_name, patience=patience) as cloud:
             guard = Guard(directory, site, cloud, limits, settings, keys, _say, patience)
             _say("acts" if settings.act else "in shadow: it does nothing (--act)")
             self.exit_code = INTERRUPTED if guard.run() else 0
@@ -301,10 +300,9 @@ naru guard drill --work guard --site site.yaml compute7
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         site = find_site(arguments)
-        if not site.content.cloud:
-            raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
+        cloud_name = site.cloud
         directory = Directory(arguments.work)
-        with Cloud(site.content.cloud) as cloud:
+        with Cloud(cloud_name) as cloud:
             rows = drill.drill(cloud, site, directory, arguments.host, shared=arguments.shared)
         self.exit_code = 1 if any(row[1] == drill.WRONG for row in rows) else 0
         return ("what", "is", "why"), rows

@@ -135,8 +135,6 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
         if before and not arguments.site.exists():
             arguments.site = Path(before.site)
         site = find_site(arguments)
-        if not site.content.cloud:
-            raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
         if arguments.at_once < 1:
             raise InputError("--at-once is at least 1")
         if not 5 <= arguments.patience <= 600:
@@ -150,7 +148,7 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
                 raise InputError(f"--answer: {name} is answered twice, {answers[name]} and {what}")
         given = Settings(
             site=str(arguments.site.absolute()),
-            cloud=site.content.cloud,
+            cloud=site.cloud,
             host=arguments.host,
             answers=answers,
             shared=arguments.shared,

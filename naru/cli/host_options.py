@@ -62,13 +62,11 @@ def add_drain_options(parser: argparse.ArgumentParser) -> None:
 
 def drain_settings(arguments: argparse.Namespace, site: Site, host: str) -> Settings:
     """The settings that they make, for a host ("" for one that is not known yet). Raises InputError."""
-    if not site.content.cloud:
-        raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
     if min(arguments.at_once, arguments.per_source, arguments.per_target) < 1:
         raise InputError("--at-once, --per-source and --per-target are at least 1")
     return Settings(
         site=str(arguments.site.absolute()),
-        cloud=site.content.cloud,
+        cloud=site.cloud,
         host=host,
         answers=_answers(arguments.answer),
         only=tuple(arguments.onto),

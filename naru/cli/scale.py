@@ -77,14 +77,12 @@ naru scale compute compute8 --like compute7 --inventory multinode --flavor tiny 
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         site = find_site(arguments)
-        if not site.content.cloud:
-            raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
         if bool(arguments.flavor) != bool(arguments.image) or (arguments.network and not arguments.flavor):
             raise InputError("--flavor and --image are given together, --network with them")
         found = kolla.installed(arguments.kolla, arguments.config)
         settings = Settings(
             site=str(site.file.absolute()),
-            cloud=site.content.cloud,
+            cloud=site.cloud,
             hosts=_hosts(arguments.hosts),
             like=arguments.like,
             inventory=str(arguments.inventory.absolute()),

@@ -62,14 +62,12 @@ naru plan rollback work/web-1
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         site = find_site(arguments)
-        if not site.content.cloud:
-            raise InputError(f"{site.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
         if arguments.is_off and arguments.data == "move":
             raise InputError(
                 "--is-off: a host that is down gives no volume away", hint="Give --data snapshot, or --data leave."
             )
         options = Options(arguments.data, arguments.is_off, arguments.source, str(arguments.site.absolute()))
-        made = phases.plan(site.content.cloud, arguments.server, options, arguments.work)
+        made = phases.plan(site.cloud, arguments.server, options, arguments.work)
         verbose = self.app.options.verbose_level
         print_findings(made.findings, every=verbose > 1)
         self.exit_code = 1 if any(one.severity == "error" for one in made.findings) else 0

@@ -55,6 +55,13 @@ class Site:
         for where, names in _named(self.part):
             self.named(names, where)
 
+    @property
+    def cloud(self) -> str:
+        """What the cloud is called in clouds.yaml. Raises InputError for a site that does not say it."""
+        if not self.content.cloud:
+            raise InputError(f"{self.file}: cloud: is missing", hint="Add the cloud's name in clouds.yaml.")
+        return self.content.cloud
+
     def _each(self, line: HostLine, where: str) -> Iterator[Host]:
         names = expand(line.name)
         addresses = expand(line.address) if line.address else names
