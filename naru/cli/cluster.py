@@ -10,6 +10,7 @@ from typing import Any
 from naru import yamlfile
 from naru.cli.base import Lister, ShowOne, print_findings
 from naru.cli.directory import NEVER, add_directory
+from naru.cli.host_options import answers_of
 from naru.cli.planned import OfWork, StatusOfWork, ended
 from naru.cli.site import add_site, find_site
 from naru.cli.terminal import Terminal
@@ -95,7 +96,7 @@ naru cluster plan down --site site.yaml --work work/down -f json
             guests=arguments.guests,
             backup_host=host,
             backup=directory,
-            answers=_answers(arguments.answer),
+            answers=answers_of(arguments.answer, ("leave",)),
             order=_order(arguments.order) if arguments.order else (),
             at_once=arguments.at_once,
             unhealthy=arguments.unhealthy_because,
@@ -124,16 +125,6 @@ def _backup(text: str, site: Site) -> tuple[str, str]:
     if colon and host not in site.hosts:
         raise InputError(f"--backup {text}: the site has no host {host!r}", hint=f"It has: {', '.join(site.hosts)}.")
     return host, directory
-
-
-def _answers(given: Sequence[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for one in given:
-        name, sign, way = one.rpartition("=")
-        if not sign or not name or way != "leave":
-            raise InputError(f"--answer {one}: give it as SERVER=leave")
-        found[name] = way
-    return found
 
 
 def _order(file: Path) -> tuple[tuple[str, ...], ...]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from naru.cli.base import DURATION, ShowOne, print_findings
 from naru.cli.directory import NEVER, add_directory
+from naru.cli.host_options import answers_of
 from naru.cli.plan_run import fields
 from naru.cli.site import add_site, find_site
 from naru.cli.terminal import Terminal
@@ -139,18 +140,11 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
             raise InputError("--at-once is at least 1")
         if not 5 <= arguments.patience <= 600:
             raise InputError("--settle is 5s to 10m", hint="Controllers say off some seconds before it is so.")
-        answers: dict[str, str] = {}
-        for one in arguments.answer:
-            name, sign, what = one.rpartition("=")
-            if not sign or not name:
-                raise InputError(f"--answer {one}: give it as SERVER=evacuate or SERVER=leave")
-            if answers.setdefault(name, what) != what:
-                raise InputError(f"--answer: {name} is answered twice, {answers[name]} and {what}")
         given = Settings(
             site=str(arguments.site.absolute()),
             cloud=site.cloud,
             host=arguments.host,
-            answers=answers,
+            answers=answers_of(arguments.answer, ("evacuate", "leave")),
             shared=arguments.shared,
             off=arguments.off,
             trust=arguments.trust_controller,

@@ -1,4 +1,5 @@
-"""How a host is drained, as it is said on a command line: options that all commands which plan drains have."""
+"""How a host is drained, as it is said on a command line: options that all commands which plan drains have; and what
+becomes of servers, in all commands that ask."""
 
 import argparse
 from collections.abc import Sequence
@@ -68,7 +69,7 @@ def drain_settings(arguments: argparse.Namespace, site: Site, host: str) -> Sett
         site=str(arguments.site.absolute()),
         cloud=site.cloud,
         host=host,
-        answers=_answers(arguments.answer),
+        answers=answers_of(arguments.answer, ("live", "cold", "leave")),
         only=tuple(arguments.onto),
         leave_stopped=arguments.leave_stopped,
         at_once=arguments.at_once,
@@ -81,12 +82,16 @@ def drain_settings(arguments: argparse.Namespace, site: Site, host: str) -> Sett
     )
 
 
-def _answers(given: Sequence[str]) -> dict[str, str]:
+def answers_of(given: Sequence[str], ways: Sequence[str]) -> dict[str, str]:
+    """What was given by --answer SERVER=WAY, by server. Raises InputError for what is not one of these ways, and for
+    a server that is answered in two."""
     found: dict[str, str] = {}
     for one in given:
-        name, sign, way = one.rpartition("=")
-        if not sign or not name:
-            raise InputError(f"--answer {one}: give it as SERVER=live, SERVER=cold or SERVER=leave")
+        name, _, way = one.rpartition("=")
+        if not name or way not in ways:
+            *most, last = (f"SERVER={known}" for known in ways)
+            forms = f"{', '.join(most)} or {last}" if most else last
+            raise InputError(f"--answer {one}: give it as {forms}")
         if found.setdefault(name, way) != way:
             raise InputError(f"--answer: {name} is answered twice, {found[name]} and {way}")
     return found
