@@ -27,28 +27,29 @@ OPEN, MUTED, RESOLVED, REGRESSED = "open", "muted", "resolved", "regressed"
 """States of a group: one that counts; one that is not told of, until when somebody said; one that somebody says is
 cured; one that came back after that, or after a long silence."""
 _SCHEMA = f"""
-CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE file (
+CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS file (
     id INTEGER PRIMARY KEY, host TEXT NOT NULL, path TEXT NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL,
     head BLOB NOT NULL, place INTEGER NOT NULL, ended INTEGER NOT NULL, format TEXT NOT NULL, lines INTEGER NOT NULL,
     records INTEGER NOT NULL, unread INTEGER NOT NULL, judged INTEGER NOT NULL, unmatched INTEGER NOT NULL,
     lost INTEGER NOT NULL, read REAL NOT NULL
 );
-CREATE INDEX file_path ON file (host, path);
-CREATE TABLE block (file INTEGER NOT NULL, begin INTEGER NOT NULL, end INTEGER NOT NULL, first TEXT NOT NULL,
-    last TEXT NOT NULL, ids BLOB NOT NULL, PRIMARY KEY (file, begin)) WITHOUT ROWID;
-CREATE TABLE grp (
+CREATE INDEX IF NOT EXISTS file_path ON file (host, path);
+CREATE TABLE IF NOT EXISTS block (file INTEGER NOT NULL, begin INTEGER NOT NULL, end INTEGER NOT NULL,
+    first TEXT NOT NULL, last TEXT NOT NULL, ids BLOB NOT NULL, PRIMARY KEY (file, begin)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS grp (
     key TEXT PRIMARY KEY, version INTEGER NOT NULL, binary TEXT NOT NULL, module TEXT NOT NULL, text TEXT NOT NULL,
     exception TEXT NOT NULL, frame TEXT NOT NULL, level TEXT NOT NULL, class TEXT NOT NULL, how TEXT NOT NULL,
     state TEXT NOT NULL, first REAL NOT NULL, last REAL NOT NULL, count INTEGER NOT NULL, changed REAL NOT NULL,
     muted_until REAL, muted_by TEXT NOT NULL, reason TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE rate (grp TEXT NOT NULL, minute INTEGER NOT NULL, host TEXT NOT NULL, n INTEGER NOT NULL,
+CREATE TABLE IF NOT EXISTS rate (grp TEXT NOT NULL, minute INTEGER NOT NULL, host TEXT NOT NULL, n INTEGER NOT NULL,
     PRIMARY KEY (grp, minute, host)) WITHOUT ROWID;
-CREATE INDEX rate_minute ON rate (minute);
-CREATE TABLE example (grp TEXT NOT NULL, number INTEGER NOT NULL, moment REAL NOT NULL, host TEXT NOT NULL,
-    file INTEGER NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (grp, number)) WITHOUT ROWID;
-CREATE TABLE change (id INTEGER PRIMARY KEY, moment REAL NOT NULL, what TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS rate_minute ON rate (minute);
+CREATE TABLE IF NOT EXISTS example (grp TEXT NOT NULL, number INTEGER NOT NULL, moment REAL NOT NULL,
+    host TEXT NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (grp, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY, moment REAL NOT NULL, what TEXT NOT NULL);
 PRAGMA user_version = {FORMAT};
 """
 
@@ -131,11 +132,10 @@ class Store:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
-            if version == 0:
+            if version < FORMAT:  # new, or of an older Naru, which had fewer tables
                 with self.transaction():
-                    if not self._rows("SELECT 1 FROM sqlite_schema"):
-                        for statement in _SCHEMA.split(";"):
-                            self._database.execute(statement)
+                    for statement in _SCHEMA.split(";"):
+                        self._database.execute(statement)
         except sqlite3.DatabaseError as error:
             raise InputError(f"{file}: is not what naru watch writes", detail=str(error)) from error
         if version > FORMAT:
