@@ -1,19 +1,25 @@
 """Routers and DHCP of a host's agents go to agents elsewhere, and the agents are off in Neutron meanwhile.
 
-The lab's agents are records alone, which Neutron takes for living ones: what is seen is what Neutron schedules where.
+Fake agents answer for the lab's, which are records alone: Neutron asks an L3 agent that loses a router, and waits.
 """
 
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from naru.cli.main import main
+from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
+from naru.lab.services.neutron import ALIVE, HOSTS
 from naru.operate import agents, handover
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
+from naru.twin import rows
+from naru.twin.agents import SERVER, Agent, Agents
 
 from ..lab import scenario
 from ..lab.scenario import Rest, connect
@@ -41,11 +47,30 @@ class Neutron:
         return sorted(one["host"] for one in found)
 
 
+@contextmanager
+def answering(cloud: Cloud) -> Iterator[None]:
+    """The lab's agents answer; afterwards they are records that are alive for ever, as before."""
+    agents = Agents(cloud, [Agent(kind, host) for host in HOSTS for kind in ("l3", "dhcp")], report=5.0)
+    try:
+        agents.up()
+        agents.start(list(agents.agents))
+        deadline = time.monotonic() + 120
+        while sum(one["event"] == "synchronised" for one in agents.events()) < len(agents.agents):
+            assert time.monotonic() < deadline, list(agents.events())
+            time.sleep(0.2)
+        yield
+    finally:
+        agents.down()
+        cloud.processes.stop([SERVER])
+        with rows.connected(cloud) as connection, connection.cursor() as cursor:
+            cursor.execute("UPDATE agents SET heartbeat_timestamp = %s", [ALIVE])
+
+
 @pytest.fixture(params=["old", "new"])
 def neutron(pair: Lab, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Neutron]:
     monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(pair.clouds_yaml))
     rest = Rest(connect(pair, request.param))
-    with scenario.network(rest) as made:
+    with answering(pair.cloud(request.param)), scenario.network(rest) as made:
         yield Neutron(pair, request.param, made, rest)
 
 
