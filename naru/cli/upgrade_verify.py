@@ -29,6 +29,7 @@ class Verify(OfWork, Lister):
         wrong               gone, or changed
         not known           a list that could not be read before, or a user who cannot be asked
         not compared        there was nothing to compare with
+        passing             a user was given at first what had been refused, and not when asked once more
         new                 there now, and was not before
         another release's   a field that the new release has and the old one had not, or the other way round
 

@@ -174,7 +174,7 @@ def test_each_answer_is_its_status_and_a_service_that_is_not_there_is_404(servic
     assert {method for method, path in service.asked if not path.endswith("/auth/tokens")} == {"GET"}
 
 
-def test_less_than_before_is_asked_once_more_and_more_is_not(
+def test_what_differs_is_asked_once_more_and_what_was_given_away_at_first_is_told(
     service: Service, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(of_users, "PAUSE", 0.01)
@@ -185,9 +185,23 @@ def test_less_than_before_is_asked_once_more_and_more_is_not(
         answers(service, "/compute/v2.1/images", 200, {"images": items})
     for items in (own, own):
         answers(service, "/compute/v2.1/servers", 200, {"servers": items})
-    asked = [Question("compute", path, "own") for path in ("/flavors", "/images", "/servers")]
-    before = Asked(asked, [Answer(200, True), Answer(200, False), Answer(200, True)], [])
-    assert ask_after(cloud, before) == [Answer(200, True), Answer(200, True), Answer(200, False)]
+    for status in (200, 403):
+        answers(service, "/compute/v2.1/os-services", status, {})
+    for items in (others, others):
+        answers(service, "/compute/v2.1/os-keypairs", 200, {"keypairs": items})
+    paths = ("/flavors", "/images", "/servers", "/os-services", "/os-keypairs")
+    asked = [Question("compute", path, "own") for path in paths]
+    was = [Answer(200, True), Answer(200, False), Answer(200, True), Answer(403, False), Answer(200, False)]
+    before = Asked(asked, was, [])
+    now, first = ask_after(cloud, before)
+    assert now == [Answer(200, True), Answer(200, False), Answer(200, False), Answer(403, False), Answer(200, True)]
+    assert sorted(first) == [0, 1, 2, 3, 4]
+    found = {(one.judged, one.number, one.examples[0]) for one in judge("u", before, now, FAR, first)}
+    assert found == {
+        ("wrong", 1, "GET /servers: 200, not only its own -> 200"),
+        ("wrong", 1, "GET /os-keypairs: 200 -> 200, not only its own"),
+        ("passing", 2, "GET /images: 200 -> 200, not only its own -> 200"),
+    }
 
 
 def test_a_user_of_another_cloud_is_refused(cloud: Cloud, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ their own, lists of administrators, and things of other projects by id (`naru.re
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
@@ -20,7 +20,7 @@ from naru.upgrade.finding import Span
 
 AT_A_TIME = 4
 PAUSE = 5.0
-"""Seconds before what was answered less than before is asked once more."""
+"""Seconds before what was answered otherwise than before is asked once more."""
 Of = Literal["own", "administrators", "another's"]
 _SEEN_BY_ALL = {"visibility": ("public", "community"), "shared": (True,), "router:external": (True,)}
 """What makes a thing everybody's, by field: nobody is refused it."""
@@ -107,20 +107,22 @@ def ask(cloud: Cloud, asked: Sequence[Question]) -> list[Answer]:
         return list(threads.map(lambda question: _answer(cloud, question, project), asked))
 
 
-def ask_after(cloud: Cloud, before: Asked) -> list[Answer]:
-    """What it is answered now. Where it gets less than before it is asked once more, one after the other: a Neutron of
-    2026.1 that has just been started answers its first requests as if its rules were not there. Raises as `ask`."""
+def ask_after(cloud: Cloud, before: Asked) -> tuple[list[Answer], dict[int, Answer]]:
+    """What it is answered now; and, by place, what it was answered first where that was something else than before.
+    That is asked once more, one after the other: a Neutron that has just been started goes by the rules that it has
+    read so far (`oslo_policy.policy.Enforcer.load_rules` fills them in while other threads ask), by which nobody is an
+    administrator, and whoever belongs to a project may what no rule says yet. Raises as `ask`."""
     now = ask(cloud, before.questions)
-    less = [place for place, was in enumerate(before.answers) if _is_less(was, now[place])]
-    if less:
+    first = {place: now[place] for place, was in enumerate(before.answers) if _given(was) != _given(now[place])}
+    if first:
         time.sleep(PAUSE)
-    for place in less:
+    for place in first:
         now[place] = _answer(cloud, before.questions[place], cloud.project_id)
-    return now
+    return now, first
 
 
-def _is_less(was: Answer, now: Answer) -> bool:
-    return _allowed(was) and (not _allowed(now) or (was.more and not now.more))
+def _given(answer: Answer) -> tuple[bool, bool]:
+    return _allowed(answer), answer.more
 
 
 def _answer(cloud: Cloud, question: Question, project: str) -> Answer:
@@ -135,14 +137,22 @@ def _answer(cloud: Cloud, question: Question, project: str) -> Answer:
     return Answer(answer.status_code, question.of != "another's" and bool(owners - usual))
 
 
-def judge(name: str, before: Asked, after: Sequence[Answer], span: Span) -> list[Verified]:
-    """What differs for the user `name`: the worst first, which is what was refused and is answered."""
+def judge(
+    name: str, before: Asked, after: Sequence[Answer], span: Span, first: Mapping[int, Answer] | None = None
+) -> list[Verified]:
+    """What differs for the user `name`: the worst first, which is what was refused and is answered. Of what it was
+    answered `first` (`ask_after`) only what it had not been allowed, and is not now, is told."""
     groups: dict[tuple[Judged, str, str, str], list[str]] = {}
     for question, was, now in zip(before.questions, before.answers, after, strict=True):
         if found := _judged(question, was, now, span):
             groups.setdefault((*found, question.service), []).append(
                 f"GET {question.path}: {_told(was)} -> {_told(now)}"
             )
+    for place, answer in (first or {}).items():
+        question, was, now = before.questions[place], before.answers[place], after[place]
+        if _given(was) == _given(now) < _given(answer):
+            line = f"GET {question.path}: {_told(was)} -> {_told(answer)} -> {_told(now)}"
+            groups.setdefault(("passing", _AT_FIRST, "", question.service), []).append(line)
     if before.missing:
         groups["not compared", "no other project has one to ask for", "", ""] = before.missing
     order = [_WIDER, _MORE]
@@ -158,6 +168,7 @@ def kind(name: str) -> str:
 
 
 _WIDER, _MORE = "was refused, is answered", "shows now what is not the user's"
+_AT_FIRST = "was answered at first, not when asked once more"
 
 
 def _judged(question: Question, was: Answer, now: Answer, span: Span) -> tuple[Judged, str, str] | None:

@@ -11,15 +11,15 @@ WROTE, WRITING = "wrote", "writing"
 whom something may be left that was made to try it."""
 EXAMPLES = 5
 
-Judged = Literal["wrong", "not known", "not compared", "new", "another release's"]
+Judged = Literal["wrong", "not known", "not compared", "passing", "new", "another release's"]
 NOT_WELL: tuple[Judged, ...] = ("wrong", "not known")
 
 
 class Verified(NamedTuple):
     """Something that differs: whether it is `wrong` (gone, or changed), `not known` (what could not be read before),
-    `not compared` (there was nothing to compare), `new` since, or `another release's` way to say it; of which kind of
-    thing, in which field ("" for whole things; the service, of what a user is answered), of how many, some of them by
-    name and id, and what it likely comes of."""
+    `not compared` (there was nothing to compare), `passing` (otherwise at first, and then as before), `new` since, or
+    `another release's` way to say it; of which kind of thing, in which field ("" for whole things; the service, of what
+    a user is answered), of how many, some of them by name and id, and what it likely comes of."""
 
     judged: Judged
     kind: str

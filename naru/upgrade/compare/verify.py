@@ -171,7 +171,8 @@ def _of_users(asked: Mapping[str, Sequence[Any] | None], span: Span) -> Iterator
         before = Asked.load(remembered)
         try:
             with Cloud(name) as cloud:
-                yield from answers.judge(name, before, answers.ask_after(cloud, before), span)
+                now, first = answers.ask_after(cloud, before)
+            yield from answers.judge(name, before, now, span, first)
         except CloudError as error:
             yield Verified("wrong", answers.kind(name), "cannot log in", "identity", 1, (str(error),))
         except NaruError as error:  # it is no longer in clouds.yaml
