@@ -18,6 +18,7 @@ from naru.cli.base import RATE, Lines, ShowOne
 from naru.cli.directory import ANY, add_directory
 from naru.cli.volume import POINT, add_location, typed_point
 from naru.errors import InputError
+from naru.signals import ENDING, taken
 from naru.volumes.control import Control
 from naru.volumes.engine import state
 from naru.volumes.engine.checksum import check
@@ -25,8 +26,6 @@ from naru.volumes.engine.copy import copy
 from naru.volumes.engine.verify import verify
 from naru.volumes.open import open_volume, parse
 from naru.volumes.volume import Extent, Location, stored_name
-
-ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -77,12 +76,10 @@ def _asked() -> Iterator[threading.Event]:
     listener = threading.Thread(target=listen, name="naru-signals", daemon=True)
     listener.start()
     woken = signal.set_wakeup_fd(sender.fileno())
-    before = {number: signal.signal(number, lambda *_: None) for number in ENDING}
     try:
-        yield asked
+        with taken(lambda *_: None):
+            yield asked
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
         signal.set_wakeup_fd(woken)
         sender.close()
         listener.join()

@@ -1,7 +1,6 @@
 """Running a journal's plan in this process: the executor with its workers, interrupts handled, shown where the command
 was given."""
 
-import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -16,6 +15,7 @@ from naru.plan.model import COMMANDS
 from naru.plan.ready import Scope
 from naru.plan.runner import Runner
 from naru.plan.status import Status, status
+from naru.signals import taken
 
 
 def check_commands(journal: Journal) -> None:
@@ -106,12 +106,8 @@ def _interrupts(executor: Executor, terminal: Terminal) -> Iterator[None]:
         if left:
             terminal.warn(left.pop(0))
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with taken(interrupt):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager

@@ -5,7 +5,6 @@ again it finds that, and goes on with it. One process at a time has the guard's 
 """
 
 import dataclasses
-import signal
 import threading
 import time
 import uuid
@@ -26,6 +25,7 @@ from naru.operate.guard.policy import Policy
 from naru.operate.guard.seeing import Patience, Seeing, StorageBeats
 from naru.operate.guard.state import Directory
 from naru.operate.guard.verdict import Verdict, summary, told, written
+from naru.signals import taken
 from naru.site.site import Site
 
 FRESH = 60.0
@@ -92,7 +92,7 @@ class Guard:
     def run(self) -> bool:
         """Rounds until it is stopped; `rounds` of the settings at most, if that is not 0. Whether it was stopped.
         Evacuations that were begun have processes of their own."""
-        with self._listening(), self._interrupts():
+        with self._listening(), taken(lambda *_: self._stop.set()):
             number = 0
             while not self._stop.is_set():
                 began = time.monotonic()
@@ -221,15 +221,3 @@ class Guard:
             finally:
                 self._stop.set()
                 thread.join()
-
-    @contextmanager
-    def _interrupts(self) -> Iterator[None]:
-        def interrupt(*_: object) -> None:
-            self._stop.set()
-
-        before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
