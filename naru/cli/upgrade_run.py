@@ -94,6 +94,12 @@ naru upgrade plan --to 2026.1 --services glance --work work/glance
             metavar="TIME",
             help="how long the window is, as 4h: an upgrade that does not fit it there and back is refused",
         )
+        parser.add_argument(
+            "--row-by-row",
+            action="store_true",
+            help="have the releases' own code fill every row, also where one statement gives all of them the same "
+            "values: some ten milliseconds a server more",
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
@@ -109,6 +115,7 @@ naru upgrade plan --to 2026.1 --services glance --work work/glance
             megabytes=arguments.memory,
             rehearsals=arguments.rehearsals,
             window=arguments.window,
+            row_by_row=arguments.row_by_row,
         )
         with progress() as shown:
             made = phases.plan(site, settings, arguments.work, shown)

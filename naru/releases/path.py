@@ -141,6 +141,18 @@ class PassedOver(_Data):
     why: str
 
 
+class Filled(_Data):
+    """A column that an online data migration, the function `name`, fills row by row, from the release `first` to `last`
+    ("" as long as there is): `statement` of SQL, in a schema of the service, gives all rows the same values at once.
+    `what` it fills, for people."""
+
+    first: str
+    last: str = ""
+    name: str
+    what: str
+    statement: str
+
+
 class Process(_Data):
     """A program that has to run beside the API from the release `since` on, and `why`: a part of another one before."""
 
@@ -187,10 +199,10 @@ class Service(_Data):
     `schemas` are those of its databases, and `config` what its manage commands have to know, where @NAME@ stands for
     the URL of a schema, and @cell@ for that of each of Nova's cells in turn. `manage` is the Python module of these
     commands, `sync` are its schema steps, `online` its online data migrations, both as a release of it has them on the
-    command line, without the option of the configuration. `users` are the tables with what users make, `busy` what it
-    may be at, `processes` the programs that are new in some release, `status` its own upgrade checks. `gone` are the
-    parts of its API that a release has no more; their paths begin with the pattern `api`. `changes` is what the API
-    gives otherwise."""
+    command line, without the option of the configuration; what is `filled` at once they find done. `users` are the
+    tables with what users make, `busy` what it may be at, `processes` the programs that are new in some release,
+    `status` its own upgrade checks. `gone` are the parts of its API that a release has no more; their paths begin with
+    the pattern `api`. `changes` is what the API gives otherwise."""
 
     name: str
     order: int
@@ -201,6 +213,7 @@ class Service(_Data):
     sync: tuple[tuple[str, ...], ...]
     online: tuple[str, ...] = ()
     passed_over: tuple[PassedOver, ...] = ()
+    filled: tuple[Filled, ...] = ()
     users: tuple[Users, ...] = ()
     busy: tuple[Busy, ...] = ()
     begins: Begins | None = None
@@ -305,6 +318,13 @@ def passed_over(service: Service, name: str) -> list[PassedOver]:
     """The online data migrations of a release that are left out while the service's programs are stopped."""
     number = _numbers()
     return [one for one in service.passed_over if number[one.first] <= number[name] <= number[one.last]]
+
+
+def filled(service: Service, name: str) -> list[Filled]:
+    """What the online data migrations of a release would fill row by row, and a statement fills at once."""
+    number = _numbers()
+    newest = release.names()[-1]
+    return [one for one in service.filled if number[one.first] <= number[name] <= number[one.last or newest]]
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from naru.upgrade.check import catalogue, records, rows
 from naru.upgrade.check.catalogue import Address
 from naru.upgrade.check.records import Moved
 from naru.upgrade.finding import Finding, Span
+from naru.upgrade.work import Settings
 
 
 class Server(NamedTuple):
@@ -33,7 +34,8 @@ class Server(NamedTuple):
 
 @dataclass(frozen=True)
 class Facts:
-    """`host` is where the work is done. `servers` are the site's databases by name. Where the next controllers are on
+    """`host` is where the work is done; with `row_by_row` the releases' own code fills what statements could fill at
+    once (`naru.releases.path.Filled`). `servers` are the site's databases by name. Where the next controllers are on
     other hosts, `moved` are records that get other names, and `endpoints` those that get other addresses."""
 
     site: Site
@@ -44,6 +46,7 @@ class Facts:
     findings: list[Finding] = field(default_factory=list)
     moved: list[Moved] = field(default_factory=list)
     endpoints: list[Address] = field(default_factory=list)
+    row_by_row: bool = False
 
     @property
     def releases(self) -> list[str]:
@@ -97,10 +100,11 @@ class Facts:
         return list(dict.fromkeys([*rows.schemas_like(rows.CELLS, list(server.bytes)), *server.cells]))
 
 
-def read(site: Site, span: Span, wanted: Sequence[str], host: str, findings: Sequence[Finding] = ()) -> Facts:
+def read(site: Site, settings: Settings, findings: Sequence[Finding] = ()) -> Facts:
     """Asks the site's databases; nothing is changed. `findings` are what was found in the way. Raises InputError for a
     way that does not lead forward, NaruError when a database cannot be asked."""
-    ways = [way for way in path.ways(span.start, span.goal, wanted) if way.hops]
+    span, host = settings.span, settings.host or _first_host(site)
+    ways = [way for way in path.ways(span.start, span.goal, settings.services) if way.hops]
     seconds = rows.SECONDS + rows.GRACE
     with Fleet(site) as fleet:
         servers = {one.name: asked_anywhere(site, fleet, one, _server, seconds=seconds) for one in site.part.databases}
@@ -108,7 +112,7 @@ def read(site: Site, span: Span, wanted: Sequence[str], host: str, findings: Seq
         moved, _ = records.look(site, fleet, span, names)
         # else they are changed by nobody, and may be in no database of the site
         endpoints = catalogue.look(site, fleet, span, names) if catalogue.KEYSTONE in names else []
-    return Facts(site, span, ways, host or _first_host(site), servers, list(findings), moved, endpoints)
+    return Facts(site, span, ways, host, servers, list(findings), moved, endpoints, settings.row_by_row)
 
 
 def _first_host(site: Site) -> str:

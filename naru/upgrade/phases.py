@@ -57,7 +57,7 @@ def plan(site: Site, settings: Settings, directory: Path, progress: Progress) ->
     directory. Nothing is changed anywhere."""
     load(planner.MODULES)
     found = check(site, settings.span, settings.services, progress)
-    known = facts.read(site, settings.span, settings.services, settings.host, found)
+    known = facts.read(site, settings, found)
     site.named([known.host])
     plan_id = str(uuid.uuid4())
     written = replace(settings, host=known.host).dump()

@@ -53,6 +53,11 @@ PASSED_OVER = message(
     en="{service} {release}: the online data migration {name} is left out",
     ko="{service} {release}: 온라인 데이터 마이그레이션 {name}은(는) 실행하지 않습니다",
 )
+FILLED = message(
+    "upgrade.finding.filled",
+    en="{service} {release}: {what} are filled by one statement, before {name} would do so row by row",
+    ko="{service} {release}: {what}을(를) {name}이(가) 한 행씩 채우기 전에 한 문장으로 채웁니다",
+)
 SAME_DISK = message(
     "upgrade.finding.same_host",
     en="dumps and the copy of rehearsals are on {host}, a host of the database: they take its disk and its time",
@@ -163,6 +168,9 @@ def _findings(facts: Facts) -> list[Finding]:
             found.append(Finding("warning", UNKNOWN(**words), hint=one.cure, about=one.where))
     for service, name, left in hops.passed_over(facts):
         found.append(Finding("info", PASSED_OVER(service=service, release=name, name=left.name), left.why))
+    for service, name, fill in hops.filled(facts):
+        said = FILLED(service=service, release=name, what=fill.what, name=fill.name)
+        found.append(Finding("info", said, fill.statement))
     homes = facts.homes()
     for database in facts.site.part.databases:
         if database.name not in homes:

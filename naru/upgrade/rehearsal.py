@@ -72,7 +72,7 @@ def begin(upgrade: Work, terminal: Terminal) -> Status:
     """Another one, of the databases as they are now."""
     settings, number = upgrade.settings, upgrade.rehearsals.following()
     site = sites.load(Path(settings.site))
-    known = facts.read(site, settings.span, settings.services, settings.host)
+    known = facts.read(site, settings)
     earlier = [one.times for one in rehearsed(upgrade)]
     made = planner.rehearsal(known, number, upgrade.plan_id, settings.megabytes, earlier)
     with upgrade.rehearsals.begin(number, made) as journal:

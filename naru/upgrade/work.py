@@ -32,8 +32,9 @@ REHEARSED = "rehearsed"
 @dataclass(frozen=True)
 class Settings:
     """What an upgrade was planned with: the site's file, the release that runs and the one that is wanted, the services
-    by name, the host that does the work, the megabytes of the copy's server, how many rehearsals are wanted, and the
-    seconds that the window has (0: nobody said)."""
+    by name, the host that does the work ("": nobody said), the megabytes of the copy's server, how many rehearsals are
+    wanted, the seconds that the window has (0: nobody said), and whether every row is migrated by the releases' own
+    code alone."""
 
     site: str
     start: str
@@ -43,6 +44,7 @@ class Settings:
     megabytes: int
     rehearsals: int
     window: float
+    row_by_row: bool = False
 
     def dump(self) -> dict[str, Any]:
         """As a plan's settings."""
@@ -51,7 +53,8 @@ class Settings:
     @classmethod
     def load(cls, found: dict[str, Any]) -> Self:
         """Of a plan's settings. Raises KeyError for those of another plan."""
-        return cls(**{name: found[name] for name in cls.__annotations__} | {"services": tuple(found["services"])})
+        more = {"services": tuple(found["services"]), "row_by_row": found.get("row_by_row", False)}
+        return cls(**{name: found[name] for name in cls.__annotations__ if name not in more} | more)
 
     @property
     def span(self) -> Span:

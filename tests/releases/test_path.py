@@ -93,3 +93,12 @@ def test_what_only_some_releases_make_and_what_a_release_takes_are_reasons() -> 
 def test_what_has_no_way_is_told(start: str, goal: str, services: tuple[str, ...], said: str) -> None:
     with pytest.raises(InputError, match=said):
         path.ways(start, goal, services)
+
+
+def test_what_is_filled_at_once_is_what_the_releases_that_begin_with_it_and_later_ones_fill_row_by_row() -> None:
+    nova = path.services()["nova"]
+    found = {name: [one.name for one in path.filled(nova, name)] for name in release.names()}
+    assert found["pike"] == found["ussuri"] == found["2023.1"] == []
+    assert found["queens"] == found["train"] == ["populate_uuids"]
+    assert found["2024.1"] == found["2026.2"] == ["populate_instance_compute_id"]
+    assert all(not path.filled(one, name) for one in path.services().values() if one.name != "nova" for name in found)

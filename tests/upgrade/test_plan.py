@@ -1,5 +1,6 @@
 """The plan of an upgrade is a function of what is known: its hops, what waits for what, what is said before."""
 
+import dataclasses
 import itertools
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,25 @@ def test_each_service_goes_its_hops_and_placement_comes_out_of_nova() -> None:
     ]
     (sync,) = (step for step in plan.steps if step.id == "nova/queens/sync")
     assert sync.args["cells"] == ["nova", "nova_cell0"] and sync.args["dump"].endswith("/nova-queens")
+
+
+def test_what_is_filled_at_once_is_told_with_its_statement_unless_every_row_is_to_be_the_releases_own() -> None:
+    known = facts("2024.1")
+    told = [(say(one.summary), one.detail) for one in planner.whole(known, {}, "an-id", Path("work")).findings]
+    said = [(what, detail) for what, detail in told if "by one statement" in what]
+    assert [what.split(":")[0] for what, _ in said] == [
+        "nova queens",
+        "nova rocky",
+        "nova stein",
+        "nova train",
+        "nova 2024.1",
+    ]
+    assert said[0][1] == "UPDATE block_device_mapping SET uuid = UUID() WHERE uuid IS NULL"
+    known = dataclasses.replace(known, row_by_row=True)
+    plan = whole(known)
+    assert not [one for one in plan.findings if "by one statement" in say(one.summary)]
+    online = [step.args.get("row_by_row") for step in plan.steps if step.kind == "upgrade.online"]
+    assert online and all(online)
 
 
 def test_the_queue_that_comes_is_ready_before_the_first_service_starts_and_nova_knows_it_by_then() -> None:

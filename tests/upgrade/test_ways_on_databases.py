@@ -18,6 +18,7 @@ from naru.lab.lab import Lab
 from naru.lab.ports import At, Ports
 from naru.lab.running import DIRECTORIES
 from naru.releases import install, path, release
+from naru.releases.path import Filled
 
 from ..lab.scenario import ignore
 
@@ -38,7 +39,12 @@ DELETED: Mapping[str, tuple[str, ...]] = {
         "INSERT INTO cinder.volumes SET id = 'deleted', deleted = 1",
         "INSERT INTO cinder.snapshots SET id = 'deleted', volume_id = 'deleted', deleted = 1",
     ),
-    "nova": ("INSERT INTO nova.instances SET uuid = 'deleted', deleted = 1",),
+    "nova": (
+        "INSERT INTO nova.instances SET uuid = 'deleted', deleted = 1",
+        "INSERT INTO nova.instances (uuid, deleted, host, node) "
+        "SELECT 'of a host', 2, host, hypervisor_hostname FROM nova.compute_nodes LIMIT 1",
+        "INSERT INTO nova.block_device_mapping SET instance_uuid = 'deleted', deleted = 1",
+    ),
 }
 """What a cloud of some years has: things that were deleted, without what later releases have added to them."""
 WITHOUT_CONSUMER = (
@@ -50,6 +56,13 @@ ONLINE = {"nova", "cinder", "placement"}
 NEW_ALONE = {"shadow_alembic_version", "shadow_quota_usages"}
 """Tables that Nova's first alembic revision makes, or makes otherwise, in new databases: older ones are stamped with
 it, so that no way leads there."""
+FILLED = ("block_device_mapping", "instances", "compute_nodes")
+"""Tables in which statements fill something, or look."""
+FILLED_BY = {
+    "populate_uuids": ("block_device_mapping", "uuid"),
+    "populate_instance_compute_id": ("instances", "compute_id"),
+}
+"""By function the table and the column that it fills."""
 TURNS = 20
 MOVED = 1
 """The exit code of Nova's archiving when it has moved rows."""
@@ -90,8 +103,29 @@ class Databases:
         self.process.terminate()
         self.process.wait(60)
 
-    def ask(self, statement: str) -> list[tuple[Any, ...]]:
-        return asked(self.at, self.secret, statement)
+    def ask(self, statement: str, schema: str | None = None) -> list[tuple[Any, ...]]:
+        return asked(self.at, self.secret, statement, schema)
+
+    def fill(self, name: str) -> list[Filled]:
+        """Fills, in a copy of Nova's cell, what statements fill at once on the way to a release: what they are."""
+        found = path.filled(path.services()["nova"], name)
+        if found:
+            self.ask("CREATE OR REPLACE DATABASE filled CHARACTER SET utf8mb3")
+            for table in FILLED:
+                self.ask(f"CREATE TABLE filled.{table} AS SELECT * FROM nova.{table}")
+        for one in found:
+            self.ask(one.statement, "filled")
+        return found
+
+    def values(self, table: str, column: str) -> list[tuple[Any, ...]]:
+        """Which rows of the cell and of the copy of it have that, and which value it is, where that is no new id."""
+        value = "uuid IS NULL, COUNT(DISTINCT uuid)" if column == "uuid" else f"id, {column}"
+        group = "GROUP BY uuid IS NULL" if column == "uuid" else ""
+        one, other = (
+            self.ask(f"SELECT {value} FROM {schema}.{table} {group} ORDER BY 1") for schema in ("nova", "filled")
+        )
+        assert one == other, (table, column)
+        return one
 
     def copy(self, schemas: tuple[str, ...]) -> None:
         """The schemas as the cloud has them now."""
@@ -116,10 +150,10 @@ def client(at: At) -> list[str]:
     return ["--no-defaults", "-h", at.address, "-P", str(at.port), "-u", mariadb.USER]
 
 
-def asked(at: At, secret: str, statement: str) -> list[tuple[Any, ...]]:
+def asked(at: At, secret: str, statement: str, schema: str | None = None) -> list[tuple[Any, ...]]:
     with (
         pymysql.connect(
-            host=at.address, port=at.port, user=mariadb.USER, password=secret, autocommit=True
+            host=at.address, port=at.port, user=mariadb.USER, password=secret, database=schema, autocommit=True
         ) as connection,
         connection.cursor() as cursor,
     ):
@@ -192,12 +226,15 @@ def hop(cloud: Cloud, service: str, databases: Databases) -> float:
         assert run(cloud, (*manage, "db", "stamp", FIRST_OF_PLACEMENT)) == 0
     for argv in steps(cloud, service):
         assert run(cloud, argv) == 0, (cloud.release.name, argv, (cloud.directory / "output").read_text()[-3000:])
+    filled = databases.fill(cloud.release.name) if service == "nova" else []
     if service in ONLINE:
         argv = (cloud.program(f"{service}-manage"), *cloud.config(service), "db", "online_data_migrations")
         for _ in range(TURNS):
             if (code := run(cloud, argv)) != 1:
                 break
         assert code == 0, (cloud.release.name, argv, (cloud.directory / "output").read_text()[-3000:])
+    for one in filled:
+        assert databases.values(*FILLED_BY[one.name])
     return time.monotonic() - began
 
 

@@ -94,7 +94,8 @@ def _way(plan: Plan, where: Where, way: Way, after: Sequence[str], ends: dict[tu
         before += checked
         add(SYNC, "upgrade.sync", name, _SYNC(**words), {**manage, "dump": dump})
         if service.online:
-            add(ONLINE, "upgrade.online", name, _ONLINE(**words), manage)
+            more = {**manage, **({"row_by_row": True} if where.facts.row_by_row else {})}
+            add(ONLINE, "upgrade.online", name, _ONLINE(**words), more)
         ends[service.name, name] = before[0]
         # where upstream has them, with the new schema and before services start; and beside the next dump: both read
         status = service.checks(name) if where.checked else None
@@ -137,4 +138,16 @@ def passed_over(facts: Facts) -> list[tuple[str, str, path.PassedOver]]:
         for way in facts.ways
         for hop in way.hops
         for one in path.passed_over(way.service, hop.release)
+    ]
+
+
+def filled(facts: Facts) -> list[tuple[str, str, path.Filled]]:
+    """What is filled at once on the way, with service and release."""
+    if facts.row_by_row:
+        return []
+    return [
+        (way.service.name, hop.release, one)
+        for way in facts.ways
+        for hop in way.hops
+        for one in path.filled(way.service, hop.release)
     ]
