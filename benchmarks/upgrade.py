@@ -2,17 +2,19 @@
 
 A Pike cloud on hosts, with the wanted release's services built beside, gets rows of many servers, as if they had been
 booted: one server and one volume are made by the API, and their rows copied by SQL, on hosts that have records and
-nothing else. Then the upgrade is prepared and rehearsed twice, once with one step at a time, once as usual, and its
-window is run: services stopped, dumped, all hops, services of the wanted release started. The last line is a JSON
-object:
+nothing else. Then the upgrade is rehearsed three times: with one step at a time, every row by the releases' own code
+(`--row-by-row`); with one step at a time, as Naru does it; as usual. And its window is run: services stopped, dumped,
+all hops, services of the wanted release started. The last line is a JSON object:
 
     servers, mib   how many servers the databases have, and their size
-    migrations_s   what the schema steps and online data migrations take one after the other, nothing beside them, in
-                   the first rehearsal: the sum of their own times
+    migrations_s   what the releases' own schema steps and online data migrations take one after the other, nothing
+                   beside them, in the first rehearsal: the sum of their own times
+    filled_s       the same of the second rehearsal: with what statements fill at once
     window_s       seconds from the first service that was stopped to the last that answered
     ratio          window_s over migrations_s
+    ratio_filled   window_s over filled_s
     parts_s        of the window: until all is stopped, dump, hops, until all answer
-    forecast_s     what the second rehearsal says of dump and hops together
+    forecast_s     what the third rehearsal says of dump and hops together
     measured_s     what they took in the window
     off            measured_s over forecast_s
     starts         what `upgrade_agents.py` says of fake agents that are started all at once, in batches, under the law
@@ -163,7 +165,7 @@ def naru(*words: object) -> None:
 
 
 def one_at_a_time(work: Path) -> None:
-    """The first rehearsal, with one step at a time on the host that does the work."""
+    """The first rehearsal of a plan, with one step at a time on the host that does the work."""
     upgrade = Work(work)
     command = [sys.executable, "-m", "naru.cli.main", "-q", "upgrade", "rehearse", str(work)]
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
@@ -183,11 +185,17 @@ def span(steps: Iterable[StepRow]) -> tuple[float, float]:
     return min(step.started for step in found if step.started), max(step.ended for step in found if step.ended)
 
 
-def measured(work: Path) -> dict[str, Any]:
+def own(one: rehearsal.Rehearsed) -> float:
+    """The sum of the migrations' own times."""
+    return sum(seconds for name, seconds in one.steps.items() if name.endswith((f"/{hops.SYNC}", f"/{hops.ONLINE}")))
+
+
+def measured(by_row: Path, work: Path) -> dict[str, Any]:
     """What the rehearsals and the window took."""
     upgrade = Work(work)
+    (alone,) = rehearsal.rehearsed(Work(by_row))
     first, second = rehearsal.rehearsed(upgrade)
-    own = sum(seconds for name, seconds in first.steps.items() if name.endswith((f"/{hops.SYNC}", f"/{hops.ONLINE}")))
+    migrations, filled = own(alone), own(first)
     with Journal.open(work) as journal, reading(journal) as now:
         steps = now.steps(unit=window.CLOUD)
 
@@ -200,9 +208,11 @@ def measured(work: Path) -> dict[str, Any]:
     seconds = answer[1] - stop[0]
     parts = (stop[1] - stop[0], point[1] - point[0], all_hops[1] - all_hops[0], answer[1] - all_hops[1])
     return {
-        "migrations_s": round(own, 1),
+        "migrations_s": round(migrations, 1),
+        "filled_s": round(filled, 1),
         "window_s": round(seconds, 1),
-        "ratio": round(seconds / own, 2),
+        "ratio": round(seconds / migrations, 2),
+        "ratio_filled": round(seconds / filled, 2),
         "parts_s": dict(zip(("stop", "dump", "hops", "start"), (round(one, 1) for one in parts), strict=True)),
         "forecast_s": round(forecast, 1),
         "measured_s": round(took, 1),
@@ -218,13 +228,15 @@ def run(lab: Lab, directory: Path, goal: str, servers: int) -> dict[str, Any]:
         print(f"rows: {time.monotonic() - began:.1f} s", flush=True)
     ((count,),) = sql("SELECT COUNT(*) FROM nova.instances WHERE deleted = 0")
     ((size,),) = sql("SELECT ROUND(SUM(DATA_LENGTH + INDEX_LENGTH) / 1048576) FROM information_schema.TABLES")
-    work = directory / "work"
-    naru("plan", "--site", lab.site_yaml, "--to", goal, "--work", work, "--rehearsals", "2", "--memory", "1024")
-    naru("prepare", work)
-    one_at_a_time(work)
+    by_row, work = directory / "by-row", directory / "work"
+    for where, more in ((by_row, ["--row-by-row"]), (work, [])):
+        plan = ("--site", lab.site_yaml, "--to", goal, "--work", where, "--rehearsals", "2", "--memory", "1024", *more)
+        naru("plan", *plan)
+        naru("prepare", where)
+        one_at_a_time(where)
     naru("rehearse", work)
     naru("run", work, "--without-freeze", "a benchmark")
-    return {"servers": int(count), "mib": int(size), **measured(work)}
+    return {"servers": int(count), "mib": int(size), **measured(by_row, work)}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
