@@ -64,7 +64,7 @@ class Guarded:
 
     def prepare(self) -> None:
         """An address for the guard in the hosts' network, and heartbeats on all hosts."""
-        self._inside(None, "ip", "addr", "add", f"{GUARD}/24", "dev", self._bridge())
+        self._inside(None, "ip", "addr", "replace", f"{GUARD}/24", "dev", self._bridge())
         self.beats.mkdir(exist_ok=True)
         witness = next(row.address for row in self.hosts.rows() if row.name == "ctl1")
         for host in HOSTS:
@@ -125,6 +125,8 @@ class Guarded:
 
     def boot(self, host: str, count: int, image: str, network: str) -> None:
         """So many servers on a host."""
+        unlimited = {"quota_set": dict.fromkeys(("instances", "cores", "ram"), -1)}
+        self.rest("compute", "PUT", f"/os-quota-sets/{self.rest.project}", unlimited)
         fields = {
             **{"name": "s", "flavorRef": scenario.flavor(self.rest), "imageRef": image, "min_count": count},
             **{"networks": [{"uuid": network}], "availability_zone": f"nova:{host}", "return_reservation_id": True},
