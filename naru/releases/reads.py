@@ -16,11 +16,13 @@ class _Data(pydantic.BaseModel):
 
 
 class Opened(_Data):
-    """A path of which more is answered since a release, and why that is right."""
+    """A path of which more is answered since a release, and why that is right; with `external` no more than what is on
+    external networks."""
 
     path: str
     since: str
     why: str
+    external: bool = False
 
 
 class Reads(_Data):

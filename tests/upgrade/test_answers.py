@@ -107,6 +107,9 @@ def test_a_user_is_asked_for_what_is_his_and_for_what_is_anothers_but_not_everyb
                 row("image", id="1", owner="q", visibility="public"),
                 row("image", id="2", owner="q", visibility="private"),
                 row("network", id="3", tenant_id="q", shared=True),
+                row("network", id="4", tenant_id="q", **{"router:external": True}),
+                row("subnet", id="5", tenant_id="q", network_id="4"),
+                row("subnet", id="6", tenant_id="q", network_id="3"),
             ],
         )
         archive.end(number, [])
@@ -115,7 +118,8 @@ def test_a_user_is_asked_for_what_is_his_and_for_what_is_anothers_but_not_everyb
     assert {("/servers/server-p", "own"), ("/servers/server-q", "another's")} <= of
     assert {("/users/u", "own"), ("/users/v", "another's"), ("/projects/q", "another's")} <= of
     assert {("/images/2", "another's"), ("/os-hypervisors", "administrators")} <= of
-    assert not any(one.path.startswith(("/images/1", "/networks/3")) for one in found)
+    assert ("/subnets/6", "another's") in of
+    assert not any(one.path.startswith(("/images/1", "/networks/3", "/networks/4", "/subnets/5")) for one in found)
     assert "network" in missing and "server" not in missing and "image" not in missing
 
 
@@ -165,6 +169,34 @@ def test_a_list_tells_whether_it_shows_more_than_what_is_the_users(
 ) -> None:
     answers(service, "/compute/v2.1/servers", 200, {"servers": items, "servers_links": []})
     assert ask(cloud, [Question("compute", "/servers", of)]) == [Answer(200, more)]
+
+
+def test_subnets_of_external_networks_are_shown_to_all_by_the_releases_that_do_so(
+    service: Service, cloud: Cloud
+) -> None:
+    service.further["network"] = "network"
+    for path in ("/network", "/network/v2.0"):
+        link = [{"rel": "self", "href": f"{service.url}/network/v2.0/"}]
+        version = {"id": "v2.0", "status": "CURRENT", "links": link}
+        for _ in range(2):
+            answers(service, path, 200, {"versions": [version]})
+            answers(service, f"{path}/", 200, {"versions": [version]})
+    shown = [{"tenant_id": "q", "network_id": "public"}]
+    own = [{"tenant_id": "p", "network_id": "n"}]
+    others = [{"tenant_id": "q", "network_id": "n"}]
+    for items in (own, [*own, *shown], [*own, *shown, *others]):
+        answers(service, "/network/v2.0/subnets", 200, {"subnets": items})
+    answers(service, "/network/v2.0/ports", 200, {"ports": shown})
+    asked = [Question("network", "/subnets", "own")]
+    said = [*ask(cloud, asked, ["public"]), *ask(cloud, asked, ["public"]), *ask(cloud, asked, ["public"])]
+    assert said == [Answer(200, False), Answer(200, False, True), Answer(200, True, True)]
+    # nobody is shown others' ports
+    assert ask(cloud, [Question("network", "/ports", "own")], ["public"]) == [Answer(200, True)]
+    before = Asked(asked, said[:1], [], ["public"])
+    (opened,) = judge("u", before, said[1:2], FAR)
+    assert (opened.judged, "since 2025.1" in opened.change) == ("another release's", True)
+    assert [one.judged for one in judge("u", before, said[1:2], Span("pike", "2024.1"))] == ["wrong"]
+    assert [one.judged for one in judge("u", before, said[2:], FAR)] == ["wrong"]
 
 
 def test_each_answer_is_its_status_and_a_service_that_is_not_there_is_404(service: Service, cloud: Cloud) -> None:

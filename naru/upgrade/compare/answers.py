@@ -37,24 +37,28 @@ class Question(NamedTuple):
 
 class Answer(NamedTuple):
     """What a user was answered: the HTTP status, 0 without any; and whether the list shows `more` than what is the
-    user's project's: something of another, or in a list of administrators anything."""
+    user's project's: something of another, or in a list of administrators anything. `external`: what it shows
+    besides is on external networks, which a release shows to everybody (`naru.releases.reads.Opened`)."""
 
     status: int
     more: bool
+    external: bool = False
 
 
 class Asked(NamedTuple):
-    """What a user was asked for before, and answered; `missing` are the kinds of which no other project has one."""
+    """What a user was asked for before, and answered; `missing` are the kinds of which no other project has one,
+    `external` the ids of external networks."""
 
     questions: list[Question]
     answers: list[Answer]
     missing: list[str]
+    external: Sequence[str] = ()
 
     @classmethod
     def load(cls, found: Sequence[Any]) -> "Asked":
         """As the journal remembers it."""
-        questions, answers, missing = found
-        return cls([Question(*one) for one in questions], [Answer(*one) for one in answers], missing)
+        questions, answers, *more = found
+        return cls([Question(*one) for one in questions], [Answer(*one) for one in answers], *more)
 
 
 def ask_before(cloud: Cloud, archive: Archive, snapshot: int) -> Asked:
@@ -65,7 +69,12 @@ def ask_before(cloud: Cloud, archive: Archive, snapshot: int) -> Asked:
         hint = "Name users of the cloud that is upgraded (site.yaml has it under cloud:)."
         raise InputError(f"{cloud.name}: its project {project} is not in this cloud", hint=hint)
     found, missing = questions(archive, snapshot, project, user)
-    return Asked(found, ask(cloud, found), missing)
+    external = _external(archive, snapshot)
+    return Asked(found, ask(cloud, found, external), missing, external)
+
+
+def _external(archive: Archive, snapshot: int) -> list[str]:
+    return [row.id for row in archive.rows(snapshot, kind="network") if row.body.get("router:external") is True]
 
 
 def questions(archive: Archive, snapshot: int, project: str, user: str) -> tuple[list[Question], list[str]]:
@@ -74,12 +83,13 @@ def questions(archive: Archive, snapshot: int, project: str, user: str) -> tuple
     found: list[Question] = []
     missing = []
     picked: dict[str, tuple[str, str]] = {}
+    external = _external(archive, snapshot)
     for one in reads().values():
         found += [Question(one.service, path, "own") for path in one.own]
         found += [Question(one.service, path, "administrators") for path in one.administrators]
         for kind, paths in one.things.items():
             if kind not in picked:
-                picked[kind] = _picked(archive.rows(snapshot, kind=kind), project, user)
+                picked[kind] = _picked(archive.rows(snapshot, kind=kind), project, user, external)
                 missing += [] if picked[kind][1] else [kind]
             of: Of
             for id, of in zip(picked[kind], ("own", "another's"), strict=True):  # type: ignore[assignment]
@@ -87,24 +97,28 @@ def questions(archive: Archive, snapshot: int, project: str, user: str) -> tuple
     return found, missing
 
 
-def _picked(rows: Iterator[Row], project: str, user: str) -> tuple[str, str]:
-    """The ids of a thing that is the user's or its project's, and of another's; "" where there is none."""
+def _picked(rows: Iterator[Row], project: str, user: str, external: Sequence[str]) -> tuple[str, str]:
+    """The ids of a thing that is the user's or its project's, and of another's that is not on an external network; ""
+    where there is none."""
     own = others = ""
     for row in rows:
         if row.id == user if row.kind == "user" else row.project == project:
             own = own or row.id
-        elif not any(row.body.get(name) in values for name, values in _SEEN_BY_ALL.items()):
+        elif row.body.get("network_id") not in external and not any(
+            row.body.get(name) in values for name, values in _SEEN_BY_ALL.items()
+        ):
             others = others or row.id
         if own and others:
             break
     return own, others
 
 
-def ask(cloud: Cloud, asked: Sequence[Question]) -> list[Answer]:
-    """What the identity of `cloud` is answered. Raises CloudError when it cannot log in."""
+def ask(cloud: Cloud, asked: Sequence[Question], external: Sequence[str] = ()) -> list[Answer]:
+    """What the identity of `cloud` is answered, where `external` are the ids of external networks. Raises CloudError
+    when it cannot log in."""
     project = cloud.project_id
     with ThreadPoolExecutor(AT_A_TIME) as threads:
-        return list(threads.map(lambda question: _answer(cloud, question, project), asked))
+        return list(threads.map(lambda question: _answer(cloud, question, project, external), asked))
 
 
 def ask_after(cloud: Cloud, before: Asked) -> tuple[list[Answer], dict[int, Answer]]:
@@ -112,29 +126,37 @@ def ask_after(cloud: Cloud, before: Asked) -> tuple[list[Answer], dict[int, Answ
     That is asked once more, one after the other: a Neutron that has just been started goes by the rules that it has
     read so far (`oslo_policy.policy.Enforcer.load_rules` fills them in while other threads ask), by which nobody is an
     administrator, and whoever belongs to a project may what no rule says yet. Raises as `ask`."""
-    now = ask(cloud, before.questions)
+    now = ask(cloud, before.questions, before.external)
     first = {place: now[place] for place, was in enumerate(before.answers) if _given(was) != _given(now[place])}
     if first:
         time.sleep(PAUSE)
     for place in first:
-        now[place] = _answer(cloud, before.questions[place], cloud.project_id)
+        now[place] = _answer(cloud, before.questions[place], cloud.project_id, before.external)
     return now, first
 
 
-def _given(answer: Answer) -> tuple[bool, bool]:
-    return _allowed(answer), answer.more
+def _given(answer: Answer) -> tuple[bool, bool, bool]:
+    return _allowed(answer), answer.more, answer.external
 
 
-def _answer(cloud: Cloud, question: Question, project: str) -> Answer:
+def _answer(cloud: Cloud, question: Question, project: str, external: Sequence[str]) -> Answer:
     try:
         answer = cloud.request(question.service, "GET", question.path)
     except CloudError as error:
         return Answer(error.status, False)
     body = answer.json() if "json" in answer.headers.get("Content-Type", "") else {}
     lists = [value for value in body.values() if isinstance(value, list)]
-    owners = {owner(item) for value in lists for item in value if isinstance(item, dict)}
     usual = {project} if question.of == "administrators" else {project, ""}
-    return Answer(answer.status_code, question.of != "another's" and bool(owners - usual))
+    more = [item for value in lists for item in value if isinstance(item, dict) and owner(item) not in usual]
+    if question.of == "another's":
+        return Answer(answer.status_code, False)
+    apart = [item for item in more if _is_opened(question) and item.get("network_id") in external]
+    return Answer(answer.status_code, len(more) > len(apart), bool(apart))
+
+
+def _is_opened(question: Question) -> bool:
+    """Whether a release shows everybody what is on external networks there."""
+    return any(one.external and one.path == question.path for one in reads()[question.service].opened)
 
 
 def judge(
@@ -180,7 +202,7 @@ def _judged(question: Question, was: Answer, now: Answer, span: Span) -> tuple[J
         return "wrong", "no answer now", ""
     if _refused(was) and _allowed(now):
         for one in service.opened:
-            if one.path == question.path and span.passes(one.since) and not now.more:
+            if not one.external and one.path == question.path and span.passes(one.since) and not now.more:
                 return "another release's", f"answered since {one.since}: {one.why}", ""
         if was.status in (404, 410) and question.of != "another's" and not now.more:
             return "new", "was not there, is answered", ""
@@ -189,6 +211,11 @@ def _judged(question: Question, was: Answer, now: Answer, span: Span) -> tuple[J
         return "wrong", "was answered, is refused", _narrowed(service.new_defaults, now, span)
     if was.more != now.more:
         return ("wrong", _MORE, _vanished(span)) if now.more else ("wrong", "no longer shows what is others'", "")
+    if now.external and not was.external:
+        for one in service.opened:
+            if one.external and one.path == question.path and span.passes(one.since):
+                return "another release's", f"shows more since {one.since}: {one.why}", ""
+        return "wrong", _MORE, _vanished(span)
     return None
 
 
