@@ -25,6 +25,7 @@ from .orders import begin, naru
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1800)]
 
 See = Callable[[str], str]
+KILLS = 40
 SEED = 20261129
 
 
@@ -107,13 +108,13 @@ def test_what_fails_in_a_rehearsal_is_said_and_the_next_one_begins_anew(
     nothing_is_left()
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(40, marks=pytest.mark.releases)])
+@pytest.mark.releases  # the same steps are killed in a window, and in rehearsals that fail
 def test_a_rehearsal_that_is_killed_over_and_over_comes_to_its_end(
-    prepared: Path, nothing_is_left: Callable[[], None], kills: int
+    prepared: Path, nothing_is_left: Callable[[], None]
 ) -> None:
     pick = random.Random(SEED)
     before = json.loads(naru("status", str(prepared), "-f", "json")[0])["rehearsals"]
-    for _ in range(kills):
+    for _ in range(KILLS):
         process = begin("rehearse", str(prepared))
         time.sleep(pick.uniform(1.5, 7))
         process.kill()
