@@ -17,7 +17,7 @@ from naru.errors import InputError
 from naru.watch.group import VERSION, Group
 
 DATABASE = "watch.db"
-FORMAT = 1
+FORMAT = 2
 EXAMPLES = 5
 """Examples that are kept of a group: the first ones, and the last."""
 FIRST = 2
@@ -50,6 +50,11 @@ CREATE TABLE IF NOT EXISTS example (grp TEXT NOT NULL, number INTEGER NOT NULL, 
     host TEXT NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (grp, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY, moment REAL NOT NULL, what TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS stream (name TEXT PRIMARY KEY, cursor TEXT NOT NULL, lines INTEGER NOT NULL,
+    records INTEGER NOT NULL, unread INTEGER NOT NULL, judged INTEGER NOT NULL, unmatched INTEGER NOT NULL,
+    lost INTEGER NOT NULL, read REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS received (digest BLOB PRIMARY KEY, moment REAL NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS received_moment ON received (moment);
 PRAGMA user_version = {FORMAT};
 """
 
@@ -160,6 +165,11 @@ class Store:
             self._database.execute("ROLLBACK")
             raise
         self._database.execute("COMMIT")
+
+    @property
+    def database(self) -> sqlite3.Connection:
+        """For modules that keep tables of their own here, within `transaction` where they write."""
+        return self._database
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._database.execute(query, values).fetchall()
