@@ -118,7 +118,7 @@ class Reader:
                 if file is None:
                     file = self._others[key] = File(-1 - len(self._others), *key, 0, 0)
                 record = one.record
-                same = (file.id, record.time, record.pid, record.logger, record.message, "\n".join(record.traceback))
+                same = file.id, record.time, record.pid, record.logger, record.message
                 record.place = self._numbers.setdefault(same, len(self._numbers))
                 yield file, record
 

@@ -220,7 +220,10 @@ def test_killed(tmp_path: Path) -> None:
                 entries = []
                 for _ in range(chance.randrange(20)):
                     count += 1
-                    entries += [logged(f"number {count} failed"), *printed(line(f"{count}: other"), *traceback(*FRAMES))]
+                    entries += [
+                        logged(f"number {count} failed"),
+                        *printed(line(f"{count}: other"), *traceback(*FRAMES)),
+                    ]
                 if entries:
                     watched.journal.write(entries, at=time.time())
                 time.sleep(0.02)

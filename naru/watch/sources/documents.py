@@ -24,9 +24,9 @@ _LEVELS = ("level", "severity", "log_level")
 
 def entry_of(document: Mapping[str, Any], identity: str = "", moment: float = 0.0, host: str = "") -> Entry:
     """The entry that a document is; `moment` and `host` where it does not say them."""
-    if "LOGGER_NAME" in document or "__REALTIME_TIMESTAMP" in document:
-        return journal_entry(document, identity, host)
     where, what = _host(document) or host, _program(document)
+    if "LOGGER_NAME" in document or "__REALTIME_TIMESTAMP" in document:
+        return journal_entry(document, identity, where)
     exact, when = bool(moment), moment or _moment(document)
     if "levelname" in document or {"name", "level", "message", "lineno"} <= document.keys():
         created = document.get("created")

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
 
-from naru.watch.formats import LEVELS, WARNING, Format, fitting
+from naru.watch.formats import LEVELS, OSLO, WARNING, Format, fitting
 from naru.watch.records import Record, read
 from naru.watch.tally import Arrived
 
 SETTLED = 2.0
 """Seconds after which no more of a record's lines come."""
+
+_TRACEBACKS = 200
 
 
 @dataclass(slots=True)
@@ -123,3 +125,14 @@ def _lines(
 def written(moment: float) -> str:
     """A moment as records have it."""
     return datetime.datetime.fromtimestamp(moment, datetime.UTC).isoformat(timespec="milliseconds")
+
+
+def of_tracebacks(entries: Sequence[Entry]) -> str:
+    """A regular expression for the lines of tracebacks of records that were found alone, since these lines have neither
+    request nor message; "" where there can be none."""
+    found: dict[str, None] = {}
+    for entry in entries:
+        head = OSLO.head(entry.text.partition("\n")[0]) if entry.record is None else None
+        if head is not None and head.begins and LEVELS.get(head.level, 0) >= WARNING:
+            found[f"{head.time} {head.pid} ERROR {head.logger} ".replace(".", "[.]")] = None
+    return "|".join(list(found)[:_TRACEBACKS])

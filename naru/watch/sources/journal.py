@@ -12,7 +12,7 @@ from typing import Any
 from naru.errors import NaruError
 from naru.site.ssh import Fleet, Ran
 from naru.watch.formats import Format
-from naru.watch.sources.entries import SETTLED, Entry, join
+from naru.watch.sources.entries import SETTLED, Entry, join, of_tracebacks
 from naru.watch.sources.fields import journal_entry
 from naru.watch.sources.stream import DAY, PAGE, Batch, Window
 from naru.watch.tally import Arrived
@@ -75,11 +75,17 @@ class Journal:
         """By the field that oslo.log gives its request's id in, and by its messages' text."""
         times = [f"--since=@{window.begin:.0f}", f"--until=@{window.end:.0f}"]
         matches = [f"REQUEST_ID={way}{one}" for one in ids for way in ("req-", "")]
-        found = {}
-        for words in (matches, [*self._units, f"--grep={'|'.join(ids)}"]):
+        found: dict[str, Entry] = {}
+
+        def look(words: Sequence[str]) -> None:
             for row in self._rows([*times, *words], _MOST):
                 entry = self._entry(row)
                 found[entry.id] = entry
+
+        look(matches)
+        look([*self._units, f"--grep={'|'.join(ids)}"])
+        if others := of_tracebacks(list(found.values())):
+            look([*self._units, f"--grep={others}"])
         entries = sorted(found.values(), key=lambda one: one.moment)
         return join(entries, self._formats, lowest=0).arrived
 

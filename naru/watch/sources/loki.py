@@ -8,7 +8,7 @@ from typing import Any
 from naru.errors import NaruError
 from naru.watch.formats import Format
 from naru.watch.sources.documents import entry_of
-from naru.watch.sources.entries import SETTLED, Entry, join
+from naru.watch.sources.entries import SETTLED, Entry, join, of_tracebacks
 from naru.watch.sources.late import Cursor
 from naru.watch.sources.stream import DAY, PAGE, Batch, Window
 from naru.watch.sources.web import Web
@@ -47,9 +47,13 @@ class Loki:
         return Batch(joined.arrived, kept, len(joined.used), joined.unread, more=full)
 
     def by_request(self, ids: Sequence[str], window: Window) -> list[Arrived]:
-        query = f'{self._query} |~ "{"|".join(ids)}"'
-        rows = self._range(query, int(window.begin * _NANO), int(window.end * _NANO))
-        return join([_entry(row) for row in rows], self._formats, lowest=0).arrived
+        begin, end = int(window.begin * _NANO), int(window.end * _NANO)
+        rows = self._range(f"{self._query} |~ `{'|'.join(ids)}`", begin, end)
+        if others := of_tracebacks([_entry(row) for row in rows]):
+            rows += self._range(f"{self._query} |~ `{others}`", begin, end)
+        entries = {entry.id: entry for entry in map(_entry, rows)}
+        ordered = sorted(entries.values(), key=lambda one: one.moment)
+        return join(ordered, self._formats, lowest=0).arrived
 
     def check(self) -> str:
         now = time.time_ns()

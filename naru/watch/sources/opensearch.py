@@ -17,6 +17,7 @@ from naru.watch.tally import Arrived
 
 PAGE = 5000
 """Documents of an answer; an index lets one have 10,000."""
+_MOMENTS = 1000
 _LEVELS = sorted(
     one for name, number in LEVELS.items() if number >= WARNING for one in (name, name.lower(), name.capitalize())
 )
@@ -31,9 +32,8 @@ class OpenSearch:
 
     def follow(self, cursor: str) -> Batch:
         at = Cursor.read(cursor, time.time() - self._since)
-        levels = [{"terms": {field: _LEVELS}} for field in ("log_level", "log_level.keyword")]
         asked = {"range": {"@timestamp": {"gte": int(at.begin * 1000), "format": "epoch_millis"}}}
-        hits = self._search([asked, {"bool": {"should": levels, "minimum_should_match": 1}}], at.after)
+        hits = self._search([asked, {"bool": {"should": _levels(), "minimum_should_match": 1}}], at.after)
         full = len(hits) == PAGE
         if full:
             # documents of one time may be of one record: they are read together
@@ -60,6 +60,14 @@ class OpenSearch:
         begin, end = int(window.begin * 1000), int(window.end * 1000)
         times = {"range": {"@timestamp": {"gte": begin, "lte": end, "format": "epoch_millis"}}}
         hits = self._search([times, {"bool": {"should": ways, "minimum_should_match": 1}}], None)
+        # parts of their tracebacks have neither request nor message
+        moments = sorted({hit["sort"][0] for hit in hits if hit["_source"].get("log_level") in _LEVELS})[:_MOMENTS]
+        if moments:
+            known = {hit["_id"] for hit in hits}
+            records = {_record_of(hit) for hit in hits}
+            errors = {"bool": {"should": _levels(), "minimum_should_match": 1}}
+            beside = self._search([{"terms": {"@timestamp": moments}}, errors], None)
+            hits += [hit for hit in beside if hit["_id"] not in known and _record_of(hit) in records]
         return self._join(hits, 0).arrived
 
     def check(self) -> str:
@@ -100,3 +108,13 @@ class OpenSearch:
             made = pieces.entry(document, hit["_id"], moment)
             entries.append(made if made is not None else entry_of(document, hit["_id"], moment))
         return join(entries, self._formats, lowest=lowest)
+
+
+def _levels() -> list[dict[str, Any]]:
+    return [{"terms": {field: _LEVELS}} for field in ("log_level", "log_level.keyword")]
+
+
+def _record_of(hit: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What all parts of a record have in common."""
+    document = hit["_source"]
+    return hit["sort"][0], document.get("Hostname"), document.get("Pid"), document.get("python_module")
