@@ -31,7 +31,7 @@ class _Wrapped(Format):
     def head(self, line: str) -> Head | None:
         """Of a line as it is in the file: that of the first record in it."""
         text = next((text for text, _, _ in self.unwrapped([line])), "")
-        if text.startswith("{"):  # oslo.log's JSON, which is read for what it is
+        if text.startswith("{") and text != line:  # oslo.log's JSON, which is read for what it is
             return Head(True, "", "", "INFO", "", "", "", "", "", "", text)
         return self._inner.head(text)
 
