@@ -5,6 +5,7 @@ A format reads one line into `Head`, or says that the line is none that begins a
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from naru.errors import InputError
@@ -60,9 +61,9 @@ class Format:
         return self
 
     def unwrapped(self, lines: Sequence[str]) -> Iterable[Line]:
-        """The lines as the service wrote them, each with the bytes that it takes in the file, its own line end among
-        them, and the program that wrote it ("" where the file is one program's)."""
-        return ((line, len(line) + 1, "") for line in lines)
+        """The lines as the service wrote them, each with the bytes that it takes in the file but for its line end (-1
+        for one that has none of its own), and the program that wrote it ("" where the file is one program's)."""
+        return zip(lines, map(len, lines), repeat(""), strict=False)
 
 
 class Oslo(Format):

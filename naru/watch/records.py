@@ -68,7 +68,7 @@ def read(lines: Sequence[str], place: int, form: Format, lowest: int = WARNING, 
     wrapped = form.unwrapped(lines)
     form, skipping = form.inner, lowest >= WARNING
     for line, size, program in wrapped:
-        start, end = end, end + size
+        start, end = end, end + size + 1
         if skipping and (low := form.quiet(line)):
             begun, chunk.held, current = True, start, None
             chunk.heads, chunk.unread, unread = chunk.heads + 1, chunk.unread + unread, 0

@@ -45,7 +45,7 @@ class Docker(_Wrapped):
 
     def unwrapped(self, lines: Sequence[str]) -> Iterable[Line]:
         begun: dict[str, str] = {}
-        size = 0
+        size = -1
         for line in lines:
             size += len(line) + 1
             piece = _piece(line)
@@ -53,7 +53,7 @@ class Docker(_Wrapped):
                 if begun:
                     continue
                 yield line, size, ""
-                size = 0
+                size = -1
                 continue
             text, stream = piece
             begun[stream] = begun.get(stream, "") + text
@@ -62,13 +62,13 @@ class Docker(_Wrapped):
             whole = begun.pop(stream).rstrip("\r\n")
             *before, last = whole.split("\n")
             for part in before:
-                yield part, 0, ""
+                yield part, -1, ""
             # while another stream's line is unfinished, what follows begins where that does
-            yield last, 0 if begun else size, ""
-            size = size if begun else 0
+            yield last, -1 if begun else size, ""
+            size = size if begun else -1
         for whole in begun.values():  # the end of the file, or of what was read of it
             yield whole, size, ""
-            size = 0
+            size = -1
 
 
 def _piece(line: str) -> tuple[str, str] | None:
@@ -95,12 +95,12 @@ class Syslog(_Wrapped):
             found = _SYSLOG.match(line)
             text, program = (line[found.end() :], found["program"]) if found else (line, "")
             if "#0" not in text:
-                yield text, len(line) + 1, program
+                yield text, len(line), program
                 continue
             *before, last = _ESCAPED.sub(lambda sign: chr(int(sign[1], 8)), text).split("\n")
             for part in before:
-                yield part, 0, program
-            yield last, len(line) + 1, program
+                yield part, -1, program
+            yield last, len(line), program
 
 
 def wrapping(formats: Sequence[Format]) -> tuple[Format, ...]:
