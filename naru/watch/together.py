@@ -26,10 +26,9 @@ _LONGEST = 60.0
 
 def alone(steps: Steps[T]) -> T:
     """Goes all steps of one follower, in the thread that calls. Raises what it raises."""
-    answer: Any = None
-    ask = next(steps, None)
     try:
-        while ask is not None:
+        ask = next(steps)
+        while True:
             try:
                 answer = ask()
             except Exception as error:  # noqa: BLE001 - raised where the follower asked
@@ -37,8 +36,8 @@ def alone(steps: Steps[T]) -> T:
             else:
                 ask = steps.send(answer)
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-    return None  # type: ignore[return-value]
+        found: T = end.value
+        return found
 
 
 class _Answer(NamedTuple):

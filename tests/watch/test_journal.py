@@ -1,21 +1,28 @@
 """Journals, read by the real journalctl from real journal files: the same groups as from files, each record once."""
 
 import json
+import logging
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
+from oslo_config import cfg
+from oslo_context.context import RequestContext
+from oslo_log import formatters, handlers, log
 
 from naru.cli.main import main
 from naru.watch.formats import KNOWN
 from naru.watch.request import OWN, Reader, join
 from naru.watch.sources import journal as journals
+from naru.watch.sources.fields import journal_entry
 from naru.watch.sources.journal import Journal
 from naru.watch.sources.stream import Window
 from naru.watch.store import Store
@@ -29,7 +36,6 @@ from .lines import FRAMES, REQUEST, line, traceback
 pytestmark = [pytest.mark.unit, pytest.mark.skipif(not real.there, reason="needs systemd-journal-remote")]
 
 UNIT = {"_SYSTEMD_UNIT": "nova-compute.service", "SYSLOG_IDENTIFIER": "nova-compute", "_PID": "7"}
-TRACE = ["Traceback (most recent call last):", *FRAMES]
 
 
 def logged(message: str, trace: bool = True, **more: str) -> dict[str, str]:
@@ -40,7 +46,7 @@ def logged(message: str, trace: bool = True, **more: str) -> dict[str, str]:
         **{"MESSAGE": "\n".join(lines), "PRIORITY": "3", "LOGGER_NAME": "nova.compute.manager"},
         **{"LOGGER_LEVEL": "ERROR", "CODE_FILE": "/v/lib/python3.11/site-packages/nova/compute/manager.py"},
         **{"CODE_LINE": "10", "REQUEST_ID": REQUEST, "USER_ID": "u1", "PROJECT_ID": "p1"},
-        **({"EXCEPTION_INFO": "\n".join(TRACE)} if trace else {}),
+        **({"EXCEPTION_INFO": "\n".join(traceback(*FRAMES))} if trace else {}),
         **more,
     }
 
@@ -100,6 +106,57 @@ def test_the_groups_are_those_of_a_file(watched: Watched, tmp_path: Path) -> Non
     assert watched.read() == 2
     with Store(watched.work) as store:
         assert {one["key"] for one in store.groups()} == expected
+
+
+def test_what_oslo_logs_own_handler_sends(watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real handler and formatter of oslo.log (`use_journal`), beside a file of the same records."""
+    sent: list[dict[str, str]] = []
+
+    def send(message: str, **fields: object) -> None:
+        sent.append({"MESSAGE": message, **{name: str(value) for name, value in fields.items()}, "_PID": "7"})
+
+    monkeypatch.setattr(handlers, "journal", SimpleNamespace(send=send))
+    conf = cfg.ConfigOpts()
+    log.register_options(conf)
+    conf([])
+    formatter = formatters.ContextFormatter(datefmt="%Y-%m-%d %H:%M:%S", config=conf)
+    handler = handlers.OSJournalHandler()
+    handler.binary_name = "nova-compute"
+    handler.setFormatter(formatter)
+    context = RequestContext(user_id="u1", project_id="p1", global_request_id=f"req-{uuid.uuid4()}", overwrite=True)
+    logger = logging.getLogger("nova.compute.manager")
+    records: list[logging.LogRecord] = []
+    keeper = SimpleNamespace(level=0, handle=records.append)
+    monkeypatch.setattr(logger, "handlers", [handler, keeper])
+    monkeypatch.setattr(logger, "propagate", False)
+    try:
+        raise KeyError("none")
+    except KeyError:
+        logger.exception("no room on %s", "h5")
+    logger.warning("slow")
+    lines = [formatter.format(record) for record in records]
+    watched.journal.write(sent)
+    assert watched.read() == 2
+    expected = of_file(tmp_path, *"\n".join(lines).split("\n"))
+    with Store(watched.work) as store:
+        assert {one["key"] for one in store.groups()} == expected
+        (group,) = [one for one in store.groups() if one["level"] == "ERROR"]
+        (example,) = store.examples(group["key"])
+    assert (group["exception"], group["frame"].rpartition(":")[2]) == (
+        "KeyError",
+        "test_what_oslo_logs_own_handler_sends",
+    )
+    said = {name: example.body[name] for name in ("message", "request", "global_request", "user", "project")}
+    assert said == {
+        **{"message": "no room on h5: KeyError: 'none'", "request": context.request_id, "user": "u1", "project": "p1"},
+        "global_request": context.global_request_id,
+    }
+
+
+def test_a_traceback_that_is_in_its_field_alone() -> None:
+    entry = journal_entry({**logged("x"), "MESSAGE": line("no room")})
+    assert entry.record is not None
+    assert entry.record.traceback == ["Traceback (most recent call last):", *FRAMES]
 
 
 def test_lines_of_several_processes_between_one_another(watched: Watched) -> None:

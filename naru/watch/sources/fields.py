@@ -41,9 +41,11 @@ def _logged(said: Mapping[str, str], message: str) -> Record:
     made.project = said.get("PROJECT_ID") or made.project
     made.pathname = said.get("CODE_FILE", "")
     made.line = int(said["CODE_LINE"]) if said.get("CODE_LINE", "").isdecimal() else 0
-    trace = said.get("EXCEPTION_INFO") or said.get("EXCEPTION_TEXT") or ""
-    if trace:
-        made.traceback = trace[:LARGEST].splitlines()
+    if not made.traceback:  # it mostly stands in the message, too
+        trace = said.get("EXCEPTION_INFO") or said.get("EXCEPTION_TEXT") or ""
+        # each line with the head that it has in files
+        heads = ((line, OSLO.head(line)) for line in trace[:LARGEST].splitlines())
+        made.traceback = [line if head is None or head.begins else head.message for line, head in heads]
     return made
 
 

@@ -101,9 +101,9 @@ class Journal:
         ran = self._shell(line)
         try:
             lines = gzip.decompress(base64.b64decode(ran.out)).split(b"\n")
+            said = [json.loads(line) for line in lines if line.startswith(b"{")]
         except (ValueError, OSError, EOFError) as error:
             raise NaruError(f"{self.name}: cannot be read", detail=ran.errors.strip()[-500:]) from error
-        said = [json.loads(line) for line in lines if line.startswith(b"{")]
         if not said and ran.errors.strip():
             reason = ran.errors.strip().splitlines()[-1]
             raise NaruError(
