@@ -19,7 +19,7 @@ from oslo_context.context import RequestContext
 from oslo_log import formatters, handlers, log
 
 from naru.cli.main import main
-from naru.watch.formats import KNOWN
+from naru.watch.formats import KNOWN, Configured
 from naru.watch.request import OWN, Reader, join
 from naru.watch.sources import journal as journals
 from naru.watch.sources.fields import journal_entry
@@ -219,6 +219,30 @@ def test_what_the_journal_threw_away_is_told(watched: Watched, capsys: pytest.Ca
     watched.journal.write([logged("second")], at=time.time() - 30)
     assert watched.read() == 2
     assert "lines were lost by rotation 1 times" in capsys.readouterr().err
+
+
+def test_other_units_are_no_loss(watched: Watched) -> None:
+    other = {"_SYSTEMD_UNIT": "nova-api.service", "SYSLOG_IDENTIFIER": "nova-api"}
+    watched.journal.write([logged("one"), logged("two", **other)])
+    shown = [
+        Journal("j", journals.here, KNOWN, units, str(watched.journal.directory))
+        for units in (("nova-api",), ("nova-compute",), ())
+    ]
+    cursor = shown[0].follow("").cursor
+    watched.journal.write([logged("three")])
+    batch = shown[1].follow(cursor)
+    assert ([one.record.message for one in batch.arrived], batch.lost) == (["three"], 0)
+    batch = shown[2].follow(batch.cursor)
+    assert (batch.arrived, batch.lost) == ([], 0)
+
+
+def test_a_format_of_the_sites_own(watched: Watched) -> None:
+    entry = journal_entry(
+        logged("", MESSAGE="nova.compute.manager|ERROR: no room"),
+        formats=(Configured(["%(name)s|%(levelname)s: %(message)s"]), *KNOWN),
+    )
+    assert entry.record is not None
+    assert entry.record.message == "no room"
 
 
 def test_one_request(watched: Watched) -> None:

@@ -3,11 +3,11 @@ fields, and lines of text within anything else."""
 
 import datetime
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from naru.watch.follow import binary_of
-from naru.watch.formats import LEVELS
+from naru.watch.formats import LEVELS, OSLO, Format
 from naru.watch.records import LARGEST, Record, of_formatter
 from naru.watch.sources.entries import Entry
 from naru.watch.sources.fields import journal_entry
@@ -22,11 +22,17 @@ _TIMES = ("@timestamp", "timestamp", "date", "time")
 _LEVELS = ("level", "severity", "log_level")
 
 
-def entry_of(document: Mapping[str, Any], identity: str = "", moment: float = 0.0, host: str = "") -> Entry:
+def entry_of(
+    document: Mapping[str, Any],
+    identity: str = "",
+    moment: float = 0.0,
+    host: str = "",
+    formats: Sequence[Format] = (OSLO,),
+) -> Entry:
     """The entry that a document is; `moment` and `host` where it does not say them."""
     where, what = _host(document) or host, _program(document)
     if "LOGGER_NAME" in document or "__REALTIME_TIMESTAMP" in document:
-        return journal_entry(document, identity, where)
+        return journal_entry(document, identity, where, formats)
     exact, when = bool(moment), moment or _moment(document)
     if "levelname" in document or {"name", "level", "message", "lineno"} <= document.keys():
         created = document.get("created")
@@ -38,7 +44,7 @@ def entry_of(document: Mapping[str, Any], identity: str = "", moment: float = 0.
     if text is None:
         text = json.dumps(document, default=str)[:LARGEST]
     elif text.startswith("{") and (inner := _object(text)) is not None:
-        found = entry_of(inner, identity, moment, where)
+        found = entry_of(inner, identity, moment, where, formats)
         found.program = found.program or what
         return found
     return Entry(

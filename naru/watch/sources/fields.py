@@ -1,16 +1,18 @@
 """journald's fields, as `journalctl -o json`, Fluent Bit and Vector give them, to entries."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from naru.watch.formats import OSLO
+from naru.watch.formats import OSLO, Format
 from naru.watch.records import LARGEST, Record, read
 from naru.watch.sources.entries import Entry
 
 _PRIORITIES = ("CRITICAL", "CRITICAL", "CRITICAL", "ERROR", "WARNING", "INFO", "INFO", "DEBUG")
 
 
-def journal_entry(fields: Mapping[str, Any], identity: str = "", host: str = "") -> Entry:
+def journal_entry(
+    fields: Mapping[str, Any], identity: str = "", host: str = "", formats: Sequence[Format] = (OSLO,)
+) -> Entry:
     """An entry of a journal. One that oslo.log wrote (`use_journal`) says its logger, file and line, and its request;
     of others the message is a line of text."""
     said = {name: _text(value) for name, value in fields.items()}
@@ -18,7 +20,7 @@ def journal_entry(fields: Mapping[str, Any], identity: str = "", host: str = "")
     where = host or said.get("_HOSTNAME", "")
     message = said.get("MESSAGE", said.get("message", ""))
     if said.get("LOGGER_NAME"):
-        return Entry(identity, moment, where, _program(said), _logged(said, message))
+        return Entry(identity, moment, where, _program(said), _logged(said, message, formats))
     level = _PRIORITIES[int(said["PRIORITY"])] if said.get("PRIORITY", "") in set("01234567") else "INFO"
     program = _program(said)
     otherwise = Record(
@@ -27,10 +29,11 @@ def journal_entry(fields: Mapping[str, Any], identity: str = "", host: str = "")
     return Entry(identity, moment, where, program, text=message, stream=said.get("_PID", ""), otherwise=otherwise)
 
 
-def _logged(said: Mapping[str, str], message: str) -> Record:
+def _logged(said: Mapping[str, str], message: str, formats: Sequence[Format]) -> Record:
     """What oslo.log's journal handler says. Its message is the line that a file would have, with the traceback."""
     lines = message.encode("utf-8", "replace").decode("latin-1").split("\n")
-    made = next(iter(read(lines, 0, OSLO, lowest=0, last=True).records), None)
+    form = next((one for one in formats if one.python and one.inner is one and one.head(lines[0])), OSLO)
+    made = next(iter(read(lines, 0, form, lowest=0, last=True).records), None)
     if made is None:
         made = Record(0, "", "", "", "", "", "", "", "", "", message[:LARGEST])
     made.level = said.get("LOGGER_LEVEL") or made.level or "INFO"

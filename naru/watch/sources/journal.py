@@ -52,8 +52,9 @@ class Journal:
         full = len(rows) > PAGE
         entries = [self._entry(row) for row in rows[:PAGE]]
         # what was read last is there still, unless the journal has thrown away what followed, too
-        lost = bool(at and (not entries or entries[0].id != at["cursor"]))
-        if at and not lost and not at["held"]:
+        there = bool(at and entries and entries[0].id == at["cursor"])
+        lost = bool(at and not there and at["units"] == self._units)
+        if there and not at["held"]:
             entries = entries[1:]
         settled = time.time() - SETTLED
         if not full:
@@ -69,6 +70,7 @@ class Journal:
         held = next((place for place, one in enumerate(entries) if one.id not in seen), len(entries) - 1)
         behind = [one.id for one in entries[held + 1 :] if one.id in seen]
         kept = {"cursor": entries[held].id, "held": entries[held].id not in seen, "seen": behind}
+        kept["units"] = self._units
         return Batch(joined.arrived, json.dumps(kept), len(joined.used), joined.unread, lost, full)
 
     def by_request(self, ids: Sequence[str], window: Window) -> list[Arrived]:
@@ -112,7 +114,7 @@ class Journal:
         return iter(said)
 
     def _entry(self, row: dict[str, Any]) -> Entry:
-        return journal_entry(row, str(row.get("__CURSOR", "")), self._host)
+        return journal_entry(row, str(row.get("__CURSOR", "")), self._host, self._formats)
 
 
 def here(line: str) -> Ran:

@@ -28,8 +28,9 @@ from naru.watch.sources.stream import Batch
 
 MOST = 16 << 20
 """Bytes of a request, and with `UNPACKED` of what is packed in it."""
-UNPACKED = 64 << 20
-AT_ONCE = 8
+UNPACKED = 32 << 20
+CONNECTIONS = 256
+AT_ONCE = 4
 """Requests that are read and wait for the disk at a time; more are told to come again."""
 AGAIN = 2
 """Seconds after which they are to come again."""
@@ -112,7 +113,7 @@ def batch_of(found: Sequence[dict[str, Any]], formats: Sequence[Format], host: s
     entries: list[Entry] = []
     for document in found:
         made = pieces.entry(document, "", 0.0)
-        entries.append(made if made is not None else entry_of(document, host=host))
+        entries.append(made if made is not None else entry_of(document, host=host, formats=formats))
     joined = join(entries, formats)
     return Batch(joined.arrived, "", joined.lines, joined.unread)
 
@@ -200,6 +201,7 @@ class Server(ThreadingHTTPServer):
     ) -> None:
         self.access, self.formats, self.keep = access, formats, keep
         self.room = threading.BoundedSemaphore(AT_ONCE)
+        self._connections = threading.BoundedSemaphore(CONNECTIONS)
         where = f"push.listen {address.host}:{address.port}"
         if tls is None and not address.loopback:
             raise InputError(
@@ -222,6 +224,19 @@ class Server(ThreadingHTTPServer):
         """Ends it: whoever has no answer sends again."""
         self.shutdown()
         self.server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Each connection has a thread, and there are so many."""
+        if self._connections.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._connections.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away, or speaks no TLS, is nothing to tell."""
