@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
+from naru.errors import InputError
 from naru.watch.follow import QUIET, Follower
 from naru.watch.match import Matcher
 from naru.watch.place import Here
@@ -29,6 +30,12 @@ def following(
     have come back. Raises InputError and NaruError."""
     formats, every, streams = settings.form, sources.all, sources.streams()
     together = Together(settings.at_once or AT_ONCE)
+    hosts = [place.host for place, _ in every]
+    if twice := next((host for host in hosts if hosts.count(host) > 1), None):
+        raise InputError(
+            f"{twice} is both this machine and a host of the site",
+            hint="Leave --files out, since the site's logs are read, or give this machine another name: --host.",
+        )
     for place, patterns in every:
         clock = Clock(zone(sources.zone(place.host)))
         follower = Follower(store, place, patterns, formats, matcher, clock, came)

@@ -202,9 +202,10 @@ class Matcher:
         """By the file and line that the record says."""
         module = module_of(record.pathname)
         there = self.at(module, record.line)
-        found = next((one for one in there if _fits(one, record.message, record.summary is None)), None)
-        if found is None:
+        fitting = [one for one in there if _fits(one, record.message, record.summary is None)]
+        if not fitting:
             return None
+        found = next((one for one in fitting if one.text != ANY), fitting[0])
         # a variable and nothing else: the line is known, and says nothing of the text
         return Match(None, "opaque", module) if found.text == ANY else Match(found, "place", found.module, found.text)
 
