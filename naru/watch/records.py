@@ -150,47 +150,60 @@ def from_json(line: str, place: int) -> Record | None:
     """A record as oslo.log's JSONFormatter or FluentFormatter writes it; None for what is none."""
     try:
         said = json.loads(line.encode("latin-1", "replace"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return of_formatter(said, place) if isinstance(said, dict) and "message" in said else None
+    if not isinstance(said, dict) or "message" not in said:
+        return None
+    made = of_formatter(said, place)
+    # as lines are, until the record is whole
+    made.message = made.message.encode().decode("latin-1")
+    made.traceback = [one.encode().decode("latin-1") for one in made.traceback]
+    return made
+
+
+def clean(value: object) -> str:
+    """A text that can be written: JSON may have halves of characters; "" for what is empty."""
+    text = str(value or "")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def of_formatter(said: Mapping[str, object], place: int) -> Record:
     """The record of what oslo.log's JSONFormatter or FluentFormatter says."""
     context, extra = _mapping(said.get("context")), _mapping(said.get("extra"))
     trace = said.get("traceback") or []
-    lines = trace.splitlines() if isinstance(trace, str) else _lines(trace)
-    template, logger = said.get("msg"), str(said.get("name") or "")
-    pathname = str(said.get("pathname") or "")
+    lines = clean(trace).splitlines() if isinstance(trace, str) else _lines(trace)
+    template, logger = said.get("msg"), clean(said.get("name"))
+    pathname = clean(said.get("pathname"))
     if not pathname and logger.rpartition(".")[2] == said.get("module"):
         # FluentFormatter says the file's name alone; a logger is mostly called as its module
         pathname = logger.replace(".", "/") + ".py"
     return Record(
         place,
-        str(said.get("asctime") or said.get("time") or ""),
-        str(said.get("process") or ""),
-        str(said.get("levelname") or said.get("level") or "INFO").upper(),
+        clean(said.get("asctime") or said.get("time")),
+        clean(said.get("process")),
+        clean(said.get("levelname") or said.get("level") or "INFO").upper(),
         logger,
-        str(context.get("global_request_id") or ""),
-        str(context.get("request_id") or ""),
-        str(context.get("user_id") or context.get("user") or ""),
-        str(context.get("project_id") or context.get("project") or context.get("tenant") or ""),
-        str(extra.get("instance_uuid") or _mapping(extra.get("instance")).get("uuid") or ""),
-        str(said.get("message") or "")[:LARGEST],
+        clean(context.get("global_request_id")),
+        clean(context.get("request_id")),
+        clean(context.get("user_id") or context.get("user")),
+        clean(context.get("project_id") or context.get("project") or context.get("tenant")),
+        clean(extra.get("instance_uuid") or _mapping(extra.get("instance")).get("uuid")),
+        clean(said.get("message"))[:LARGEST],
         list(_bounded(lines)),
         pathname,
         _number(said.get("lineno")),
-        template if isinstance(template, str) else None,
-        str(said.get("error_summary") or ""),
+        clean(template) if isinstance(template, str) else None,
+        clean(said.get("error_summary")),
     )
 
 
 def _lines(trace: object) -> list[str]:
-    return "\n".join(map(str, trace)).splitlines() if isinstance(trace, list) else []
+    return "\n".join(map(clean, trace)).splitlines() if isinstance(trace, list) else []
 
 
 def _number(value: object) -> int:
-    return int(value) if isinstance(value, int | str) and str(value).isdecimal() else 0
+    text = str(value)[:20]
+    return int(text) if text.isdecimal() and text.isascii() else 0
 
 
 def _mapping(value: object) -> dict[str, object]:

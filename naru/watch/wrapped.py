@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from naru.watch.formats import KNOWN, Format, Head, Line
 
 _SYSLOG = re.compile(
-    r"(?:<\d+>(?:1 )?)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (?P<host>\S+) "
+    r"(?:<\d+>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*) (?P<host>\S+) "
     r"(?P<program>[^\s:\[]+)(?:\[\d+\])?: ?"
 )
 _ESCAPED = re.compile(r"#(0[0-3][0-7]|177)")
@@ -79,7 +79,7 @@ def _piece(line: str) -> tuple[str, str] | None:
         said = json.loads(line.encode("latin-1", "replace"))
         log = said["log"]
         return str(log).encode("utf-8", "surrogatepass").decode("latin-1"), str(said.get("stream", ""))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -24,10 +24,14 @@ from naru.cli.main import main
 from naru.errors import InputError
 from naru.listen import Address
 from naru.watch.formats import KNOWN
+from naru.watch.match import Matcher
 from naru.watch.sources import push
 from naru.watch.sources.push import Access, Server
 from naru.watch.sources.stream import Batch
 from naru.watch.store import Store
+from naru.watch.streams import Keeper
+from naru.watch.times import Clock
+from naru.watch.wrapped import TRIED
 
 from .lines import FRAMES, REQUEST, line, traceback
 
@@ -158,6 +162,40 @@ def test_what_is_refused(body: bytes, headers: dict[str, str], status: int) -> N
         assert send(server.server_port, body, **headers)[0] == status
         assert kept == []
         assert send(server.server_port, lines(FLUENT_BIT))[0] == 200
+
+
+HALF = "\ud83d"
+ODD: list[dict[str, Any]] = [
+    {
+        "levelname": "ERROR",
+        "message": f"half a face {HALF}",
+        "name": f"x{HALF}",
+        "hostname": HALF,
+        "lineno": "9" * 5000,
+    },
+    {"levelname": "ERROR", "message": 5, "created": 1e300, "traceback": [HALF, None], "context": [], "extra": "x"},
+    {"levelname": "ERROR", "message": "in the year 1", "asctime": "0001-01-01 00:00:00,000"},
+    {"log": line(f"half {HALF}"), "date": 10**400, "host": {"name": HALF}},
+    {"log": line("then", time="0001-01-01 00:00:00.000"), "timestamp": "0001-01-01T00:00:00+23:59"},
+    {"log": '{"a":' * 50_000, "level": "error", "service": HALF},
+    {"LOGGER_NAME": "x", "MESSAGE": [1, 999], "CODE_LINE": "9" * 5000, "__REALTIME_TIMESTAMP": "9" * 5000},
+    {"__REALTIME_TIMESTAMP": "9" * 19, "MESSAGE": HALF, "PRIORITY": "3", "_SYSTEMD_UNIT": HALF},
+    {"Payload": HALF, "python_module": "x", "log_level": "ERROR", "Hostname": HALF},
+    {"level": 50, "message": None},
+    {},
+]
+
+
+@pytest.mark.parametrize("number", range(len(ODD)))
+def test_what_is_odd_is_no_end(tmp_path: Path, number: int) -> None:
+    """It is counted, or not, and the watch goes on."""
+    with Store(tmp_path / "watch", make=True) as store:
+        keeper = Keeper(store, Matcher([]), Clock(None), time.time)
+        batch = push.batch_of(json.loads(json.dumps([ODD[number], *FLUENT_BIT])), TRIED, "192.0.2.1")
+        assert keeper.keep("push", batch, b"1")
+        groups = store.groups()
+    assert "NovaException" in {one["exception"] for one in groups}
+    assert len(groups) in (1, 2)
 
 
 def test_too_many_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

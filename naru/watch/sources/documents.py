@@ -8,7 +8,7 @@ from typing import Any
 
 from naru.watch.follow import binary_of
 from naru.watch.formats import LEVELS, OSLO, Format
-from naru.watch.records import LARGEST, Record, of_formatter
+from naru.watch.records import LARGEST, Record, clean, of_formatter
 from naru.watch.sources.entries import Entry
 from naru.watch.sources.fields import journal_entry
 
@@ -40,7 +40,7 @@ def entry_of(
             exact, when = True, float(created)
         made = of_formatter(document, 0)
         return Entry(identity, when, where, what or _started(document), made, exact=exact)
-    text = next((document[one] for one in _TEXTS if isinstance(document.get(one), str)), None)
+    text = next((clean(document[one]) for one in _TEXTS if isinstance(document.get(one), str)), None)
     if text is None:
         text = json.dumps(document, default=str)[:LARGEST]
     elif text.startswith("{") and (inner := _object(text)) is not None:
@@ -62,7 +62,7 @@ def entry_of(
 def _object(text: str) -> dict[str, Any] | None:
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -110,13 +110,13 @@ def moment_of(said: object) -> float:
     """A time as shippers write it, in seconds since 1970; 0 for what is none, or says no zone."""
     if isinstance(said, int | float):
         # also in thousandths, and in nanoseconds
-        return float(said) / (1e9 if said > 1e17 else 1e3 if said > 1e11 else 1)
+        return said / (1e9 if said > 1e17 else 1e3 if said > 1e11 else 1) if 0 < said < 1e19 else 0.0
     if isinstance(said, str):
         try:
             read = datetime.datetime.fromisoformat(said)
-        except ValueError:
+            return read.timestamp() if read.tzinfo else 0.0
+        except (ValueError, OverflowError):
             return 0.0
-        return read.timestamp() if read.tzinfo else 0.0
     return 0.0
 
 

@@ -13,13 +13,15 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from naru.watch.formats import LEVELS, OSLO, WARNING, Format, fitting
-from naru.watch.records import Record, read
+from naru.watch.records import Record, clean, read
 from naru.watch.tally import Arrived
 
 SETTLED = 2.0
 """Seconds after which no more of a record's lines come."""
 
 _TRACEBACKS = 200
+_LATEST = 32503680000.0
+"""The year 3000: what is dated later says no time."""
 
 
 @dataclass(slots=True)
@@ -39,9 +41,12 @@ class Entry:
     otherwise: Record | None = None
     exact: bool = True
 
+    def __post_init__(self) -> None:
+        self.host, self.program = clean(self.host), clean(self.program)
+
     def dated(self, record: Record) -> Arrived:
         """A record of this entry."""
-        if self.moment and (self.exact or not record.time):
+        if 0 < self.moment < _LATEST and (self.exact or not record.time):
             record.time = written(self.moment)
         return Arrived(record, self.host, self.program)
 

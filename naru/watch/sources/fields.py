@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from naru.watch.formats import OSLO, Format
-from naru.watch.records import LARGEST, Record, read
+from naru.watch.records import LARGEST, Record, clean, read
 from naru.watch.sources.entries import Entry
 
 _PRIORITIES = ("CRITICAL", "CRITICAL", "CRITICAL", "ERROR", "WARNING", "INFO", "INFO", "DEBUG")
@@ -21,7 +21,7 @@ def journal_entry(
     message = said.get("MESSAGE", said.get("message", ""))
     if said.get("LOGGER_NAME"):
         return Entry(identity, moment, where, _program(said), _logged(said, message, formats))
-    level = _PRIORITIES[int(said["PRIORITY"])] if said.get("PRIORITY", "") in set("01234567") else "INFO"
+    level = _PRIORITIES[int(said["PRIORITY"])] if said.get("PRIORITY") in tuple("01234567") else "INFO"
     program = _program(said)
     otherwise = Record(
         0, "", said.get("_PID", ""), level, program, "", "", "", "", "", message[:LARGEST], summary="", python=False
@@ -43,7 +43,7 @@ def _logged(said: Mapping[str, str], message: str, formats: Sequence[Format]) ->
     made.user = said.get("USER_ID") or made.user
     made.project = said.get("PROJECT_ID") or made.project
     made.pathname = said.get("CODE_FILE", "")
-    made.line = int(said["CODE_LINE"]) if said.get("CODE_LINE", "").isdecimal() else 0
+    made.line = _number(said.get("CODE_LINE", ""))
     if not made.traceback:  # it mostly stands in the message, too
         trace = said.get("EXCEPTION_INFO") or said.get("EXCEPTION_TEXT") or ""
         # each line with the head that it has in files
@@ -68,10 +68,14 @@ def _text(value: object) -> str:
     """A field's value: bytes that are no text come as numbers, several values of one name as a list."""
     if isinstance(value, list):
         if value and all(isinstance(one, int) for one in value):
-            return bytes(value).decode("utf-8", "replace")
+            return bytes(one & 255 for one in value).decode("utf-8", "replace")
         return _text(value[-1]) if value else ""
-    return "" if value is None else str(value)
+    return "" if value is None else clean(str(value))
 
 
 def _microseconds(said: str | None) -> float:
-    return int(said) / 1e6 if said and said.isdecimal() else 0.0
+    return _number(said or "") / 1e6
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0

@@ -92,7 +92,7 @@ class Journal:
         return join(entries, self._formats, lowest=0).arrived
 
     def check(self) -> str:
-        """The newest entry's time."""
+        """Of which program the newest entry is."""
         rows = list(self._rows([*self._units, "-n", "1"], 1))
         if not rows:
             raise NaruError(f"{self.name}: there are no entries", hint="Are the units' names right (systemctl)?")
