@@ -16,15 +16,16 @@ from naru.plan import control, rollback, schema
 from naru.plan.errors import PlanError
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
+from naru.plan.model import Plan, Step
 from naru.plan.queries import reading
 from naru.plan.status import Status, status
-from naru.upgrade import gates, phases, planner
+from naru.upgrade import gates, phases, planner, rehearsal
 from naru.upgrade.back import settle
 from naru.upgrade.back.quiet import QUIET
 from naru.upgrade.freeze import freeze
 from naru.upgrade.rehearsal import Rehearsed
 from naru.upgrade.window import overrun, window
-from naru.upgrade.window.hops import SYNC
+from naru.upgrade.window.hops import CHECK, SYNC
 from naru.upgrade.work import Work
 
 from .test_freeze import site as frozen_site
@@ -204,6 +205,20 @@ def test_of_compute_services_that_were_told_those_leave_guests_alone_that_have_t
         ]
     with upgrade.journal() as journal:  # whoever has the lines loses them
         assert [host for host, _ in settle._left(upgrade, journal)] == ["c1", "c2", "c3"]
+
+
+@pytest.mark.parametrize(("skipped", "counts"), [("back", False), ("check", True), ("", True)])
+def test_a_rehearsal_of_which_something_was_skipped_proves_nothing(upgrade: Work, skipped: str, counts: bool) -> None:
+    steps = [Step(name, "noop", purpose=name) for name in (SYNC, CHECK, planner.BACK)]
+    terminal = Terminal()
+    with upgrade.rehearsals.begin(1, Plan(steps=steps)) as journal:
+        if skipped:
+            control.skip(journal, "it takes too long", steps=[skipped])
+    found = rehearsal.go_on(upgrade, terminal)
+    assert found and (found.exit_code == 0) == counts
+    assert len(rehearsal.rehearsed(upgrade)) == counts
+    assert any("does not count as a rehearsal" in line for line in terminal.lines) != counts
+    assert rehearsal.go_on(upgrade, terminal) is None  # nothing is left of it
 
 
 def test_a_window_is_refused_until_it_was_rehearsed_often_enough_and_fits(
