@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from naru.cli.base import Lister, argument
+from naru.cli.terminal import Terminal
 from naru.cli.twin import add_twin
 from naru.errors import InputError
 from naru.site import site as sites
@@ -93,6 +94,7 @@ naru twin load /srv/twin --mix mix.json --rate 200
             return mix.load(arguments.mix)
         if kept.exists() and not arguments.days:
             return mix.load(kept)
-        found = mix.read(sites.load(site), arguments.days or DAYS)
+        terminal = Terminal.of(self.app.options)
+        found = mix.read(sites.load(site), arguments.days or DAYS, terminal.warn)
         mix.save(found, kept)
         return found

@@ -117,7 +117,9 @@ def _run(journal: Journal, terminal: Terminal) -> Status:
         if found.state != "done":
             return found
         if skipped := _skipped(journal):
-            terminal.warn(f"it does not count as a rehearsal, of which was skipped: {', '.join(shortened(skipped, 10))}")
+            terminal.warn(
+                f"it does not count as a rehearsal, of which was skipped: {', '.join(shortened(skipped, 10))}"
+            )
             _take_away(journal, terminal)
             return status(journal)._replace(state="failed")
         journal.remember(REHEARSED, True)
