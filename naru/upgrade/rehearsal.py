@@ -62,6 +62,8 @@ def go_on(upgrade: Work, terminal: Terminal) -> Status | None:
     if last is None:
         return None
     with last:
+        with last.exclusive():
+            pass  # what another terminal rehearses is not taken away
         if not _is_over(last) and not status(last).failed:
             terminal.say(f"{upgrade.directory}: going on with rehearsal {upgrade.rehearsals.numbers()[-1]}")
             return _run(last, terminal)

@@ -207,6 +207,17 @@ def test_of_compute_services_that_were_told_those_leave_guests_alone_that_have_t
         assert [host for host, _ in settle._left(upgrade, journal)] == ["c1", "c2", "c3"]
 
 
+@pytest.mark.parametrize("kind", ["rehearsals", "freezes"])
+def test_what_another_terminal_rehearses_or_freezes_is_not_taken_back_under_it(upgrade: Work, kind: str) -> None:
+    go = rehearsal.go_on if kind == "rehearsals" else freeze.thaw
+    with getattr(upgrade, kind).begin(1, Plan(steps=[Step("one", "noop", purpose=SYNC)])) as journal:
+        done(journal, SYNC, 0, 1, "failed")  # and what else there is goes on
+        with journal.exclusive(), pytest.raises(PlanError):
+            go(upgrade, Terminal())
+        with reading(journal) as now:
+            assert not now.is_rolling_back()
+
+
 @pytest.mark.parametrize(("skipped", "counts"), [("back", False), ("check", True), ("", True)])
 def test_a_rehearsal_of_which_something_was_skipped_proves_nothing(upgrade: Work, skipped: str, counts: bool) -> None:
     steps = [Step(name, "noop", purpose=name) for name in (SYNC, CHECK, planner.BACK)]
