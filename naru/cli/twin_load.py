@@ -79,6 +79,7 @@ naru twin load /srv/twin --mix mix.json --rate 200
         asked = twin.spec()
         if arguments.mix and arguments.days:
             raise InputError("--mix and --days exclude each other: the calls are a file's, or the logs'")
+        replay.check(twin.cloud())
         found = self._mix(arguments, twin.directory / MIX, Path(asked.site))
         rate = arguments.rate or found.rate
         done = replay.replay(twin.cloud(), found, rate, arguments.seconds)

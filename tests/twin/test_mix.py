@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 import pytest
 import requests
 
+from naru.cli.main import main
 from naru.errors import InputError, NaruError
 from naru.lab import health
 from naru.lab.api import Api
@@ -206,6 +207,17 @@ def test_tokens_go_to_no_proxy_and_to_no_other_host(monkeypatch: pytest.MonkeyPa
         assert mine.get(f"{url}/away", authenticated=False).status_code == 302
         assert {port for port, _ in Asked.asked} == {api}
         assert sorted(path for _, path in Asked.asked) == ["/away", "/away", "/away", "/health", "/here"]
+
+
+@pytest.mark.unit
+def test_a_twin_that_does_not_run_is_told_before_logs_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = sites.parse({"naru_site": 1, "name": "seoul", "release": release.names()[-1]}, Path("site.yaml"))
+    spec.save(spec.build(site, None, 1, 1, "", 31999), tmp_path / spec.SPEC)
+    monkeypatch.setattr(mix, "read", lambda *_: pytest.fail("the site was asked"))
+    assert main(["twin", "load", str(tmp_path)]) == 1
+    assert "the database of twin does not answer" in capsys.readouterr().err
 
 
 @pytest.mark.unit
