@@ -336,7 +336,7 @@ ACTIONS = {
         "plan",
         options=["site", "next", "work", "from", "to", "services,", "on", "memory", "rehearsals", "window"],
         needed=["to"],
-        same={"to": "goal", "site": "site"},
+        same={"to": "goal", "from": "start", "services": "services", "site": "site"},
     ),
     "prepare": Action("upgrade prepare", "act", options=["work", "rate"], status="upgrade status"),
     "rehearse": Action("upgrade rehearse", "act", options=["work", "times"]),
