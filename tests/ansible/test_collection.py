@@ -5,10 +5,12 @@ import contextlib
 import importlib.util
 import io
 import json
+import os
 import runpy
 import shutil
 import sys
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -254,6 +256,18 @@ def test_values_stay_values(ours: ModuleType) -> None:
         *("host", "plan", "--answer=db=cold", "--onto=a,b", "--project=x", "--project=-y", "--back", "c7"),
         *("-f", "json"),
     ]
+
+
+def test_who_looks_whether_a_command_has_ended_keeps_nobody_from_beginning_it(
+    ours: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    job, begun = ours.begin(["true", "x"], str(tmp_path))
+    assert begun and ours.ended(job, 30) is not None
+    looking = ours._lock(str(Path(ours.jobs()) / job))
+    threading.Timer(0.1, os.close, (looking,)).start()
+    assert ours.begin(["true", "x"], str(tmp_path)) == (job, True)
+    assert ours.ended(job, 30).rc == 0
 
 
 def test_what_was_begun_goes_on_and_is_waited_for(
