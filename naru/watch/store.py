@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError
+from naru.watch import carried, code_sets
 from naru.watch.group import VERSION, Group
 
 DATABASE = "watch.db"
-FORMAT = 1
+FORMAT = 2
 EXAMPLES = 5
 """Examples that are kept of a group: the first ones, and the last."""
 FIRST = 2
@@ -50,6 +51,10 @@ CREATE TABLE IF NOT EXISTS example (grp TEXT NOT NULL, number INTEGER NOT NULL, 
     host TEXT NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (grp, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY, moment REAL NOT NULL, what TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS change_span (change INTEGER PRIMARY KEY, ended REAL);
+CREATE TABLE IF NOT EXISTS change_rate (change INTEGER NOT NULL, grp TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (change, grp)) WITHOUT ROWID;
+{code_sets.SCHEMA}{carried.SCHEMA}
 PRAGMA user_version = {FORMAT};
 """
 
@@ -161,6 +166,11 @@ class Store:
             raise
         self._database.execute("COMMIT")
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For modules that keep tables of their own here."""
+        return self._database
+
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         return self._database.execute(query, values).fetchall()
 
@@ -243,7 +253,8 @@ class Store:
             known = self._rows("SELECT state, last, changed FROM grp WHERE key = ?", key)
             if not known:
                 self._insert(one, moment)
-                news.append(key)
+                if self.carry_over(one.group, one.first, one.last, moment) is not False:
+                    news.append(key)
             else:
                 ((state, last, changed),) = known
                 # lines that were written before somebody said so, and are read after it, prove nothing
@@ -270,6 +281,24 @@ class Store:
                 *(group.level, group.kind, group.how, OPEN, one.first, one.last, one.count, moment, None, "", ""),
             ),
         )
+
+    def carry_over(self, group: Group, first: float, last: float, moment: float) -> bool | None:
+        """Has a group that was just made go on with the state of that which it was before a change of the code; None
+        where it is none of before, else whether it is to be told, as one that has come back."""
+        old = carried.forerunner(self._database, group)
+        if old is None:
+            return None
+        ((state, began, ended, changed, *said),) = self._rows(
+            "SELECT state, first, last, changed, muted_until, muted_by, reason FROM grp WHERE key = ?", old.key
+        )
+        back = bool((state == RESOLVED and last > changed) or (state == OPEN and first - ended > SILENT))
+        self._database.execute(
+            "UPDATE grp SET state = ?, first = min(first, ?), changed = ?, muted_until = ?, muted_by = ?, reason = ? "
+            "WHERE key = ?",
+            (REGRESSED if back else state, began, moment if back else changed, *said, group.key),
+        )
+        self._database.execute("INSERT OR REPLACE INTO mapped VALUES (?, ?, ?, ?)", (group.key, *old))
+        return back
 
     def _add_examples(self, key: str, examples: Sequence[Example]) -> None:
         """The first two stay; of the others the last three."""
@@ -305,9 +334,13 @@ class Store:
         return found
 
     def minutes(self, key: str, since: float = 0) -> dict[int, int]:
-        """Of a group how many records in each minute since 1970 that has some."""
-        query = "SELECT minute, sum(n) FROM rate WHERE grp = ? AND minute >= ? GROUP BY 1 ORDER BY 1"
-        return dict(self._rows(query, key, int(since // 60)))
+        """Of a group, and of that which it was before a change of the code, how many records in each minute since 1970
+        that has some."""
+        query = (
+            "SELECT minute, sum(n) FROM rate WHERE (grp = ? OR grp IN (SELECT old FROM mapped WHERE grp = ?)) "
+            "AND minute >= ? GROUP BY 1 ORDER BY 1"
+        )
+        return dict(self._rows(query, key, key, int(since // 60)))
 
     def mark(
         self, key: str, state: str, moment: float, until: float | None = None, by: str = "", why: str = ""
@@ -320,8 +353,10 @@ class Store:
 
     # changes
 
-    def add_change(self, moment: float, what: str) -> None:
-        self._database.execute("INSERT INTO change (moment, what) VALUES (?, ?)", (moment, what))
+    def add_change(self, moment: float, what: str) -> int:
+        """Something that is being changed in the cloud, from that moment on; its number."""
+        made = self._database.execute("INSERT INTO change (moment, what) VALUES (?, ?)", (moment, what))
+        return int(made.lastrowid or 0)
 
     def changes(self) -> list[tuple[float, str]]:
         """What was changed in the cloud, and when; the last one last."""

@@ -1,0 +1,276 @@
+"""What a deploy did to the errors of a cloud: new code, new behaviour, gone, more, less; what goes on as it was."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.cli.main import main
+from naru.plan.journal import Journal
+from naru.plan.model import Plan, Step
+from naru.upgrade.window import window
+from naru.watch import changes
+from naru.watch.code_sets import CodeSet, Module, became
+
+from .lines import line
+
+pytestmark = pytest.mark.unit
+
+HOUR = 3600.0
+OLD = """
+LOG = logging.getLogger(__name__)
+def start(host):
+    LOG.error("cannot start server %s on the host", host)
+    LOG.error("no room for %s", host)
+    LOG.error("gone soon: %s", host)
+    LOG.error("never printed %s", host)
+def _spawn(host):
+    LOG.error("it failed on %s", host)
+def old_way(host):
+    LOG.info("in %s", host)
+"""
+NEW = """
+LOG = logging.getLogger(__name__)
+def start(host):
+    LOG.error("cannot start the server %s on its host", host)
+    LOG.error("no room for %s", host)
+    LOG.error("never printed %s", host)
+    LOG.error("patched in: %s is odd", host)
+def _spawn(host):
+    LOG.error("it failed on %s", host)
+def new_way(host):
+    LOG.info("in %s", host)
+"""
+
+
+class Cloud:
+    """A service whose code is deployed, whose log is written and watched."""
+
+    def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+        self.log, self.work = directory / "shop-api.log", str(directory / "watch")
+        self.code = directory / "venv" / "lib" / "python3" / "site-packages" / "shop" / "manager.py"
+        self.code.parent.mkdir(parents=True)
+        self.code.write_text(OLD)
+        self.now = time.time() - HOUR - 120
+        self.log.touch()
+        venv = str(directory / "venv")
+        self.words = ["--files", str(self.log), "--host", "h1", "--zone", "UTC", "--venv", venv]
+
+    def write(self, text: str, count: int = 1, *trace: str, over: float = HOUR) -> None:
+        """So many records, evenly over some seconds, up to the cloud's present moment."""
+        with self.log.open("a") as out:
+            for number in range(count):
+                moment = self.now - over + over * number / count
+                stamp = time.strftime("%Y-%m-%d %H:%M:%S.000", time.gmtime(moment))
+                out.write(line(text, logger="shop.manager", time=stamp) + "\n")
+                out.writelines(f"{stamp} 7 ERROR shop.manager {one}\n" for one in trace)
+
+    def naru(self, *words: str, code: int = 0) -> Any:
+        """What a command of the watch answers."""
+        self.capsys.readouterr()
+        assert main(["watch", words[0], *words[1:], "-f", "json"]) == code
+        return json.loads(self.capsys.readouterr().out)
+
+    def run(self) -> list[str]:
+        """Reads all, and gives what is told as new or come back."""
+        self.capsys.readouterr()
+        assert main(["watch", "run", self.work, *self.words, "--once", "-f", "json"]) in (0, 1)
+        return [one for one in self.capsys.readouterr().err.splitlines() if not one.startswith("naru:")]
+
+    def change(self, which: str, *words: str) -> Any:
+        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.now))
+        return self.naru("change", which, self.work, "--at", at, *words)
+
+    def differences(self, number: int = 1) -> dict[str, tuple[str, Any]]:
+        """By what a group says: what the change did to it, and its rates."""
+        found = self.naru("changes", self.work, "--change", str(number))
+        return {one["what"]: (one["kind"], one["before"], one["after"]) for one in found}
+
+    def groups(self) -> dict[str, dict[str, Any]]:
+        return {one["what"]: one for one in self.naru("groups", self.work, "--state", "all", "--since", "30d")}
+
+
+@pytest.fixture
+def cloud(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    monkeypatch.setattr("naru.watch.follow.QUIET", 0)
+    monkeypatch.setattr("naru.watch.phases.QUIET", 0)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return Cloud(tmp_path, capsys)
+
+
+def test_a_deploy(cloud: Cloud) -> None:
+    """Each group is told for what it is; one whose text was changed is not told as new, and stays muted."""
+    cloud.write("cannot start server 5 on the host", 20)
+    cloud.write("no room for 5", 60)
+    cloud.write("gone soon: 5", 12)
+    cloud.write("it failed on 5", 40)
+    assert len(cloud.run()) == 4
+    muted = cloud.groups()["cannot start server … on the host"]["group"]
+    assert main(["watch", "mute", cloud.work, muted, "--for", "7d", "--reason", "known"]) == 0
+    made = cloud.change("begin", "--what", "shop 2")
+    assert (made["change"], made["what"], made["ended"]) == (1, "shop 2", None)
+    cloud.code.write_text(NEW)
+    cloud.now += 60
+    cloud.change("end")
+    cloud.now += HOUR
+    cloud.write("cannot start the server 5 on its host", 15)
+    cloud.write("no room for 5", 3)
+    cloud.write("it failed on 5", 200)
+    cloud.write("never printed 5", 2)
+    cloud.write("patched in: 5 is odd", 5)
+    told = cloud.run()
+    assert [one.split(" ", 1)[1] for one in sorted(told, key=lambda one: one.split()[-4])] == [
+        "open: shop-api: never printed … (new behaviour, since shop 2)",
+        "open: shop-api: patched in: … is odd (new code, since shop 2)",
+    ]
+    found = cloud.differences()
+    assert {what: kind for what, (kind, *_) in found.items()} == {
+        "patched in: … is odd": "new code",
+        "never printed …": "new behaviour",
+        "cannot start the server … on its host": "carried over",
+        "gone soon: …": "gone",
+        "it failed on …": "more",
+        "no room for …": "less",
+    }
+    assert found["it failed on …"][1] == pytest.approx(40, rel=0.05)
+    new = cloud.groups()["cannot start the server … on its host"]
+    assert (new["state"], new["first"]) == ("muted", cloud.groups()["cannot start server … on the host"]["first"])
+    shown = cloud.naru("show", cloud.work, new["group"])
+    assert shown["reason"] == "known" and shown["muted_until"]
+    carried = cloud.naru("changes", cloud.work, "--change", "1", "--kind", "carried over")
+    assert [one["mapped_from"] for one in carried] == [muted]
+    (listed,) = cloud.naru("changes", cloud.work)
+    assert (listed["packages_changed"], listed["texts_new"], listed["texts_gone"]) == (1, 2, 2)
+    assert (listed["new_code"], listed["new_behaviour"], listed["carried_over"]) == (1, 1, 1)
+    # told once
+    cloud.write("patched in: 6 is odd", 5, over=30)
+    assert cloud.run() == []
+
+
+def test_a_resolved_one_that_has_another_text_comes_back(cloud: Cloud) -> None:
+    cloud.write("cannot start server 5 on the host", 20)
+    cloud.run()
+    key = cloud.groups()["cannot start server … on the host"]["group"]
+    assert main(["watch", "resolve", cloud.work, key, "--reason", "shop 2 has it"]) == 0
+    cloud.change("begin", "--what", "shop 2")
+    cloud.code.write_text(NEW)
+    cloud.change("end")
+    # written before it was said to be cured, by new code that ran already
+    cloud.write("cannot start the server 5 on its host", 1)
+    assert cloud.run() == []
+    assert cloud.groups()["cannot start the server … on its host"]["state"] == "resolved"
+    cloud.now = time.time() + 60
+    cloud.write("cannot start the server 5 on its host", 1, over=0)
+    assert [one.split()[1] for one in cloud.run()] == ["regressed:"]
+
+
+def test_more_than_before_is_no_escalation_by_a_new_name(cloud: Cloud) -> None:
+    """The hours of before count for a group that goes on with another text."""
+    cloud.now = time.time() - 60
+    cloud.write("cannot start server 5 on the host", 2000, over=30 * HOUR)
+    cloud.run()
+    cloud.change("begin", "--what", "shop 2")
+    cloud.code.write_text(NEW)
+    cloud.change("end")
+    cloud.write("cannot start the server 5 on its host", 40, over=0)
+    cloud.run()
+    assert cloud.groups()["cannot start the server … on its host"]["state"] == "open"
+
+
+FRAME = 'File "/v/lib/python3/site-packages/shop/manager.py", line 5, in {}'
+
+
+@pytest.mark.parametrize(("function", "kind"), [("new_way", "carried over"), ("start", "new behaviour")])
+def test_a_function_that_has_another_name(cloud: Cloud, function: str, kind: str) -> None:
+    """Where the function of before is gone and another one is new, it is that. One that was there is another error."""
+
+    def trace(name: str) -> tuple[str, ...]:
+        return ("Traceback (most recent call last):", "  " + FRAME.format(name), "    x()", "ValueError: no")
+
+    cloud.write("it failed on 5", 20, *trace("old_way"))
+    cloud.run()
+    cloud.change("begin", "--what", "shop 2")
+    cloud.code.write_text(NEW)
+    cloud.change("end")
+    cloud.now += HOUR
+    cloud.write("it failed on 5", 20, *trace(function))
+    assert len(cloud.run()) == (kind != "carried over")
+    found = cloud.naru("changes", cloud.work, "--change", "1")
+    assert {one["kind"] for one in found} - {"gone"} == {kind}
+
+
+def test_what_came_before_the_end_was_said(cloud: Cloud) -> None:
+    """Services are restarted one by one: what new code printed meanwhile is carried over when the end is said, and what
+    came and went is told apart."""
+    cloud.write("cannot start server 5 on the host", 20)
+    cloud.run()
+    cloud.change("begin", "--what", "shop 2")
+    cloud.code.write_text(NEW)
+    cloud.now += HOUR / 2
+    cloud.write("cannot start the server 5 on its host", 5, over=HOUR / 4)
+    cloud.write("never printed 5", 5, over=HOUR / 4)
+    assert len(cloud.run()) == 2
+    assert {kind for kind, *_ in cloud.differences().values()} >= {"new behaviour"}
+    cloud.change("end")
+    assert cloud.differences()["cannot start the server … on its host"][0] == "carried over"
+    assert cloud.differences()["never printed …"][0] == "while it went on"
+
+
+def test_what_cannot_be_said(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    cloud.run()
+    for words, why in (
+        (["change", "end", cloud.work], "no change has begun"),
+        (["change", "begin", cloud.work], "--what"),
+        (["change", "begin", cloud.work, "--what", "x", "--at", "noon"], "is no moment"),
+        (["changes", cloud.work, "--change", "7"], "no such change"),
+        (["change", "begin", cloud.work, "--upgrade", str(cloud.log.parent)], "no journal there"),
+    ):
+        try:
+            assert main(["watch", *words]) == 2
+        except SystemExit as ended:
+            assert ended.code == 2
+        assert why in capsys.readouterr().err
+    cloud.change("begin", "--what", "one")
+    assert main(["watch", "change", "begin", cloud.work, "--what", "two"]) == 2
+    assert "change 1 (one) has begun" in capsys.readouterr().err
+    assert main(["watch", "change", "end", cloud.work, "--at", "2001-01-01"]) == 2
+
+
+def test_of_an_upgrade(cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """When and what are those of its journal."""
+    assert set(changes.WINDOW) == set(window.UNITS) - {window.END}
+    work = tmp_path / "upgrade"
+    steps = [
+        Step("code", "noop", unit="prepare"),
+        Step("stop", "noop", unit=window.CLOUD),
+        Step("start", "noop", unit=window.NEW),
+        Step("forget", "noop", unit=window.END, gate="later"),
+    ]
+    Journal.create(work, Plan(title="Pike to 2026.2", steps=steps, gates=["later"])).close()
+    cloud.run()
+    begun = cloud.naru("change", "begin", cloud.work, "--upgrade", str(work))
+    assert begun["what"] == "Pike to 2026.2"
+    capsys.readouterr()
+    assert main(["watch", "change", "end", cloud.work, "--upgrade", str(work)]) == 2
+    assert "it goes on" in capsys.readouterr().err
+    assert main(["plan", "run", str(work)]) in (0, 1, 3)
+    found = changes.upgrade(work)
+    assert found.begun and found.ended and found.begun <= found.ended
+    ended = cloud.naru("change", "end", cloud.work, "--upgrade", str(work))
+    assert ended["ended"]
+
+
+def test_the_nearest_text() -> None:
+    """Of several the nearest, and none that is nearer to another one, or far from all."""
+    before = CodeSet(
+        modules={"a.b": Module({"disk … is full on …", "disk … is full", "odd"}), "a.c": Module({"moved away …"})}
+    )
+    after = CodeSet(modules={"a.b": Module({"the disk … is full on …", "strange"}), "a.d": Module({"moved away …"})})
+    assert became(before, after, "a.b", "disk … is full on …") == ("a.b", "the disk … is full on …", "nearest")
+    assert became(before, after, "a.b", "disk … is full") is None
+    assert became(before, after, "a.b", "odd") is None
+    assert became(before, after, "a.c", "moved away …") == ("a.d", "moved away …", "moved")
+    assert became(before, before, "a.b", "odd") == ("a.b", "odd", "same")
