@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
 
+from naru.watch import blocks
+from naru.watch.blocks import Block
 from naru.watch.formats import Format, fitting
 from naru.watch.group import Grouping
 from naru.watch.hide import hidden
@@ -14,7 +16,7 @@ from naru.watch.match import NO_MATCH, UNMATCHED, Matcher
 from naru.watch.place import HEAD, Changed, Known, Place
 from naru.watch.records import Record, read
 from naru.watch.rotation import Open, settle
-from naru.watch.store import FIRST, Block, Counted, Example, File, Store
+from naru.watch.store import FIRST, Counted, Example, File, Store
 from naru.watch.times import Clock
 
 CHUNK = 1 << 20
@@ -83,7 +85,7 @@ class Follower:
             news = self._store.add(counted, moment)
             if used:
                 block = Block(file.place, chunk.held, *_times(lines, form), _ids(data[:used]))
-                self._store.add_block(file, block, CHUNK)
+                blocks.add(self._store.connection, file.id, block, CHUNK)
             if len(file.head) < HEAD:
                 file.head = (file.head[: file.place] + data)[: min(HEAD, chunk.held)]
             file.lines += data.count(b"\n", 0, used)

@@ -7,14 +7,14 @@ killed, no record is lost and none counted twice.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError
-from naru.watch import carried, code_sets
+from naru.watch import blocks, carried, code_sets
 from naru.watch.group import VERSION, Group
 
 DATABASE = "watch.db"
@@ -36,8 +36,7 @@ CREATE TABLE IF NOT EXISTS file (
     lost INTEGER NOT NULL, read REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS file_path ON file (host, path);
-CREATE TABLE IF NOT EXISTS block (file INTEGER NOT NULL, begin INTEGER NOT NULL, end INTEGER NOT NULL,
-    first TEXT NOT NULL, last TEXT NOT NULL, ids BLOB NOT NULL, PRIMARY KEY (file, begin)) WITHOUT ROWID;
+{blocks.SCHEMA}
 CREATE TABLE IF NOT EXISTS grp (
     key TEXT PRIMARY KEY, version INTEGER NOT NULL, binary TEXT NOT NULL, module TEXT NOT NULL, text TEXT NOT NULL,
     exception TEXT NOT NULL, frame TEXT NOT NULL, level TEXT NOT NULL, class TEXT NOT NULL, how TEXT NOT NULL,
@@ -82,18 +81,6 @@ class File:
     unmatched: int = 0
     lost: int = 0
     read: float = 0.0
-
-
-@dataclass
-class Block:
-    """A part of a file: from byte to byte, the times of its first and last record as lines have them, and the first
-    four bytes of every identifier in it."""
-
-    begin: int
-    end: int
-    first: str
-    last: str
-    ids: bytes
 
 
 @dataclass
@@ -212,36 +199,12 @@ class Store:
 
     def forget_blocks(self, file: File) -> None:
         """What was read of a file is not there any more."""
-        self._database.execute("DELETE FROM block WHERE file = ?", (file.id,))
+        blocks.forget(self._database, file.id)
 
     def hand_over(self, file: File, other: File) -> None:
         """What was known of one file is of the other from now on."""
-        self._database.execute("UPDATE block SET file = ? WHERE file = ?", (other.id, file.id))
+        blocks.hand_over(self._database, file.id, other.id)
         self._database.execute("UPDATE example SET file = ? WHERE file = ?", (other.id, file.id))
-
-    def add_block(self, file: File, block: Block, most: int) -> None:
-        """A part that was read; it becomes one with that before it, as long as they are not more bytes than `most`."""
-        before = self._rows(
-            "SELECT begin, first FROM block WHERE file = ? AND end = ? AND end - begin < ?", file.id, block.begin, most
-        )
-        if before:
-            self._database.execute(
-                "UPDATE block SET end = ?, first = ?, last = ?, ids = CAST(ids || ? AS BLOB) "
-                "WHERE file = ? AND begin = ?",
-                (block.end, before[0][1] or block.first, block.last, block.ids, file.id, before[0][0]),
-            )
-        else:
-            self._database.execute(
-                "INSERT OR REPLACE INTO block VALUES (?, ?, ?, ?, ?, ?)",
-                (file.id, block.begin, block.end, block.first, block.last, block.ids),
-            )
-
-    def blocks_with(self, ids: Iterable[bytes]) -> list[tuple[int, int, int]]:
-        """File, begin and end of the parts that hold one of these identifiers, by their first four bytes; few that hold
-        none are among them."""
-        ways = list(ids)
-        where = " OR ".join(["instr(ids, ?) > 0"] * len(ways)) or "0"
-        return self._rows(f"SELECT file, begin, end FROM block WHERE {where} ORDER BY file, begin", *ways)
 
     # groups
 
