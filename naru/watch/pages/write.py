@@ -111,10 +111,10 @@ def _kind(group: dict[str, Any]) -> Text:
 
 
 def _groups(facts: Facts) -> Table:
-    heads = ("group", "what", "where", "class", "state", "count", "hour", "last")
+    heads = ("group", "what", "where", "state", "count", "hour", "last")
     rows: list[tuple[Said, ...]] = [
         (
-            *(code(one["key"]), _said(one), code(one["where"]), _kind(one), _state(one)),
+            *(code(one["key"]), _said(one), code(one["where"]), words.OF(state=_state(one), kind=_kind(one))),
             *(words.NUMBER(n=one["count"]), words.NUMBER(n=one["hour"]), utc(one["last"])),
         )
         for one in facts.groups[:LISTED]
