@@ -148,7 +148,7 @@ naru watch changes watch --change 3 --kind "new code" --kind "new behaviour" -f 
             if arguments.change is None:
                 return _overview(store)
             change = changes.change_of(store, arguments.change)
-            found = differences.differences(store, change, time.time())
+            found = differences.differences(store, change, differences.sides(store, change), time.time())
         table = arguments.formatter == "table"
         columns = ("kind", "group", "class", "state", "program", "what", "where", "before", "after", "mapped_from")
         return columns, [
@@ -170,8 +170,8 @@ def _overview(store: Store) -> tuple[Sequence[str], Iterable[Any]]:
     names = ("packages_changed", "texts_new", "texts_gone")
     rows = []
     for change in changes.listed(store):
-        code = differences.code(store, change)
-        found = differences.differences(store, change, time.time())
+        sets = differences.sides(store, change)
+        code, found = differences.code(sets), differences.differences(store, change, sets, time.time())
         numbers = [sum(one.kind == kind for one in found) for kind in differences.KINDS]
         ended = utc(change.ended) if change.ended is not None else None
         rows.append((change.id, change.what, utc(change.begun), ended, *(code or (None, None, None)), *numbers))

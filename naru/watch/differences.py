@@ -1,6 +1,6 @@
 """What a change did to the errors of a cloud, group by group."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from naru.watch.changes import DAY, Change, counts, listed
@@ -45,6 +45,9 @@ class Difference(NamedTuple):
     mapped_from: str = ""
 
 
+Sides = tuple[CodeSet, CodeSet]
+
+
 class Code(NamedTuple):
     """How many packages have other content, and how many texts of warnings and errors are new and are gone."""
 
@@ -66,15 +69,21 @@ class Spans(NamedTuple):
         return (self.before[1] - self.before[0]) / 3600, (self.after[1] - self.after[0]) / 3600
 
 
-def code(store: Store, change: Change) -> Code | None:
+def code(sets: Sides) -> Code | None:
     """How the code differs; None where it is not known on both sides."""
-    before, after = _sides(store, change)
+    before, after = sets
     if not before.packages or not after.packages:
         return None
     names = before.packages.keys() | after.packages.keys()
     other = sum(before.packages.get(one) != after.packages.get(one) for one in names)
     old, new = set(before.texts), set(after.texts)
     return Code(other, len(new - old), len(old - new))
+
+
+def sides(store: Store, change: Change, only: Sequence[str] = ()) -> Sides:
+    """The code before a change and after it; of the packages `only`, where some are named."""
+    before, after = (load(store.connection, change.id, side, only) for side in (BEFORE, AFTER))
+    return before, after
 
 
 def spans(store: Store, change: Change, now: float) -> Spans:
@@ -86,13 +95,13 @@ def spans(store: Store, change: Change, now: float) -> Spans:
     return Spans((began, change.begun), (since, max(since, min(since + DAY, max(read, since), now))))
 
 
-def differences(store: Store, change: Change, now: float) -> list[Difference]:
+def differences(store: Store, change: Change, sets: Sides, now: float) -> list[Difference]:
     """The groups that a change concerns, those of a kind together, the most frequent first."""
-    return sorted(_all(store, change, now), key=lambda one: (KINDS.index(one.kind), -one.since, one.group["key"]))
+    return sorted(_all(store, change, sets, now), key=lambda one: (KINDS.index(one.kind), -one.since, one.group["key"]))
 
 
-def _all(store: Store, change: Change, now: float) -> Iterator[Difference]:
-    sets, span = _sides(store, change), spans(store, change, now)
+def _all(store: Store, change: Change, sets: Sides, now: float) -> Iterator[Difference]:
+    span = spans(store, change, now)
     kept = dict(store.connection.execute("SELECT grp, n FROM change_rate WHERE change = ?", (change.id,)).fetchall())
     # lines of before that were read after the change had ended count as well
     live = counts(store, *span.before)
@@ -116,7 +125,7 @@ def _all(store: Store, change: Change, now: float) -> Iterator[Difference]:
             yield Difference(kind, group, rate, now_rate, since)
 
 
-def _new(group: Mapping[str, Any], change: Change, sets: tuple[CodeSet, CodeSet]) -> str:
+def _new(group: Mapping[str, Any], change: Change, sets: Sides) -> str:
     """What a group is that was not there before."""
     if change.ended is not None and group["last"] < change.ended:
         return DURING
@@ -129,9 +138,7 @@ def _new(group: Mapping[str, Any], change: Change, sets: tuple[CodeSet, CodeSet]
     return NEW_CODE if after.has(group["module"], text) else NEW
 
 
-def _became(
-    group: Mapping[str, Any], past: int, since: int, hours: tuple[float, float], sets: tuple[CodeSet, CodeSet]
-) -> str | None:
+def _became(group: Mapping[str, Any], past: int, since: int, hours: tuple[float, float], sets: Sides) -> str | None:
     """What a group of before has become; None where it goes on as it was, or it is too early to say."""
     before, after = sets
     expected = past * hours[1] / hours[0] if hours[0] else 0.0
@@ -146,15 +153,16 @@ def _became(
     return LESS if expected >= ENOUGH and since * TIMES <= expected else None
 
 
-def _sides(store: Store, change: Change) -> tuple[CodeSet, CodeSet]:
-    before, after = (load(store.connection, change.id, side) for side in (BEFORE, AFTER))
-    return before, after
+def came_with(store: Store, group: Mapping[str, Any]) -> tuple[str, Change] | None:
+    """Of a group that came for the first time within a day after a change began: whether its code is new, and the
+    change."""
+    close = [one for one in listed(store) if 0 <= group["first"] - one.begun <= DAY]
+    if not close:
+        return None
+    return _new(group, close[-1], sides(store, close[-1], [group["module"].partition(".")[0]])), close[-1]
 
 
 def since_change(store: Store, group: Mapping[str, Any]) -> str:
-    """Of a group that came for the first time within a day after a change: which one, and whether its code is new; ""
-    for others."""
-    close = [one for one in listed(store) if 0 <= group["first"] - one.begun <= DAY]
-    if not close:
-        return ""
-    return f"{_new(group, close[-1], _sides(store, close[-1]))}, since {close[-1].what}"
+    """The same in words; "" for other groups."""
+    found = came_with(store, group)
+    return f"{found[0]}, since {found[1].what}" if found else ""

@@ -70,6 +70,11 @@ class Reader:
         self.skipped: list[str] = []
         """Files that could not be looked through whole, with the reason."""
 
+    def forget(self) -> None:
+        """Drops what was read of files, and which were skipped: for another request."""
+        self._read.clear()
+        self.skipped.clear()
+
     def find(self, ids: Iterable[str]) -> list[tuple[File, Record]]:
         """Every record in which one of the identifiers stands."""
         wanted = sorted(set(ids))

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS grp (
     state TEXT NOT NULL, first REAL NOT NULL, last REAL NOT NULL, count INTEGER NOT NULL, changed REAL NOT NULL,
     muted_until REAL, muted_by TEXT NOT NULL, reason TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS grp_statement ON grp (module, text);
 CREATE TABLE IF NOT EXISTS rate (grp TEXT NOT NULL, minute INTEGER NOT NULL, host TEXT NOT NULL, n INTEGER NOT NULL,
     PRIMARY KEY (grp, minute, host)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS rate_minute ON rate (minute);

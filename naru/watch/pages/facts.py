@@ -39,7 +39,7 @@ class Detail:
     examples: list[Example]
     hosts: dict[str, dict[int, int]]
     request: Request | None
-    change: str
+    came_with: tuple[str, Change] | None
 
 
 @dataclass
@@ -81,7 +81,7 @@ def facts(store: Store, name: str, since: float, now: float, show: Callable[[str
         minutes,
         details,
         len(wanted),
-        [(one, differences.differences(store, one, now)) for one in reversed(shown)],
+        [(one, differences.differences(store, one, differences.sides(store, one), now)) for one in reversed(shown)],
         every,
         health,
         phases.doubts(store),
@@ -112,23 +112,23 @@ def _details(store: Store, groups: Sequence[dict[str, Any]], begin: float, show:
     made = []
     with opened(settings) as sources:
         places = {source.place.host: source.place for source in sources.all}
+        reader = Reader(store, places, settings.form, Clock(zone(settings.zone)))
         requests: dict[str, Request] = {}
         for number, group in enumerate(groups, 1):
             show(f"group {number} of {len(groups)}")
             examples = store.examples(group["key"])
             asked = next((one.body["request"] for one in reversed(examples) if one.body.get("request")), "")
             if asked and asked not in requests:
-                requests[asked] = _joined(
-                    asked, lambda: Reader(store, places, settings.form, Clock(zone(settings.zone)))
-                )
+                requests[asked] = _joined(asked, reader)
             hosts = _by_host(store, group["key"], begin)
-            made.append(Detail(group, examples, hosts, requests.get(asked), differences.since_change(store, group)))
+            made.append(Detail(group, examples, hosts, requests.get(asked), differences.came_with(store, group)))
     return made
 
 
-def _joined(identity: str, reader: Callable[[], Reader]) -> Request:
+def _joined(identity: str, reader: Reader) -> Request:
+    reader.forget()
     try:
-        return Request(identity, join(reader(), identity))
+        return Request(identity, join(reader, identity))
     except NaruError as error:  # a host that cannot be reached, or an id of another form
         return Request(identity, why=error.summary)
 

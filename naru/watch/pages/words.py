@@ -73,6 +73,7 @@ MORE_ROWS = message(
     ko="그 밖에 {count:number}개, 기록 {all:number}개",
 )
 NUMBER = message("watch.report.number", en="{n:number}", ko="{n:number}")
+CAME_WITH = message("watch.report.came_with", en="{kind}, since {what}", ko="{kind}, {what} 이후")
 OF = message("watch.report.state_class", en="{state}, {kind}", ko="{state}, {kind}")
 UNTIL = message("watch.report.until", en="{state}, until {until}", ko="{state}, {until}까지")
 

@@ -149,8 +149,9 @@ def _detail(one: Detail, facts: Facts, moments: Sequence[float]) -> Iterator[Blo
         (words.HEADS["first"](), utc(group["first"])),
         (words.HEADS["last"](), utc(group["last"])),
     ]
-    if one.change:
-        facts_of.append((words.HEADS["since"](), one.change))
+    if one.came_with is not None:
+        kind, change = one.came_with
+        facts_of.append((words.HEADS["since"](), words.CAME_WITH(kind=words.KINDS[kind](), what=change.what)))
     yield Table(("", ""), tuple(facts_of))
     rows = [Row(host, host, minutes) for host, minutes in one.hosts.items()]
     if rows:
