@@ -46,6 +46,7 @@ class Difference(NamedTuple):
 
 
 Sides = tuple[CodeSet, CodeSet]
+"""The code before a change, and after it."""
 
 
 class Code(NamedTuple):

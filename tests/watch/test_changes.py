@@ -1,7 +1,11 @@
 """What a deploy did to the errors of a cloud: new code, new behaviour, gone, more, less; what goes on as it was."""
 
 import json
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ from naru.watch import changes
 from naru.watch.code_sets import CodeSet, Module, became
 
 from .lines import line
+from .test_follow import WATCH
 
 pytestmark = pytest.mark.unit
 
@@ -217,6 +222,36 @@ def test_what_came_before_the_end_was_said(cloud: Cloud) -> None:
     cloud.change("end")
     assert cloud.differences()["cannot start the server … on its host"][0] == "carried over"
     assert cloud.differences()["never printed …"][0] == "while it went on"
+
+
+def test_a_watch_that_runs_reads_the_new_code(cloud: Cloud, tmp_path: Path) -> None:
+    """Scenario: one patch adds a statement, which is told once, with the change that it came with."""
+    cloud.now = time.time()
+    told = tmp_path / "told"
+    words = ["watch", "run", cloud.work, *cloud.words]
+    with told.open("w") as out, subprocess.Popen([sys.executable, "-c", WATCH, *words], stderr=out) as watch:
+        cloud.write("no room for 5", over=0)
+        _wait(lambda: "no room for" in told.read_text())
+        cloud.naru("change", "begin", cloud.work, "--what", "shop 2")
+        cloud.code.write_text(NEW)
+        cloud.naru("change", "end", cloud.work)
+        cloud.now = time.time() + 1
+        for _ in range(3):
+            cloud.write("patched in: 5 is odd", over=0)
+            time.sleep(0.5)
+        _wait(lambda: cloud.groups().get("patched in: … is odd", {}).get("count") == 3)
+        assert watch.poll() is None
+        watch.send_signal(signal.SIGINT)
+        assert watch.wait(60) == 130
+    lines = [one for one in told.read_text().splitlines() if "patched" in one]
+    assert [one.partition(" ")[2] for one in lines] == ["open: shop-api: patched in: … is odd (new code, since shop 2)"]
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    end = time.monotonic() + 300
+    while not until():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def test_what_cannot_be_said(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
