@@ -101,17 +101,20 @@ class Lines:
 
 def command(*words: str) -> tuple[float, float, float, str]:
     """Runs a command of Naru: wall clock and CPU seconds, MiB, output."""
-    began = time.monotonic()
-    with subprocess.Popen(
-        [sys.executable, "-m", "naru.cli.main", *words], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout
-        out = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):
-        raise SystemExit(f"{' '.join(words)} exited with {process.returncode}")
-    return time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out
+    began, kib, done = time.monotonic(), 0, 0
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen([sys.executable, "-m", "naru.cli.main", *words], stdout=out)
+        while not done:
+            # what the system says at the end counts this program's memory, too, as of before the other began
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            kib = max([kib, *map(int, re.findall(r"VmHWM:\s+(\d+)", status))])
+            time.sleep(0.02)
+            done, code, usage = os.wait4(process.pid, os.WNOHANG)
+        process.returncode = os.waitstatus_to_exitcode(code)
+        if process.returncode not in (0, 1):
+            raise SystemExit(f"{' '.join(words)} exited with {process.returncode}")
+        out.seek(0)
+        return time.monotonic() - began, usage.ru_utime + usage.ru_stime, kib / 1024, out.read()
 
 
 def accuracy(truth: Sequence[Hashable], found: Sequence[Hashable]) -> float:

@@ -5,6 +5,6 @@
 are followed (`follow`) into one database (`store`), from which a request is read again (`request`), by an index of the
 identifiers in them (`blocks`).
 
-What a deploy or an upgrade did is told from the code before and after it (`changes`, `code_sets`, `differences`); groups
-go on under other names (`carried`). `pages` are what is written for people.
+What a deploy or an upgrade did is told from the code before and after it (`changes`, `code_sets`, `differences`);
+groups go on under other names (`carried`). `pages` are what is written for people.
 """
