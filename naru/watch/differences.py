@@ -136,7 +136,7 @@ def _new(group: Mapping[str, Any], change: Change, sets: Sides) -> str:
     text = group["text"].replace(ANY, HOLE) or HOLE
     if before.has(group["module"], text):
         return NEW_BEHAVIOUR
-    return NEW_CODE if after.has(group["module"], text) else NEW
+    return NEW_CODE if after.has(group["module"], text) or not after.packages else NEW
 
 
 def _became(group: Mapping[str, Any], past: int, since: int, hours: tuple[float, float], sets: Sides) -> str | None:

@@ -48,7 +48,7 @@ def settle(store: Store, place: Place, patterns: Sequence[str], patience: int = 
             seen = by_inode.get((file.device, file.inode))
             if seen is not None and _is(file, seen):
                 # one that was empty may have been written, copied and truncated meanwhile
-                if seen.path != file.path or not file.head:
+                if seen.path != file.path or not (file.head or file.ended):
                     moved.setdefault(_base(file.path), file.read)
                 _at(store, file, seen)
                 now[seen.path] = file

@@ -301,7 +301,7 @@ class Store:
         """Of a group, and of that which it was before a change of the code, how many records in each minute since 1970
         that has some."""
         query = (
-            "SELECT minute, sum(n) FROM rate WHERE (grp = ? OR grp IN (SELECT old FROM mapped WHERE grp = ?)) "
+            "SELECT minute, sum(n) FROM rate WHERE grp IN (SELECT ? UNION SELECT old FROM mapped WHERE grp = ?) "
             "AND minute >= ? GROUP BY 1 ORDER BY 1"
         )
         return dict(self._rows(query, key, key, int(since // 60)))
