@@ -17,6 +17,8 @@ from naru.plan.model import Plan, Step
 from naru.upgrade.window import window
 from naru.watch import changes
 from naru.watch.code_sets import CodeSet, Module, became
+from naru.watch.sources import Settings
+from naru.watch.store import Store
 
 from .lines import line
 from .test_follow import WATCH
@@ -272,6 +274,28 @@ def test_what_cannot_be_said(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -
     assert main(["watch", "change", "begin", cloud.work, "--what", "two"]) == 2
     assert "change 1 (one) has begun" in capsys.readouterr().err
     assert main(["watch", "change", "end", cloud.work, "--at", "2001-01-01"]) == 2
+
+
+def test_an_end_that_was_cut_short_is_none(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it is kept or nothing: given again, it ends as if it had not been given before."""
+    cloud.write("cannot start server 5 on the host", 20)
+    cloud.run()
+    cloud.change("begin", "--what", "shop 2")
+    cloud.code.write_text(NEW)
+
+    def cut(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(changes, "_carry", cut)
+        with pytest.raises(KeyboardInterrupt), Store(Path(cloud.work)) as store:
+            changes.end(store, cloud.now + 60, Settings())
+    with Store(Path(cloud.work)) as store:
+        (change,) = changes.listed(store)
+        assert change.ended is None and store.setting(changes.CODE) is None
+        assert store.connection.execute("SELECT count(*) FROM change_code WHERE side = 'after'").fetchone() == (0,)
+    cloud.change("end")
+    assert cloud.naru("changes", cloud.work)[0]["texts_new"] == 2
 
 
 def test_of_an_upgrade(cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
