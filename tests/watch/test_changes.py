@@ -1,13 +1,11 @@
 """What a deploy did to the errors of a cloud: new code, new behaviour, gone, more, less; what goes on as it was."""
 
-import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,96 +14,13 @@ from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
 from naru.upgrade.window import window
 from naru.watch import changes
-from naru.watch.code_sets import CodeSet, Module, became
 from naru.watch.sources import Settings
 from naru.watch.store import Store
 
-from .lines import line
+from .cloud import HOUR, NEW, Cloud
 from .test_follow import WATCH
 
 pytestmark = pytest.mark.unit
-
-HOUR = 3600.0
-OLD = """
-LOG = logging.getLogger(__name__)
-def start(host):
-    LOG.error("cannot start server %s on the host", host)
-    LOG.error("no room for %s", host)
-    LOG.error("gone soon: %s", host)
-    LOG.error("never printed %s", host)
-def _spawn(host):
-    LOG.error("it failed on %s", host)
-def old_way(host):
-    LOG.info("in %s", host)
-"""
-NEW = """
-LOG = logging.getLogger(__name__)
-def start(host):
-    LOG.error("cannot start the server %s on its host", host)
-    LOG.error("no room for %s", host)
-    LOG.error("never printed %s", host)
-    LOG.error("patched in: %s is odd", host)
-def _spawn(host):
-    LOG.error("it failed on %s", host)
-def new_way(host):
-    LOG.info("in %s", host)
-"""
-
-
-class Cloud:
-    """A service whose code is deployed, whose log is written and watched."""
-
-    def __init__(self, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-        self.log, self.work = directory / "shop-api.log", str(directory / "watch")
-        self.code = directory / "venv" / "lib" / "python3" / "site-packages" / "shop" / "manager.py"
-        self.code.parent.mkdir(parents=True)
-        self.code.write_text(OLD)
-        self.now = time.time() - HOUR - 120
-        self.log.touch()
-        venv = str(directory / "venv")
-        self.words = ["--files", str(self.log), "--host", "h1", "--zone", "UTC", "--venv", venv]
-
-    def write(self, text: str, count: int = 1, *trace: str, over: float = HOUR) -> None:
-        """So many records, evenly over some seconds, up to the cloud's present moment."""
-        with self.log.open("a") as out:
-            for number in range(count):
-                moment = self.now - over + over * number / count
-                stamp = time.strftime("%Y-%m-%d %H:%M:%S.000", time.gmtime(moment))
-                out.write(line(text, logger="shop.manager", time=stamp) + "\n")
-                out.writelines(f"{stamp} 7 ERROR shop.manager {one}\n" for one in trace)
-
-    def naru(self, *words: str, code: int = 0) -> Any:
-        """What a command of the watch answers."""
-        self.capsys.readouterr()
-        assert main(["watch", words[0], *words[1:], "-f", "json"]) == code
-        return json.loads(self.capsys.readouterr().out)
-
-    def run(self) -> list[str]:
-        """Reads all, and gives what is told as new or come back."""
-        self.capsys.readouterr()
-        assert main(["watch", "run", self.work, *self.words, "--once", "-f", "json"]) in (0, 1)
-        return [one for one in self.capsys.readouterr().err.splitlines() if not one.startswith("naru:")]
-
-    def change(self, which: str, *words: str) -> Any:
-        at = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(self.now))
-        return self.naru("change", which, self.work, "--at", at, *words)
-
-    def differences(self, number: int = 1) -> dict[str, tuple[str, Any]]:
-        """By what a group says: what the change did to it, and its rates."""
-        found = self.naru("changes", self.work, "--change", str(number))
-        return {one["what"]: (one["kind"], one["before"], one["after"]) for one in found}
-
-    def groups(self) -> dict[str, dict[str, Any]]:
-        return {one["what"]: one for one in self.naru("groups", self.work, "--state", "all", "--since", "30d")}
-
-
-@pytest.fixture
-def cloud(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cloud:
-    monkeypatch.setattr("naru.watch.follow.QUIET", 0)
-    monkeypatch.setattr("naru.watch.phases.QUIET", 0)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return Cloud(tmp_path, capsys)
 
 
 def test_a_deploy(cloud: Cloud) -> None:
@@ -155,58 +70,6 @@ def test_a_deploy(cloud: Cloud) -> None:
     # told once
     cloud.write("patched in: 6 is odd", 5, over=30)
     assert cloud.run() == []
-
-
-def test_a_resolved_one_that_has_another_text_comes_back(cloud: Cloud) -> None:
-    cloud.write("cannot start server 5 on the host", 20)
-    cloud.run()
-    key = cloud.groups()["cannot start server … on the host"]["group"]
-    assert main(["watch", "resolve", cloud.work, key, "--reason", "shop 2 has it"]) == 0
-    cloud.change("begin", "--what", "shop 2")
-    cloud.code.write_text(NEW)
-    cloud.change("end")
-    # written before it was said to be cured, by new code that ran already
-    cloud.write("cannot start the server 5 on its host", 1)
-    assert cloud.run() == []
-    assert cloud.groups()["cannot start the server … on its host"]["state"] == "resolved"
-    cloud.now = time.time() + 60
-    cloud.write("cannot start the server 5 on its host", 1, over=0)
-    assert [one.split()[1] for one in cloud.run()] == ["regressed:"]
-
-
-def test_more_than_before_is_no_escalation_by_a_new_name(cloud: Cloud) -> None:
-    """The hours of before count for a group that goes on with another text."""
-    cloud.now = time.time() - 60
-    cloud.write("cannot start server 5 on the host", 2000, over=30 * HOUR)
-    cloud.run()
-    cloud.change("begin", "--what", "shop 2")
-    cloud.code.write_text(NEW)
-    cloud.change("end")
-    cloud.write("cannot start the server 5 on its host", 40, over=0)
-    cloud.run()
-    assert cloud.groups()["cannot start the server … on its host"]["state"] == "open"
-
-
-FRAME = 'File "/v/lib/python3/site-packages/shop/manager.py", line 5, in {}'
-
-
-@pytest.mark.parametrize(("function", "kind"), [("new_way", "carried over"), ("start", "new behaviour")])
-def test_a_function_that_has_another_name(cloud: Cloud, function: str, kind: str) -> None:
-    """Where the function of before is gone and another one is new, it is that. One that was there is another error."""
-
-    def trace(name: str) -> tuple[str, ...]:
-        return ("Traceback (most recent call last):", "  " + FRAME.format(name), "    x()", "ValueError: no")
-
-    cloud.write("it failed on 5", 20, *trace("old_way"))
-    cloud.run()
-    cloud.change("begin", "--what", "shop 2")
-    cloud.code.write_text(NEW)
-    cloud.change("end")
-    cloud.now += HOUR
-    cloud.write("it failed on 5", 20, *trace(function))
-    assert len(cloud.run()) == (kind != "carried over")
-    found = cloud.naru("changes", cloud.work, "--change", "1")
-    assert {one["kind"] for one in found} - {"gone"} == {kind}
 
 
 def test_what_came_before_the_end_was_said(cloud: Cloud) -> None:
@@ -320,16 +183,3 @@ def test_of_an_upgrade(cloud: Cloud, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert found.begun and found.ended and found.begun <= found.ended
     ended = cloud.naru("change", "end", cloud.work, "--upgrade", str(work))
     assert ended["ended"]
-
-
-def test_the_nearest_text() -> None:
-    """Of several the nearest, and none that is nearer to another one, or far from all."""
-    before = CodeSet(
-        modules={"a.b": Module({"disk … is full on …", "disk … is full", "odd"}), "a.c": Module({"moved away …"})}
-    )
-    after = CodeSet(modules={"a.b": Module({"the disk … is full on …", "strange"}), "a.d": Module({"moved away …"})})
-    assert became(before, after, "a.b", "disk … is full on …") == ("a.b", "the disk … is full on …", "nearest")
-    assert became(before, after, "a.b", "disk … is full") is None
-    assert became(before, after, "a.b", "odd") is None
-    assert became(before, after, "a.c", "moved away …") == ("a.d", "moved away …", "moved")
-    assert became(before, before, "a.b", "odd") == ("a.b", "odd", "same")
