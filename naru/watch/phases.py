@@ -10,6 +10,8 @@ from typing import Any
 from naru.errors import InputError, NaruError
 from naru.files import FileLock
 from naru.watch import states
+from naru.watch.changes import CODE
+from naru.watch.differences import since_change
 from naru.watch.follow import QUIET, Follower
 from naru.watch.group import HOLE
 from naru.watch.match import Matcher
@@ -40,27 +42,38 @@ def run(directory: Path, given: Settings, *, once: bool, came: Tell) -> dict[str
         if not lock.take():
             raise NaruError(f"{directory}: another naru watch run goes on here", hint="There is one at a time.")
         settings = given.over(Settings.kept(store))
-        clock = Clock(zone(settings.zone))
-        with opened(settings) as sources:
-            every, formats = sources.all, settings.form
-            matcher = Matcher(sources.statements())
+        # the code is read again when a change of it has ended
+        while not _follow(store, settings, once, came):
+            settings = Settings.kept(store)
+        return health(store)
+
+
+def _follow(store: Store, settings: Settings, once: bool, came: Tell) -> bool:
+    """Reads until there is other code; whether all was read that is wanted."""
+    clock, code = Clock(zone(settings.zone)), store.setting(CODE)
+    with opened(settings) as sources:
+        every, formats = sources.all, settings.form
+        matcher = Matcher(sources.statements())
+        if store.setting(CODE) == code:
             settings.keep(store)
-            told = partial(_news, store, came)
-            followers = {source.place.host: Follower(store, *source, formats, matcher, clock, told) for source in every}
+        told = partial(_news, store, came)
+        followers = {source.place.host: Follower(store, *source, formats, matcher, clock, told) for source in every}
+        if once:
+            _let_settle(every)
+        while store.setting(CODE) == code:
+            store.set("unreachable", _round(followers))
+            store.set("read", time.time())
             if once:
-                _let_settle(every)
-            while True:
-                store.set("unreachable", _round(followers))
-                store.set("read", time.time())
-                if once:
-                    return health(store)
-                time.sleep(EVERY)
+                return True
+            time.sleep(EVERY)
+    return False
 
 
 def _news(store: Store, came: Tell, keys: list[str]) -> None:
     for group in store.groups():
         if group["key"] in keys:
-            came(f"{group['key']} {group['state']}: {group['binary']}: {what(group)}")
+            change = since_change(store, group)
+            came(f"{group['key']} {group['state']}: {group['binary']}: {what(group)}{change and f' ({change})'}")
 
 
 def _round(followers: Mapping[str, Follower]) -> dict[str, str]:
