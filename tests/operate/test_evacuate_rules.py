@@ -271,7 +271,12 @@ def test_an_order_is_believed_when_it_is_read_back(site: sites.Site, monkeypatch
         ([Look(0, "off", True)], "wait"),
         ([Look(0, "off", True), Look(19, "off", True)], "wait"),
         ([Look(0, "on", True), Look(30, "on", True)], "wait"),
-        ([Look(0, "off", True), Look(20, "unreachable", True)], "refused"),
+        # no answer is no word: neither off nor on, and it is looked at anew
+        ([Look(0, "off", True), Look(20, "unreachable", False)], "wait"),
+        ([Look(0, "off", True), Look(5, "unreachable", False), Look(20, "off", True)], "wait"),
+        ([Look(0, "off", True), Look(5, "unreachable", False), Look(10, "off", True), Look(30, "off", True)], "off"),
+        ([Look(0, "off", True), Look(20, "unreachable", False, ["login"])], "refused"),
+        ([Look(0, "off", True), Look(20, "denied", False)], "refused"),
         ([Look(0, "off", True), Look(10, "on", True), Look(20, "off", True)], "refused"),
         ([Look(0, "off", True), Look(20, "off", False)], "refused"),
         ([Look(0, "off", True), Look(20, "off", True, ["login"])], "refused"),
