@@ -423,7 +423,7 @@ def test_waves_that_have_begun_are_not_planned_again(work: Work, site: Path) -> 
 
 
 def test_two_terminals_do_not_run_the_same_waves(work: Work) -> None:
-    with work.exclusive(), pytest.raises(PlanError, match="another terminal"), work.exclusive():
+    with work.exclusive(), pytest.raises(PlanError, match="another command runs these waves"), work.exclusive():
         pass
 
 

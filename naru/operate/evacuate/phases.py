@@ -93,7 +93,7 @@ def look(settings: Settings, say: Progress, plan_id: str = "-") -> tuple[Plan, l
 
 def evacuate(work: Work, terminal: Terminal) -> Status:
     """The host proved off, Nova told, the servers brought up elsewhere. What failed before is tried again."""
-    with work.journal() as journal:
+    with work.alone(), work.journal() as journal:
         refuse_errors(journal)
         if work.returns.numbers():
             raise InputError(
@@ -105,21 +105,23 @@ def evacuate(work: Work, terminal: Terminal) -> Status:
 
 def give_back(work: Work, terminal: Terminal, *, power_on: bool, enable: bool) -> Status:
     """The host back in the cloud, in the order in which that is safe (`naru.operate.evacuate.way_back`). One that was
-    interrupted goes on."""
-    with work.journal() as journal:
-        with journal.exclusive():
-            pass  # while another terminal evacuates it, nothing is given back
-        with reading(journal) as now:
-            if not now.has_begun():
-                raise InputError(f"{work.directory}: the evacuation has not begun: there is nothing to give back")
-    last = work.returns.last()
-    if last is not None:
-        with last:
-            if way_back.options(last) == (power_on, enable):
-                return _run(last, terminal)
-    made = way_back.plan(work, power_on=power_on, enable=enable)
-    with work.returns.begin(work.returns.following(), made) as begun:
-        return _run(begun, terminal)
+    interrupted goes on. While another command evacuates it nothing is given back, nor the other way round: guests
+    would be begun elsewhere of a host that is being switched on."""
+    with work.alone():
+        with work.journal() as journal:
+            with journal.exclusive():
+                pass  # nobody runs its plan by other means
+            with reading(journal) as now:
+                if not now.has_begun():
+                    raise InputError(f"{work.directory}: the evacuation has not begun: there is nothing to give back")
+        last = work.returns.last()
+        if last is not None:
+            with last:
+                if way_back.options(last) == (power_on, enable):
+                    return _run(last, terminal)
+        made = way_back.plan(work, power_on=power_on, enable=enable)
+        with work.returns.begin(work.returns.following(), made) as begun:
+            return _run(begun, terminal)
 
 
 def _run(journal: Journal, terminal: Terminal) -> Status:

@@ -3,9 +3,11 @@
 DIRECTORY/journal.db        the plan: the host fenced, Nova told, the servers evacuated and proved
 DIRECTORY/reading.json      what the cloud said when it was planned
 DIRECTORY/return/NUMBER/    the host's return, a plan of its own
+DIRECTORY/evacuate.lock     held by the command that evacuates the host, or gives it back
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -63,6 +65,12 @@ class Work:
 
     def journal(self) -> Journal:
         return self.work.journal()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """What is looked at before is so until it is done. Raises PlanError while another command
+        evacuates this host, or gives it back."""
+        hint = f"naru host status {self.directory} --watch shows it; Ctrl-C there ends it."
+        return self.work.alone("evacuates this host, or gives it back", hint)
 
     @property
     def returns(self) -> Rounds:
