@@ -256,6 +256,17 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert naru("approve", "c1", "go") == 0 and set(directory.approved()["c1"]) == {"go"}
     assert naru("approve", "c1", "go", "--revoke") == 2
     assert naru("approve", "c1", "--revoke") == 0 and directory.approved() == {}
+    # what the messages of evacuations ask for: one whose controller does not obey, and one whose word was taken back
+    for outcome, gate, what, code in (
+        ("evacuate", "", "off", 0),
+        ("none", "flight", "off", 0),
+        ("evacuate", "", "go", 2),
+        ("alarm", "flight", "off", 2),
+        ("alarm", "life", "off", 2),
+    ):
+        directory.write_now({"c1": {"outcome": outcome, "gate": gate, "why": "x"}}, {})
+        assert naru("approve", "c1", what) == code and ("c1" in directory.approved()) == (code == 0)
+        directory.revoke("c1")
     assert naru("hold", "work") == 0 and "work" in directory.held()
     assert naru("hold", "--release") == 0 and directory.held() == ""
     assert naru("verdicts", "--evidence", "x") == 2
