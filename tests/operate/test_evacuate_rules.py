@@ -405,6 +405,31 @@ def test_a_controller_that_has_lied_is_not_its_own(
     assert found.says() == ("off", False)
 
 
+def test_who_goes_on_by_hand_is_told_what_the_guard_knows_and_need_not_be_asked(
+    site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard has given it up, or does not run; that the controller has lied, and any sign of life, count."""
+    monkeypatch.setattr(power, "statuses", lambda *_: [Status(False, name="compute1")])
+    path = guards(tmp_path, outcome="ask", gate="flight", why="failed too often", alive=[])
+    context: Any = Paper()
+    given = {"host": "compute1", "site": str(site.file), "trust": False, "off": "", "settle": 5.0}
+    found = Fencing(context, {**given, "guard": path, "by_hand": True})
+    monkeypatch.setattr(found, "answers", lambda: False)
+    found.check_dead()
+    Word(path, "compute1", by_hand=True).check_off("kim", live=True)
+    now = time.time()
+    with monkeypatch.context() as later:
+        later.setattr(time, "time", lambda: now + 90)  # nothing is known to the guard any more
+        found.check_dead()
+    guards(tmp_path, outcome="alarm", gate="life", why="x", alive=["storage"])
+    with pytest.raises(NaruError, match=r"compute1 lives: it is seen by the guard: storage"):
+        found.check_dead()
+    guards(tmp_path, outcome="ask", gate="flight", why="failed too often", alive=[])
+    Directory(Path(path)).save(Kept(liars={"compute1"}))
+    with pytest.raises(NaruError, match="is not known to be its own"):
+        found.check_dead()
+
+
 def test_before_each_order_all_is_asked_again(
     site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,8 @@ IDENTITIES = "identities.json"
 
 
 class Fencing:
-    """One host, by the arguments of a step: `host` as Nova calls it, `site`, `trust`, `off`, `settle`, `guard`."""
+    """One host, by the arguments of a step: `host` as Nova calls it, `site`, `trust`, `off`, `settle`, `guard`,
+    `by_hand`."""
 
     def __init__(self, context: Context, args: Mapping[str, Any]) -> None:
         self.context = context
@@ -43,7 +44,7 @@ class Fencing:
         self.site: Site = sites.load(Path(args["site"]))
         self.uuid = ""
         self.host = host_of(self.site, args["host"])
-        self.word = Word(args["guard"], args["host"])
+        self.word = Word(args["guard"], args["host"], args.get("by_hand", False))
 
     def look(self) -> Look:
         """What the controller says now, and which signs of life there are, to us and to the guard."""

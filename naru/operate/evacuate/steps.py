@@ -33,7 +33,7 @@ RETRY = (
 class OfHost(Arguments):
     """`host` of `cloud`, as Nova calls it, and the plan whose mark counts. How it is proved off: the `site` whose power
     controllers are asked, whether the host's is its own on the operator's word (`trust`), who has said that it has no
-    power (`off`), `settle` seconds, the `guard`'s directory."""
+    power (`off`), `settle` seconds, the `guard`'s directory, and whether people go on `by_hand` with what it began."""
 
     cloud: str
     host: str
@@ -43,6 +43,7 @@ class OfHost(Arguments):
     off: str = ""
     settle: float = 20.0
     guard: str = ""
+    by_hand: bool = False
     reason: str = ""
 
 

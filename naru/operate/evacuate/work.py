@@ -29,7 +29,8 @@ class Settings:
     calls it, what the operator has said of servers (`answers`, by name or id), whether disks of servers lie on storage
     that hosts share, who says that the host has no power (`off`, "" for nobody), whether the power controller is the
     host's own on the operator's word (`trust`), how many servers at a time, how many seconds its power controller has
-    to go on saying off (`settle`), and the directory of the guard that has decided it, if one has."""
+    to go on saying off (`settle`), and the directory of the guard that has decided it, if one has; with `by_hand`
+    people go on with it, without its word."""
 
     site: str
     cloud: str
@@ -42,6 +43,7 @@ class Settings:
     settle: float = 20.0
     reason: str = ""
     guard: str = ""
+    by_hand: bool = False
 
     def dump(self) -> dict[str, Any]:
         """As a plan's settings."""

@@ -1,7 +1,8 @@
 """The heartbeat of a host: a program of its own, of Python's standard library alone, that is copied to hosts.
 
 beat.py --name compute7.example --key /etc/naru/guard.key --to guard1:7411,guard2:7411
-        [--listen 10.2.0.7:7412 --peer compute8.example=10.2.0.8:7412 ...] [--file /mnt/guests/.naru/compute7.example.beat]
+        [--listen 10.2.0.7:7412 --peer compute8.example=10.2.0.8:7412 ...]
+        [--file /mnt/guests/.naru/compute7.example.beat]
 
 Every few seconds it sends a packet that is signed with the key, with a number that only grows, so that one that is
 heard again is told from a new one; no clock has to be right. With --listen it hears its peers on their own network, and

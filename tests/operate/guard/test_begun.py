@@ -122,10 +122,10 @@ def test_only_what_fails_counts_as_failed(code: int, failures: int, tmp_path: Pa
     assert found.found[0].failed == failures
 
 
-def made(path: Path, fence: str, off: str = "") -> None:
+def made(path: Path, fence: str, off: str = "", guard: str = "") -> None:
     """An evacuation in this directory whose step `fence` is in this state."""
     load(planner.MODULES)
-    settings = Settings(str(path.parent / "site.yaml"), "x", HOST, off=off, trust=True)
+    settings = Settings(str(path.parent / "site.yaml"), "x", HOST, off=off, trust=True, guard=guard)
     found = facts(server("a"), services=[service(HOST, state="down")])
     plan = planner.whole(found, [], settings, "p", earlier=[], has_power=True)
     Journal.create(path, plan, plan_id="p").close()
@@ -157,6 +157,13 @@ def test_what_is_given_again_counts_until_the_host_is_proved_off(
     assert naru("fenced", "--off", "lee") == 2
     assert "--off has no effect any more: compute1 is proved off" in capsys.readouterr().err
     assert naru("fenced", "--off", "kim") == 130 and naru("fenced") == 130 and len(planned) == 1
+    # a guard's that people go on with: what it knows of the host's controller is not forgotten
+    assert (planned[0].guard, planned[0].by_hand) == ("", False)
+    made(tmp_path / "guards", "failed", guard="/guard")
+    assert naru("guards", "--site", str(tmp_path / "site.yaml")) == 130
+    assert (planned[1].guard, planned[1].by_hand) == ("/guard", True)
+    assert naru("guards", "--site", str(tmp_path / "site.yaml"), "--guard", "/guard") == 130
+    assert (planned[2].guard, planned[2].by_hand) == ("/guard", False)
 
 
 def test_a_plan_whose_host_is_not_proved_off_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
