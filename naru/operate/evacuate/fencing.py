@@ -16,6 +16,7 @@ from naru.errors import NaruError
 from naru.operate.evacuate.word import Word
 from naru.operate.guard.evidence import PowerState
 from naru.operate.guard.proof import Look, Proof, by_power
+from naru.operate.guard.state import IDENTITIES
 from naru.plan.context import Context
 from naru.plan.errors import Transient
 from naru.site import power
@@ -30,8 +31,6 @@ WAIT = 45.0
 LOGIN = 8.0
 """Seconds within which a host that lives answers by SSH."""
 BETWEEN = 2.0
-IDENTITIES = "identities.json"
-"""In a guard's directory: by host the UUID that its controller had while the host lived and had the same."""
 
 
 class Fencing:

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from naru.cli.main import main
 from naru.errors import InputError
+from naru.operate.evacuate.fencing import identity
 from naru.operate.guard import beat, review
 from naru.operate.guard.evidence import Host, Witness
 from naru.operate.guard.gates import NEEDED
@@ -18,7 +20,7 @@ from naru.operate.guard.memory import Reading
 from naru.operate.guard.policy import Policy, parse
 from naru.operate.guard.seeing import CloudSeen, Patience, StorageBeats
 from naru.operate.guard.service import Guard, Settings
-from naru.operate.guard.state import Directory
+from naru.operate.guard.state import Directory, Kept
 from naru.operate.guard.witness import is_seen
 from naru.site import site as sites
 
@@ -168,6 +170,32 @@ def test_a_kill_between_any_two_files_begins_nothing_twice(tmp_path: Path, monke
     (path / "begun.json").write_text("{")
     with pytest.raises(InputError, match="cannot be read"):
         directory.entries()
+
+
+def test_a_kill_within_a_round_forgets_nothing_that_a_drill_has_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Directory(tmp_path / "guard", make=True).save(Kept(liars={"c1", "c2"}))
+    rounds = Rounds(tmp_path, Paper(), monkeypatch, act=False)
+    rounds.directory.believe("c1")
+
+    def killed(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once, pytest.raises(KeyboardInterrupt):
+        once.setattr(rounds.guard.directory, "save", killed)
+        rounds.guard.round()
+    again = Rounds(tmp_path, Paper(), monkeypatch, act=False)
+    again.run(15)
+    assert again.directory.load().liars == {"c2"} and again.directory.believed() == set()
+
+
+def test_two_drills_at_once_both_keep_what_they_found(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "guard", make=True)
+    names = [f"c{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: Directory(directory.path).identify(name, f"uuid-{name}"), names))
+    assert [identity(str(directory.path), name) for name in names] == [f"uuid-{name}" for name in names]
 
 
 def test_two_guards_never_act_together(tmp_path: Path) -> None:
