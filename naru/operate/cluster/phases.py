@@ -178,12 +178,12 @@ def _check_known(site: Site, record: Reading, lost: Sequence[str]) -> None:
         hint = f"The record has: {', '.join(record['hosts'])}."
         raise InputError(f"--lost {unknown[0]}: the record has no such host", hint=hint)
     parts = {
-        "database": (record["databases"], site.content.databases),
-        "queue": (record["queues"], site.content.queues),
-        "Ceph": (record["ceph"], [one for one in site.content.storage if isinstance(one, Ceph)]),
+        "database": (record["databases"], {one.name for one in site.content.databases}),
+        "queue": (record["queues"], {one.name for one in site.content.queues}),
+        "Ceph": (record["ceph"], {one.name for one in site.content.storage if isinstance(one, Ceph)}),
     }
     for what, (recorded, there) in parts.items():
-        gone = sorted(set(recorded) - {one.name for one in there})
+        gone = sorted(set(recorded) - there)
         if gone:
             hint = "Put it back as it was: nobody knows else where it is, and how to start it."
             raise InputError(f"{site.file} has no {what} {gone[0]} any more, and the record has", hint=hint)

@@ -195,21 +195,20 @@ class Seeing:
         return servers, room
 
     def health(self) -> dict[str, bool | None]:
-        """Whether what an evacuation needs is known to be well."""
+        """Whether what an evacuation needs is known to be well. A cloud without Placement, or without Cinder, needs
+        none."""
         found: dict[str, bool | None] = dict.fromkeys(NEEDED)
         with contextlib.suppress(NaruError):
             services = list(self.cloud.items("compute", "/os-services", "services"))
             for name in ("scheduler", "conductor"):
                 found[name] = any(one["binary"] == f"nova-{name}" and one["state"] == "up" for one in services)
-        asked = {"network": "/networks?limit=1", "storage": "/os-services"}
-        for name, path in asked.items():
-            service = "block-storage" if name == "storage" else name
-            try:
-                answer = self.cloud(service, "GET", path)
-            except NaruError:
-                continue
-            found[name] = name != "storage" or any(
-                one["binary"] == "cinder-volume" and one["state"] == "up" for one in answer["services"]
+        with contextlib.suppress(NaruError):
+            self.cloud("network", "GET", "/networks?limit=1")
+            found["network"] = True
+        with contextlib.suppress(NaruError):
+            found["storage"] = not self.cloud.has("block-storage") or any(
+                one["binary"] == "cinder-volume" and one["state"] == "up"
+                for one in self.cloud("block-storage", "GET", "/os-services")["services"]
             )
         with contextlib.suppress(NaruError):
             found["placement"] = not self.cloud.has("placement") or bool(self.cloud("placement", "GET", "/"))

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from naru.cli.main import main
-from naru.errors import InputError
+from naru.errors import InputError, NaruError
 from naru.operate.evacuate.fencing import identity
 from naru.operate.guard import beat, review
 from naru.operate.guard.evidence import Host, Witness
 from naru.operate.guard.gates import NEEDED
 from naru.operate.guard.memory import Reading
 from naru.operate.guard.policy import Policy, parse
-from naru.operate.guard.seeing import CloudSeen, Patience, StorageBeats
+from naru.operate.guard.seeing import CloudSeen, Patience, Seeing, StorageBeats
 from naru.operate.guard.service import Guard, Settings
 from naru.operate.guard.state import Directory, Kept
 from naru.operate.guard.witness import is_seen
@@ -319,6 +319,39 @@ def test_storage_that_is_stuck_is_unknown_and_holds_nobody_up(tmp_path: Path, mo
     beats._reader.join(10)
     beats.seconds = 10.0
     assert [one.said for one in beats.readings(["c1", "c2"], 20.0)] == ["silent", "unknown"]
+
+
+class Little:
+    """A cloud with these services alone."""
+
+    def __init__(self, *has: str, answers: bool = True) -> None:
+        self._has, self._answers = has, answers
+
+    def has(self, service: str) -> bool:
+        return service in self._has
+
+    def items(self, *_: str) -> Iterator[dict[str, str]]:
+        yield from ({"binary": f"nova-{name}", "state": "up"} for name in ("scheduler", "conductor"))
+
+    def __call__(self, service: str, *_: str) -> dict[str, Any]:
+        if service not in self._has or not self._answers:
+            raise NaruError("no answer")
+        return {"services": [{"binary": "cinder-volume", "state": "down"}]}
+
+
+@pytest.mark.parametrize(
+    ("cloud", "storage"),
+    [
+        (Little("network", "placement"), True),  # it has no Cinder: nothing of that is needed
+        (Little("network", "placement", "block-storage"), False),
+        (Little("network", "placement", "block-storage", answers=False), None),
+    ],
+)
+def test_what_a_cloud_does_not_have_is_not_ill(cloud: Any, storage: bool | None, tmp_path: Path) -> None:
+    site: Any = None
+    found = Seeing(cloud, site, tmp_path, shared=False).health()
+    well = True if storage is not None else None
+    assert found == {**dict.fromkeys(NEEDED, True), "network": well, "placement": well, "storage": storage}
 
 
 def test_one_that_is_told_to_stop_begins_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
