@@ -21,6 +21,7 @@ from naru.operate.guard.state import Directory
 from naru.operate.guard.verdict import Case, Verdict
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
+from naru.plan.model import Plan, Step
 
 from ..readings import HOST, facts, server, service
 from .test_service import DEAD, Paper, Rounds
@@ -132,6 +133,29 @@ def made(path: Path, fence: str, off: str = "", guard: str = "") -> None:
     work_directory(path).own()
     with Journal.open(path) as journal, journal.write() as connection:
         connection.exec_driver_sql(f"update steps set state = '{fence}', attempt = 1 where id = 'fence'")
+
+
+def test_one_whose_host_was_returned_stays_so_while_it_is_enabled(tmp_path: Path) -> None:
+    """`naru host return DIR --power-on` is done, then `--enable` begins, and may fail: the host lives, as it should."""
+    directory = Directory(tmp_path / "guard", make=True)
+    path = directory.begin(Entry("c0", ("cloud",), time.time(), ()), "")
+    made(path, "done")
+    found = Evacuations(directory, [], lambda _: None)
+    found.look([])
+    assert found.found[0].fenced and found.in_flight() == {"c0"}
+    returns = Work(path).returns
+    for number, state in ((1, "failed"), (2, "done"), (3, "failed")):
+        returns.begin(number, Plan(steps=[Step("in", "noop")])).close()
+        with Journal.open(returns.path(number)) as journal, journal.write() as connection:
+            connection.exec_driver_sql(f"update steps set state = '{state}', attempt = 1")
+        if number == 1:  # people are giving it back: what is left of the evacuation is not gone on with
+            found.look([])
+            one = found.found[0]
+            assert one.state == "returning" and not one.is_over and not may_go_on(one, FLIGHT, AGAIN)
+            assert not one._replace(failed=3).is_given_up
+    found.look([])
+    assert found.found[0].returned and found.in_flight() == set()
+    assert (path / begun.RETURNED).exists()
 
 
 def test_what_is_given_again_counts_until_the_host_is_proved_off(
