@@ -54,7 +54,8 @@ class Settings:
         """Of a plan's settings. Raises KeyError for those of another plan."""
         if not found["evacuates"]:
             raise KeyError("evacuates")
-        return cls(**{name: found[name] for name in cls.__annotations__})
+        known = {"by_hand": False, **found}  # which plans of before do not say
+        return cls(**{name: known[name] for name in cls.__annotations__})
 
 
 class Work:

@@ -190,6 +190,12 @@ def test_what_is_given_again_counts_until_the_host_is_proved_off(
     assert (planned[2].guard, planned[2].by_hand) == ("/guard", False)
 
 
+def test_an_evacuation_that_was_begun_before_is_read() -> None:
+    given = Settings("site.yaml", "x", HOST, guard="/guard").dump()
+    del given["by_hand"]
+    assert Settings.load(given) == Settings("site.yaml", "x", HOST, guard="/guard")
+
+
 def test_a_plan_whose_host_is_not_proved_off_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made(tmp_path / "one", "failed")
     settings = Settings("site.yaml", "x", HOST, off="kim")
