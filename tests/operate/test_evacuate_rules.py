@@ -12,7 +12,7 @@ from naru.errors import InputError, NaruError
 from naru.messages import say
 from naru.operate.drain.facts import Facts
 from naru.operate.evacuate import fencing, planner
-from naru.operate.evacuate.fencing import Fencing, has_answered, host_of, is_same, power_of
+from naru.operate.evacuate.fencing import Fencing, has_answered, power_of
 from naru.operate.evacuate.rules import GROUP, PRIORITY, decide
 from naru.operate.evacuate.word import Word
 from naru.operate.evacuate.work import Settings
@@ -22,6 +22,7 @@ from naru.plan.errors import Transient
 from naru.plan.kinds import load
 from naru.site import power
 from naru.site import site as sites
+from naru.site.hostnames import host_of, is_same
 from naru.site.power import Status
 from naru.site.ssh import Unreachable
 

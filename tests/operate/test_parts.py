@@ -173,3 +173,21 @@ def test_a_host_is_asked_for_its_guests_wherever_its_libvirt_is(has: list[str], 
     assert (done.returncode, done.stdout.split()) == (0, ["id-one", "id-two"])
     (called,) = tmp_path.rglob("virsh.called")
     assert called.read_text() == "-r -c qemu:///system list --uuid\n"  # read-only: nothing can be changed by it
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("c1", "c1"),
+        ("c1.example", "c1"),
+        ("c2", "c2.example"),  # Nova knows it without its domain
+        ("c3.a", "c3.a"),
+        ("c3", ""),  # one of two: neither is asked, nor booted
+        ("c3.c", ""),
+        ("c4", ""),
+    ],
+)
+def test_a_host_is_the_sites_whoever_of_both_has_its_domain(host: str, name: str, tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("naru_site: 1\nname: x\nhosts: [{name: c1}, {name: c2.example}, {name: c3.a}, {name: c3.b}]\n")
+    assert guests.site_name(str(file), host) == name

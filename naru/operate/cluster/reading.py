@@ -13,9 +13,9 @@ from naru.cloud.client import Cloud
 from naru.errors import NaruError
 from naru.operate import compute
 from naru.operate.cluster import members
-from naru.operate.cluster.hostnames import named
 from naru.operate.cluster.order import Placed, placed
 from naru.site import rabbitmq
+from naru.site.hostnames import named
 from naru.site.model import Ceph, Commands, Container, Managed, Unit
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote

@@ -8,7 +8,6 @@ from typing import Any
 from naru.actions.hosts.switching import switch
 from naru.messages import message
 from naru.operate.cluster import guests, members
-from naru.operate.cluster.hostnames import named
 from naru.operate.cluster.lost import has_osds, without
 from naru.operate.cluster.order import DATABASES, FRONT, KEYSTONE, QUEUES, REPAIR, STORAGE, UP, Placed, placed
 from naru.operate.cluster.planner import GUESTS, HOSTS, MODULES
@@ -18,6 +17,7 @@ from naru.operate.cluster.work import WAY, Settings
 from naru.operate.compute import HOST
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import About, Plan, Step
+from naru.site.hostnames import named
 from naru.site.model import Unit
 from naru.site.site import Site
 

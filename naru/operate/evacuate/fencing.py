@@ -21,6 +21,7 @@ from naru.plan.context import Context
 from naru.plan.errors import Transient
 from naru.site import power
 from naru.site import site as sites
+from naru.site.hostnames import host_of, is_same
 from naru.site.site import Host, Site
 from naru.site.ssh import Lost, Refused, Unreachable
 
@@ -216,24 +217,3 @@ def identity(directory: str, host: str) -> str:
     if not directory or not file.exists():
         return ""
     return str(json.loads(file.read_text()).get(host, ""))
-
-
-def short(name: str) -> str:
-    """The first part of a host's name."""
-    return name.partition(".")[0].lower()
-
-
-def is_same(one: str, other: str) -> bool:
-    """Whether two names may be of one host: the same, or the same but that one has no domain. Two in different domains
-    are two hosts."""
-    if "." in one and "." in other:
-        return one.lower() == other.lower()
-    return short(one) == short(other)
-
-
-def host_of(site: Site, name: str) -> Host | None:
-    """The site's host that Nova calls `name`; None where the site has none, or two that it may be."""
-    if name in site.hosts:
-        return site.hosts[name]
-    found = [one for one in site.hosts.values() if is_same(one.name, name)]
-    return found[0] if len(found) == 1 else None

@@ -15,7 +15,6 @@ from naru.operate import compute
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.reading import Progress, read
 from naru.operate.evacuate import planner, way_back
-from naru.operate.evacuate.fencing import host_of
 from naru.operate.evacuate.rules import Decision, decide
 from naru.operate.evacuate.work import READING, Settings, Work, work_directory
 from naru.plan import control
@@ -27,6 +26,7 @@ from naru.plan.queries import reading
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status
 from naru.site import site as sites
+from naru.site.hostnames import host_of
 
 OURS = "naru:evacuate_"
 """How the metadata of servers begins that is read here; the rest is nobody's business."""

@@ -10,10 +10,11 @@ from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import ABSENT, AUTOSTART, NO_LIBVIRT
 from naru.operate.drain.reading import read
 from naru.operate.drain.room import place
-from naru.operate.evacuate.fencing import host_of, power_of
+from naru.operate.evacuate.fencing import power_of
 from naru.operate.evacuate.rules import decide
 from naru.operate.guard.state import Directory
 from naru.site import power
+from naru.site.hostnames import host_of
 from naru.site.site import Host, Site
 from naru.site.ssh import Fleet
 from naru.text import count

@@ -16,7 +16,7 @@ from naru.operate import compute
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.reading import read
 from naru.operate.drain.room import place
-from naru.operate.evacuate.fencing import Said, host_of, identity, power_of, short
+from naru.operate.evacuate.fencing import Said, identity, power_of
 from naru.operate.evacuate.rules import TAKEN, decide
 from naru.operate.evacuate.work import MARK
 from naru.operate.guard.beat import unpack
@@ -24,6 +24,7 @@ from naru.operate.guard.evidence import Host, PowerState
 from naru.operate.guard.gates import NEEDED
 from naru.operate.guard.heartbeat import SILENT
 from naru.operate.guard.memory import Reading
+from naru.site.hostnames import host_of, short
 from naru.site.site import Site
 
 ROOM = 120.0
