@@ -212,7 +212,8 @@ class Guard:
                     except TimeoutError:
                         continue
                     except OSError:
-                        return
+                        self._stop.wait(1.0)  # it listens on: a guard that is deaf would call all hosts silent
+                        continue
                     with self._lock:
                         self.listener.take(packet, time.monotonic())
 

@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from naru.cli.main import main
 from naru.errors import InputError, NaruError
 from naru.operate.evacuate.fencing import identity
-from naru.operate.guard import beat, review
+from naru.operate.guard import beat, review, service
 from naru.operate.guard.evidence import Host, Witness
 from naru.operate.guard.gates import NEEDED
 from naru.operate.guard.memory import Reading
@@ -352,6 +352,31 @@ def test_what_a_cloud_does_not_have_is_not_ill(cloud: Any, storage: bool | None,
     found = Seeing(cloud, site, tmp_path, shared=False).health()
     well = True if storage is not None else None
     assert found == {**dict.fromkeys(NEEDED, True), "network": well, "placement": well, "storage": storage}
+
+
+def test_a_guard_goes_on_listening_after_an_error_of_its_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = Rounds(tmp_path, Paper(), monkeypatch, act=False)
+    packet = beat.pack(KEY, "beat", "c1", 1, 1, {"hears": [], "peers": []})
+
+    class Listening:
+        said: ClassVar[list[Any]] = [OSError("down"), packet]
+
+        def recv(self, _: int) -> bytes:
+            found = self.said.pop(0) if self.said else TimeoutError()
+            if isinstance(found, Exception):
+                raise found
+            return bytes(found)
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(service, "bound", lambda _: Listening())
+    end = time.monotonic() + 20
+    with rounds.guard._listening():
+        while "c1" not in rounds.guard.listener.newest and time.monotonic() < end:
+            time.sleep(0.01)
+    assert rounds.guard.listener.newest == {"c1": (1, 1)}
 
 
 def test_one_that_is_told_to_stop_begins_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
