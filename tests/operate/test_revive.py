@@ -121,6 +121,12 @@ def test_what_is_in_the_way_is_said(known: Found, options: Options, said: str) -
     assert made(known, options).steps == []
 
 
+def test_a_root_volume_that_is_not_known_is_not_taken_for_data() -> None:
+    """An image that was made of it is no disk of its own, and its root volume would go over as one with data."""
+    known = found(root=None, data=(ROOT, DATA), images=(IMAGE,))
+    assert any("boots from a volume" in one for one in errors(known))
+
+
 def test_an_operator_may_vouch_that_it_is_off() -> None:
     known = found(host_state="down", server={"status": "ERROR", "OS-EXT-STS:task_state": "powering-off"})
     assert errors(known, Options(is_off=True, data="leave")) == []
