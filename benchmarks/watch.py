@@ -7,7 +7,9 @@ command `naru watch run --once`, a process of its own. The last line is a JSON o
     lines_per_s       lines that are read, with tracebacks joined, matched, grouped and kept, per second of CPU
     mib               the most memory of that process
     load_s            seconds of CPU before the first line: the program, and its 20,000 statements
-    join_s            seconds that `naru watch request` takes for one request in files of `gib`, by the index
+    join_s            seconds that `naru watch request` takes for one request, which made one of each of 19 other
+                      services, in files of `gib`, by the index; of which the program's start is half a second
+    join_mib          the most memory of that process
     gib               the size of those files
     right             the share of warnings and errors whose statement was told rightly from the text
     accuracy          grouping accuracy: the share of records whose group holds exactly the records of their statement
@@ -99,17 +101,20 @@ class Lines:
 
 def command(*words: str) -> tuple[float, float, float, str]:
     """Runs a command of Naru: wall clock and CPU seconds, MiB, output."""
-    began = time.monotonic()
-    with subprocess.Popen(
-        [sys.executable, "-m", "naru.cli.main", *words], stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout
-        out = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in (0, 1):
-        raise SystemExit(f"{' '.join(words)} exited with {process.returncode}")
-    return time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out
+    began, kib, done = time.monotonic(), 0, 0
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen([sys.executable, "-m", "naru.cli.main", *words], stdout=out)
+        while not done:
+            # what the system says at the end counts this program's memory, too, as of before the other began
+            status = Path(f"/proc/{process.pid}/status").read_text()
+            kib = max([kib, *map(int, re.findall(r"VmHWM:\s+(\d+)", status))])
+            time.sleep(0.02)
+            done, code, usage = os.wait4(process.pid, os.WNOHANG)
+        process.returncode = os.waitstatus_to_exitcode(code)
+        if process.returncode not in (0, 1):
+            raise SystemExit(f"{' '.join(words)} exited with {process.returncode}")
+        out.seek(0)
+        return time.monotonic() - began, usage.ru_utime + usage.ru_stime, kib / 1024, out.read()
 
 
 def accuracy(truth: Sequence[Hashable], found: Sequence[Hashable]) -> float:
@@ -203,7 +208,7 @@ def measured(directory: Path, venv: Path, options: argparse.Namespace) -> dict[s
     print(f"{count} lines: {wall:.1f} s, {cpu:.1f} s of CPU, {start:.1f} of them before the first line; {out.strip()}")
     read = json.loads(out)
     assert read["warnings_and_worse"] == len(lines.truth), (read, len(lines.truth))
-    join, size = joined(directory, file, options.gib, words)
+    join, join_mib, size = joined(directory, file, options.gib, words)
     right, ours = told(venv, truth)
     beside = peer(options.peer, truth) if options.peer else None
     theirs = accuracy([(module, text) for module, text, _, _ in truth], beside["clusters"]) if beside else None
@@ -213,6 +218,7 @@ def measured(directory: Path, venv: Path, options: argparse.Namespace) -> dict[s
         "mib": round(mib, 1),
         "load_s": round(start, 2),
         "join_s": round(join, 2),
+        "join_mib": round(join_mib, 1),
         "gib": round(size, 2),
         "right": round(right, 5),
         "accuracy": round(ours, 4),
@@ -222,8 +228,9 @@ def measured(directory: Path, venv: Path, options: argparse.Namespace) -> dict[s
     }
 
 
-def joined(directory: Path, file: Path, gib: float, words: Sequence[str]) -> tuple[float, float]:
-    """Seconds for one request in so many GiB, and how many there were: twenty files, each with some of it."""
+def joined(directory: Path, file: Path, gib: float, words: Sequence[str]) -> tuple[float, float, float]:
+    """Seconds and MiB of memory for one request in so many GiB, and how many there were: twenty files, each with some
+    of it."""
     logs = directory / "logs"
     logs.mkdir()
     total, number = 0, 0
@@ -238,7 +245,9 @@ def joined(directory: Path, file: Path, gib: float, words: Sequence[str]) -> tup
             out.write(re.sub(rb"req-[0-9a-f]{4}", b"req-" + sign, data))
             if number <= 20:
                 head = f"2026-11-01 00:00:00.{number:03d} 4242 INFO nova.compute.manager"
-                out.write(f"\n{head} [None {request} 7f8 9ab - - default default] here\n".encode())
+                # the others have an id of their own, which this one asked them with
+                ids = f"None {request}" if number == 1 else f"{request} req-{uuid.uuid4()}"
+                out.write(f"\n{head} [{ids} 7f8 9ab - - default default] here\n".encode())
         total = sum(one.stat().st_size for one in logs.iterdir())
     work = directory / "joined"
     began = time.monotonic()
@@ -248,7 +257,7 @@ def joined(directory: Path, file: Path, gib: float, words: Sequence[str]) -> tup
     wall, cpu, mib, out = command("watch", "request", str(work), request, "-f", "json")
     assert len(json.loads(out)) == min(number, 20), out
     print(f"request: {wall:.2f} s, {cpu:.2f} s of CPU, {mib:.0f} MiB")
-    return wall, total / (1 << 30)
+    return wall, mib, total / (1 << 30)
 
 
 if __name__ == "__main__":

@@ -250,14 +250,24 @@ naru guard approve --work guard compute7 --revoke
             directory.revoke(arguments.host)
             return
         said = directory.now().get("verdicts", {}).get(arguments.host)
-        if said is None or said["outcome"] not in ("ask", "hold"):
+        if said is None or not _is_open_to(arguments.what, said["outcome"], said["gate"]):
             what = f"the guard says {said['outcome']} of it" if said else "the guard has nothing to ask of it"
             raise InputError(f"{arguments.host}: {what}", hint="naru guard status shows what is asked.")
         directory.approve(arguments.host, arguments.what, arguments.by or getpass.getuser())
 
 
+def _is_open_to(what: str, outcome: str, gate: str) -> bool:
+    """Whether a human's word counts of a host of which the guard says this. That it is off is also what an evacuation
+    asks for that was begun: its power controller does not switch it off, or the word was taken back."""
+    return outcome in ("ask", "hold") or (
+        what == "off" and (outcome == "evacuate" or (outcome, gate) == ("none", "flight"))
+    )
+
+
 class Hold(OfGuard):
-    """Have the guard begin nothing any more, until --release. What was begun goes on."""
+    """Have the guard begin nothing any more, until --release. Where a host is proved off already its evacuation goes
+    on; one that was begun and has not come so far waits, some minutes, and then fails.
+    """
 
     examples = """
 naru guard hold --work guard "work on the switches of rack b"

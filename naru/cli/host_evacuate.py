@@ -132,7 +132,8 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
             )
 
     def _settings(self, arguments: argparse.Namespace, before: Settings | None = None) -> Settings:
-        """What is given; what is not, as it was given `before`."""
+        """What is given; what is not, as it was given `before`. Of one that a guard has begun it stays known what that
+        knows of the host."""
         if before and not arguments.site.exists():
             arguments.site = Path(before.site)
         site = find_site(arguments)
@@ -156,6 +157,7 @@ naru host evacuate compute7 --work work/compute7-failed --shared --answer old-te
         if before is None:
             return given
         kept = {name: getattr(before, name) for name in _SAID if getattr(given, name) == getattr(_DEFAULTS, name)}
+        kept |= {"guard": before.guard, "by_hand": bool(before.guard)}
         return replace(given, **kept, answers={**before.answers, **given.answers})
 
 

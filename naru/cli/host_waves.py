@@ -21,6 +21,7 @@ from naru.operate.waves import leave, phases, planner
 from naru.operate.waves.standing import Standing, expected, standings
 from naru.operate.waves.work import Settings, Upkeep, Work
 from naru.operate.waves.world import Wave
+from naru.site.hostnames import host_of
 from naru.site.site import Site
 from naru.text import duration, plural
 
@@ -168,7 +169,7 @@ def _hosts(arguments: argparse.Namespace, site: Site) -> list[str]:
 def _rows(waves: Sequence[Wave], site: Site, settings: Settings) -> Iterable[tuple[Any, ...]]:
     for number, wave in enumerate(waves, 1):
         for host, mine in wave.decisions.items():
-            known = site.hosts.get(host) or site.hosts.get(host.partition(".")[0])
+            known = host_of(site, host)
             counts = [sum(one.action == action for one in mine) for action in ("live", "cold", "leave", "ask")]
             seconds = f"{planner.moves_seconds(mine, settings):g}"
             yield (number, host, known.rack if known else "", len(mine), *counts, seconds)

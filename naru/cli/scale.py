@@ -120,8 +120,8 @@ def _hosts(given: Sequence[str]) -> dict[str, str]:
 class Run(OfWork, ShowOne):
     """Bring the hosts to the cloud as it was planned: checked, deployed, kept out until each is proved, opened.
 
-    Given again it goes on where it was, and tries again what failed. Exit codes: 0 done, 1 failed steps, 2 bad input,
-    3 paused or cancelled, 130 interrupted.
+    Given again it goes on where it was, and tries again what failed. Refused once a rollback has begun. Exit codes: 0
+    done, 1 failed steps, 2 bad input, 3 paused or cancelled, 130 interrupted.
     """
 
     examples = """
@@ -137,7 +137,7 @@ class Rollback(OfWork, ShowOne):
     """Take the hosts back: no more servers are scheduled to them, they leave the aggregates, inventory and site.yaml
     are as they were. What kolla-ansible has deployed on them stays; servers that are on them do, too.
 
-    Exit codes as of naru scale run.
+    Given again it goes on where it was, and tries again what could not be taken back. Exit codes as of naru scale run.
     """
 
     examples = """

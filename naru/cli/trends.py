@@ -25,7 +25,7 @@ class Trends(Lister):
     the slopes between days, and takes two days at least. Of what is lost `tight` is where the sum of each resource is
     enough, and the size of servers may still be in the way.
 
-    Exit codes: 0, 1 something is full, soon full, or has no room elsewhere, 2 bad input.
+    Exit codes: 0, 1 something is full, soon full, or has no room elsewhere, or a question has no samples, 2 bad input.
     """
 
     examples = """

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from naru.cli.base import Lister, argument
+from naru.cli.terminal import Terminal
 from naru.cli.twin import add_twin
 from naru.errors import InputError
 from naru.site import site as sites
@@ -78,6 +79,7 @@ naru twin load /srv/twin --mix mix.json --rate 200
         asked = twin.spec()
         if arguments.mix and arguments.days:
             raise InputError("--mix and --days exclude each other: the calls are a file's, or the logs'")
+        replay.check(twin.cloud())
         found = self._mix(arguments, twin.directory / MIX, Path(asked.site))
         rate = arguments.rate or found.rate
         done = replay.replay(twin.cloud(), found, rate, arguments.seconds)
@@ -93,6 +95,7 @@ naru twin load /srv/twin --mix mix.json --rate 200
             return mix.load(arguments.mix)
         if kept.exists() and not arguments.days:
             return mix.load(kept)
-        found = mix.read(sites.load(site), arguments.days or DAYS)
+        terminal = Terminal.of(self.app.options)
+        found = mix.read(sites.load(site), arguments.days or DAYS, terminal.warn)
         mix.save(found, kept)
         return found

@@ -166,7 +166,8 @@ class Rehearse(OfWork, Lister):
     written to.
 
     One that was interrupted goes on when the command is given again; one that failed is taken away first, and another
-    one begun. Exit codes: 0 done, 1 failed steps, 2 bad input, 130 interrupted.
+    one begun. One of which a step was skipped does not count. Exit codes: 0 done, 1 failed or skipped steps, 2 bad
+    input, 130 interrupted.
     """
 
     examples = """

@@ -11,6 +11,7 @@ from naru.cli.base import DURATION, Command, Lines, Lister, ShowOne, argument
 from naru.cli.directory import NEVER, add_directory
 from naru.text import utc
 from naru.watch import phases
+from naru.watch.differences import since_change
 from naru.watch.hide import hidden
 from naru.watch.sources import Settings
 from naru.watch.store import MUTED, OPEN, RESOLVED, Store
@@ -197,7 +198,7 @@ naru watch groups watch --state all -f json
         return columns, (
             (
                 *(one["key"], one["level"], one["class"], one["state"], one["count"], one["hour"], one["binary"]),
-                *(_short(one["what"]) if table else one["what"], one["where"]),
+                *(short(one["what"]) if table else one["what"], one["where"]),
                 len(one["hosts"]) if table else one["hosts"],
                 *(utc(one["first"]), utc(one["last"])),
             )
@@ -205,7 +206,8 @@ naru watch groups watch --state all -f json
         )
 
 
-def _short(text: str) -> str:
+def short(text: str) -> str:
+    """As much of a text as a column has room for."""
     line = text.partition("\n")[0]
     return line if len(line) <= 80 else f"{line[:79]}…"
 
@@ -230,13 +232,14 @@ naru watch show watch 5d57 -f json
         with Store(arguments.work) as store:
             group, examples, hosts = phases.show(store, arguments.group, time.time())
             before = [phases.before(store, one) for one in examples]
+            change = since_change(store, group)
         fields = {
             **{"group": group["key"], "state": group["state"], "class": group["class"], "level": group["level"]},
             **{"program": group["binary"], "module": group["module"], "text": group["text"]},
             **{"exception": group["exception"], "frame": group["frame"], "count": group["count"]},
             **{"first": utc(group["first"]), "last": utc(group["last"]), "hosts": Lines.of(hosts)},
             "muted_until": utc(group["muted_until"]) if group["muted_until"] else None,
-            **{"by": group["muted_by"], "reason": group["reason"]},
+            **{"by": group["muted_by"], "reason": group["reason"], "change": change},
         }
         if arguments.formatter != "table":
             fields["examples"] = [
@@ -290,7 +293,7 @@ naru watch request watch req-b0bf378c-589b-4bee-9d1b-0a0b3c95b45d -f json
         return columns[: -1 if table else None], (
             (
                 *(one.record.time, one.host, one.program, one.record.level, one.reason, one.trusted),
-                *((_short(hidden(one.record.message)),) if table else (hidden(one.record.message),)),
+                *((short(hidden(one.record.message)),) if table else (hidden(one.record.message),)),
                 *(() if table else (hidden("\n".join(one.record.traceback)),)),
             )
             for one in found

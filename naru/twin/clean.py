@@ -135,7 +135,8 @@ class Copy:
     def cell_databases(self) -> dict[str, str]:
         """The schema of each cell by its id."""
         rows = self.ask("SELECT uuid, database_connection FROM nova_api.cell_mappings")
-        return {uuid: urllib.parse.urlsplit(url).path.strip("/") for uuid, url in rows}
+        # as text: Nova fills in {username} and the like from its configuration
+        return {uuid: url.partition("?")[0].rpartition("/")[2] for uuid, url in rows}
 
     def point_cells(self, transport: str, database: Callable[[str], str]) -> None:
         """Nova's cells are reached at the twin's own queue and databases."""

@@ -1,23 +1,22 @@
 """What a site's users ask its APIs for, and how often: counted in the logs of its API services on their hosts, by path
-and project. The reader of the logs is that of `naru upgrade callers`."""
+and project (`naru.site.access_logs`)."""
 
 import datetime
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pydantic
 
 from naru.errors import InputError, NaruError
 from naru.files import write_whole
+from naru.site import access_logs
+from naru.site.access_logs import Line, Unread
 from naru.site.site import Site
-from naru.site.ssh import Fleet, Remote
-from naru.upgrade.check import callers
-from naru.upgrade.check.callers import Source
+from naru.site.ssh import Fleet
 
 SERVICES = ("cinder", "glance", "keystone", "neutron", "nova", "placement")
-SECONDS = 3600.0
-"""How long a host may read."""
+DAY = 86400.0
 PATH = r"^/[^@\s]*$"
 MOST_SPAN = 1.0
 """Seconds that the calls of a log take at least: one call has no span."""
@@ -70,17 +69,20 @@ def save(mix: Mix, file: Path) -> None:
     write_whole(file, mix.model_dump_json(indent=1) + "\n")
 
 
-def read(site: Site, days: int) -> Mix:
-    """The mix of so many days, from now back, in the logs of the site. Raises NaruError where they have no call, or a
-    host cannot be asked."""
-    by_host = {host: chosen(found) for host, found in callers.sources(site, SERVICES).items()}
+def read(site: Site, days: int, tell: Callable[[str], None]) -> Mix:
+    """The mix of so many days, from now back, in the logs of the site; `tell` is told what of them could not be read.
+    Raises NaruError where they have no call, or a host cannot be asked."""
+    by_host = access_logs.sources(site, SERVICES)
+    rows = [f"{service}\t{at}\tGET\t^/\t" for at, service in enumerate(SERVICES)]
     with Fleet(site) as fleet:
-        said = fleet.each(by_host, lambda remote: _read(site, remote, by_host[remote.name], days))
-    for host, one in said.items():
-        if isinstance(one, NaruError):
-            raise NaruError(f"{host}: its logs cannot be read", detail=str(one), hint="See: naru site check")
-    lines = [line for one in said.values() if isinstance(one, str) for line in one.splitlines()]
-    if (found := counted(lines)) is None:
+        answers = access_logs.ask(site, fleet, by_host, rows, SERVICES, days, by_project=True)
+    for host, error in answers.failed.items():
+        raise NaruError(f"{host}: its logs cannot be read", detail=str(error), hint="See: naru site check") from error
+    for one in answers.said:
+        if isinstance(one, Unread):
+            number = f": {one.number}" if one.number else ""
+            tell(f"{one.host}: {one.log}: {one.what}{number}. {one.cure}")
+    if (found := counted(answers.said, days, tell)) is None:
         raise NaruError(
             f"no log of {site.file} has a GET that was answered well in {days} days",
             hint="Name the logs of API services and load balancers under logs:; or give a file with --mix.",
@@ -88,37 +90,28 @@ def read(site: Site, days: int) -> Mix:
     return found
 
 
-def chosen(sources: Sequence[Source]) -> list[Source]:
-    """The logs of a host that are read: services' own, which know the project; a load balancer's where it has none, for
-    they have the same requests."""
-    return [one for one in sources if one.services] or list(sources)
-
-
-def counted(lines: Iterable[str]) -> Mix | None:
-    """The mix that the hosts' scripts have said; None where there is no call."""
-    counts: dict[tuple[str, str, str], int] = {}
+def counted(said: Iterable[Line | Unread], days: int, tell: Callable[[str], None]) -> Mix | None:
+    """The mix that the hosts have said; None where there is no call. A load balancer's log has the same requests as
+    those of the services behind it, and knows no project: it counts for a service of which no own log has one."""
+    counts: dict[tuple[str, str, str, bool], int] = {}
     moments = []
-    for line in lines:
-        match line.split("\t"):
-            case [_, "call", count, first, last, service, _, _, path, *rest]:
+    for one in said:
+        match one:
+            case Line(source=source, kind="call", values=[count, first, last, service, _, _, path, *rest]):
                 # /v3/auth is what others ask to check tokens: it comes by itself
                 if re.fullmatch(PATH, path) and not path.startswith("/v3/auth/"):
-                    key = service, path, rest[-1]
+                    key = service, path, rest[-1], bool(source.services)
                     counts[key] = counts.get(key, 0) + int(count)
-                    moments += [datetime.datetime.fromisoformat(one) for one in (first, last) if one]
+                    moments += [datetime.datetime.fromisoformat(moment) for moment in (first, last) if moment]
     if not counts:
         return None
-    span = (max(moments) - min(moments)).total_seconds() if moments else 0.0
+    if not moments:
+        tell(f"no log says when a request was: they are taken for those of all {days} days")
+    span = (max(moments) - min(moments)).total_seconds() if moments else days * DAY
+    own = {service for service, *_, is_own in counts if is_own}
     calls = [
         Calls(service=service, path=path, project=project, count=number)
-        for (service, path, project), number in sorted(counts.items(), key=lambda item: -item[1])
+        for (service, path, project, is_own), number in sorted(counts.items(), key=lambda item: -item[1])
+        if is_own or service not in own
     ]
     return Mix(seconds=max(span, MOST_SPAN), calls=tuple(calls))
-
-
-async def _read(site: Site, remote: Remote, sources: Sequence[Source], days: int) -> str:
-    whose, _ = await callers.owners(site, remote, SERVICES)
-    words = callers.mounts(SERVICES, {line.project for line in site.part.services})
-    rows = [f"{service}\t{at}\tGET\t^/\t" for at, service in enumerate(SERVICES)]
-    script = callers.counting(sources, rows, whose, words, days, by_project=True)
-    return await remote.checked(script, seconds=SECONDS)

@@ -90,6 +90,11 @@ class Load(NamedTuple):
     rate: float
 
 
+def check(cloud: Cloud) -> None:
+    """Raises NaruError where the twin does not run: before logs are read for it."""
+    rows.connected(cloud, "keystone").close()
+
+
 def replay(cloud: Cloud, mix: Mix, rate: float, seconds: float) -> Load:
     """Makes calls of the mix, `rate` a second for so long. Raises NaruError."""
     calls, left_out = prepared(cloud, mix)
@@ -154,7 +159,10 @@ def _sessions(cloud: Cloud, projects: Sequence[str]) -> dict[str, keystone_sessi
             auth_url=cloud.url("keystone", "/v3"), user_id=user, password=cloud.secret, project_id=project
         )
         sessions[project] = keystone_session.Session(auth=auth, session=direct(), timeout=ANSWER, redirect=False)
-        sessions[project].get_token()
+        try:
+            sessions[project].get_token()
+        except ClientException as error:
+            raise NaruError(f"{USER} cannot log in to the project {project}", detail=str(error)) from error
     return sessions
 
 

@@ -9,6 +9,7 @@ import pymysql
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
+from naru.errors import NaruError
 from naru.lab.cloud import Cloud
 from naru.lab.infra import mariadb
 
@@ -17,11 +18,19 @@ AT_ONCE = 500
 
 
 def connected(cloud: Cloud, database: str = "neutron") -> "Connection[Cursor]":
-    """A connection to a database of a lab's cloud; what it writes counts at once."""
+    """A connection to a database of a lab's cloud; what it writes counts at once. Raises NaruError where it does not
+    run."""
     at = cloud.at("mariadb")
-    return pymysql.connect(
-        host=at.address, port=at.port, user=mariadb.USER, password=cloud.secret, database=database, autocommit=True
-    )
+    try:
+        return pymysql.connect(
+            host=at.address, port=at.port, user=mariadb.USER, password=cloud.secret, database=database, autocommit=True
+        )
+    except pymysql.err.OperationalError as error:
+        raise NaruError(
+            f"the database of {cloud.name} does not answer at {at.address}:{at.port}",
+            detail=str(error.args[-1]),
+            hint="See what runs: naru twin status, naru lab status; naru twin up DIR or naru lab start starts it.",
+        ) from error
 
 
 def ports_of(connection: "Connection[Cursor]", hosts: Iterable[str]) -> dict[str, list[str]]:

@@ -23,7 +23,7 @@ from naru.upgrade.work import Settings
 
 class Server(NamedTuple):
     """What a database server says: its version, how it writes texts where nothing is said, the bytes of its schemas
-    that have tables, and Nova's cells by the schema each is in ("" for one whose URL names none)."""
+    that have tables, and Nova's cells by the schema each is in."""
 
     version: str
     charset: str
@@ -132,10 +132,10 @@ def _server(connection: "Connection[Cursor]") -> Server:
         sizes = {str(name): int(size) for name, size in cursor.fetchall()}
         cells: tuple[str, ...] = ()
         if "nova_api" in sizes:
-            # of the URLs, which hold passwords, nothing but the schema
+            # of the URLs, which hold passwords, nothing but the schema; behind the ? there may be files' paths
             cursor.execute(
-                "SELECT SUBSTRING_INDEX(SUBSTRING_INDEX(database_connection, '/', -1), '?', 1) "
+                "SELECT SUBSTRING_INDEX(SUBSTRING_INDEX(database_connection, '?', 1), '/', -1) "
                 "FROM nova_api.cell_mappings ORDER BY id"
             )
-            cells = tuple(str(name) for (name,) in cursor.fetchall())
+            cells = tuple(str(name) for (name,) in cursor.fetchall() if name)
     return Server(version, charset, collation, sizes, cells)

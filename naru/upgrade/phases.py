@@ -26,7 +26,7 @@ from naru.site.site import Site
 from naru.text import shortened
 from naru.upgrade import claim, facts, gates, planner, rehearsal
 from naru.upgrade.agents.load import governed, lift
-from naru.upgrade.back import written
+from naru.upgrade.back import left, written
 from naru.upgrade.back.off import Off, waiting
 from naru.upgrade.back.off import check as check_off
 from naru.upgrade.back.off import leave as leave_off
@@ -213,17 +213,19 @@ def back(upgrade: Work, terminal: Terminal, *, lose_writes: bool = False, off: C
         found = run(journal, terminal, undoing=True)
         if gates.is_back(journal) and gates.has_begun_of(journal, OLD):
             # what was stopped on compute hosts: it needs the services that are back now
+            left.note(journal)
             rollback.start(journal, units=[OLD])
             found = run(journal, terminal, undoing=True)
         _tell_of_off(upgrade, journal, terminal, taken)
         with reading(journal) as now:
             quiet = now.steps(unit=OLD, purpose=QUIET, args=True)
             is_changed = any(step.attempt for step in now.steps(unit=CLOUD, purpose=SYNC))
-        if left := [step.args["host"] for step in quiet if step.attempt]:
-            what = f"nova-compute on {', '.join(shortened(left, EXAMPLES))} leaves guests as they are"
+        leaving = left.leaving(journal)
+        if leaving:
+            what = f"nova-compute on {', '.join(shortened(leaving, EXAMPLES))} leaves guests as they are"
             terminal.warn(f"{what}: see naru upgrade guests {upgrade.directory}, then naru upgrade settle")
-        # not reached in the window, it may have run on all the time
-        if loud := [step.args["host"] for step in quiet if is_changed and not step.attempt]:
+        # not reached in the window, or not stopped, it may have run on all the time
+        if loud := [step.args["host"] for step in quiet if is_changed and step.args["host"] not in leaving]:
             what = f"nova-compute on {', '.join(shortened(loud, EXAMPLES))} was not told to leave guests as they are"
             terminal.warn(f"{what}: it deals with them by what the databases have again")
     freeze.give_up(upgrade, terminal)

@@ -14,6 +14,7 @@ from naru.plan.run import Terminal, run
 from naru.plan.status import Status, status
 from naru.plan.timings import Timings, p95
 from naru.site import site as sites
+from naru.text import shortened
 from naru.upgrade import facts, planner
 from naru.upgrade.check.status import keep
 from naru.upgrade.window import hops
@@ -56,11 +57,13 @@ def there_and_back(found: Sequence[Rehearsed]) -> float:
 
 def go_on(upgrade: Work, terminal: Terminal) -> Status | None:
     """Goes on with a rehearsal that was interrupted, and takes away what is left of one that failed; None when another
-    one is to be begun."""
+    one is to be begun. One of which something was skipped counts as failed."""
     last = upgrade.rehearsals.last()
     if last is None:
         return None
     with last:
+        with last.exclusive():
+            pass  # what another terminal rehearses is not taken away
         if not _is_over(last) and not status(last).failed:
             terminal.say(f"{upgrade.directory}: going on with rehearsal {upgrade.rehearsals.numbers()[-1]}")
             return _run(last, terminal)
@@ -115,9 +118,21 @@ def _run(journal: Journal, terminal: Terminal) -> Status:
         keep(journal)
         if found.state != "done":
             return found
+        if skipped := _skipped(journal):
+            terminal.warn(
+                f"it does not count as a rehearsal, of which was skipped: {', '.join(shortened(skipped, 10))}"
+            )
+            _take_away(journal, terminal)
+            return status(journal)._replace(state="failed")
         journal.remember(REHEARSED, True)
     _take_away(journal, terminal)
     return status(journal)._replace(state="done")
+
+
+def _skipped(journal: Journal) -> list[str]:
+    """What the operator has left out, and the window will do; without a service's own checks, which prove nothing."""
+    with reading(journal) as now:
+        return [step.id for step in now.steps(states=["skipped"]) if step.purpose != hops.CHECK]
 
 
 def _take_away(journal: Journal, terminal: Terminal) -> None:

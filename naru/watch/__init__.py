@@ -2,5 +2,9 @@
 
 `phases` has the verbs. Statements come from the deployed code (`statements`, `scripts/extract.py`), records from lines
 (`formats`, `records`, `tracebacks`), a record's statement from its text (`match`), its group from that (`group`). Files
-are followed (`follow`) into one database (`store`), from which a request is read again (`request`).
+are followed (`follow`) into one database (`store`), from which a request is read again (`request`), by an index of the
+identifiers in them (`blocks`).
+
+What a deploy or an upgrade did is told from the code before and after it (`changes`, `code_sets`, `differences`);
+groups go on under other names (`carried`). `pages` are what is written for people.
 """

@@ -47,14 +47,14 @@ def following(
     server = None if once else sources.server(keep)
     if once:
         _let_settle(every, bool(streams))
-    if server is None:
-        yield together
-        return
-    server.start()
     try:
+        if server is not None:
+            server.start()
         yield together
     finally:
-        server.stop()
+        if server is not None:
+            server.stop()
+        together.close()
 
 
 def _let_settle(sources: list[Source], streams: bool) -> None:

@@ -9,6 +9,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from naru.watch.hide import hidden
 from naru.watch.match import UNMATCHED, VARIES, Match, Matcher
 from naru.watch.records import Record
 from naru.watch.statements import ANY
@@ -22,6 +23,7 @@ _DEPRECATED = re.compile(r"deprecat", re.I)
 _RETRIED = re.compile(r"\b(retry|retrying|retries|try again|trying again|reconnect|attempt \S+ of)", re.I)
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _LONGEST = 500
+_LOOKED_AT = 4 * _LONGEST
 _REMEMBERED = 10_000
 HOLE = "…"
 """Stands for what varies where people read a text."""
@@ -53,7 +55,7 @@ def group(record: Record, found: Match, binary: str, matcher: Matcher | None) ->
             name = exception_of(record, matcher)
         # a variable was printed and nothing else: what it holds is known by the exception's class, else by its text
         exception = name
-        text = "" if name and found.how == "opaque" else masked(record.message)
+        text = "" if name and found.how == "opaque" else masked(hidden(record.message[:_LOOKED_AT]))
     key = hashlib.sha256("\0".join((str(VERSION), binary, module, text, exception, what.frame)).encode()).hexdigest()
     status = status_of(exception, matcher) if exception and matcher is not None else 0
     return Group(

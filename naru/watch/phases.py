@@ -10,6 +10,8 @@ from typing import Any
 from naru.errors import InputError, NaruError
 from naru.files import FileLock
 from naru.watch import states
+from naru.watch.changes import CODE
+from naru.watch.differences import since_change
 from naru.watch.following import following
 from naru.watch.group import HOLE
 from naru.watch.match import Matcher
@@ -43,21 +45,33 @@ def run(directory: Path, given: Settings, *, once: bool, came: Tell) -> dict[str
         if not lock.take():
             raise NaruError(f"{directory}: another naru watch run goes on here", hint="There is one at a time.")
         settings = given.over(Settings.kept(store))
-        with opened(settings) as sources:
-            matcher = Matcher(sources.statements())
+        # the code is read again when a change of it has ended
+        while not _follow(store, settings, once, came):
+            settings = Settings.kept(store)
+        return health(store)
+
+
+def _follow(store: Store, settings: Settings, once: bool, came: Tell) -> bool:
+    """Reads until there is other code; whether all was read that is wanted."""
+    code = store.setting(CODE)
+    with opened(settings) as sources:
+        matcher = Matcher(sources.statements())
+        if store.setting(CODE) == code:
             settings.keep(store)
-            with following(store, settings, sources, matcher, partial(_news, store, came), once=once) as together:
-                while True:
-                    store.set("unreachable", together.go(None if once else EVERY, EVERY))
-                    store.set("read", time.time())
-                    if once:
-                        return health(store)
+        with following(store, settings, sources, matcher, partial(_news, store, came), once=once) as together:
+            while store.setting(CODE) == code:
+                store.set("unreachable", together.go(None if once else EVERY, EVERY))
+                store.set("read", time.time())
+                if once:
+                    return True
+    return False
 
 
 def _news(store: Store, came: Tell, keys: list[str]) -> None:
     for group in store.groups():
         if group["key"] in keys:
-            came(f"{group['key']} {group['state']}: {group['binary']}: {what(group)}")
+            change = since_change(store, group)
+            came(f"{group['key']} {group['state']}: {group['binary']}: {what(group)}{change and f' ({change})'}")
 
 
 def check(settings: Settings) -> list[tuple[str, bool, str]]:

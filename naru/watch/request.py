@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from naru.errors import InputError, NaruError
+from naru.watch import blocks
 from naru.watch.follow import binary_of
 from naru.watch.formats import Format
 from naru.watch.hide import hidden
@@ -87,6 +88,11 @@ class Reader:
         self.skipped: list[str] = []
         """Files that could not be looked through whole, with the reason."""
 
+    def forget(self) -> None:
+        """Drops what was read of files, and which were skipped: for another request."""
+        self._read.clear()
+        self.skipped.clear()
+
     def find(self, ids: Iterable[str]) -> list[tuple[File, Record]]:
         """Every record in which one of the identifiers stands."""
         wanted = sorted(set(ids))
@@ -123,7 +129,7 @@ class Reader:
                 yield file, record
 
     def _blocks(self, ids: Sequence[str]) -> list[tuple[int, int, int]]:
-        return self._store.blocks_with(bytes.fromhex(one[:8]) for one in ids)
+        return blocks.holding(self._store.connection, (bytes.fromhex(one[:8]) for one in ids))
 
     def _in(self, file: File, begin: int, end: int, ids: Sequence[bytes]) -> Iterable[Record]:
         data = self._read.get((file.id, begin))

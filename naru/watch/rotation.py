@@ -49,7 +49,8 @@ def settle(store: Store, place: Place, patterns: Sequence[str], patience: int = 
         for file in known:
             seen = by_inode.get((file.device, file.inode))
             if seen is not None and _is(file, seen):
-                if seen.path != file.path:
+                # one that was empty may have been written, copied and truncated meanwhile
+                if seen.path != file.path or not (file.head or file.ended):
                     moved.setdefault(_base(file.path), file.read)
                 _at(store, file, seen)
                 now[seen.path] = file
@@ -78,7 +79,7 @@ def settle(store: Store, place: Place, patterns: Sequence[str], patience: int = 
             # it may have been rotated several times meanwhile
             between = seen.modified > moved.get(_base(path), seen.modified)
             if path not in now and (path in listed or between):
-                now[path] = File(0, place.host, path, seen.device, seen.inode)
+                now[path] = File(0, place.host, path, seen.device, seen.inode, read=place.now())
                 store.add_file(now[path])
     return [Open(file, present[path], path not in listed) for path, file in now.items() if not file.ended]
 

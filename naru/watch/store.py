@@ -7,13 +7,14 @@ killed, no record is lost and none counted twice.
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError
+from naru.watch import blocks, carried, code_sets
 from naru.watch.group import VERSION, Group
 
 DATABASE = "watch.db"
@@ -35,14 +36,14 @@ CREATE TABLE IF NOT EXISTS file (
     lost INTEGER NOT NULL, read REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS file_path ON file (host, path);
-CREATE TABLE IF NOT EXISTS block (file INTEGER NOT NULL, begin INTEGER NOT NULL, end INTEGER NOT NULL,
-    first TEXT NOT NULL, last TEXT NOT NULL, ids BLOB NOT NULL, PRIMARY KEY (file, begin)) WITHOUT ROWID;
+{blocks.SCHEMA}
 CREATE TABLE IF NOT EXISTS grp (
     key TEXT PRIMARY KEY, version INTEGER NOT NULL, binary TEXT NOT NULL, module TEXT NOT NULL, text TEXT NOT NULL,
     exception TEXT NOT NULL, frame TEXT NOT NULL, level TEXT NOT NULL, class TEXT NOT NULL, how TEXT NOT NULL,
     state TEXT NOT NULL, first REAL NOT NULL, last REAL NOT NULL, count INTEGER NOT NULL, changed REAL NOT NULL,
     muted_until REAL, muted_by TEXT NOT NULL, reason TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS grp_statement ON grp (module, text);
 CREATE TABLE IF NOT EXISTS rate (grp TEXT NOT NULL, minute INTEGER NOT NULL, host TEXT NOT NULL, n INTEGER NOT NULL,
     PRIMARY KEY (grp, minute, host)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS rate_minute ON rate (minute);
@@ -50,6 +51,10 @@ CREATE TABLE IF NOT EXISTS example (grp TEXT NOT NULL, number INTEGER NOT NULL, 
     host TEXT NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (grp, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY, moment REAL NOT NULL, what TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS change_span (change INTEGER PRIMARY KEY, ended REAL);
+CREATE TABLE IF NOT EXISTS change_rate (change INTEGER NOT NULL, grp TEXT NOT NULL, n INTEGER NOT NULL,
+    PRIMARY KEY (change, grp)) WITHOUT ROWID;
+{code_sets.SCHEMA}{carried.SCHEMA}
 CREATE TABLE IF NOT EXISTS stream (name TEXT PRIMARY KEY, cursor TEXT NOT NULL, lines INTEGER NOT NULL,
     records INTEGER NOT NULL, unread INTEGER NOT NULL, judged INTEGER NOT NULL, unmatched INTEGER NOT NULL,
     lost INTEGER NOT NULL, read REAL NOT NULL) WITHOUT ROWID;
@@ -82,18 +87,6 @@ class File:
     unmatched: int = 0
     lost: int = 0
     read: float = 0.0
-
-
-@dataclass
-class Block:
-    """A part of a file: from byte to byte, the times of its first and last record as lines have them, and the first
-    four bytes of every identifier in it."""
-
-    begin: int
-    end: int
-    first: str
-    last: str
-    ids: bytes
 
 
 @dataclass
@@ -167,8 +160,8 @@ class Store:
         self._database.execute("COMMIT")
 
     @property
-    def database(self) -> sqlite3.Connection:
-        """For modules that keep tables of their own here, within `transaction` where they write."""
+    def connection(self) -> sqlite3.Connection:
+        """For modules that keep tables of their own here."""
         return self._database
 
     def _rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
@@ -212,36 +205,12 @@ class Store:
 
     def forget_blocks(self, file: File) -> None:
         """What was read of a file is not there any more."""
-        self._database.execute("DELETE FROM block WHERE file = ?", (file.id,))
+        blocks.forget(self._database, file.id)
 
     def hand_over(self, file: File, other: File) -> None:
         """What was known of one file is of the other from now on."""
-        self._database.execute("UPDATE block SET file = ? WHERE file = ?", (other.id, file.id))
+        blocks.hand_over(self._database, file.id, other.id)
         self._database.execute("UPDATE example SET file = ? WHERE file = ?", (other.id, file.id))
-
-    def add_block(self, file: File, block: Block, most: int) -> None:
-        """A part that was read; it becomes one with that before it, as long as they are not more bytes than `most`."""
-        before = self._rows(
-            "SELECT begin, first FROM block WHERE file = ? AND end = ? AND end - begin < ?", file.id, block.begin, most
-        )
-        if before:
-            self._database.execute(
-                "UPDATE block SET end = ?, first = ?, last = ?, ids = CAST(ids || ? AS BLOB) "
-                "WHERE file = ? AND begin = ?",
-                (block.end, before[0][1] or block.first, block.last, block.ids, file.id, before[0][0]),
-            )
-        else:
-            self._database.execute(
-                "INSERT OR REPLACE INTO block VALUES (?, ?, ?, ?, ?, ?)",
-                (file.id, block.begin, block.end, block.first, block.last, block.ids),
-            )
-
-    def blocks_with(self, ids: Iterable[bytes]) -> list[tuple[int, int, int]]:
-        """File, begin and end of the parts that hold one of these identifiers, by their first four bytes; few that hold
-        none are among them."""
-        ways = list(ids)
-        where = " OR ".join(["instr(ids, ?) > 0"] * len(ways)) or "0"
-        return self._rows(f"SELECT file, begin, end FROM block WHERE {where} ORDER BY file, begin", *ways)
 
     # groups
 
@@ -253,7 +222,8 @@ class Store:
             known = self._rows("SELECT state, last, changed FROM grp WHERE key = ?", key)
             if not known:
                 self._insert(one, moment)
-                news.append(key)
+                if self.carry_over(one.group, one.first, one.last, moment) is not False:
+                    news.append(key)
             else:
                 ((state, last, changed),) = known
                 # lines that were written before somebody said so, and are read after it, prove nothing
@@ -280,6 +250,24 @@ class Store:
                 *(group.level, group.kind, group.how, OPEN, one.first, one.last, one.count, moment, None, "", ""),
             ),
         )
+
+    def carry_over(self, group: Group, first: float, last: float, moment: float) -> bool | None:
+        """Has a group that was just made go on with the state of that which it was before a change of the code; None
+        where it is none of before, else whether it is to be told, as one that has come back."""
+        old = carried.forerunner(self._database, group)
+        if old is None:
+            return None
+        ((state, began, ended, changed, *said),) = self._rows(
+            "SELECT state, first, last, changed, muted_until, muted_by, reason FROM grp WHERE key = ?", old.key
+        )
+        back = bool((state == RESOLVED and last > changed) or (state == OPEN and first - ended > SILENT))
+        self._database.execute(
+            "UPDATE grp SET state = ?, first = min(first, ?), changed = ?, muted_until = ?, muted_by = ?, reason = ? "
+            "WHERE key = ?",
+            (REGRESSED if back else state, began, moment if back else changed, *said, group.key),
+        )
+        self._database.execute("INSERT OR REPLACE INTO mapped VALUES (?, ?, ?, ?)", (group.key, *old))
+        return back
 
     def _add_examples(self, key: str, examples: Sequence[Example]) -> None:
         """The first two stay; of the others the last three."""
@@ -315,9 +303,13 @@ class Store:
         return found
 
     def minutes(self, key: str, since: float = 0) -> dict[int, int]:
-        """Of a group how many records in each minute since 1970 that has some."""
-        query = "SELECT minute, sum(n) FROM rate WHERE grp = ? AND minute >= ? GROUP BY 1 ORDER BY 1"
-        return dict(self._rows(query, key, int(since // 60)))
+        """Of a group, and of that which it was before a change of the code, how many records in each minute since 1970
+        that has some."""
+        query = (
+            "SELECT minute, sum(n) FROM rate WHERE grp IN (SELECT ? UNION SELECT old FROM mapped WHERE grp = ?) "
+            "AND minute >= ? GROUP BY 1 ORDER BY 1"
+        )
+        return dict(self._rows(query, key, key, int(since // 60)))
 
     def mark(
         self, key: str, state: str, moment: float, until: float | None = None, by: str = "", why: str = ""
@@ -330,8 +322,10 @@ class Store:
 
     # changes
 
-    def add_change(self, moment: float, what: str) -> None:
-        self._database.execute("INSERT INTO change (moment, what) VALUES (?, ?)", (moment, what))
+    def add_change(self, moment: float, what: str) -> int:
+        """Something that is being changed in the cloud, from that moment on; its number."""
+        made = self._database.execute("INSERT INTO change (moment, what) VALUES (?, ?)", (moment, what))
+        return int(made.lastrowid or 0)
 
     def changes(self) -> list[tuple[float, str]]:
         """What was changed in the cloud, and when; the last one last."""

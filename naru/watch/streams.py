@@ -34,12 +34,12 @@ class Kept:
 
 def streams(store: Store) -> list[Kept]:
     """What is known of all sources that are no files."""
-    return [Kept(*row) for row in store.database.execute("SELECT * FROM stream ORDER BY name")]
+    return [Kept(*row) for row in store.connection.execute("SELECT * FROM stream ORDER BY name")]
 
 
 def stream(store: Store, name: str) -> Kept:
     """What is known of one of them."""
-    found = store.database.execute("SELECT * FROM stream WHERE name = ?", (name,)).fetchone()
+    found = store.connection.execute("SELECT * FROM stream WHERE name = ?", (name,)).fetchone()
     return Kept(*found) if found else Kept(name)
 
 
@@ -63,7 +63,7 @@ class Keeper:
         counted: False."""
         moment = self._now()
         added = self._tally.of(batch.arrived, moment)
-        database = self._store.database
+        database = self._store.connection
         if digest:  # whoever sent it forgets it then: it has to survive a loss of power, too
             database.execute("PRAGMA synchronous = FULL")
         try:
@@ -73,7 +73,7 @@ class Keeper:
                 database.execute("PRAGMA synchronous = NORMAL")
 
     def _kept(self, name: str, batch: Batch, digest: bytes, added: Added, moment: float) -> bool:
-        database = self._store.database
+        database = self._store.connection
         with self._store.transaction():
             if digest:
                 database.execute("DELETE FROM received WHERE moment < ?", (moment - _REMEMBERED,))

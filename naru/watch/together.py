@@ -65,7 +65,7 @@ class Together:
     def __init__(self, at_once: int = AT_ONCE) -> None:
         self._at_once, self._every = at_once, 1.0
         self._threads = 0
-        self._asked: SimpleQueue[tuple[_One, Ask]] = SimpleQueue()
+        self._asked: SimpleQueue[tuple[_One, Ask] | None] = SimpleQueue()
         self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._all: dict[str, _One] = {}
 
@@ -80,6 +80,11 @@ class Together:
     def post(self, work: Callable[[], None]) -> None:
         """Has something done by the thread that calls `go`; for other threads."""
         self._events.put(work)
+
+    def close(self) -> None:
+        """Ends the threads, each when what it reads has ended."""
+        for _ in range(self._threads):
+            self._asked.put(None)
 
     def go(self, seconds: float | None, every: float) -> dict[str, str]:
         """Follows for so many seconds, each follower again so long after its round has ended; None: one round of each.
@@ -106,8 +111,8 @@ class Together:
 
     def _read(self) -> None:
         """What a thread does."""
-        while True:
-            one, ask = self._asked.get()
+        while (wanted := self._asked.get()) is not None:
+            one, ask = wanted
             try:
                 answer = _Answer(ask())
             except BaseException as error:  # noqa: BLE001 - raised where the follower asked

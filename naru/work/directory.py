@@ -10,13 +10,16 @@ requests. A directory that is made is so, too (0700); one that is there keeps it
 
 import json
 import os
-from collections.abc import Callable, Collection
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from naru.errors import InputError
-from naru.files import write_whole
+from naru.files import FileLock, write_whole
 from naru.plan.engine import in_schema
+from naru.plan.errors import PlanError
 from naru.plan.journal import DATABASE, POINTER, Journal, address
 from naru.plan.model import Plan
 from naru.plan.queries import reading
@@ -24,6 +27,8 @@ from naru.plan.queries import reading
 T = TypeVar("T")
 OWNER = "work.json"
 FORMAT = 1
+TRIES = 20
+"""How often a lock is tried to take: a command that was killed may hold it for a moment."""
 HINT_ANOTHER = "Name another directory."
 HINT_DAMAGED = "Restore the work directory from a copy, or make a new plan in another directory."
 
@@ -97,6 +102,20 @@ class WorkDirectory:
     def own(self) -> None:
         """Writes down whose the directory is: of one that has rounds alone, by itself."""
         write_whole(self.path / OWNER, json.dumps({"naru_work": FORMAT, "tenant": self.capability}) + "\n")
+
+    @contextmanager
+    def alone(self, does: str, hint: str) -> Iterator[None]:
+        """Keeps every other command of the capability from doing the like here until it ends: what is looked at before
+        is so until it is done. Raises PlanError when another command `does` it, with the `hint`; the system frees it
+        when the process dies."""
+        with FileLock(self.path / f"{self.capability}.lock") as lock:
+            for _ in range(TRIES):
+                if lock.take():
+                    break
+                time.sleep(0.05)
+            else:
+                raise PlanError(f"{self.path}: another command {does}", hint=hint)
+            yield
 
     def journal(self) -> Journal:
         """The plan with what has become of it. Raises InputError when the directory has none."""

@@ -5,10 +5,12 @@ import contextlib
 import importlib.util
 import io
 import json
+import os
 import runpy
 import shutil
 import sys
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -189,6 +191,8 @@ GROWTH = {
 }
 MOVE = {"from": "old", "to": "new", "projects": ["1"], "asked": ["hanok", "shop"], "commands": "naru move"}
 
+UPGRADE = {"start": "pike", "goal": "queens", "services": [], "commands": "naru upgrade"}
+
 
 @pytest.mark.parametrize(
     ("module", "settings", "params", "other"),
@@ -199,6 +203,11 @@ MOVE = {"from": "old", "to": "new", "projects": ["1"], "asked": ["hanok", "shop"
         ("scale", GROWTH, {"hosts": ["compute8=192.0.2.18", "compute9"]}, "hosts"),
         ("scale", GROWTH, {"hosts": ["compute8=192.0.2.19"]}, "hosts"),
         ("scale", GROWTH, {"hosts": ["compute8=192.0.2.18"], "inventory": "/srv/multinode"}, "inventory"),
+        ("scale", {**GROWTH, "aggregates": ["ssd"]}, {"hosts": ["compute8=192.0.2.18"], "aggregate": ["ssd"]}, ""),
+        ("scale", {**GROWTH, "aggregates": ["ssd"]}, {"hosts": ["compute8=192.0.2.18"]}, "aggregate"),
+        ("upgrade", UPGRADE, {"to": "queens"}, ""),
+        ("upgrade", UPGRADE, {"to": "queens", "services": ["nova"]}, "services"),
+        ("upgrade", UPGRADE, {"to": "queens", "from": "ocata"}, "from"),
         ("move", MOVE, {"project": ["shop", "hanok"]}, ""),
         ("move", MOVE, {"project": ["carpenters"]}, "project"),
         ("move", MOVE, {"all": True}, "project"),
@@ -215,7 +224,8 @@ def test_a_plan_that_has_begun_is_the_same_by_all_that_it_changes(
 ) -> None:
     answers = {"status": {"steps": {"done": 1}}, "show": {"settings": settings}}
     monkeypatch.setattr(Module, "run_command", lambda self, argv, **_: (0, json.dumps(answers[argv[2]]), ""))
-    given = {"like": "compute7", "inventory": "/etc/multinode"} if module == "scale" else {"from": "old", "to": "new"}
+    usual = {"scale": {"like": "compute7", "inventory": "/etc/multinode"}, "move": {"from": "old", "to": "new"}}
+    given = usual.get(module, {})
     action = "compute" if module == "scale" else "plan"
     answer = run(module, action=action, work="work", **{**given, **params})
     assert answer["failed"] == bool(other) and (other or answer["begun"])
@@ -246,6 +256,18 @@ def test_values_stay_values(ours: ModuleType) -> None:
         *("host", "plan", "--answer=db=cold", "--onto=a,b", "--project=x", "--project=-y", "--back", "c7"),
         *("-f", "json"),
     ]
+
+
+def test_who_looks_whether_a_command_has_ended_keeps_nobody_from_beginning_it(
+    ours: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    job, begun = ours.begin(["true", "x"], str(tmp_path))
+    assert begun and ours.ended(job, 30) is not None
+    looking = ours._lock(str(Path(ours.jobs()) / job))
+    threading.Timer(0.1, os.close, (looking,)).start()
+    assert ours.begin(["true", "x"], str(tmp_path)) == (job, True)
+    assert ours.ended(job, 30).rc == 0
 
 
 def test_what_was_begun_goes_on_and_is_waited_for(

@@ -65,21 +65,22 @@ def libvirt(monkeypatch: pytest.MonkeyPatch, *says: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("status", "at", "refused"),
+    ("status", "at", "state", "refused"),
     [
-        ("done", "compute2", False),
-        ("accepted", "compute1", True),
-        ("pre-migrating", "compute1", True),
-        ("completed", "compute1", False),
-        ("failed", "compute1", False),
+        ("done", "compute2", "off", False),
+        ("done", "compute2", "on", False),  # so it is called where its controller says neither on nor off
+        ("accepted", "compute1", "off", True),
+        ("pre-migrating", "compute1", "off", True),
+        ("completed", "compute1", "off", False),
+        ("failed", "compute1", "off", False),
     ],
 )
 def test_no_host_is_switched_on_whose_guests_would_be_destroyed(
-    status: str, at: str, refused: bool, monkeypatch: pytest.MonkeyPatch
+    status: str, at: str, state: str, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Asked before each switching on, not once when the return was begun."""
     orders: list[str] = []
-    says = iter([("off", True), ("off", True), ("on", True)])
+    says = iter([(state, True), ("on", True)])
     fencing = SimpleNamespace(says=lambda: next(says), order=orders.append)
     monkeypatch.setattr(way_back, "Fencing", lambda *_: fencing)
     context = on(monkeypatch, Nova(status, at))

@@ -12,7 +12,7 @@ from naru.errors import InputError, NaruError
 from naru.messages import say
 from naru.operate.drain.facts import Facts
 from naru.operate.evacuate import fencing, planner
-from naru.operate.evacuate.fencing import Fencing, has_answered, host_of, is_same, power_of
+from naru.operate.evacuate.fencing import Fencing, has_answered, power_of
 from naru.operate.evacuate.rules import GROUP, PRIORITY, decide
 from naru.operate.evacuate.word import Word
 from naru.operate.evacuate.work import Settings
@@ -22,6 +22,7 @@ from naru.plan.errors import Transient
 from naru.plan.kinds import load
 from naru.site import power
 from naru.site import site as sites
+from naru.site.hostnames import host_of, is_same
 from naru.site.power import Status
 from naru.site.ssh import Unreachable
 
@@ -271,7 +272,12 @@ def test_an_order_is_believed_when_it_is_read_back(site: sites.Site, monkeypatch
         ([Look(0, "off", True)], "wait"),
         ([Look(0, "off", True), Look(19, "off", True)], "wait"),
         ([Look(0, "on", True), Look(30, "on", True)], "wait"),
-        ([Look(0, "off", True), Look(20, "unreachable", True)], "refused"),
+        # no answer is no word: neither off nor on, and it is looked at anew
+        ([Look(0, "off", True), Look(20, "unreachable", False)], "wait"),
+        ([Look(0, "off", True), Look(5, "unreachable", False), Look(20, "off", True)], "wait"),
+        ([Look(0, "off", True), Look(5, "unreachable", False), Look(10, "off", True), Look(30, "off", True)], "off"),
+        ([Look(0, "off", True), Look(20, "unreachable", False, ["login"])], "refused"),
+        ([Look(0, "off", True), Look(20, "denied", False)], "refused"),
         ([Look(0, "off", True), Look(10, "on", True), Look(20, "off", True)], "refused"),
         ([Look(0, "off", True), Look(20, "off", False)], "refused"),
         ([Look(0, "off", True), Look(20, "off", True, ["login"])], "refused"),
@@ -398,6 +404,31 @@ def test_a_controller_that_has_lied_is_not_its_own(
     directory = Directory(Path(path))
     directory.save(Kept(liars={"compute1"}))
     assert found.says() == ("off", False)
+
+
+def test_who_goes_on_by_hand_is_told_what_the_guard_knows_and_need_not_be_asked(
+    site: sites.Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard has given it up, or does not run; that the controller has lied, and any sign of life, count."""
+    monkeypatch.setattr(power, "statuses", lambda *_: [Status(False, name="compute1")])
+    path = guards(tmp_path, outcome="ask", gate="flight", why="failed too often", alive=[])
+    context: Any = Paper()
+    given = {"host": "compute1", "site": str(site.file), "trust": False, "off": "", "settle": 5.0}
+    found = Fencing(context, {**given, "guard": path, "by_hand": True})
+    monkeypatch.setattr(found, "answers", lambda: False)
+    found.check_dead()
+    Word(path, "compute1", by_hand=True).check_off("kim", live=True)
+    now = time.time()
+    with monkeypatch.context() as later:
+        later.setattr(time, "time", lambda: now + 90)  # nothing is known to the guard any more
+        found.check_dead()
+    guards(tmp_path, outcome="alarm", gate="life", why="x", alive=["storage"])
+    with pytest.raises(NaruError, match=r"compute1 lives: it is seen by the guard: storage"):
+        found.check_dead()
+    guards(tmp_path, outcome="ask", gate="flight", why="failed too often", alive=[])
+    Directory(Path(path)).save(Kept(liars={"compute1"}))
+    with pytest.raises(NaruError, match="is not known to be its own"):
+        found.check_dead()
 
 
 def test_before_each_order_all_is_asked_again(

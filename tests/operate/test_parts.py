@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -53,6 +54,9 @@ class Silent:
     def __call__(self, service: str, method: str, path: str, *_: Any, **__: Any) -> None:
         self.asked.append(method)
 
+    def supports(self, *_: str) -> bool:
+        return True
+
 
 def test_its_server_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mover, "EVERY", 0.01)
@@ -66,6 +70,29 @@ def test_its_server_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NaruError, match="nothing new was seen of its move"):
         mover.Mover(context, nova, context.args).move()
     assert nova.asked == []
+
+
+@pytest.mark.parametrize(("attempt", "asked"), [(1, []), (2, ["POST", "DELETE"])])
+def test_a_live_migration_that_somebody_else_has_begun_is_not_forced(
+    attempt: int, asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that does not come nearer, and is away at last; of a killed attempt of ours it is forced, then ended."""
+    monkeypatch.setattr(mover, "EVERY", 0.0)
+    monkeypatch.setattr(mover, "SETTLE", 0.0)
+    nova: Any = Silent(monkeypatch)
+    sizes = {"memory_total_bytes": 100, "memory_remaining_bytes": 50}
+    monkeypatch.setattr(compute, "running_migration", lambda *_: {"id": 1, "status": "running", **sizes})
+    row = {"id": "id", "status": "ACTIVE", compute.TASK: "migrating", compute.HOST: "compute1"}
+    rows = [row, row, row, row, {**row, compute.TASK: None, compute.HOST: "compute3"}]
+    monkeypatch.setattr(compute, "server", lambda *_: rows.pop(0) if len(rows) > 1 else rows[0])
+    args = {"server": "id", "host": "compute1", "status": "ACTIVE", "to": "compute2", "ways": {"ACTIVE": "live"}}
+    context: Any = SimpleNamespace(
+        args={**args, "stuck": 0.0, "complete": True},
+        **{"attempt": attempt, "earlier": None, "sleep": lambda _: None, "progress": lambda *_: None},
+    )
+    found = mover.Mover(context, nova, context.args).move()
+    assert found and found.to == "compute3"
+    assert nova.asked == asked
 
 
 def test_what_is_left_counts_memory_and_disks_of_one_that_runs() -> None:
@@ -146,3 +173,21 @@ def test_a_host_is_asked_for_its_guests_wherever_its_libvirt_is(has: list[str], 
     assert (done.returncode, done.stdout.split()) == (0, ["id-one", "id-two"])
     (called,) = tmp_path.rglob("virsh.called")
     assert called.read_text() == "-r -c qemu:///system list --uuid\n"  # read-only: nothing can be changed by it
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("c1", "c1"),
+        ("c1.example", "c1"),
+        ("c2", "c2.example"),  # Nova knows it without its domain
+        ("c3.a", "c3.a"),
+        ("c3", ""),  # one of two: neither is asked, nor booted
+        ("c3.c", ""),
+        ("c4", ""),
+    ],
+)
+def test_a_host_is_the_sites_whoever_of_both_has_its_domain(host: str, name: str, tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text("naru_site: 1\nname: x\nhosts: [{name: c1}, {name: c2.example}, {name: c3.a}, {name: c3.b}]\n")
+    assert guests.site_name(str(file), host) == name

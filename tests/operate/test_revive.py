@@ -1,14 +1,19 @@
 """What is in the way of bringing a hung server up elsewhere, and what its plan does in which order."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from naru.errors import InputError
+from naru.errors import InputError, NaruError
 from naru.messages import say
+from naru.operate.drain.guests import Guests
+from naru.operate.revive import steps
 from naru.operate.revive.planner import Options, plan
 from naru.operate.revive.reading import Disk, Found
+from naru.plan.errors import Transient
 from naru.plan.model import Plan
+from naru.site.ssh import Unreachable
 
 pytestmark = pytest.mark.unit
 
@@ -116,8 +121,42 @@ def test_what_is_in_the_way_is_said(known: Found, options: Options, said: str) -
     assert made(known, options).steps == []
 
 
+def test_a_root_volume_that_is_not_known_is_not_taken_for_data() -> None:
+    """An image that was made of it is no disk of its own, and its root volume would go over as one with data."""
+    known = found(root=None, data=(ROOT, DATA), images=(IMAGE,))
+    assert any("boots from a volume" in one for one in errors(known))
+
+
 def test_an_operator_may_vouch_that_it_is_off() -> None:
     known = found(host_state="down", server={"status": "ERROR", "OS-EXT-STS:task_state": "powering-off"})
     assert errors(known, Options(is_off=True, data="leave")) == []
     (step,) = made(known, Options(is_off=True, data="leave")).find(purpose="off")
     assert step.args["is_off"]
+
+
+@pytest.mark.parametrize(
+    ("runs", "told"),
+    [
+        ([], "as it should be"),
+        ("not asked: it has no libvirt", "not asked: it has no libvirt"),
+        (Unreachable("no answer"), "not asked: no answer"),
+        (Transient("libvirt does not answer"), "not asked: libvirt does not answer"),
+        (["other", "hung"], None),  # it lives: two with its addresses
+    ],
+)
+def test_a_guest_that_is_seen_to_run_is_not_off_whoever_says_so(
+    runs: Any, told: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def running(*_: Any) -> Any:
+        if isinstance(runs, Exception):
+            raise runs
+        return runs
+
+    monkeypatch.setattr(Guests, "_running", running)
+    monkeypatch.setattr(steps, "cloud", lambda *_: None)
+    context: Any = SimpleNamespace(args={"cloud": "x", "server": "hung", "host": "compute1", "is_off": True})
+    if told is None:
+        with pytest.raises(NaruError, match="still runs server hung"):
+            steps.off(context)
+        return
+    assert steps.off(context) == {"proof": steps.OPERATOR, "libvirt": told}

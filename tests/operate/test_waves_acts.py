@@ -95,6 +95,30 @@ def test_one_that_is_not_is_not_touched(
     assert said in raised.value.detail
 
 
+@pytest.mark.parametrize(
+    ("was", "now", "said"),
+    [
+        ("naru drain id: kernel", "naru drain id: kernel", ""),
+        ("bad memory", "bad memory", ""),  # it was so before, and the plan has warned of that
+        ("naru drain id", "Kim changes its disk", "somebody has disabled it meanwhile (Kim changes its disk)"),
+        ("naru drain id", None, "somebody has disabled it meanwhile (no reason is given)"),
+        (None, "Kim changes its disk", ""),  # the step was skipped
+    ],
+)
+def test_a_host_that_somebody_works_on_meanwhile_is_not_touched(
+    was: str | None, now: str | None, said: str, nova: Nova
+) -> None:
+    nova.service = {"status": "disabled", "disabled_reason": now}
+    results = {"compute1/disable": None if was is None else {"ours": True, "reason": was}}
+    there = context({**ARGS, "left": {}, "disabled": "compute1/disable"}, **results)
+    if not said:
+        acts.check_still(there)
+        return
+    with pytest.raises(NaruError) as raised:
+        acts.check_still(there)
+    assert said in raised.value.detail
+
+
 def test_what_stays_has_to_be_as_it_was_when_the_host_is_proved_empty(
     nova: Nova, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,5 +231,7 @@ def test_a_boot_after_a_command_knows_both_boots(tmp_path: Path) -> None:
     plan = made(site_file(tmp_path), Settings(DRAIN, Upkeep("true", reboot=True, boots=True)))
     (boot,) = plan.find(unit="compute1", purpose=planner.REBOOT)
     # a step is given the results of those alone that it waits for
-    assert {boot.args["before"], boot.args["after"]} <= set(plan.befores()[boot.id])
+    assert {boot.args["before"], boot.args["after"], boot.args["disabled"]} <= set(plan.befores()[boot.id])
+    (ran,) = plan.find(unit="compute1", purpose=planner.RUN)
+    assert ran.args["disabled"] in plan.befores()[ran.id]
     assert boot.args["left"] == {} and boot.args["storage"] == []

@@ -1,6 +1,7 @@
 """In which order waves go on, what is put off, and what is said of one that somebody has stopped."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -126,6 +127,34 @@ def test_two_work_directories_do_not_empty_one_host(monkeypatch: pytest.MonkeyPa
     assert steps.disable(context) == {"ours": False, "reason": "bad memory"}
     service["disabled_reason"] = "naru drain id: kernel"
     assert steps.disable(context)["ours"]
+
+
+@pytest.mark.parametrize(
+    ("later", "ours"),
+    [(None, True), ("bad memory", False), ("naru drain other", None)],
+)
+def test_of_two_that_disable_a_host_at_once_the_later_one_has_it(
+    later: str | None, ours: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have read that it is enabled; `later` is the reason of the other one, who writes after us."""
+    service: dict[str, Any] = {"status": "enabled", "disabled_reason": None}
+
+    def disable(_: Any, __: Any, reason: str) -> None:
+        service.update(status="disabled", disabled_reason=reason)
+
+    def sleep(_: float) -> None:
+        if later:
+            service["disabled_reason"] = later
+
+    monkeypatch.setattr(steps, "cloud", lambda *_: None)
+    monkeypatch.setattr(compute, "service", lambda *_: dict(service))
+    monkeypatch.setattr(compute, "disable", disable)
+    context: Any = SimpleNamespace(args={"cloud": "one", "host": "compute1", "plan": "id", "reason": ""}, sleep=sleep)
+    if ours is None:
+        with pytest.raises(NaruError, match="compute1 is emptied by another work directory"):
+            steps.disable(context)
+        return
+    assert steps.disable(context) == {"ours": ours, "reason": later or "naru drain id"}
 
 
 def test_a_wave_is_no_drain_of_one_host(work: Work, site: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -200,6 +200,9 @@ def test_what_a_twin_cannot_be_made_of_is_said(copy: Copy) -> None:
         restore.region(copy, "")
     with pytest.raises(NaruError, match="there is no region Jeju"):
         restore.region(copy, "Jeju")
+    filled_in = "{scheme}://{username}:{password}@{hostname}:{port}/nova?{query}&ssl_ca=/etc/ssl/ca.pem"
+    copy.ask("UPDATE nova_api.cell_mappings SET database_connection = %s WHERE uuid <> %s", (filled_in, CELL0))
+    restore.check(copy)
     copy.ask("INSERT INTO nova_api.cell_mappings VALUES ('cell2', '', 'mysql://nova@10.9.0.2/nova_2')")
     with pytest.raises(restore.Unfit, match="in the schemas: nova, nova_2; a twin has one"):
         restore.check(copy)

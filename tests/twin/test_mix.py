@@ -13,19 +13,20 @@ from typing import Any, ClassVar, cast
 import pytest
 import requests
 
-from naru.errors import InputError
+from naru.cli.main import main
+from naru.errors import InputError, NaruError
 from naru.lab import health
 from naru.lab.api import Api
 from naru.lab.lab import Lab
 from naru.lab.ports import LOOPBACK
 from naru.releases import release
+from naru.site import access_logs
 from naru.site import site as sites
+from naru.site.access_logs import Line, Source, Unread
 from naru.twin import mix, replay, spec
 from naru.twin.dump import given, schemas
 from naru.twin.mix import Calls, Mix
 from naru.twin.replay import Answer, Call
-from naru.upgrade.check import callers
-from naru.upgrade.check.callers import Source
 
 DEMO, SHOP = "0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"
 SERVER = "f0e1d2c3-b4a5-4697-8879-6a5b4c3d2e1f"
@@ -55,9 +56,9 @@ def test_reads_are_counted_by_path_and_project(tmp_path: Path) -> None:
     log.write_text("".join(f"{one}\n" for one in LOG))
     source = Source("nova-api", ("nova",), ("file", str(log)))
     rows = [f"{service}\t{at}\tGET\t^/\t" for at, service in enumerate(mix.SERVICES)]
-    script = callers.counting([source], rows, {}, {}, 36500, by_project=True)
+    script = access_logs.counting([source], rows, {}, {}, 36500, by_project=True)
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, check=True)
-    found = mix.counted(done.stdout.splitlines())
+    found = mix.counted(access_logs.parsed("ctl1", [source], done.stdout), 7, pytest.fail)
     assert found is not None
     assert (found.seconds, found.rate) == (4.0, 1.0)
     assert {(one.path, one.project): one.count for one in found.calls} == {
@@ -65,16 +66,53 @@ def test_reads_are_counted_by_path_and_project(tmp_path: Path) -> None:
         ("/v2.1/servers/{id}", DEMO): 1,
         ("/v2.1/servers/detail", SHOP): 1,
     }
-    assert mix.counted([]) is None
+    assert mix.counted([], 7, pytest.fail) is None
     mix.save(found, tmp_path / "mix.json")
     assert mix.load(tmp_path / "mix.json") == found
 
 
+SERVICES_OWN, BALANCERS = Source("api", ("nova", "glance"), ()), Source("lb", (), ())
+
+
+def said(source: Source, service: str, count: int, project: str = "", when: str = "") -> Line:
+    rest = ["200", "", "", "", "", project]
+    return Line("h", source, "call", [str(count), when, when, service, "0", "GET", f"/{service}", *rest])
+
+
 @pytest.mark.unit
-def test_a_load_balancer_s_log_is_read_where_services_have_none() -> None:
-    service, balancer = Source("nova-api", ("nova",), ("file", "a")), Source("api", (), ("file", "b"))
-    assert mix.chosen([balancer, service]) == [service]
-    assert mix.chosen([balancer]) == [balancer]
+def test_a_request_that_two_logs_have_is_one() -> None:
+    first, last = "2026-11-30 08:00:00", "2026-11-30 08:00:10"
+    lines = [
+        said(SERVICES_OWN, "nova", 20, DEMO, first),
+        said(BALANCERS, "nova", 20, when=last),  # on a host of its own
+        said(BALANCERS, "cinder", 5),
+    ]
+    found = mix.counted(lines, 7, pytest.fail)
+    assert found and [(one.service, one.project, one.count) for one in found.calls] == [
+        ("nova", DEMO, 20),
+        ("cinder", "", 5),
+    ]
+    assert found.rate == 2.5
+
+
+@pytest.mark.unit
+def test_where_no_log_says_when_the_rate_is_not_that_of_a_second() -> None:
+    told: list[str] = []
+    found = mix.counted([said(BALANCERS, "nova", 86400)], 2, told.append)
+    assert found and found.rate == 0.5 and len(told) == 1
+
+
+@pytest.mark.unit
+def test_what_of_the_logs_could_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site = sites.parse({"naru_site": 1, "name": "seoul"}, Path("site.yaml"))
+    answers = access_logs.Answers([said(BALANCERS, "nova", 1), Unread("ctl1", "nova-api: /a", "no", "Mend it.", 3)], {})
+    monkeypatch.setattr(access_logs, "ask", lambda *_, **__: answers)
+    told: list[str] = []
+    assert mix.read(site, 7, told.append).calls
+    assert told[0] == "ctl1: nova-api: /a: no: 3. Mend it."
+    monkeypatch.setattr(access_logs, "ask", lambda *_, **__: access_logs.Answers([], {"ctl2": NaruError("gone")}))
+    with pytest.raises(NaruError, match="ctl2: its logs cannot be read"):
+        mix.read(site, 7, told.append)
 
 
 @pytest.mark.unit
@@ -169,6 +207,17 @@ def test_tokens_go_to_no_proxy_and_to_no_other_host(monkeypatch: pytest.MonkeyPa
         assert mine.get(f"{url}/away", authenticated=False).status_code == 302
         assert {port for port, _ in Asked.asked} == {api}
         assert sorted(path for _, path in Asked.asked) == ["/away", "/away", "/away", "/health", "/here"]
+
+
+@pytest.mark.unit
+def test_a_twin_that_does_not_run_is_told_before_logs_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = sites.parse({"naru_site": 1, "name": "seoul", "release": release.names()[-1]}, Path("site.yaml"))
+    spec.save(spec.build(site, None, 1, 1, "", 31999), tmp_path / spec.SPEC)
+    monkeypatch.setattr(mix, "read", lambda *_: pytest.fail("the site was asked"))
+    assert main(["twin", "load", str(tmp_path)]) == 1
+    assert "the database of twin does not answer" in capsys.readouterr().err
 
 
 @pytest.mark.unit

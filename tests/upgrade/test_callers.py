@@ -1,6 +1,5 @@
 """Calls of APIs that are gone, found in logs as programs write them: by the host's own shell and awk."""
 
-import asyncio
 import gzip
 import os
 import re
@@ -9,18 +8,15 @@ import subprocess
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from naru.errors import NaruError
 from naru.releases import path, release
 from naru.releases.path import Gone, Service
-from naru.site import site as sites
-from naru.site.site import Site
-from naru.site.ssh import Ran, Remote
+from naru.site import access_logs
+from naru.site.access_logs import Source
 from naru.upgrade.check import callers
-from naru.upgrade.check.callers import Caller, Found, Seen, Source
+from naru.upgrade.check.callers import Caller, Found, Seen
 from naru.upgrade.finding import Span
 
 pytestmark = pytest.mark.unit
@@ -55,8 +51,8 @@ def tools(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def said(tools: Path, sources: Sequence[Source], gone: list[tuple[Service, Gone]], whose: dict[str, set[str]]) -> str:
-    words = callers.mounts({service.name for service, _ in gone}, {"heat"})
-    script = callers.order(sources, gone, whose, words, 7)
+    words = access_logs.mounts({service.name for service, _ in gone}, {"heat"})
+    script = access_logs.counting(sources, callers.rows(gone), whose, words, 7)
     environment = os.environ | {"PATH": f"{tools}:{os.environ['PATH']}"}
     done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, timeout=60, env=environment)
     assert (done.returncode, done.stderr) == (0, "")
@@ -79,7 +75,8 @@ def read(
     source = Source("a", tuple(service.split()), ("file", str(file)))
     known = on_the_way() if gone is None else gone
     found = Found(requests={one.name: Seen() for one, _ in known})
-    callers.add(found, "ctl1", [source], known, said(tools, [source], known, whose or {}))
+    told = said(tools, [source], known, whose or {})
+    callers.add(found, access_logs.parsed("ctl1", [source], told), known)
     return list(callers.judged(found, {PROJECT: "demo"})), found
 
 
@@ -156,8 +153,8 @@ def test_a_load_balancer_says_whose_request_it_is(tools: Path) -> None:
     unknown = [one for one in listed if one.state == "unknown"]
     calls = {one.service: one for one in listed if one.state == "called"}
     assert {(one.number, one.what) for one in unknown} == {
-        (1, "requests of what may be gone, of no known service (unheard)"),
-        (1, "requests of what may be gone, of no known service (heat2)"),
+        (1, "requests that may be meant, of no known service (unheard)"),
+        (1, "requests that may be meant, of no known service (heat2)"),
     }
     assert set(calls) == {"glance", "keystone"}
     glance = calls["glance"]
@@ -213,7 +210,7 @@ def test_at_one_port_of_several_services_a_request_of_nobody_knows_whom_is_told(
     text += combined("GET /v2.0/tenants", at="cluster.example.com:443")  # a type, of a service that the site has not
     listed, found = read(tools, text, "", whose={":443": {"keystone", "nova"}, ":5000": {"keystone"}})
     assert {(one.state, one.number, one.what) for one in listed} == {
-        ("unknown", 3, "requests of what may be gone, of no known service (:443)"),
+        ("unknown", 3, "requests that may be meant, of no known service (:443)"),
         ("called", 1, "GET /v2.0/lbaas"),
     }
     assert found.requests["keystone"].count == 1 and found.requests["nova"].count == 0
@@ -227,7 +224,7 @@ def test_behind_a_backend_of_several_services_the_path_or_its_name_says_whose_re
     assert {(one.state, one.service, one.number, one.what) for one in listed} == {
         ("called", "cinder", 1, "GET /volume/v2/x/volumes"),
         ("called", "keystone", 2, "GET /v2.0/tenants"),
-        ("unknown", "", 1, "requests of what may be gone, of no known service (web)"),
+        ("unknown", "", 1, "requests that may be meant, of no known service (web)"),
     }
 
 
@@ -240,7 +237,7 @@ def test_in_a_log_of_several_services_a_request_is_not_taken_for_each_ones_own(t
     assert {(one.state, one.service, one.what) for one in listed} == {
         ("called", "keystone", "GET /identity/v2.0/tenants"),
         ("called", "neutron", "GET /v2.0/lbaas/x"),
-        ("unknown", "", "requests of what may be gone, of no known service"),
+        ("unknown", "", "requests that may be meant, of no known service"),
     }
     assert found.read == {("keystone", "ctl1"), ("neutron", "ctl1")}
     # of a service without a line of a request its URLs count, whatever others have
@@ -304,7 +301,7 @@ def test_rotated_files_are_read_and_what_cannot_be_read_is_said(tools: Path) -> 
         Source("none", ("nova",), ("none", "nova-api")),
     ]
     found = Found(requests={service.name: Seen() for service, _ in gone})
-    callers.add(found, "ctl1", sources, gone, said(tools, sources, gone, {}))
+    callers.add(found, access_logs.parsed("ctl1", sources, said(tools, sources, gone, {})), gone)
     assert [seen.count for seen in found.calls.values()] == [3]
     assert {(log, what) for log, what, _ in found.unknown} == {
         ("files", f"it cannot be read: {directory}/glance.log.2.gz"),
@@ -326,7 +323,7 @@ def test_the_same_call_on_two_hosts_is_one_and_in_two_logs_it_is_two() -> None:
     line = f"call\t2\t2026-01-01 00:00:00\t2026-01-02 00:00:00\tglance\t{at}\tGET\t/v1\t200\t10.0.0.1\t\t\t\t"
     found = Found(requests={"glance": Seen()})
     for host in ("ctl1", "ctl2"):
-        callers.add(found, host, sources, gone, f"0\t{line}\n1\t{line}\n0\tbroken\n")
+        callers.add(found, access_logs.parsed(host, sources, f"0\t{line}\n1\t{line}\n0\tbroken\n"), gone)
     unknown, *listed = callers.judged(found, {})
     assert [(one.log, one.number, one.hosts) for one in listed] == [
         ("api: journal", 4, ("ctl[1:2]",)),
@@ -350,101 +347,8 @@ def test_a_service_is_not_known_on_each_host_whose_logs_have_no_request_unless_a
     assert found.unknown == {}
 
 
-def test_the_logs_are_those_of_the_site_or_of_what_manages_its_services() -> None:
-    content = {
-        "naru_site": 1,
-        "name": "one",
-        "hosts": [{"name": "ctl[1:2]"}],
-        "services": [
-            {"name": "nova-api", "hosts": ["ctl1"], "managed": {"unit": "n.service"}, "port": 8774, "logs": ["/n.log"]},
-            {"name": "nova-novncproxy", "hosts": ["ctl1"], "managed": {"unit": "v.service"}, "port": 6080},
-            {"name": "nova-compute", "hosts": ["ctl1"], "managed": {"unit": "c.service"}},
-            {"name": "keystone", "hosts": ["ctl1"], "managed": {"container": "k"}, "port": 5000},
-            {"name": "heat-api", "hosts": ["ctl1"], "managed": {"unit": "h.service"}, "port": 8004},
-        ],
-        "load_balancers": [
-            {"name": "api", "kind": "haproxy", "hosts": ["ctl2"], "managed": {"unit": "haproxy"}, "socket": "/s"}
-        ],
-    }
-    found = callers.sources(sites.parse(content, Path("site.yaml")), ["nova", "keystone"])
-    assert found == {
-        "ctl1": [
-            Source("nova-api: /n.log", ("nova",), ("file", "/n.log")),
-            Source("keystone: container", ("keystone",), ("container", "k", "")),
-        ],
-        "ctl2": [Source("api: journal", (), ("journal", "haproxy"))],
-    }
-
-
-def test_a_log_that_several_have_is_read_once_and_is_nobodys_own() -> None:
-    apache = {"hosts": ["ctl1"], "managed": {"unit": "apache2"}}
-    content = {
-        "naru_site": 1,
-        "name": "one",
-        "hosts": [{"name": "ctl1"}],
-        "services": [
-            {**apache, "name": "keystone", "port": 5000, "logs": ["/all.log", "/k.log"]},
-            {**apache, "name": "keystone-admin", "port": 35357, "logs": ["/k.log"]},
-            {**apache, "name": "neutron-server", "port": 9696, "logs": ["/all.log"]},
-            {**apache, "name": "horizon", "port": 80},
-            {**apache, "name": "nova-api", "port": 8774},
-            {**apache, "name": "heat-api", "port": 8004, "logs": ["/heat.log", "/proxy.log"]},
-        ],
-        "load_balancers": [
-            {**apache, "name": "api", "kind": "apache", "files": ["/a"], "reload": "true", "logs": ["/proxy.log"]}
-        ],
-    }
-    assert callers.sources(sites.parse(content, Path("site.yaml")), ["keystone", "nova"]) == {
-        "ctl1": [
-            Source("keystone, neutron-server: /all.log", ("keystone", "neutron"), ("file", "/all.log")),
-            Source("keystone, keystone-admin: /k.log", ("keystone",), ("file", "/k.log")),
-            Source("horizon, nova-api: journal", ("horizon", "nova"), ("journal", "apache2")),
-            Source("heat-api, api: /proxy.log", (), ("file", "/proxy.log")),
-        ]
-    }
-
-
-class Balancers:
-    """A host with two HAProxies, one of which hangs."""
-
-    def __init__(self, site: Site) -> None:
-        self.host = site.named(["lb1"])[0]
-
-    async def run(self, command: str, *, seconds: float) -> Ran:
-        if "/hangs" in command:
-            raise NaruError(f"lb1: no end of it within {seconds:g} s")
-        rows = ["web,ctl1,10.0.0.1:80", "web,ctl2,10.0.0.2:5000", "nova,ctl1,10.0.0.1:8774", "x,a,10.0.0.1:1"]
-        return Ran(0, "\n".join(["# pxname,svname,addr", *rows]), "")
-
-
-def test_a_port_has_all_its_services_and_a_socket_that_hangs_is_told_and_the_others_are_asked() -> None:
-    managed = {"unit": "apache2"}
-    names = {"keystone": 80, "placement-api": 80, "keystone-internal": 5000, "cinder-api": 80, "nova-api": 8774}
-    content = {
-        "naru_site": 1,
-        "name": "one",
-        "hosts": [{"name": "ctl1"}, {"name": "lb1"}],
-        "services": [{"name": name, "hosts": ["ctl1"], "managed": managed, "port": names[name]} for name in names],
-        "load_balancers": [
-            {"name": name, "kind": "haproxy", "hosts": ["lb1"], "managed": managed, "socket": f"/{name}"}
-            for name in ("hangs", "second")
-        ],
-    }
-    site = sites.parse(content, Path("site.yaml"))
-    remote = cast(Remote, Balancers(site))
-    whose, unasked = asyncio.run(callers.owners(site, remote, {"keystone", "cinder", "nova"}))
-    assert whose == {
-        ":80": {"keystone", "cinder", "-"},
-        ":5000": {"keystone"},
-        ":8774": {"nova"},
-        "web": {"keystone", "cinder", "-"},
-        "nova": {"nova"},
-    }
-    assert list(unasked) == ["hangs: /hangs"] and "within 15 s" in str(unasked["hangs: /hangs"])
-
-
 def test_what_the_script_has_it_has_once() -> None:
-    assert callers.order([], on_the_way(), {}, {}, 7).count("\nsay() {") == 1
+    assert access_logs.counting([], callers.rows(on_the_way()), {}, {}, 7).count("\nsay() {") == 1
 
 
 def test_what_is_known_is_of_releases_that_there_are_and_its_patterns_are_right() -> None:

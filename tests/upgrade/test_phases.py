@@ -1,6 +1,7 @@
 """Commands in an order that nobody has foreseen, and in two terminals at once: what the journal has after it. The plan
 is a real one, of which nothing is run."""
 
+import json
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -8,20 +9,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from naru.errors import InputError
-from naru.plan import control, rollback
+from naru.plan import control, rollback, schema
 from naru.plan.errors import PlanError
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
+from naru.plan.model import Plan, Step
 from naru.plan.queries import reading
 from naru.plan.status import Status, status
-from naru.upgrade import gates, phases, planner
+from naru.upgrade import gates, phases, planner, rehearsal
+from naru.upgrade.back import settle
 from naru.upgrade.back.quiet import QUIET
 from naru.upgrade.freeze import freeze
 from naru.upgrade.rehearsal import Rehearsed
 from naru.upgrade.window import overrun, window
-from naru.upgrade.window.hops import SYNC
+from naru.upgrade.window.hops import CHECK, SYNC
 from naru.upgrade.work import Work
 
 from .test_freeze import site as frozen_site
@@ -157,6 +161,75 @@ def test_compute_hosts_that_were_not_reached_in_the_window_are_told_after_the_wa
     phases.back(upgrade, terminal)
     (line,) = terminal.lines
     assert line.startswith("nova-compute on c1, c2 was not told to leave guests as they are")
+
+
+def test_of_compute_services_that_were_told_those_leave_guests_alone_that_have_the_lines_and_were_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = site("queens").content.model_dump(mode="json", exclude_unset=True)
+    content["hosts"].append({"name": "c3", "address": "192.0.2.33"})
+    for of in (content, content["next"]):
+        (nova,) = (one for one in of["services"] if one["name"] == "nova-compute")
+        nova["config"] = [f"/etc/{'nova' if of is content else 'next'}/nova.conf"]
+        nova["hosts"] = ["c1", "c2", "c3"]
+    more = {name: content[name] for name in ("hosts", "services", "next")}
+    upgrade, terminal = planned(tmp_path, **more), Terminal()
+
+    def undone(journal: Journal, *_: Any, **__: Any) -> Status:
+        """All that is to be undone is; as the executor does it, what steps have found is gone then."""
+        steps = schema.steps
+        with journal.write() as connection:
+            undoes = select(steps.c.undoes).where(steps.c.undoes.is_not(None))
+            values = {"state": "undone", "result": None}
+            connection.execute(update(steps).where(steps.c.n.in_(undoes.scalar_subquery())).values(values))
+            connection.execute(update(steps).where(steps.c.undoes.is_not(None)).values(state="done", attempt=1))
+        return status(journal)
+
+    monkeypatch.setattr(phases, "run", undone)
+    with upgrade.journal() as journal:
+        for purpose in (window.STOP_API, SYNC, window.STOP, QUIET):
+            done(journal, purpose, 0, 10)
+        steps = schema.steps
+        with journal.write() as connection:
+            for host, found in (("c1", True), ("c2", False), ("c3", True)):  # c2 has no such file
+                mine = steps.c.id == f"quiet/nova-compute@{host}"
+                connection.execute(update(steps).where(mine).values(result=json.dumps({"found": found})))
+            stays = steps.c.id == "stop/nova-compute@c3"  # and c3 answered no more
+            connection.execute(update(steps).where(stays).values(state="failed"))
+    for _ in range(2):  # given again it says the same
+        terminal.lines.clear()
+        phases.back(upgrade, terminal)
+        assert [line.partition(":")[0] for line in terminal.lines] == [
+            "nova-compute on c1 leaves guests as they are",
+            "nova-compute on c2, c3 was not told to leave guests as they are",
+        ]
+    with upgrade.journal() as journal:  # whoever has the lines loses them
+        assert [host for host, _ in settle._left(upgrade, journal)] == ["c1", "c2", "c3"]
+
+
+@pytest.mark.parametrize("kind", ["rehearsals", "freezes"])
+def test_what_another_terminal_rehearses_or_freezes_is_not_taken_back_under_it(upgrade: Work, kind: str) -> None:
+    go = rehearsal.go_on if kind == "rehearsals" else freeze.thaw
+    with getattr(upgrade, kind).begin(1, Plan(steps=[Step("one", "noop", purpose=SYNC)])) as journal:
+        done(journal, SYNC, 0, 1, "failed")  # and what else there is goes on
+        with journal.exclusive(), pytest.raises(PlanError):
+            go(upgrade, Terminal())
+        with reading(journal) as now:
+            assert not now.is_rolling_back()
+
+
+@pytest.mark.parametrize(("skipped", "counts"), [("back", False), ("check", True), ("", True)])
+def test_a_rehearsal_of_which_something_was_skipped_proves_nothing(upgrade: Work, skipped: str, counts: bool) -> None:
+    steps = [Step(name, "noop", purpose=name) for name in (SYNC, CHECK, planner.BACK)]
+    terminal = Terminal()
+    with upgrade.rehearsals.begin(1, Plan(steps=steps)) as journal:
+        if skipped:
+            control.skip(journal, "it takes too long", steps=[skipped])
+    found = rehearsal.go_on(upgrade, terminal)
+    assert found and (found.exit_code == 0) == counts
+    assert len(rehearsal.rehearsed(upgrade)) == counts
+    assert any("does not count as a rehearsal" in line for line in terminal.lines) != counts
+    assert rehearsal.go_on(upgrade, terminal) is None  # nothing is left of it
 
 
 def test_a_window_is_refused_until_it_was_rehearsed_often_enough_and_fits(

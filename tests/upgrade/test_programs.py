@@ -91,6 +91,8 @@ def test_whether_all_files_were_read_is_said(tmp_path: Path) -> None:
 
     assert seen(str(config)).is_read and seen(str(config)).options == {"images_type": "rbd"}
     assert not seen(str(config), str(tmp_path / "more.conf")).is_read and not seen().is_read
+    config.write_text("[libvirt]\nimages_type\t:rbd\n")  # as oslo.config takes it, too
+    assert is_meant(programs()["librados"], seen(str(config)))
 
 
 def test_a_host_is_asked_once_and_in_the_container_that_has_the_program(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What differs between the readings before and after an upgrade, and what of it is wrong."""
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -14,6 +15,7 @@ from naru.inventory.archive import Archive
 from naru.inventory.kinds import BY_NAME
 from naru.inventory.read import Reading, Sink
 from naru.inventory.rows import Row
+from naru.upgrade import gates
 from naru.upgrade.compare import answers, tokens, verify
 from naru.upgrade.compare.answers import Asked
 from naru.upgrade.compare.verified import ASKED, BEFORE
@@ -23,7 +25,7 @@ from naru.upgrade.window import window
 from naru.upgrade.work import Work
 
 from ..cloud.service import Service, clouds_yaml, serving
-from .test_report import done, planned
+from .test_report import BEGAN, done, planned
 
 pytestmark = pytest.mark.unit
 
@@ -250,6 +252,29 @@ def test_tokens_are_asked_for_once_the_window_has_begun(upgrade: Work) -> None:
         done(journal, window.STOP_API, 0, 1)
     verify.verify(upgrade, ignore)
     assert not tokens.kept(upgrade.directory)
+
+
+def test_a_comparison_beside_which_something_came_to_its_end_finalizes_nothing(
+    upgrade: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify.read_before(upgrade, ignore)
+    monkeypatch.setattr(verify, "judge", lambda *_: [])
+    monkeypatch.setattr(verify, "_read", lambda *_: (agents_end(), (2, 0))[1])
+
+    def agents_end() -> None:
+        with upgrade.journal() as journal:
+            done(journal, window.START, 0, time.time() - BEGAN)
+
+    def check() -> None:
+        with upgrade.journal() as journal:
+            gates.check_verified(upgrade, journal)
+
+    verify.verify(upgrade, ignore)
+    with pytest.raises(InputError, match="it was not compared since it was done"):
+        check()
+    monkeypatch.setattr(verify, "_read", lambda *_: (3, 0))
+    verify.verify(upgrade, ignore)
+    check()
 
 
 def test_a_user_who_is_no_longer_in_clouds_yaml_is_not_known(upgrade: Work, tmp_path: Path) -> None:

@@ -49,6 +49,17 @@ class Log:
         """How many records there are, when all files were read."""
         for _ in self.follower.round():
             pass
+        return self.counted()
+
+    def wait(self, watch: "subprocess.Popen[bytes]") -> None:
+        """Until the watch has read something."""
+        before, until = self.counted(), time.monotonic() + 120
+        while self.counted() == before:
+            assert watch.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+
+    def counted(self) -> int:
+        """How many records there are so far."""
         return sum(one["count"] for one in self.store.groups())
 
 
@@ -147,6 +158,30 @@ def test_rotated_several_times_between_two_looks(log: Log) -> None:
     assert log.read() == log.number == 12
 
 
+def test_copied_and_truncated_again_before_it_was_looked_at(log: Log) -> None:
+    """The file was empty when it was looked at, and what came then is in a copy already."""
+    log.write(5)
+    assert log.read() == 5
+    for number in (1, 2):
+        shutil.copy(log.file, f"{log.file}.{number}")
+        os.truncate(log.file, 0)
+        assert log.read() == log.number
+        time.sleep(0.02)
+        log.write(3)
+    shutil.copy(log.file, f"{log.file}.3")
+    os.truncate(log.file, 0)
+    log.write(1)
+    assert log.read() == log.number
+
+
+def test_identifiers_of_a_part() -> None:
+    """By their first four bytes, each once; what only looks like one is none."""
+    one, other = "b0bf378c-589b-4bee-9d1b-0a0b3c95b45d", "11111111-2222-3333-4444-555555555555"
+    text = f"req-{one} req-{other} x{one} -2222-3333-4444-555555555555 2026 -11-2222-3333-4444-555555555555 {one[:-1]}"
+    assert follow._ids(text.encode()) == bytes.fromhex("11111111b0bf378c")
+    assert follow._ids(b"-2222-3333-4444-555555555555") == b""
+
+
 def test_gone_before_it_was_read_is_told(log: Log) -> None:
     log.write(5)
     assert log.read() == 5
@@ -166,18 +201,26 @@ sys.exit(main(sys.argv[1:]))
 
 
 def killed(tmp_path: Path, kills: int) -> None:
-    """Files are written and rotated in every way, and the watch is killed again and again while it reads them."""
+    """Files are written and rotated in every way, and the watch is killed again and again while it reads them. A file
+    is rotated when that was read which the rotation before it had taken away, as a rotation a day leaves time for: what
+    is gone before it was read is lost, which is told (`test_gone_before_it_was_read_is_told`)."""
     chance = random.Random(kills)
     log = Log(tmp_path)
     words = ["-q", "watch", "run", str(log.work), "--files", str(log.file.parent / "*.log"), "--host", "h1"]
     log.write()
     assert main([*words, "--once"]) == 0
-    for _ in range(kills):
+    rotated, rotations = 0, 0
+    for number in range(kills):
         with subprocess.Popen([sys.executable, "-c", WATCH, *words], stdout=subprocess.DEVNULL) as watch:
+            if number % 2:  # the others are killed whenever it is, also while they start
+                log.write()
+                log.wait(watch)
             until = time.monotonic() + 0.3 + chance.random() * 0.7
             while time.monotonic() < until:
-                log.write(chance.randrange(60))
-                if chance.random() < 0.1:
+                if log.number - log.counted() < 300:  # one that is behind is waited for
+                    log.write(chance.randrange(60))
+                if chance.random() < 0.2 and log.counted() > rotated:
+                    rotated, rotations = log.number, rotations + 1
                     _rotate(log.file, chance.choice(["rename", "copy"]))
                 time.sleep(0.02)
             assert watch.poll() is None
@@ -186,6 +229,7 @@ def killed(tmp_path: Path, kills: int) -> None:
     assert log.read() == log.number
     assert len(log.store.groups()) == 1
     assert log.store.setting("lost") is None
+    assert rotations >= kills / 20
     log.store.close()
 
 

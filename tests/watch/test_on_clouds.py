@@ -6,11 +6,13 @@ The lab's records end with the file and line of their statements, which the matc
 
 import dataclasses
 import json
+import re
 import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,8 +21,10 @@ from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 from naru.watch import statements
 from naru.watch.formats import KNOWN, Configured, fitting
+from naru.watch.group import HOLE
 from naru.watch.match import Matcher, module_of
 from naru.watch.records import Record, read
+from naru.watch.statements import ANY
 
 from ..lab import scenario
 from ..lab.scenario import Rest, connect, wait
@@ -160,3 +164,48 @@ def test_a_request_is_read_in_all_services(logs: Logs, tmp_path: Path, capsys: p
     assert uptime
     assert all(one["where"].startswith("nova/virt/driver.py:get_host_uptime") for one in uptime)
     assert "gAAAAA" not in (work / "watch.db").read_bytes().decode("latin-1")
+
+
+def test_an_upgrade_does_not_make_everything_new(pair: Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The old cloud's logs a day before, then those of the new one under the same names, with its code: what is muted
+    stays muted under its new key, and what is told as new says whether its code is."""
+    old, new = (Logs(pair, pair.cloud(name)) for name in CLOUDS)
+    log, work = tmp_path / "log", str(tmp_path / "watch")
+    log.mkdir()
+    formats = [word for one in OWN for word in ("--log-format", one)]
+    words = ["watch", "run", work, "--files", str(log / "*.log"), *formats, "--once", "-f", "json"]
+    now = time.time()
+    yesterday = time.strftime("%Y-%m-%d", time.localtime(now - 86400))
+    for file in old.files:
+        text = file.read_text(errors="replace")
+        (log / file.name).write_text(re.sub(r"(?m)^\d{4}-\d\d-\d\d(?= \d\d:)", yesterday, text))
+    assert main([*words, "--venv", str(old.cloud.venv)]) in (0, 1)
+
+    def asked(*given: str) -> list[dict[str, Any]]:
+        capsys.readouterr()
+        assert main(["watch", given[0], work, *given[1:], "-f", "json"]) == 0
+        return list(json.loads(capsys.readouterr().out))
+
+    before = asked("groups", "--state", "all", "--since", "30d")
+    uptime = next(one["group"] for one in before if "NotImplementedError" in one["what"])
+    assert main(["watch", "mute", work, uptime, "--reason", "fake hosts have none"]) == 0
+    midnight = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now - 43200))
+    assert main(["watch", "change", "begin", work, "--what", "Pike to the newest", "--at", midnight]) == 0
+    assert main(["watch", "change", "end", work, "--at", midnight, "--venv", str(new.cloud.venv)]) == 0
+    for file in old.files:
+        (log / file.name).rename(log / f"{file.name}.1")
+    for file in new.files:
+        (log / file.name).write_bytes(file.read_bytes())
+    capsys.readouterr()
+    assert main(words) in (0, 1)
+    told = [one for one in capsys.readouterr().err.splitlines() if not one.startswith("naru:")]
+    found = asked("changes", "--change", "1")
+    kinds = Counter(one["kind"] for one in found)
+    print(dict(kinds), *told, *(one for one in found if one["kind"] == "carried over"), sep="\n")
+    carried = {one["mapped_from"]: one for one in found if one["kind"] == "carried over"}
+    assert carried[uptime]["state"] == "muted"
+    assert not [one for one in told if one.split()[0] in {each["group"] for each in carried.values()}]
+    assert all("since Pike to the newest" in one for one in told)
+    code = {(one.module, one.text) for one in old.code.statements}
+    for one in asked("changes", "--change", "1", "--kind", "new code"):
+        assert not [text for module, text in code if text.replace(ANY, HOLE) == one["what"] and module == one["where"]]

@@ -175,7 +175,7 @@ def test_hosts_side_by_side_each_with_its_time_zone(site: Path, tmp_path: Path) 
     assert main([*words, "--site", str(site)]) == 0
     with Store(work) as store:
         (group,) = store.groups()
-        minutes = dict(store.database.execute("SELECT host, minute FROM rate"))
+        minutes = dict(store.connection.execute("SELECT host, minute FROM rate"))
         assert store.hosts()[group["key"]] == {"c1": 5, "c2": 5, "c3": 5}
     assert (minutes["c1"] - minutes["c2"], minutes["c3"] - minutes["c1"]) == (9 * 60, 4 * 60)
     assert main([*words, "--files", str(file), "--host", "c2"]) == 2  # it is a host of the site

@@ -40,6 +40,8 @@ WAIT = {"wait": {"type": "bool", "default": True}}
 
 JSON = ("-f", "json")
 STATUS = ("plan", "status")
+LOOK = 0.5
+"""Seconds between two looks whether a command has ended."""
 LEFT = ("waiting", "running", "failed", "held", "undone")
 """States of steps that are yet to be done."""
 PASSING = ("executor", "running", "expected end", "started", "bytes")
@@ -413,6 +415,9 @@ def begin(argv, cwd):
     os.makedirs(directory, mode=0o700, exist_ok=True)
     lock = _lock(directory)
     if lock is None:
+        time.sleep(LOOK)  # who only looks whether it has ended has it, too, for an instant
+        lock = _lock(directory)
+    if lock is None:
         return name, False
     try:
         for file in ("exit", "stdout", "stderr"):
@@ -449,7 +454,7 @@ def ended(name, seconds):
             break
         if time.monotonic() >= until:
             return None
-        time.sleep(0.5)
+        time.sleep(LOOK)
     rc = _text(directory, "exit").strip()
     return Told(argv, int(rc) if rc else -9, _text(directory, "stdout"), _text(directory, "stderr"))
 

@@ -188,7 +188,7 @@ ACTIONS = {
             "mtu",
         ],
         needed=["hosts", "like", "inventory"],
-        same={"hosts": "hosts", "like": "like", "inventory": "inventory", "site": "site"},
+        same={"hosts": "hosts", "like": "like", "inventory": "inventory", "aggregate": "aggregates", "site": "site"},
     ),
     "run": Action(
         "scale run", "act", options=["work"], status="scale status", preview=(["plan", "steps"], [], ["work"])

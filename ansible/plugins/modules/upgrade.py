@@ -127,6 +127,11 @@ options:
     description:
     - 'How long the window is, as 4h: an upgrade that does not fit it there and back is refused. Of V(plan).'
     type: str
+  row_by_row:
+    description:
+    - 'Have the releases'' own code fill every row, also where one statement gives all of them the same
+      values: some ten milliseconds a server more. Of V(plan).'
+    type: bool
   rate:
     description:
     - Bytes a second, like 80M or 1.5G; none for no cap (else that of before). Of V(prepare).
@@ -300,6 +305,7 @@ OPTIONS = {
     "memory": {"type": "int"},
     "rehearsals": {"type": "int"},
     "window": {"type": "str"},
+    "row_by_row": {"type": "bool"},
     "rate": {"type": "str"},
     "times": {"type": "int"},
     "allow": {"type": "list", "elements": "str"},
@@ -334,9 +340,21 @@ ACTIONS = {
     "plan": Action(
         "upgrade plan",
         "plan",
-        options=["site", "next", "work", "from", "to", "services,", "on", "memory", "rehearsals", "window"],
+        options=[
+            "site",
+            "next",
+            "work",
+            "from",
+            "to",
+            "services,",
+            "on",
+            "memory",
+            "rehearsals",
+            "window",
+            "row_by_row",
+        ],
         needed=["to"],
-        same={"to": "goal", "site": "site"},
+        same={"to": "goal", "from": "start", "services": "services", "site": "site"},
     ),
     "prepare": Action("upgrade prepare", "act", options=["work", "rate"], status="upgrade status"),
     "rehearse": Action("upgrade rehearse", "act", options=["work", "times"]),

@@ -10,12 +10,12 @@ from naru.cloud.client import Unavailable
 from naru.errors import NaruError
 from naru.operate import compute
 from naru.operate.cluster import guests, reading
-from naru.operate.cluster.hostnames import named
 from naru.operate.cluster.steps import opened
 from naru.plan.arguments import Arguments
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, Transient
 from naru.plan.kinds import step
+from naru.site.hostnames import named
 
 TRIES = 6
 """How often a server is tried to start that Nova refuses to, before the others go on without it."""

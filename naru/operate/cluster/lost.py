@@ -3,9 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from naru.operate.cluster.hostnames import named
 from naru.operate.cluster.reading import Reading
 from naru.operate.compute import HOST
+from naru.site.hostnames import named
 from naru.site.site import Site
 
 

@@ -17,6 +17,7 @@ from naru.errors import InputError, NaruError
 from naru.files import write_whole
 from naru.messages import say
 from naru.operate.cluster import history, members, planner, reading, way_up
+from naru.operate.cluster.order import placed
 from naru.operate.cluster.reading import Progress, Reading
 from naru.operate.cluster.work import READING, UP, WAY, Settings, Work, work_directory
 from naru.plan import control
@@ -28,8 +29,10 @@ from naru.plan.queries import reading as looking
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status, status
 from naru.site import site as sites
+from naru.site.model import Ceph
 from naru.site.site import Site
 from naru.site.ssh import Fleet
+from naru.text import shortened
 
 NOVA_SECONDS = 60.0
 """How long Nova is asked whether it answers."""
@@ -72,6 +75,7 @@ def down(work: Work, terminal: Terminal, *, lost: Sequence[str] = ()) -> Status:
             return _run(journal, terminal)
         site = _site(work.settings)
         _check_known(site, record, lost)
+        _check_recorded(site, record, lost)
         since = _since(work, site, record, tuple(lost))
         made = planner.again(site, record, work.settings, str(uuid.uuid4()), since)
         return _round(work, made, terminal)
@@ -167,16 +171,38 @@ def _check_none_lost(work: Work, lost: Sequence[str]) -> None:
 
 
 def _check_known(site: Site, record: Reading, lost: Sequence[str]) -> None:
-    """Raises InputError for hosts that are given as lost and are in neither, and where a Galera cluster would have no
-    member left."""
+    """Raises InputError for hosts that are given as lost and are in neither, for what the site does not have any more,
+    and where a Galera cluster would have no member left."""
     unknown = [name for name in lost if name not in record["hosts"] and name not in site.hosts]
     if unknown:
         hint = f"The record has: {', '.join(record['hosts'])}."
         raise InputError(f"--lost {unknown[0]}: the record has no such host", hint=hint)
+    parts = {
+        "database": (record["databases"], {one.name for one in site.content.databases}),
+        "queue": (record["queues"], {one.name for one in site.content.queues}),
+        "Ceph": (record["ceph"], {one.name for one in site.content.storage if isinstance(one, Ceph)}),
+    }
+    for what, (recorded, there) in parts.items():
+        gone = sorted(set(recorded) - there)
+        if gone:
+            hint = "Put it back as it was: nobody knows else where it is, and how to start it."
+            raise InputError(f"{site.file} has no {what} {gone[0]} any more, and the record has", hint=hint)
     for name, database in record["databases"].items():
         if database["members"] and not set(database["members"]) - set(lost):
             hint = "Bring one back, its disk at least; or build a new one, and restore the backup."
             raise InputError(f"--lost: of the database {name} there would be no member left", hint=hint)
+
+
+def _check_recorded(site: Site, record: Reading, lost: Sequence[str]) -> None:
+    """Raises InputError for services that the site has got since: they would be stopped, and not started again."""
+    every = [one for group, these in placed(site).items() if group for one in these]
+    new = [one.id for one in every if one.id not in record["services"] and one.host not in lost]
+    if new:
+        raise InputError(
+            f"{site.file}: {', '.join(shortened(new, 5))} came into the site since the record: the way up would not "
+            "start it",
+            hint="Take it out of the site until the cloud is up again, and stop it by hand.",
+        )
 
 
 def _since(work: Work, site: Site, record: Reading, lost: tuple[str, ...]) -> planner.Since:

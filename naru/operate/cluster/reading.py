@@ -13,9 +13,9 @@ from naru.cloud.client import Cloud
 from naru.errors import NaruError
 from naru.operate import compute
 from naru.operate.cluster import members
-from naru.operate.cluster.hostnames import named
 from naru.operate.cluster.order import Placed, placed
 from naru.site import rabbitmq
+from naru.site.hostnames import named
 from naru.site.model import Ceph, Commands, Container, Managed, Unit
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
@@ -80,16 +80,18 @@ def services(site: Site, fleet: Fleet) -> tuple[dict[str, Any], dict[str, Any]]:
 def _line(these: Sequence[Placed]) -> str:
     """The shell's line that says, numbered, what each service of a host is."""
     lines = ['printf "boot\\t%s\\n" "$(cat /proc/sys/kernel/random/boot_id)"']
-    lines += [f'printf "{number}\\t%s\\n" "$({_look(one.managed)})"' for number, one in enumerate(these)]
+    # on one line: an engine prints an empty one before it says that it has no such container
+    looks = [f'{{ {_look(one.managed)}; }} | tr "\\n" " "' for one in these]
+    lines += [f'printf "{number}\\t%s\\n" "$({one})"' for number, one in enumerate(looks)]
     return "\n".join(lines)
 
 
 def _look(managed: Managed) -> str:
-    """What says on one line, as KEY=VALUE, how a service is; `on` is whether it runs."""
+    """What says, as KEY=VALUE, how a service is."""
     match managed:
         case Unit(unit=unit):
             properties = "-p LoadState -p ActiveState -p UnitFileState"
-            return f"systemctl show {properties} {shlex.quote(unit)} | tr '\\n' ' '"
+            return f"systemctl show {properties} {shlex.quote(unit)}"
         case Container(container=name, engine=engine):
             form = "'Status={{.State.Status}} Restart={{.HostConfig.RestartPolicy.Name}}'"
             asks = [

@@ -8,7 +8,6 @@ from typing import Any
 from naru.actions.hosts.switching import switch
 from naru.messages import message
 from naru.operate.cluster import guests, members
-from naru.operate.cluster.hostnames import named
 from naru.operate.cluster.lost import has_osds, without
 from naru.operate.cluster.order import DATABASES, FRONT, KEYSTONE, QUEUES, REPAIR, STORAGE, UP, Placed, placed
 from naru.operate.cluster.planner import GUESTS, HOSTS, MODULES
@@ -18,6 +17,7 @@ from naru.operate.cluster.work import WAY, Settings
 from naru.operate.compute import HOST
 from naru.plan.kinds import KINDS, load
 from naru.plan.model import About, Plan, Step
+from naru.site.hostnames import named
 from naru.site.model import Unit
 from naru.site.site import Site
 
@@ -143,7 +143,9 @@ class _Adding:
         """Each database: of a cluster the newest member first, then the others one by one."""
         ends: list[str] = []
         for database in self._site.content.databases:
-            found = self._known.record["databases"][database.name]
+            found = self._known.record["databases"].get(database.name)
+            if found is None:
+                continue  # it came into the site since: nobody has stopped it
             mine = [one for one in these if one.host in found["members"]]
             after, galera = last, database.kind == "galera"
             if galera and mine:
@@ -179,6 +181,8 @@ class _Adding:
         has seen running when it stopped."""
         ends = [end for one in these for end in self._start(one, last)] or last
         for queue in self._site.content.queues:
+            if queue.name not in self._known.record["queues"]:
+                continue  # as above
             nodes = self._known.record["queues"][queue.name].get("nodes", {})
             names = [name for name, runs in nodes.items() if runs]
             args = {**self._file, "queue": queue.name, "nodes": names}

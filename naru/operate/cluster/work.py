@@ -6,16 +6,13 @@ DIRECTORY/way/NUMBER/     each further way, up or down, a plan of its own
 DIRECTORY/cluster.lock    held by the command that goes one
 """
 
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from naru.files import FileLock
 from naru.operate.cluster.order import Profile
-from naru.plan.errors import PlanError
 from naru.plan.journal import Journal
 from naru.plan.model import COMMANDS
 from naru.work.directory import Rounds, WorkDirectory
@@ -26,9 +23,6 @@ WAY = "way"
 UP, DOWN = "up", "down"
 FIRST = "naru cluster down"
 READING = "reading.json"
-LOCK = "cluster.lock"
-TRIES = 20
-"""How often the lock is tried to take: a command that was killed may hold it for a moment."""
 
 
 @dataclass(frozen=True)
@@ -77,21 +71,11 @@ class Work:
     def journal(self) -> Journal:
         return self.work.journal()
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keeps every other command from going a way until it ends: one way is looked at, planned and gone before
-        another one is. Raises PlanError when another one does; the system frees it when the process dies."""
-        with FileLock(self.directory / LOCK) as lock:
-            for _ in range(TRIES):
-                if lock.take():
-                    break
-                time.sleep(0.05)
-            else:
-                raise PlanError(
-                    f"{self.directory}: another command takes this cloud down or up",
-                    hint=f"naru cluster status {self.directory} --watch shows it; Ctrl-C there ends it.",
-                )
-            yield
+    def alone(self) -> AbstractContextManager[None]:
+        """One way is looked at, planned and gone before another one is. Raises PlanError while another command goes
+        one."""
+        hint = f"naru cluster status {self.directory} --watch shows it; Ctrl-C there ends it."
+        return self.work.alone("takes this cloud down or up", hint)
 
     @property
     def ways(self) -> Rounds:

@@ -12,6 +12,7 @@ from naru.errors import NaruError
 from naru.plan.context import Context
 from naru.plan.errors import Transient
 from naru.site import site as sites
+from naru.site.hostnames import host_of
 from naru.site.ssh import Lost, Refused, Unreachable
 
 NOT_ASKED, NO_LIBVIRT = "not asked: the site has no such host", "not asked: it has no libvirt"
@@ -91,8 +92,9 @@ class Guests:
 
 
 def site_name(site: str, host: str) -> str:
-    """What the site in this file calls a host that Nova calls so; "" for none. Nova may know it by its whole name."""
+    """What the site in this file calls a host that Nova calls so, be it that one of both has a domain and the other
+    none; "" for none, or two that it may be."""
     if not site:
         return ""
-    known = sites.load(Path(site)).hosts
-    return next((name for name in (host, host.partition(".")[0]) if name in known), "")
+    found = host_of(sites.load(Path(site)), host)
+    return found.name if found else ""

@@ -88,7 +88,7 @@ class Mover:
             return None
         task, status = server[compute.TASK], server["status"]
         if task == "migrating" or (is_ours and (task in RESIZING or status == "VERIFY_RESIZE")):
-            server = self._watched(server)
+            server = self._watched(server, is_ours=is_ours)
         if server is not None and server[compute.TASK]:
             raise Busy(f"server {self.identity}: something else is being done to it: {server[compute.TASK]}")
         return server
@@ -126,8 +126,9 @@ class Mover:
                 said = error.detail or error.summary
         return said
 
-    def _watched(self, server: compute.Item | None) -> compute.Item | None:
-        """The server when the move that is under way has ended, and was confirmed."""
+    def _watched(self, server: compute.Item | None, *, is_ours: bool = True) -> compute.Item | None:
+        """The server when the move that is under way has ended, and was confirmed. One that somebody else has begun is
+        neither forced nor ended."""
         ladder = Convergence(self.args.get("stuck", 120.0), self.args.get("complete", False))
         while server is not None:
             task, status = server[compute.TASK], server["status"]
@@ -137,7 +138,7 @@ class Mover:
                 self._confirm()
             elif not task:
                 return server
-            seen = self._climb(ladder) if task == "migrating" else None
+            seen = self._climb(ladder, may_act=is_ours) if task == "migrating" else None
             self._check_silence((task, status, seen))
             self.context.sleep(EVERY)
             server = self._look()
@@ -155,8 +156,8 @@ class Mover:
                 "found. Others go on meanwhile.",
             )
 
-    def _climb(self, ladder: Convergence) -> tuple[Any, ...] | None:
-        """Looks how far a live migration is, and does what the ladder says; what was seen of it."""
+    def _climb(self, ladder: Convergence, *, may_act: bool) -> tuple[Any, ...] | None:
+        """Looks how far a live migration is, and does what the ladder says, if it may; what was seen of it."""
         migration = compute.running_migration(self.client, self.identity)
         if migration is None:
             return None
@@ -170,7 +171,7 @@ class Mover:
             self.copied = max(self.copied, float(migration.get("memory_processed_bytes") or 0))
             self.context.progress(max(0.0, total - remains), float(total))
         verdict = ladder.look(remains, time.monotonic())
-        if verdict == "wait":
+        if verdict == "wait" or not may_act:
             return seen
         try:
             if verdict == "complete":

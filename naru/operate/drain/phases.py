@@ -50,7 +50,7 @@ def plan(settings: Settings, directory: Path, say: Progress) -> tuple[Plan, list
 def drain(work: Work, terminal: Terminal) -> Status:
     """Scheduling disabled, the servers moved and proved, the host proved empty. Before anything is done the host is
     read once more: refused when it is not any more as it was planned."""
-    with work.journal() as journal:
+    with work.alone(), work.journal() as journal:
         refuse_errors(journal)
         _check_not_returned(work)
         with reading(journal) as now:
@@ -62,10 +62,10 @@ def drain(work: Work, terminal: Terminal) -> Status:
 
 def give_back(work: Work, terminal: Terminal, *, home: bool) -> Status:
     """The host back in service: what was begun of a move is ended, scheduling enabled if it was this plan that disabled
-    it, and with `home` the servers that were moved are brought back. One that was interrupted goes on."""
-    with work.journal() as journal:
+    it, and with `home` the servers that were moved are brought back. One that was interrupted goes on first."""
+    with work.alone(), work.journal() as journal:
         with journal.exclusive():
-            pass  # while another terminal drains it, nothing is given back
+            pass  # nobody runs its plan by other means
         with reading(journal) as now:
             if not now.has_begun():
                 raise InputError(
@@ -75,12 +75,15 @@ def give_back(work: Work, terminal: Terminal, *, home: bool) -> Status:
         last = work.returns.last()
         if last is not None:
             with last:
-                if status(last).state != "done" or way_back.is_home(last) or not home:
-                    return _run(last, terminal)
+                is_enough = way_back.is_home(last) or not home
+                if is_enough or status(last).state != "done":
+                    ended = _run(last, terminal)
+                    if is_enough or ended.state != "done":
+                        return ended
         with Cloud(work.settings.cloud) as cloud:
             made = way_back.plan(work, journal, cloud, home=home)
-    with work.returns.begin(work.returns.following(), made) as begun:
-        return _run(begun, terminal)
+        with work.returns.begin(work.returns.following(), made) as begun:
+            return _run(begun, terminal)
 
 
 def _check_not_returned(work: Work) -> None:

@@ -4,7 +4,7 @@ import time
 from typing import Any, Literal
 
 from naru.actions.arguments import Id
-from naru.actions.clouds import POLL, cloud, wait_for
+from naru.actions.clouds import POLL, SETTLE, cloud, wait_for
 from naru.actions.durations import DAY
 from naru.cloud.client import Cloud, Unavailable
 from naru.errors import NaruError
@@ -104,23 +104,22 @@ def disable(context: Context) -> dict[str, Any]:
     args = context.args
     client = cloud(context, args["cloud"])
     found = _service(client, args["host"])
-    ours = mark(args["plan"])
-    if found["status"] == "disabled":
-        reason = found.get("disabled_reason") or ""
-        if is_marked(reason) and not is_marked(reason, args["plan"]):
-            raise NaruError(
-                f"{args['host']} is emptied by another work directory",
-                detail=f"Nova has it disabled with the reason {reason}",
-                hint="Give it back there, or leave it behind there, and give this command again. Where that directory "
-                "is lost, set another reason: openstack compute service set --disable --disable-reason TEXT.",
-            )
-        return {"ours": reason.startswith(ours), "reason": reason}
-    text = f"{ours}: {args['reason']}" if args.get("reason") else ours
-    compute.disable(client, found, text[:REASON])
-    found = _service(client, args["host"])
     if found["status"] != "disabled":
-        raise Transient(f"scheduling to {args['host']} is not disabled yet")
-    return {"ours": True, "reason": found.get("disabled_reason") or ""}
+        text = f"{mark(args['plan'])}: {args['reason']}" if args.get("reason") else mark(args["plan"])
+        compute.disable(client, found, text[:REASON])
+        context.sleep(SETTLE)  # of two that write at once the later one stays: whoever does not find itself stops
+        found = _service(client, args["host"])
+        if found["status"] != "disabled":
+            raise Transient(f"scheduling to {args['host']} is not disabled yet")
+    reason = found.get("disabled_reason") or ""
+    if is_marked(reason) and not is_marked(reason, args["plan"]):
+        raise NaruError(
+            f"{args['host']} is emptied by another work directory",
+            detail=f"Nova has it disabled with the reason {reason}",
+            hint="Give it back there, or leave it behind there, and give this command again. Where that directory "
+            "is lost, set another reason: openstack compute service set --disable --disable-reason TEXT.",
+        )
+    return {"ours": is_marked(reason, args["plan"]), "reason": reason}
 
 
 @step("drain.disable.undo", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=600)

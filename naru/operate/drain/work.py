@@ -3,9 +3,11 @@
 DIRECTORY/journal.db        the plan: scheduling disabled, servers moved, the host proved empty
 DIRECTORY/reading.json      what the cloud said when it was planned
 DIRECTORY/return/NUMBER/    a return, a plan of its own
+DIRECTORY/drain.lock        held by the command that empties the host, or gives it back
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -72,6 +74,12 @@ class Work:
 
     def journal(self) -> Journal:
         return self.work.journal()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """What is looked at before is so until it is done. Raises PlanError while another command
+        empties this host, or gives it back."""
+        hint = f"naru host status {self.directory} --watch shows it; Ctrl-C there ends it."
+        return self.work.alone("empties this host, or gives it back", hint)
 
     @property
     def returns(self) -> Rounds:

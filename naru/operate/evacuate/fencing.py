@@ -16,10 +16,12 @@ from naru.errors import NaruError
 from naru.operate.evacuate.word import Word
 from naru.operate.guard.evidence import PowerState
 from naru.operate.guard.proof import Look, Proof, by_power
+from naru.operate.guard.state import IDENTITIES
 from naru.plan.context import Context
 from naru.plan.errors import Transient
 from naru.site import power
 from naru.site import site as sites
+from naru.site.hostnames import host_of, is_same
 from naru.site.site import Host, Site
 from naru.site.ssh import Lost, Refused, Unreachable
 
@@ -30,12 +32,11 @@ WAIT = 45.0
 LOGIN = 8.0
 """Seconds within which a host that lives answers by SSH."""
 BETWEEN = 2.0
-IDENTITIES = "identities.json"
-"""In a guard's directory: by host the UUID that its controller had while the host lived and had the same."""
 
 
 class Fencing:
-    """One host, by the arguments of a step: `host` as Nova calls it, `site`, `trust`, `off`, `settle`, `guard`."""
+    """One host, by the arguments of a step: `host` as Nova calls it, `site`, `trust`, `off`, `settle`, `guard`,
+    `by_hand`."""
 
     def __init__(self, context: Context, args: Mapping[str, Any]) -> None:
         self.context = context
@@ -43,7 +44,7 @@ class Fencing:
         self.site: Site = sites.load(Path(args["site"]))
         self.uuid = ""
         self.host = host_of(self.site, args["host"])
-        self.word = Word(args["guard"], args["host"])
+        self.word = Word(args["guard"], args["host"], args.get("by_hand", False))
 
     def look(self) -> Look:
         """What the controller says now, and which signs of life there are, to us and to the guard."""
@@ -216,24 +217,3 @@ def identity(directory: str, host: str) -> str:
     if not directory or not file.exists():
         return ""
     return str(json.loads(file.read_text()).get(host, ""))
-
-
-def short(name: str) -> str:
-    """The first part of a host's name."""
-    return name.partition(".")[0].lower()
-
-
-def is_same(one: str, other: str) -> bool:
-    """Whether two names may be of one host: the same, or the same but that one has no domain. Two in different domains
-    are two hosts."""
-    if "." in one and "." in other:
-        return one.lower() == other.lower()
-    return short(one) == short(other)
-
-
-def host_of(site: Site, name: str) -> Host | None:
-    """The site's host that Nova calls `name`; None where the site has none, or two that it may be."""
-    if name in site.hosts:
-        return site.hosts[name]
-    found = [one for one in site.hosts.values() if is_same(one.name, name)]
-    return found[0] if len(found) == 1 else None

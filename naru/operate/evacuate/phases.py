@@ -15,7 +15,6 @@ from naru.operate import compute
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.reading import Progress, read
 from naru.operate.evacuate import planner, way_back
-from naru.operate.evacuate.fencing import host_of
 from naru.operate.evacuate.rules import Decision, decide
 from naru.operate.evacuate.work import READING, Settings, Work, work_directory
 from naru.plan import control
@@ -27,6 +26,7 @@ from naru.plan.queries import reading
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status
 from naru.site import site as sites
+from naru.site.hostnames import host_of
 
 OURS = "naru:evacuate_"
 """How the metadata of servers begins that is read here; the rest is nobody's business."""
@@ -93,7 +93,7 @@ def look(settings: Settings, say: Progress, plan_id: str = "-") -> tuple[Plan, l
 
 def evacuate(work: Work, terminal: Terminal) -> Status:
     """The host proved off, Nova told, the servers brought up elsewhere. What failed before is tried again."""
-    with work.journal() as journal:
+    with work.alone(), work.journal() as journal:
         refuse_errors(journal)
         if work.returns.numbers():
             raise InputError(
@@ -105,21 +105,23 @@ def evacuate(work: Work, terminal: Terminal) -> Status:
 
 def give_back(work: Work, terminal: Terminal, *, power_on: bool, enable: bool) -> Status:
     """The host back in the cloud, in the order in which that is safe (`naru.operate.evacuate.way_back`). One that was
-    interrupted goes on."""
-    with work.journal() as journal:
-        with journal.exclusive():
-            pass  # while another terminal evacuates it, nothing is given back
-        with reading(journal) as now:
-            if not now.has_begun():
-                raise InputError(f"{work.directory}: the evacuation has not begun: there is nothing to give back")
-    last = work.returns.last()
-    if last is not None:
-        with last:
-            if way_back.options(last) == (power_on, enable):
-                return _run(last, terminal)
-    made = way_back.plan(work, power_on=power_on, enable=enable)
-    with work.returns.begin(work.returns.following(), made) as begun:
-        return _run(begun, terminal)
+    interrupted goes on. While another command evacuates it nothing is given back, nor the other way round: guests
+    would be begun elsewhere of a host that is being switched on."""
+    with work.alone():
+        with work.journal() as journal:
+            with journal.exclusive():
+                pass  # nobody runs its plan by other means
+            with reading(journal) as now:
+                if not now.has_begun():
+                    raise InputError(f"{work.directory}: the evacuation has not begun: there is nothing to give back")
+        last = work.returns.last()
+        if last is not None:
+            with last:
+                if way_back.options(last) == (power_on, enable):
+                    return _run(last, terminal)
+        made = way_back.plan(work, power_on=power_on, enable=enable)
+        with work.returns.begin(work.returns.following(), made) as begun:
+            return _run(begun, terminal)
 
 
 def _run(journal: Journal, terminal: Terminal) -> Status:

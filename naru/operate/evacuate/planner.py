@@ -94,7 +94,7 @@ def whole(
 
 def of_host(settings: Settings, plan_id: str) -> dict[str, Any]:
     """The arguments that say which host is meant and how it is proved off."""
-    names = ("cloud", "host", "site", "trust", "off", "settle", "guard", "reason")
+    names = ("cloud", "host", "site", "trust", "off", "settle", "guard", "by_hand", "reason")
     return {"plan": plan_id, **{name: getattr(settings, name) for name in names}}
 
 

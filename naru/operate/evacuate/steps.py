@@ -33,7 +33,7 @@ RETRY = (
 class OfHost(Arguments):
     """`host` of `cloud`, as Nova calls it, and the plan whose mark counts. How it is proved off: the `site` whose power
     controllers are asked, whether the host's is its own on the operator's word (`trust`), who has said that it has no
-    power (`off`), `settle` seconds, the `guard`'s directory."""
+    power (`off`), `settle` seconds, the `guard`'s directory, and whether people go on `by_hand` with what it began."""
 
     cloud: str
     host: str
@@ -43,6 +43,7 @@ class OfHost(Arguments):
     off: str = ""
     settle: float = 20.0
     guard: str = ""
+    by_hand: bool = False
     reason: str = ""
 
 
@@ -154,13 +155,14 @@ def evacuate(context: Context) -> dict[str, Any]:
     found = _record(client, args, over)
     if server[compute.HOST] != args["host"]:
         how = "evacuated" if found else "already"
-        return {"to": server[compute.HOST], "how": how, **_settled(context, client, args, began)}
+        return {"to": server[compute.HOST], "how": how, **_settled(context, client, args, over, began)}
     if found is None or found["status"] not in (*UNDER_WAY, *GOOD):
         if found is not None:
             over.add(found["id"])
             context.save({"over": sorted(over)})
         _ask(context, client, args, server)
-    return {"to": _arrived(context, client, args, over), "how": "evacuated", **_settled(context, client, args, began)}
+    to = _arrived(context, client, args, over)
+    return {"to": to, "how": "evacuated", **_settled(context, client, args, over, began)}
 
 
 def _record(client: Cloud, args: Any, over: set[Any]) -> compute.Item | None:
@@ -216,15 +218,17 @@ def _arrived(context: Context, client: Cloud, args: Any, over: set[Any]) -> str:
     raise AssertionError
 
 
-def _settled(context: Context, client: Cloud, args: Any, began: float) -> dict[str, Any]:
-    """Brought back to what it was: Nova starts what was off when an earlier try has left it in ERROR."""
+def _settled(context: Context, client: Cloud, args: Any, over: set[Any], began: float) -> dict[str, Any]:
+    """Brought back to what it was: Nova starts what was off when an earlier try, one of those that are `over`, has left
+    it in ERROR. Without such a try it is its owner who has started it since."""
 
     def settled() -> compute.Item | None:
         found = compute.server(client, args["server"])
         return None if found is None or found[compute.TASK] else found
 
     server = settled()
-    if server and args["status"] == "SHUTOFF" and server["status"] == "ACTIVE":
+    has_failed = bool(over - set(args["earlier"]))
+    if server and has_failed and args["status"] == "SHUTOFF" and server["status"] == "ACTIVE":
         try:
             client("compute", "POST", f"/servers/{args['server']}/action", {"os-stop": None})
         except CloudError as error:

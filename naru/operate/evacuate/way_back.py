@@ -101,12 +101,13 @@ def switch_on(context: Context) -> dict[str, Any]:
     if not identified:
         raise NaruError(f"its power controller is {state}, or is not known to be its own", hint="Switch it on by hand.")
     end = time.monotonic() + 300
-    while fencing.says()[0] != "on":
+    while True:
+        fencing.order("on")  # also where it says on: what is neither on nor off, as a fence has it, is not off
+        context.sleep(3.0)
+        if fencing.says()[0] == "on":
+            return {"on": True}
         if time.monotonic() > end:
             raise NaruError("its power controller does not say on", hint="Switch it on by hand.")
-        fencing.order("on")
-        context.sleep(3.0)
-    return {"on": True}
 
 
 @step("evacuate.return.clean", args=OfHost, no_undo="it changes nothing", retry=RETRY, deadline=UP + 60)

@@ -3,9 +3,11 @@
 DIRECTORY/journal.db        the plan: the host fenced, Nova told, the servers evacuated and proved
 DIRECTORY/reading.json      what the cloud said when it was planned
 DIRECTORY/return/NUMBER/    the host's return, a plan of its own
+DIRECTORY/evacuate.lock     held by the command that evacuates the host, or gives it back
 """
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -27,7 +29,8 @@ class Settings:
     calls it, what the operator has said of servers (`answers`, by name or id), whether disks of servers lie on storage
     that hosts share, who says that the host has no power (`off`, "" for nobody), whether the power controller is the
     host's own on the operator's word (`trust`), how many servers at a time, how many seconds its power controller has
-    to go on saying off (`settle`), and the directory of the guard that has decided it, if one has."""
+    to go on saying off (`settle`), and the directory of the guard that has decided it, if one has; with `by_hand`
+    people go on with it, without its word."""
 
     site: str
     cloud: str
@@ -40,6 +43,7 @@ class Settings:
     settle: float = 20.0
     reason: str = ""
     guard: str = ""
+    by_hand: bool = False
 
     def dump(self) -> dict[str, Any]:
         """As a plan's settings."""
@@ -50,7 +54,8 @@ class Settings:
         """Of a plan's settings. Raises KeyError for those of another plan."""
         if not found["evacuates"]:
             raise KeyError("evacuates")
-        return cls(**{name: found[name] for name in cls.__annotations__})
+        known = {"by_hand": False, **found}  # which plans of before do not say
+        return cls(**{name: known[name] for name in cls.__annotations__})
 
 
 class Work:
@@ -63,6 +68,12 @@ class Work:
 
     def journal(self) -> Journal:
         return self.work.journal()
+
+    def alone(self) -> AbstractContextManager[None]:
+        """What is looked at before is so until it is done. Raises PlanError while another command
+        evacuates this host, or gives it back."""
+        hint = f"naru host status {self.directory} --watch shows it; Ctrl-C there ends it."
+        return self.work.alone("evacuates this host, or gives it back", hint)
 
     @property
     def returns(self) -> Rounds:

@@ -1,7 +1,8 @@
 """The heartbeat of a host: a program of its own, of Python's standard library alone, that is copied to hosts.
 
 beat.py --name compute7.example --key /etc/naru/guard.key --to guard1:7411,guard2:7411
-        [--listen 10.2.0.7:7412 --peer compute8.example=10.2.0.8:7412 ...] [--file /mnt/guests/.naru/compute7.example]
+        [--listen 10.2.0.7:7412 --peer compute8.example=10.2.0.8:7412 ...]
+        [--file /mnt/guests/.naru/compute7.example.beat]
 
 Every few seconds it sends a packet that is signed with the key, with a number that only grows, so that one that is
 heard again is told from a new one; no clock has to be right. With --listen it hears its peers on their own network, and
@@ -111,21 +112,27 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         keys = read_key(arguments.key)
-        peers = dict(one.split("=", 1) for one in arguments.peer)
+        peers = dict(_peer(one) for one in arguments.peer)
+        out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        inside = out
+        if arguments.listen:
+            inside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            inside.bind(address(arguments.listen))
     except (OSError, ValueError) as error:
         sys.stderr.write(f"beat: {error}\n")
         return 2
     boot, heard = int(time.time() * 1000), Heard(keys)
-    out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    inside = out
+
+    def hear() -> None:
+        while True:
+            try:
+                packet = inside.recv(MOST)
+            except OSError:  # its network is away: who stopped to listen would call its peers silent for ever
+                time.sleep(arguments.every)
+                continue
+            heard.take(packet, time.monotonic())
+
     if arguments.listen:
-        inside = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        inside.bind(address(arguments.listen))
-
-        def hear() -> None:
-            while True:
-                heard.take(inside.recv(MOST), time.monotonic())
-
         threading.Thread(target=hear, daemon=True).start()
 
     def to_storage() -> None:
@@ -144,13 +151,24 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     number = 0
     while True:
         number += 1
-        said = {"hears": heard.names(time.monotonic(), 3 * arguments.every), "peers": sorted(peers)}
+        # who does not listen says nothing of its peers, not that they are silent
+        said = {
+            "hears": heard.names(time.monotonic(), 3 * arguments.every),
+            "peers": sorted(peers) if arguments.listen else [],
+        }
         packet = pack(keys[0], "beat", arguments.name, boot, number, said)
         for one in arguments.to.split(","):
             send(out, packet, one)
         for one in peers.values():
             send(inside, packet, one)
         time.sleep(arguments.every)
+
+
+def _peer(text: str) -> Tuple[str, str]:
+    name, sign, where = text.partition("=")
+    if not name or not sign or not where:
+        raise ValueError("--peer " + text + ": give it as NAME=ADDRESS:PORT")
+    return name, where
 
 
 def send(out: socket.socket, packet: bytes, to: str) -> None:

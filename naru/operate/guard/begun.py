@@ -23,14 +23,17 @@ TRIES = 3
 """How often an evacuation may fail before a human is asked."""
 AGAIN = 300.0
 """Seconds between two beginnings of one."""
-STOPPED = ("done", "running", "paused", "cancelled", "held")
-"""States of its plan in which it is left alone: at its end, gone on with by another process, or stopped by people."""
+RETURNING = "returning"
+STOPPED = ("done", "running", "paused", "cancelled", "held", RETURNING)
+"""States of its plan in which it is left alone: at its end, gone on with by another process, stopped by people, or its
+host is being given back."""
 
 
 class Begun(NamedTuple):
     """The evacuation of `host` in the directory `name`. `state` is its plan's in a word, "" for none yet, `running` for
-    as long as any process is at it. `fenced`: the host is proved off; `told`: Nova knows; `withdrawn`: before it was
-    fenced the host was found to be well; `returned`: it is in use again; `failed`: how often it has failed."""
+    as long as any process is at it, `returning` once its host is being given back. `fenced`: the host is proved off;
+    `told`: Nova knows; `withdrawn`: before it was fenced the host was found to be well; `returned`: it is in use again;
+    `failed`: how often it has failed."""
 
     host: str
     name: str
@@ -49,7 +52,7 @@ class Begun(NamedTuple):
     @property
     def is_given_up(self) -> bool:
         """It has failed so often that a human has to see to it."""
-        return not self.is_over and self.failed >= TRIES and self.state not in ("done", "running")
+        return not self.is_over and self.failed >= TRIES and self.state not in ("done", "running", RETURNING)
 
 
 def is_well(verdict: Verdict) -> bool:
@@ -85,11 +88,9 @@ def read(path: Path, *, is_running: bool) -> Begun:
         fenced, told = planner.FENCE in over, planner.RECORD in over
         with work.journal() as journal:
             found = status(journal)
-        state = "running" if found.executor else found.state
-        last = work.returns.last()
-        if last is not None:
-            with last:
-                returned = status(last).state == "done"
+        returns = work.returns.numbers()
+        state = "running" if found.executor else RETURNING if returns else found.state
+        returned = any(_is_done(work.returns.path(number)) for number in returns)
     return Begun(
         host,
         path.name,
@@ -100,6 +101,11 @@ def read(path: Path, *, is_running: bool) -> Begun:
         returned,
         len(failed),
     )
+
+
+def _is_done(path: Path) -> bool:
+    with Journal.open(path) as journal:
+        return status(journal).state == "done"
 
 
 def is_back(one: Begun, services: list[compute.Item]) -> bool:

@@ -1,21 +1,20 @@
 """All that an evacuation of a host would need, tried while it lives; nothing is changed."""
 
-import json
 from collections.abc import Iterator
 
 from naru.cloud.client import Cloud
 from naru.errors import InputError, NaruError
-from naru.files import write_whole
 from naru.messages import say
 from naru.operate import compute
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.guests import ABSENT, AUTOSTART, NO_LIBVIRT
 from naru.operate.drain.reading import read
 from naru.operate.drain.room import place
-from naru.operate.evacuate.fencing import IDENTITIES, host_of, power_of
+from naru.operate.evacuate.fencing import power_of
 from naru.operate.evacuate.rules import decide
 from naru.operate.guard.state import Directory
 from naru.site import power
+from naru.site.hostnames import host_of
 from naru.site.site import Host, Site
 from naru.site.ssh import Fleet
 from naru.text import count
@@ -61,9 +60,7 @@ def _fence(site: Site, directory: Directory, name: str) -> Iterator[Row]:
         directory.believe(name)
         yield "it is believed again", NOTE, "it has said off while the host lived, and says on now"
     if own and said.uuid and power.same_uuid(own, said.uuid):
-        file = directory.path / IDENTITIES
-        known = json.loads(file.read_text()) if file.exists() else {}
-        write_whole(file, json.dumps({**known, host.name: own}, indent=1) + "\n")
+        directory.identify(host.name, own)
         yield "its UUID", RIGHT, f"{own}: kept"
     else:
         yield "its UUID", NOTE, f"the host says {own or 'none'}, its controller {said.uuid or 'none'}: told by its name"

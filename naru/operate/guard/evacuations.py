@@ -34,7 +34,9 @@ class Evacuations:
         self.found = []
         for path in self._directory.begun():
             one = begun.read(path, is_running=path.name in self._children)
-            if not one.returned and begun.is_back(one, services):
+            if one.returned:
+                self.mark(one, begun.RETURNED)  # for good: that it is enabled afterwards is another return
+            elif begun.is_back(one, services):
                 self.mark(one, begun.RETURNED)
                 one = one._replace(returned=True)
                 self._say(f"{one.host}: it is in use again: its evacuation in {path} is over")

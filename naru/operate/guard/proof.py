@@ -28,11 +28,15 @@ class Proof(NamedTuple):
 
 def by_power(looks: Collection[Look], settle: float) -> Proof:
     """Proved off by its power controller: `off`, read by at least two looks that are `settle` seconds apart, without
-    any other word and without a sign of life in between or after."""
+    any other word and without a sign of life in between or after. A look that it did not answer says nothing: what it
+    said before counts no more, and it is looked at anew."""
     last: list[Look] = []
     for one in looks:
         if one.alive:
             return Proof("refused", f"its power controller says {one.power}, and it lives: {', '.join(one.alive)}")
+        if one.power == "unreachable":
+            last = []
+            continue
         if not one.identified:
             return Proof("refused", "whether the power controller is its own is not known")
         if one.power == "off":

@@ -16,7 +16,7 @@ from naru.operate import compute
 from naru.operate.drain.facts import Facts
 from naru.operate.drain.reading import read
 from naru.operate.drain.room import place
-from naru.operate.evacuate.fencing import Said, host_of, identity, power_of, short
+from naru.operate.evacuate.fencing import Said, identity, power_of
 from naru.operate.evacuate.rules import TAKEN, decide
 from naru.operate.evacuate.work import MARK
 from naru.operate.guard.beat import unpack
@@ -24,6 +24,7 @@ from naru.operate.guard.evidence import Host, PowerState
 from naru.operate.guard.gates import NEEDED
 from naru.operate.guard.heartbeat import SILENT
 from naru.operate.guard.memory import Reading
+from naru.site.hostnames import host_of, short
 from naru.site.site import Site
 
 ROOM = 120.0
@@ -195,21 +196,20 @@ class Seeing:
         return servers, room
 
     def health(self) -> dict[str, bool | None]:
-        """Whether what an evacuation needs is known to be well."""
+        """Whether what an evacuation needs is known to be well. A cloud without Placement, or without Cinder, needs
+        none."""
         found: dict[str, bool | None] = dict.fromkeys(NEEDED)
         with contextlib.suppress(NaruError):
             services = list(self.cloud.items("compute", "/os-services", "services"))
             for name in ("scheduler", "conductor"):
                 found[name] = any(one["binary"] == f"nova-{name}" and one["state"] == "up" for one in services)
-        asked = {"network": "/networks?limit=1", "storage": "/os-services"}
-        for name, path in asked.items():
-            service = "block-storage" if name == "storage" else name
-            try:
-                answer = self.cloud(service, "GET", path)
-            except NaruError:
-                continue
-            found[name] = name != "storage" or any(
-                one["binary"] == "cinder-volume" and one["state"] == "up" for one in answer["services"]
+        with contextlib.suppress(NaruError):
+            self.cloud("network", "GET", "/networks?limit=1")
+            found["network"] = True
+        with contextlib.suppress(NaruError):
+            found["storage"] = not self.cloud.has("block-storage") or any(
+                one["binary"] == "cinder-volume" and one["state"] == "up"
+                for one in self.cloud("block-storage", "GET", "/os-services")["services"]
             )
         with contextlib.suppress(NaruError):
             found["placement"] = not self.cloud.has("placement") or bool(self.cloud("placement", "GET", "/"))

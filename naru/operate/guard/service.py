@@ -106,7 +106,8 @@ class Guard:
     def round(self) -> list[Verdict]:
         """Looks once, decides, writes down, acts."""
         seen = self._look()
-        self.memory.liars -= self.directory.take_believed()
+        believed = self.directory.believed()
+        self.memory.liars -= believed
         entries = self.directory.entries()
         found = self.engine.round(seen, entries, self.evacuations.open_entries(entries))
         self.kept.seen, self.kept.liars = set(self.memory.seen), set(self.memory.liars)
@@ -114,6 +115,7 @@ class Guard:
         with self._lock:
             self.kept.newest = self.listener.newest
         self.directory.save(self.kept)
+        self.directory.forget_believed(believed)
         self._write(found, seen)
         self.evacuations.withdraw(found)
         for one in found:
@@ -210,7 +212,8 @@ class Guard:
                     except TimeoutError:
                         continue
                     except OSError:
-                        return
+                        self._stop.wait(1.0)  # it listens on: a guard that is deaf would call all hosts silent
+                        continue
                     with self._lock:
                         self.listener.take(packet, time.monotonic())
 

@@ -16,7 +16,7 @@ evacuations/HOST-N/  the work directory of an evacuation
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,6 +30,8 @@ from naru.work.directory import WorkDirectory
 CAPABILITY = "guard"
 LOCK = "guard.lock"
 BEGUN = "begun.json"
+IDENTITIES = "identities.json"
+"""By host the UUID that its controller had while the host lived and had the same."""
 APPROVED_FOR = 1800.0
 """Seconds that an approval counts: what was true when it was given may not be so later."""
 
@@ -156,15 +158,23 @@ class Directory:
             lock.take(wait=True)
             self._write("believed.json", sorted({*self._read("believed.json", []), host}))
 
-    def take_believed(self) -> set[str]:
-        """Of which hosts somebody has said so since this was asked last."""
-        if not (self.path / "believed.json").exists():
-            return set()
+    def believed(self) -> set[str]:
+        """Of which hosts somebody has said so, and the guard has not written it down yet."""
+        return set(self._read("believed.json", []))
+
+    def forget_believed(self, hosts: Collection[str]) -> None:
+        """The guard has written it down of these."""
+        if not hosts:
+            return
         with FileLock(self.path / "approvals.lock") as lock:
             lock.take(wait=True)
-            found = set(self._read("believed.json", []))
-            (self.path / "believed.json").unlink(missing_ok=True)
-        return found
+            self._write("believed.json", sorted(self.believed() - set(hosts)))
+
+    def identify(self, host: str, uuid: str) -> None:
+        """Keeps the UUID that a host, by the site's name, and its power controller have."""
+        with FileLock(self.path / "identities.lock") as lock:
+            lock.take(wait=True)
+            self._write(IDENTITIES, {**self._read(IDENTITIES, {}), host: uuid})
 
     def off_now(self) -> set[str]:
         """The hosts of which somebody's word that they are off counts now."""

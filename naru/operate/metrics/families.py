@@ -110,6 +110,7 @@ _FAMILIES = (
         ("service",),
         "Until when the certificate of the service's endpoint is valid",
     ),
+    Family("naru_certificate_answers", "certificates", ("service",), "1: the service's endpoint shows its certificate"),
     Family("naru_database_answers", "databases", ("database", "host"), "1: the server lets its user in"),
     Family("naru_galera_info", "databases", ("database", "host", "uuid"), "1; the uuid is that of the member's state"),
     Family("naru_galera_seqno", "databases", ("database", "host"), "The last write set that the member committed"),

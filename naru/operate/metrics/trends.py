@@ -18,9 +18,11 @@ FEWEST = 2 * DAY
 
 Question = Literal["full", "loss", "growth", "hosts"]
 QUESTIONS: tuple[Question, ...] = ("full", "loss", "growth", "hosts")
-State = Literal["ok", "soon", "full", "tight", "no room", "out of line", "unknown"]
-BAD: frozenset[State] = frozenset(("soon", "full", "no room"))
-"""What somebody has to do something about."""
+State = Literal["ok", "soon", "full", "tight", "no room", "out of line", "unknown", "no samples"]
+BAD: frozenset[State] = frozenset(("soon", "full", "no room", "no samples"))
+"""What somebody has to do something about: who reads nothing at all sees nothing fill up either."""
+_NO_HOSTS = "no whole samples of hosts of the last two hours: see naru_source_up of placement and hypervisors"
+_NO_SERIES = "no samples of the last two days: see whether naru exporter runs, and naru_source_up"
 
 
 class Samples(Protocol):
@@ -69,13 +71,18 @@ def answers(
     for question in questions:
         match question:
             case "full":
-                yield from _full(samples, begin, full, within)
+                found = list(_full(samples, begin, full, within))
+                yield from found or [_none(question, "zones, pools, networks", _NO_SERIES)]
             case "loss":
                 yield from _loss(_hosts(samples), samples.latest("naru_placement_nodes_without_provider").get((), 0.0))
             case "growth":
                 yield from _growth(samples, begin)
             case "hosts":
                 yield from _out_of_line(_hosts(samples))
+
+
+def _none(question: Question, name: str, why: str) -> Answer:
+    return Answer(question, name, "no samples", why=why)
 
 
 # -- what is full when
@@ -153,8 +160,7 @@ def _hosts(samples: Samples) -> list[Host]:
 
 def _loss(hosts: list[Host], untold: float) -> Iterator[Answer]:
     if not hosts:
-        why = "no whole samples of hosts of the last two hours: see naru_source_up of placement and hypervisors"
-        yield Answer("loss", "hosts", "unknown", why=why)
+        yield _none("loss", "hosts", _NO_HOSTS)
         return
     if untold:
         why = f"Placement has no resource provider of {untold:.0f} hypervisors: what is on them is not counted"
@@ -239,7 +245,10 @@ def shortened(found: Iterable[Answer]) -> Iterator[Answer]:
 
 def _growth(samples: Samples, begin: float) -> Iterator[Answer]:
     rows = []
-    for (project,), points in _current(samples.trend("naru_project_servers", begin)):
+    current = _current(samples.trend("naru_project_servers", begin))
+    if not current:
+        yield _none("growth", "projects", _NO_SERIES)
+    for (project,), points in current:
         grows = growth(points)
         if grows:
             rows.append(Answer("growth", f"project {project}", "ok", points[-1][1], None, grows, why="servers"))
@@ -249,6 +258,8 @@ def _growth(samples: Samples, begin: float) -> Iterator[Answer]:
 def _out_of_line(hosts: list[Host]) -> Iterator[Answer]:
     """Hosts of whose memory another share is used than of most of their zone."""
     zones: dict[str, list[tuple[Host, float]]] = defaultdict(list)
+    if not hosts:
+        yield _none("hosts", "hosts", _NO_HOSTS)
     for host in hosts:
         if host.is_open and (capacity := host.capacity.get("MEMORY_MB")):
             zones[host.zone].append((host, host.used.get("MEMORY_MB", 0.0) / capacity))

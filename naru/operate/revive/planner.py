@@ -67,6 +67,11 @@ _NOTHING = message(
     en="server {name} has no snapshot of its root volume and no image: there is nothing to bring it up from",
     ko="서버 {name}의 루트 볼륨 스냅숏이나 이미지가 없어 되살릴 수 없습니다",
 )
+_NO_ROOT = message(
+    "revive.finding.no_root",
+    en="server {name} boots from a volume, and Nova does not say which of its volumes that is",
+    ko="서버 {name}은(는) 볼륨으로 부팅하지만 어느 볼륨인지 Nova가 알려 주지 않습니다",
+)
 _NO_DATA = message(
     "revive.finding.no_data",
     en="volume {name} has no available snapshot: give --data move or leave",
@@ -284,7 +289,9 @@ def _findings(found: Found, options: Options, source: Item | None) -> Iterator[F
         yield Finding(
             "error", _HOST(host=str(server[compute.HOST]), state=found.host_state), hint=_HOST_HINT(), about=name
         )
-    if source is None:
+    if not server.get("image") and found.root is None:
+        yield Finding("error", _NO_ROOT(name=name), about=name)
+    elif source is None:
         yield Finding("error", _NOTHING(name=name), about=name)
     else:
         yield Finding("warning", _OLD(at=str(source["created_at"])), about=name)

@@ -25,11 +25,13 @@ class Newborn:
         nodes = {host: self._nodes(host) for host in (self.host, self.like)}
         if not nodes[self.host]:
             return [*found, f"Nova has no node of {self.host}: its host is mapped to no cell yet"]
-        if nodes[self.like] and nodes[self.host][0]["hypervisor_type"] != nodes[self.like][0]["hypervisor_type"]:
+        if not nodes[self.like]:
+            return [*found, f"Nova has no node of {self.like}: there is nothing to compare with"]
+        if nodes[self.host][0]["hypervisor_type"] != nodes[self.like][0]["hypervisor_type"]:
             found.append(f"its hypervisor is {nodes[self.host][0]['hypervisor_type']}")
         self.told["node"] = nodes[self.host][0]["hypervisor_hostname"]
         self.told["hypervisor"] = nodes[self.host][0]["hypervisor_version"]
-        if self.client.has("placement") and nodes[self.like]:
+        if self.client.has("placement"):
             found += self._of_placement(self.told["node"], nodes[self.like][0]["hypervisor_hostname"])
         return [*found, *self._of_agents()]
 
@@ -51,7 +53,7 @@ class Newborn:
         if mine is None:
             return [f"Placement has no provider {node}"]
         if theirs is None:
-            return []
+            return [f"Placement has no provider {other}: there is nothing to compare with"]
         found = [f"Placement has no {kind} of it" for kind in sorted(set(theirs[0]) - set(mine[0]))]
         for kind, inventory in sorted(mine[0].items()):
             ratio = theirs[0].get(kind, inventory)[RATIO]

@@ -17,6 +17,7 @@ from naru.plan import control, rollback
 from naru.plan.findings import refuse_errors
 from naru.plan.kinds import load
 from naru.plan.model import Plan
+from naru.plan.queries import reading
 from naru.plan.run import Terminal, run
 from naru.plan.status import Status
 from naru.site import site as sites
@@ -55,9 +56,17 @@ def plan(settings: Settings, directory: Path) -> tuple[Plan, list[Texts]]:
 
 
 def go(work: Work, terminal: Terminal) -> Status:
-    """Runs what is left of the plan, with what failed."""
+    """Runs what is left of the plan, with what failed. Raises InputError for one that was taken back."""
     with work.journal() as journal:
         refuse_errors(journal)
+        with reading(journal) as now:
+            back = now.is_rolling_back() or any(step.state == "undone" for step in now.steps())
+        if back:
+            raise InputError(
+                f"{work.directory}: it was taken back, or that has begun",
+                hint=f"naru scale rollback {work.directory} goes on with that. To add the hosts after all, plan again, "
+                "into another directory.",
+            )
         load(journal.modules())
         control.retry_any_failed(journal)
         return run(journal, terminal)
@@ -65,9 +74,15 @@ def go(work: Work, terminal: Terminal) -> Status:
 
 def roll_back(work: Work, terminal: Terminal) -> Status:
     """No more servers are scheduled to the new hosts, aggregates and files are as they were. What kolla-ansible has
-    deployed stays."""
+    deployed stays. Given again it goes on, and tries again what could not be taken back."""
     with work.journal() as journal:
         load(journal.modules())
+        with journal.exclusive():
+            pass  # what another terminal runs is not to be told anything
+        with reading(journal) as now:
+            begun = now.is_rolling_back()
+        if begun:
+            control.retry_any_failed(journal)
         rollback.start(journal)
         return run(journal, terminal)
 

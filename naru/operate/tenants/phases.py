@@ -104,6 +104,7 @@ def ready(file: Path, cloud: str, directory: Path, terminal: Terminal, progress:
     work.prepare()
     work.own()
     rounds = work.rounds(ROUNDS)
+    _check_no_rollback(rounds, directory)
 
     def anew() -> Ready:
         draft = planner.make(look(cloud, tenants, progress), tenants, file)
@@ -120,16 +121,22 @@ def ready(file: Path, cloud: str, directory: Path, terminal: Terminal, progress:
 
 def _goes_on(path: Path, cloud: str, directory: Path, digest: str) -> bool:
     """Whether the last round is of the same file, and was killed or interrupted. Raises InputError where the directory
-    is another cloud's, or something is being taken back."""
+    is another cloud's."""
     with Journal.open(path) as journal:
         before = journal.settings()
         if before.get("cloud") != cloud:
             summary = f"--work {directory} is of the cloud {before.get('cloud')}"
             raise InputError(summary, hint="Name a directory of its own.")
-        if _rolling_back(journal):
-            hint = f"First: naru tenant rollback {directory}"
-            raise InputError(f"--work {directory}: a rollback is not at its end", hint=hint)
         return before.get(FILE) == digest and _interrupted(journal)
+
+
+def _check_no_rollback(rounds: Rounds, directory: Path) -> None:
+    """Raises InputError while something is being taken back, of the last round or of one before it."""
+    for number in rounds.numbers():
+        with Journal.open(rounds.path(number)) as journal:
+            if _rolling_back(journal):
+                hint = f"First: naru tenant rollback {directory}"
+                raise InputError(f"--work {directory}: a rollback is not at its end", hint=hint)
 
 
 def roll_back(directory: Path, terminal: Terminal) -> Status:
@@ -141,6 +148,8 @@ def roll_back(directory: Path, terminal: Terminal) -> Status:
             if not _has_done(journal):
                 continue
             load(journal.modules())
+            with journal.exclusive():
+                pass  # what another terminal applies is not to be told anything
             if _rolling_back(journal):
                 control.retry_any_failed(journal)
             rollback.start(journal)

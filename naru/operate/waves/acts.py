@@ -35,14 +35,15 @@ HINT = (
 
 class Act(HostAction):
     """`host` of the site is what Nova calls `compute` on `cloud`. Nothing is on it but the servers `left`, by id with
-    the status that each had. Ceph bears that the hosts `together` are down, by the site's names, where they have a part
-    of the clusters `storage`."""
+    the status that each had; the step `disabled` has disabled it, or noted why it was ("" for none). Ceph bears that
+    the hosts `together` are down, by the site's names, where they have a part of the clusters `storage`."""
 
     step_kind: ClassVar[str] = ""
 
     cloud: str
     compute: str
     left: dict[str, str] = {}
+    disabled: str = ""
     storage: list[str] = []
     together: list[str] = []
 
@@ -71,16 +72,25 @@ def check_still(context: Context) -> None:
     host, left = args["compute"], args.get("left") or {}
     found = compute.service(client, host)
     problems = server_problems(client, host, left)
-    if found is None or found["status"] != "disabled":
-        problems.insert(
-            0, "servers are scheduled to it: somebody has enabled it" if found else "it has no nova-compute"
-        )
+    if said := _not_ours(found, (context.results().get(args.get("disabled", "")) or {}).get("reason")):
+        problems.insert(0, said)
     if problems:
         raise NaruError(f"{host} is not as it was when it was emptied", detail="\n".join(problems), hint=HINT)
     Guests(args.get("site", ""), context).none_but(host, left)
     for name in args.get("storage") or []:
         cluster = osds.cluster(context, name, args["together"])
         osds.wait_until_borne(context, cluster, args["host"], args["together"], BEAR)
+
+
+def _not_ours(found: compute.Item | None, was: str | None) -> str:
+    """Who else may be at the host by now, as its compute service has it: `was` is the reason that it was disabled for,
+    None where that is not known. "" for nobody."""
+    if found is None:
+        return "it has no nova-compute"
+    if found["status"] != "disabled":
+        return "servers are scheduled to it: somebody has enabled it"
+    reason = found.get("disabled_reason") or ""
+    return "" if was in (None, reason) else f"somebody has disabled it meanwhile ({reason or 'no reason is given'})"
 
 
 @step("waves.run", args=Run, undo="host.command.undo", retry=RETRY, deadline=durations.own)

@@ -88,7 +88,8 @@ def _add_upkeep(
     last = parts.off(plan_id, wave, after=noted)
     marked = ran = ""
     names = [site_name(settings.drain.site, one) for one in wave] if storage else []
-    still = {**of_cloud, "left": dict(left), "storage": list(storage), "together": names}
+    disabled = f"{host}/{drain.DISABLE}"
+    still = {**of_cloud, "left": dict(left), "storage": list(storage), "together": names, "disabled": disabled}
     if upkeep_.command:
         marked = upkeep.mark(plan_id)
         args = {
@@ -98,11 +99,12 @@ def _add_upkeep(
             "repeat": upkeep_.repeat,
             "deadline": upkeep_.deadline,
         }
-        last = ran = _add(plan, host, RUN, "waves.run", args, _RUN(host=host, line=upkeep_.command), after=last)
+        title = _RUN(host=host, line=upkeep_.command)
+        last = ran = _add(plan, host, RUN, "waves.run", args, title, after=last, also=[disabled])
     if upkeep_.reboot:
         args = {**still, "before": noted, "after": ran, "seconds": upkeep_.patience}
         title = _REBOOT(host=host)
-        last = _add(plan, host, REBOOT, "waves.reboot", args, title, BOOT_SECONDS, after=last, also=[noted])
+        last = _add(plan, host, REBOOT, "waves.reboot", args, title, BOOT_SECONDS, after=last, also=[noted, disabled])
     args = {**of_cloud, "before": noted, "boots": upkeep_.boots, "mark": marked, "left": list(left)}
     args |= {"seconds": upkeep_.patience}
     last = _add(plan, host, BACK, "waves.back", args, _BACK(host=host), PROOF_SECONDS, after=last, also=[noted])

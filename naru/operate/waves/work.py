@@ -4,11 +4,12 @@ DIRECTORY/hosts.json      what was planned: settings, the hosts, the waves on pa
 DIRECTORY/left.json       hosts that were left behind, and why
 DIRECTORY/wave/NUMBER/    a wave, a plan of its own: made from a new reading when it begins
 DIRECTORY/back/NUMBER/    what was put back of hosts that were left behind
+DIRECTORY/waves.lock      held by the command that runs them
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,11 @@ from typing import Any
 from naru.errors import InputError
 from naru.files import FileLock, write_whole
 from naru.operate.drain.work import Settings as Drain
-from naru.plan.errors import PlanError
 from naru.work.directory import Rounds, WorkDirectory
 
 CAPABILITY = "waves"
 FIRST = "naru host waves run"
-FILE, LEFT, LOCK, TURN = "hosts.json", "left.json", "waves.lock", "turn.lock"
+FILE, LEFT, TURN = "hosts.json", "left.json", "turn.lock"
 WAVE, BACK = "wave", "back"
 """The kinds of rounds in a work directory."""
 FORMAT = 1
@@ -136,16 +136,9 @@ class Work:
         found = {host: reason} | self.left()
         write_whole(self.directory / LEFT, json.dumps(found, indent=1, ensure_ascii=False) + "\n")
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """One terminal at a time runs the waves. Raises PlanError when another one does."""
-        with FileLock(self.directory / LOCK) as lock:
-            if not lock.take():
-                raise PlanError(
-                    f"{self.directory}: another terminal runs these waves",
-                    hint=f"See how far it is: naru host waves status {self.directory}",
-                )
-            yield
+    def exclusive(self) -> AbstractContextManager[None]:
+        """One command at a time runs the waves. Raises PlanError when another one does."""
+        return self.work.alone("runs these waves", f"See how far it is: naru host waves status {self.directory}")
 
 
 @contextmanager

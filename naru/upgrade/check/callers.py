@@ -1,45 +1,29 @@
-"""Who still calls APIs that the wanted release has no more: read in the logs of the services and of the load balancers.
-
-Each host reads its own logs once and says counts. What several logs have of one request stays apart, by the log.
-"""
+"""Who still calls APIs that the wanted release has no more: read in the logs of the services and of the load balancers
+(`naru.site.access_logs`)."""
 
 import re
-import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Literal, NamedTuple
 
-import os_service_types
 from pymysql.connections import Connection
 from pymysql.cursors import Cursor
 
 from naru.errors import NaruError
 from naru.releases import path
 from naru.releases.path import Gone, Service
-from naru.site import haproxy, script
+from naru.site import access_logs
+from naru.site.access_logs import Line, Source, Unread
 from naru.site.database import asked_anywhere
 from naru.site.discover.ranges import fold_names
-from naru.site.model import Container, LoadBalancer, Unit
-from naru.site.model import Service as Line
 from naru.site.site import Site
-from naru.site.ssh import Fleet, Remote
-from naru.site.write_gate.rules import NO_APIS
+from naru.site.ssh import Fleet
 from naru.upgrade.check.rows import Missing, tables
 from naru.upgrade.finding import Span
-from naru.upgrade.window.steps import script as own_script
 
-SECONDS = 3600.0
-"""How long a host may read."""
 STATEMENT = 60.0
 """Seconds for the statement that names projects."""
 KEYSTONE = "keystone"
-OTHER = "-"
-"""What stands for a service that is not looked for."""
-NETWORKING = "networking"
-"""DevStack's word for Neutron in paths, the one that is no service type."""
-_AWK = (files("naru.upgrade") / "scripts" / "callers.awk").read_text()
-_SCRIPT = script.SAY + own_script("callers")
 
 
 class Call(NamedTuple):
@@ -101,15 +85,6 @@ class Caller(NamedTuple):
     instead: str
 
 
-class Source(NamedTuple):
-    """A log on hosts: as it is called, the services that have it (none for a load balancer's), and the words of the
-    script's call."""
-
-    log: str
-    services: tuple[str, ...]
-    words: tuple[str, ...]
-
-
 @dataclass
 class Found:
     """What all hosts said: calls, the requests of each service, the services and hosts whose own logs have some
@@ -134,68 +109,16 @@ def look(site: Site, span: Span, wanted: Sequence[str], days: int) -> tuple[list
         return [], {}
     projects = list(dict.fromkeys(service.name for service, _ in gone))
     found = Found(requests={project: Seen() for project in projects})
-    by_host = sources(site, projects)
+    by_host = access_logs.sources(site, projects)
     with Fleet(site) as fleet:
-        said = fleet.each(by_host, lambda remote: _read(site, remote, by_host[remote.name], gone, days))
-        for host, one in said.items():
-            if isinstance(one, NaruError):
-                for log in dict.fromkeys(source.log for source in by_host[host]):
-                    found.not_known(log, str(one), "See: naru site check", host)
-                continue
-            text, unasked = one
-            for socket, error in unasked.items():
-                what = f"which services are behind its backends: {error}"
-                found.not_known(socket, what, "See: naru site check", host)
-            add(found, host, by_host[host], gone, text)
+        answers = access_logs.ask(site, fleet, by_host, rows(gone), projects, days)
+        for host, error in answers.failed.items():
+            for log in dict.fromkeys(source.log for source in by_host[host]):
+                found.not_known(log, str(error), access_logs.CHECK, host)
+        add(found, answers.said, gone)
         names = _names(site, fleet, {call.project for call in found.calls} - {""}, found)
     silent(found, by_host, projects)
     return list(judged(found, names)), found.requests
-
-
-def sources(site: Site, projects: Sequence[str]) -> dict[str, list[Source]]:
-    """The logs of each host that has some: of services that listen somewhere, and of load balancers. One that several
-    have is read once; one that a load balancer has is that one's."""
-    users: dict[str, dict[tuple[str, ...], list[Line | LoadBalancer]]] = {}
-    every: list[Line | LoadBalancer] = [*site.part.services, *site.part.load_balancers]
-    for one in every:
-        for host in site.named(one.hosts):
-            for words in _logs(one):
-                users.setdefault(host.name, {}).setdefault(words, []).append(one)
-    found: dict[str, list[Source]] = {}
-    for name, logs in users.items():
-        for words, all_of in logs.items():
-            if any(isinstance(one, LoadBalancer) or _is_meant(one, projects) for one in all_of):
-                found.setdefault(name, []).append(_source(words, all_of))
-    return found
-
-
-def _is_meant(line: Line, projects: Sequence[str]) -> bool:
-    listens = line.port and line.release != "" and not line.name.endswith(NO_APIS)
-    return bool(listens) and line.project in projects
-
-
-def _logs(of: Line | LoadBalancer) -> Iterator[tuple[str, ...]]:
-    """The words of the script's calls for the files that the site names; without any, for what its manager keeps of
-    what it says."""
-    for file in of.logs:
-        yield "file", file
-    if of.logs:
-        return
-    match of.managed:
-        case Unit(unit=unit):
-            yield "journal", unit
-        case Container(container=container, engine=engine):
-            yield "container", container, engine or ""
-        case _:
-            yield "none", of.name
-
-
-def _source(words: tuple[str, ...], all_of: Sequence[Line | LoadBalancer]) -> Source:
-    what = {"file": words[1], "none": "no log"}.get(words[0], words[0])
-    names = ", ".join(dict.fromkeys(one.name for one in all_of))
-    lines = [one for one in all_of if isinstance(one, Line)]
-    services = dict.fromkeys(line.project for line in lines) if len(lines) == len(all_of) else ()
-    return Source(f"{names}: {what}", tuple(services), words)
 
 
 def silent(found: Found, by_host: Mapping[str, Sequence[Source]], projects: Sequence[str]) -> None:
@@ -211,92 +134,12 @@ def silent(found: Found, by_host: Mapping[str, Sequence[Source]], projects: Sequ
                 found.not_known(one.log, f"no request of {project} is in it", cure, host)
 
 
-async def _read(
-    site: Site, remote: Remote, sources: Sequence[Source], gone: Sequence[tuple[Service, Gone]], days: int
-) -> tuple[str, dict[str, NaruError]]:
-    """What the host's script says, and the sockets of its HAProxy that do not answer."""
-    projects = {service.name for service, _ in gone}
-    whose, unasked = await owners(site, remote, projects)
-    words = mounts(projects, {line.project for line in site.part.services})
-    return await remote.checked(order(sources, gone, whose, words, days), seconds=SECONDS), unasked
-
-
-async def owners(
-    site: Site, remote: Remote, projects: Collection[str]
-) -> tuple[dict[str, set[str]], dict[str, NaruError]]:
-    """The services at each :PORT of the site, and behind each backend of the host's HAProxy; and the sockets, as
-    BALANCER: SOCKET, that do not say it."""
-    whose: dict[str, set[str]] = {}
-    for line in site.part.services:
-        if line.port:
-            project = line.project
-            whose.setdefault(f":{line.port}", set()).add(project if project in projects else OTHER)
-    backends: dict[str, set[str]] = {}
-    unasked: dict[str, NaruError] = {}
-    for balancer in site.part.load_balancers:
-        if balancer.socket and remote.host in site.named(balancer.hosts):
-            try:
-                gates = await haproxy.gates(remote, balancer.socket)
-            except NaruError as error:
-                unasked[f"{balancer.name}: {balancer.socket}"] = error
-                continue
-            for one in gates:
-                if f":{one.port}" in whose:
-                    backends.setdefault(one.backend, set()).update(whose[f":{one.port}"])
-    return whose | backends, unasked
-
-
-def mounts(projects: Collection[str], others: Collection[str]) -> dict[str, str]:
-    """Services by the words that stand for them in paths and host names: their own, and their service types. Of
-    services that are not looked for only those of the site, `others`: words as cluster and database may mean anything
-    else."""
-    found = {NETWORKING: "neutron"}
-    for one in os_service_types.ServiceTypes().services:
-        found |= dict.fromkeys((one["project"], one["service_type"], *one.get("aliases", ())), one["project"])
-    found = {word: project for word, project in found.items() if project in projects or project in others}
-    return {word: project if project in projects else OTHER for word, project in found.items()}
-
-
-def order(
-    sources: Sequence[Source],
-    gone: Sequence[tuple[Service, Gone]],
-    whose: Mapping[str, Collection[str]],
-    words: Mapping[str, str],
-    days: int,
-) -> str:
-    """The script of a host. `whose` are services by backend and :PORT, `words` as `mounts` gives them."""
-    rows = [
+def rows(gone: Sequence[tuple[Service, Gone]]) -> list[str]:
+    """What hosts look for, in the form of `access_logs.counting`."""
+    return [
         "\t".join((service.name, str(at), " ".join(one.methods), *patterns(service, one)))
         for at, (service, one) in enumerate(gone)
     ]
-    return counting(sources, rows, whose, words, days)
-
-
-def counting(
-    sources: Sequence[Source],
-    rows: Sequence[str],
-    whose: Mapping[str, Collection[str]],
-    words: Mapping[str, str],
-    days: int,
-    *,
-    by_project: bool = False,
-) -> str:
-    """The script of a host that counts the requests that `rows` mean: a service, a number, methods, a pattern of paths
-    and one of those that are not meant, with tabs between. With `by_project` those that were answered well, told apart
-    by path and project alone. `whose` are services by backend and :PORT, `words` as `mounts` gives them."""
-    values = {
-        "AWK": _AWK,
-        "DAYS": str(days),
-        "GONE": "\n".join(rows),
-        "WHOSE": "\n".join(f"{name}={' '.join(sorted(all_of))}" for name, all_of in whose.items()),
-        "MOUNTS": "\n".join(f"{word}={project}" for word, project in words.items()),
-        "BY_PROJECT": "yes" if by_project else "",
-    }
-    given = "\n".join(f"{name}={shlex.quote(text)}" for name, text in values.items())
-    calls = [
-        shlex.join((one.words[0], str(at), " ".join(one.services), *one.words[1:])) for at, one in enumerate(sources)
-    ]
-    return "\n".join([given, "export GONE WHOSE MOUNTS BY_PROJECT", _SCRIPT, *calls])
 
 
 def patterns(service: Service, gone: Gone) -> tuple[str, str]:
@@ -310,36 +153,18 @@ def patterns(service: Service, gone: Gone) -> tuple[str, str]:
     return whole([gone.path]), whole(gone.but) if gone.but else ""
 
 
-def add(found: Found, host: str, sources: Sequence[Source], gone: Sequence[tuple[Service, Gone]], said: str) -> None:
-    """What a host's script has said."""
-    for line in filter(None, said.split("\n")):
-        number, kind, *values = line.split("\t")
-        log, services, _ = sources[int(number)]
-        match kind, values:
-            case "call", [count, first, last, service, at, method, shape, *rest]:
-                call = Call(service, gone[int(at)][1], log, f"{method} {shape}", *rest)
+def add(found: Found, said: Iterable[Line | Unread], gone: Sequence[tuple[Service, Gone]]) -> None:
+    """What hosts have said of their logs."""
+    for one in said:
+        match one:
+            case Unread(host, log, what, cure, number):
+                found.not_known(log, what, cure, host, number)
+            case Line(host, source, "call", [count, first, last, service, at, method, shape, *rest]):
+                call = Call(service, gone[int(at)][1], source.log, f"{method} {shape}", *rest)
                 found.calls.setdefault(call, Seen()).add(int(count), first, last, host)
-            case "requests", [service, count, first, last]:
+            case Line(host, source, _, [service, count, first, last]):
                 found.requests[service].add(int(count), first, last, host)
-                found.read.add((service, host if services else ""))
-            case "strange", [count]:
-                what = "lines that look like requests and are not understood"
-                found.not_known(log, what, "Look at them by hand.", host, int(count))
-            case "nobody", [name, count]:
-                what = f"requests of what may be gone, of no known service{f' ({name})' if name else ''}"
-                cure = (
-                    "Name its port in the site; Apache and nginx have to log it (%v:%p, $host:$server_port) first. "
-                    "Where several services have the port: give each a path or a host name that begins with its type."
-                )
-                found.not_known(log, what, cure, host, int(count))
-            case "more", [count]:
-                what = "calls beyond the kinds that are told apart"
-                found.not_known(log, what, "Have those listed changed, and look again.", host, int(count))
-            case "unread", [what]:
-                cure = "Correct logs: in the site, and who may read it."
-                found.not_known(log, f"it cannot be read: {what}" if what else "the site names none", cure, host)
-            case _:
-                found.not_known(log, f"its host cannot count it: {line}", "See that the host has awk.", host)
+                found.read.add((service, host if source.services else ""))
 
 
 def judged(found: Found, names: Mapping[str, str]) -> Iterator[Caller]:
@@ -392,5 +217,5 @@ def _names(site: Site, fleet: Fleet, ids: set[str], found: Found) -> dict[str, s
         try:
             known |= asked_anywhere(site, fleet, database, ask, seconds=2 * STATEMENT)
         except NaruError as error:
-            found.not_known(f"database {database.name}", f"names of projects: {error}", "See: naru site check", "")
+            found.not_known(f"database {database.name}", f"names of projects: {error}", access_logs.CHECK, "")
     return known

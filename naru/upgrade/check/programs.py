@@ -18,6 +18,8 @@ from naru.upgrade.finding import Finding, Span, State
 
 SECONDS = 60.0
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
+_OPTION = re.compile(r"\s*(\w+)\s*[=:](.*)")
+"""As oslo.config reads one."""
 
 Said = Mapping[str, str | NaruError]
 """By host or server the version that it says, "" where it says none, UNREAD, or why it could not be asked."""
@@ -99,7 +101,7 @@ def script(site: Site, host: Host, wanted: Sequence[Program], config: Iterable[s
     if files:
         lines.append(" && ".join([*(f"[ -r {shlex.quote(file)} ]" for file in files), f"echo {READ}"]))
     for option in dict.fromkeys(program.only.option for program in wanted if program.only and files):
-        lines.append(f"grep -hs '^ *{option} *=' {shlex.join(files)} | tail -n 1")
+        lines.append(f"grep -hs '^[[:blank:]]*{option}[[:blank:]]*[=:]' {shlex.join(files)} | tail -n 1")
     for program in wanted:
         prefix = _container(site, host, program.inside or program.services)
         tried = " || ".join(f"{prefix}{command}" for command in program.commands)
@@ -126,9 +128,8 @@ def parsed(text: str) -> Seen:
                 seen.versions[name] = version
         elif name == READ:
             seen.is_read = True
-        elif "=" in line:
-            option, _, value = line.partition("=")
-            seen.options[option.strip()] = value.strip()
+        elif found := _OPTION.match(line):
+            seen.options[found[1]] = found[2].strip()
     return seen
 
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 BEFORE, ASKED, VERIFIED = "before", "asked", "verified"
 """What the journal remembers: the number of the reading with which the cloud is compared; by name what users were asked
 for and answered before (`naru.upgrade.compare.answers.Asked`, None for one who could not be asked); and the newest
-comparison: the moment (`at`, seconds since 1970), the number of its reading (`after`), and what was `found`."""
+comparison: when it began (`at`, seconds since 1970), the number of its reading (`after`), and what was `found`."""
 WROTE, WRITING = "wrote", "writing"
 """By name what became of users' writes that were tried before (`naru.upgrade.compare.writes.Tried`); and the users of
 whom something may be left that was made to try it."""

@@ -139,6 +139,7 @@ def verify(
 ) -> list[Verified]:
     """Reads the cloud as it is now, and compares it with how it was before: what is wrong first; then tries users'
     writes. Raises InputError when it is not known how it was."""
+    began = time.time()  # what ends meanwhile may be missing in what is read
     with upgrade.journal() as journal:
         before, asked = journal.recall(BEFORE), journal.recall(ASKED) or {}
         begun, renamed = gates.has_begun(journal), _renamed(journal)
@@ -158,7 +159,7 @@ def verify(
     found += writes.judge(upgrade, try_writes())
     found.sort(key=lambda one: one.judged not in NOT_WELL)
     with upgrade.journal() as journal:
-        journal.remember(VERIFIED, {"at": time.time(), "after": after, "found": found})
+        journal.remember(VERIFIED, {"at": began, "after": after, "found": found})
     return found
 
 

@@ -113,6 +113,8 @@ def thaw(upgrade: Work, terminal: Terminal) -> Status:
         _check_over(upgrade, journal)
     with _last(upgrade) as journal:
         load(journal.modules())
+        with journal.exclusive():
+            pass  # what another terminal freezes or thaws is not to be told anything
         with reading(journal) as now:
             begun = now.is_rolling_back()
         if begun:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from naru.operate.cluster import guest_steps, reading
-from naru.operate.cluster.hostnames import is_same, named
 from naru.plan.context import Context
 from naru.plan.errors import PlanError, Transient
+from naru.site.hostnames import is_same, named
 
 from .small import server
 

@@ -1,6 +1,8 @@
 """Ways after the first: what the ways before have come to, what is stopped and saved once more, hosts that are given
 up, and one way at a time."""
 
+import copy
+import subprocess
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -14,13 +16,15 @@ from naru.messages import say
 from naru.operate.cluster import history, phases, planner, reading, steps, way_up
 from naru.operate.cluster.history import Past
 from naru.operate.cluster.lost import has_osds, without
-from naru.operate.cluster.order import DATABASES, REPAIR, UP, WORKERS, group_of, placed
+from naru.operate.cluster.order import DATABASES, REPAIR, UP, WORKERS, Placed, group_of, placed
 from naru.operate.cluster.steps import parted
 from naru.operate.cluster.work import DOWN, Settings, Work, work_directory
 from naru.operate.cluster.work import UP as WAY_UP
 from naru.plan.context import Context
 from naru.plan.errors import PlanError
 from naru.plan.model import About, Plan, Step
+from naru.site import site as sites
+from naru.site.model import Container
 
 from . import small
 from .test_parts import SETTINGS, order
@@ -213,6 +217,27 @@ def test_a_database_without_a_member_left_is_refused() -> None:
     assert [one.host for one in placed(small.site())[DATABASES]] == list(small.DBS)
 
 
+def test_a_site_that_was_changed_since_the_record_is_told_and_nothing_is_left_stopped() -> None:
+    record = small.reading()
+    now = copy.deepcopy(small.SITE)
+    now["databases"].append({**now["databases"][0], "name": "cells"})
+    now["queues"].append({**now["queues"][0], "name": "cells"})
+    now["services"].append({"name": "placement-api", "hosts": "ctl1", "managed": {"unit": "placement.service"}})
+    more = sites.parse(now, Path("site.yaml"))
+    phases._check_known(more, record, [])
+    # the way up starts what was recorded, and leaves alone what came since
+    made = way_up.plan(more, way_up.Known(record, {}, {}), SETTINGS)
+    assert ids(made, "begin") == ["begin/main"] and ids(made, "whole") == ["whole/main"]
+    with pytest.raises(InputError, match=r"placement-api@ctl1 came into the site since the record"):
+        phases._check_recorded(more, record, [])
+    phases._check_recorded(more, record, ["ctl1"])
+    phases._check_recorded(small.site(), record, [])
+    for part, what in (("databases", "database"), ("queues", "queue"), ("storage", "Ceph")):
+        less = sites.parse({**copy.deepcopy(small.SITE), part: []}, Path("site.yaml"))
+        with pytest.raises(InputError, match=f"has no {what} main any more"):
+            phases._check_known(less, record, [])
+
+
 @pytest.mark.parametrize(
     ("settings", "left"),
     [
@@ -246,6 +271,35 @@ def test_what_broke_since_the_plan_is_in_the_way() -> None:
     ]
     planned["ceph"]["main"] |= {"health": "HEALTH_WARN", "checks": ["OSD_DOWN"]}  # as the operator said
     assert reading.unhealthier(planned, found) == ["queue main: rabbit@db1 see a partition"]
+
+
+def test_a_container_that_is_not_there_is_told_from_one_that_is_off(tmp_path: Path) -> None:
+    """Docker prints an empty line for one that it does not have, and fails then."""
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\ncase $* in *there*) echo "Status=exited Restart=no" ;; *) echo; exit 1 ;; esac\n')
+    docker.chmod(0o755)
+    managed = [Container(container=name, engine="docker") for name in ("gone", "is_there")]
+    line = reading._line([Placed(one.container, "ctl1", one) for one in managed])
+    ran = subprocess.run(["sh", "-c", line], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, capture_output=True, text=True)
+    fleet: Any = Hosts(ran.stdout)
+    now = copy.deepcopy(small.SITE)
+    now["services"] = [
+        {"name": one.container, "hosts": "ctl1", "managed": {"container": one.container, "engine": "docker"}}
+        for one in managed
+    ]
+    _, states = reading.services(sites.parse(now, Path("site.yaml")), fleet)
+    assert [reading.is_there(states[f"{one.container}@ctl1"]) for one in managed] == [False, True]
+    assert not reading.is_on(states["is_there@ctl1"])
+
+
+class Hosts:
+    """Hosts that all say this."""
+
+    def __init__(self, said: str) -> None:
+        self._said = said
+
+    def each(self, hosts: Any, look: Any) -> dict[str, str]:
+        return dict.fromkeys(hosts, self._said)
 
 
 def test_a_host_that_does_not_answer_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from naru.operate.guard.state import Directory
 from naru.operate.guard.verdict import Case, Verdict
 from naru.plan.journal import Journal
 from naru.plan.kinds import load
+from naru.plan.model import Plan, Step
 
 from ..readings import HOST, facts, server, service
 from .test_service import DEAD, Paper, Rounds
@@ -122,16 +123,39 @@ def test_only_what_fails_counts_as_failed(code: int, failures: int, tmp_path: Pa
     assert found.found[0].failed == failures
 
 
-def made(path: Path, fence: str, off: str = "") -> None:
+def made(path: Path, fence: str, off: str = "", guard: str = "") -> None:
     """An evacuation in this directory whose step `fence` is in this state."""
     load(planner.MODULES)
-    settings = Settings(str(path.parent / "site.yaml"), "x", HOST, off=off, trust=True)
+    settings = Settings(str(path.parent / "site.yaml"), "x", HOST, off=off, trust=True, guard=guard)
     found = facts(server("a"), services=[service(HOST, state="down")])
     plan = planner.whole(found, [], settings, "p", earlier=[], has_power=True)
     Journal.create(path, plan, plan_id="p").close()
     work_directory(path).own()
     with Journal.open(path) as journal, journal.write() as connection:
         connection.exec_driver_sql(f"update steps set state = '{fence}', attempt = 1 where id = 'fence'")
+
+
+def test_one_whose_host_was_returned_stays_so_while_it_is_enabled(tmp_path: Path) -> None:
+    """`naru host return DIR --power-on` is done, then `--enable` begins, and may fail: the host lives, as it should."""
+    directory = Directory(tmp_path / "guard", make=True)
+    path = directory.begin(Entry("c0", ("cloud",), time.time(), ()), "")
+    made(path, "done")
+    found = Evacuations(directory, [], lambda _: None)
+    found.look([])
+    assert found.found[0].fenced and found.in_flight() == {"c0"}
+    returns = Work(path).returns
+    for number, state in ((1, "failed"), (2, "done"), (3, "failed")):
+        returns.begin(number, Plan(steps=[Step("in", "noop")])).close()
+        with Journal.open(returns.path(number)) as journal, journal.write() as connection:
+            connection.exec_driver_sql(f"update steps set state = '{state}', attempt = 1")
+        if number == 1:  # people are giving it back: what is left of the evacuation is not gone on with
+            found.look([])
+            one = found.found[0]
+            assert one.state == "returning" and not one.is_over and not may_go_on(one, FLIGHT, AGAIN)
+            assert not one._replace(failed=3).is_given_up
+    found.look([])
+    assert found.found[0].returned and found.in_flight() == set()
+    assert (path / begun.RETURNED).exists()
 
 
 def test_what_is_given_again_counts_until_the_host_is_proved_off(
@@ -157,6 +181,19 @@ def test_what_is_given_again_counts_until_the_host_is_proved_off(
     assert naru("fenced", "--off", "lee") == 2
     assert "--off has no effect any more: compute1 is proved off" in capsys.readouterr().err
     assert naru("fenced", "--off", "kim") == 130 and naru("fenced") == 130 and len(planned) == 1
+    # a guard's that people go on with: what it knows of the host's controller is not forgotten
+    assert (planned[0].guard, planned[0].by_hand) == ("", False)
+    made(tmp_path / "guards", "failed", guard="/guard")
+    assert naru("guards", "--site", str(tmp_path / "site.yaml")) == 130
+    assert (planned[1].guard, planned[1].by_hand) == ("/guard", True)
+    assert naru("guards", "--site", str(tmp_path / "site.yaml"), "--guard", "/guard") == 130
+    assert (planned[2].guard, planned[2].by_hand) == ("/guard", False)
+
+
+def test_an_evacuation_that_was_begun_before_is_read() -> None:
+    given = Settings("site.yaml", "x", HOST, guard="/guard").dump()
+    del given["by_hand"]
+    assert Settings.load(given) == Settings("site.yaml", "x", HOST, guard="/guard")
 
 
 def test_a_plan_whose_host_is_not_proved_off_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,38 @@ def test_the_program_on_hosts_is_heard(tmp_path: Path) -> None:
         assert unpack([KEY], written.read_bytes())[:2] == ("file", "c1")
 
 
+@pytest.mark.parametrize(("listens", "peers"), [([], []), (["--listen", "127.0.0.1:0"], ["c2"])])
+def test_who_does_not_listen_calls_no_peer_silent(listens: list[str], peers: list[str], tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(KEY + b"\n")
+    key.chmod(0o600)
+    with socket(AF_INET, SOCK_DGRAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.settimeout(20)
+        to = f"127.0.0.1:{listening.getsockname()[1]}"
+        argv = [sys.executable, beat.__file__, "--name", "c1", "--key", str(key), "--to", to, "--peer", f"c2={to}"]
+        with subprocess.Popen([*argv, *listens]) as process:
+            try:
+                said = unpack([KEY], listening.recv(60000))[-1]
+            finally:
+                process.kill()
+    assert said == {"hears": [], "peers": peers}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--peer", "c2"], "--peer c2: give it as NAME=ADDRESS:PORT"), (["--listen", "192.0.2.1:7412"], "beat: ")],
+)
+def test_what_the_program_cannot_do_is_one_line(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(KEY + b"\n")
+    key.chmod(0o600)
+    assert beat.main(["--name", "c1", "--key", str(key), "--to", "x", *words]) == 2
+    assert said in capsys.readouterr().err
+
+
 def test_a_key_that_others_may_read_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     key = tmp_path / "key"
     key.write_bytes(KEY)

@@ -74,7 +74,10 @@ def test_a_controller_lies_only_when_something_new_was_heard_after_it_said_off(s
 
 def test_a_right_drill_has_a_controller_believed_again(tmp_path: Path) -> None:
     directory = Directory(tmp_path / "guard", make=True)
-    assert directory.take_believed() == set()
+    assert directory.believed() == set()
     directory.believe("c1")
     directory.believe("c2")
-    assert directory.take_believed() == {"c1", "c2"} and directory.take_believed() == set()
+    assert directory.believed() == {"c1", "c2"}
+    directory.believe("c3")  # while the guard writes the first two down
+    directory.forget_believed({"c1", "c2"})
+    assert directory.believed() == {"c3"}

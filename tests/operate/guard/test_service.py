@@ -4,21 +4,23 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from naru.cli.main import main
-from naru.errors import InputError
-from naru.operate.guard import beat, review
+from naru.errors import InputError, NaruError
+from naru.operate.evacuate.fencing import identity
+from naru.operate.guard import beat, review, service
 from naru.operate.guard.evidence import Host, Witness
 from naru.operate.guard.gates import NEEDED
 from naru.operate.guard.memory import Reading
 from naru.operate.guard.policy import Policy, parse
-from naru.operate.guard.seeing import CloudSeen, Patience, StorageBeats
+from naru.operate.guard.seeing import CloudSeen, Patience, Seeing, StorageBeats
 from naru.operate.guard.service import Guard, Settings
-from naru.operate.guard.state import Directory
+from naru.operate.guard.state import Directory, Kept
 from naru.operate.guard.witness import is_seen
 from naru.site import site as sites
 
@@ -170,6 +172,32 @@ def test_a_kill_between_any_two_files_begins_nothing_twice(tmp_path: Path, monke
         directory.entries()
 
 
+def test_a_kill_within_a_round_forgets_nothing_that_a_drill_has_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Directory(tmp_path / "guard", make=True).save(Kept(liars={"c1", "c2"}))
+    rounds = Rounds(tmp_path, Paper(), monkeypatch, act=False)
+    rounds.directory.believe("c1")
+
+    def killed(_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as once, pytest.raises(KeyboardInterrupt):
+        once.setattr(rounds.guard.directory, "save", killed)
+        rounds.guard.round()
+    again = Rounds(tmp_path, Paper(), monkeypatch, act=False)
+    again.run(15)
+    assert again.directory.load().liars == {"c2"} and again.directory.believed() == set()
+
+
+def test_two_drills_at_once_both_keep_what_they_found(tmp_path: Path) -> None:
+    directory = Directory(tmp_path / "guard", make=True)
+    names = [f"c{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: Directory(directory.path).identify(name, f"uuid-{name}"), names))
+    assert [identity(str(directory.path), name) for name in names] == [f"uuid-{name}" for name in names]
+
+
 def test_two_guards_never_act_together(tmp_path: Path) -> None:
     directory = Directory(tmp_path / "guard", make=True)
     with directory.lock(), pytest.raises(InputError, match="another guard runs"):
@@ -256,6 +284,17 @@ def test_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert naru("approve", "c1", "go") == 0 and set(directory.approved()["c1"]) == {"go"}
     assert naru("approve", "c1", "go", "--revoke") == 2
     assert naru("approve", "c1", "--revoke") == 0 and directory.approved() == {}
+    # what the messages of evacuations ask for: one whose controller does not obey, and one whose word was taken back
+    for outcome, gate, what, code in (
+        ("evacuate", "", "off", 0),
+        ("none", "flight", "off", 0),
+        ("evacuate", "", "go", 2),
+        ("alarm", "flight", "off", 2),
+        ("alarm", "life", "off", 2),
+    ):
+        directory.write_now({"c1": {"outcome": outcome, "gate": gate, "why": "x"}}, {})
+        assert naru("approve", "c1", what) == code and ("c1" in directory.approved()) == (code == 0)
+        directory.revoke("c1")
     assert naru("hold", "work") == 0 and "work" in directory.held()
     assert naru("hold", "--release") == 0 and directory.held() == ""
     assert naru("verdicts", "--evidence", "x") == 2
@@ -280,6 +319,64 @@ def test_storage_that_is_stuck_is_unknown_and_holds_nobody_up(tmp_path: Path, mo
     beats._reader.join(10)
     beats.seconds = 10.0
     assert [one.said for one in beats.readings(["c1", "c2"], 20.0)] == ["silent", "unknown"]
+
+
+class Little:
+    """A cloud with these services alone."""
+
+    def __init__(self, *has: str, answers: bool = True) -> None:
+        self._has, self._answers = has, answers
+
+    def has(self, service: str) -> bool:
+        return service in self._has
+
+    def items(self, *_: str) -> Iterator[dict[str, str]]:
+        yield from ({"binary": f"nova-{name}", "state": "up"} for name in ("scheduler", "conductor"))
+
+    def __call__(self, service: str, *_: str) -> dict[str, Any]:
+        if service not in self._has or not self._answers:
+            raise NaruError("no answer")
+        return {"services": [{"binary": "cinder-volume", "state": "down"}]}
+
+
+@pytest.mark.parametrize(
+    ("cloud", "storage"),
+    [
+        (Little("network", "placement"), True),  # it has no Cinder: nothing of that is needed
+        (Little("network", "placement", "block-storage"), False),
+        (Little("network", "placement", "block-storage", answers=False), None),
+    ],
+)
+def test_what_a_cloud_does_not_have_is_not_ill(cloud: Any, storage: bool | None, tmp_path: Path) -> None:
+    site: Any = None
+    found = Seeing(cloud, site, tmp_path, shared=False).health()
+    well = True if storage is not None else None
+    assert found == {**dict.fromkeys(NEEDED, True), "network": well, "placement": well, "storage": storage}
+
+
+def test_a_guard_goes_on_listening_after_an_error_of_its_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = Rounds(tmp_path, Paper(), monkeypatch, act=False)
+    packet = beat.pack(KEY, "beat", "c1", 1, 1, {"hears": [], "peers": []})
+
+    class Listening:
+        said: ClassVar[list[Any]] = [OSError("down"), packet]
+
+        def recv(self, _: int) -> bytes:
+            found = self.said.pop(0) if self.said else TimeoutError()
+            if isinstance(found, Exception):
+                raise found
+            return bytes(found)
+
+        def close(self) -> None: ...
+
+    monkeypatch.setattr(service, "bound", lambda _: Listening())
+    end = time.monotonic() + 20
+    with rounds.guard._listening():
+        while "c1" not in rounds.guard.listener.newest and time.monotonic() < end:
+            time.sleep(0.01)
+    assert rounds.guard.listener.newest == {"c1": (1, 1)}
 
 
 def test_one_that_is_told_to_stop_begins_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

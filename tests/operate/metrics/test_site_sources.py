@@ -12,7 +12,7 @@ import pytest
 from naru.errors import InputError, NaruError
 from naru.operate.metrics.families import Labels, NothingThere, Samples
 from naru.operate.metrics.since import Since
-from naru.operate.metrics.sources import ceph, databases, power, queues
+from naru.operate.metrics.sources import ceph, certificates, databases, power, queues
 from naru.operate.metrics.sources.known import Known
 from naru.site import site as sites
 from naru.site.power import Status
@@ -109,6 +109,27 @@ def test_flags_of_ceph_since_they_were_first_seen(tmp_path: Path) -> None:
     assert again["naru_ceph_flag_since_timestamp_seconds"] == {("rbd", "noout"): since["rbd", "noout"]}
     found = read(tmp_path, ceph.Reading, {"d1": NaruError("down"), "d2": NaruError("down")})
     assert found == {"naru_ceph_answers": {("rbd",): 0}}, "what does not answer has no flags that are known"
+    with pytest.raises(InputError, match="no key"):  # that says nothing of the monitors
+        read(tmp_path, ceph.Reading, {"d1": InputError("no key"), "d2": InputError("no key")})
+
+
+def test_an_endpoint_that_shows_no_certificate_is_told_beside_those_that_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    urls = {"identity": "https://a.example:5000", "image": "https://b.example", "network": "http://c.example"}
+    cloud: Any = SimpleNamespace(endpoint=lambda service: SimpleNamespace(url=urls.get(service, "")))
+    known = Known(cloud, sites.parse({"naru_site": 1, "name": "lab"}, Path("site.yaml")), None, Since(None))
+
+    def ends_at(host: str, port: int) -> float:
+        if host.startswith("b"):
+            raise OSError("refused")
+        return 7.0
+
+    monkeypatch.setattr(certificates, "ends_at", ends_at)
+    samples = Samples()
+    certificates.Reading(known)(samples)
+    assert samples.values == {
+        "naru_certificate_answers": {("identity",): 1, ("image",): 0},
+        "naru_certificate_ends_timestamp_seconds": {("identity",): 7},
+    }
 
 
 def test_power_controllers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

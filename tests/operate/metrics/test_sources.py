@@ -157,6 +157,23 @@ def test_placement_is_gone_round_in_parts(world: World, monkeypatch: pytest.Monk
     assert found["naru_placement_nodes_without_provider"] == {(): 0}
 
 
+def test_a_hypervisor_that_goes_while_placement_is_read_is_no_fault(world: World) -> None:
+    world.known.nodes = {"n1": "c1", "n2": "c2"}
+    inventory = {"inventories": {"VCPU": {"total": 4, "reserved": 0, "allocation_ratio": 1.0}}}
+
+    def gone(_: Any) -> Any:
+        world.known.nodes = {"n1": "c1"}  # as the other source's thread writes it
+        return {"allocations": {}}
+
+    for node in ("n1", "n2"):
+        world.lists[f"/placement/resource_providers/{node}/inventories"] = inventory
+        world.lists[f"/placement/resource_providers/{node}/allocations"] = gone
+    world.lists["/flavors/detail"] = {"flavors": []}
+    reading = placement.Reading(world.known)
+    assert read(reading)["naru_placement_consumers"] == {("c1",): 0, ("c2",): 0}
+    assert read(reading)["naru_placement_consumers"] == {("c1",): 0}
+
+
 def test_a_hypervisor_without_a_provider_keeps_nothing_of_the_others_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

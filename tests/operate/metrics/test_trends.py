@@ -70,7 +70,7 @@ def test_how_a_pool_is(store: Store, count: int, used: float, state: str) -> Non
 def test_what_was_removed_is_not_asked_about(store: Store) -> None:
     for day in range(8):
         keep(store, NOW - (20 - day) * DAY, {("naru_flavor_room", ("m1", "nova")): 100 - 5 * day})
-    assert ask(store, "full") == []
+    assert [one.state for one in ask(store, "full")] == ["no samples"]
 
 
 def test_room_for_a_flavor_ends(store: Store) -> None:
@@ -141,7 +141,7 @@ def test_from_old_samples_and_from_a_part_of_them_nothing_follows(store: Store) 
         hosts(store, ("a", "r1", 60, 5, 1), ("b", "r1", 10, 5, 1))
         assert states(store)["host a"] == "ok"
         store._database.execute("UPDATE latest SET time = time - 7300 WHERE name = ?", (name,))
-        assert states(store) == {"hosts": "unknown"}
+        assert states(store) == {"hosts": "no samples"}
     hosts(store, ("a", "r1", 60, 5, 1), ("b", "r1", 10, 5, 1))
     keep(store, NOW, {("naru_placement_nodes_without_provider", ()): 2})
     found = {one.name: one for one in ask(store, "loss")}
@@ -177,6 +177,12 @@ def test_samples_older_than_a_year_go_and_hosts_that_are_gone(store: Store) -> N
     assert [value for _, value in store.trend("naru_pool_bytes", 0)["p",]] == [2]
     keep(store, NOW, {("naru_host_open", ("b", "z", "")): 1})
     assert store.latest("naru_host_open") == {("b", "z", ""): 1}
+
+
+def test_without_samples_no_question_is_answered_well(store: Store, tmp_path: Path) -> None:
+    for question in ("full", "loss", "growth", "hosts"):
+        assert [one.state for one in ask(store, question)] == ["no samples"]
+        assert main(["trends", question, "--state", str(tmp_path)]) == 1
 
 
 def test_the_command(store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -220,11 +220,8 @@ class Answers:
     """A cloud that says what it was given, by path."""
 
     def __init__(self, **more: Any) -> None:
-        node = {"hypervisor_type": "QEMU", "hypervisor_version": 8002002}
         self.said: dict[str, Any] = {
-            "nodes": [
-                {**node, "hypervisor_hostname": f"{host}.example", "service": {"host": host}} for host in ("one", "two")
-            ],
+            "nodes": [node("one"), node("two")],
             "one.example": ({"VCPU": 4.0, "MEMORY_MB": 1.0}, ["HW_CPU_X86_AVX2"]),
             "two.example": ({"VCPU": 4.0, "MEMORY_MB": 1.0}, ["HW_CPU_X86_AVX2", "CUSTOM_GOLD"]),
             "agents": [agent("one"), agent("two")],
@@ -246,11 +243,16 @@ class Answers:
     def __call__(self, service: str, method: str, path: str, version: str = "") -> Any:
         name = path.partition("=")[2] or path.split("/")[2]
         if "?" in path:
-            return {"resource_providers": [{"uuid": name}]}
+            return {"resource_providers": [{"uuid": name}] if self.said[name] else []}
         ratios, traits = self.said[name]
         if path.endswith("traits"):
             return {"traits": traits}
         return {"inventories": {kind: {"total": 8, "allocation_ratio": ratio} for kind, ratio in ratios.items()}}
+
+
+def node(host: str) -> dict[str, Any]:
+    kind = {"hypervisor_type": "QEMU", "hypervisor_version": 8002002}
+    return {**kind, "hypervisor_hostname": f"{host}.example", "service": {"host": host}}
 
 
 def agent(host: str, **more: Any) -> dict[str, Any]:
@@ -263,6 +265,8 @@ def agent(host: str, **more: Any) -> dict[str, Any]:
         ({}, []),
         ({"state": "down"}, ["its compute service is down"]),
         ({"nodes": []}, ["Nova has no node of one: its host is mapped to no cell yet"]),
+        ({"nodes": [node("one")]}, ["Nova has no node of two: there is nothing to compare with"]),
+        ({"two.example": None}, ["Placement has no provider two.example: there is nothing to compare with"]),
         (
             {"one.example": ({"VCPU": 16.0}, [])},
             [

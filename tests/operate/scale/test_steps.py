@@ -11,6 +11,8 @@ from naru.errors import NaruError
 from naru.operate import compute
 from naru.operate.scale import canary, steps
 from naru.operate.scale.keeping import Keeping, Misnamed
+from naru.operate.scale.work import Settings, work_directory
+from naru.plan.model import Plan, Step
 
 from ...plan.test_cli import naru, naru_json
 
@@ -194,6 +196,31 @@ def test_an_aggregate_gets_the_host_and_loses_it_if_it_was_us(nova: Nova, tmp_pa
     naru("plan", "run", directory)
     naru("plan", "rollback", directory)
     assert nova.aggregate["hosts"] == [LIKE, HOST]
+
+
+def test_what_could_not_be_taken_back_is_tried_again_and_nothing_goes_forward_meanwhile(
+    nova: Nova, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Plan(title="Grow", modules=MODULES)
+    made.settings = Settings("site.yaml", "seoul", {HOST: ""}, LIKE, "multinode", "/opt/kolla", "/etc/kolla").dump()
+    args = {"cloud": "seoul", "host": HOST, "aggregate": "ssd"}
+    made.add(Step("one", "scale.aggregate", args))
+    work_directory(tmp_path / "grow").prepare()
+    work_directory(tmp_path / "grow").create(made)
+    naru("scale", "run", tmp_path / "grow")
+    with monkeypatch.context() as broken:
+        broken.setattr(steps, "_aggregate", lambda *_: fail())
+        naru("scale", "rollback", tmp_path / "grow", code=1)
+    assert nova.aggregate["hosts"] == [LIKE, HOST]
+    naru("scale", "run", tmp_path / "grow", code=2)
+    naru("scale", "rollback", tmp_path / "grow")
+    assert nova.aggregate["hosts"] == [LIKE]
+    naru("scale", "run", tmp_path / "grow", code=2)  # and does not say that it is done
+    assert nova.aggregate["hosts"] == [LIKE]
+
+
+def fail() -> None:
+    raise NaruError("Nova is not to be had")
 
 
 def test_an_aggregate_that_was_not_there_is_nothing_to_take_back(nova: Nova, tmp_path: Path) -> None:

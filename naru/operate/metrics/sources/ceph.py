@@ -3,7 +3,7 @@
 import json
 import shlex
 
-from naru.errors import NaruError
+from naru.errors import InputError, NaruError
 from naru.operate.metrics.families import NothingThere, Samples
 from naru.operate.metrics.sources.known import Known
 from naru.site.model import Ceph
@@ -31,6 +31,8 @@ class Reading:
                 try:
                     flags = fleet.call(_flags(cluster, fleet.remote(host.name)), self._known.check)
                     break
+                except InputError:
+                    raise  # a key that cannot be read says nothing of the cluster
                 except NaruError:  # another monitor may answer; that none does is told
                     self._known.check()
             samples.add("naru_ceph_answers", float(flags is not None), cluster.name)

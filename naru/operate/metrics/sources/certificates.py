@@ -34,13 +34,15 @@ class Reading:
             raise NothingThere("the cloud has no endpoint that is https")
         failed = []
         for (host, port), services in places.items():
+            ends = None
             try:
                 ends = ends_at(host, port)
             except OSError as error:
                 failed.append(f"{host}:{port}: {error}")
-                continue
             for service in services:
-                samples.add("naru_certificate_ends_timestamp_seconds", ends, service)
+                samples.add("naru_certificate_answers", float(ends is not None), service)
+                if ends is not None:
+                    samples.add("naru_certificate_ends_timestamp_seconds", ends, service)
         if len(failed) == len(places):
             raise NaruError("no endpoint shows its certificate", detail="\n".join(failed))
 

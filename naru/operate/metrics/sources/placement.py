@@ -75,7 +75,7 @@ class Reading:
                 self._nodes[node] = read
         if not self._flavors_read or time.monotonic() - self._flavors_read > HOURLY:
             self._flavors, self._flavors_read = _flavors(cloud), time.monotonic()
-        self._tell(samples)
+        self._tell(samples, hosts)
 
     def _read(self, cloud: Cloud, node: str, asked: list[int]) -> Node | None:
         """None for one that Placement does not have (any more)."""
@@ -114,11 +114,13 @@ class Reading:
                     gone.add(one)
         return frozenset(gone)
 
-    def _tell(self, samples: Samples) -> None:
+    def _tell(self, samples: Samples, names: Mapping[str, str]) -> None:
+        """`names` are the hosts of the providers as they were when the reading began: another source has those of now,
+        in a thread of its own."""
         consumers: dict[str, int] = defaultdict(int)
         gone: dict[str, int] = defaultdict(int)
         for node, one in self._nodes.items():
-            name = self._known.nodes[node]
+            name = names[node]
             consumers[name] += one.consumers
             if one.gone is not None:
                 gone[name] += len(one.gone)
@@ -129,16 +131,16 @@ class Reading:
         if self._nodes:
             samples.add("naru_placement_oldest_timestamp_seconds", min(one.read for one in self._nodes.values()))
         # of a part of the hosts nothing follows: neither how full a zone is, nor what fits on the others
-        if all(node in self._tried for node in self._known.nodes):
-            hosts = self._hosts()
+        if all(node in self._tried for node in names):
+            hosts = self._hosts(names)
             self._tell_hosts(samples, hosts)
             self._tell_room(samples, hosts)
-            samples.add("naru_placement_nodes_without_provider", len(self._known.nodes) - len(self._nodes))
+            samples.add("naru_placement_nodes_without_provider", len(names) - len(self._nodes))
 
-    def _hosts(self) -> dict[str, Host]:
+    def _hosts(self, names: Mapping[str, str]) -> dict[str, Host]:
         hosts: dict[str, Host] = defaultdict(Host)
         for node, one in self._nodes.items():
-            host = hosts[self._known.nodes[node]]
+            host = hosts[names[node]]
             for resource in RESOURCES:
                 if resource in one.capacity:
                     host.capacity[resource] += one.capacity[resource]

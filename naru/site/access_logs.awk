@@ -1,10 +1,10 @@
-# Requests in the lines of one log, counted: those to APIs that are gone, by who sends them, and how many there are of
-# each service. From the environment: GONE (lines of service, number, methods, pattern and exceptions, with tabs
-# between), SERVICE (whose log it is, "" for a load balancer's), WHOSE (NAME=SERVICE of backends and :PORT), MOUNTS
-# (WORD=SERVICE of a path's first word, or a host name's), SINCE. A SERVICE may be several, with blanks between: one of
-# them, and not known which. "-" is one that is not looked for. With BY_PROJECT those that were answered well are told
-# apart by path and project alone. It says what it has found as lines of a kind and values, with tabs between. For every
-# awk, mawk 1.3 among them.
+# Requests in the lines of one log, counted: those that are wanted, by who sends them, and how many there are of each
+# service. From the environment: WANTED (lines of service, number, methods, pattern and exceptions, with tabs between),
+# SERVICE (whose log it is, "" for a load balancer's), WHOSE (NAME=SERVICE of backends and :PORT), MOUNTS (WORD=SERVICE
+# of a path's first word, or a host name's), SINCE. A SERVICE may be several, with blanks between: one of them, and not
+# known which. "-" is one that is not looked for. With BY_PROJECT those that were answered well are told apart by path
+# and project alone. It says what it has found as lines of a kind and values, with tabs between. For every awk, mawk 1.3
+# among them.
 
 BEGIN {
     MOST = 5000  # kinds of calls that are told apart
@@ -14,9 +14,9 @@ BEGIN {
     HAPROXY = "\\[" DAY "[.0-9]*\\] [^ ]+ [^ ]+/[^ ]+ [-+0-9/]+ [-0-9]+ [-+0-9]+ "
     SERVICE = ENVIRON["SERVICE"]
     since = ENVIRON["SINCE"]
-    gone = split(ENVIRON["GONE"], rows, "\n")
+    wanted = split(ENVIRON["WANTED"], rows, "\n")
     all = "^$"
-    for (i = 1; i <= gone; i++) {
+    for (i = 1; i <= wanted; i++) {
         split(rows[i], row, "\t")
         of[i] = row[1]; number[i] = row[2]; methods[i] = row[3]; pattern[i] = row[4]; but[i] = row[5]
         all = all "|" row[4]
@@ -196,7 +196,7 @@ function quoted(before, after,   words, n, text) {
         if (when > last[form, whom]) last[form, whom] = when
     }
     if (path !~ all) next
-    for (i = 1; i <= gone; i++) {
+    for (i = 1; i <= wanted; i++) {
         if ((whom != "" && index(" " whom " ", " " of[i] " ") == 0) || path !~ pattern[i]) continue
         if (methods[i] != "" && index(" " methods[i] " ", " " asked[1] " ") == 0) continue
         if (but[i] != "" && path ~ but[i]) continue
