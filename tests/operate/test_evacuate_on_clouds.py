@@ -49,6 +49,7 @@ def hosts(
             yield found
         finally:
             if state(found)["state"] == "down":
+                unforced(found)  # else the lab waits in vain until all of it is up
                 begin_again(found)
                 wait("Nova takes it for up", lambda: unforced(found), LONG)
             found.rest("compute", "PUT", "/os-services/enable", {"host": HOST, "binary": "nova-compute"})
