@@ -10,9 +10,9 @@ from typing import Any
 from naru.cli.base import Command, Lister
 from naru.cli.site import add_site, find_site
 from naru.errors import InputError
+from naru.listen import Address, Tls
 from naru.operate.metrics import scraping
 from naru.operate.metrics.exporter import Exporter, Settings
-from naru.operate.metrics.server import Address, Tls
 
 LISTEN = "127.0.0.1:9795"
 

@@ -159,6 +159,7 @@ COMMANDS: dict[str, str] = {
     "watch resolve": "naru.cli.watch:Resolve",
     "watch run": "naru.cli.watch:Run",
     "watch show": "naru.cli.watch:Show",
+    "watch sources": "naru.cli.watch_sources:Check",
     "watch statements": "naru.cli.watch:Statements",
     "worker": "naru.cli.worker:Worker",
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from naru.cli.base import DURATION, Command, Lines, Lister, ShowOne
+from naru.cli.base import DURATION, Command, Lines, Lister, ShowOne, argument
 from naru.cli.directory import NEVER, add_directory
 from naru.text import utc
 from naru.watch import phases
@@ -15,6 +15,12 @@ from naru.watch.differences import since_change
 from naru.watch.hide import hidden
 from naru.watch.sources import Settings
 from naru.watch.store import MUTED, OPEN, RESOLVED, Store
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 512:
+        raise ValueError(f"{text!r}: give a number from 1 to 512")
+    return int(text)
 
 
 class OfWatch(Command):
@@ -73,8 +79,8 @@ naru watch statements --venv /opt/nova --package nova --package oslo_messaging -
 
 
 class Run(ShowOne):
-    """Read what is new of log files, and group warnings and errors by the statement that printed them: until
-    interrupted, or once. Each group that is new, or has come back, is told as it comes.
+    """Read what is new of logs, and group warnings and errors by the statement that printed them:
+    until interrupted, or once. Each group that is new, or has come back, is told as it comes.
 
     What is given is kept in DIR, and needs not be given again. Files are followed through rotation. It may be killed at
     any time: no record is lost, and none counted twice.
@@ -84,7 +90,8 @@ class Run(ShowOne):
 
     examples = """
 naru watch run watch --files '/var/log/kolla/*/*.log' --venv /var/lib/kolla/venv --once
-naru watch run watch --site site.yaml
+naru watch run watch --site site.yaml --at-once 32
+naru watch run watch --sources sources.yaml --venv /var/lib/kolla/venv
 naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s'
 """
 
@@ -107,9 +114,22 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
             help="logging_context_format_string of the services, and once more logging_default_format_string, where "
             "they are not oslo.log's own",
         )
+        parser.add_argument(
+            "--sources",
+            type=Path,
+            metavar="FILE",
+            help="journals, what shippers push over HTTP, OpenSearch, Loki, as FILE names them",
+        )
         parser.add_argument("--zone", default="", metavar="NAME", help="the time zone of lines (this machine's)")
         parser.add_argument("--host", default="", metavar="NAME", help="what this host is called (its own name)")
-        parser.add_argument("--once", action="store_true", help="read what there is, and end")
+        parser.add_argument(
+            "--at-once",
+            type=argument(_count),
+            default=0,
+            metavar="N",
+            help="hosts and sources that are read at a time (16)",
+        )
+        parser.add_argument("--once", action="store_true", help="read what there is, listen to nothing, and end")
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Sequence[Any]]:
@@ -120,6 +140,8 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
             arguments.zone,
             arguments.host,
             str(arguments.site.absolute()) if arguments.site else "",
+            sources=str(arguments.sources.absolute()) if arguments.sources else "",
+            at_once=arguments.at_once,
         )
 
         def came(text: str) -> None:
@@ -242,12 +264,13 @@ class Request(OfWatch, Lister):
     since a thread kept the id of a request that was over, are marked.
 
     ID is what the API answered as x-openstack-request-id, or the global id that its caller sent. Files are read by the
-    index that naru watch run made.
+    index that naru watch run made; journals, OpenSearch and Loki are asked. What was pushed is not kept, and not found.
 
-    Exit codes: 0, 1 no record of it, or files that could not be looked through, 2 bad input.
+    Exit codes: 0, 1 no record of it, or files and sources that could not be looked through, 2 bad input.
     """
 
     examples = """
+naru watch request watch req-b0bf378c-589b-4bee-9d1b-0a0b3c95b45d --since 1h
 naru watch request watch req-b0bf378c-589b-4bee-9d1b-0a0b3c95b45d
 naru watch request watch req-b0bf378c-589b-4bee-9d1b-0a0b3c95b45d -f json
 """
@@ -255,10 +278,13 @@ naru watch request watch req-b0bf378c-589b-4bee-9d1b-0a0b3c95b45d -f json
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("request", metavar="ID", help="req- and a UUID, or the UUID alone")
+        parser.add_argument(
+            "--since", type=DURATION, default=phases.WEEK, metavar="TIME", help="how far back stores are asked (7d)"
+        )
         return parser
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
-        found, skipped = phases.request(arguments.work, arguments.request)
+        found, skipped = phases.request(arguments.work, arguments.request, arguments.since)
         for one in skipped:
             print(f"naru: {one}", file=sys.stderr)
         self.exit_code = 1 if skipped or not found else 0

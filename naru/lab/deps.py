@@ -78,6 +78,8 @@ PACKAGES = (
     Package("pkg-config", "pkg-config", "ldap"),
     Package("postgresql", "/usr/share/postgresql", "workers' tests"),
     Package("prometheus", "promtool", "metrics' tests"),
+    Package("systemd-journal-remote", "/lib/systemd/systemd-journal-remote", "watch's tests"),
+    Package("rsyslog", "rsyslogd", "watch's tests"),
 )
 
 

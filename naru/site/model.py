@@ -6,6 +6,7 @@ Wherever hosts are named (`hosts` of a service, `groups`, ...), each entry is a 
 
 import ipaddress
 import posixpath
+import zoneinfo
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -74,14 +75,27 @@ class PowerLine(PowerDefaults):
     protocol: Literal["redfish", "ipmi"] | None = None  # type: ignore[assignment]
 
 
+def _time_zone(text: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(text)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{text!r} is no time zone, as Asia/Seoul or UTC") from error
+    return text
+
+
+TimeZone = Annotated[str, pydantic.AfterValidator(_time_zone)]
+
+
 class HostLine(_Model):
     """A host, or a range of hosts. A range in `address` and in `power.address` has as many numbers as that in `name`;
-    without `address` the name is looked up."""
+    without `address` the name is looked up. `time_zone` is that which its services write their logs in, as
+    Asia/Seoul."""
 
     name: str
     address: str | None = None
     rack: str | None = None
     zone: str | None = None
+    time_zone: TimeZone | None = None
     login: Login = Login()
     power: PowerLine | None = None
 

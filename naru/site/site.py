@@ -31,6 +31,7 @@ class Host:
     zone: str
     login: Login
     power: Power | None
+    time_zone: str = ""
 
 
 class Site:
@@ -68,7 +69,7 @@ class Site:
         powers = self._powers(line.power, where) if line.power else [None] * len(names)
         login = line.login.over(self.content.login)
         for name, address, power in zip(names, addresses, powers, strict=True):
-            yield Host(name, address, line.rack or "", line.zone or "", login, power)
+            yield Host(name, address, line.rack or "", line.zone or "", login, power, line.time_zone or "")
 
     def _powers(self, line: PowerLine, where: str) -> Iterable[Power | None]:
         said = {**self.content.power.model_dump(exclude_none=True), **line.model_dump(exclude_none=True)}

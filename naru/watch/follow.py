@@ -4,20 +4,21 @@ A record that may go on with lines which are not there yet is held back: the nex
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import PurePath
 
 from naru.watch import blocks
 from naru.watch.blocks import Block
 from naru.watch.formats import Format, fitting
-from naru.watch.group import Grouping
-from naru.watch.hide import hidden
-from naru.watch.match import NO_MATCH, UNMATCHED, Matcher
+from naru.watch.match import Matcher
 from naru.watch.place import HEAD, Changed, Known, Place
-from naru.watch.records import Record, read
+from naru.watch.records import read
 from naru.watch.rotation import Open, settle
-from naru.watch.store import FIRST, Counted, Example, File, Store
+from naru.watch.store import File, Store
+from naru.watch.tally import Arrived, Tally
 from naru.watch.times import Clock
+from naru.watch.together import Steps, alone
 
 CHUNK = 1 << 20
 """Bytes that are read at a time, and more only where one record is larger, up to `_LARGEST`."""
@@ -26,8 +27,6 @@ QUIET = 2.0
 """Seconds after which a file that did not grow is taken to end with a whole record."""
 _FIRST, _REST = re.compile(rb"[0-9a-f]{8}"), re.compile(rb"-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 """An identifier's first part, and the others: what begins with one letter is found five times as fast."""
-_BODY = 8 << 10
-"""Characters of an example's message, and of its traceback."""
 
 
 class Follower:
@@ -45,30 +44,36 @@ class Follower:
         came: Callable[[list[str]], None] = lambda keys: None,
     ) -> None:
         self._store, self._place, self._patterns = store, place, patterns
-        self._formats, self._matcher, self._clock = formats, matcher, clock
+        self._formats = formats
         self._by_name = {one.name: one for one in formats}
         self._came = came
-        self._grouped = Grouping(matcher)
-        self._seen: set[str] = set()  # groups of which there are first examples
+        self._tally = Tally(matcher, clock)
 
-    def round(self) -> Iterator[File]:
-        """Reads each file to its end; gives it whenever a part of it was kept."""
-        for one in settle(self._store, self._place, self._patterns):
+    def round(self) -> list[File]:
+        """Reads each file to its end; the files that were read."""
+        return alone(self.steps())
+
+    def steps(self) -> Steps[list[File]]:
+        """The same, what is read being asked for."""
+        files = []
+        for one in (yield from settle(self._store, self._place, self._patterns)):
+            files.append(one.file)
             more = True
             while more:
                 try:
-                    more = self._read(one)
+                    more = yield from self._read(one)
                 except Changed:  # since it was listed; the next round finds where it is
                     break
-                yield one.file
+        return files
 
-    def _read(self, one: Open) -> bool:
+    def _read(self, one: Open) -> Steps[bool]:
         """Reads the next part of a file and keeps what it says; whether there is more."""
         file, place = one.file, self._place
         whole = one.rotated or place.now() - one.seen.modified >= QUIET
         size = CHUNK
         while True:
-            data = place.read(file.path, file.place, size, Known(file.device, file.inode, file.head))
+            known = Known(file.device, file.inode, file.head)
+            data: bytes = yield partial(place.read, file.path, file.place, size, known)
             at_end = len(data) < size
             lines = data[: data.rfind(b"\n") + 1].decode("latin-1").split("\n")[:-1]
             form = self._format(file, lines)
@@ -81,9 +86,11 @@ class Follower:
         if not used and not ended:
             return False
         moment = place.now()
-        counted = self._counted(file, chunk.records)
+        binary = binary_of(file.path)
+        added = self._tally.of([Arrived(record, file.host, binary, file.id) for record in chunk.records], moment)
+        file.judged, file.unmatched = file.judged + added.judged, file.unmatched + added.unmatched
         with self._store.transaction():
-            news = self._store.add(counted, moment)
+            news = self._store.add(added.counted, moment)
             if used:
                 block = Block(file.place, chunk.held, *_times(lines, form), _ids(data[:used]))
                 blocks.add(self._store.connection, file.id, block, CHUNK)
@@ -103,52 +110,6 @@ class Follower:
         if known is not None and (not lines or fitting(lines[:400], [known])):
             return known
         return fitting(lines[:400], self._formats) or known or self._formats[0]
-
-    def _counted(self, file: File, records: Sequence[Record]) -> list[Counted]:
-        found: dict[str, Counted] = {}
-        kept: dict[str, list[tuple[float, Record]]] = {}
-        binary = binary_of(file.path)
-        for record in records:
-            match = NO_MATCH
-            if record.python:
-                match = self._matcher.match(record)
-                file.judged += 1
-                file.unmatched += match.how in UNMATCHED
-            its = self._grouped.group(record, match, binary)
-            moment = self._clock.seconds(record.time)
-            if moment is None:
-                moment = self._place.now()
-            one = found.get(its.key)
-            if one is None:
-                one = found[its.key] = Counted(its, 0, moment, moment)
-            one.count += 1
-            one.first, one.last = min(one.first, moment), max(one.last, moment)
-            minute = int(moment // 60), file.host
-            one.minutes[minute] = one.minutes.get(minute, 0) + 1
-            # the first ones, and the last
-            its_examples = kept.setdefault(its.key, [])
-            if its_examples and (its.key in self._seen or len(its_examples) > FIRST):
-                its_examples.pop()
-            its_examples.append((moment, record))
-        for key, one in found.items():
-            if len(kept[key]) >= FIRST:
-                self._seen.add(key)
-            for moment, record in kept[key]:
-                one.examples.append(Example(moment, file.host, record.place, _body(record), file.id))
-        return list(found.values())
-
-
-def _body(record: Record) -> dict[str, object]:
-    """What is kept of an example, without secrets."""
-    trace = "\n".join(record.traceback)
-    trace = trace if len(trace) <= _BODY else trace[: _BODY // 2] + "\n...\n" + trace[-_BODY // 2 :]
-    said = {
-        **{"time": record.time, "pid": record.pid, "level": record.level, "logger": record.logger},
-        **{"request": record.request_id, "global_request": record.global_id, "user": record.user},
-        **{"project": record.project, "instance": record.instance},
-        **{"message": hidden(record.message[:_BODY]), "traceback": hidden(trace)},
-    }
-    return {name: value for name, value in said.items() if value}
 
 
 def _ids(data: bytes) -> bytes:

@@ -4,7 +4,8 @@ A format reads one line into `Head`, or says that the line is none that begins a
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from naru.errors import InputError
@@ -34,6 +35,9 @@ class Head(NamedTuple):
     message: str
 
 
+Line = tuple[str, int, str]
+
+
 class Format:
     """A way to write a record's head. `python` says whether a statement of Python code printed what follows it; `tail`
     what stands after a message, with its file and line."""
@@ -50,6 +54,16 @@ class Format:
         """Time, process and logger of a line that begins a record below WARNING; None for others, and where that costs
         as much as its whole head."""
         return None
+
+    @property
+    def inner(self) -> "Format":
+        """The format of what `unwrapped` gives."""
+        return self
+
+    def unwrapped(self, lines: Sequence[str]) -> Iterable[Line]:
+        """The lines as the service wrote them, each with the bytes that it takes in the file but for its line end (-1
+        for one that has none of its own), and the program that wrote it ("" where the file is one program's)."""
+        return zip(lines, map(len, lines), repeat(""), strict=False)
 
 
 class Oslo(Format):

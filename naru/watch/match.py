@@ -173,6 +173,13 @@ class Matcher:
         """The record's statement; the same for all records with the same text but for what varies."""
         if record.pathname and (found := self._at(record)):
             return found
+        found = self._by_its_text(record)
+        if found.how in UNMATCHED and record.template not in (None, record.message):
+            # of code that is not known; without what varies at least
+            return Match(None, "place", module_of(record.pathname) or found.module, record.template or "")
+        return found
+
+    def _by_its_text(self, record: Record) -> Match:
         text = record.message.lstrip("\n")
         long = text if len(text) < _LONG else f"{text[:_LONG]}{text.count(chr(10))}"
         key = record.logger, record.level, VARIES.sub("#", long), record.summary is None
@@ -195,12 +202,12 @@ class Matcher:
         """By the file and line that the record says."""
         module = module_of(record.pathname)
         there = self.at(module, record.line)
-        found = next((one for one in there if _fits(one, record.message, record.summary is None)), None)
-        if found is not None and found.text != ANY:
-            return Match(found, "place", found.module, found.text)
-        if record.template is not None:
-            return Match(found, "place", module, record.template)
-        return None
+        fitting = [one for one in there if _fits(one, record.message, record.summary is None)]
+        if not fitting:
+            return None
+        found = next((one for one in fitting if one.text != ANY), fitting[0])
+        # a variable and nothing else: the line is known, and says nothing of the text
+        return Match(None, "opaque", module) if found.text == ANY else Match(found, "place", found.module, found.text)
 
     def at(self, module: str, line: int) -> list[Statement]:
         """The statement at a line of a module, in each of the texts that it may have. Pythons before 3.8 name a later

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,22 @@ from naru.files import FileLock
 from naru.watch import states
 from naru.watch.changes import CODE
 from naru.watch.differences import since_change
-from naru.watch.follow import QUIET, Follower
+from naru.watch.following import following
 from naru.watch.group import HOLE
 from naru.watch.match import Matcher
-from naru.watch.place import Changed, Here
+from naru.watch.place import Changed
 from naru.watch.request import Joined, Reader, around, join
-from naru.watch.sources import Settings, Source, opened
+from naru.watch.sources import Settings, opened, push
+from naru.watch.sources.stream import Window
 from naru.watch.statements import ANY, Package
-from naru.watch.store import Example, Store
+from naru.watch.store import Example, File, Store
+from naru.watch.streams import Kept, streams
 from naru.watch.times import Clock, zone
 
 LOCK = "watch.lock"
 EVERY = 1.0
-"""Seconds between two rounds over the files."""
+"""Seconds between two rounds over what is watched."""
+WEEK = 7 * 86400.0
 Tell = Callable[[str], None]
 
 
@@ -50,22 +53,17 @@ def run(directory: Path, given: Settings, *, once: bool, came: Tell) -> dict[str
 
 def _follow(store: Store, settings: Settings, once: bool, came: Tell) -> bool:
     """Reads until there is other code; whether all was read that is wanted."""
-    clock, code = Clock(zone(settings.zone)), store.setting(CODE)
+    code = store.setting(CODE)
     with opened(settings) as sources:
-        every, formats = sources.all, settings.form
         matcher = Matcher(sources.statements())
         if store.setting(CODE) == code:
             settings.keep(store)
-        told = partial(_news, store, came)
-        followers = {source.place.host: Follower(store, *source, formats, matcher, clock, told) for source in every}
-        if once:
-            _let_settle(every)
-        while store.setting(CODE) == code:
-            store.set("unreachable", _round(followers))
-            store.set("read", time.time())
-            if once:
-                return True
-            time.sleep(EVERY)
+        with following(store, settings, sources, matcher, partial(_news, store, came), once=once) as together:
+            while store.setting(CODE) == code:
+                store.set("unreachable", together.go(None if once else EVERY, EVERY))
+                store.set("read", time.time())
+                if once:
+                    return True
     return False
 
 
@@ -76,38 +74,33 @@ def _news(store: Store, came: Tell, keys: list[str]) -> None:
             came(f"{group['key']} {group['state']}: {group['binary']}: {what(group)}{change and f' ({change})'}")
 
 
-def _round(followers: Mapping[str, Follower]) -> dict[str, str]:
-    """Reads all files of all hosts; by host why it could not be read."""
-    failed = {}
-    for host, follower in followers.items():
-        try:
-            for _ in follower.round():
-                pass
-        except NaruError as error:
-            failed[host] = error.summary
-    return failed
-
-
-def _let_settle(sources: Sequence[Source]) -> None:
-    """Waits until no file here has a record that may just be being written, as far as that takes no longer than it
-    takes to be sure."""
-    for place, patterns in sources:
-        if isinstance(place, Here):
-            youngest = max((one.modified for one in place.files(patterns)), default=0.0)
-            time.sleep(min(max(QUIET - (place.now() - youngest), 0.0), QUIET))
+def check(settings: Settings) -> list[tuple[str, bool, str]]:
+    """Each source that is no file, whether it can be read, and what is there or why not. Raises InputError."""
+    found = []
+    with opened(settings) as sources:
+        for stream in sources.streams():
+            try:
+                found.append((stream.name, True, stream.check()))
+            except NaruError as error:
+                found.append((stream.name, False, str(error)))
+        if told := sources.pushed():
+            found.append((push.NAME, True, told))
+    return found
 
 
 def health(store: Store) -> dict[str, Any]:
     """How much was read, and what could not be: of lines that were not understood, records without a statement, parts
     that were gone. Shares are of 1."""
-    files = store.files()
-    lines, judged = sum(one.lines for one in files), sum(one.judged for one in files)
-    unread, unmatched = sum(one.unread for one in files), sum(one.unmatched for one in files)
+    files, others = store.files(), streams(store)
+    every: list[File | Kept] = [*files, *others]
+    lines, judged = sum(one.lines for one in every), sum(one.judged for one in every)
+    unread, unmatched = sum(one.unread for one in every), sum(one.unmatched for one in every)
     groups = store.groups()
     return {
         "files": len(files),
+        "other sources": len(others),
         "lines": lines,
-        "records": sum(one.records for one in files),
+        "records": sum(one.records for one in every),
         "warnings and worse": sum(one["count"] for one in groups),
         "groups": len(groups),
         "lines not understood": unread,
@@ -128,15 +121,16 @@ def doubts(store: Store) -> list[str]:
     found = []
     settings = Settings.kept(store)
     code = bool(settings.environments or settings.site)
-    for file in store.files():
+    told: list[tuple[str, File | Kept]] = [(file.path, file) for file in store.files()]
+    for what, file in [*told, *((one.name, one) for one in streams(store))]:
         if file.lines >= 20 and file.unread > MOST_UNREAD * file.lines:
             found.append(
-                f"{file.path}: {file.unread / file.lines:.0%} of its lines are of no known format; give "
+                f"{what}: {file.unread / file.lines:.0%} of its lines are of no known format; give "
                 "--log-format as the service's configuration says it"
             )
         if code and file.judged >= 20 and file.unmatched > MOST_UNREAD * file.judged:
             found.append(
-                f"{file.path}: {file.unmatched / file.judged:.0%} of its warnings and errors are printed by no known "
+                f"{what}: {file.unmatched / file.judged:.0%} of its warnings and errors are printed by no known "
                 "statement; is --venv that of its service, and of its release?"
             )
     found += [f"not read: {why}" for why in (store.setting("unreachable") or {}).values()]
@@ -189,14 +183,16 @@ def show(store: Store, key: str, now: float) -> tuple[dict[str, Any], list[Examp
     return group, store.examples(group["key"]), store.hosts().get(group["key"], {})
 
 
-def request(directory: Path, identity: str) -> tuple[list[Joined], list[str]]:
-    """The records of one request in all files of a watch, and which files could not be looked through whole. Raises
-    InputError."""
+def request(directory: Path, identity: str, since: float = WEEK) -> tuple[list[Joined], list[str]]:
+    """The records of one request in all files and sources of a watch, and which of these could not be looked through
+    whole. Sources that are no files are asked for so many seconds back. Raises InputError."""
     with Store(directory) as store:
         settings = Settings.kept(store)
         with opened(settings) as sources:
             places = {source.place.host: source.place for source in sources.all}
-            reader = Reader(store, places, settings.form, Clock(zone(settings.zone)))
+            clocks = {host: Clock(zone(sources.zone(host))) for host in places}
+            window = Window(time.time() - since, time.time() + 60)
+            reader = Reader(store, places, settings.form, Clock(zone(settings.zone)), clocks, sources.streams(), window)
             return join(reader, identity), reader.skipped
 
 

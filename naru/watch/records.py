@@ -6,7 +6,7 @@ kept is decoded as UTF-8 when it is made.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from naru.watch.formats import LEVELS, WARNING, Format
@@ -20,7 +20,7 @@ _BEGINS_OTHERWISE = re.compile(r"\W{0,2}(?:\d{4}-\d\d-\d\d[ T]\d\d:\d\d|[A-Z][a-
 class Record:
     """One record of a log. `place` is the byte in its file where it begins. `pathname` and `line` are of its statement
     and `template` is that statement's text, where the record says them; `summary` the exception that oslo.log appended,
-    where the format tells it apart."""
+    where the format tells it apart; `program` and `host` who wrote it, where that is not said by where it is."""
 
     place: int
     time: str
@@ -39,6 +39,8 @@ class Record:
     template: str | None = None
     summary: str | None = None
     python: bool = True
+    program: str = ""
+    host: str = ""
 
 
 @dataclass
@@ -63,9 +65,10 @@ def read(lines: Sequence[str], place: int, form: Format, lowest: int = WARNING, 
     kept: list[Record] = []
     begun, unread, before = False, 0, 0
     end = place
-    skipping = lowest >= WARNING
-    for line in lines:
-        start, end = end, end + len(line) + 1
+    wrapped = form.unwrapped(lines)
+    form, skipping = form.inner, lowest >= WARNING
+    for line, size, program in wrapped:
+        start, end = end, end + size + 1
         if skipping and (low := form.quiet(line)):
             begun, chunk.held, current = True, start, None
             chunk.heads, chunk.unread, unread = chunk.heads + 1, chunk.unread + unread, 0
@@ -76,6 +79,7 @@ def read(lines: Sequence[str], place: int, form: Format, lowest: int = WARNING, 
         head = form.head(line)
         if head is None:
             if line.startswith("{") and (made := from_json(line, start)):
+                made.program = program
                 begun, current, chunk.held = True, made, start
                 chunk.heads, chunk.unread, unread = chunk.heads + 1, chunk.unread + unread, 0
                 if LEVELS.get(made.level, LEVELS["INFO"]) >= lowest:
@@ -97,7 +101,7 @@ def read(lines: Sequence[str], place: int, form: Format, lowest: int = WARNING, 
         begun, chunk.held, current = True, start, None
         chunk.heads, chunk.unread, unread = chunk.heads + 1, chunk.unread + unread, 0
         if LEVELS.get(head.level, LEVELS["INFO"]) >= lowest:
-            current = Record(start, *head[1:], python=form.python)
+            current = Record(start, *head[1:], python=form.python, program=program)
             kept.append(current)
         if len(opened) > 64:
             opened.clear()
@@ -132,7 +136,7 @@ def _whole(record: Record, form: Format) -> Record:
     return record
 
 
-def _bounded(lines: list[str]) -> Iterable[str]:
+def _bounded(lines: Sequence[str]) -> Iterable[str]:
     """As many lines as are kept: of a longer traceback the beginning and the end, where the exception is."""
     return lines if len(lines) <= 400 else [*lines[:200], *lines[-200:]]
 
@@ -146,32 +150,60 @@ def from_json(line: str, place: int) -> Record | None:
     """A record as oslo.log's JSONFormatter or FluentFormatter writes it; None for what is none."""
     try:
         said = json.loads(line.encode("latin-1", "replace"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(said, dict) or "message" not in said:
         return None
+    made = of_formatter(said, place)
+    # as lines are, until the record is whole
+    made.message = made.message.encode().decode("latin-1")
+    made.traceback = [one.encode().decode("latin-1") for one in made.traceback]
+    return made
+
+
+def clean(value: object) -> str:
+    """A text that can be written: JSON may have halves of characters; "" for what is empty."""
+    text = str(value or "")
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def of_formatter(said: Mapping[str, object], place: int) -> Record:
+    """The record of what oslo.log's JSONFormatter or FluentFormatter says."""
     context, extra = _mapping(said.get("context")), _mapping(said.get("extra"))
     trace = said.get("traceback") or []
-    lines = trace.splitlines() if isinstance(trace, str) else "\n".join(map(str, trace)).splitlines()
-    template = said.get("msg")
+    lines = clean(trace).splitlines() if isinstance(trace, str) else _lines(trace)
+    template, logger = said.get("msg"), clean(said.get("name"))
+    pathname = clean(said.get("pathname"))
+    if not pathname and logger.rpartition(".")[2] == said.get("module"):
+        # FluentFormatter says the file's name alone; a logger is mostly called as its module
+        pathname = logger.replace(".", "/") + ".py"
     return Record(
         place,
-        str(said.get("asctime") or said.get("time") or ""),
-        str(said.get("process") or ""),
-        str(said.get("levelname") or said.get("level") or "INFO").upper(),
-        str(said.get("name") or ""),
-        str(context.get("global_request_id") or ""),
-        str(context.get("request_id") or ""),
-        str(context.get("user_id") or context.get("user") or ""),
-        str(context.get("project_id") or context.get("project") or context.get("tenant") or ""),
-        str(extra.get("instance_uuid") or _mapping(extra.get("instance")).get("uuid") or ""),
-        str(said["message"])[:LARGEST],
-        lines,
-        str(said.get("pathname") or ""),
-        int(said.get("lineno") or 0),
-        template if isinstance(template, str) else None,
-        str(said.get("error_summary") or ""),
+        clean(said.get("asctime") or said.get("time")),
+        clean(said.get("process")),
+        clean(said.get("levelname") or said.get("level") or "INFO").upper(),
+        logger,
+        clean(context.get("global_request_id")),
+        clean(context.get("request_id")),
+        clean(context.get("user_id") or context.get("user")),
+        clean(context.get("project_id") or context.get("project") or context.get("tenant")),
+        clean(extra.get("instance_uuid") or _mapping(extra.get("instance")).get("uuid")),
+        clean(said.get("message"))[:LARGEST],
+        list(_bounded(lines)),
+        pathname,
+        _number(said.get("lineno")),
+        clean(template) if isinstance(template, str) else None,
+        clean(said.get("error_summary")),
     )
+
+
+def _lines(trace: object) -> list[str]:
+    return "\n".join(map(clean, trace)).splitlines() if isinstance(trace, list) else []
+
+
+def _number(value: object) -> int:
+    text = str(value)[:20]
+    return int(text) if text.isdecimal() and text.isascii() else 0
 
 
 def _mapping(value: object) -> dict[str, object]:

@@ -1,4 +1,5 @@
-"""All records of one request, of every service, each with the reason why it belongs, read from the files themselves.
+"""All records of one request, of every service, each with the reason why it belongs, read from files and sources.
+
 
 Each API makes an id of its own for a request; the id that came with it is its global id there. Both travel with what
 services ask of one another. So records are joined by the id, by it as their global id, by the global id that came with
@@ -9,16 +10,18 @@ request that is over, which says nothing (a thread keeps the context of the last
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from naru.errors import InputError
+from naru.errors import InputError, NaruError
 from naru.watch import blocks
 from naru.watch.follow import binary_of
 from naru.watch.formats import Format
 from naru.watch.hide import hidden
 from naru.watch.place import Changed, Known, Place
 from naru.watch.records import Record, read
+from naru.watch.sources.stream import Stream, Window
 from naru.watch.store import File, Store
 from naru.watch.times import Clock
 
@@ -56,8 +59,23 @@ class Joined:
 class Reader:
     """Finds records by identifiers: in the parts of files that the index names, and in what was not read yet."""
 
-    def __init__(self, store: Store, places: Mapping[str, Place], formats: Sequence[Format], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        places: Mapping[str, Place],
+        formats: Sequence[Format],
+        clock: Clock,
+        clocks: Mapping[str, Clock] | None = None,
+        streams: Sequence[Stream] = (),
+        window: Window | None = None,
+    ) -> None:
+        """`clocks` are those of hosts that have another one. `streams` are asked for what is of the `window`."""
         self._store, self._places, self._clock = store, places, clock
+        self._clocks = clocks or {}
+        self._streams = list(streams)
+        self._window = window or Window(0.0, time.time())
+        self._others: dict[tuple[str, str], File] = {}
+        self._numbers: dict[tuple[object, ...], int] = {}
         self._formats = {one.name: one for one in formats}
         self._first = formats[0]
         self._files = {file.id: file for file in store.files() if file.host in places}
@@ -89,7 +107,26 @@ class Reader:
         for file, begin, end in parts:
             for record in self._in(file, begin, end, [one.encode() for one in wanted]):
                 found[file.id, record.place] = file, record
-        return list(found.values())
+        return [*found.values(), *self._in_streams(wanted)]
+
+    def _in_streams(self, ids: Sequence[str]) -> Iterable[tuple[File, Record]]:
+        """What sources that are no files have, each record as one of a file of its host and program."""
+        for stream in list(self._streams):
+            try:
+                arrived = stream.by_request(ids, self._window)
+            except NaruError as error:
+                self.skipped.append(error.summary)
+                self._streams.remove(stream)
+                continue
+            for one in arrived:
+                key = one.record.host or one.host, one.record.program or one.program
+                file = self._others.get(key)
+                if file is None:
+                    file = self._others[key] = File(-1 - len(self._others), *key, 0, 0)
+                record = one.record
+                same = file.id, record.time, record.pid, record.logger, record.message
+                record.place = self._numbers.setdefault(same, len(self._numbers))
+                yield file, record
 
     def _blocks(self, ids: Sequence[str]) -> list[tuple[int, int, int]]:
         return blocks.holding(self._store.connection, (bytes.fromhex(one[:8]) for one in ids))
@@ -115,9 +152,9 @@ class Reader:
             yield from read(lines, begin + start, form, lowest=0, last=True).records
             done = start
 
-    def moment(self, record: Record) -> float | None:
-        """When a record was written, in seconds since 1970."""
-        return self._clock.seconds(record.time)
+    def moment(self, record: Record, host: str = "") -> float | None:
+        """When a record was written on a host, in seconds since 1970."""
+        return self._clocks.get(host, self._clock).seconds(record.time)
 
 
 def _lines(lines: Sequence[str], form: Format) -> Sequence[str]:
@@ -185,7 +222,7 @@ def _ordered(reader: Reader, found: Iterable[tuple[File, Record, str]]) -> list[
     reason."""
     rows = []
     for file, record, reason in found:
-        moment = reader.moment(record)
+        moment = reader.moment(record, file.host)
         rows.append((moment if moment is not None else 0.0, file.host, file.path, record.place, record, reason))
     rows.sort(key=lambda row: row[:4])
     ended: dict[tuple[str, str, str, str], bool] = {}
@@ -209,7 +246,7 @@ def _about_servers(
     moments = [one.moment for one in joined if one.trusted]
     first, last = min(moments) - SKEW, max(moments) + SKEW
     for file, record in reader.find(servers):
-        moment = reader.moment(record)
+        moment = reader.moment(record, file.host)
         access = _ACCESS.search(record.message)
         read_only = access is not None and access[1] in ("GET", "HEAD")
         if moment is None or not first <= moment <= last or read_only or (file.id, record.place) in known:

@@ -10,10 +10,12 @@ import glob
 import re
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from naru.watch.place import Place, Seen
 from naru.watch.store import File, Store
+from naru.watch.together import Steps
 
 _LOOKS = 3
 _AGAIN = 0.1
@@ -28,18 +30,18 @@ class Open(NamedTuple):
     rotated: bool
 
 
-def settle(store: Store, place: Place, patterns: Sequence[str], patience: int = _LOOKS) -> list[Open]:
+def settle(store: Store, place: Place, patterns: Sequence[str], patience: int = _LOOKS) -> Steps[list[Open]]:
     """The files of a place that shell patterns name, and those that they were rotated to and that were not read to
-    their end. With `patience` it looks again that often before it takes a file to be gone."""
+    their end. With `patience` it looks again that often before it takes a file to be gone. Steps of a follower: it asks
+    for lists of files."""
     known = store.files(place.host)
     beside = [f"{glob.escape(base)}?*" for base in {_base(file.path) for file in known}]
-    listed = {one.path: one for one in place.files(patterns)}
-    present = {one.path: one for one in place.files(beside)} | listed if beside else listed
+    listed, present = yield partial(_listed, place, patterns, beside)
     by_inode = {(one.device, one.inode): one for one in present.values()}
     if any((file.device, file.inode) not in by_inode for file in known) and patience:
         # files may just be being renamed: not each of them was seen under its old name, or under its new one
-        time.sleep(_AGAIN)
-        return settle(store, place, patterns, patience - 1)
+        yield partial(time.sleep, _AGAIN)
+        return (yield from settle(store, place, patterns, patience - 1))
     now: dict[str, File] = {}  # by path
     moved: dict[str, float] = {}  # of what was rotated, by its path before: when it was read last
     away = []
@@ -80,6 +82,12 @@ def settle(store: Store, place: Place, patterns: Sequence[str], patience: int = 
                 now[path] = File(0, place.host, path, seen.device, seen.inode, read=place.now())
                 store.add_file(now[path])
     return [Open(file, present[path], path not in listed) for path, file in now.items() if not file.ended]
+
+
+def _listed(place: Place, patterns: Sequence[str], beside: Sequence[str]) -> tuple[dict[str, Seen], dict[str, Seen]]:
+    """The files of patterns by their paths, and those with what lies beside them."""
+    listed = {one.path: one for one in place.files(patterns)}
+    return listed, ({one.path: one for one in place.files(beside)} | listed if beside else listed)
 
 
 def _is(file: File, seen: Seen) -> bool:

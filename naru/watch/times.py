@@ -44,6 +44,6 @@ class Clock:
             text = f"{text[:11]}0{text[12:]}"
         try:
             read = datetime.datetime.fromisoformat(text)
-        except ValueError:
+            return (read if read.tzinfo else read.replace(tzinfo=self._zone)).timestamp()
+        except (ValueError, OverflowError):  # a year 1 has no seconds
             return None
-        return (read if read.tzinfo else read.replace(tzinfo=self._zone)).timestamp()

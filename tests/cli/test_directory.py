@@ -30,7 +30,7 @@ OPTION_ALONE = {
 # commands that concern no work directory, or two
 NONE = {
     *("exporter", "exporter config", "guard witness", "plan diff", "plan kinds", "tenant diff", "tenant export"),
-    *("tenant plan", "trends", "upgrade path", "watch statements"),
+    *("tenant plan", "trends", "upgrade path", "watch sources", "watch statements"),
 }
 
 

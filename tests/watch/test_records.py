@@ -133,3 +133,11 @@ def test_other_programs(name: str, text: str, level: str) -> None:
 def test_a_changed_format_is_not_silence() -> None:
     lines = [line("a"), *[f"2026-11-30 14:42:27,282 [nova] ERROR b {number}" for number in range(9)]]
     assert whole(lines).unread == 9
+
+
+def test_json_has_all_characters() -> None:
+    """Lines are bytes as characters until a record is whole; what JSON escapes is none of them."""
+    said = {"message": "오류: é", "levelname": "ERROR", "name": "nova.x", "traceback": "ValueError: 값"}
+    for text in (json.dumps(said), json.dumps(said, ensure_ascii=False)):
+        (record,) = whole([text.encode().decode("latin-1")]).records
+        assert (record.message, record.traceback) == ("오류: é", ["ValueError: 값"])

@@ -19,12 +19,13 @@ from naru.cli.main import main
 from naru.errors import NaruError
 from naru.site import site as sites
 from naru.site.ssh import Fleet
-from naru.watch import remote
+from naru.watch import phases, remote
 from naru.watch.group import HOLE
 from naru.watch.place import Changed, Here, Known
 from naru.watch.store import Store
 
-from .lines import line
+from . import journals as real
+from .lines import REQUEST, line
 
 pytestmark = pytest.mark.unit
 
@@ -154,3 +155,56 @@ def test_a_host_that_cannot_be_reached_is_told(
     monkeypatch.setattr(remote.There, "files", unreachable)
     assert main(["-q", "watch", "run", str(tmp_path / "watch"), "--once", "--site", str(site)]) == 1
     assert "not read: c1: no answer" in capsys.readouterr().err
+
+
+def test_hosts_side_by_side_each_with_its_time_zone(site: Path, tmp_path: Path) -> None:
+    """Three hosts, which are one: each has its own files, and its own zone."""
+    content = yaml.safe_load(site.read_text())
+    content["hosts"] = [
+        {"name": "c1", "address": "127.0.0.1", "time_zone": "UTC"},
+        {"name": "c2", "address": "127.0.0.1", "time_zone": "Asia/Seoul"},
+        {"name": "c3", "address": "127.0.0.1"},
+    ]
+    content["services"][0]["hosts"] = ["c[1:3]"]
+    site.write_text(yaml.safe_dump(content))
+    file = tmp_path / "log" / "nova-compute.log"
+    file.write_text("".join(line(f"number {number} failed") + "\n" for number in range(5)))
+    os.utime(file, (0, 0))
+    work = tmp_path / "watch"
+    words = ["-q", "watch", "run", str(work), "--once", "--zone", "America/New_York", "--at-once", "2"]
+    assert main([*words, "--site", str(site)]) == 0
+    with Store(work) as store:
+        (group,) = store.groups()
+        minutes = dict(store.connection.execute("SELECT host, minute FROM rate"))
+        assert store.hosts()[group["key"]] == {"c1": 5, "c2": 5, "c3": 5}
+    assert (minutes["c1"] - minutes["c2"], minutes["c3"] - minutes["c1"]) == (9 * 60, 4 * 60)
+    assert main([*words, "--files", str(file), "--host", "c2"]) == 2  # it is a host of the site
+    content["hosts"][0]["time_zone"] = "Nowhere/Else"
+    site.write_text(yaml.safe_dump(content))
+    assert main([*words, "--site", str(site)]) == 2
+
+
+@pytest.mark.skipif(not real.there, reason="needs systemd-journal-remote")
+def test_journals_of_hosts(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the units that the site names, on each host by its journalctl; also one request in them."""
+    journal = real.JournalFile(tmp_path / "journal")
+    unit = {"_SYSTEMD_UNIT": "nova-compute.service", "SYSLOG_IDENTIFIER": "nova-compute", "_PID": "7"}
+    other = {**unit, "_SYSTEMD_UNIT": "other.service"}
+    journal.write([{**unit, "MESSAGE": line("no room")}, {**other, "MESSAGE": line("another's")}])
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "journalctl"
+    program.write_text(f'#!/bin/sh\nexec {shutil.which("journalctl")} -D {journal.directory} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    file, work = tmp_path / "sources.yaml", tmp_path / "watch"
+    file.write_text(yaml.safe_dump({"naru_watch_sources": 1, "site_journals": True}))
+    words = ["-q", "watch", "run", str(work), "--once", "--sources", str(file)]
+    assert main(words) == 2  # there is no site
+    assert main([*words, "--site", str(site)]) == 0
+    with Store(work) as store:
+        (group,) = store.groups()
+        assert (group["text"], group["binary"], group["count"]) == ("no room", "nova-compute", 1)
+        assert store.hosts()[group["key"]] == {"c1": 1}
+    found, skipped = phases.request(work, REQUEST)
+    assert [(one.host, one.program, one.record.message) for one in found] == [("c1", "nova-compute", "no room")]
+    assert skipped == []

@@ -80,7 +80,7 @@ class Outline(html.parser.HTMLParser):
 @pytest.fixture
 def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("naru.watch.follow.QUIET", 0)
-    monkeypatch.setattr("naru.watch.phases.QUIET", 0)
+    monkeypatch.setattr("naru.watch.following.QUIET", 0)
     work, files = str(tmp_path / "watch"), str(logs(tmp_path / "log") / "*.log")
     words = ["--files", files, "--host", "h1", "--zone", "UTC"]
     assert main(["-q", "watch", "run", work, *words, "--once"]) in (0, 1)

@@ -10,10 +10,11 @@ from pathlib import Path
 from naru.cloud.client import Cloud
 from naru.errors import InputError
 from naru.files import FileLock
+from naru.listen import Address, Tls
 from naru.operate.metrics import sources
 from naru.operate.metrics.collector import Collector, Patience, Source
 from naru.operate.metrics.families import FAMILIES, Samples
-from naru.operate.metrics.server import Address, Tls, server
+from naru.operate.metrics.server import server
 from naru.operate.metrics.since import Since
 from naru.operate.metrics.sources.known import Known
 from naru.operate.metrics.store import FILE, Store

@@ -4,46 +4,17 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, ThreadingWSGIServer, gzip_accepted
 
 from naru.errors import InputError
+from naru.listen import Address, Tls
 from naru.operate.metrics.collector import Collector
 
 SECONDS = 15.0
 """How long a client may take to say what it wants."""
-
-
-class Address:
-    """Where it listens, of HOST:PORT, [ADDRESS]:PORT or :PORT (everywhere). Raises InputError."""
-
-    def __init__(self, text: str) -> None:
-        host, _, port = text.rpartition(":")
-        if not port.isdecimal() or int(port) > 65535:
-            raise InputError(f"--listen {text}: give HOST:PORT, as in 127.0.0.1:9795, or :9795 for everywhere")
-        self.host = host.strip("[]")
-        self.port = int(port)
-
-
-class Tls:
-    """Its certificate and key, and whose certificates clients have to have ("" for any client): files in PEM. Raises
-    InputError for one that cannot be read."""
-
-    def __init__(self, certificate: Path, key: Path, clients: Path | None) -> None:
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        try:
-            self.context.load_cert_chain(certificate, key)
-            if clients:
-                self.context.load_verify_locations(clients)
-                self.context.verify_mode = ssl.CERT_REQUIRED
-        except (OSError, ssl.SSLError) as error:
-            what = f"{certificate}, {key}" + (f", {clients}" if clients else "")
-            raise InputError(
-                f"--certificate, --key or --client-ca cannot be read: {error}", detail=what, hint="Give files in PEM."
-            ) from error
 
 
 class _Quiet(WSGIRequestHandler):

@@ -17,10 +17,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from naru.cli.main import main
 from naru.errors import InputError, NaruError
+from naru.listen import Address, Tls
 from naru.operate.metrics.collector import Collector, Patience, Source
 from naru.operate.metrics.exporter import Exporter, Settings
 from naru.operate.metrics.families import FAMILIES, NothingThere, Samples
-from naru.operate.metrics.server import Address, Tls, server
+from naru.operate.metrics.server import server
 from naru.operate.metrics.since import Since
 from naru.operate.metrics.sources.certificates import ends_at
 from naru.site import site as sites

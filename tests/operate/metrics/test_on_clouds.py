@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from naru.lab.lab import Lab
+from naru.listen import Address
 from naru.operate.metrics.exporter import Exporter, Settings
 from naru.operate.metrics.families import Labels
-from naru.operate.metrics.server import Address
 from naru.site import site as sites
 
 from ...lab.scenario import Rest, connect

@@ -15,11 +15,11 @@ import yaml
 
 from naru.cli.main import main
 from naru.errors import NaruError
+from naru.listen import Address
 from naru.operate.metrics import boards, scraping
 from naru.operate.metrics.exporter import Exporter, Settings
 from naru.operate.metrics.families import FAMILIES
 from naru.operate.metrics.prometheus import Prometheus
-from naru.operate.metrics.server import Address
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
 from naru.site import site as sites

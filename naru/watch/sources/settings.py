@@ -1,0 +1,47 @@
+"""What a watch is given, and keeps."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from naru.watch.formats import KNOWN, Configured, Format
+from naru.watch.store import Store
+from naru.watch.wrapped import TRIED, wrapping
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is watched: shell patterns of files, environments of the code that writes them, formats of the site's own,
+    the name of the time zone that lines are written in ("" for this machine's), what this host is called, the file of a
+    site whose services' logs are read on its hosts ("" for none), the file of sources that are no files ("" for none),
+    and how many hosts and sources are read at a time (0: as many as is usual)."""
+
+    files: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    formats: tuple[str, ...] = ()
+    zone: str = ""
+    host: str = ""
+    site: str = ""
+    sources: str = ""
+    at_once: int = 0
+
+    def over(self, other: "Settings") -> "Settings":
+        """These, with what they do not say taken from the others."""
+        said = {name: value for name, value in vars(self).items() if value}
+        return dataclasses.replace(other, **said)
+
+    @classmethod
+    def kept(cls, store: Store) -> "Settings":
+        """What the watch was given so far."""
+        said: dict[str, Any] = store.setting("settings") or {}
+        several: dict[str, Any] = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
+        return cls(**{**said, **several})
+
+    def keep(self, store: Store) -> None:
+        store.set("settings", dataclasses.asdict(self))
+
+    @property
+    def form(self) -> Sequence[Format]:
+        """The formats that are tried. Raises InputError for one of the site's that is none."""
+        return wrapping((Configured(self.formats), *KNOWN)) if self.formats else TRIED
