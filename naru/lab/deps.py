@@ -78,6 +78,7 @@ PACKAGES = (
     Package("pkg-config", "pkg-config", "ldap"),
     Package("postgresql", "/usr/share/postgresql", "workers' tests"),
     Package("prometheus", "promtool", "metrics' tests"),
+    Package("prometheus-alertmanager", "prometheus-alertmanager", "alerts' tests"),
 )
 
 

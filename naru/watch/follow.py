@@ -3,6 +3,7 @@
 A record that may go on with lines which are not there yet is held back: the next part begins with it.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import PurePath
@@ -16,7 +17,7 @@ from naru.watch.match import NO_MATCH, UNMATCHED, Matcher
 from naru.watch.place import HEAD, Changed, Known, Place
 from naru.watch.records import Record, read
 from naru.watch.rotation import Open, settle
-from naru.watch.store import FIRST, Counted, Example, File, Store
+from naru.watch.store import FIRST, MOST_REQUESTS, Counted, Example, File, Store
 from naru.watch.times import Clock
 
 CHUNK = 1 << 20
@@ -125,6 +126,8 @@ class Follower:
             one.first, one.last = min(one.first, moment), max(one.last, moment)
             minute = int(moment // 60), file.host
             one.minutes[minute] = one.minutes.get(minute, 0) + 1
+            if record.request_id and len(one.requests) < MOST_REQUESTS:
+                one.requests.add(_short_id(record.request_id))
             # the first ones, and the last
             its_examples = kept.setdefault(its.key, [])
             if its_examples and (its.key in self._seen or len(its_examples) > FIRST):
@@ -149,6 +152,11 @@ def _body(record: Record) -> dict[str, object]:
         **{"message": hidden(record.message[:_BODY]), "traceback": hidden(trace)},
     }
     return {name: value for name, value in said.items() if value}
+
+
+def _short_id(identity: str) -> bytes:
+    """Eight bytes of a request's id: enough to tell a thousand apart."""
+    return hashlib.blake2b(identity.removeprefix("req-").encode(), digest_size=8).digest()
 
 
 def _ids(data: bytes) -> bytes:

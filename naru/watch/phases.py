@@ -9,12 +9,13 @@ from typing import Any
 
 from naru.errors import InputError, NaruError
 from naru.files import FileLock
-from naru.watch import states
+from naru.watch import sender, states, telling
 from naru.watch.changes import CODE
 from naru.watch.differences import since_change
 from naru.watch.follow import QUIET, Follower
 from naru.watch.group import HOLE
 from naru.watch.match import Matcher
+from naru.watch.outbox import Outbox
 from naru.watch.place import Changed, Here
 from naru.watch.request import Joined, Reader, around, join
 from naru.watch.sources import Settings, Source, opened
@@ -25,6 +26,8 @@ from naru.watch.times import Clock, zone
 LOCK = "watch.lock"
 EVERY = 1.0
 """Seconds between two rounds over the files."""
+MOST_TOLD = 50
+"""Groups that are told of a part of a file that was read."""
 Tell = Callable[[str], None]
 
 
@@ -42,13 +45,14 @@ def run(directory: Path, given: Settings, *, once: bool, came: Tell) -> dict[str
         if not lock.take():
             raise NaruError(f"{directory}: another naru watch run goes on here", hint="There is one at a time.")
         settings = given.over(Settings.kept(store))
+        telling.check(directory, settings)
         # the code is read again when a change of it has ended
-        while not _follow(store, settings, once, came):
+        while not _follow(directory, store, settings, once, came):
             settings = Settings.kept(store)
         return health(store)
 
 
-def _follow(store: Store, settings: Settings, once: bool, came: Tell) -> bool:
+def _follow(directory: Path, store: Store, settings: Settings, once: bool, came: Tell) -> bool:
     """Reads until there is other code; whether all was read that is wanted."""
     clock, code = Clock(zone(settings.zone)), store.setting(CODE)
     with opened(settings) as sources:
@@ -56,24 +60,29 @@ def _follow(store: Store, settings: Settings, once: bool, came: Tell) -> bool:
         matcher = Matcher(sources.statements())
         if store.setting(CODE) == code:
             settings.keep(store)
-        told = partial(_news, store, came)
-        followers = {source.place.host: Follower(store, *source, formats, matcher, clock, told) for source in every}
+        news = partial(_news, store, came)
+        followers = {source.place.host: Follower(store, *source, formats, matcher, clock, news) for source in every}
+        places = {source.place.host: source.place for source in every}
+        reader = partial(Reader, store, places, formats, clock)
         if once:
             _let_settle(every)
-        while store.setting(CODE) == code:
-            store.set("unreachable", _round(followers))
-            store.set("read", time.time())
-            if once:
-                return True
-            time.sleep(EVERY)
+        with telling.telling(directory, store, settings, reader, came, once=once) as round_is_over:
+            while store.setting(CODE) == code:
+                store.set("unreachable", _round(followers))
+                round_is_over()
+                store.set("read", time.time())
+                if once:
+                    return True
+                time.sleep(EVERY)
     return False
 
 
 def _news(store: Store, came: Tell, keys: list[str]) -> None:
-    for group in store.groups():
-        if group["key"] in keys:
-            change = since_change(store, group)
-            came(f"{group['key']} {group['state']}: {group['binary']}: {what(group)}{change and f' ({change})'}")
+    for key, group in Outbox(store).groups(keys[:MOST_TOLD]).items():
+        change = since_change(store, group)
+        came(f"{key} {group['state']}: {group['binary']}: {what(group)}{change and f' ({change})'}")
+    if len(keys) > MOST_TOLD:
+        came(f"and {len(keys) - MOST_TOLD} more groups")
 
 
 def _round(followers: Mapping[str, Follower]) -> dict[str, str]:
@@ -103,13 +112,13 @@ def health(store: Store) -> dict[str, Any]:
     files = store.files()
     lines, judged = sum(one.lines for one in files), sum(one.judged for one in files)
     unread, unmatched = sum(one.unread for one in files), sum(one.unmatched for one in files)
-    groups = store.groups()
+    groups, found = store.totals()
     return {
         "files": len(files),
         "lines": lines,
         "records": sum(one.records for one in files),
-        "warnings and worse": sum(one["count"] for one in groups),
-        "groups": len(groups),
+        "warnings and worse": found,
+        "groups": groups,
         "lines not understood": unread,
         "share of lines not understood": round(unread / lines, 5) if lines else 0.0,
         "records without statement": unmatched,
@@ -143,7 +152,7 @@ def doubts(store: Store) -> list[str]:
     lost = int(store.setting("lost") or 0)
     if lost:
         found.append(f"lines were lost by rotation {lost} times, before they were read")
-    return found
+    return found + sender.doubts(store)
 
 
 def groups(store: Store, *, since: float, asked: str, kinds: Sequence[str], now: float) -> list[dict[str, Any]]:
@@ -214,11 +223,20 @@ def before(store: Store, example: Example) -> list[str]:
 
 
 def mark(
-    store: Store, key: str, state: str, *, until: float | None = None, why: str = "", now: float
+    store: Store,
+    key: str,
+    state: str,
+    *,
+    until: float | None = None,
+    per_hour: float | None = None,
+    why: str = "",
+    now: float,
 ) -> dict[str, Any]:
-    """Mutes, resolves or opens a group; the group as it is then. Raises InputError."""
+    """Mutes, resolves or opens a group, mutes it up to so many records an hour; the group as it is then. Raises
+    InputError."""
     group = group_of(store, key)
     by = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
     with store.transaction():
         store.mark(group["key"], state, now, until, by, why)
+        Outbox(store).limit(group["key"], per_hour)
     return group_of(store, group["key"])

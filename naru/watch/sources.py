@@ -21,8 +21,9 @@ from naru.watch.store import Store
 @dataclass(frozen=True)
 class Settings:
     """What is watched: shell patterns of files, environments of the code that writes them, formats of the site's own,
-    the name of the time zone that lines are written in ("" for this machine's), what this host is called, and the file
-    of a site whose services' logs are read on its hosts ("" for none)."""
+    the name of the time zone that lines are written in ("" for this machine's), what this host is called, the file
+    of a site whose services' logs are read on its hosts ("" for none), the sinks that alerts go to, and the directory
+    of files of known bugs ("" for none)."""
 
     files: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
@@ -30,6 +31,8 @@ class Settings:
     zone: str = ""
     host: str = ""
     site: str = ""
+    alert_to: tuple[str, ...] = ()
+    known: str = ""
 
     def over(self, other: "Settings") -> "Settings":
         """These, with what they do not say taken from the others."""

@@ -5,13 +5,12 @@ import ssl
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, ThreadingWSGIServer, gzip_accepted
 
 from naru.errors import InputError
-from naru.operate.metrics.collector import Collector
 
 SECONDS = 15.0
 """How long a client may take to say what it wants."""
@@ -20,10 +19,11 @@ SECONDS = 15.0
 class Address:
     """Where it listens, of HOST:PORT, [ADDRESS]:PORT or :PORT (everywhere). Raises InputError."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, option: str = "--listen") -> None:
         host, _, port = text.rpartition(":")
         if not port.isdecimal() or int(port) > 65535:
-            raise InputError(f"--listen {text}: give HOST:PORT, as in 127.0.0.1:9795, or :9795 for everywhere")
+            raise InputError(f"{option} {text}: give HOST:PORT, as in 127.0.0.1:9795, or :9795 for everywhere")
+        self.option = option
         self.host = host.strip("[]")
         self.port = int(port)
 
@@ -44,6 +44,13 @@ class Tls:
             raise InputError(
                 f"--certificate, --key or --client-ca cannot be read: {error}", detail=what, hint="Give files in PEM."
             ) from error
+
+
+class Answering(Protocol):
+    """What scrapes are answered by."""
+
+    def answer(self, *, packed: bool) -> bytes:
+        """Metrics in Prometheus' text format, or that `packed` by gzip."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -73,14 +80,15 @@ class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
-def server(collector: Collector, address: Address, tls: Tls | None) -> ThreadingWSGIServer:
+def server(collector: Answering, address: Address, tls: Tls | None) -> ThreadingWSGIServer:
     """The server, bound and not yet serving. Raises InputError where it cannot be bound."""
     kind = _Server6 if ":" in address.host else _Server
     try:
         made = make_server(address.host, address.port, _application(collector), kind, handler_class=_Quiet)
     except OSError as error:
         raise InputError(
-            f"--listen {address.host}:{address.port}: {error.strerror or error}", hint="Name an address and port."
+            f"{address.option} {address.host}:{address.port}: {error.strerror or error}",
+            hint="Name an address and port.",
         ) from error
     if tls:
         made.socket = tls.context.wrap_socket(made.socket, server_side=True, do_handshake_on_connect=False)
@@ -90,7 +98,7 @@ def server(collector: Collector, address: Address, tls: Tls | None) -> Threading
 _PAGE = b'<html><head><title>naru exporter</title></head><body><a href="/metrics">metrics</a></body></html>\n'
 
 
-def _application(collector: Collector) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+def _application(collector: Answering) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     def application(environment: dict[str, Any], start: Any) -> Iterable[bytes]:
         headers = [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)]
         if environment["REQUEST_METHOD"] != "GET":
