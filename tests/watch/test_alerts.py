@@ -10,8 +10,8 @@ from naru.watch.outbox import DIGEST, ESCALATING, NEW, OVER
 from naru.watch.statements import Statement
 from naru.watch.store import MUTED, REGRESSED, RESOLVED
 
-from .watched import DAY, HOUR, Watched, req
 from .lines import FRAMES
+from .watched import DAY, HOUR, Watched, req
 
 pytestmark = pytest.mark.unit
 
@@ -296,3 +296,19 @@ def test_nobody_is_told(tmp_path: Path) -> None:
     cloud.sinks = ("sink",)
     cloud.start()
     assert [one.why for one in cloud.round()] == [DIGEST]
+
+
+def test_what_goes_on_under_another_name_is_not_told_anew(cloud: Watched) -> None:
+    """A deploy gave its statement another text: what was told of the one group is told of the other."""
+    cloud.error("nova-api", "old text", 1)
+    cloud.round()
+    assert len(cloud.round(10)) == 1
+    (old,) = cloud.store.groups()
+    with cloud.store.transaction():
+        change = cloud.store.add_change(cloud.now, "nova deployed")
+        row = change, old["module"], old["text"], old["module"], "new text", "nearest text"
+        cloud.store.connection.execute("INSERT INTO carried VALUES (?, ?, ?, ?, ?, ?)", row)
+    cloud.error("nova-api", "new text", 2)
+    cloud.round()
+    assert cloud.round(10) == []
+    assert len(cloud.store.groups()) == 2

@@ -16,8 +16,8 @@ import pytest
 from naru.watch.outbox import DIGEST, NEW, Outbox
 from naru.watch.store import Store
 
-from .watched import receiver, req
 from .lines import line
+from .watched import receiver, req
 
 WATCH = """
 import sys

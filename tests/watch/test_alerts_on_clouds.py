@@ -17,8 +17,8 @@ from naru.watch.store import RESOLVED, Store
 
 from ..lab import scenario
 from ..lab.scenario import Rest, connect, wait
-from .watched import Receiver, receiver
 from .test_on_clouds import CLOUDS, _words
+from .watched import Receiver, receiver
 
 pytestmark = pytest.mark.lab
 HUGE = {"name": "alerts-huge", "ram": 9_999_999, "vcpus": 900, "disk": 1}
