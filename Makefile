@@ -22,7 +22,7 @@ install: .venv/ok ## the project's own virtual environment, from the lock
 
 lock: ## renew requirements.lock (no registry is named in it, unlike uv.lock)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
-	  --no-header --extra workers --group dev -o requirements.lock pyproject.toml
+	  --no-header --extra alerts --extra workers --group dev -o requirements.lock pyproject.toml
 
 lock-releases: install ## renew the locks of OpenStack's releases: CONSTRAINTS=directory of upper constraints, <release>.txt
 	$(RUN)/python -m naru.releases.lock $(CONSTRAINTS)

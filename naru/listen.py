@@ -15,6 +15,7 @@ class Address:
         host, _, port = text.rpartition(":")
         if not port.isdecimal() or int(port) > 65535:
             raise InputError(f"{what} {text}: give HOST:PORT, as in {example}, or :{example[-4:]} for everywhere")
+        self.what = what
         self.host = host.strip("[]")
         self.port = int(port)
 

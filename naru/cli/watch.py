@@ -9,10 +9,12 @@ from typing import Any
 
 from naru.cli.base import DURATION, Command, Lines, Lister, ShowOne, argument
 from naru.cli.directory import NEVER, add_directory
+from naru.cli.watch_alerts import RATE_AN_HOUR, absolute, scraped
 from naru.text import utc
 from naru.watch import phases
 from naru.watch.differences import since_change
 from naru.watch.hide import hidden
+from naru.watch.outbox import Outbox
 from naru.watch.sources import Settings
 from naru.watch.store import MUTED, OPEN, RESOLVED, Store
 
@@ -80,7 +82,9 @@ naru watch statements --venv /opt/nova --package nova --package oslo_messaging -
 
 class Run(ShowOne):
     """Read what is new of logs, and group warnings and errors by the statement that printed them:
-    until interrupted, or once. Each group that is new, or has come back, is told as it comes.
+    until interrupted, or once. Each group that is new, or has come back, is told as it comes; with --alert-to others
+    are told of it, too: once for each that is new, has come back or escalates, within 20 alerts an hour, what is more
+    in a digest.
 
     What is given is kept in DIR, and needs not be given again. Files are followed through rotation. It may be killed at
     any time: no record is lost, and none counted twice.
@@ -92,6 +96,7 @@ class Run(ShowOne):
 naru watch run watch --files '/var/log/kolla/*/*.log' --venv /var/lib/kolla/venv --once
 naru watch run watch --site site.yaml --at-once 32
 naru watch run watch --sources sources.yaml --venv /var/lib/kolla/venv
+naru watch run watch --alert-to alertmanager:http://localhost:9093 --alert-to apprise:/etc/naru/chats
 naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s'
 """
 
@@ -129,6 +134,17 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
             metavar="N",
             help="hosts and sources that are read at a time (16)",
         )
+        parser.add_argument(
+            "--alert-to",
+            **several,
+            metavar="SINK",
+            help="who is told: alertmanager:URL, webhook:URL, apprise:FILE; ,header=FILE behind a URL is a file with a "
+            "header that lets in; none for nobody (several)",
+        )
+        parser.add_argument(
+            "--known", type=Path, metavar="DIR", help="known bugs that alerts name: scenario files of hotsos"
+        )
+        parser.add_argument("--metrics", default="", metavar="HOST:PORT", help="where Prometheus may scrape the watch")
         parser.add_argument("--once", action="store_true", help="read what there is, listen to nothing, and end")
         return parser
 
@@ -142,13 +158,16 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
             str(arguments.site.absolute()) if arguments.site else "",
             sources=str(arguments.sources.absolute()) if arguments.sources else "",
             at_once=arguments.at_once,
+            alert_to=tuple(map(absolute, arguments.alert_to)),
+            known=str(arguments.known.absolute()) if arguments.known else "",
         )
 
         def came(text: str) -> None:
             if self.app.options.verbose_level:
                 print(text, file=sys.stderr, flush=True)
 
-        found = phases.run(arguments.work, settings, once=arguments.once, came=came)
+        with scraped(arguments.work, arguments.metrics):
+            found = phases.run(arguments.work, settings, once=arguments.once, came=came)
         with Store(arguments.work) as store:
             doubts = phases.doubts(store)
         for one in doubts:
@@ -233,13 +252,19 @@ naru watch show watch 5d57 -f json
             group, examples, hosts = phases.show(store, arguments.group, time.time())
             before = [phases.before(store, one) for one in examples]
             change = since_change(store, group)
+            told = Outbox(store).alert_of(group["key"])
         fields = {
             **{"group": group["key"], "state": group["state"], "class": group["class"], "level": group["level"]},
             **{"program": group["binary"], "module": group["module"], "text": group["text"]},
             **{"exception": group["exception"], "frame": group["frame"], "count": group["count"]},
             **{"first": utc(group["first"]), "last": utc(group["last"]), "hosts": Lines.of(hosts)},
             "muted_until": utc(group["muted_until"]) if group["muted_until"] else None,
-            **{"by": group["muted_by"], "reason": group["reason"], "change": change},
+            **{
+                "by": group["muted_by"],
+                "reason": group["reason"],
+                "change": change,
+                "told": f"{utc(told[0])}: {told[1]}" if told else None,
+            },
         }
         if arguments.formatter != "table":
             fields["examples"] = [
@@ -314,18 +339,25 @@ class _Mark(OfWatch, ShowOne):
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Sequence[Any]]:
         now = time.time()
         until = now + arguments.until if getattr(arguments, "until", None) else None
+        per_hour = getattr(arguments, "until_rate", None)
         with Store(arguments.work) as store:
-            group = phases.mark(store, arguments.group, self.state, until=until, why=arguments.reason, now=now)
+            group = phases.mark(
+                store, arguments.group, self.state, until=until, per_hour=per_hour, why=arguments.reason, now=now
+            )
         fields = {
             **{"group": group["key"], "state": group["state"], "what": phases.what(group)},
-            **{"until": utc(until) if until else None, "by": group["muted_by"], "reason": group["reason"]},
+            **{
+                "until": utc(until) if until else None,
+                "until_rate": f"{per_hour:g}/h" if per_hour is not None else None,
+            },
+            **{"by": group["muted_by"], "reason": group["reason"]},
         }
         return list(fields), list(fields.values())
 
 
 class Mute(_Mark):
-    """Have a group counted, and not told of: this group alone, for a time or for good. Others of the same service are
-    told as before.
+    """Have a group counted, and not told of: this group alone, for a time, up to a rate, or for good. Others of the
+    same service are told as before. One that is over its rate is told, and open again.
 
     Exit codes: 0, 2 there is no such group.
     """
@@ -333,11 +365,15 @@ class Mute(_Mark):
     state = MUTED
     examples = """
 naru watch mute watch 5d57de11d6 --for 7d --reason "fixed by the next deploy"
+naru watch mute watch 5d57de11d6 --until-rate 50/h --reason "some are normal"
 """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
         parser.add_argument("--for", dest="until", type=DURATION, metavar="TIME", help="how long; without, for good")
+        parser.add_argument(
+            "--until-rate", type=RATE_AN_HOUR, metavar="N/h", help="until there are more than so many within an hour"
+        )
         return parser
 
 

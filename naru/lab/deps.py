@@ -80,6 +80,7 @@ PACKAGES = (
     Package("prometheus", "promtool", "metrics' tests"),
     Package("systemd-journal-remote", "/lib/systemd/systemd-journal-remote", "watch's tests"),
     Package("rsyslog", "rsyslogd", "watch's tests"),
+    Package("prometheus-alertmanager", "prometheus-alertmanager", "alerts' tests"),
 )
 
 

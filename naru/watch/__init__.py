@@ -7,4 +7,8 @@ identifiers in them (`blocks`).
 
 What a deploy or an upgrade did is told from the code before and after it (`changes`, `code_sets`, `differences`);
 groups go on under other names (`carried`). `pages` are what is written for people.
+
+Others are told of groups (`telling`): what is new or comes back, with those of its request (`incidents`), within a
+`budget`, is made into `alerts`, which are kept (`outbox`) and sent (`sender`) to `sinks`; `known` are bugs that others
+know.
 """

@@ -9,15 +9,16 @@ from typing import Any
 
 from naru.errors import InputError, NaruError
 from naru.files import FileLock
-from naru.watch import states
+from naru.watch import sender, states, telling
 from naru.watch.changes import CODE
 from naru.watch.differences import since_change
 from naru.watch.following import following
 from naru.watch.group import HOLE
 from naru.watch.match import Matcher
+from naru.watch.outbox import Outbox
 from naru.watch.place import Changed
 from naru.watch.request import Joined, Reader, around, join
-from naru.watch.sources import Settings, opened, push
+from naru.watch.sources import Settings, Sources, opened, push
 from naru.watch.sources.stream import Window
 from naru.watch.statements import ANY, Package
 from naru.watch.store import Example, File, Store
@@ -27,7 +28,9 @@ from naru.watch.times import Clock, zone
 LOCK = "watch.lock"
 EVERY = 1.0
 """Seconds between two rounds over what is watched."""
-WEEK = 7 * 86400.0
+WEEK, DAY = 7 * 86400.0, 86400.0
+MOST_TOLD = 50
+"""Groups that are told of a part of what was read."""
 Tell = Callable[[str], None]
 
 
@@ -45,22 +48,29 @@ def run(directory: Path, given: Settings, *, once: bool, came: Tell) -> dict[str
         if not lock.take():
             raise NaruError(f"{directory}: another naru watch run goes on here", hint="There is one at a time.")
         settings = given.over(Settings.kept(store))
+        telling.check(directory, settings)
         # the code is read again when a change of it has ended
-        while not _follow(store, settings, once, came):
+        while not _follow(directory, store, settings, once, came):
             settings = Settings.kept(store)
         return health(store)
 
 
-def _follow(store: Store, settings: Settings, once: bool, came: Tell) -> bool:
+def _follow(directory: Path, store: Store, settings: Settings, once: bool, came: Tell) -> bool:
     """Reads until there is other code; whether all was read that is wanted."""
     code = store.setting(CODE)
     with opened(settings) as sources:
         matcher = Matcher(sources.statements())
         if store.setting(CODE) == code:
             settings.keep(store)
-        with following(store, settings, sources, matcher, partial(_news, store, came), once=once) as together:
+        news = partial(_news, store, came)
+        reader = partial(_reader, store, settings, sources)
+        with (
+            following(store, settings, sources, matcher, news, once=once) as together,
+            telling.telling(directory, store, settings, reader, came, once=once) as round_is_over,
+        ):
             while store.setting(CODE) == code:
                 store.set("unreachable", together.go(None if once else EVERY, EVERY))
+                round_is_over()
                 store.set("read", time.time())
                 if once:
                     return True
@@ -68,10 +78,11 @@ def _follow(store: Store, settings: Settings, once: bool, came: Tell) -> bool:
 
 
 def _news(store: Store, came: Tell, keys: list[str]) -> None:
-    for group in store.groups():
-        if group["key"] in keys:
-            change = since_change(store, group)
-            came(f"{group['key']} {group['state']}: {group['binary']}: {what(group)}{change and f' ({change})'}")
+    for key, group in Outbox(store).groups(keys[:MOST_TOLD]).items():
+        change = since_change(store, group)
+        came(f"{key} {group['state']}: {group['binary']}: {what(group)}{change and f' ({change})'}")
+    if len(keys) > MOST_TOLD:
+        came(f"and {len(keys) - MOST_TOLD} more groups")
 
 
 def check(settings: Settings) -> list[tuple[str, bool, str]]:
@@ -95,14 +106,14 @@ def health(store: Store) -> dict[str, Any]:
     every: list[File | Kept] = [*files, *others]
     lines, judged = sum(one.lines for one in every), sum(one.judged for one in every)
     unread, unmatched = sum(one.unread for one in every), sum(one.unmatched for one in every)
-    groups = store.groups()
+    groups, found = store.totals()
     return {
         "files": len(files),
         "other sources": len(others),
         "lines": lines,
         "records": sum(one.records for one in every),
-        "warnings and worse": sum(one["count"] for one in groups),
-        "groups": len(groups),
+        "warnings and worse": found,
+        "groups": groups,
         "lines not understood": unread,
         "share of lines not understood": round(unread / lines, 5) if lines else 0.0,
         "records without statement": unmatched,
@@ -137,7 +148,7 @@ def doubts(store: Store) -> list[str]:
     lost = int(store.setting("lost") or 0)
     if lost:
         found.append(f"lines were lost by rotation {lost} times, before they were read")
-    return found
+    return found + sender.doubts(store)
 
 
 def groups(store: Store, *, since: float, asked: str, kinds: Sequence[str], now: float) -> list[dict[str, Any]]:
@@ -189,11 +200,16 @@ def request(directory: Path, identity: str, since: float = WEEK) -> tuple[list[J
     with Store(directory) as store:
         settings = Settings.kept(store)
         with opened(settings) as sources:
-            places = {source.place.host: source.place for source in sources.all}
-            clocks = {host: Clock(zone(sources.zone(host))) for host in places}
-            window = Window(time.time() - since, time.time() + 60)
-            reader = Reader(store, places, settings.form, Clock(zone(settings.zone)), clocks, sources.streams(), window)
+            reader = _reader(store, settings, sources, since)
             return join(reader, identity), reader.skipped
+
+
+def _reader(store: Store, settings: Settings, sources: Sources, since: float = DAY) -> Reader:
+    """What finds records again; sources that are no files are asked for so many seconds back."""
+    places = {source.place.host: source.place for source in sources.all}
+    clocks = {host: Clock(zone(sources.zone(host))) for host in places}
+    window = Window(time.time() - since, time.time() + 60)
+    return Reader(store, places, settings.form, Clock(zone(settings.zone)), clocks, sources.streams(), window)
 
 
 def before(store: Store, example: Example) -> list[str]:
@@ -210,11 +226,20 @@ def before(store: Store, example: Example) -> list[str]:
 
 
 def mark(
-    store: Store, key: str, state: str, *, until: float | None = None, why: str = "", now: float
+    store: Store,
+    key: str,
+    state: str,
+    *,
+    until: float | None = None,
+    per_hour: float | None = None,
+    why: str = "",
+    now: float,
 ) -> dict[str, Any]:
-    """Mutes, resolves or opens a group; the group as it is then. Raises InputError."""
+    """Mutes, resolves or opens a group, mutes it up to so many records an hour; the group as it is then. Raises
+    InputError."""
     group = group_of(store, key)
     by = os.environ.get("SUDO_USER") or os.environ.get("USER") or str(os.getuid())
     with store.transaction():
         store.mark(group["key"], state, now, until, by, why)
+        Outbox(store).limit(group["key"], per_hour)
     return group_of(store, group["key"])

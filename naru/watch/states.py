@@ -7,7 +7,8 @@ from naru.watch.store import MUTED, OPEN
 
 NEW, ESCALATING = "new", "escalating"
 DAY = 86400.0
-_LEAST = 10
+LEAST = 10
+"""Records within an hour without which nothing escalates."""
 _TIMES = 10
 _WEEK = 7 * 24
 
@@ -25,15 +26,16 @@ def state(group: Mapping[str, Any], minutes: Mapping[int, int], now: float) -> s
     return ESCALATING if escalating(minutes, now) else OPEN
 
 
-def escalating(minutes: Mapping[int, int], now: float) -> bool:
-    """Whether the last hour has more than ten times the 95th percentile of the hours of the week before it."""
+def escalating(minutes: Mapping[int, int], now: float, least: int = LEAST) -> bool:
+    """Whether the last hour has more than ten times the 95th percentile of the hours of the week before it, and so many
+    records at least."""
     hours = [0] * (_WEEK + 1)
     for minute, n in minutes.items():
         ago = int((now - minute * 60) // 3600)
         if 0 <= ago <= _WEEK:
             hours[ago] += n
     usual = sorted(hours[1:])[int(_WEEK * 0.95)]
-    return hours[0] >= _LEAST and hours[0] > _TIMES * usual
+    return hours[0] >= least and hours[0] > _TIMES * usual
 
 
 def wanted(name: str, asked: str) -> bool:

@@ -7,7 +7,7 @@ killed, no record is lost and none counted twice.
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,8 @@ FORMAT = 2
 EXAMPLES = 5
 """Examples that are kept of a group: the first ones, and the last."""
 FIRST = 2
+MOST_REQUESTS = 1000
+"""Requests of a group that are counted."""
 SILENT = 14 * 86400.0
 """Seconds after which a group that comes again is told as one that came back."""
 OPEN, MUTED, RESOLVED, REGRESSED = "open", "muted", "resolved", "regressed"
@@ -50,6 +52,19 @@ CREATE INDEX IF NOT EXISTS rate_minute ON rate (minute);
 CREATE TABLE IF NOT EXISTS example (grp TEXT NOT NULL, number INTEGER NOT NULL, moment REAL NOT NULL,
     host TEXT NOT NULL, file INTEGER NOT NULL, place INTEGER NOT NULL, body TEXT NOT NULL,
     PRIMARY KEY (grp, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS asked (grp TEXT NOT NULL, id BLOB NOT NULL, PRIMARY KEY (grp, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told (grp TEXT PRIMARY KEY, changed REAL NOT NULL, escalated REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS mute_rate (grp TEXT PRIMARY KEY, per_hour REAL NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS alert (id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, moment REAL NOT NULL,
+    why TEXT NOT NULL, root TEXT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS alert_grp (alert INTEGER NOT NULL, grp TEXT NOT NULL,
+    PRIMARY KEY (alert, grp)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS alert_of_grp ON alert_grp (grp);
+CREATE TABLE IF NOT EXISTS delivery (alert INTEGER NOT NULL, sink TEXT NOT NULL, state TEXT NOT NULL,
+    sent REAL NOT NULL, answer TEXT NOT NULL, PRIMARY KEY (alert, sink)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS delivery_state ON delivery (sink, state);
+CREATE TABLE IF NOT EXISTS sink (name TEXT PRIMARY KEY, since REAL NOT NULL, tries INTEGER NOT NULL, next REAL NOT NULL,
+    error TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY, moment REAL NOT NULL, what TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS change_span (change INTEGER PRIMARY KEY, ended REAL);
 CREATE TABLE IF NOT EXISTS change_rate (change INTEGER NOT NULL, grp TEXT NOT NULL, n INTEGER NOT NULL,
@@ -110,6 +125,7 @@ class Counted:
     last: float = 0.0
     minutes: dict[tuple[int, str], int] = field(default_factory=dict)
     examples: list[Example] = field(default_factory=list)
+    requests: set[bytes] = field(default_factory=set)
 
 
 class Store:
@@ -239,6 +255,7 @@ class Store:
                 [(key, minute, host, n) for (minute, host), n in one.minutes.items()],
             )
             self._add_examples(key, one.examples)
+            self._add_requests(key, one.requests)
         return news
 
     def _insert(self, one: Counted, moment: float) -> None:
@@ -267,6 +284,10 @@ class Store:
             (REGRESSED if back else state, began, moment if back else changed, *said, group.key),
         )
         self._database.execute("INSERT OR REPLACE INTO mapped VALUES (?, ?, ?, ?)", (group.key, *old))
+        # what was told of the one is told of the other, and up to which rate it is muted
+        for table, columns in (("told", "changed, escalated"), ("mute_rate", "per_hour")):
+            query = f"INSERT OR REPLACE INTO {table} SELECT ?, {columns} FROM {table} WHERE grp = ?"
+            self._database.execute(query, (group.key, old.key))
         return back
 
     def _add_examples(self, key: str, examples: Sequence[Example]) -> None:
@@ -284,11 +305,24 @@ class Store:
             "DELETE FROM example WHERE grp = ? AND number >= ? AND number <= ?", (key, FIRST, highest - last)
         )
 
+    def _add_requests(self, key: str, requests: Iterable[bytes]) -> None:
+        if self._rows("SELECT count(*) FROM asked WHERE grp = ?", key)[0][0] < MOST_REQUESTS:
+            self._database.executemany("INSERT OR IGNORE INTO asked VALUES (?, ?)", [(key, one) for one in requests])
+
+    def requests(self, key: str) -> int:
+        """How many requests the records of a group are of, `MOST_REQUESTS` at most."""
+        return int(self._rows("SELECT min(count(*), ?) FROM asked WHERE grp = ?", MOST_REQUESTS, key)[0][0])
+
     def groups(self) -> list[dict[str, Any]]:
         """All groups, the last seen first, as the table's columns name them."""
         found = self._database.execute("SELECT * FROM grp ORDER BY last DESC")
         names = [one[0] for one in found.description]
         return [dict(zip(names, row, strict=True)) for row in found]
+
+    def totals(self) -> tuple[int, int]:
+        """How many groups there are, and how many records they have."""
+        ((groups, records),) = self._rows("SELECT count(*), coalesce(sum(count), 0) FROM grp")
+        return groups, records
 
     def examples(self, key: str) -> list[Example]:
         rows = self._rows("SELECT moment, host, place, body, file FROM example WHERE grp = ? ORDER BY number", key)

@@ -1,5 +1,6 @@
 """Records to what they add to groups: how many, when, on which hosts, and examples."""
 
+import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ from naru.watch.group import Grouping
 from naru.watch.hide import hidden
 from naru.watch.match import NO_MATCH, UNMATCHED, Matcher
 from naru.watch.records import Record
-from naru.watch.store import FIRST, Counted, Example
+from naru.watch.store import FIRST, MOST_REQUESTS, Counted, Example
 from naru.watch.times import Clock
 
 _BODY = 8 << 10
@@ -64,6 +65,8 @@ class Tally:
             one.first, one.last = min(one.first, moment), max(one.last, moment)
             minute = int(moment // 60), record.host or came.host
             one.minutes[minute] = one.minutes.get(minute, 0) + 1
+            if record.request_id and len(one.requests) < MOST_REQUESTS:
+                one.requests.add(_short_id(record.request_id))
             # the first ones, and the last
             its_examples = kept.setdefault(its.key, [])
             if its_examples and (its.key in self._seen or len(its_examples) > FIRST):
@@ -76,6 +79,11 @@ class Tally:
                 record = came.record
                 one.examples.append(Example(moment, record.host or came.host, record.place, _body(record), came.file))
         return Added(list(found.values()), judged, unmatched)
+
+
+def _short_id(identity: str) -> bytes:
+    """Eight bytes of a request's id: enough to tell a thousand apart."""
+    return hashlib.blake2b(identity.removeprefix("req-").encode(), digest_size=8).digest()
 
 
 def _body(record: Record) -> dict[str, object]:

@@ -4,17 +4,23 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Protocol
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, ThreadingWSGIServer, gzip_accepted
 
 from naru.errors import InputError
 from naru.listen import Address, Tls
-from naru.operate.metrics.collector import Collector
 
 SECONDS = 15.0
 """How long a client may take to say what it wants."""
+
+
+class Answering(Protocol):
+    """What scrapes are answered by."""
+
+    def answer(self, *, packed: bool) -> bytes:
+        """Metrics in Prometheus' text format, or that `packed` by gzip."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -44,14 +50,15 @@ class _Server6(_Server):
     address_family = socket.AF_INET6
 
 
-def server(collector: Collector, address: Address, tls: Tls | None) -> ThreadingWSGIServer:
+def server(collector: Answering, address: Address, tls: Tls | None) -> ThreadingWSGIServer:
     """The server, bound and not yet serving. Raises InputError where it cannot be bound."""
     kind = _Server6 if ":" in address.host else _Server
     try:
         made = make_server(address.host, address.port, _application(collector), kind, handler_class=_Quiet)
     except OSError as error:
         raise InputError(
-            f"--listen {address.host}:{address.port}: {error.strerror or error}", hint="Name an address and port."
+            f"{address.what} {address.host}:{address.port}: {error.strerror or error}",
+            hint="Name an address and port.",
         ) from error
     if tls:
         made.socket = tls.context.wrap_socket(made.socket, server_side=True, do_handshake_on_connect=False)
@@ -61,7 +68,7 @@ def server(collector: Collector, address: Address, tls: Tls | None) -> Threading
 _PAGE = b'<html><head><title>naru exporter</title></head><body><a href="/metrics">metrics</a></body></html>\n'
 
 
-def _application(collector: Collector) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+def _application(collector: Answering) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     def application(environment: dict[str, Any], start: Any) -> Iterable[bytes]:
         headers = [("Content-Type", CONTENT_TYPE_PLAIN_0_0_4)]
         if environment["REQUEST_METHOD"] != "GET":
