@@ -13,6 +13,7 @@ from naru.text import utc
 from naru.watch import phases
 from naru.watch.differences import since_change
 from naru.watch.hide import hidden
+from naru.watch.notifications.address import OF_SITE
 from naru.watch.sources import Settings
 from naru.watch.store import MUTED, OPEN, RESOLVED, Store
 
@@ -84,7 +85,7 @@ class Run(ShowOne):
 
     examples = """
 naru watch run watch --files '/var/log/kolla/*/*.log' --venv /var/lib/kolla/venv --once
-naru watch run watch --site site.yaml
+naru watch run watch --site site.yaml --notifications site
 naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s'
 """
 
@@ -109,6 +110,13 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
         )
         parser.add_argument("--zone", default="", metavar="NAME", help="the time zone of lines (this machine's)")
         parser.add_argument("--host", default="", metavar="NAME", help="what this host is called (its own name)")
+        parser.add_argument(
+            "--notifications",
+            default="",
+            metavar="FILE",
+            help="read notifications of the message queue, too: `site`, whose services' configuration says where that "
+            "is, or a file of mode 0600 with the transport_url",
+        )
         parser.add_argument("--once", action="store_true", help="read what there is, and end")
         return parser
 
@@ -120,6 +128,7 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
             arguments.zone,
             arguments.host,
             str(arguments.site.absolute()) if arguments.site else "",
+            _notifications(arguments.notifications),
         )
 
         def came(text: str) -> None:
@@ -134,6 +143,10 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
         self.exit_code = 1 if doubts else 0
         found["read up to"] = utc(found["read up to"])
         return [name.replace(" ", "_") for name in found], list(found.values())
+
+
+def _notifications(given: str) -> str:
+    return str(Path(given).absolute()) if given and given != OF_SITE else given
 
 
 class Groups(OfWatch, Lister):

@@ -9,12 +9,14 @@ from typing import Any
 
 from naru.errors import InputError, NaruError
 from naru.files import FileLock
-from naru.watch import states
+from naru.watch import events, states
 from naru.watch.changes import CODE
 from naru.watch.differences import since_change
 from naru.watch.follow import QUIET, Follower
 from naru.watch.group import HOLE
 from naru.watch.match import Matcher
+from naru.watch.notifications import listen
+from naru.watch.notifications.listen import listening
 from naru.watch.place import Changed, Here
 from naru.watch.request import Joined, Reader, around, join
 from naru.watch.sources import Settings, Source, opened
@@ -43,12 +45,12 @@ def run(directory: Path, given: Settings, *, once: bool, came: Tell) -> dict[str
             raise NaruError(f"{directory}: another naru watch run goes on here", hint="There is one at a time.")
         settings = given.over(Settings.kept(store))
         # the code is read again when a change of it has ended
-        while not _follow(store, settings, once, came):
+        while not _follow(store, directory, settings, once, came):
             settings = Settings.kept(store)
         return health(store)
 
 
-def _follow(store: Store, settings: Settings, once: bool, came: Tell) -> bool:
+def _follow(store: Store, directory: Path, settings: Settings, once: bool, came: Tell) -> bool:
     """Reads until there is other code; whether all was read that is wanted."""
     clock, code = Clock(zone(settings.zone)), store.setting(CODE)
     with opened(settings) as sources:
@@ -56,20 +58,24 @@ def _follow(store: Store, settings: Settings, once: bool, came: Tell) -> bool:
         matcher = Matcher(sources.statements())
         if store.setting(CODE) == code:
             settings.keep(store)
-        told = partial(_news, store, came)
+        told = partial(_news, store, came=came)
         followers = {source.place.host: Follower(store, *source, formats, matcher, clock, told) for source in every}
-        if once:
-            _let_settle(every)
-        while store.setting(CODE) == code:
-            store.set("unreachable", _round(followers))
-            store.set("read", time.time())
+        heard = partial(_news, came=came)  # with the store of the thread that listens
+        with listening(directory, sources.buses(), matcher, heard, once=once) as listeners:
             if once:
-                return True
-            time.sleep(EVERY)
+                _let_settle(every)
+            while store.setting(CODE) == code:
+                store.set("unreachable", _round(followers))
+                store.set("read", time.time())
+                if once:
+                    return True
+                for listener in listeners:
+                    listener.check()
+                time.sleep(EVERY)
     return False
 
 
-def _news(store: Store, came: Tell, keys: list[str]) -> None:
+def _news(store: Store, keys: list[str], came: Tell) -> None:
     for group in store.groups():
         if group["key"] in keys:
             change = since_change(store, group)
@@ -104,6 +110,7 @@ def health(store: Store) -> dict[str, Any]:
     lines, judged = sum(one.lines for one in files), sum(one.judged for one in files)
     unread, unmatched = sum(one.unread for one in files), sum(one.unmatched for one in files)
     groups = store.groups()
+    notifications, failures = events.count(store.connection)
     return {
         "files": len(files),
         "lines": lines,
@@ -115,6 +122,8 @@ def health(store: Store) -> dict[str, Any]:
         "records without statement": unmatched,
         "share without statement": round(unmatched / judged, 5) if judged else 0.0,
         "times lines were lost": int(store.setting("lost") or 0),
+        "notifications": notifications,
+        "notifications of failures": failures,
         "read up to": store.setting("read"),
     }
 
@@ -143,7 +152,7 @@ def doubts(store: Store) -> list[str]:
     lost = int(store.setting("lost") or 0)
     if lost:
         found.append(f"lines were lost by rotation {lost} times, before they were read")
-    return found
+    return [*found, *listen.doubts(store, time.time())]
 
 
 def groups(store: Store, *, since: float, asked: str, kinds: Sequence[str], now: float) -> list[dict[str, Any]]:

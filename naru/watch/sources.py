@@ -13,6 +13,8 @@ from naru.site import site as sites
 from naru.site.ssh import Fleet
 from naru.watch import remote, statements
 from naru.watch.formats import KNOWN, Configured, Format
+from naru.watch.notifications import address
+from naru.watch.notifications.address import Address
 from naru.watch.place import Here, Place
 from naru.watch.statements import Code, Statement
 from naru.watch.store import Store
@@ -21,8 +23,9 @@ from naru.watch.store import Store
 @dataclass(frozen=True)
 class Settings:
     """What is watched: shell patterns of files, environments of the code that writes them, formats of the site's own,
-    the name of the time zone that lines are written in ("" for this machine's), what this host is called, and the file
-    of a site whose services' logs are read on its hosts ("" for none)."""
+    the name of the time zone that lines are written in ("" for this machine's), what this host is called, the file of a
+    site whose services' logs are read on its hosts ("" for none), and where notifications are read: a file with the
+    transport_url, or `site` ("" for nowhere)."""
 
     files: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
@@ -30,6 +33,7 @@ class Settings:
     zone: str = ""
     host: str = ""
     site: str = ""
+    notifications: str = ""
 
     def over(self, other: "Settings") -> "Settings":
         """These, with what they do not say taken from the others."""
@@ -67,19 +71,32 @@ class Sources:
 
     @property
     def all(self) -> list[Source]:
-        """Where there are files, this machine first. Raises InputError when there are none."""
+        """Where there are files, this machine first. Raises InputError when nothing at all is watched."""
         found = []
         if self._settings.files:
             found.append(Source(Here(self._settings.host or socket.gethostname()), self._settings.files))
         if self._fleet is not None:
             for host, patterns in remote.logs(self._fleet.site).items():
                 found.append(Source(remote.There(self._fleet, host), patterns))
+        if not found and self._settings.notifications:
+            return []
         if not found and self._fleet is not None:
             raise InputError(f"{self._settings.site}: none of its services has logs", hint="Give services[].logs.")
         if not found:
-            hint = "Give --files, as in '/var/log/kolla/*/*.log', or --site."
+            hint = "Give --files, as in '/var/log/kolla/*/*.log', --site, or --notifications."
             raise InputError("it is not said what is watched", hint=hint)
         return found
+
+    def buses(self) -> list[Address]:
+        """The message queues whose notifications are read. Raises InputError and NaruError."""
+        where = self._settings.notifications
+        if not where:
+            return []
+        if where != address.OF_SITE:
+            return [address.of_file(Path(where))]
+        if self._fleet is None:
+            raise InputError("--notifications site: there is no site", hint="Give --site, too.")
+        return address.of_site(self._fleet.site, self._fleet)
 
     def codes(self, only: Sequence[str] = ()) -> Iterator[Code]:
         """What is deployed, place by place. Raises InputError and NaruError."""
