@@ -9,17 +9,20 @@ _KEY = re.compile(r"^(?P<key>[^\s=:#;\[][^=:]*?)\s*[=:]\s?(?P<value>.*)$")
 
 def value_of(text: str, section: str, key: str) -> str:
     """What an option is set to, the last time that it is; "" where it is not."""
-    found = ""
-    for place, name, value, _ in _options(text.splitlines()):
-        if place == section and name == key:
-            found = value
-    return found
+    return next(reversed(values_of(text, section, key)), "")
+
+
+def values_of(text: str, section: str, key: str) -> list[str]:
+    """All that an option is set to: of some options each counts, of most the last."""
+    return [value for place, name, value, _ in _options(text.split("\n")) if (place, name) == (section, key)]
 
 
 def changed(text: str, wanted: Mapping[tuple[str, str], str]) -> str:
     """The text with options, by section and name, set to values. Of one that is there several times the last counts,
     and is changed; one that is not there comes to the end of its section, and a section to the end of the text."""
-    lines = text.splitlines()
+    if not wanted:
+        return text
+    lines = text.removesuffix("\n").split("\n") if text else []
     for (section, key), value in wanted.items():
         lines = _with(lines, section, key, value)
     return "\n".join(lines) + "\n"
