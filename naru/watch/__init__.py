@@ -7,4 +7,7 @@ identifiers in them (`blocks`).
 
 What a deploy or an upgrade did is told from the code before and after it (`changes`, `code_sets`, `differences`);
 groups go on under other names (`carried`). `pages` are what is written for people.
+
+What services send on the message queue comes beside (`notifications/`, kept by `events`), once that is switched on in
+a site (`switch/`, which changes their configuration by `ini`).
 """

@@ -85,9 +85,10 @@ class Broker:
 
 
 @contextmanager
-def running(directory: Path) -> Iterator[Broker]:
-    """A broker that runs, and of which nothing is left afterwards."""
-    broker = Broker(directory)
+def running(directory: Path, certificate: tuple[Path, Path] | None = None) -> Iterator[Broker]:
+    """A broker that runs, with TLS as well where it is given a certificate and its key, and of which nothing is left
+    afterwards."""
+    broker = Broker(directory, certificate)
     try:
         broker.start()
         yield broker

@@ -1,6 +1,8 @@
 """Notifications from a real RabbitMQ: nobody else gets less than before, nothing is lost and nothing counted twice,
 whatever is killed."""
 
+import datetime
+import ipaddress
 import json
 import os
 import random
@@ -14,6 +16,10 @@ from pathlib import Path
 import amqp
 import kombu
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from naru.cli.main import main
 from naru.watch import events
@@ -266,6 +272,44 @@ def test_a_default_queue_that_somebody_made_durable_is_left(
         services.send(one("pike", "scheduler.create_volume"))
     assert channel.queue_declare("notifications.error", passive=True).message_count == 0
     services.again()
+
+
+def certificate(directory: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 that is its own authority, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    now = datetime.datetime.now(datetime.UTC)
+    address_of = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(address_of, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    files = directory / "cert.pem", directory / "key.pem"
+    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private = serialization.PrivateFormat.PKCS8
+    files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, private, serialization.NoEncryption()))
+    return files
+
+
+def test_tls(tmp_path: Path) -> None:
+    """The broker's certificate is checked: by the file that is given, and never not at all."""
+    files = certificate(tmp_path)
+    with running(tmp_path / "b", files) as broker:
+        services = Services(broker)
+        services.send(one("pike", "scheduler.create_volume"))
+        url = broker.url.replace(str(broker.port), str(broker.secure_port))
+        with Bus(address.parsed(f"{url}?ssl=1&ssl_ca_file={files[0]}", "it")) as reached:
+            services.send(one("pike", "scheduler.create_volume"))
+            assert [each.exchange for each in reached.read(1, 10)] == ["openstack"]
+        with pytest.raises(Away, match=r"(?i)certificate"):
+            Bus(address.parsed(f"{url}?ssl=1", "it"))
+        elsewhere = url.replace("127.0.0.1", "localhost")
+        with pytest.raises(Away, match=r"(?i)certificate|refused"):
+            Bus(address.parsed(f"{elsewhere}?ssl=1&ssl_ca_file={files[0]}", "it"))
 
 
 READ = """

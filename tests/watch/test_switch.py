@@ -139,6 +139,7 @@ def done(words: list[str], work: Path) -> None:
         assert code == 0, [(one.id, one.summary, one.detail) for one in status(journal).failed]
 
 
+@pytest.mark.releases  # commands on hosts take their time
 def test_on_and_off(hosts: Hosts, work: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = hosts.look()
     done(["on", str(work)], work)
@@ -164,6 +165,7 @@ def test_on_and_off(hosts: Hosts, work: Path, capsys: pytest.CaptureFixture[str]
     assert "Plan again" in capsys.readouterr().err
 
 
+@pytest.mark.releases  # commands on hosts take their time
 def test_on_when_it_is_on_has_nothing_to_do(hosts: Hosts, work: Path, tmp_path: Path) -> None:
     done(["on", str(work)], work)
     again = ["-q", "watch", "notifications", "plan", "--site", str(hosts.site), "--work", str(tmp_path / "again")]
@@ -171,6 +173,7 @@ def test_on_when_it_is_on_has_nothing_to_do(hosts: Hosts, work: Path, tmp_path: 
     assert json.loads((tmp_path / "again" / "files.json").read_text()) == []
 
 
+@pytest.mark.releases  # commands on hosts take their time
 def test_what_somebody_changed_since_is_not_overwritten(
     hosts: Hosts, work: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
