@@ -28,6 +28,7 @@ CREATE INDEX IF NOT EXISTS event_gid ON event (gid) WHERE gid != '';
 CREATE INDEX IF NOT EXISTS event_object ON event (object, moment) WHERE object != '';
 CREATE INDEX IF NOT EXISTS event_received ON event (received);
 CREATE INDEX IF NOT EXISTS event_waiting ON event (bus, id) WHERE failed AND grp IS NULL;
+CREATE INDEX IF NOT EXISTS event_twin ON event (twin) WHERE twin IS NOT NULL;
 CREATE TABLE IF NOT EXISTS bus (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
 """
 KEPT = 7 * 86400.0
@@ -103,14 +104,16 @@ def same(database: sqlite3.Connection, event: Event) -> Event | None:
     """The same notification in Nova's other format, if it was kept and is no other one's twin."""
     if event.exchange != "nova" or not (event.rid or event.message):
         return None
+    # by an index, whether it has a request or not
+    where, values = ("rid = ? AND rid != ''", event.rid) if event.rid else ("received >= ?", event.received - APART)
     found = _read(
         database,
-        "exchange = 'nova' AND rid = ? AND failed AND versioned = ? AND action = ? AND host = ? AND twin IS NULL "
-        "AND moment BETWEEN ? AND ? AND (object = '' OR ? IN ('', object)) AND (message = ? OR (rid != '' AND "
-        "(message = '' OR ? = ''))) AND id NOT IN (SELECT twin FROM event WHERE rid = ? AND twin IS NOT NULL) "
-        "ORDER BY message = '', id LIMIT 1",
-        *(event.rid, int(not event.versioned), event.action, event.host, event.moment - APART, event.moment + APART),
-        *(event.object, event.message, event.message, event.rid),
+        f"{where} AND rid = ? AND exchange = 'nova' AND failed AND versioned = ? AND action = ? AND host = ? "
+        "AND twin IS NULL AND NOT EXISTS (SELECT 1 FROM event AS other WHERE other.twin = event.id) "
+        "AND moment BETWEEN ? AND ? AND (object = '' OR ? IN ('', object)) "
+        "AND (message = ? OR (rid != '' AND (message = '' OR ? = ''))) ORDER BY message = '', id LIMIT 1",
+        *(values, event.rid, int(not event.versioned), event.action, event.host),
+        *(event.moment - APART, event.moment + APART, event.object, event.message, event.message),
     )
     return found[0] if found else None
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from naru.cli.main import main
 from naru.errors import InputError
 from naru.watch.group import CLIENT, UNKNOWN
 from naru.watch.match import Matcher
@@ -12,6 +13,8 @@ from naru.watch.notifications import address, listen
 from naru.watch.notifications.failure import Failure, failure
 from naru.watch.notifications.listen import Listener
 from naru.watch.notifications.message import Notification, Unread, read
+from naru.watch.request import GLOBAL, OWN
+from naru.watch.sources import Settings
 from naru.watch.statements import ANY, Statement
 from naru.watch.store import Store
 
@@ -198,6 +201,20 @@ def test_a_failure_of_nova_waits_for_its_other_format(fed: Fed) -> None:
     assert [each["binary"] for each in fed.store.groups()] == ["keystone"]
     fed.listener._settle(fed.store, 100.0 + listen.HELD)
     assert len(fed.store.groups()) == 2
+
+
+def test_notifications_stand_among_a_requests_records(fed: Fed, capsys: pytest.CaptureFixture[str]) -> None:
+    fed.give(*recorded("2026.2"))
+    work = fed.listener._directory
+    Settings(notifications="/nowhere").keep(fed.store)
+    assert main(["watch", "request", str(work), "req-11111111-1111-4111-8111-111111111114", "-f", "json"]) == 0
+    listed = [(one["message"].split()[1], one) for one in json.loads(capsys.readouterr().out)]
+    task = [one for kind, one in listed if kind == "compute_task.build_instances.error"]
+    assert [(one["program"], one["reason"]) for one in task] == [("nova-conductor", OWN)]  # once, of both formats
+    assert task[0]["traceback"].startswith("Traceback")
+    cinder = {kind: (one["reason"], one["level"]) for kind, one in listed if one["program"].startswith("cinder")}
+    # Cinder was asked by this request
+    assert cinder == {"scheduler.create_volume": (GLOBAL, "ERROR"), "volume.create.start": (GLOBAL, "INFO")}
 
 
 def test_secrets_are_in_no_file(fed: Fed) -> None:

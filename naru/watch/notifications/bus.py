@@ -50,7 +50,9 @@ class Message(NamedTuple):
 
 class Bus:
     """A connection to one of the servers of a message queue, from which messages are read. Raises Away, also of all
-    its methods."""
+    its methods. `was_there` says whether our queue was there before, `waiting` how many messages it had, `went_on`
+    whether the broker has gone on since we were there last, None where it cannot be known; `bound` are the exchanges
+    that the queue is bound to."""
 
     def __init__(self, address: Address, exchanges: Sequence[str] = EXCHANGES) -> None:
         self._address, self._exchanges = address, exchanges
@@ -60,7 +62,6 @@ class Bus:
         self._begun = time.monotonic()
         self._looked = float("-inf")
         self.bound: list[str] = []
-        """The exchanges that our queue is bound to."""
         try:
             with self._told():
                 self.was_there = self._declare(QUEUE, durable=True)

@@ -75,7 +75,7 @@ class Listener(threading.Thread):
                     self._listen(store, bus)
                 return
             except Away as error:
-                self._note(store, away=error.summary, hint=error.hint, lost_at=time.time())
+                self._note(store, away=error.summary, hint=error.hint)
                 self._settle(store, time.time())
                 if self._once:
                     return
