@@ -187,10 +187,11 @@ def listening(
 
 
 def _both(first: Event, second: Event | None) -> Event:
-    """An event with what the other format alone says: which server it is about."""
+    """An event with what the other format alone says: which server it is about, and the exception's code."""
     if second is None:
         return first
-    return replace(first, object=first.object or second.object, message=first.message or second.message)
+    message, status = first.message or second.message, first.status or second.status
+    return replace(first, object=first.object or second.object, message=message, status=status)
 
 
 def _gap(before: float, now: float, bus: Bus) -> list[Any] | None:
