@@ -326,6 +326,7 @@ with listen.listening(Path(sys.argv[1]), [where], Matcher([]), lambda *_: None) 
 KILLS = int(os.environ.get("NARU_TEST_KILLS", "40"))
 
 
+@pytest.mark.kill
 def test_killed_at_any_instant_each_counts_once(services: Services, broker: Broker, tmp_path: Path) -> None:
     work, file = tmp_path / "watch", tmp_path / "bus"
     file.write_text(broker.url)
