@@ -63,6 +63,7 @@ SHARED = {
     "pike": "upgrade",
     "clusters": "clusters",
     "volume": "clusters",
+    "telling": "clusters",
     "five": "hosts",
     "pods": "hosts",
 }

@@ -11,8 +11,8 @@ pytestmark = pytest.mark.unit
 ROOT = Path(__file__).parent.parent
 # `naru.openstack` is the Ansible collection, whose modules and playbooks tests/ansible goes through
 NAME = re.compile(r"`(naru(?!\.openstack)(?:\.[A-Za-z_][A-Za-z_0-9]*)+)[`(]")
-EXAMPLES = {"naru.wake", "naru.conf"}
-"""Names that a page makes up, and files on hosts."""
+EXAMPLES = {"naru.wake", "naru.conf", "naru.watch.up"}
+"""Names that a page makes up, files on hosts, and queues."""
 FILES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("naru/**/*.py")]
 
 

@@ -14,6 +14,7 @@ from naru.text import utc
 from naru.watch import phases
 from naru.watch.differences import since_change
 from naru.watch.hide import hidden
+from naru.watch.notifications.address import OF_SITE
 from naru.watch.outbox import Outbox
 from naru.watch.sources import Settings
 from naru.watch.store import MUTED, OPEN, RESOLVED, Store
@@ -97,6 +98,7 @@ naru watch run watch --files '/var/log/kolla/*/*.log' --venv /var/lib/kolla/venv
 naru watch run watch --site site.yaml --at-once 32
 naru watch run watch --sources sources.yaml --venv /var/lib/kolla/venv
 naru watch run watch --alert-to alertmanager:http://localhost:9093 --alert-to apprise:/etc/naru/chats
+naru watch run watch --site site.yaml --notifications site
 naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(name)s %(message)s'
 """
 
@@ -135,6 +137,13 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
             help="hosts and sources that are read at a time (16)",
         )
         parser.add_argument(
+            "--notifications",
+            default="",
+            metavar="FILE",
+            help="read notifications of the message queue, too: `site`, whose services' configuration says where that "
+            "is, or a file of mode 0600 with the transport_url",
+        )
+        parser.add_argument(
             "--alert-to",
             **several,
             metavar="SINK",
@@ -160,6 +169,7 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
             at_once=arguments.at_once,
             alert_to=tuple(map(absolute, arguments.alert_to)),
             known=str(arguments.known.absolute()) if arguments.known else "",
+            notifications=_notifications(arguments.notifications),
         )
 
         def came(text: str) -> None:
@@ -175,6 +185,10 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
         self.exit_code = 1 if doubts else 0
         found["read up to"] = utc(found["read up to"])
         return [name.replace(" ", "_") for name in found], list(found.values())
+
+
+def _notifications(given: str) -> str:
+    return str(Path(given).absolute()) if given and given != OF_SITE else given
 
 
 class Groups(OfWatch, Lister):

@@ -8,6 +8,9 @@ identifiers in them (`blocks`).
 What a deploy or an upgrade did is told from the code before and after it (`changes`, `code_sets`, `differences`);
 groups go on under other names (`carried`). `pages` are what is written for people.
 
+What services send on the message queue comes beside (`notifications/`, kept by `events`), once that is switched on in
+a site (`switch/`, which changes their configuration by `ini`).
+
 Others are told of groups (`telling`): what is new or comes back, with those of its request (`incidents`), within a
 `budget`, is made into `alerts`, which are kept (`outbox`) and sent (`sender`) to `sinks`; `known` are bugs that others
 know.

@@ -56,17 +56,16 @@ def group(record: Record, found: Match, binary: str, matcher: Matcher | None) ->
         # a variable was printed and nothing else: what it holds is known by the exception's class, else by its text
         exception = name
         text = "" if name and found.how == "opaque" else masked(hidden(record.message[:_LOOKED_AT]))
-    key = hashlib.sha256("\0".join((str(VERSION), binary, module, text, exception, what.frame)).encode()).hexdigest()
     status = status_of(exception, matcher) if exception and matcher is not None else 0
     return Group(
-        key[:10],
+        key_of(binary, module, text, exception, what.frame),
         binary,
         module,
         text.replace(ANY, HOLE),
         exception,
         what.frame,
         record.level,
-        _class(record, text, exception, status),
+        kind_of(text, exception, status),
         found.how if record.python else "text",
     )
 
@@ -123,7 +122,13 @@ def masked(text: str) -> str:
     return _QUOTED.sub("'#'", VARIES.sub("#", text[:_LONGEST])).strip()
 
 
-def _class(record: Record, text: str, exception: str, status: int) -> str:
+def key_of(binary: str, module: str, text: str, exception: str, frame: str) -> str:
+    """The key of a group."""
+    return hashlib.sha256("\0".join((str(VERSION), binary, module, text, exception, frame)).encode()).hexdigest()[:10]
+
+
+def kind_of(text: str, exception: str, status: int) -> str:
+    """The class of what a text or an exception says, with the HTTP status that it is answered with, or 0."""
     if _DEPRECATED.search(exception) or _DEPRECATED.search(text):
         return DEPRECATION
     if 400 <= status < 500:

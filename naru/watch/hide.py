@@ -5,13 +5,13 @@ import re
 BLOT = "***"
 _TOKEN = re.compile(r"gAAAAA[\w=-]{10,}|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]+")
 _NAMED = re.compile(
-    r"(?i)((?:x-(?:auth|subject|service)-token|[\w-]*password|passwd|[\w-]*secret|auth_token|token_id|credentials?)"
+    r"(?i)((?:x-(?:auth|subject|service)-token|[\w-]*password|passwd|admin_?pass|[\w-]*secret|auth_token|token_id|credentials?)"
     r"[\"']?\s*(?:[:=]|=>)\s*(?:u?[\"'])?)(?!\s)([^\s\"',}&]+)"
 )
 _URL = re.compile(r"(\w+://[^\s:/@]+:)[^\s@/]+@")
 
 
-_SUSPECT = re.compile(r"(?i)token|passw|secret|credential")
+_SUSPECT = re.compile(r"(?i)token|pass|secret|credential")
 """Cheaper than what it is asked before: nearly all texts have none of these."""
 
 

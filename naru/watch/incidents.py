@@ -16,6 +16,7 @@ _MOST_JOINED = 30
 """Requests that are joined in one pass; more are left alone."""
 RECENT = 3600.0
 """Seconds before its last record within which examples of a group say what it came with."""
+_ERRORS = ("ERROR", "CRITICAL")
 _BEFORE_CONTEXT = "keystonemiddleware"
 """Its records are printed before a request has a context of its own."""
 
@@ -110,11 +111,13 @@ def _ids(one: Example, trusted: bool) -> Iterable[str]:
 
 
 def _root(keys: Sequence[str], examples: Mapping[str, Sequence[Example]], contexts: Mapping[str, list[Example]]) -> str:
-    """The group with the earliest record; where another host's clock may be wrong, that of the service which was asked
+    """The group with the earliest record, of errors where there are some: warnings come before them, and are no cause.
+    Where another host's clock may be wrong, that of the service which was asked
     by the other: its global request id is the other's own."""
     firsts = {key: min(examples[key], key=lambda one: one.moment) for key in keys if examples[key]}
     if not firsts:
         return keys[0]
+    firsts = {key: one for key, one in firsts.items() if one.body.get("level") in _ERRORS} or firsts
     earliest = min(firsts, key=lambda key: (firsts[key].moment, key))
     depth = _depths(contexts)
     near = [

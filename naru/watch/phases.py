@@ -9,12 +9,14 @@ from typing import Any
 
 from naru.errors import InputError, NaruError
 from naru.files import FileLock
-from naru.watch import sender, states, telling
+from naru.watch import events, sender, states, telling
 from naru.watch.changes import CODE
 from naru.watch.differences import since_change
 from naru.watch.following import following
 from naru.watch.group import HOLE
 from naru.watch.match import Matcher
+from naru.watch.notifications import listen
+from naru.watch.notifications.listen import listening
 from naru.watch.outbox import Outbox
 from naru.watch.place import Changed
 from naru.watch.request import Joined, Reader, around, join
@@ -62,14 +64,18 @@ def _follow(directory: Path, store: Store, settings: Settings, once: bool, came:
         matcher = Matcher(sources.statements())
         if store.setting(CODE) == code:
             settings.keep(store)
-        news = partial(_news, store, came)
         reader = partial(_reader, store, settings, sources)
+        news = partial(_news, store, came=came)
+        heard = partial(_news, came=came)  # with the store of the thread that listens
         with (
             following(store, settings, sources, matcher, news, once=once) as together,
+            listening(directory, sources.buses(), matcher, heard, once=once) as listeners,
             telling.telling(directory, store, settings, reader, came, once=once) as round_is_over,
         ):
             while store.setting(CODE) == code:
                 store.set("unreachable", together.go(None if once else EVERY, EVERY))
+                for listener in listeners:
+                    listener.check()
                 round_is_over()
                 store.set("read", time.time())
                 if once:
@@ -77,7 +83,7 @@ def _follow(directory: Path, store: Store, settings: Settings, once: bool, came:
     return False
 
 
-def _news(store: Store, came: Tell, keys: list[str]) -> None:
+def _news(store: Store, keys: list[str], came: Tell) -> None:
     for key, group in Outbox(store).groups(keys[:MOST_TOLD]).items():
         change = since_change(store, group)
         came(f"{key} {group['state']}: {group['binary']}: {what(group)}{change and f' ({change})'}")
@@ -107,6 +113,7 @@ def health(store: Store) -> dict[str, Any]:
     lines, judged = sum(one.lines for one in every), sum(one.judged for one in every)
     unread, unmatched = sum(one.unread for one in every), sum(one.unmatched for one in every)
     groups, found = store.totals()
+    notifications, failures = events.count(store.connection)
     return {
         "files": len(files),
         "other sources": len(others),
@@ -119,6 +126,8 @@ def health(store: Store) -> dict[str, Any]:
         "records without statement": unmatched,
         "share without statement": round(unmatched / judged, 5) if judged else 0.0,
         "times lines were lost": int(store.setting("lost") or 0),
+        "notifications": notifications,
+        "notifications of failures": failures,
         "read up to": store.setting("read"),
     }
 
@@ -148,7 +157,7 @@ def doubts(store: Store) -> list[str]:
     lost = int(store.setting("lost") or 0)
     if lost:
         found.append(f"lines were lost by rotation {lost} times, before they were read")
-    return found + sender.doubts(store)
+    return [*found, *sender.doubts(store), *listen.doubts(store, time.time())]
 
 
 def groups(store: Store, *, since: float, asked: str, kinds: Sequence[str], now: float) -> list[dict[str, Any]]:

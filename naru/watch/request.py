@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from naru.errors import InputError, NaruError
-from naru.watch import blocks
+from naru.watch import blocks, events
 from naru.watch.follow import binary_of
 from naru.watch.formats import Format
 from naru.watch.hide import hidden
+from naru.watch.notifications import grouping
 from naru.watch.place import Changed, Known, Place
 from naru.watch.records import Record, read
 from naru.watch.sources.stream import Stream, Window
@@ -42,6 +43,8 @@ _BEHIND = 64 << 10
 """Bytes behind the last place of an id in which its record, with its traceback, ends."""
 _TAIL = 64 << 20
 _MOST = 20_000
+_EVENTS = 0
+"""Stands for the file of notifications, which are in none."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ class Reader:
         self.skipped.clear()
 
     def find(self, ids: Iterable[str]) -> list[tuple[File, Record]]:
-        """Every record in which one of the identifiers stands."""
+        """Every record in which one of the identifiers stands, and every notification that has one."""
         wanted = sorted(set(ids))
         parts = [(self._files[file], begin, end) for file, begin, end in self._blocks(wanted) if file in self._files]
         for file in self._files.values():
@@ -107,6 +110,9 @@ class Reader:
         for file, begin, end in parts:
             for record in self._in(file, begin, end, [one.encode() for one in wanted]):
                 found[file.id, record.place] = file, record
+        for event in events.about(self._store.connection, wanted):
+            sender = File(_EVENTS, event.host, event.program, 0, 0)
+            found[_EVENTS, event.id] = sender, grouping.record(event)
         return [*found.values(), *self._in_streams(wanted)]
 
     def _in_streams(self, ids: Sequence[str]) -> Iterable[tuple[File, Record]]:

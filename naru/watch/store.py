@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError
-from naru.watch import blocks, carried, code_sets
+from naru.watch import blocks, carried, code_sets, events
 from naru.watch.group import VERSION, Group
 
 DATABASE = "watch.db"
@@ -69,7 +69,7 @@ CREATE TABLE IF NOT EXISTS change (id INTEGER PRIMARY KEY, moment REAL NOT NULL,
 CREATE TABLE IF NOT EXISTS change_span (change INTEGER PRIMARY KEY, ended REAL);
 CREATE TABLE IF NOT EXISTS change_rate (change INTEGER NOT NULL, grp TEXT NOT NULL, n INTEGER NOT NULL,
     PRIMARY KEY (change, grp)) WITHOUT ROWID;
-{code_sets.SCHEMA}{carried.SCHEMA}
+{code_sets.SCHEMA}{carried.SCHEMA}{events.SCHEMA}
 CREATE TABLE IF NOT EXISTS stream (name TEXT PRIMARY KEY, cursor TEXT NOT NULL, lines INTEGER NOT NULL,
     records INTEGER NOT NULL, unread INTEGER NOT NULL, judged INTEGER NOT NULL, unmatched INTEGER NOT NULL,
     lost INTEGER NOT NULL, read REAL NOT NULL) WITHOUT ROWID;

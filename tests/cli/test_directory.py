@@ -25,7 +25,7 @@ OPTION_ALONE = {
     *("guard hold", "guard run", "guard status", "guard verdicts", "host evacuate", "host plan", "host waves leave"),
     *("host waves plan", "inventory", "plan create", "plan hold", "plan limit", "plan release", "plan retry"),
     *("plan skip", "plan timings", "scale compute", "server revive", "tenant apply", "volume copy", "volume verify"),
-    "worker",
+    *("watch notifications plan", "worker"),
 }
 # commands that concern no work directory, or two
 NONE = {

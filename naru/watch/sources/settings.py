@@ -15,8 +15,9 @@ class Settings:
     """What is watched: shell patterns of files, environments of the code that writes them, formats of the site's own,
     the name of the time zone that lines are written in ("" for this machine's), what this host is called, the file of a
     site whose services' logs are read on its hosts ("" for none), the file of sources that are no files ("" for none),
-    how many hosts and sources are read at a time (0: as many as is usual), the sinks that alerts go to, and the
-    directory of files of known bugs ("" for none)."""
+    how many hosts and sources are read at a time (0: as many as is usual), the sinks that alerts go to, the directory
+    of files of known bugs ("" for none), and where notifications are read: a file with the transport_url, or `site` (""
+    for nowhere)."""
 
     files: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
@@ -28,6 +29,7 @@ class Settings:
     at_once: int = 0
     alert_to: tuple[str, ...] = ()
     known: str = ""
+    notifications: str = ""
 
     def over(self, other: "Settings") -> "Settings":
         """These, with what they do not say taken from the others."""

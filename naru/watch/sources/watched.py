@@ -14,6 +14,8 @@ from naru.site.model import Unit
 from naru.site.site import Site
 from naru.site.ssh import Fleet
 from naru.watch import remote, statements
+from naru.watch.notifications import address
+from naru.watch.notifications.address import Address
 from naru.watch.place import Here, Place
 from naru.watch.sources import journal
 from naru.watch.sources.given import GivenFile
@@ -51,10 +53,10 @@ class Sources:
         if self._fleet is not None:
             for host, patterns in remote.logs(self._fleet.site).items():
                 found.append(Source(remote.There(self._fleet, host), patterns))
-        if not found and not self._is_given:
+        if not found and not self._is_given and not self._settings.notifications:
             if self._fleet is not None:
                 raise InputError(f"{self._settings.site}: none of its services has logs", hint="Give services[].logs.")
-            hint = "Give --files, as in '/var/log/kolla/*/*.log', --site, or --sources."
+            hint = "Give --files, as in '/var/log/kolla/*/*.log', --site, --sources, or --notifications."
             raise InputError("it is not said what is watched", hint=hint)
         return found
 
@@ -90,6 +92,17 @@ class Sources:
         if twice := next((name for name in names if names.count(name) > 1), None):
             raise InputError(f"{self._given.file}: {twice} is there twice")
         return found
+
+    def buses(self) -> list[Address]:
+        """The message queues whose notifications are read. Raises InputError and NaruError."""
+        where = self._settings.notifications
+        if not where:
+            return []
+        if where != address.OF_SITE:
+            return [address.of_file(Path(where))]
+        if self._fleet is None:
+            raise InputError("--notifications site: there is no site", hint="Give --site, too.")
+        return address.of_site(self._fleet.site, self._fleet)
 
     def server(self, keep: Keep) -> Server | None:
         """What shippers push to, bound and not yet serving; None where nothing is pushed. Raises InputError."""

@@ -26,6 +26,7 @@ from naru.operate.guard import beat
 from naru.operate.guard.state import Directory
 from naru.plan.queries import reading
 from naru.plan.status import status
+from naru.releases import release
 
 from ...lab import scenario
 from ...lab.hosted.scenario import on
@@ -193,7 +194,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     file = directory / "guarded.yaml"
     file.write_text((Path(__file__).parents[1] / "guarded.yaml").read_text().replace("10.77.", NETWORK))
     lab = Lab(Path(kept) if kept else directory / "lab")
-    lab.up(None if lab.exists() else spec.build_hosts(str(file), [CLOUD]), ignore, ignore)
+    lab.up(None if lab.exists() else spec.build_hosts(str(file), [f"{CLOUD}={release.names()[-1]}"]), ignore, ignore)
     found = Guarded(lab, directory)
     try:
         found.prepare()
