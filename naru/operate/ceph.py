@@ -148,18 +148,29 @@ class Cluster:
             pass
         raise Transient(f"ceph {' '.join(words)} gives no answer", detail=(ran.errors or ran.out).strip()[-1000:])
 
-    def run(self, *words: str) -> Ran:
-        """Runs `ceph`. Raises Transient when no host of a monitor answers."""
-        line = shlex.join(
+    def run(self, *words: str, given: bytes = b"") -> Ran:
+        """Runs `ceph`; `given` is its standard input. Raises Transient when no host of a monitor answers."""
+        return self._send(self._line(words), given)
+
+    def all_of(self, commands: Sequence[Sequence[str]]) -> Ran:
+        """Runs `ceph` for each of these, one after the other until one fails, in one go on one host. Raises
+        Transient."""
+        return self._send(" && ".join(self._line(words) for words in commands), b"")
+
+    def _line(self, words: Sequence[str]) -> str:
+        return shlex.join(
             [
                 *("ceph", "--cluster", self._storage.cluster, "--name", f"client.{self._storage.client}"),
                 *("--connect-timeout", "10", "-f", "json", *words),
             ]
         )
+
+    def _send(self, line: str, given: bytes) -> Ran:
+        more: dict[str, Any] = {"given": given} if given else {}
         said = []
         for host in self._hosts:
             try:
-                return self._fleet.call(self._fleet.remote(host).run(line, seconds=SECONDS))
+                return self._fleet.call(self._fleet.remote(host).run(line, seconds=SECONDS, **more))
             except Refused:
                 raise
             except NaruError as error:  # also one on which it does not end in time

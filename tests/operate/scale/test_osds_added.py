@@ -1,0 +1,113 @@
+"""OSDs come to a real Ceph cluster and leave it again: real daemons on real block devices, weights in steps, flags and
+limits seen and put back. What makes them is a stand-in for ceph-ansible under a real ansible-runner."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from naru.cli.main import main
+from naru.lab.ports import PER_CLOUD, Ports
+from naru.plan.journal import Journal
+from naru.plan.queries import reading
+
+from ...volumes.conftest import PORT_BASE
+from .osds import LIKE, Cluster
+
+pytestmark = [pytest.mark.ceph, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    for program in ("ceph-osd", "losetup", "wipefs", "unshare", "ansible-runner"):
+        if not shutil.which(program, path=f"{os.environ['PATH']}:{Path(sys.executable).parent}"):
+            pytest.skip(f"{program} is not installed: naru lab deps --install")
+    made = Cluster(tmp_path_factory.mktemp("added"), Ports(PORT_BASE + 8 * PER_CLOUD))
+    try:
+        made("osd", "pool", "set", "images", "pg_autoscale_mode", "on")
+        made("config", "set", "osd", "osd_max_backfills", "3")
+        for number in range(30):
+            file = made.directory / "object"
+            file.write_bytes(os.urandom(200_000))
+            argv = ["rados", "-p", "volumes", "put", f"object{number}", str(file)]
+            subprocess.run(argv, check=True, env=made.env, timeout=60)
+        yield made
+    finally:
+        made.stop()
+
+
+def steps_of(work: Path) -> dict[str, Any]:
+    with Journal.open(work) as journal, reading(journal) as connection:
+        rows = connection.exec_driver_sql("select id, state, result from steps").all()
+    return {row[0]: (row[1], json.loads(row[2]) if row[2] else None) for row in rows}
+
+
+def until(what: Callable[[], Any], seconds: float = 90) -> Any:
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end
+        time.sleep(0.2)
+    return found
+
+
+def test_osds_get_their_data_in_steps_and_go_again(cluster: Cluster, tmp_path: Path, capfd: Any) -> None:
+    before, work = cluster.settings(), tmp_path / "work"
+    files = cluster.site.read_text(), cluster.inventory.read_text()
+    assert cluster.osds() == {}
+    assert main(["scale", "osd", *cluster.options(), "--steps", "2", "--work", str(work)]) == 0
+    shown = capfd.readouterr()
+    assert f"+{cluster.name} ansible_host=127.0.0.1 ansible_connection=local" in shown.err
+    assert f"+- {cluster.loops[0]}" in shown.err and "name: osd7, address: 127.0.0.1" in shown.err
+    assert cluster.settings() == before and (cluster.site.read_text(), cluster.inventory.read_text()) == files
+
+    seen: list[tuple[dict[int, float], dict[str, Any]]] = []
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            seen.append((cluster.osds(), cluster.settings()))
+            time.sleep(0.3)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        assert main(["scale", "run", str(work)]) == 0
+    finally:
+        ended.set()
+        watcher.join()
+    assert cluster.settings() == before
+    weights = cluster.osds()
+    assert len(weights) == 2 and all(weight > 0 for weight in weights.values())
+    groups = cluster.groups()
+    assert all(groups[number] > 0 for number in weights)
+    # they were there weighing nothing, with norebalance; then half of it, then all
+    assert any(len(found) == 2 and not any(found.values()) and "norebalance" in now["flags"] for found, now in seen)
+    levels = [round(next(iter(found.values())) / next(iter(weights.values())), 2) for found, _ in seen if found]
+    assert sorted(set(levels)) == [0.0, 0.5, 1.0] and levels == sorted(levels)
+    moving = [now for found, now in seen if any(found.values()) and next(iter(found.values())) < max(weights.values())]
+    assert all("norebalance" not in now["flags"] for now in moving)
+    assert all(now["config"]["osd_max_backfills"] == "1" and now["scaled"]["images"] == "off" for now in moving)
+    assert "name: osd7, address: 127.0.0.1" in cluster.site.read_text() and "osd7 " in cluster.inventory.read_text()
+    assert (cluster.inventory.parent / "host_vars" / "osd7.yml").is_file()
+    for number in range(30):
+        argv = ["rados", "-p", "volumes", "stat", f"object{number}"]
+        subprocess.run(argv, check=True, capture_output=True, env=cluster.env, timeout=60)
+
+    assert main(["scale", "rollback", str(work)]) == 0
+    assert cluster.settings() == before and cluster.osds() == {}
+    assert cluster.name not in {one["name"] for one in cluster("osd", "tree")["nodes"]}
+    assert (cluster.site.read_text(), cluster.inventory.read_text()) == files
+    assert not (cluster.inventory.parent / "host_vars" / "osd7.yml").exists()
+    cluster.wait_clean()
+    # the disks are empty again: the same may be planned again
+    assert main(["scale", "osd", *cluster.options(), "--work", str(tmp_path / "again")]) == 0
