@@ -1,13 +1,11 @@
-"""A real Ceph cluster that gets real OSDs: hosts that are this machine under other names, reached by SSH, and a stand-in
-for ceph-ansible that makes and removes an OSD on a block device as ceph-volume would. ansible-runner, Ansible, Ceph and
-the devices are real."""
+"""A real Ceph cluster that gets real OSDs: hosts that are this machine under other names, reached by SSH, and a
+stand-in for ceph-ansible that makes and removes an OSD on a block device as ceph-volume would. ansible-runner, Ansible,
+Ceph and the devices are real."""
 
 import asyncio
-import contextlib
 import json
 import os
 import shlex
-import signal
 import subprocess
 import sys
 import threading
@@ -44,9 +42,11 @@ if [ ! -s $mark ]; then
     echo $id >$mark
 fi
 id=$(cat $mark) dir={root}/osd-$(cat $mark)
+# what Ansible starts ends with it: this machine's systemd, so to speak, starts the daemon
 if ! kill -0 $(cat $dir/pid 2>/dev/null) 2>/dev/null; then
-    setsid unshare --uts sh -c "hostname $host; echo \\$\\$ >$dir/pid; exec ceph-osd -f -i $id -c $dir/ceph.conf" \
-        </dev/null >$dir/log 2>&1 &
+    rm -f $dir/pid
+    echo $host >$dir/start
+    while [ ! -s $dir/pid ]; do sleep 0.1; done
 fi
 """
 REMOVE = """set -e
@@ -127,6 +127,7 @@ class Cluster:
         self.directory, self.name = directory, name
         self.ceph = Ceph(directory / "ceph", Processes(directory, f"test:{directory}"), ports)
         self.loops: list[str] = []
+        self._daemons: list[subprocess.Popen[bytes]] = []
         self.servers: list[Server] = []
         self.made = directory / "made"
         self.made.mkdir()
@@ -142,6 +143,24 @@ class Cluster:
             self.loops.append(self._checked("losetup", "--find", "--show", str(file)).strip())
         self.servers = [Server(directory, one, env) for one in (LIKE, name)]
         self._install()
+        self._ended = threading.Event()
+        self._starter = threading.Thread(target=self._start_daemons)
+        self._starter.start()
+
+    def _start_daemons(self) -> None:
+        """Starts OSDs as they are asked for, as systemd would."""
+        while not self._ended.wait(0.2):
+            for file in self.directory.glob("osd-*/start"):
+                where, number = file.parent, file.parent.name.partition("-")[2]
+                line = f"hostname {file.read_text().strip()}; exec ceph-osd -f -i {number} -c {where}/ceph.conf"
+                file.unlink()
+                with (where / "log").open("ab") as log:
+                    argv = ["unshare", "--uts", "sh", "-c", line]
+                    daemon = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                self._daemons.append(daemon)
+                (where / "pid").write_text(f"{daemon.pid}\n")
+            for daemon in self._daemons:
+                daemon.poll()
 
     def _checked(self, *argv: str) -> str:
         return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60, env=self.env).stdout
@@ -191,7 +210,7 @@ class Cluster:
     def osds(self) -> dict[int, float]:
         """Weights by OSD, of those on the new host."""
         nodes = self("osd", "tree")["nodes"]
-        there = next((one["children"] for one in nodes if one["name"] == self.name), [])
+        there: list[int] = next((one["children"] for one in nodes if one["name"] == self.name), [])
         return {one["id"]: float(one["crush_weight"]) for one in nodes if one["id"] in there}
 
     def settings(self) -> dict[str, Any]:
@@ -214,9 +233,11 @@ class Cluster:
 
     def stop(self) -> None:
         """Ends all of it."""
-        for file in self.directory.glob("osd-*/pid"):
-            with contextlib.suppress(ProcessLookupError, ValueError):
-                os.kill(int(file.read_text()), signal.SIGKILL)
+        self._ended.set()
+        self._starter.join()
+        for daemon in self._daemons:
+            daemon.kill()
+            daemon.wait(30)
         for server in self.servers:
             server.stop()
         self.ceph.stop()

@@ -1,11 +1,8 @@
 """OSDs come to a real Ceph cluster and leave it again: real daemons on real block devices, weights in steps, flags and
 limits seen and put back. What makes them is a stand-in for ceph-ansible under a real ansible-runner."""
 
-import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +19,7 @@ from naru.plan.journal import Journal
 from naru.plan.queries import reading
 
 from ...volumes.conftest import PORT_BASE
-from .osds import LIKE, Cluster
+from .osds import Cluster
 
 pytestmark = [pytest.mark.ceph, pytest.mark.timeout(600)]
 
@@ -47,9 +44,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 def steps_of(work: Path) -> dict[str, Any]:
-    with Journal.open(work) as journal, reading(journal) as connection:
-        rows = connection.exec_driver_sql("select id, state, result from steps").all()
-    return {row[0]: (row[1], json.loads(row[2]) if row[2] else None) for row in rows}
+    with Journal.open(work) as journal, reading(journal) as now:
+        return {row.id: (row.state, row.result) for row in now.steps(result=True, rollbacks=True)}
 
 
 def until(what: Callable[[], Any], seconds: float = 90) -> Any:

@@ -66,8 +66,8 @@ def whole(
     findings: Sequence[Finding],
 ) -> Plan:
     """The plan: prechecks, data held, OSDs made, proved, written down, their weight raised in steps, all put back.
-    `new` are the hosts that the site lacks, `known` the OSDs that are on the hosts already, `files` those that grow, by their
-    name under before/ and after/."""
+    `new` are the hosts that the site lacks, `known` the OSDs that are on the hosts already, `files` those that grow,
+    by their name under before/ and after/."""
     hosts = list(settings.hosts)
     count = sum(map(len, settings.disks.values()))
     plan = Plan(
@@ -100,7 +100,7 @@ def whole(
         )
         return plan.add(step, after=after).id
 
-    given = {"new": list(new), "like": settings.like, "deployed_by": settings.deployed_by}
+    given: dict[str, Any] = {"new": list(new), "like": settings.like, "deployed_by": settings.deployed_by}
     last = [add("check", "scale.osd.check", _CHECK(), [], **given)]
     last = [add("note", "scale.osd.note", _NOTE(), last, backfills=settings.backfills)]
     last = [add("hold", "scale.osd.hold", _HOLD(), last, note="note")]

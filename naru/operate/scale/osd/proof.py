@@ -88,7 +88,8 @@ def problems(context: Context, place: Place, host: str, device_class: str, locat
 def _move(context: Context, place: Place, host: str, location: Mapping[str, str]) -> None:
     """Puts a host's bucket where it belongs. Raises NaruError for one that has data: that would move all at once."""
     nodes = place.ceph.ask("osd", "tree")["nodes"]
-    children: list[int] = next((one.get("children", []) for one in nodes if one["type"] == "host" and one["name"] == host), [])
+    mine = [one for one in nodes if one["type"] == "host" and one["name"] == host]
+    children = [child for one in mine for child in one.get("children", [])]
     every = state.osds(place.ceph)
     if any(every[number].weight > 0 for number in children if number in every):
         raise NaruError(

@@ -131,7 +131,7 @@ def note(context: Context) -> dict[str, Any]:
     latency = now.latency
     for _ in range(SAMPLES - 1):
         context.sleep(1.0)
-        latency = max(latency, state.read(ceph).latency)
+        latency = max(latency, state.slowest(ceph.ask("osd", "perf"), set()))
     return {"health": guard.noted(now, latency), "quiet": quiet.read(ceph, context.args["backfills"])}
 
 
@@ -142,9 +142,7 @@ def hold(context: Context) -> dict[str, Any]:
     ceph = Place(context.args).ceph
     before = _noted(context)["quiet"]
     if quiet.FLAG in before["flags"]:
-        raise NaruError(
-            f"Ceph has {quiet.FLAG} set already", hint="Somebody else has set it: wait, and plan again."
-        )
+        raise NaruError(f"Ceph has {quiet.FLAG} set already", hint="Somebody else has set it: wait, and plan again.")
     context.save(quiet.ours(before))
     context.sleep(1.0)  # what is saved reaches the disk within a moment
     return quiet.hold(ceph, before)
