@@ -157,6 +157,7 @@ def _settings(site: Site, arguments: argparse.Namespace) -> Settings:
         device_class=arguments.device_class,
         location=_location(arguments.location),
         labels=tuple(arguments.label),
+        disk=tuple(arguments.disk),
         directory=directory,
         playbook=playbook,
         inventory=inventory,

@@ -64,7 +64,10 @@ def look(fleet: Fleet, disks: Mapping[str, Sequence[str]]) -> dict[str, Look | N
         argv = ["sh", "-s", "--", *disks.get(remote.name, ())]
         before = time.time()
         said = await remote.checked(argv, given=_SCRIPT.encode(), seconds=SECONDS)
-        return parse(said, before, time.time())
+        try:
+            return parse(said, before, time.time())
+        except (ValueError, KeyError) as error:
+            raise NaruError(f"{remote.name}: what it says of itself cannot be read", detail=str(error)) from error
 
     return fleet.each(list(disks), one)
 
@@ -118,7 +121,7 @@ def _disk(path: str, of: Any) -> Disk:
         kind=kind,
         real="".join(of("real")).strip(),
         size=int(top.get("size") or 0),
-        is_read_only=bool(top.get("ro")),
+        is_read_only=str(top.get("ro")).lower() in ("1", "true"),  # older ones say "1"
         parts=tuple(str(one["name"]) for one in every[1:]),
         mounts=tuple(str(one["mountpoint"]) for one in every if one.get("mountpoint")),
         # OFFSET,UUID,LABEL,TYPE

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
@@ -44,6 +44,8 @@ class Settings:
     device_class: str = ""
     location: Mapping[str, str] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
+    disk: tuple[str, ...] = ()
+    """The disks as they were named."""
     directory: str = ""
     playbook: str = ""
     inventory: str = ""
@@ -54,12 +56,7 @@ class Settings:
     def dump(self) -> dict[str, Any]:
         """As a plan's settings."""
         given = {**vars(self), "hosts": dict(self.hosts), "disks": dict(self.disks), "location": dict(self.location)}
-        return {COMMANDS: "naru scale", "grows": KIND, **given, "labels": list(self.labels)}
-
-    @classmethod
-    def load(cls, found: dict[str, Any]) -> Self:
-        """Of a plan's settings. Raises KeyError for those of another plan."""
-        return cls(**{name: found[name] for name in cls.__annotations__} | {"labels": tuple(found["labels"])})
+        return {COMMANDS: "naru scale", "grows": KIND, **given, "labels": list(self.labels), "disk": list(self.disk)}
 
 
 class OfCeph(Arguments):
