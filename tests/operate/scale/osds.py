@@ -22,12 +22,15 @@ from naru.lab.process import Processes
 
 LIKE = "localhost"
 """What the lab's CRUSH map calls the host of its one OSD."""
-BYTES = 6 * 1000**3
+BYTES = 200 * 1000**3
+"""Of a disk, sparse: about what the first OSD has, so that its share of the few placement groups is some."""
 
 MAKE = """set -e
 host=$1 device=$2 mark={made}/$(basename $2)
 if [ ! -s $mark ]; then
     [ ! -e {broken} ] || {{ echo "the disk $device is broken" >&2; exit 5; }}
+    # what an attempt that was killed has left
+    dd if=/dev/zero of=$device bs=1M count=16 conv=notrunc 2>/dev/null
     uuid=$(cat /proc/sys/kernel/random/uuid)
     id=$(ceph osd new $uuid)
     dir={root}/osd-$id

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
-from naru.errors import InputError
+from naru.errors import InputError, NaruError
 from naru.messages import say
 from naru.operate.scale import growth
 from naru.operate.scale.osd import cephadm, guard, hosts, playbooks, prechecks, proof, quiet, state
 from naru.plan.errors import Transient
 from naru.plan.model import Finding
 from naru.site import site as sites
+from naru.site.check.look import Clock
 from naru.site.ssh import Ran
 
 from ...plan.test_cli import naru
@@ -129,7 +130,8 @@ missing
 
 def test_what_a_host_says_is_read() -> None:
     found = hosts.parse(SAID, before=1000.0, after=1002.0)
-    assert (found.name, found.system, found.programs) == ("osd7", "debian 12", {"python3", "podman"})
+    assert (found.name, found.system) == ("osd7", "debian 12")
+    assert found.programs == frozenset({"python3", "podman"})
     assert found.clock is not None and tuple(found.clock) == (-0.5, 0.5)
     (interface,) = found.interfaces
     assert (interface.address, str(interface.network), interface.mtu) == ("10.0.0.7", "10.0.0.0/24", 1500)
@@ -157,7 +159,7 @@ def test_what_of_hosts_is_in_the_way() -> None:
     bucket = {"id": -2, "type": "host", "name": "osd7", "children": [3]}
     assert told(looking(), [bucket]) == ["error: CRUSH has a host osd7 with OSDs already"]
     assert told(looking(), [{**bucket, "children": []}]) == []
-    far = hosts.Clock(9.0, 11.0)
+    far = Clock(9.0, 11.0)
     assert told(looking(clock=far)) == ["error: the clock of osd7 is 10.0 s off the other hosts'"]
     assert told(looking(system="rocky 9")) == ["warning: osd7 has rocky 9, and osd6 has debian 12"]
     assert told(looking(programs=frozenset({"python3", "ceph-osd"}))) == [
@@ -398,6 +400,47 @@ def test_a_service_that_takes_all_disks_is_in_the_way(placement: dict[str, Any],
     assert words(cephadm.in_the_way([other], ["osd7"], ["osd"])) == [
         "warning: with the label osd the orchestrator brings mon to the new hosts as well"
     ]
+
+
+class Orchestrator:
+    """Answers as a real one of 16.2 has given them."""
+
+    def __init__(self, code: int = 0, out: str = "", errors: str = "") -> None:
+        self.ran = Ran(code, out, errors)
+
+    def run(self, *words: str, given: bytes = b"") -> Ran:
+        return self.ran
+
+    def ask(self, *words: str) -> Any:
+        return json.loads(self.ran.out)
+
+
+EXPORTED = """[{"placement": {"host_pattern": "*"}, "service_id": "all-available-devices",
+"service_name": "osd.all-available-devices", "service_type": "osd", "spec": {"data_devices": {"all": true},
+"filter_logic": "AND", "objectstore": "bluestore"}}, {"placement": {"hosts": ["osd7"]}, "service_id": "naru-01234567-1",
+"service_name": "osd.naru-01234567-1", "service_type": "osd", "spec": {"crush_device_class": "ssd",
+"data_devices": {"paths": ["/dev/sdb"]}, "filter_logic": "AND", "objectstore": "bluestore"}, "unmanaged": true}]"""
+
+
+def test_what_the_orchestrator_answers_is_read() -> None:
+    none: Any = Orchestrator(2, "", "Error ENOENT: No orchestrator configured (try `ceph orch set backend`)")
+    with pytest.raises(NaruError, match="Ceph has no orchestrator"):
+        cephadm.exported(none)
+    empty: Any = Orchestrator(0, "No services reported\n")
+    assert cephadm.exported(empty) == []
+    some: Any = Orchestrator(0, EXPORTED)
+    (one,) = cephadm.in_the_way(cephadm.exported(some), ["osd7"], [])
+    assert one.about == "osd.all-available-devices"
+    unknown: Any = Orchestrator(22, "", "Error EINVAL: Cannot place <DriveGroupSpec for ...> on osd7: Unknown hosts")
+    with pytest.raises(NaruError, match="the orchestrator refuses the specification"):
+        cephadm.apply(unknown, [])
+    disks: Any = Orchestrator(0, '[{"addr": "osd7", "devices": [], "labels": [], "name": "osd7"}]')
+    assert cephadm.unavailable(disks, looking(), "osd7", ["/dev/sdb"]) == ["osd7: /dev/sdb: not seen yet"]
+    device = {"path": "/dev/sdb", "available": False, "rejected_reasons": ["LVM detected", "locked"]}
+    disks = Orchestrator(0, json.dumps([{"name": "osd7", "devices": [device]}]))
+    assert cephadm.unavailable(disks, looking(), "osd7", ["/dev/sdb"]) == ["osd7: /dev/sdb: LVM detected, locked"]
+    disks = Orchestrator(0, json.dumps([{"name": "osd7", "devices": [{**device, "available": True}]}]))
+    assert cephadm.unavailable(disks, looking(), "osd7", ["/dev/sdb"]) == []
 
 
 def test_disks_come_to_the_variables_of_a_host(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 limits seen and put back. What makes them is a stand-in for ceph-ansible under a real ansible-runner."""
 
 import os
+import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -107,3 +109,59 @@ def test_osds_get_their_data_in_steps_and_go_again(cluster: Cluster, tmp_path: P
     cluster.wait_clean()
     # the disks are empty again: the same may be planned again
     assert main(["scale", "osd", *cluster.options(), "--work", str(tmp_path / "again")]) == 0
+
+
+def started(work: Path) -> "subprocess.Popen[bytes]":
+    """naru scale run, in a process of its own."""
+    argv = [sys.executable, "-m", "naru.cli.main", "-q", "scale", "run", str(work)]
+    return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+def test_data_is_held_while_an_osd_is_nearly_full_and_all_is_well_after_kills(cluster: Cluster, tmp_path: Path) -> None:
+    before, work = cluster.settings(), tmp_path / "work"
+    assert main(["scale", "osd", *cluster.options(), "--steps", "2", "--every", "2", "--work", str(work)]) == 0
+    chance = random.Random(7)
+    kills = 0
+    while not any(cluster.osds().values()):
+        running = started(work)
+        end = time.monotonic() + chance.uniform(2, 40)
+        while running.poll() is None and time.monotonic() < end and not any(cluster.osds().values()):
+            time.sleep(0.2)
+        if running.poll() is None:
+            os.kill(running.pid, signal.SIGKILL)
+            kills += 1
+        running.wait(60)
+        assert running.returncode == -signal.SIGKILL, running.communicate()[1].decode()
+        assert kills < 15
+    # killed as soon as the first weight was set; nobody has taken norebalance away for others
+    assert "norebalance" not in cluster.settings()["flags"]
+    cluster("osd", "set-nearfull-ratio", "0.000001")
+    running = started(work)
+    try:
+        until(lambda: "norebalance" in cluster.settings()["flags"])
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait(60)
+        assert "norebalance" in cluster.settings()["flags"]
+        cluster("osd", "set-nearfull-ratio", "0.85")
+        running = started(work)
+        assert running.wait(300) == 0, running.communicate()[1].decode()
+    finally:
+        running.kill()
+        running.wait(30)
+    state, result = steps_of(work)["weight/1"]
+    assert state == "done" and result["pauses"] == 1 and not result["held"]
+    assert cluster.settings() == before and len(cluster.osds()) == 2
+
+    # taken back, killed as well
+    argv = [sys.executable, "-m", "naru.cli.main", "-q", "scale", "rollback", str(work)]
+    for _ in range(3):
+        undoing = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            undoing.wait(chance.uniform(5, 40))
+        except subprocess.TimeoutExpired:
+            undoing.kill()
+            undoing.wait(30)
+    assert main(["scale", "rollback", str(work)]) == 0
+    assert cluster.settings() == before and cluster.osds() == {}
+    cluster.wait_clean()
+    assert cluster("health")["status"] == "HEALTH_OK"

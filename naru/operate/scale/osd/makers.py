@@ -223,8 +223,10 @@ def undo_apply(context: Context) -> dict[str, Any]:
     _without_data(place.ceph, removed)
     if removed:
         ran = place.ceph.run("orch", "osd", "rm", *map(str, removed), "--zap")
-        if ran.code:
-            raise Transient("the orchestrator does not remove OSDs", detail=ran.errors.strip()[-500:])
+        # it exits with 0 where it does not know an OSD, as it does for a while after a restart
+        if ran.code or "Unable to find" in ran.out:
+            detail = (ran.errors or ran.out).strip()[-500:]
+            raise Transient("the orchestrator does not remove OSDs", detail=detail)
         _wait_gone(context, place)
     for one in mine:
         place.ceph.run("orch", "rm", f"osd.{one['service_id']}")

@@ -69,7 +69,8 @@ def plan(settings: Settings, directory: Path) -> Made:
         )
         write_whole(directory / "after" / SPEC, told, private=False)
         # of a host that it does not have yet the orchestrator has no preview
-        shown = "" if new else cephadm.preview(place.ceph, specs)
+        known_to_it = settings.hosts.keys() <= cephadm.hosts(place.ceph).keys()
+        shown = cephadm.preview(place.ceph, specs) if known_to_it else ""
     findings += _share(place, settings, looks, known)
     files = {name: str(one.file) for name, one in texts.items() if one.old != one.new}
     made = planner.whole(settings, new, known, plan_id, directory, files, findings)
@@ -175,6 +176,8 @@ def _of_orchestrator(place: Place, settings: Settings, new: list[str]) -> Iterat
     seen = set()
     for host in settings.hosts:
         labels = settings.labels if host in new else there.get(host, {}).get("labels", ())
+        if host not in new and (status := "unknown" if host not in there else there[host].get("status")):
+            yield Finding("error", msg.OFFLINE(host=host, status=status), hint=msg.OFFLINE_HINT(), about=host)
         for one in cephadm.in_the_way(services, [host], labels):
             if one.severity == "error" or (host in new and one.summary not in seen):
                 yield one

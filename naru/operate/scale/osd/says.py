@@ -124,6 +124,16 @@ SERVICE_HINT = message(
     en="Set it to unmanaged first: ceph orch ls osd --export > FILE, `unmanaged: true`, ceph orch apply -i FILE.",
     ko="먼저 unmanaged로 바꾸십시오: ceph orch ls osd --export > FILE, `unmanaged: true`, ceph orch apply -i FILE.",
 )
+OFFLINE = message(
+    "scale.osd.offline",
+    en="the orchestrator has {host} as {status}",
+    ko="오케스트레이터에서 {host}의 상태가 {status}입니다",
+)
+OFFLINE_HINT = message(
+    "scale.osd.offline.hint",
+    en="See ceph orch host ls, and ceph cephadm check-host HOST.",
+    ko="ceph orch host ls와 ceph cephadm check-host HOST를 확인하십시오.",
+)
 LABEL = message(
     "scale.osd.label",
     en="with the label {label} the orchestrator brings {name} to the new hosts as well",
