@@ -13,7 +13,7 @@ import yaml
 from naru.errors import InputError, NaruError
 from naru.messages import say
 from naru.operate.scale import growth
-from naru.operate.scale.osd import cephadm, guard, hosts, playbooks, prechecks, proof, quiet, state
+from naru.operate.scale.osd import cephadm, guard, hosts, makers, playbooks, prechecks, proof, quiet, state
 from naru.plan.errors import Transient
 from naru.plan.model import Finding
 from naru.site import site as sites
@@ -530,3 +530,35 @@ def test_bad_input_is_one_message(given: list[str], said: str, tmp_path: Path) -
     _, errors = naru("scale", "osd", *given, "--site", file, "--work", tmp_path / "work", code=2)
     assert said in errors and "Traceback" not in errors
     assert not (tmp_path / "work" / "journal.db").exists()
+
+
+def test_the_orchestrators_key_comes_once_and_goes_again(tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "getent").write_text(f"#!/bin/sh\necho root:x:0:0:root:{tmp_path}:/bin/sh\n")
+    (programs / "getent").chmod(0o755)
+    file = tmp_path / ".ssh" / "authorized_keys"
+
+    def keys(how: str, key: str = "ssh-rsa AAAA ceph") -> str:
+        env = {"PATH": f"{programs}:/usr/bin:/bin"}
+        argv = ["sh", "-c", makers.KEY, "naru", how, "root"]
+        return subprocess.run(argv, input=key, capture_output=True, text=True, check=True, env=env, timeout=30).stdout
+
+    assert keys("look") == "" and not file.exists()
+    assert keys("add") == "added\n" and keys("add") == "" and keys("look") == "there\n"
+    assert file.read_text() == "ssh-rsa AAAA ceph\n" and file.stat().st_mode & 0o777 == 0o600
+    file.write_text("ssh-rsa BBBB other")
+    file.chmod(0o640)
+    assert keys("add") == "added\n"
+    assert file.read_text() == "ssh-rsa BBBB other\nssh-rsa AAAA ceph\n"
+    assert keys("remove") == "removed\n" and keys("remove") == ""
+    assert file.read_text() == "ssh-rsa BBBB other\n" and file.stat().st_mode & 0o777 == 0o640
+    assert [one.name for one in file.parent.iterdir()] == ["authorized_keys"]
+
+
+def test_what_was_nearly_full_is_not_borne_again() -> None:
+    full = state.State(frozenset(), "HEALTH_WARN", {"OSD_NEARFULL": "HEALTH_WARN"})
+    before = guard.noted(full, 1.0)
+    assert guard.worse(guard.over(before, full), full) == ([], False)
+    later = guard.over(before, HEALTHY)
+    assert guard.worse(later, full) == (["OSD_NEARFULL"], True)

@@ -45,6 +45,12 @@ def worse(before: Mapping[str, Any], now: State, ours: Collection[int] = ()) -> 
     return found, at_once
 
 
+def over(before: Mapping[str, Any], now: State) -> dict[str, Any]:
+    """How it was, without what was nearly full then and is not any more: that is not borne again."""
+    checks = {name: one for name, one in before["checks"].items() if name in now.checks or name not in FULL}
+    return {**before, "checks": checks}
+
+
 def _is_of(now: State, ours: Collection[int], before: Mapping[str, Any]) -> bool:
     """Whether all OSDs that are down, and were not, are ours."""
     gone = set(now.down) - set(before["down"])

@@ -20,7 +20,7 @@ from naru.plan.errors import Transient
 from naru.plan.kinds import step
 from naru.plan.program import run_program
 
-_KEY = (files("naru.operate.scale.osd") / "scripts" / "key.sh").read_text()
+KEY = (files("naru.operate.scale.osd") / "scripts" / "key.sh").read_text()
 MADE = 3600.0
 """Seconds that all OSDs may take until they are up."""
 GONE = 3600.0
@@ -59,11 +59,13 @@ class Played(OfCeph):
 @step("scale.osd.key", args=OfHost, undo="scale.osd.key.undo", retry=RETRY, deadline=300)
 def key(context: Context) -> dict[str, Any]:
     """Lets the orchestrator log in on the host: its key is among those of the user that it has."""
-    if context.earlier:
-        return dict(context.earlier)
     user, public = _orchestrator(Place(context.args).ceph)
-    said = _keys(context.args, "add", user, public)
-    return {"added": said == "added", "user": user, "key": public}
+    is_ours = bool((context.earlier or {}).get("added")) or _keys(context.args, "look", user, public) != "there"
+    told = {"added": is_ours, "user": user, "key": public}
+    context.save(told)
+    context.sleep(1.0)  # what is saved reaches the disk within a moment
+    _keys(context.args, "add", user, public)
+    return told
 
 
 @step("scale.osd.key.undo", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=300)
@@ -92,7 +94,7 @@ def _orchestrator(ceph: Cluster) -> tuple[str, str]:
 
 def _keys(args: Any, how: str, user: str, public: str) -> str:
     place = Place(args)
-    argv = ["sh", "-c", _KEY, "naru", how, user]
+    argv = ["sh", "-c", KEY, "naru", how, user]
     return place.fleet.call(place.fleet.remote(args["host"]).checked(argv, given=public.encode(), seconds=60)).strip()
 
 
@@ -156,7 +158,7 @@ def apply(context: Context) -> dict[str, Any]:
         context.save({"preview": shown})
         context.log(f"ceph orch apply -i -\n{cephadm.text(specs)}")
         cephadm.apply(place.ceph, specs)
-    made = _all_up(context, place)
+    made = _all_made(context, place)
     done = cephadm.osd_specs(args["plan"], args["disks"], args["device_class"], unmanaged=True)
     cephadm.apply(place.ceph, done)
     return {"osds": made, "services": sorted(names), "preview": shown}
@@ -184,12 +186,12 @@ def _available(context: Context, place: Place) -> None:
         context.sleep(10.0)
 
 
-def _all_up(context: Context, place: Place) -> dict[str, list[int]]:
+def _all_made(context: Context, place: Place) -> dict[str, list[int]]:
     """Waits until each host has as many new OSDs as disks. Those that weigh something by then, where the cluster did
     not heed what was said of that, lose it: `norebalance` has kept data where it was."""
     end = time.monotonic() + MADE
     while True:
-        made = {name: place.ours(name) for name in place.args["hosts"]}
+        made = place.ours()
         every = state.osds(place.ceph)
         heavy = {one: 0.0 for found in made.values() for one in found if one in every and every[one].weight > 0}
         if heavy:
@@ -261,7 +263,7 @@ def play(context: Context) -> dict[str, Any]:
     args = context.args
     place = Place(args)
     done = _play(context, args, args["playbook"], playbooks.options(args["hosts"]))
-    return {**done, "osds": _all_up(context, place)}
+    return {**done, "osds": _all_made(context, place)}
 
 
 @step("scale.osd.play.undo", args=Undo, no_undo="it is an undo itself", retry=RETRY, deadline=DAY)

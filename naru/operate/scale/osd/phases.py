@@ -54,6 +54,7 @@ def plan(settings: Settings, directory: Path) -> Made:
     looks = steps.looks(place, disks, settings.like)
     findings = list(steps.problems(place, looks, disks, new, settings.like, settings.deployed_by))
     findings += _of_site(site, settings, new)
+    findings += _of_crush(place, settings)
     told = shown = ""
     if settings.deployed_by == "cephadm":
         specs = cephadm.osd_specs(plan_id, disks, settings.device_class, unmanaged=False)
@@ -168,6 +169,13 @@ def _of_site(site: Site, settings: Settings, new: list[str]) -> Iterator[Finding
         if members := sorted(playbooks.MEMBERS & groups):
             told = msg.MEMBER(like=settings.like, names=", ".join(members))
             yield Finding("error", told, hint=msg.MEMBER_HINT(), about=settings.like)
+
+
+def _of_crush(place: Place, settings: Settings) -> Iterator[Finding]:
+    known = {(one["type"], one["name"]) for one in place.ceph.ask("osd", "tree")["nodes"]}
+    for kind, name in settings.location.items():
+        if (kind, name) not in known:
+            yield Finding("error", msg.PLACE(kind=kind, name=name), hint=msg.PLACE_HINT(), about=name)
 
 
 def _of_orchestrator(place: Place, settings: Settings, new: list[str]) -> Iterator[Finding]:

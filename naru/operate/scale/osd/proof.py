@@ -49,10 +49,12 @@ def problems(context: Context, place: Place, host: str, device_class: str, locat
     """What of a host's new OSDs is not as it is to be, in words. Those that have a weight by now lose it, and one that
     CRUSH has elsewhere is moved."""
     ceph = place.ceph
-    ours = place.ours(host)
+    new = place.ours()
+    ours = new[host]
     wanted = len(place.args["disks"][host])
     if len(ours) != wanted:
         return [f"{host} has {len(ours)} new OSDs of {wanted}"]
+    every_new = {number for found in new.values() for number in found}
     said = []
     every = state.osds(ceph)
     if heavy := {number: 0.0 for number in ours if every[number].weight > 0}:
@@ -61,7 +63,7 @@ def problems(context: Context, place: Place, host: str, device_class: str, locat
     up = {one["osd"]: bool(one["up"]) for one in ceph.ask("osd", "dump")["osds"]}
     metadata = {int(one["id"]): one for one in ceph.ask("osd", "metadata")}
     others = Counter(
-        str(one.get("ceph_version_short", "")) for number, one in metadata.items() if number not in place.every()
+        str(one.get("ceph_version_short", "")) for number, one in metadata.items() if number not in every_new
     )
     (version, _), *_ = others.most_common(1) or [("", 0)]
     tree = ceph.ask("osd", "tree")["nodes"]

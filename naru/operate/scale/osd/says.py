@@ -59,6 +59,12 @@ BUCKET_HINT = message(
     en="Is it one of the site? Then add it to site.yaml first. Is it one that is gone? Remove its OSDs first.",
     ko="사이트의 호스트면 먼저 site.yaml에 적고, 없어진 호스트면 먼저 OSD를 제거하십시오.",
 )
+PLACE = message("scale.osd.place", en="CRUSH has no {kind} {name}", ko="CRUSH에 {kind} {name}이(가) 없습니다")
+PLACE_HINT = message(
+    "scale.osd.place.hint",
+    en="Make it where it belongs: ceph osd crush add-bucket, and move.",
+    ko="제 위치에 먼저 만드십시오: ceph osd crush add-bucket, move.",
+)
 CLOCK = message(
     "scale.osd.clock",
     en="the clock of {host} is {seconds} s off the other hosts'",

@@ -170,7 +170,7 @@ def prove(context: Context) -> dict[str, Any]:
                 hint="Cure it, and give the command again; naru plan skip, with a reason, if it is right so.",
             )
         context.sleep(2.0)
-    return {"osds": place.ours(args["host"])}
+    return {"osds": place.ours()[args["host"]]}
 
 
 @step("scale.osd.free", args=Back, no_undo="the new OSDs weigh nothing", retry=RETRY, deadline=600)

@@ -71,6 +71,7 @@ class Moving:
         why = "it was held when this began"
         while True:
             now = state.read(self._ceph, without=self._ours)
+            self._before = guard.over(self._before, now)
             found, at_once = guard.worse(self._before, now, self._leaving)
             found += self._stopped(now)
             self._bad, self._good = (self._bad + 1, 0) if found else (0, self._good + 1)

@@ -81,13 +81,14 @@ class Place:
         self.storage = storage_of(self.site, args["storage"])
         self.ceph = Cluster(self.site, self.fleet, self.storage)
 
-    def ours(self, host: str) -> list[int]:
-        """The OSDs that a host has got since this was planned."""
-        return sorted(set(self.ceph.osds(host)) - set(self.args["known"]))
+    def ours(self) -> dict[str, list[int]]:
+        """The OSDs that each host has got since this was planned."""
+        known = set(self.args["known"])
+        return {host: sorted(set(found) - known) for host, found in self.ceph.osds_of(self.args["hosts"]).items()}
 
     def every(self) -> list[int]:
         """The OSDs that all hosts have got."""
-        return sorted(number for host in self.args["hosts"] for number in self.ours(host))
+        return sorted(number for found in self.ours().values() for number in found)
 
 
 def storage_of(site: Site, name: str) -> Ceph:
