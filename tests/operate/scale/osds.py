@@ -22,6 +22,8 @@ from naru.lab.process import Processes
 
 LIKE = "localhost"
 """What the lab's CRUSH map calls the host of its one OSD."""
+MODULES = Path("/usr/share/ceph/mgr")
+"""The manager's modules, the balancer among them, which a lab's cluster runs without."""
 BYTES = 200 * 1000**3
 """Of a disk, sparse: about what the first OSD has, so that its share of the few placement groups is some."""
 
@@ -135,6 +137,12 @@ class Cluster:
         self.made = directory / "made"
         self.made.mkdir()
         self.broken = directory / "broken"
+        self.ceph.create()
+        modules = self.ceph.directory / "modules"
+        for one in MODULES.iterdir() if MODULES.is_dir() else ():
+            # the autoscaler would change pools while they are looked at; its setting is the pool's own
+            if one.name != "pg_autoscaler":
+                (modules / one.name).symlink_to(one)
         self.ceph.start()
         self.ceph.ready()
         env = {"CEPH_CONF": str(self.ceph.conf("admin"))}
@@ -221,7 +229,14 @@ class Cluster:
         dump = self("osd", "dump")
         config = {one["name"]: one["value"] for one in self("config", "dump") if one["section"] == "osd"}
         scaled = {one["pool_name"]: one["pg_autoscale_mode"] for one in self("osd", "pool", "ls", "detail")}
-        return {"flags": sorted(dump["flags"].split(",")), "config": config, "scaled": scaled}
+        flags = sorted(dump["flags"].split(","))
+        balancer = bool(self("balancer", "status")["active"])
+        return {"flags": flags, "config": config, "scaled": scaled, "balancer": balancer}
+
+    def balances(self) -> bool:
+        """Whether the balancer answers, and is on."""
+        done = subprocess.run(["ceph", "balancer", "status"], capture_output=True, text=True, timeout=60, env=self.env)
+        return done.returncode == 0 and bool(json.loads(done.stdout)["active"])
 
     def groups(self) -> dict[int, int]:
         """Placement groups by OSD."""

@@ -21,18 +21,21 @@ from naru.plan.journal import Journal
 from naru.plan.queries import reading
 
 from ...volumes.conftest import PORT_BASE
-from .osds import Cluster
+from .osds import MODULES, Cluster
 
-pytestmark = [pytest.mark.ceph, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.ceph, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if not (MODULES / "balancer").is_dir():
+        pytest.skip("the manager's modules are not installed: naru lab deps --install")
     for program in ("ceph-osd", "losetup", "wipefs", "unshare", "ansible-runner"):
         if not shutil.which(program, path=f"{os.environ['PATH']}:{Path(sys.executable).parent}"):
             pytest.skip(f"{program} is not installed: naru lab deps --install")
     made = Cluster(tmp_path_factory.mktemp("added"), Ports(PORT_BASE + 8 * PER_CLOUD))
     try:
+        until(lambda: made.balances())
         made("osd", "pool", "set", "images", "pg_autoscale_mode", "on")
         made("config", "set", "osd", "osd_max_backfills", "3")
         for number in range(30):
@@ -94,6 +97,7 @@ def test_osds_get_their_data_in_steps_and_go_again(cluster: Cluster, tmp_path: P
     assert sorted(set(levels)) == [0.0, 0.5, 1.0] and levels == sorted(levels)
     moving = [now for found, now in seen if any(found.values()) and next(iter(found.values())) < max(weights.values())]
     assert all("norebalance" not in now["flags"] for now in moving)
+    assert not any(now["balancer"] for now in moving) and before["balancer"]
     assert all(now["config"]["osd_max_backfills"] == "1" and now["scaled"]["images"] == "off" for now in moving)
     assert "name: osd7, address: 127.0.0.1" in cluster.site.read_text() and "osd7 " in cluster.inventory.read_text()
     assert (cluster.inventory.parent / "host_vars" / "osd7.yml").is_file()
@@ -117,6 +121,7 @@ def started(work: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
 
+@pytest.mark.kill
 def test_data_is_held_while_an_osd_is_nearly_full_and_all_is_well_after_kills(cluster: Cluster, tmp_path: Path) -> None:
     before, work = cluster.settings(), tmp_path / "work"
     assert main(["scale", "osd", *cluster.options(), "--steps", "2", "--every", "2", "--work", str(work)]) == 0

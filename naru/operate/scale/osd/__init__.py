@@ -7,7 +7,8 @@
 `quiet`       what is switched off while data moves, read before and put back
 `guard`       whether clients suffer from what is moved
 `weights`     the share that new OSDs have, and the wait until data is there
-`cephadm`     OSDs made by the orchestrator
-`playbooks`   OSDs made by ceph-ansible
-`steps`       the step kinds; `planner` the plan of them; `phases` the verb that makes it
+`proof`       whether new OSDs are what they are to be
+`cephadm`     what the orchestrator is told; `orchestrating` the step kinds of that
+`playbooks`   ceph-ansible's; `playing` the step kind of that; `made` what both have in common
+`steps`       all other step kinds; `planner` the plan of them; `phases` the verb that makes it
 """

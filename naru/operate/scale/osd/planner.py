@@ -6,13 +6,13 @@ from typing import Any
 
 from naru.messages import message
 from naru.operate.scale import steps as growing
-from naru.operate.scale.osd import makers, steps
+from naru.operate.scale.osd import orchestrating, playing, steps
 from naru.operate.scale.osd.work import Settings
 from naru.operate.scale.work import RUNS
 from naru.plan.kinds import KINDS
 from naru.plan.model import About, Finding, Plan, Step
 
-MODULES = [growing.__name__, steps.__name__, makers.__name__]
+MODULES = [growing.__name__, steps.__name__, orchestrating.__name__, playing.__name__]
 ALL = "all hosts"
 
 TITLE = message(
