@@ -33,7 +33,7 @@ def all_made(context: Context, place: Place) -> dict[str, list[int]]:
             raise NaruError(
                 f"OSDs are missing after {MADE:.0f} s",
                 detail="\n".join(said),
-                hint="See ceph orch ps --daemon-type osd, and the log of cephadm on the host.",
+                hint="See ceph osd tree; of cephadm ceph orch ps --daemon-type osd, and its log on the host.",
             )
         context.progress(sum(map(len, made.values())), sum(map(len, place.args["disks"].values())), "count")
         context.sleep(5.0)
@@ -57,7 +57,10 @@ def wait_gone(context: Context, place: Place) -> None:
     end = time.monotonic() + GONE
     while left := place.every():
         if time.monotonic() > end:
-            raise NaruError(f"OSDs are not removed: {', '.join(map(str, left))}", hint="See ceph orch osd rm status.")
+            raise NaruError(
+                f"OSDs are not removed: {', '.join(map(str, left))}",
+                hint="See ceph osd tree; of cephadm ceph orch osd rm status.",
+            )
         context.sleep(5.0)
 
 

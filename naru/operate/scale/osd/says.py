@@ -105,6 +105,13 @@ NETWORK_HINT = message(
     en="Its OSDs could not be reached by the others.",
     ko="다른 OSD가 이 호스트의 OSD에 닿을 수 없습니다.",
 )
+UNKNOWN = message(
+    "scale.osd.network.unknown",
+    en="the {name} network is not known: {like} does not answer, or none of its addresses is its OSDs'. Whether new "
+    "hosts are in it, and with which MTU, is not looked at",
+    ko="{name} 네트워크를 알 수 없습니다. {like}이(가) 응답하지 않거나 그 주소가 OSD의 주소가 아닙니다. "
+    "새 호스트의 네트워크와 MTU는 확인하지 않습니다",
+)
 MTU = message(
     "scale.osd.mtu",
     en="{host} has an MTU of {mtu:number} in the {name} network, and the others {other:number}",

@@ -9,6 +9,7 @@ from naru.actions.durations import DAY
 from naru.errors import NaruError
 from naru.messages import say
 from naru.operate.scale.osd import guard, hosts, prechecks, proof, quiet, state, weights
+from naru.operate.scale.osd import says as msg
 from naru.operate.scale.osd.work import OfCeph, Place
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
@@ -103,6 +104,9 @@ def problems(
     tree = ceph.ask("osd", "tree")["nodes"]
     yield from prechecks.of_hosts(seen, disks, tree, new, like, deployed_by)
     wanted = proof.networks_of(place, like, seen.get(like)) if like else {}
+    for name in ("public", "cluster") if like and new else ():
+        if name not in wanted:
+            yield Finding("warning", msg.UNKNOWN(name=name, like=like), about=like)
     for host in new:
         look = seen[host]
         if isinstance(look, hosts.Look):
