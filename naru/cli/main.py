@@ -96,6 +96,7 @@ COMMANDS: dict[str, str] = {
     "plan steps": "naru.cli.plan:Steps",
     "plan timings": "naru.cli.plan:Timings",
     "scale compute": "naru.cli.scale:Compute",
+    "scale osd": "naru.cli.scale_osd:Osd",
     "scale rollback": "naru.cli.scale:Rollback",
     "scale run": "naru.cli.scale:Run",
     "scale status": "naru.cli.scale:StatusCommand",

@@ -1,4 +1,4 @@
-"""`naru scale compute|run|rollback|status`: compute hosts added to a cloud."""
+"""`naru scale compute|run|rollback|status`: compute hosts added to a cloud, and any growth run and taken back."""
 
 import argparse
 import sys
@@ -83,7 +83,7 @@ naru scale compute compute8 --like compute7 --inventory multinode --flavor tiny 
         settings = Settings(
             site=str(site.file.absolute()),
             cloud=site.cloud,
-            hosts=_hosts(arguments.hosts),
+            hosts=hosts_given(arguments.hosts),
             like=arguments.like,
             inventory=str(arguments.inventory.absolute()),
             kolla=str(found.prefix),
@@ -105,7 +105,8 @@ naru scale compute compute8 --like compute7 --inventory multinode --flavor tiny 
         return ("step", "what"), ((step.id, say(step.title)) for step in made.steps)
 
 
-def _hosts(given: Sequence[str]) -> dict[str, str]:
+def hosts_given(given: Sequence[str]) -> dict[str, str]:
+    """Addresses by host, of what was given as HOST or HOST=ADDRESS. Raises InputError."""
     found: dict[str, str] = {}
     for one in given:
         name, sign, address = one.partition("=")

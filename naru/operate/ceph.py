@@ -7,7 +7,7 @@ site has OSDs or a monitor is no answer: a host that CRUSH calls otherwise has O
 import json
 import re
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from naru.errors import NaruError
@@ -42,18 +42,33 @@ class Cluster:
 
     def osds(self, host: str) -> dict[int, bool]:
         """The OSDs of a host by number, and whether each is up; of one that has none, none."""
+        return self.osds_of([host])[host]
+
+    def osds_of(self, hosts: Iterable[str]) -> dict[str, dict[int, bool]]:
+        """The same of many hosts, asked at once."""
         tree = self.ask("osd", "tree")["nodes"]
-        children = {number for one in self._buckets(tree, host) for number in one["children"]}
-        return {one["id"]: one.get("status") == "up" for one in tree if one["id"] in children and one["type"] == "osd"}
+        up = {one["id"]: one.get("status") == "up" for one in tree if one["type"] == "osd"}
+        metadata: list[Mapping[str, Any]] | None = None
+        found = {}
+        for host in hosts:
+            named = _named(tree, host)
+            if not named and metadata is None:
+                metadata = self.ask("osd", "metadata")
+            buckets = named or self._holding(tree, metadata or [], host)
+            children = {number for one in buckets for number in one["children"]}
+            found[host] = {number: up[number] for number in up if number in children}
+        return found
 
     def _buckets(self, tree: Sequence[Mapping[str, Any]], host: str) -> list[Mapping[str, Any]]:
         """What CRUSH has a host's OSDs in: by its name, else what has those that say that they are there."""
-        every = [one for one in tree if one["type"] == "host"]
-        named = [one for one in every if one["name"] == bucket(host)]
-        if named:
-            return named
-        there = {one["id"] for one in self.ask("osd", "metadata") if self._is_on(one, host)}
-        return [one for one in every if there & set(one["children"])]
+        return _named(tree, host) or self._holding(tree, self.ask("osd", "metadata"), host)
+
+    def _holding(
+        self, tree: Sequence[Mapping[str, Any]], metadata: Iterable[Mapping[str, Any]], host: str
+    ) -> list[Mapping[str, Any]]:
+        """What CRUSH has the OSDs in that say that they are on the host."""
+        there = {one["id"] for one in metadata if self._is_on(one, host)}
+        return [one for one in tree if one["type"] == "host" and there & set(one["children"])]
 
     def _is_on(self, said: Mapping[str, Any], host: str) -> bool:
         """Whether a daemon, by what it says of itself, is on a host of the site: by name or address."""
@@ -148,23 +163,38 @@ class Cluster:
             pass
         raise Transient(f"ceph {' '.join(words)} gives no answer", detail=(ran.errors or ran.out).strip()[-1000:])
 
-    def run(self, *words: str) -> Ran:
-        """Runs `ceph`. Raises Transient when no host of a monitor answers."""
-        line = shlex.join(
+    def run(self, *words: str, given: bytes = b"") -> Ran:
+        """Runs `ceph`; `given` is its standard input. Raises Transient when no host of a monitor answers."""
+        return self._send(self._line(words), given)
+
+    def all_of(self, commands: Sequence[Sequence[str]]) -> Ran:
+        """Runs `ceph` for each of these, one after the other until one fails, in one go on one host. Raises
+        Transient."""
+        return self._send(" && ".join(self._line(words) for words in commands), b"")
+
+    def _line(self, words: Sequence[str]) -> str:
+        return shlex.join(
             [
                 *("ceph", "--cluster", self._storage.cluster, "--name", f"client.{self._storage.client}"),
                 *("--connect-timeout", "10", "-f", "json", *words),
             ]
         )
+
+    def _send(self, line: str, given: bytes) -> Ran:
+        more: dict[str, Any] = {"given": given} if given else {}
         said = []
         for host in self._hosts:
             try:
-                return self._fleet.call(self._fleet.remote(host).run(line, seconds=SECONDS))
+                return self._fleet.call(self._fleet.remote(host).run(line, seconds=SECONDS, **more))
             except Refused:
                 raise
             except NaruError as error:  # also one on which it does not end in time
                 said.append(error.summary)
         raise Transient(f"no host of a monitor of {self._storage.name} answers", detail="\n".join(said))
+
+
+def _named(tree: Sequence[Mapping[str, Any]], host: str) -> list[Mapping[str, Any]]:
+    return [one for one in tree if one["type"] == "host" and one["name"] == bucket(host)]
 
 
 def bucket(host: str) -> str:

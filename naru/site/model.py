@@ -301,7 +301,8 @@ class VirtualAddress(_Model):
 
 
 class Ceph(_Model):
-    """A Ceph cluster: where its monitors and OSDs are, and how it is asked on a host of `monitors`."""
+    """A Ceph cluster: where its monitors and OSDs are, how it is asked on a host of `monitors`, and what it is deployed
+    with."""
 
     name: str
     kind: Literal["ceph"]
@@ -309,6 +310,7 @@ class Ceph(_Model):
     osds: Names = ()
     cluster: str = "ceph"
     client: str = "admin"
+    deployed_by: Literal["cephadm", "ceph-ansible"] | None = None
 
 
 class Nfs(_Model):

@@ -24,8 +24,8 @@ OPTION_ALONE = {
     *("archive diff", "archive list", "archive show", "cluster plan down", "guard approve", "guard drill"),
     *("guard hold", "guard run", "guard status", "guard verdicts", "host evacuate", "host plan", "host waves leave"),
     *("host waves plan", "inventory", "plan create", "plan hold", "plan limit", "plan release", "plan retry"),
-    *("plan skip", "plan timings", "scale compute", "server revive", "tenant apply", "volume copy", "volume verify"),
-    *("watch notifications plan", "worker"),
+    *("plan skip", "plan timings", "scale compute", "scale osd", "server revive", "tenant apply", "volume copy"),
+    *("volume verify", "watch notifications plan", "worker"),
 }
 # commands that concern no work directory, or two
 NONE = {

@@ -2,13 +2,13 @@
 # Copyright: The Naru developers
 # Apache License 2.0 (see LICENSE or https://www.apache.org/licenses/LICENSE-2.0)
 # Made of modules.yaml and of the commands' own help: make docs
-"""Add compute hosts to a cloud."""
+"""Add compute hosts to a cloud, or OSDs to its Ceph."""
 
 from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: scale
-short_description: Add compute hosts to a cloud
+short_description: Add compute hosts to a cloud, or OSDs to its Ceph
 version_added: 0.1.0
 description:
 - Shows how inventory and site change, runs kolla-ansible on the new hosts, and keeps them out of use
@@ -26,6 +26,8 @@ options:
     - What is done.
     - V(compute) is C(naru scale compute). Plan how compute hosts come to a cloud that kolla-ansible has
       deployed. Nothing is changed anywhere.
+    - V(osd) is C(naru scale osd). Plan how OSDs come to a Ceph cluster, on new hosts or on new disks
+      of hosts. Nothing is changed anywhere.
     - 'V(run) is C(naru scale run). Bring the hosts to the cloud as it was planned: checked, deployed,
       kept out until each is proved, opened.'
     - 'V(rollback) is C(naru scale rollback). Take the hosts back: no more servers are scheduled to them,
@@ -36,6 +38,7 @@ options:
     type: str
     choices:
     - compute
+    - osd
     - run
     - rollback
     - status
@@ -43,23 +46,26 @@ options:
   hosts:
     description:
     - The new hosts, as Nova will call them. Of V(compute).
+    - Hosts, as `hostname` calls them there; one that the site has gets more disks. Of V(osd).
     type: list
     elements: str
   site:
     description:
-    - The site (site.yaml). Of V(compute).
+    - The site (site.yaml). Of V(compute) and V(osd).
     type: path
   next:
     description:
-    - The site as it will be, with what stands under next:. Of V(compute).
+    - The site as it will be, with what stands under next:. Of V(compute) and V(osd).
     type: bool
   like:
     description:
     - The compute host that they are to be like. Of V(compute).
+    - The host of OSDs that new hosts are to be like. Of V(osd).
     type: str
   inventory:
     description:
     - kolla-ansible's inventory, in INI form. Of V(compute).
+    - ceph-ansible's inventory, in INI form. Of V(osd).
     type: path
   kolla:
     description:
@@ -90,6 +96,52 @@ options:
     description:
     - Packets so big have to go from the other host to each new one, whole. Of V(compute).
     type: int
+  disk:
+    description:
+    - An OSD is made of it; without HOST on each of the hosts. Of V(osd).
+    type: list
+    elements: str
+  storage:
+    description:
+    - The Ceph cluster as the site calls it, where it has several. Of V(osd).
+    type: str
+  class:
+    description:
+    - The OSDs' device class, as ssd. Of V(osd).
+    type: str
+  location:
+    description:
+    - Where in CRUSH the hosts belong, as rack=r3. Of V(osd).
+    type: dict
+  label:
+    description:
+    - cephadm's, for new hosts. Of V(osd).
+    type: list
+    elements: str
+  steps:
+    description:
+    - In which data comes to the OSDs (5). Of V(osd).
+    type: int
+  backfills:
+    description:
+    - That an OSD takes and gives at a time meanwhile (1). Of V(osd).
+    type: int
+  every:
+    description:
+    - Between two looks while data moves (10.0). Of V(osd).
+    type: float
+  patience:
+    description:
+    - That data is held when something is worse than before, until the step fails (1800.0). Of V(osd).
+    type: float
+  ceph_ansible:
+    description:
+    - Where ceph-ansible's playbooks are. Of V(osd).
+    type: path
+  playbook:
+    description:
+    - The one of them that the cluster was deployed with, where there are several. Of V(osd).
+    type: str
 """
 
 EXAMPLES = r"""
@@ -106,6 +158,15 @@ EXAMPLES = r"""
   naru.openstack.scale:
     action: run
     work: /var/lib/naru/grow
+
+- name: Plan OSDs on a new host
+  naru.openstack.scale:
+    action: osd
+    hosts: [osd7=192.0.2.27]
+    like: osd6
+    disk: [/dev/sdb, /dev/sdc]
+    site: /etc/naru/site.yaml
+    work: /var/lib/naru/osds
 """
 
 RETURN = r"""
@@ -166,6 +227,17 @@ OPTIONS = {
     "image": {"type": "str"},
     "network": {"type": "str"},
     "mtu": {"type": "int"},
+    "disk": {"type": "list", "elements": "str"},
+    "storage": {"type": "str"},
+    "class": {"type": "str"},
+    "location": {"type": "dict"},
+    "label": {"type": "list", "elements": "str"},
+    "steps": {"type": "int"},
+    "backfills": {"type": "int"},
+    "every": {"type": "float"},
+    "patience": {"type": "float"},
+    "ceph_ansible": {"type": "path"},
+    "playbook": {"type": "str"},
 }
 
 ACTIONS = {
@@ -189,6 +261,31 @@ ACTIONS = {
         ],
         needed=["hosts", "like", "inventory"],
         same={"hosts": "hosts", "like": "like", "inventory": "inventory", "aggregate": "aggregates", "site": "site"},
+    ),
+    "osd": Action(
+        "scale osd",
+        "plan",
+        arguments=["hosts"],
+        options=[
+            "site",
+            "next",
+            "work",
+            "disk",
+            "like",
+            "storage",
+            "class",
+            "location",
+            "label",
+            "steps",
+            "backfills",
+            "every",
+            "patience",
+            "ceph_ansible",
+            "playbook",
+            "inventory",
+        ],
+        needed=["hosts", "disk"],
+        same={"hosts": "hosts", "like": "like", "inventory": "inventory", "disk": "disk", "site": "site"},
     ),
     "run": Action(
         "scale run", "act", options=["work"], status="scale status", preview=(["plan", "steps"], [], ["work"])

@@ -11,15 +11,17 @@ import yaml
 from naru.errors import InputError
 from naru.operate.scale.masking import masked
 from naru.site import site as sites
+from naru.site.model import Ceph
 from naru.site.names import expand
 from naru.site.site import Site
 
 
-def grown(site: Site, text: str, like: str, new: Mapping[str, str]) -> str:
-    """The text of the site's file with the hosts `new` (their addresses; "" for none) where the host `like` is. Raises
-    InputError where it is not named in a way that can be added to."""
+def grown(site: Site, text: str, like: str, new: Mapping[str, str], storage: str = "") -> str:
+    """The text of the site's file with the hosts `new` (their addresses; "" for none) where the host `like` is; with
+    `storage` also among the OSDs of the Ceph cluster of that name. Raises InputError where it is not named in a way
+    that can be added to."""
     try:
-        edits = list(_edits(yaml.compose(text, yaml.SafeLoader), text, like, new))
+        edits = list(_edits(yaml.compose(text, yaml.SafeLoader), text, like, new, storage))
         for at, more in sorted(edits, reverse=True):
             text = text[:at] + more + text[at:]
         content = yaml.safe_load(text)
@@ -29,11 +31,13 @@ def grown(site: Site, text: str, like: str, new: Mapping[str, str]) -> str:
             detail="\n".join(map(masked, str(error).splitlines())),
             hint="Add the new hosts by hand and plan again.",
         ) from error
-    _check(site, sites.parse(content, site.file), like, new)
+    _check(site, sites.parse(content, site.file), like, new, storage)
     return text
 
 
-def _edits(root: yaml.Node | None, text: str, like: str, new: Mapping[str, str]) -> Iterator[tuple[int, str]]:
+def _edits(
+    root: yaml.Node | None, text: str, like: str, new: Mapping[str, str], storage: str
+) -> Iterator[tuple[int, str]]:
     """Where text is added, and what."""
     parts = _fields(root)
     hosts = parts.get("hosts")
@@ -41,11 +45,14 @@ def _edits(root: yaml.Node | None, text: str, like: str, new: Mapping[str, str])
         for item in hosts.value:
             name = _fields(item).get("name")
             if isinstance(name, yaml.ScalarNode) and like in _names(name):
-                yield _after(hosts, item, text, [_host(*one) for one in new.items()])
+                yield after(hosts, item, text, [_host(*one) for one in new.items()])
                 break
     lists: list[yaml.Node | None] = [*_fields(parts.get("groups")).values()]
-    services = parts.get("services")
-    lists += [_fields(one).get("hosts") for one in getattr(services, "value", ())]
+    lists += [_fields(one).get("hosts") for one in getattr(parts.get("services"), "value", ())]
+    for one in getattr(parts.get("storage"), "value", ()):
+        name = _fields(one).get("name")
+        if storage and isinstance(name, yaml.ScalarNode) and name.value == storage:
+            lists.append(_fields(one).get("osds"))
     for one in lists:
         if isinstance(one, yaml.ScalarNode) and like in _names(one):
             # a range is a plain scalar by itself, and would be a list within one
@@ -55,7 +62,7 @@ def _edits(root: yaml.Node | None, text: str, like: str, new: Mapping[str, str])
         elif isinstance(one, yaml.SequenceNode):
             for item in one.value:
                 if isinstance(item, yaml.ScalarNode) and like in _names(item):
-                    yield _after(one, item, text, [_scalar(name) for name in new])
+                    yield after(one, item, text, [_scalar(name) for name in new])
                     break
 
 
@@ -85,7 +92,7 @@ def _names(node: yaml.ScalarNode) -> list[str]:
         return [str(node.value)]
 
 
-def _after(whole: yaml.SequenceNode, item: yaml.Node, text: str, more: list[str]) -> tuple[int, str]:
+def after(whole: yaml.SequenceNode, item: yaml.Node, text: str, more: list[str]) -> tuple[int, str]:
     """After an item of a list, in the list's own form."""
     end = item.start_mark.index + len(text[item.start_mark.index : item.end_mark.index].rstrip())
     if whole.flow_style:
@@ -97,13 +104,14 @@ def _after(whole: yaml.SequenceNode, item: yaml.Node, text: str, more: list[str]
     return end, "".join(f"{margin}{one}" for one in more)
 
 
-def _check(before: Site, after: Site, like: str, new: Mapping[str, str]) -> None:
-    """The hosts are there, in the same groups, and with the same services."""
+def _check(before: Site, later: Site, like: str, new: Mapping[str, str], storage: str) -> None:
+    """The hosts are there, in the same groups, with the same services, and have OSDs where the like host has some."""
     for name in new:
         if (
-            name not in after.hosts
-            or set(after.groups_of(name)) != set(before.groups_of(like))
-            or _services(after, name) != _services(before, like)
+            name not in later.hosts
+            or set(later.groups_of(name)) != set(before.groups_of(like))
+            or services(later, name) != services(before, like)
+            or (storage and storage not in _storages(later, name))
         ):
             raise InputError(
                 f"{before.file}: {name} cannot be added as {like} is",
@@ -111,8 +119,18 @@ def _check(before: Site, after: Site, like: str, new: Mapping[str, str]) -> None
             )
 
 
-def _services(site: Site, host: str) -> list[str]:
+def services(site: Site, host: str) -> list[str]:
+    """The services of a host, by their names."""
     return [one.name for one in site.part.services if any(found.name == host for found in site.named(one.hosts))]
+
+
+def _storages(site: Site, host: str) -> list[str]:
+    """The Ceph clusters of which the host has OSDs."""
+    return [
+        one.name
+        for one in site.part.storage
+        if isinstance(one, Ceph) and any(found.name == host for found in site.named(one.osds))
+    ]
 
 
 def difference(old: str, new: str, file: Path) -> list[str]:

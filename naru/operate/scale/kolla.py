@@ -61,7 +61,7 @@ class Kolla(NamedTuple):
         """The program that runs one of ACTIONS on `hosts` alone. What it keeps of the run is in `directory`. Raises
         InputError where there is no ansible-runner."""
         # blanks in what --cmdline takes are kept by quotes
-        line = " ".join(_quoted(word) for word in [*self.variables(action), "--limit", ",".join(hosts)])
+        line = " ".join(quoted(word) for word in [*self.variables(action), "--limit", ",".join(hosts)])
         return [
             *(runner(), "run", str(directory), "--project-dir", str(self.playbooks), "-p", f"{ACTIONS[action][0]}.yml"),
             # what is in the environment, such as passwords, is not written down
@@ -122,5 +122,6 @@ class Progress:
         return said
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
+    """A word as ansible-runner's --cmdline takes it: blanks are kept by quotes."""
     return f"'{word}'" if any(sign.isspace() for sign in word) else word

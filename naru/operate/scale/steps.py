@@ -263,12 +263,18 @@ def undo_file(context: Context) -> dict[str, Any]:
 
 
 def _write(file: str, old: str, new: str) -> dict[str, Any]:
-    now, text = Path(file).read_text(), Path(new).read_text()
+    """One that is not there counts as empty, and one that becomes empty goes."""
+    path, text = Path(file), Path(new).read_text()
+    now = path.read_text() if path.exists() else ""
     if now != text:
         if now != Path(old).read_text():
             raise InputError(
                 f"{file} was changed since this was planned",
                 hint=f"Bring what is new into it by hand ({new} has it), then: naru plan skip, with a reason.",
             )
-        write_whole(Path(file), text, private=False)
+        if text:
+            path.parent.mkdir(exist_ok=True)
+            write_whole(path, text, private=False)
+        else:
+            path.unlink()
     return {"sha256": hashlib.sha256(text.encode()).hexdigest()}

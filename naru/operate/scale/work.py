@@ -59,14 +59,19 @@ class Texts:
     new: str = field(repr=False)
 
 
+def _settings(found: dict[str, Any]) -> str:
+    """Of which growth the settings of a plan are. Raises KeyError for those of another plan."""
+    return str(found["grows"]) if "grows" in found else Settings.load(found).cloud
+
+
 class Work:
     """The work directory of a growth that was planned. Raises InputError for one that is something else."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.work = work_directory(directory)
-        command = "naru scale compute HOST --work DIR"
-        self.settings, self.plan_id = self.work.planned("a growth", command, Settings.load)
+        command = "naru scale compute, or osd, HOST --work DIR"
+        _, self.plan_id = self.work.planned("a growth", command, _settings)
 
     def journal(self) -> Journal:
         return self.work.journal()
