@@ -12,10 +12,10 @@ from naru.cli.directory import NEVER, add_directory
 from naru.cli.watch_alerts import RATE_AN_HOUR, absolute, scraped
 from naru.text import utc
 from naru.watch import phases
-from naru.watch.differences import since_change
+from naru.watch.alerts.outbox import Outbox
+from naru.watch.change.differences import since_change
 from naru.watch.hide import hidden
 from naru.watch.notifications.address import OF_SITE
-from naru.watch.outbox import Outbox
 from naru.watch.sources import Settings
 from naru.watch.store import MUTED, OPEN, RESOLVED, Store
 

@@ -17,9 +17,10 @@ from naru.errors import NaruError
 from naru.listen import Address
 from naru.operate.metrics.server import server
 from naru.text import utc
-from naru.watch import metrics, telling
+from naru.watch import metrics
+from naru.watch.alerts import telling
+from naru.watch.alerts.outbox import Outbox
 from naru.watch.content import summary
-from naru.watch.outbox import Outbox
 from naru.watch.store import Store
 
 

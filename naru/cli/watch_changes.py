@@ -11,7 +11,7 @@ from naru.cli.base import Lister, ShowOne, argument
 from naru.cli.watch import OfWatch, short
 from naru.errors import InputError
 from naru.text import utc
-from naru.watch import changes, differences
+from naru.watch.change import changes, differences
 from naru.watch.phases import what
 from naru.watch.sources import Settings
 from naru.watch.store import Store

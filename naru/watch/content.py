@@ -5,9 +5,9 @@ from itertools import islice
 from typing import Any
 
 from naru.text import count, plural, shortened, utc
+from naru.watch.alerts.outbox import DIGEST, Outbox
 from naru.watch.group import HOLE
 from naru.watch.hide import hidden
-from naru.watch.outbox import DIGEST, Outbox
 from naru.watch.request import Joined
 from naru.watch.statements import ANY
 from naru.watch.store import Example

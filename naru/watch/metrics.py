@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 from naru.watch import states
-from naru.watch.outbox import OVERED, SENDING, SENT, WAITING, Outbox
+from naru.watch.alerts.outbox import OVERED, SENDING, SENT, WAITING, Outbox
 from naru.watch.store import Store
 
 

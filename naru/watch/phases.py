@@ -9,15 +9,16 @@ from typing import Any
 
 from naru.errors import InputError, NaruError
 from naru.files import FileLock
-from naru.watch import events, sender, states, telling
-from naru.watch.changes import CODE
-from naru.watch.differences import since_change
+from naru.watch import states
+from naru.watch.alerts import sender, telling
+from naru.watch.alerts.outbox import Outbox
+from naru.watch.change.changes import CODE
+from naru.watch.change.differences import since_change
 from naru.watch.following import following
 from naru.watch.group import HOLE
 from naru.watch.match import Matcher
-from naru.watch.notifications import listen
+from naru.watch.notifications import events, listen
 from naru.watch.notifications.listen import listening
-from naru.watch.outbox import Outbox
 from naru.watch.place import Changed
 from naru.watch.request import Joined, Reader, around, join
 from naru.watch.sources import Settings, Sources, opened, push

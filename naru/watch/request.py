@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from naru.errors import InputError, NaruError
-from naru.watch import blocks, events
+from naru.watch import blocks
 from naru.watch.follow import binary_of
 from naru.watch.formats import Format
 from naru.watch.hide import hidden
-from naru.watch.notifications import grouping
+from naru.watch.notifications import events, grouping
 from naru.watch.place import Changed, Known, Place
 from naru.watch.records import Record, read
 from naru.watch.sources.stream import Stream, Window

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError
-from naru.watch import blocks, carried, code_sets, events
+from naru.watch import blocks
+from naru.watch.change import carried, code_sets
 from naru.watch.group import VERSION, Group
+from naru.watch.notifications import events
 
 DATABASE = "watch.db"
 FORMAT = 2

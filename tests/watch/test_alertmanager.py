@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 import requests
 
-from naru.watch import follow, phases, sender, sinks
-from naru.watch.outbox import DIGEST, ESCALATING, NEW
-from naru.watch.sender import Sending
-from naru.watch.sinks import alertmanager
+from naru.watch import follow, phases
+from naru.watch.alerts import sender, sinks
+from naru.watch.alerts.outbox import DIGEST, ESCALATING, NEW
+from naru.watch.alerts.sender import Sending
+from naru.watch.alerts.sinks import alertmanager
 from naru.watch.store import RESOLVED
 
 from .watched import Receiver, Watched, receiver

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from naru.watch import follow, phases
+from naru.watch.alerts.outbox import DIGEST, ESCALATING, NEW, OVER
 from naru.watch.match import Matcher
-from naru.watch.outbox import DIGEST, ESCALATING, NEW, OVER
 from naru.watch.statements import Statement
 from naru.watch.store import MUTED, REGRESSED, RESOLVED
 
@@ -84,7 +84,7 @@ def test_the_callee_is_the_root_though_its_host_is_late(cloud: Watched) -> None:
     cloud.read()
     key = cloud.key("no backend")
     cloud.store.connection.execute("UPDATE example SET host = 'h2' WHERE grp = ?", (key,))
-    from naru.watch.incidents import incidents, recent
+    from naru.watch.alerts.incidents import incidents, recent
 
     examples = {one["key"]: recent(cloud.store.examples(one["key"])) for one in cloud.store.groups()}
     (found,) = incidents(examples, lambda example: True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from naru.watch.outbox import DIGEST, NEW, Outbox
+from naru.watch.alerts.outbox import DIGEST, NEW, Outbox
 from naru.watch.store import Store
 
 from .lines import line
@@ -22,7 +22,10 @@ from .watched import receiver, req
 WATCH = """
 import sys
 from naru.cli.main import main
-from naru.watch import alerts, budget, follow, phases, sender
+from naru.watch import follow, phases
+from naru.watch.alerts import alerts
+from naru.watch.alerts import budget
+from naru.watch.alerts import sender
 follow.QUIET, follow.CHUNK, phases.EVERY = 0, 4000, 0.01
 alerts.WAITS, budget.ALERTS, sender.EVERY, sender.AGAIN, sender.MOST = 0.1, 10**6, 0.01, 0.05, 10**6
 sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from naru.cli.main import main
-from naru.watch.code_sets import CodeSet, Module, became
+from naru.watch.change.code_sets import CodeSet, Module, became
 
 from .cloud import HOUR, NEW, Cloud
 

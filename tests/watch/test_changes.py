@@ -13,7 +13,7 @@ from naru.cli.main import main
 from naru.plan.journal import Journal
 from naru.plan.model import Plan, Step
 from naru.upgrade.window import window
-from naru.watch import changes
+from naru.watch.change import changes
 from naru.watch.sources import Settings
 from naru.watch.store import Store
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from naru.errors import InputError
-from naru.watch.known import load, versions
+from naru.watch.alerts.known import load, versions
 from naru.watch.store import Example
 
 pytestmark = pytest.mark.unit

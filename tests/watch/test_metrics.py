@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from naru.cli.main import main
 from naru.watch import follow, metrics, phases
-from naru.watch.outbox import Trouble
+from naru.watch.alerts.outbox import Trouble
 from naru.watch.store import MUTED
 
 from .watched import Watched

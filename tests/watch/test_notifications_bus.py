@@ -22,9 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from naru.cli.main import main
-from naru.watch import events
 from naru.watch.match import Matcher
-from naru.watch.notifications import address, bus, listen
+from naru.watch.notifications import address, bus, events, listen
 from naru.watch.notifications.bus import MARK, QUEUE, Away, Bus
 from naru.watch.notifications.listen import listening
 from naru.watch.store import Store

@@ -12,10 +12,11 @@ import pytest
 
 from naru.cli.main import main
 from naru.errors import InputError
-from naru.watch import follow, phases, sinks
-from naru.watch.outbox import DIGEST, DROPPED, GATHERED, NEW, REFUSED, SENDING, SENT, WAITING, Alert
-from naru.watch.sender import MOST, Sending, doubts
-from naru.watch.sinks import Away
+from naru.watch import follow, phases
+from naru.watch.alerts import sinks
+from naru.watch.alerts.outbox import DIGEST, DROPPED, GATHERED, NEW, REFUSED, SENDING, SENT, WAITING, Alert
+from naru.watch.alerts.sender import MOST, Sending, doubts
+from naru.watch.alerts.sinks import Away
 from naru.watch.store import RESOLVED
 
 from .watched import HOUR, Receiver, Watched, receiver

@@ -16,8 +16,8 @@ from naru.plan.journal import Journal
 from naru.plan.status import status
 from naru.site import site as sites
 from naru.site.ssh import Fleet
-from naru.watch.ini import changed, value_of, values_of
 from naru.watch.notifications import address
+from naru.watch.switch.ini import changed, value_of, values_of
 from naru.watch.switch.work import source
 
 from .test_remote import Server

@@ -11,12 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from naru.watch.alerts import Alerting
+from naru.watch.alerts.alerts import Alerting
+from naru.watch.alerts.known import Known
+from naru.watch.alerts.outbox import Alert, Outbox
 from naru.watch.follow import Follower
 from naru.watch.formats import KNOWN
-from naru.watch.known import Known
 from naru.watch.match import Matcher
-from naru.watch.outbox import Alert, Outbox
 from naru.watch.place import Here
 from naru.watch.request import Reader
 from naru.watch.store import Store

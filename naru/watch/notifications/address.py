@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from naru.errors import InputError, NaruError
 from naru.site.site import Site
 from naru.site.ssh import Fleet
-from naru.watch.ini import value_of
+from naru.watch.switch.ini import value_of
 
 PORT, SECURE_PORT = 5672, 5671
 OF_SITE = "site"

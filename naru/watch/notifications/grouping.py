@@ -4,9 +4,9 @@ it."""
 import datetime
 from collections.abc import Iterable
 
-from naru.watch.events import Event
 from naru.watch.group import CLIENT, Group, key_of, kind_of, masked, status_of
 from naru.watch.match import Matcher
+from naru.watch.notifications.events import Event
 from naru.watch.records import Record
 from naru.watch.store import FIRST, Counted, Example
 

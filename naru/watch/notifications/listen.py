@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from naru.text import utc
-from naru.watch import events
-from naru.watch.events import Event
 from naru.watch.match import Matcher
+from naru.watch.notifications import events
 from naru.watch.notifications.address import Address
 from naru.watch.notifications.bus import LENGTH, TTL, Away, Bus, Message
+from naru.watch.notifications.events import Event
 from naru.watch.notifications.grouping import counted
 from naru.watch.notifications.message import Notification, Unread, read
 from naru.watch.store import Store

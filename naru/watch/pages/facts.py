@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from naru.errors import NaruError
-from naru.watch import changes, differences, phases
-from naru.watch.changes import Change
-from naru.watch.differences import Difference
+from naru.watch import phases
+from naru.watch.change import changes, differences
+from naru.watch.change.changes import Change
+from naru.watch.change.differences import Difference
 from naru.watch.pages.rates import Period
 from naru.watch.request import Joined, Reader, join
 from naru.watch.sources import Settings, opened

@@ -1,7 +1,8 @@
 """What the page says, in both languages."""
 
 from naru.messages import Template, message
-from naru.watch import differences, request
+from naru.watch import request
+from naru.watch.change import differences
 
 
 def _all(of: str, texts: dict[str, tuple[str, str]]) -> dict[str, Template]:

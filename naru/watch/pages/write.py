@@ -9,7 +9,7 @@ from naru.report import page
 from naru.report.blocks import BAD, Block, Code, Figure, Figures, Heading, Paragraph, Said, Table, code
 from naru.report.directory import write_directory
 from naru.text import utc
-from naru.watch.differences import Difference
+from naru.watch.change.differences import Difference
 from naru.watch.hide import hidden
 from naru.watch.pages import words
 from naru.watch.pages.facts import Detail, Facts, Request

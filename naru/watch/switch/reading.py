@@ -14,8 +14,8 @@ from naru.errors import InputError, NaruError
 from naru.site.model import Service
 from naru.site.site import Site
 from naru.site.ssh import Fleet, Remote
-from naru.watch.ini import changed, value_of, values_of
 from naru.watch.notifications.address import SECTION
+from naru.watch.switch.ini import changed, value_of, values_of
 
 PROGRAMS = (
     *("keystone", "glance-api", "cinder-api", "cinder-scheduler", "cinder-volume", "cinder-backup"),

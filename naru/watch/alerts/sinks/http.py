@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import requests
 
 from naru.errors import InputError
+from naru.watch.alerts.sinks import Away, Refused
+from naru.watch.alerts.sinks.secret import text_of
 from naru.watch.hide import hidden
-from naru.watch.sinks import Away, Refused
-from naru.watch.sinks.secret import text_of
 
 SECONDS = 10.0
 """How long a sink may take to answer."""

@@ -13,9 +13,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from naru.text import count, utc
-from naru.watch import budget, content
-from naru.watch.outbox import DIGEST, DROPPED, GATHERED, OVERED, REFUSED, SENDING, SENT, WAITING, Alert, Outbox, Trouble
-from naru.watch.sinks import Away, Refused, Sink
+from naru.watch import content
+from naru.watch.alerts import budget
+from naru.watch.alerts.outbox import (
+    DIGEST,
+    DROPPED,
+    GATHERED,
+    OVERED,
+    REFUSED,
+    SENDING,
+    SENT,
+    WAITING,
+    Alert,
+    Outbox,
+    Trouble,
+)
+from naru.watch.alerts.sinks import Away, Refused, Sink
 from naru.watch.store import MUTED, RESOLVED, Store
 
 EVERY = 1.0

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from naru.watch import budget, content, states
+from naru.watch import content, states
+from naru.watch.alerts import budget
+from naru.watch.alerts.incidents import Requests, incidents, recent
+from naru.watch.alerts.known import Known
+from naru.watch.alerts.outbox import DIGEST, ESCALATING, NEW, OVER, Alert, Outbox
 from naru.watch.group import CLIENT, DEPRECATION
-from naru.watch.incidents import Requests, incidents, recent
-from naru.watch.known import Known
-from naru.watch.outbox import DIGEST, ESCALATING, NEW, OVER, Alert, Outbox
 from naru.watch.request import Reader
 from naru.watch.store import OPEN, REGRESSED, Example, Store
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from naru.watch.changes import DAY, Change, counts, listed
-from naru.watch.code_sets import AFTER, BEFORE, CodeSet, load
+from naru.watch.change.changes import DAY, Change, counts, listed
+from naru.watch.change.code_sets import AFTER, BEFORE, CodeSet, load
 from naru.watch.group import HOLE
 from naru.watch.match import UNMATCHED
 from naru.watch.statements import ANY

@@ -13,7 +13,7 @@ from naru.messages import say
 from naru.plan.journal import Journal
 from naru.plan.model import OVER
 from naru.plan.queries import reading
-from naru.watch.code_sets import AFTER, BEFORE, became, keep, load
+from naru.watch.change.code_sets import AFTER, BEFORE, became, keep, load
 from naru.watch.group import Group
 from naru.watch.sources import Settings, opened
 from naru.watch.store import Store

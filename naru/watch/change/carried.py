@@ -8,7 +8,7 @@ state of before.
 import sqlite3
 from typing import NamedTuple
 
-from naru.watch.code_sets import AFTER, BEFORE, CodeSet, load
+from naru.watch.change.code_sets import AFTER, BEFORE, CodeSet, load
 from naru.watch.group import Group
 
 SCHEMA = """

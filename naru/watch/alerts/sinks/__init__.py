@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from naru.errors import InputError
-from naru.watch.outbox import Alert
+from naru.watch.alerts.outbox import Alert
 
 
 class Away(Exception):
@@ -47,7 +47,7 @@ _HINT = (
 def opened(texts: Sequence[str], watch: str) -> list[Sink]:
     """The sinks of `--alert-to`, for the watch of a name. Raises InputError for what is none, or has its secrets where
     others can read them."""
-    from naru.watch.sinks import alertmanager, chats, webhook
+    from naru.watch.alerts.sinks import alertmanager, chats, webhook
 
     made: list[Sink] = []
     for text in texts:

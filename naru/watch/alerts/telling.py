@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from naru.errors import InputError
-from naru.watch import known, sender, sinks
-from naru.watch.alerts import Alerting
-from naru.watch.outbox import Outbox
+from naru.watch.alerts import known, sender, sinks
+from naru.watch.alerts.alerts import Alerting
+from naru.watch.alerts.outbox import Outbox
+from naru.watch.alerts.sender import Sender, Sending
+from naru.watch.alerts.sinks import Sink
 from naru.watch.request import Reader
-from naru.watch.sender import Sender, Sending
-from naru.watch.sinks import Sink
 from naru.watch.sources import Settings
 from naru.watch.store import Store
 

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError
+from naru.watch.alerts.outbox import Alert
+from naru.watch.alerts.sinks import Away
+from naru.watch.alerts.sinks.secret import text_of
 from naru.watch.content import summary, text
 from naru.watch.hide import hidden
-from naru.watch.outbox import Alert
-from naru.watch.sinks import Away
-from naru.watch.sinks.secret import text_of
 
 
 class Chat:

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from naru.watch.outbox import Alert
-from naru.watch.sinks.http import Http
+from naru.watch.alerts.outbox import Alert
+from naru.watch.alerts.sinks.http import Http
 
 
 class Webhook:
