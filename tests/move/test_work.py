@@ -105,15 +105,17 @@ def _killed(directory: Path, urls: list[str], times: int, longest: float = 0.4) 
 
 
 @pytest.mark.kill
-@pytest.mark.parametrize("times", [60, pytest.param(300, marks=pytest.mark.releases)])
+@pytest.mark.parametrize("times", [30, pytest.param(300, marks=pytest.mark.releases)])
 def test_a_kill_while_planning_again_leaves_one_plan_with_its_decisions(tmp_path: Path, times: int) -> None:
     _killed(tmp_path, [""], times)
 
 
 @pytest.mark.kill
 @pytest.mark.postgresql
+@pytest.mark.parametrize("times", [10, pytest.param(60, marks=pytest.mark.releases)])
 def test_so_does_one_where_the_journal_goes_from_a_file_to_a_database_and_back(
     tmp_path: Path,
     database: str,  # noqa: F811
+    times: int,
 ) -> None:
-    _killed(tmp_path, ["", database, database], 20, longest=3.0)
+    _killed(tmp_path, ["", database, database], times, longest=3.0)
