@@ -150,8 +150,9 @@ def test_messages_of_the_services_that_go_back_are_removed_and_no_others() -> No
     queues: list[dict[str, Any]] = [{"name": name, "messages_ready": 2} for name in names]
     assert stale.waiting(bindings, queues, ["nova"]) == {"conductor": 2, "conductor_fanout_1": 2}
     assert stale.waiting(bindings, queues, ["cinder"]) == dict.fromkeys(of_cinder, 2)
-    assert stale.waiting(bindings, [{"name": "conductor", "messages_ready": 0}], ["nova"]) == {}
-    assert stale.waiting(bindings, [{"name": "conductor"}], ["nova"]) == {"conductor": 0}  # it counts nothing
+    # what was sent in the last seconds is not counted yet
+    assert stale.waiting(bindings, [{"name": "conductor", "messages_ready": 0}], ["nova"]) == {"conductor": 0}
+    assert stale.waiting(bindings, [{"name": "conductor"}], ["nova"]) == {"conductor": 0}
 
 
 def test_a_next_controller_that_is_off_is_waited_for_until_somebody_says_so(tmp_path: Path) -> None:

@@ -51,7 +51,8 @@ class Purge(HostAction):
 @step("upgrade.purge", args=Purge, undo="upgrade.purge.undo", deadline=DEADLINE, retry=())
 def purge(context: Context) -> None:
     """Does nothing. Its undo removes the messages that wait on the message queue `queue` for services of `projects`,
-    but notifications and answers; they are counted. A queue that cannot be asked holds up no way back: the result says
+    but notifications and answers; they are counted, as RabbitMQ knew it, which is some seconds behind: so queues are
+    emptied in which it knows of none, too. A queue that cannot be asked holds up no way back: the result says
     why (`error`)."""
     context.log("the way back begins here")
 
@@ -92,18 +93,25 @@ def undo(context: Context) -> dict[str, Any]:
         place.fleet.call(rabbitmq.anywhere_of(site, place.fleet, queue, work), context.check)
     except NaruError as error:
         left.append(error.summary)
-    for name, number in removed.items():
-        context.log(f"{queue.name}: {number or 'all'} messages of before removed from {name}")
+    known = {name: number for name, number in removed.items() if number}
+    for name, number in known.items():
+        context.log(f"{queue.name}: {number} messages of before removed from {name}")
+    context.log(f"{queue.name}: {len(removed)} queues emptied")
     for why in left:
         context.log(f"{queue.name}: messages of before are left: {why}")
-    return {"removed": sum(removed.values()), "queues": removed, **({"error": "; ".join(left[:5])} if left else {})}
+    return {
+        "removed": sum(known.values()),
+        "queues": known,
+        "emptied": len(removed),
+        **({"error": "; ".join(left[:5])} if left else {}),
+    }
 
 
 def waiting(
     bindings: Iterable[Mapping[str, Any]], queues: Iterable[Mapping[str, Any]], projects: Collection[str]
 ) -> dict[str, int]:
-    """How many messages wait in the queues that services of these projects read, by queue, 0 where RabbitMQ does not
-    say it: those that are bound to a project's exchange, or by its name to the one that is everybody's, and their
+    """How many messages wait in the queues that services of these projects read, by queue, 0 where RabbitMQ knows of
+    none: those that are bound to a project's exchange, or by its name to the one that is everybody's, and their
     fanouts. Answers, which nobody waits for any more, are never read."""
     own = tuple(f"{project}-" for project in projects)
     topics = {
@@ -114,7 +122,7 @@ def waiting(
     return {
         one["name"]: int(one.get("messages_ready") or 0)
         for one in queues
-        if one.get("messages_ready") != 0 and one["name"].partition(FANOUT)[0] in topics and _is_read(one["name"])
+        if one["name"].partition(FANOUT)[0] in topics and _is_read(one["name"])
     }
 
 

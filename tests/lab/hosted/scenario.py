@@ -72,6 +72,10 @@ class Bus:
         message = {"properties": {}, "routing_key": queue, "payload": text, "payload_encoding": "string"}
         assert self._ask("POST", f"/exchanges/{VHOST}/amq.default/publish", message)["routed"]
 
+    def waiting(self, queue: str) -> int:
+        """The messages in a queue that nobody reads, as RabbitMQ knows it, which is some seconds behind."""
+        return int(self._ask("GET", f"/queues/{VHOST}/{queue}").get("messages_ready", 0))
+
     def told(self) -> set[str]:
         """The types of the events that came since it was asked last."""
         wanted = {"count": 1000, "ackmode": "ack_requeue_false", "encoding": "auto"}
