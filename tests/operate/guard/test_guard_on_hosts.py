@@ -242,9 +242,12 @@ class Guard:
             yield process
 
     def says(self, host: str) -> tuple[str, str]:
-        """What it says of a host now, and by which gate."""
-        found = self.directory.now().get("verdicts", {}).get(host, {})
-        return str(found.get("outcome")), str(found.get("gate"))
+        """What it says of a host now, and by which gate; of one that is well nothing is kept."""
+        now = self.directory.now()
+        if not now.get("readable"):
+            return "", ""
+        found = now["verdicts"].get(host, {"outcome": "none", "gate": ""})
+        return str(found["outcome"]), str(found["gate"])
 
     def proved(self, host: str) -> bool:
         """Whether the evacuation of a host has come to its end."""
