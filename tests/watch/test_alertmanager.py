@@ -101,6 +101,7 @@ def running(directory: Path) -> Iterator[Alertmanager]:
             made.stop()
 
 
+@pytest.mark.releases  # it waits for what Alertmanager groups
 def test_a_real_alertmanager(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "QUIET", 0)
     monkeypatch.setattr(alertmanager, "LASTS", 4.0)

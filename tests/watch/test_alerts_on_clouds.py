@@ -20,7 +20,7 @@ from ..lab.scenario import Rest, connect, wait
 from .test_on_clouds import CLOUDS, _words
 from .watched import Receiver, receiver
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.releases]
 HUGE = {"name": "alerts-huge", "ram": 9_999_999, "vcpus": 900, "disk": 1}
 
 

@@ -288,6 +288,7 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.kill
+@pytest.mark.releases  # files are killed in make test
 def test_killed(tmp_path: Path) -> None:
     """Killed at any instant, while entries come: each record is counted once."""
     watched = Watched(tmp_path)

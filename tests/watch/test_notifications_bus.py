@@ -174,6 +174,7 @@ def test_we_are_down(services: Services, words: list[str], tmp_path: Path) -> No
         assert "may be missing" in told and "the queue keeps them for 24 hours" in told
 
 
+@pytest.mark.releases  # two starts of a broker
 def test_a_broker_that_is_restarted(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Its exchanges are gone, and what binds our queue: we are bound again as soon as they are there, what was in our
     queue is there, and the gap is told."""
@@ -326,6 +327,7 @@ KILLS = int(os.environ.get("NARU_TEST_KILLS", "40"))
 
 
 @pytest.mark.kill
+@pytest.mark.releases  # a minute and more
 def test_killed_at_any_instant_each_counts_once(services: Services, broker: Broker, tmp_path: Path) -> None:
     work, file = tmp_path / "watch", tmp_path / "bus"
     file.write_text(broker.url)

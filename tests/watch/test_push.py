@@ -308,6 +308,7 @@ def test_a_secret_that_others_may_read(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.kill
+@pytest.mark.releases  # files are killed in make test
 def test_killed(tmp_path: Path) -> None:
     """Scenario 33, for what is pushed: killed at any instant, what was answered is there, and what was sent again since
     it was not answered is counted once."""

@@ -23,7 +23,7 @@ from naru.plan.queries import reading
 from ...volumes.conftest import PORT_BASE
 from .osds import MODULES, Cluster
 
-pytestmark = [pytest.mark.ceph, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.ceph, pytest.mark.releases, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture(scope="module")
