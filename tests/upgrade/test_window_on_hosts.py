@@ -18,7 +18,7 @@ from naru.plan.queries import reading
 from naru.releases import portable, release
 from naru.upgrade.work import Work
 
-from ..lab.hosted.scenario import Bus, boots_a_server, on, services, until
+from ..lab.hosted.scenario import Bus, boots_a_server, on, until
 from ..lab.scenario import Rest, connect
 from .cloud import CLOUD, failed, is_up, on_the_queue, seen, units
 from .orders import begin, naru
@@ -250,18 +250,15 @@ def test_a_compute_host_that_does_not_answer_holds_up_nothing_but_itself(
     work, before = planned(), units(pike)
     hosts = pike.hosts()
 
-    def is_up_but(host: str) -> bool:
-        return {name for name, state in services(pike, CLOUD).items() if state != "up"} <= {f"nova-compute@{host}"}
-
     hosts.link("compute1", "management", up=False)
     try:
         naru("run", work, "--without-freeze", "a test", code=1)
         assert "the old nova-compute on compute1" in failed(work)  # it is the first that would be told something
         naru("agents", work, code=1)
-        until(lambda: is_up_but("compute1"), "Queens' services")
+        until(lambda: is_up(pike, but="compute1"), "Queens' services")
         _, errors = naru("rollback", work, "--lose-writes")  # nothing was ever done there
         assert "nova-compute on compute1 was not told to leave guests as they are" in errors, errors
-        until(lambda: is_up_but("compute1"), "Pike's services")
+        until(lambda: is_up(pike, but="compute1"), "Pike's services")
     finally:
         hosts.link("compute1", "management", up=True)
     hosts.wait(["compute1"])
