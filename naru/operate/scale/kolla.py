@@ -1,7 +1,5 @@
-"""kolla-ansible as it is installed: its playbooks, run by ansible-runner with the programs of its own environment, and
-how far a run is."""
+"""kolla-ansible as it is installed: its playbooks, run by ansible-runner with the programs of its own environment."""
 
-import json
 import os
 import shutil
 import sys
@@ -10,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from naru.errors import InputError
+from naru.operate.scale import runner
 
 ACTIONS = {
     "bootstrap-servers": ("kolla-host", "bootstrap-servers"),
@@ -60,13 +59,8 @@ class Kolla(NamedTuple):
     def argv(self, action: str, inventory: Path, hosts: Sequence[str], directory: Path, ident: str) -> list[str]:
         """The program that runs one of ACTIONS on `hosts` alone. What it keeps of the run is in `directory`. Raises
         InputError where there is no ansible-runner."""
-        # blanks in what --cmdline takes are kept by quotes
-        line = " ".join(quoted(word) for word in [*self.variables(action), "--limit", ",".join(hosts)])
-        return [
-            *(runner(), "run", str(directory), "--project-dir", str(self.playbooks), "-p", f"{ACTIONS[action][0]}.yml"),
-            # what is in the environment, such as passwords, is not written down
-            *("--inventory", str(inventory), "--ident", ident, "--omit-env-files", "--cmdline", line),
-        ]
+        given = [*self.variables(action), "--limit", ",".join(hosts)]
+        return runner.argv(f"{ACTIONS[action][0]}.yml", self.playbooks, inventory, given, directory, ident)
 
     def environment(self) -> dict[str, str]:
         """With its own Ansible before any other one."""
@@ -84,44 +78,3 @@ def installed(prefix: Path | None, config: Path) -> Kolla:
     kolla = Kolla(prefix.absolute(), config.absolute())
     kolla.check()
     return kolla
-
-
-def runner() -> str:
-    """The program ansible-runner: beside naru, or on the path."""
-    beside = Path(sys.executable).parent / "ansible-runner"
-    found = str(beside) if beside.exists() else shutil.which("ansible-runner")
-    if found is None:
-        raise InputError("ansible-runner is not installed", hint="pip install 'naru-openstack[ansible]'")
-    return found
-
-
-class Progress:
-    """How far a run is, by the events that ansible-runner writes while it goes."""
-
-    def __init__(self, directory: Path, ident: str) -> None:
-        self._events = directory / "artifacts" / ident / "job_events"
-        self._known = 0
-
-    def look(self) -> int:
-        """How many events there are by now."""
-        if self._events.is_dir():
-            self._known = sum(1 for one in os.scandir(self._events) if one.name.endswith(".json"))
-        return self._known
-
-    def failures(self) -> list[str]:
-        """What failed: host, task and what its module said."""
-        said = []
-        files = self._events.glob("*.json") if self._events.is_dir() else ()
-        for file in sorted(files, key=lambda one: int(one.name.partition("-")[0])):
-            event = json.loads(file.read_text())
-            data = event.get("event_data") or {}
-            if event.get("event") in ("runner_on_failed", "runner_on_unreachable") and not data.get("ignore_errors"):
-                found = data.get("res") or {}
-                text = found.get("msg") or found.get("stderr") or found.get("censored") or event["event"]
-                said.append(f"{data.get('host')}: {data.get('task')}: {str(text).strip()[:400]}")
-        return said
-
-
-def quoted(word: str) -> str:
-    """A word as ansible-runner's --cmdline takes it: blanks are kept by quotes."""
-    return f"'{word}'" if any(sign.isspace() for sign in word) else word

@@ -11,7 +11,8 @@ from naru.errors import InputError
 from naru.files import write_whole
 from naru.operate import compute
 from naru.operate.scale import growth, inventory, planner
-from naru.operate.scale.kolla import Kolla, runner
+from naru.operate.scale.kolla import Kolla
+from naru.operate.scale.runner import runner
 from naru.operate.scale.work import Settings, Texts, Work, work_directory
 from naru.plan import control, rollback
 from naru.plan.findings import refuse_errors

@@ -13,21 +13,17 @@ from naru.errors import InputError, NaruError
 from naru.files import write_whole
 from naru.operate import compute
 from naru.operate.scale.keeping import Keeping, Misnamed, mark
-from naru.operate.scale.kolla import Kolla, Progress
+from naru.operate.scale.kolla import Kolla
 from naru.operate.scale.newborn import Newborn
+from naru.operate.scale.runner import Failed, play
 from naru.plan.arguments import Arguments, Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
-from naru.plan.program import run_program
 
 EVERY = 1.0
 """Seconds between two looks for compute services that come up while kolla-ansible runs."""
 APPEAR = 300.0
 """Seconds that a compute service may take after a deployment, and what is proved of it as well."""
-
-
-class Failed(NaruError):
-    """kolla-ansible has ended, and not well."""
 
 
 class Run(Arguments):
@@ -149,24 +145,7 @@ def _kolla(context: Context, look: Any) -> dict[str, Any]:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     ident = f"{args['action']}-{context.run}-{context.attempt}"
     argv = kolla.argv(args["action"], Path(args["inventory"]), args["hosts"], directory, ident)
-    progress = Progress(directory, ident)
-    context.log(" ".join(argv))
-
-    def check() -> None:
-        context.check()
-        look()
-        context.progress(progress.look(), None, "count")
-
-    began = time.monotonic()
-    ended = run_program(argv, check=check, env=kolla.environment())
-    if ended.code != 0:
-        said = progress.failures() or ended.output.splitlines()[-20:]
-        raise Failed(
-            f"kolla-ansible {args['action']} ended with {ended.code}",
-            detail="\n".join(said),
-            hint=f"All of it: {directory / 'artifacts' / ident / 'stdout'}. Cure it and give the command again.",
-        )
-    return {"seconds": round(time.monotonic() - began, 1), "kept": str(directory / "artifacts" / ident)}
+    return play(context, f"kolla-ansible {args['action']}", argv, kolla.environment(), directory, ident, look)
 
 
 @step("scale.prove", args=OfHost, no_undo="it changes nothing", retry=RETRY, deadline=APPEAR + 120)

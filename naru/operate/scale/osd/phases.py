@@ -8,11 +8,11 @@ from typing import NamedTuple
 from naru.errors import InputError
 from naru.files import write_whole
 from naru.operate.scale import growth, inventory
-from naru.operate.scale.kolla import runner
 from naru.operate.scale.osd import cephadm, planner, playbooks, prechecks, quiet, state, steps
 from naru.operate.scale.osd import says as msg
 from naru.operate.scale.osd.hosts import Look
 from naru.operate.scale.osd.work import Place, Settings
+from naru.operate.scale.runner import runner
 from naru.operate.scale.work import Texts, work_directory
 from naru.plan.kinds import load
 from naru.plan.model import Finding, Plan

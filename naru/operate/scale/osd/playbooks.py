@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import yaml
 
 from naru.errors import InputError
+from naru.operate.scale import runner
 from naru.operate.scale.growth import after
-from naru.operate.scale.kolla import quoted, runner
 
 ADD = "infrastructure-playbooks/add-osd.yml"
 """Of 3.2 and 4.0; later ones have their whole playbook for it, with --limit."""
@@ -29,11 +29,7 @@ class Playbooks(NamedTuple):
 
     def argv(self, playbook: str, inventory: Path, given: Sequence[str], directory: Path, ident: str) -> list[str]:
         """The program that runs a playbook with these options. What it keeps of the run is in `directory`."""
-        line = " ".join(quoted(word) for word in given)
-        return [
-            *(runner(), "run", str(directory), "--project-dir", str(self.directory), "-p", playbook),
-            *("--inventory", str(inventory), "--ident", ident, "--omit-env-files", "--cmdline", line),
-        ]
+        return runner.argv(playbook, self.directory, inventory, given, directory, ident)
 
     def environment(self) -> dict[str, str]:
         """With the Ansible that the user has on the path before that beside Naru: a ceph-ansible needs its own one."""

@@ -1,20 +1,17 @@
 """The step kind that makes OSDs by ceph-ansible, and removes them again."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 from naru.actions.durations import DAY
-from naru.operate.scale.kolla import Progress
+from naru.operate.scale import runner
 from naru.operate.scale.osd import made, playbooks
 from naru.operate.scale.osd.playbooks import Playbooks
 from naru.operate.scale.osd.steps import RETRY
 from naru.operate.scale.osd.work import OfCeph, Place
-from naru.operate.scale.steps import Failed
 from naru.plan.arguments import Undo
 from naru.plan.context import Context
 from naru.plan.kinds import step
-from naru.plan.program import run_program
 
 
 class Played(OfCeph):
@@ -58,20 +55,4 @@ def _play(context: Context, args: Any, playbook: str, options: list[str]) -> dic
     ident = f"{Path(playbook).stem}-{context.run}-{context.attempt}"
     found = Playbooks(Path(args["directory"]), args["playbook"])
     argv = found.argv(playbook, Path(args["inventory"]), options, runs, ident)
-    progress = Progress(runs, ident)
-    context.log(" ".join(argv))
-
-    def look() -> None:
-        context.check()
-        context.progress(progress.look(), None, "count")
-
-    began = time.monotonic()
-    ended = run_program(argv, check=look, env=found.environment())
-    if ended.code != 0:
-        said = progress.failures() or ended.output.splitlines()[-20:]
-        raise Failed(
-            f"ceph-ansible's {playbook} ended with {ended.code}",
-            detail="\n".join(said),
-            hint=f"All of it: {runs / 'artifacts' / ident / 'stdout'}. Cure it and give the command again.",
-        )
-    return {"seconds": round(time.monotonic() - began, 1), "kept": str(runs / "artifacts" / ident)}
+    return runner.play(context, f"ceph-ansible's {playbook}", argv, found.environment(), runs, ident)
