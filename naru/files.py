@@ -4,10 +4,13 @@ files are. For every room."""
 import contextlib
 import fcntl
 import os
+import shlex
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
+
+from naru.errors import InputError
 
 
 def write_whole(file: Path, text: str, *, private: bool = True) -> None:
@@ -90,3 +93,19 @@ class FileLock:
 def state_directory() -> Path:
     """Where what a user's commands leave behind is kept: $XDG_STATE_HOME/naru, or under ~/.local/state."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "naru"
+
+
+def read_private(file: Path, what: str) -> str:
+    """The text of a file that nobody but its owner may read. `what` begins the message when it cannot be had. Raises
+    InputError."""
+    try:
+        with file.open() as opened:
+            if os.fstat(opened.fileno()).st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+                raise InputError(
+                    f"{what}: {file} may be read by others than its owner", hint=f"chmod 600 {shlex.quote(str(file))}"
+                )
+            return opened.read()
+    except OSError as error:
+        raise InputError(f"{what}: {file}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what}: {file}: not a text") from error

@@ -19,8 +19,8 @@ from naru.operate.metrics.server import server
 from naru.text import utc
 from naru.watch import metrics
 from naru.watch.alerts import telling
+from naru.watch.alerts.content import summary
 from naru.watch.alerts.outbox import Outbox
-from naru.watch.content import summary
 from naru.watch.store import Store
 
 

@@ -2,13 +2,13 @@
 
 import os
 import shlex
-import stat
 import subprocess
 from pathlib import Path
 
 import pydantic
 
-from naru.errors import InputError, NaruError
+from naru.errors import NaruError
+from naru.files import read_private
 
 SECONDS = 30.0
 """How long a command may take."""
@@ -40,22 +40,12 @@ class Secret(pydantic.BaseModel):
     def read(self, directory: Path, what: str) -> str:
         """The secret. `what` begins the message when it cannot be had, which is an InputError for a file and a
         NaruError for a command."""
-        text = self._file(directory, what) if self.file else self._command(directory, what)
+        text = (
+            read_private(directory / Path(self.file).expanduser(), what)
+            if self.file
+            else self._command(directory, what)
+        )
         return text.removesuffix("\n")
-
-    def _file(self, directory: Path, what: str) -> str:
-        path = directory / Path(self.file).expanduser()
-        try:
-            mode = path.stat().st_mode
-            if mode & (stat.S_IRWXG | stat.S_IRWXO):
-                raise InputError(
-                    f"{what}: {path} may be read by others than its owner", hint=f"chmod 600 {shlex.quote(str(path))}"
-                )
-            return path.read_text()
-        except OSError as error:
-            raise InputError(f"{what}: {path}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise InputError(f"{what}: {path}: not a text") from error
 
     def _command(self, directory: Path, what: str) -> str:
         try:

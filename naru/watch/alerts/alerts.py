@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from naru.watch import content, states
-from naru.watch.alerts import budget
+from naru.watch import states
+from naru.watch.alerts import budget, content
 from naru.watch.alerts.incidents import Requests, incidents, recent
 from naru.watch.alerts.known import Known
 from naru.watch.alerts.outbox import DIGEST, ESCALATING, NEW, OVER, Alert, Outbox

@@ -13,8 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from naru.text import count, utc
-from naru.watch import content
-from naru.watch.alerts import budget
+from naru.watch.alerts import budget, content
 from naru.watch.alerts.outbox import (
     DIGEST,
     DROPPED,

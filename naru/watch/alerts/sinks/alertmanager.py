@@ -9,9 +9,9 @@ import datetime
 from collections.abc import Sequence
 from typing import Any
 
+from naru.watch.alerts.content import summary, text
 from naru.watch.alerts.outbox import DIGEST, Alert
 from naru.watch.alerts.sinks.http import Http
-from naru.watch.content import summary, text
 
 LASTS = 600.0
 """Seconds from the last word of an alert on after which Alertmanager takes it for resolved."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError
+from naru.files import read_private
+from naru.watch.alerts.content import summary, text
 from naru.watch.alerts.outbox import Alert
 from naru.watch.alerts.sinks import Away
-from naru.watch.alerts.sinks.secret import text_of
-from naru.watch.content import summary, text
 from naru.watch.hide import hidden
 
 
@@ -48,7 +48,7 @@ def opened(name: str, watch: str) -> list[Chat]:
         import apprise
     except ImportError as error:
         raise InputError(f"{told}: apprise is not installed", hint="pip install 'naru-openstack[alerts]'") from error
-    content = text_of(Path(name), told)
+    content = read_private(Path(name), told)
     with _complaints() as said:
         config, every = apprise.AppriseConfig(), apprise.Apprise()
         well = config.add_config(content)

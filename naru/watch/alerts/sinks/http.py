@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 import requests
 
 from naru.errors import InputError
+from naru.files import read_private
 from naru.watch.alerts.sinks import Away, Refused
-from naru.watch.alerts.sinks.secret import text_of
 from naru.watch.hide import hidden
 
 SECONDS = 10.0
@@ -41,7 +41,7 @@ class Http:
     def _header(self) -> dict[str, str]:
         if self._file is None:
             return {}
-        found = _HEADER.fullmatch(text_of(self._file, self._told).strip())
+        found = _HEADER.fullmatch(read_private(self._file, self._told).strip())
         if found is None:
             hint = "One line, as in Authorization: Bearer 0123456789abcdef"
             raise InputError(f"{self._told}: no header is in it", hint=hint)
