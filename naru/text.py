@@ -82,3 +82,8 @@ def shortened(lines: Iterable[str], most: int, more: str = "") -> list[str]:
     every = list(lines)
     others = len(every) - most
     return [*every[:most], f"and {others} more{more}"] if others > 0 else every
+
+
+def one_line(text: str, most: int) -> str:
+    """The text in one line: runs of white space, line ends too, are one blank; at most so many characters."""
+    return " ".join(text.split())[:most]

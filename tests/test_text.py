@@ -2,7 +2,7 @@
 
 import pytest
 
-from naru.text import Units, count, duration, parse_duration, parse_rate, plural, shortened, size
+from naru.text import Units, count, duration, one_line, parse_duration, parse_rate, plural, shortened, size
 
 pytestmark = pytest.mark.unit
 
@@ -77,3 +77,7 @@ def test_shortened() -> None:
     assert shortened("abc", 3) == ["a", "b", "c"] and shortened((), 3) == []
     assert shortened(iter("abcde"), 3) == ["a", "b", "c", "and 2 more"]
     assert shortened("ab", 1, ": see there") == ["a", "and 1 more: see there"]
+
+
+def test_one_line() -> None:
+    assert one_line("\n a\tb\r\n\nc ", 5) == "a b c" and one_line("abcdef", 3) == "abc" and one_line(" \n", 9) == ""

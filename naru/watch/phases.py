@@ -9,6 +9,7 @@ from typing import Any
 
 from naru.errors import InputError, NaruError
 from naru.files import FileLock
+from naru.text import one_line
 from naru.watch import states
 from naru.watch.alerts import sender, telling
 from naru.watch.alerts.outbox import Outbox
@@ -87,7 +88,8 @@ def _follow(directory: Path, store: Store, settings: Settings, once: bool, came:
 def _news(store: Store, keys: list[str], came: Tell) -> None:
     for key, group in Outbox(store).groups(keys[:MOST_TOLD]).items():
         change = since_change(store, group)
-        came(f"{key} {group['state']}: {group['binary']}: {what(group)}{change and f' ({change})'}")
+        said = one_line(what(group), 300)
+        came(f"{key} {group['state']}: {group['binary']}: {said}{change and f' ({change})'}")
     if len(keys) > MOST_TOLD:
         came(f"and {len(keys) - MOST_TOLD} more groups")
 

@@ -206,6 +206,7 @@ def test_an_upgrade_does_not_make_everything_new(pair: Lab, tmp_path: Path, caps
     # under its key of before, or under that which the new code gives it
     after = [one for one in asked("groups", "--state", "all") if "NotImplementedError" in one["what"]]
     assert after and {one["state"] for one in after} == {"muted"}, (uptime, after)
+    assert all(told)  # one line each, however many a statement has
     assert not [one for one in told if one.split()[0] in {each["group"] for each in carried.values()}]
     assert all("since Pike to the newest" in one for one in told)
     code = {(one.module, one.text) for one in old.code.statements}

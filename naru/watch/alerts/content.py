@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from naru.text import count, plural, shortened, utc
+from naru.text import count, one_line, plural, shortened, utc
 from naru.watch.alerts.outbox import DIGEST, Outbox
 from naru.watch.group import HOLE
 from naru.watch.hide import hidden
@@ -147,7 +147,7 @@ def _digest(body: Mapping[str, Any]) -> list[str]:
 
 
 def _told(one: Mapping[str, Any]) -> str:
-    said = one["text"].partition("\n")[0][:200]
+    said = one_line(one["text"], 200)
     return f"{one['program']}: {': '.join(filter(None, (said, one['exception']))) or '(nothing but a variable)'}"
 
 
