@@ -133,14 +133,19 @@ class Guarded:
             **{"networks": [{"uuid": network}], "availability_zone": f"nova:{host}", "return_reservation_id": True},
         }
         self.rest("compute", "POST", "/servers", {"server": fields})
-        wait("servers run", lambda: sorted(self.where().values()) == [(host, "ACTIVE")] * count)
-        self.servers = sorted(self.where())
+        wait("servers are listed", lambda: len(self._listed()) == count)
+        self.servers = sorted(one["id"] for one in self._listed())
+        wait("servers run", lambda: list(self.where().values()) == [(host, "ACTIVE")] * count)
+
+    def _listed(self) -> list[dict[str, Any]]:
+        return list(self.rest("compute", "GET", "/servers/detail")["servers"])
 
     def where(self) -> dict[str, tuple[str, str]]:
         """By server its host and status, of those that nothing is done with."""
-        found = self.rest("compute", "GET", "/servers/detail")["servers"]
         return {
-            one["id"]: (one["OS-EXT-SRV-ATTR:host"], one["status"]) for one in found if not one["OS-EXT-STS:task_state"]
+            one["id"]: (one["OS-EXT-SRV-ATTR:host"], one["status"])
+            for one in self._listed()
+            if not one["OS-EXT-STS:task_state"]
         }
 
     def evacuations(self) -> list[tuple[str, str, str]]:
@@ -163,13 +168,21 @@ class Guarded:
         return dict(found)
 
     def set(self, host: str, **fields: Any) -> None:
-        """What an administrator sets of a compute service."""
-        self.rest.session.put(
-            f"/os-services/{self.service(host)['id']}",
-            json=fields,
-            endpoint_filter={"service_type": "compute", "interface": "public"},
-            microversion="2.53",
-        )
+        """What an administrator sets of a compute service. It is not taken for up again (400) before it has seen the
+        evacuations of its servers, which it looks for when it starts."""
+
+        def is_set() -> bool:
+            answer = self.rest.session.put(
+                f"/os-services/{self.service(host)['id']}",
+                json=fields,
+                endpoint_filter={"service_type": "compute", "interface": "public"},
+                microversion="2.53",
+                raise_exc=False,
+            )
+            assert answer.status_code in (200, 400), answer.text
+            return answer.status_code == 200
+
+        wait(f"{host}: {fields}", is_set)
 
     def is_down(self, host: str) -> bool:
         return bool(self.service(host)["state"] == "down")
@@ -249,6 +262,13 @@ class Guard:
         found = now["verdicts"].get(host, {"outcome": "none", "gate": ""})
         return str(found["outcome"]), str(found["gate"])
 
+    def calls_all_well(self) -> None:
+        """Waits until it has a verdict of no host."""
+        try:
+            wait("all are well", lambda: {self.says(host)[0] for host in HOSTS} == {"none"})
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.directory.now()}") from None
+
     def proved(self, host: str) -> bool:
         """Whether the evacuation of a host has come to its end."""
         paths = self.directory.evacuations(host)
@@ -293,13 +313,16 @@ def stays_so(guard: Guard, host: str, outcome: str, gate: str) -> None:
 @pytest.fixture
 def servers(healthy: Guarded) -> Iterator[Guarded]:
     with scenario.network(healthy.rest) as network, scenario.image(healthy.rest) as image:
-        healthy.boot("compute1", SERVERS, image, network["network"])
-        yield healthy
-        begin_again(healthy)
-        for one in healthy.servers:
-            healthy.rest("compute", "DELETE", f"/servers/{one}")
-        for one in healthy.servers:
-            healthy.rest.gone("compute", f"/servers/{one}")
+        healthy.servers = []
+        try:
+            healthy.boot("compute1", SERVERS, image, network["network"])
+            yield healthy
+        finally:
+            begin_again(healthy)
+            for one in healthy.servers:
+                healthy.rest("compute", "DELETE", f"/servers/{one}")
+            for one in healthy.servers:
+                healthy.rest.gone("compute", f"/servers/{one}")
 
 
 def test_what_is_no_death_moves_nothing(healthy: Guarded, tmp_path: Path) -> None:
@@ -317,21 +340,21 @@ def test_what_is_no_death_moves_nothing(healthy: Guarded, tmp_path: Path) -> Non
         stays_so(guard, "compute2", "alarm", "life")
         on(hosts, "compute1", "systemctl start nova-compute")
         hosts.link("compute2", "management", True)
-        wait("all are well", lambda: {guard.says(host)[0] for host in HOSTS} == {"none"})
+        guard.calls_all_well()
         # somebody's own: disabled, and then without power
         healthy.set("compute3", status="disabled", disabled_reason="a human's")
         hosts.power("compute3", "cut")
         stays_so(guard, "compute3", "alarm", "candidate")
         hosts.up(ignore)
         healthy.set("compute3", status="enabled")
-        wait("all are well", lambda: {guard.says(host)[0] for host in HOSTS} == {"none"})
+        guard.calls_all_well()
         # nobody reports any more: not the hosts have failed
         on(hosts, "ctl1", "systemctl stop rabbitmq")
         wait("Nova takes all for down", lambda: all(map(healthy.is_down, HOSTS)))
         time.sleep(10)
         assert {guard.says(host)[0] for host in HOSTS} <= {"hold", "alarm"}
         on(hosts, "ctl1", "systemctl start rabbitmq")
-        wait("all are well", lambda: {guard.says(host)[0] for host in HOSTS} == {"none"})
+        guard.calls_all_well()
         # a rack without power is more than one host
         for host in ("compute3", "compute4"):
             hosts.power(host, "cut")
