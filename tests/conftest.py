@@ -23,7 +23,7 @@ from naru.lab.seed.load import load
 from naru.releases import release
 
 from .lab.hosts.machine import left_of, of_the_machine
-from .lab.scenario import census, ignore
+from .lab.scenario import census, come_up, ignore
 
 # the same examples in every run, so that a run says what a change did; new ones by --hypothesis-profile=new
 hypothesis.settings.register_profile("new", deadline=None)
@@ -100,7 +100,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab(Path(kept) if kept else tmp_path_factory.mktemp("lab") / "pair")
     newest = release.names()[-1]
     clouds = ["old=pike", f"new={newest}"]
-    lab.up(None if lab.exists() else spec.build(clouds, ["core"], 2, PORT_BASE, log_lines=True), ignore, ignore)
+    come_up(lab, spec.build(clouds, ["core"], 2, PORT_BASE, log_lines=True))
     yield lab
     if kept:
         return
@@ -127,7 +127,7 @@ def five(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         pytest.skip(f"{error.summary}: {error.detail}")
     before = of_the_machine()
     made = Lab(tmp_path_factory.mktemp("hosts") / "five")
-    made.up(spec.build_hosts(str(Path(__file__).parent / "lab" / "hosts" / "five.yaml")), ignore, ignore)
+    come_up(made, spec.build_hosts(str(Path(__file__).parent / "lab" / "hosts" / "five.yaml")))
     try:
         yield made
     finally:

@@ -14,12 +14,26 @@ from openstack.connection import Connection
 
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
+from naru.lab.spec import LabSpec
 
 IMAGE = os.urandom(1 << 20) * 2
 
 
 def ignore(*_: object) -> None:
     """A progress callback for tests."""
+
+
+def come_up(lab: Lab, wanted: LabSpec) -> None:
+    """Brings up a new lab, of which nothing is left where it fails; or the one that is there, which stays."""
+    if lab.exists():
+        lab.up(None, ignore, ignore)
+        return
+    try:
+        lab.up(wanted, ignore, ignore)
+    except BaseException:
+        if lab.exists():
+            lab.down()
+        raise
 
 
 def processes_of(lab: Lab) -> dict[str, list[int]]:

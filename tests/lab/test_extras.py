@@ -19,6 +19,8 @@ from naru.lab import spec, status
 from naru.lab.lab import Lab
 from naru.releases import release
 
+from .scenario import come_up
+
 pytestmark = [pytest.mark.lab, pytest.mark.releases]
 PORT_BASE = 26000
 
@@ -34,7 +36,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     kept = os.environ.get("NARU_TEST_EXTRAS")
     lab = Lab(Path(kept) if kept else tmp_path_factory.mktemp("extras") / "lab")
     clouds, services = ["old=pike", f"new={release.names()[-1]}"], ["swift,octavia,designate", "new:barbican"]
-    lab.up(None if lab.exists() else spec.build(clouds, services, 1, PORT_BASE), ignore, ignore)
+    come_up(lab, spec.build(clouds, services, 1, PORT_BASE))
     yield lab
     if not kept:
         lab.down()

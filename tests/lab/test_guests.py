@@ -19,7 +19,7 @@ from naru.lab.lab import Lab
 from naru.releases import release
 
 from . import scenario
-from .scenario import Rest, ignore, wait
+from .scenario import Rest, come_up, ignore, wait
 
 pytestmark = [pytest.mark.guests, pytest.mark.releases]
 
@@ -33,8 +33,7 @@ def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """One cloud with one fake host and two with real guests."""
     kept = os.environ.get("NARU_TEST_GUESTS")
     made = Lab(Path(kept) if kept else tmp_path_factory.mktemp("guests") / request.param)
-    wanted = None if made.exists() else spec.build([f"new={request.param}"], None, 1, PORT_BASE, guests=2)
-    made.up(wanted, ignore, ignore)
+    come_up(made, spec.build([f"new={request.param}"], None, 1, PORT_BASE, guests=2))
     yield made
     if kept:
         return

@@ -9,7 +9,7 @@ from naru.lab.lab import Lab
 from naru.releases import install, release
 
 from . import scenario
-from .scenario import Rest, connect, ignore
+from .scenario import Rest, come_up, connect, ignore
 
 pytestmark = [pytest.mark.releases, pytest.mark.timeout(3600)]
 
@@ -27,7 +27,7 @@ def test_installs(name: str) -> None:
 def test_comes_up_and_works(name: str, tmp_path: Path) -> None:
     lab = Lab(tmp_path / "one")
     try:
-        lab.up(spec.build([f"one={name}"], ["core"], 1, PORT_BASE), ignore, ignore)
+        come_up(lab, spec.build([f"one={name}"], ["core"], 1, PORT_BASE))
         assert [row.service for row in status.rows(lab) if not row.healthy] == []
         cloud = lab.cloud("one")
         rest = Rest(connect(lab, "one-user"))

@@ -18,7 +18,7 @@ from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
 from naru.releases import release
 
-from ..lab.scenario import ignore
+from ..lab.scenario import come_up
 from .scenario import Move, moving
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1800)]
@@ -30,7 +30,7 @@ PROJECT = "harbor"
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Pike and the newest release, each with a directory of its own that has the same people in it."""
     lab = Lab(tmp_path_factory.mktemp("directory") / "lab")
-    lab.up(spec.build(["old=pike", f"new={release.names()[-1]}"], ["ldap"], 1, PORT_BASE), ignore, ignore)
+    come_up(lab, spec.build(["old=pike", f"new={release.names()[-1]}"], ["ldap"], 1, PORT_BASE))
     yield lab
     lab.down()
 

@@ -17,7 +17,7 @@ from naru.lab.lab import Lab
 from naru.releases import release
 
 from ..lab import scenario
-from ..lab.scenario import Rest, ignore
+from ..lab.scenario import Rest, come_up
 from ..lab.test_guests import beating, boot, left_of, namespaces, ready
 from .conftest import snapshots
 from .oracle import leftovers, snapshot
@@ -37,7 +37,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     kept = os.environ.get("NARU_TEST_GUEST_MOVE")
     made = Lab(Path(kept) if kept else tmp_path_factory.mktemp("guests") / "move")
     clouds = ["old=2023.1", f"new={release.names()[-1]}"]
-    made.up(None if made.exists() else spec.build(clouds, None, 1, PORT_BASE, guests=1), ignore, ignore)
+    come_up(made, spec.build(clouds, None, 1, PORT_BASE, guests=1))
     yield made
     if kept:
         return

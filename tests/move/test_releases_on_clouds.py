@@ -11,7 +11,7 @@ from naru.lab.lab import Lab
 from naru.lab.seed import seeder
 from naru.lab.seed.load import load
 
-from ..lab.scenario import Rest, connect, ignore
+from ..lab.scenario import Rest, come_up, connect, ignore
 from .conftest import snapshots
 from .oracle import leftovers, project, snapshot
 from .scenario import PROJECTS, Move, all_told, moving, same, told
@@ -26,7 +26,7 @@ RELEASES = ("train", "yoga", "2023.1", "2025.1")
 def lab(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Pike with the company, and a cloud of a release between."""
     made = Lab(tmp_path_factory.mktemp("between") / "lab")
-    made.up(spec.build(["old=pike", f"new={request.param}"], ["core"], 2, PORT_BASE), ignore, ignore)
+    come_up(made, spec.build(["old=pike", f"new={request.param}"], ["core"], 2, PORT_BASE))
     try:
         seeder.seed(load("demo"), made.cloud("old"), ignore)
         yield made

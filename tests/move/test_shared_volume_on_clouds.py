@@ -15,7 +15,7 @@ from naru.lab.seed import content, remove, seeder
 from naru.lab.seed.load import load
 from naru.releases import release
 
-from ..lab.scenario import Rest, connect, ignore
+from ..lab.scenario import Rest, come_up, connect, ignore
 from .conftest import snapshots
 from .oracle import leftovers, project, snapshot
 from .oracle.pairs import pair as pairs_of
@@ -41,7 +41,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     kept = os.environ.get("NARU_TEST_SHARED")
     made = Lab(Path(kept) if kept else tmp_path_factory.mktemp("shared") / "lab")
     clouds = ["old=train", f"new={release.names()[-1]}"]
-    made.up(None if made.exists() else spec.build(clouds, ["core"], 2, PORT_BASE), ignore, ignore)
+    come_up(made, spec.build(clouds, ["core"], 2, PORT_BASE))
     new = Rest(connect(made, "new"))
     if TYPE["name"] not in [found["name"] for found in new("volumev3", "GET", "/types")["volume_types"]]:
         new("volumev3", "POST", "/types", {"volume_type": TYPE})

@@ -25,7 +25,7 @@ from naru.plan.queries import reading
 from ..lab import scenario
 from ..lab.hosted.scenario import on
 from ..lab.hosts.machine import left_of, of_the_machine
-from ..lab.scenario import Rest, connect, ignore, wait
+from ..lab.scenario import Rest, come_up, connect, wait
 from .test_drain_on_clouds import beside, until_done
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1800)]
@@ -102,7 +102,7 @@ def computes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Computes]:
     file = directory / "computes.yaml"
     file.write_text((Path(__file__).parent / "computes.yaml").read_text().replace("10.77.", "10.72."))
     lab = Lab(Path(kept) if kept else directory / "lab")
-    lab.up(None if lab.exists() else spec.build_hosts(str(file), [f"{CLOUD}=pike"]), ignore, ignore)
+    come_up(lab, spec.build_hosts(str(file), [f"{CLOUD}=pike"]))
     found = Computes(lab)
     with scenario.network(found.rest) as network, scenario.image(found.rest) as image:
         found.boot("run", "compute1", image, network["network"])

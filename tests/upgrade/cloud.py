@@ -15,7 +15,7 @@ from naru.lab.lab import Lab
 
 from ..lab.hosted.scenario import on, services
 from ..lab.hosts.machine import left_of, of_the_machine
-from ..lab.scenario import Rest, connect, ignore
+from ..lab.scenario import Rest, come_up, connect
 from .orders import naru
 
 CLOUD = "cloud"
@@ -33,7 +33,7 @@ def a_lab(
     text = (layout.LAYOUTS / f"{name}.yaml").read_text().replace("10.77.", network)
     file.write_text(text.replace("next: queens", f'next: "{goal}"'))
     lab = Lab(Path(kept) if kept else directory / "lab")
-    lab.up(None if lab.exists() else spec.build_hosts(str(file), [f"{CLOUD}={start}"]), ignore, ignore)
+    come_up(lab, spec.build_hosts(str(file), [f"{CLOUD}={start}"]))
     yield lab
     if kept:
         return

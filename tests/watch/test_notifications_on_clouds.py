@@ -21,7 +21,7 @@ from naru.watch.notifications import address, listen
 from naru.watch.store import Store
 
 from ..lab import scenario
-from ..lab.scenario import Rest, connect, ignore, wait
+from ..lab.scenario import Rest, come_up, connect, wait
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases]
 PORT_BASE = 29000
@@ -33,7 +33,7 @@ def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Both clouds, whose services send notifications, Nova's in both formats."""
     lab = Lab(tmp_path_factory.mktemp("telling") / "lab")
     clouds = ["old=pike", f"new={release.names()[-1]}"]
-    lab.up(spec.build(clouds, ["core"], 1, PORT_BASE, notifications=True, log_lines=True), ignore, ignore)
+    come_up(lab, spec.build(clouds, ["core"], 1, PORT_BASE, notifications=True, log_lines=True))
     yield lab
     lab.down()
 

@@ -19,7 +19,7 @@ from naru.site import site as sites
 from naru.site.ssh import Fleet
 
 from ...lab.hosts.machine import left_of
-from ...lab.scenario import ignore
+from ...lab.scenario import come_up
 from . import kit
 
 pytestmark = [pytest.mark.hosts, pytest.mark.releases]
@@ -58,7 +58,7 @@ def pods(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab(directory / "lab")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(base, "PACKAGES", (*base.PACKAGES, "podman", "runc"))
-        lab.up(spec.build_hosts(str(layout)), ignore, ignore)
+        come_up(lab, spec.build_hosts(str(layout)))
     hosts = lab.hosts()
     try:
         yield lab

@@ -10,7 +10,7 @@ from naru.lab.hosts import layout
 from naru.lab.lab import Lab
 
 from ..hosts.machine import left_of, of_the_machine
-from ..scenario import ignore
+from ..scenario import come_up
 
 Bring = Callable[..., Lab]
 
@@ -34,7 +34,7 @@ def bring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bring]:
         file.write_text(text + more)
         lab = Lab(directory / "lab")
         made.append(lab)
-        lab.up(spec.build_hosts(str(file), [f"cloud={release}"], notifications=True), ignore, ignore)
+        come_up(lab, spec.build_hosts(str(file), [f"cloud={release}"], notifications=True))
         return lab
 
     yield up

@@ -25,7 +25,7 @@ from naru.lab.lab import Lab
 from naru.site.model import Power
 from naru.site.power import Denied, same_uuid, statuses
 
-from ..scenario import ignore
+from ..scenario import come_up, ignore
 from .machine import left_of
 
 pytestmark = pytest.mark.hosts
@@ -386,7 +386,7 @@ def test_thirty_hosts(five: Lab, tmp_path: Path) -> None:
     file = tmp_path / "thirty.yaml"
     file.write_text((layout.LAYOUTS / "bare30.yaml").read_text().replace("10.77.", "10.78."))
     thirty = Lab(tmp_path / "thirty")
-    thirty.up(spec.build_hosts(str(file)), ignore, ignore)
+    come_up(thirty, spec.build_hosts(str(file)))
     hosts = thirty.hosts()
     try:
         hosts.all("cut", hosts.names())

@@ -11,7 +11,7 @@ from naru.lab.hosts import layout
 from naru.lab.hosts.hosts import Hosts
 from naru.lab.lab import Lab
 
-from ..scenario import ignore
+from ..scenario import come_up
 from .machine import left_of
 from .test_hosts import run, until
 
@@ -23,7 +23,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     file = tmp_path_factory.mktemp("racks") / "racks.yaml"
     file.write_text((layout.LAYOUTS / "racks.yaml").read_text().replace("10.77.", "10.79."))
     made = Lab(file.with_name("lab"))
-    made.up(spec.build_hosts(str(file)), ignore, ignore)
+    come_up(made, spec.build_hosts(str(file)))
     found = made.hosts()
     yield found
     made.down()

@@ -11,7 +11,7 @@ from naru.lab.hosts import layout
 from naru.lab.lab import Lab
 
 from ...lab.hosts.machine import left_of, of_the_machine
-from ...lab.scenario import ignore
+from ...lab.scenario import come_up
 
 NETWORK = "10.79."
 
@@ -26,7 +26,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     file = directory / "cluster.yaml"
     file.write_text((layout.LAYOUTS / "cluster.yaml").read_text().replace("10.77.", NETWORK))
     made = Lab(Path(kept) if kept else directory / "lab")
-    made.up(None if made.exists() else spec.build_hosts(str(file), ["cloud=pike"]), ignore, ignore)
+    come_up(made, spec.build_hosts(str(file), ["cloud=pike"]))
     yield made
     if kept:
         return

@@ -31,7 +31,7 @@ from naru.releases import release
 from ...lab import scenario
 from ...lab.hosted.scenario import on
 from ...lab.hosts.machine import left_of, of_the_machine
-from ...lab.scenario import Rest, connect, ignore, wait
+from ...lab.scenario import Rest, come_up, connect, ignore, wait
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1200)]
 
@@ -207,7 +207,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     file = directory / "guarded.yaml"
     file.write_text((Path(__file__).parents[1] / "guarded.yaml").read_text().replace("10.77.", NETWORK))
     lab = Lab(Path(kept) if kept else directory / "lab")
-    lab.up(None if lab.exists() else spec.build_hosts(str(file), [f"{CLOUD}={release.names()[-1]}"]), ignore, ignore)
+    come_up(lab, spec.build_hosts(str(file), [f"{CLOUD}={release.names()[-1]}"]))
     found = Guarded(lab, directory)
     try:
         found.prepare()
