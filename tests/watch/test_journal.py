@@ -287,18 +287,21 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.kill
-@pytest.mark.releases  # files are killed in make test
-def test_killed(tmp_path: Path) -> None:
-    """Killed at any instant, while entries come: each record is counted once."""
+def killed(tmp_path: Path, kills: int) -> None:
+    """Killed at any instant, while entries come: each record is counted once. Of two watches one is killed after it has
+    read something, the other whenever it is, also while it starts."""
     watched = Watched(tmp_path)
-    chance = random.Random(5)
+    chance = random.Random(kills)
     words = ["-q", "watch", "run", str(watched.work), "--sources", str(watched.sources)]
-    count = 0
-    for _ in range(6):
+    count = reads = 0
+    for number in range(kills):
         with subprocess.Popen([sys.executable, "-c", WATCH, *words], stdout=subprocess.DEVNULL) as watch:
-            until = time.monotonic() + 1.0 + chance.random()
-            while time.monotonic() < until:
+            begun = time.time()
+            until = 0.0 if number % 2 else time.monotonic() + 2 * chance.random()
+            while not until or time.monotonic() < until:
+                assert time.time() - begun < 120, "nothing was read"
+                if not until and _read(watched.work) > begun:
+                    until, reads = time.monotonic() + chance.random(), reads + 1
                 entries = []
                 for _ in range(chance.randrange(20)):
                     count += 1
@@ -308,9 +311,30 @@ def test_killed(tmp_path: Path) -> None:
                     ]
                 if entries:
                     watched.journal.write(entries, at=time.time())
-                time.sleep(0.02)
+                time.sleep(0.1)
             assert watch.poll() is None
             os.kill(watch.pid, signal.SIGKILL)
     assert watched.read() == 2 * count
     with Store(watched.work) as store:
         assert sorted(one["count"] for one in store.groups()) == [count, count]
+    print(f"{kills} kills, {reads} after something was read, {2 * count} records")
+
+
+def _read(work: Path) -> float:
+    """When the watch had read all the last time."""
+    if not (work / "watch.db").exists():
+        return 0.0
+    with Store(work) as store:
+        return float(store.setting("read") or 0.0)
+
+
+@pytest.mark.kill
+@pytest.mark.releases  # files are killed in make test
+def test_killed(tmp_path: Path) -> None:
+    killed(tmp_path, 6)
+
+
+@pytest.mark.kill
+@pytest.mark.releases
+def test_killed_200_times(tmp_path: Path) -> None:
+    killed(tmp_path, 200)

@@ -3,17 +3,14 @@
 import json
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from naru.cli.main import main
-from naru.lab import spec
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
-from naru.releases import release
 from naru.watch import statements
 from naru.watch.group import CLIENT
 from naru.watch.match import Matcher
@@ -21,21 +18,10 @@ from naru.watch.notifications import address, listen
 from naru.watch.store import Store
 
 from ..lab import scenario
-from ..lab.scenario import Rest, come_up, connect, wait
+from ..lab.scenario import Rest, connect, wait
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases]
-PORT_BASE = 29000
 HUGE = {"name": "watch-huge", "ram": 9_999_999, "vcpus": 900, "disk": 1}
-
-
-@pytest.fixture(scope="module")
-def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Both clouds, whose services send notifications, Nova's in both formats."""
-    lab = Lab(tmp_path_factory.mktemp("telling") / "lab")
-    clouds = ["old=pike", f"new={release.names()[-1]}"]
-    come_up(lab, spec.build(clouds, ["core"], 1, PORT_BASE, notifications=True, log_lines=True))
-    yield lab
-    lab.down()
 
 
 class Mistakes:

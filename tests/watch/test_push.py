@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -307,37 +308,51 @@ def test_a_secret_that_others_may_read(tmp_path: Path, capsys: pytest.CaptureFix
     assert "may be read by others than its owner" in capsys.readouterr().err
 
 
-@pytest.mark.kill
-@pytest.mark.releases  # files are killed in make test
-def test_killed(tmp_path: Path) -> None:
+def killed(tmp_path: Path, kills: int) -> None:
     """Scenario 33, for what is pushed: killed at any instant, what was answered is there, and what was sent again since
     it was not answered is counted once."""
-    chance = random.Random(3)
+    chance = random.Random(kills)
     watch = Watch(tmp_path)
     number = again = 0
     body: bytes | None = None
-    for _ in range(6):
+    for _ in range(kills):
         with watch.running() as running:
             until = time.monotonic() + 0.3 + chance.random()
             while True:
                 if body is None:
                     many = chance.randrange(1, 30)
                     body = lines([{"log": line(f"number {number + n} failed"), "path": "/x.log"} for n in range(many)])
+                killer = None
                 if time.monotonic() > until and chance.random() < 0.5:
-                    os.kill(running.pid, signal.SIGKILL)
+                    # also while it is being kept
+                    killer = threading.Timer(chance.random() * 0.02, os.kill, (running.pid, signal.SIGKILL))
+                    killer.start()
                 try:
                     status, _ = send(watch.port, body)
-                except OSError:
+                except (OSError, http.client.HTTPException):
                     again += 1
+                else:
+                    assert status == 200
+                    number, body = number + many, None
+                if killer is not None:
                     break
-                except http.client.HTTPException:
-                    again += 1
-                    break
-                assert status == 200
-                number, body = number + many, None
             running.wait(20)
     with watch.running():
-        assert body is not None
-        assert send(watch.port, body)[0] == 200
-    assert again == 6
-    assert watch.count() == number + many
+        if body is not None:
+            assert send(watch.port, body)[0] == 200
+            number += many
+    print(f"{kills} kills, {again} requests without an answer, {number} lines")
+    assert again <= kills
+    assert watch.count() == number
+
+
+@pytest.mark.kill
+@pytest.mark.releases  # files are killed in make test
+def test_killed(tmp_path: Path) -> None:
+    killed(tmp_path, 6)
+
+
+@pytest.mark.kill
+@pytest.mark.releases
+def test_killed_200_times(tmp_path: Path) -> None:
+    killed(tmp_path, 200)
