@@ -111,7 +111,7 @@ class Reader:
             for record in self._in(file, begin, end, [one.encode() for one in wanted]):
                 found[file.id, record.place] = file, record
         for event in events.about(self._store.connection, wanted):
-            sender = File(_EVENTS, event.host, event.program, 0, 0)
+            sender = File(_EVENTS, event.sent.host, event.sent.program, 0, 0)
             found[_EVENTS, event.id] = sender, grouping.record(event)
         return [*found.values(), *self._in_streams(wanted)]
 

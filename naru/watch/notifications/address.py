@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from naru.errors import InputError, NaruError
+from naru.files import read_private
 from naru.site.site import Site
 from naru.site.ssh import Fleet
 from naru.watch.switch.ini import value_of
@@ -87,16 +88,7 @@ def parsed(url: str, what: str) -> Address:
 def of_file(file: Path) -> Address:
     """The address in a file, alone or after `transport_url =`. Raises InputError, also for a file that others can
     read."""
-    try:
-        mode = file.stat().st_mode
-        text = file.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--notifications {file}: cannot be read", detail=str(error)) from error
-    if mode & 0o077:
-        raise InputError(
-            f"--notifications {file}: others than its owner can read it, and there is a password in it",
-            hint=f"chmod 600 {file}",
-        )
+    text = read_private(file, "--notifications")
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not line.startswith(("#", ";", "["))]
     if len(lines) != 1:

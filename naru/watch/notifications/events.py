@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from naru.watch.notifications.failure import Failure
 from naru.watch.notifications.message import Notification
 
 SCHEMA = """
@@ -39,55 +40,44 @@ APART = 60.0
 
 @dataclass(frozen=True)
 class Event:
-    """A notification as it is kept: see `Notification`. `grp` is the key of its group, None as long as it is in
-    none; `received` is when it was read."""
+    """A notification as it is kept. `grp` is the key of its group, None as long as it is in none; `received` is when it
+    was read."""
 
     id: int
-    exchange: str
-    kind: str
-    action: str
-    program: str
-    host: str
-    moment: float
     received: float
-    level: str
-    failed: int
-    versioned: int
-    rid: str
-    gid: str
-    user: str
-    project: str
-    object: str
-    exception: str
-    message: str
-    frame: str
-    traceback: str
-    status: int
-    payload: str
     grp: str | None
     twin: int | None
+    sent: Notification
 
 
-_COLUMNS = ", ".join(one.name for one in fields(Event))
+_PLAIN = tuple(one.name for one in fields(Notification) if one.name not in ("failure", "payload"))
+_FAILURE = tuple(one.name for one in fields(Failure))
+_OWN = "id, received, grp, twin"
+_RENAMED = {"request_id": "rid", "global_id": "gid"}
+_COLUMNS = ", ".join(_RENAMED.get(name, name) for name in (*_PLAIN, *_FAILURE, "payload"))
 
 
 def _read(database: sqlite3.Connection, where: str, *values: Any) -> list[Event]:
-    rows = database.execute(f"SELECT {_COLUMNS} FROM event WHERE {where}", values)
-    return [Event(*row) for row in rows]
+    found = []
+    for row in database.execute(f"SELECT {_OWN}, {_COLUMNS} FROM event WHERE {where}", values):
+        number, received, grp, twin, *said, payload = row
+        plain: dict[str, Any] = dict(zip(_PLAIN, said, strict=False))
+        plain |= {"failed": bool(plain["failed"]), "versioned": bool(plain["versioned"])}
+        sent = Notification(**plain, failure=Failure(*said[len(_PLAIN) :]), payload=payload)
+        found.append(Event(number, received, grp, twin, sent))
+    return found
 
 
 def add(database: sqlite3.Connection, bus: str, notifications: Iterable[Notification], now: float) -> int:
     """Keeps what is not kept yet; how many that were."""
     before = database.total_changes
+    signs = ", ".join("?" * (2 + len(_PLAIN) + len(_FAILURE) + 1))
     database.executemany(
-        f"INSERT OR IGNORE INTO event (id, bus, identity, {', '.join(_COLUMNS.split(', ')[1:-2])}) "
-        f"VALUES (NULL, {', '.join('?' * 23)})",
+        f"INSERT OR IGNORE INTO event (bus, received, {_COLUMNS}) VALUES ({signs})",
         [
             (
-                *(bus, one.identity, one.exchange, one.kind, one.action, one.program, one.host, one.moment, now),
-                *(one.level, one.failed, one.versioned, one.request_id, one.global_id, one.user, one.project),
-                *(one.object, one.failure.exception, one.failure.message, one.failure.frame, one.failure.traceback),
-                *(one.failure.status, one.payload),
+                *(bus, now, *(getattr(one, name) for name in _PLAIN)),
+                *(*(getattr(one.failure, name) for name in _FAILURE), one.payload),
             )
             for one in notifications
         ],
@@ -105,20 +95,22 @@ _LINE = "substr(message, 1, instr(message || char(10), char(10)) - 1)"
 
 def same(database: sqlite3.Connection, event: Event) -> Event | None:
     """The same notification in Nova's other format, if it was kept and is no other one's twin."""
-    if event.exchange != "nova" or not (event.rid or event.message):
+    sent, message = event.sent, event.sent.failure.message
+    if sent.exchange != "nova" or not (sent.request_id or message):
         return None
     # one format may have the traceback of another service behind the text
-    line = event.message.partition("\n")[0]
+    line = message.partition("\n")[0]
     # by an index, whether it has a request or not
-    where, values = ("rid = ? AND rid != ''", event.rid) if event.rid else ("received >= ?", event.received - APART)
+    by_time: tuple[str, str | float] = ("received >= ?", event.received - APART)
+    where, value = ("rid = ? AND rid != ''", sent.request_id) if sent.request_id else by_time
     found = _read(
         database,
         f"{where} AND rid = ? AND exchange = 'nova' AND failed AND versioned = ? AND action = ? AND host = ? "
         "AND twin IS NULL AND NOT EXISTS (SELECT 1 FROM event AS other WHERE other.twin = event.id) "
         "AND moment BETWEEN ? AND ? AND (object = '' OR ? IN ('', object)) "
         f"AND ({_LINE} = ? OR (rid != '' AND (message = '' OR ? = ''))) ORDER BY message = '', id LIMIT 1",
-        *(values, event.rid, int(not event.versioned), event.action, event.host),
-        *(event.moment - APART, event.moment + APART, event.object, line, event.message),
+        *(value, sent.request_id, int(not sent.versioned), sent.action, sent.host),
+        *(sent.moment - APART, sent.moment + APART, sent.object, line, message),
     )
     return found[0] if found else None
 

@@ -121,7 +121,7 @@ class Listener(threading.Thread):
         due = [
             one
             for one in events.waiting(store.connection, self._name)
-            if one.exchange != "nova" or now - one.received >= HELD
+            if one.sent.exchange != "nova" or now - one.received >= HELD
         ]
         if not due:
             return
@@ -135,7 +135,7 @@ class Listener(threading.Thread):
                 if other is not None and other.grp is not None:
                     events.put(store.connection, one.id, other.grp, other.id)
                     continue
-                first, second = (other, one) if other is not None and other.versioned else (one, other)
+                first, second = (other, one) if other is not None and other.sent.versioned else (one, other)
                 firsts[first.id] = _both(first, second)
                 if second is not None:
                     twins[second.id] = first.id
@@ -190,8 +190,10 @@ def _both(first: Event, second: Event | None) -> Event:
     """An event with what the other format alone says: which server it is about, and the exception's code."""
     if second is None:
         return first
-    message, status = first.message or second.message, first.status or second.status
-    return replace(first, object=first.object or second.object, message=message, status=status)
+    one, two = first.sent, second.sent
+    message, status = one.failure.message or two.failure.message, one.failure.status or two.failure.status
+    failed = replace(one.failure, message=message, status=status)
+    return replace(first, sent=replace(one, object=one.object or two.object, failure=failed))
 
 
 def _gap(before: float, now: float, bus: Bus) -> list[Any] | None:
