@@ -159,7 +159,7 @@ naru watch run watch --log-format '%(asctime)s.%(msecs)03d %(process)d %(levelna
 
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Sequence[Any]]:
         settings = Settings(
-            tuple(arguments.files),
+            tuple(str(Path(one).absolute()) for one in arguments.files),
             tuple(str(one.absolute()) for one in arguments.venv),
             tuple(arguments.formats),
             arguments.zone,

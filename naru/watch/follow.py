@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import PurePath
 
+from naru.text import shortened
 from naru.watch import blocks
 from naru.watch.blocks import Block
 from naru.watch.formats import Format, fitting
 from naru.watch.match import Matcher
 from naru.watch.place import HEAD, Changed, Known, Place
-from naru.watch.records import read
+from naru.watch.records import Chunk, read
 from naru.watch.rotation import Open, settle
 from naru.watch.store import File, Store
 from naru.watch.tally import Arrived, Tally
@@ -48,6 +49,7 @@ class Follower:
         self._by_name = {one.name: one for one in formats}
         self._came = came
         self._tally = Tally(matcher, clock)
+        self._some = True
 
     def round(self) -> list[File]:
         """Reads each file to its end; the files that were read."""
@@ -55,7 +57,8 @@ class Follower:
 
     def steps(self) -> Steps[list[File]]:
         """The same, what is read being asked for."""
-        files = []
+        files: list[File] = []
+        self._some = True
         for one in (yield from settle(self._store, self._place, self._patterns)):
             files.append(one.file)
             more = True
@@ -64,7 +67,15 @@ class Follower:
                     more = yield from self._read(one)
                 except Changed:  # since it was listed; the next round finds where it is
                     break
+        self._some = bool(files)
         return files
+
+    def refused(self) -> str:
+        """Which files could not be read in the last round, and why, or that there are none; "" where all is well."""
+        if not self._place.refused and not self._some:
+            return f"{self._place.host}: there is no file of {', '.join(self._patterns)}"
+        told = [f"{path} ({why})" for path, why in sorted(self._place.refused.items())]
+        return f"{self._place.host}: {', '.join(shortened(told, 3))}" if told else ""
 
     def _read(self, one: Open) -> Steps[bool]:
         """Reads the next part of a file and keeps what it says; whether there is more."""
@@ -78,6 +89,9 @@ class Follower:
             lines = data[: data.rfind(b"\n") + 1].decode("latin-1").split("\n")[:-1]
             form = self._format(file, lines)
             chunk = read(lines, file.place, form, last=(at_end and whole) or size >= _LARGEST)
+            if not lines and size >= _LARGEST and not at_end:
+                # a line of which there is no end is no record
+                chunk = Chunk([], file.place + len(data), 1, unread=1)
             if chunk.held > file.place or at_end or size >= _LARGEST:
                 break
             size *= 2

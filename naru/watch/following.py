@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from naru.errors import InputError
 from naru.watch.follow import QUIET, Follower
@@ -13,7 +14,7 @@ from naru.watch.sources.entries import SETTLED
 from naru.watch.store import Store
 from naru.watch.streams import Keeper
 from naru.watch.times import Clock, zone
-from naru.watch.together import AT_ONCE, Together
+from naru.watch.together import AT_ONCE, Steps, Together
 
 
 @contextlib.contextmanager
@@ -39,7 +40,7 @@ def following(
     for place, patterns in every:
         clock = Clock(zone(sources.zone(place.host)))
         follower = Follower(store, place, patterns, formats, matcher, clock, came)
-        together.add(place.host, follower.steps)
+        together.add(place.host, partial(_round, follower))
     keeper = Keeper(store, matcher, Clock(zone(settings.zone)), time.time, came)
     for stream in streams:
         together.add(stream.name, lambda stream=stream: keeper.steps(stream))  # type: ignore[misc]
@@ -55,6 +56,12 @@ def following(
         if server is not None:
             server.stop()
         together.close()
+
+
+def _round(follower: Follower) -> Steps[str]:
+    """A round over the files of a host, and what of them could not be read."""
+    yield from follower.steps()
+    return follower.refused()
 
 
 def _let_settle(sources: list[Source], streams: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from naru.watch import states
+from naru.watch import states, streams
 from naru.watch.alerts.outbox import OVERED, SENDING, SENT, WAITING, Outbox
 from naru.watch.store import Store
 
@@ -53,14 +53,14 @@ class _Watch:
         yield from (by_state, within, total)
 
     def _reading(self) -> Iterable[Metric]:
-        files = self._store.files()
+        files, every = self._store.files(), [one for _, one in streams.every(self._store)]
         counters = {
-            "lines": ("Lines that were read", sum(one.lines for one in files)),
-            "lines_not_understood": ("Lines of no known format", sum(one.unread for one in files)),
-            "records_judged": ("Warnings and errors of Python code", sum(one.judged for one in files)),
+            "lines": ("Lines that were read", sum(one.lines for one in every)),
+            "lines_not_understood": ("Lines of no known format", sum(one.unread for one in every)),
+            "records_judged": ("Warnings and errors of Python code", sum(one.judged for one in every)),
             "records_without_statement": (
                 "Those of them that no known statement prints",
-                sum(one.unmatched for one in files),
+                sum(one.unmatched for one in every),
             ),
             "losses": ("Times that lines were gone before they were read", int(self._store.setting("lost") or 0)),
         }

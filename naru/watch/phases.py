@@ -10,7 +10,7 @@ from typing import Any
 from naru.errors import InputError, NaruError
 from naru.files import FileLock
 from naru.text import one_line
-from naru.watch import states
+from naru.watch import states, streams
 from naru.watch.alerts import sender, telling
 from naru.watch.alerts.outbox import Outbox
 from naru.watch.change.changes import CODE
@@ -25,8 +25,7 @@ from naru.watch.request import Joined, Reader, around, join
 from naru.watch.sources import Settings, Sources, opened, push
 from naru.watch.sources.stream import Window
 from naru.watch.statements import ANY, Package
-from naru.watch.store import Example, File, Store
-from naru.watch.streams import Kept, streams
+from naru.watch.store import Example, Store
 from naru.watch.times import Clock, zone
 
 LOCK = "watch.lock"
@@ -111,17 +110,16 @@ def check(settings: Settings) -> list[tuple[str, bool, str]]:
 def health(store: Store) -> dict[str, Any]:
     """How much was read, and what could not be: of lines that were not understood, records without a statement, parts
     that were gone. Shares are of 1."""
-    files, others = store.files(), streams(store)
-    every: list[File | Kept] = [*files, *others]
-    lines, judged = sum(one.lines for one in every), sum(one.judged for one in every)
-    unread, unmatched = sum(one.unread for one in every), sum(one.unmatched for one in every)
+    read, others = [one for _, one in streams.every(store)], len(streams.streams(store))
+    lines, judged = sum(one.lines for one in read), sum(one.judged for one in read)
+    unread, unmatched = sum(one.unread for one in read), sum(one.unmatched for one in read)
     groups, found = store.totals()
     notifications, failures = events.count(store.connection)
     return {
-        "files": len(files),
-        "other sources": len(others),
+        "files": len(read) - others,
+        "other sources": others,
         "lines": lines,
-        "records": sum(one.records for one in every),
+        "records": sum(one.records for one in read),
         "warnings and worse": found,
         "groups": groups,
         "lines not understood": unread,
@@ -135,23 +133,18 @@ def health(store: Store) -> dict[str, Any]:
     }
 
 
-MOST_UNREAD = 0.05
-"""Shares of lines and of records from which on the watch itself is in doubt."""
-
-
 def doubts(store: Store) -> list[str]:
     """What makes groups unreliable: files of which lines are not understood, statements that do not fit, lost lines."""
     found = []
     settings = Settings.kept(store)
     code = bool(settings.environments or settings.site)
-    told: list[tuple[str, File | Kept]] = [(file.path, file) for file in store.files()]
-    for what, file in [*told, *((one.name, one) for one in streams(store))]:
-        if file.lines >= 20 and file.unread > MOST_UNREAD * file.lines:
+    for what, file in streams.every(store):
+        if file.is_not_understood:
             found.append(
                 f"{what}: {file.unread / file.lines:.0%} of its lines are of no known format; give "
                 "--log-format as the service's configuration says it"
             )
-        if code and file.judged >= 20 and file.unmatched > MOST_UNREAD * file.judged:
+        if code and file.is_not_matched:
             found.append(
                 f"{what}: {file.unmatched / file.judged:.0%} of its warnings and errors are printed by no known "
                 "statement; is --venv that of its service, and of its release?"

@@ -5,9 +5,12 @@ import gzip
 import os
 import stat
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, cast
+
+from naru.errors import NaruError
 
 HEAD = 256
 """First bytes of a file by which it is known again."""
@@ -43,16 +46,18 @@ class Changed(Exception):
 
 
 class Place(Protocol):
-    """Files of one host, whose name is `host`."""
+    """Files of one host, whose name is `host`. `refused` are those that were listed and cannot be read, with
+    the reason; whoever lists them anew clears it."""
 
     host: str
+    refused: dict[str, str]
 
     def files(self, patterns: Sequence[str]) -> list[Seen]:
         """The files that shell patterns name. Raises NaruError where they cannot be asked for."""
 
     def read(self, path: str, place: int, size: int, known: "Known | None" = None) -> bytes:
         """As many bytes from a place on, less where the file ends; of a file that gzip made, what was put into it.
-        Raises Changed where the file is gone, or another one than is `known`."""
+        Raises Changed where the file is gone, or another one than is `known`, NaruError where it cannot be read."""
 
     def now(self) -> float:
         """The host's clock."""
@@ -63,6 +68,7 @@ class Here:
 
     def __init__(self, host: str) -> None:
         self.host = host
+        self.refused: dict[str, str] = {}
 
     def files(self, patterns: Sequence[str]) -> list[Seen]:
         # a pattern may begin anywhere, which Path.glob does not take
@@ -71,14 +77,17 @@ class Here:
 
     def _seen(self, path: str) -> Seen | None:
         try:
-            with Path(path).open("rb") as opened:
+            with open(path, "rb", opener=_no_waiting) as opened:
                 found = os.fstat(opened.fileno())
-                head = _content(opened, path).read(HEAD) if stat.S_ISREG(found.st_mode) else b""
-        except FileNotFoundError:  # it went since it was listed
+                if not stat.S_ISREG(found.st_mode):
+                    return None
+                head = _content(opened, path).read(HEAD)
+        except (FileNotFoundError, IsADirectoryError):  # it went since it was listed, or is none
             return None
-        except (gzip.BadGzipFile, EOFError):  # it is just being made
+        except _BEING_MADE:
             head = b""
-        if not stat.S_ISREG(found.st_mode):
+        except OSError as error:
+            self.refused[path] = error.strerror or str(error)
             return None
         return Seen(path, found.st_dev, found.st_ino, found.st_size, found.st_mtime, head)
 
@@ -93,11 +102,22 @@ class Here:
                     raise Changed(path)
                 content.seek(place)
                 return content.read(size)
-        except (FileNotFoundError, EOFError, gzip.BadGzipFile) as error:
+        except (FileNotFoundError, *_BEING_MADE) as error:
             raise Changed(path) from error
+        except OSError as error:
+            raise NaruError(f"{path}: cannot be read: {error.strerror or error}") from error
 
     def now(self) -> float:
         return time.time()
+
+
+_BEING_MADE = (gzip.BadGzipFile, EOFError, zlib.error)
+"""What is read of a packed file that is not whole yet."""
+
+
+def _no_waiting(path: str, flags: int) -> int:
+    """Opens a file; of a pipe nobody waits for who writes it."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _content(opened: BinaryIO, path: str) -> BinaryIO:

@@ -23,6 +23,7 @@ _ANOTHER = 44
 _LIST = f"""
 for file in PATTERNS; do
   [ -f "$file" ] || continue
+  [ -r "$file" ] || {{ printf '- - - - :- %s\\n' "$file"; continue; }}
   about=$(stat -c '%d %i %s %Y' "$file") || continue
   case $file in
     *.gz) head=$(gzip -dc "$file" 2>/dev/null | head -c {HEAD} | base64 -w0) ;;
@@ -55,6 +56,7 @@ class There:
         self.host = host
         self._fleet = fleet
         self._ahead = 0.0
+        self.refused: dict[str, str] = {}
 
     def files(self, patterns: Sequence[str]) -> list[Seen]:
         if not patterns:
@@ -67,6 +69,9 @@ class There:
             raise NaruError(f"{self.host}: its files cannot be listed", detail=ran.errors.strip()) from error
         found = {}
         for line in lines:
+            if line.startswith("- "):
+                self.refused[line.split(" ", 5)[5]] = "Permission denied"
+                continue
             device, inode, size, modified, head, path = line.split(" ", 5)
             begin = base64.b64decode(head[1:])
             found[path] = Seen(path, int(device), int(inode), int(size), float(modified), begin)

@@ -100,13 +100,16 @@ def _asking(directory: Path) -> Ask:
         environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONDONTWRITEBYTECODE": "1"}
         environment.pop("PYTHONPATH", None)
         with _SCRIPT.open("rb") as script:
-            done = subprocess.run(
-                [*words, *given], stdin=script, capture_output=True, timeout=_SECONDS, env=environment, check=False
-            )
+            try:
+                done = subprocess.run(
+                    [*words, *given], stdin=script, capture_output=True, timeout=_SECONDS, env=environment, check=False
+                )
+            except (OSError, subprocess.SubprocessError) as error:
+                raise NaruError(f"{directory}: its log statements cannot be read", detail=str(error)) from error
         if done.returncode:
             said = done.stderr.decode(errors="replace").strip()[-2000:]
             raise NaruError(f"{directory}: its log statements cannot be read", detail=said)
-        return done.stdout.decode().splitlines()
+        return done.stdout.decode(errors="replace").splitlines()
 
     return ask
 
@@ -119,13 +122,17 @@ def script() -> bytes:
 def read(ask: Ask, only: Sequence[str] = ()) -> Code:
     """The statements of what is deployed where `ask` asks; packages that are not kept yet are read there, two programs
     at a time."""
-    listed = [json.loads(line) for line in ask(["list"])]
+    listed = [_said(line) for line in ask(["list"])]
     wanted = [one for one in listed if not only or one["package"] in only]
     files = {one["package"]: _file(one) for one in wanted}
     new = [one for one in wanted if not files[one["package"]].exists()]
-    cache().mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda names: _keep(ask, names, files), _halves(new)))
+    try:
+        cache().mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda names: _keep(ask, names, files), _halves(new)))
+    except OSError as error:
+        hint = "XDG_CACHE_HOME names another directory."
+        raise NaruError(f"{cache()}: cannot be written", detail=str(error), hint=hint) from error
     unknown = {one["package"] for one in new}
     packages, statements = [], []
     for one in wanted:
@@ -144,6 +151,15 @@ def read(ask: Ask, only: Sequence[str] = ()) -> Code:
             )
         )
     return Code(tuple(packages), tuple(statements))
+
+
+def _said(line: str) -> dict[str, Any]:
+    """A line of the script's. Raises NaruError for one that something else has printed."""
+    try:
+        return dict(json.loads(line))
+    except (ValueError, TypeError) as error:
+        hint = "Something that the interpreter loads by itself prints it, as a .pth file or sitecustomize."
+        raise NaruError("its interpreter prints what is no statement", detail=line[:200], hint=hint) from error
 
 
 def _file(one: dict[str, Any]) -> Path:
@@ -167,7 +183,7 @@ def _keep(ask: Ask, names: Sequence[str], files: dict[str, Path]) -> None:
     rows: list[str] = []
     for line in ask(["read", *names]):
         rows.append(line)
-        said = json.loads(line)
+        said = _said(line)
         if said["k"] == "end":
             file = files[said["package"]]
             temporary = file.with_name(f"{file.name}.{os.getpid()}.new")

@@ -13,14 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from naru.errors import InputError
+from naru.errors import InputError, NaruError
 from naru.watch import blocks
 from naru.watch.change import carried, code_sets
 from naru.watch.group import VERSION, Group
 from naru.watch.notifications import events
 
 DATABASE = "watch.db"
-FORMAT = 2
+PATIENCE = 60.0
+"""Seconds that one waits for another command that is just writing."""
+FORMAT = 3
 EXAMPLES = 5
 """Examples that are kept of a group: the first ones, and the last."""
 FIRST = 2
@@ -31,6 +33,9 @@ SILENT = 14 * 86400.0
 OPEN, MUTED, RESOLVED, REGRESSED = "open", "muted", "resolved", "regressed"
 """States of a group: one that counts; one that is not told of, until when somebody said; one that somebody says is
 cured; one that came back after that, or after a long silence."""
+MOST_UNREAD = 0.05
+"""Shares of lines and of records from which on the watch itself is in doubt, where there are some."""
+_JUDGED = 20
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS file (
@@ -81,12 +86,35 @@ PRAGMA user_version = {FORMAT};
 """
 
 
+@dataclass(kw_only=True)
+class Counts:
+    """How much was read of a file or another source: `records` of its `lines` were counted as read, `unread` begin as
+    records do and are of no known format; of `judged` records of Python code `unmatched` have no statement. `lost` is
+    how often something of it was gone before it was read; `read` is when it was read last (seconds since 1970)."""
+
+    lines: int = 0
+    records: int = 0
+    unread: int = 0
+    judged: int = 0
+    unmatched: int = 0
+    lost: int = 0
+    read: float = 0.0
+
+    @property
+    def is_not_understood(self) -> bool:
+        """Whether so many lines are of no known format that groups are in doubt."""
+        return self.lines >= _JUDGED and self.unread > MOST_UNREAD * self.lines
+
+    @property
+    def is_not_matched(self) -> bool:
+        """Whether so many records have no statement that the code is another one's."""
+        return self.judged >= _JUDGED and self.unmatched > MOST_UNREAD * self.judged
+
+
 @dataclass
-class File:
+class File(Counts):
     """A file and how far it is read. `head` are its first bytes, by which it is known again; `place` is the byte up to
-    which its records are counted; `ended` says that nothing will be added to it any more (it was rotated). `records`
-    of its `lines` were counted as read, `unread` begin as records do and are of no known format; of `judged` records of
-    Python code `unmatched` have no statement. `lost` is how often something of it was gone before it was read."""
+    which its records are counted; `ended` says that nothing will be added to it any more (it was rotated)."""
 
     id: int
     host: str
@@ -97,13 +125,6 @@ class File:
     place: int = 0
     ended: int = 0
     format: str = ""
-    lines: int = 0
-    records: int = 0
-    unread: int = 0
-    judged: int = 0
-    unmatched: int = 0
-    lost: int = 0
-    read: float = 0.0
 
 
 @dataclass
@@ -130,20 +151,45 @@ class Counted:
     requests: set[bytes] = field(default_factory=set)
 
 
+def by_columns(found: sqlite3.Cursor) -> Iterator[dict[str, Any]]:
+    """Rows, by the names of their columns."""
+    names = [one[0] for one in found.description]
+    return (dict(zip(names, row, strict=True)) for row in found)
+
+
+def _failed(file: Path, error: sqlite3.Error) -> NaruError:
+    """What SQLite could not do, and what helps."""
+    hints = {
+        sqlite3.SQLITE_BUSY: f"Another command has held it for {PATIENCE:.0f} s; give this one again.",
+        sqlite3.SQLITE_FULL: "Make room there; what was read since is read again.",
+        sqlite3.SQLITE_READONLY: "Whoever runs this has to be its owner.",
+        sqlite3.SQLITE_CANTOPEN: "Whoever runs this has to be its owner.",
+        sqlite3.SQLITE_IOERR: "Is its disk well, and is there room? What was read since is read again.",
+    }
+    hint = hints.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")
+    return NaruError(f"{file}: {error}", hint=hint)
+
+
 class Store:
-    """The database in a directory. Raises InputError for a file that is something else, or of a newer Naru."""
+    """The database in a directory. Raises InputError for a file that is something else, or of a newer Naru,
+    NaruError where it cannot be read or written now."""
 
     def __init__(self, directory: Path, *, make: bool = False) -> None:
         file = directory / DATABASE
-        if not make and not file.exists():
-            raise InputError(f"{directory}: nothing was watched here", hint=f"First: naru watch run {directory} --once")
-        if make:
-            try:
+        self._file = file
+        try:
+            if make:
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 file.touch(0o600)
-            except OSError as error:
-                raise InputError(f"{directory}: cannot be made, or written", detail=str(error)) from error
-        self._database = sqlite3.connect(file, isolation_level=None, timeout=60)
+            elif not file.exists():
+                hint = f"First: naru watch run {directory} --once"
+                raise InputError(f"{directory}: nothing was watched here", hint=hint)
+        except OSError as error:
+            raise InputError(f"{directory}: cannot be made, or written", detail=str(error)) from error
+        try:
+            self._database = sqlite3.connect(file, isolation_level=None, timeout=PATIENCE)
+        except sqlite3.Error as error:
+            raise InputError(f"{file}: cannot be opened", detail=str(error)) from error
         try:
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
@@ -152,16 +198,23 @@ class Store:
                 with self.transaction():
                     for statement in _SCHEMA.split(";"):
                         self._database.execute(statement)
-        except sqlite3.DatabaseError as error:
-            raise InputError(f"{file}: is not what naru watch writes", detail=str(error)) from error
+        except sqlite3.Error as error:
+            self._database.close()
+            if type(error) is sqlite3.DatabaseError:  # its kin are for locks, full disks and the like
+                raise InputError(f"{file}: is not what naru watch writes", detail=str(error)) from error
+            raise _failed(file, error) from error
         if version > FORMAT:
+            self._database.close()
             raise InputError(f"{file}: a newer Naru has written it", hint="Use that one.")
 
     def __enter__(self) -> "Store":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Closes it. Raises NaruError for what SQLite could not do meanwhile."""
         self.close()
+        if isinstance(error, sqlite3.Error):
+            raise _failed(self._file, error) from error
 
     def close(self) -> None:
         self._database.close()
@@ -172,10 +225,11 @@ class Store:
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._database.execute("COMMIT")
         except BaseException:
-            self._database.execute("ROLLBACK")
+            if self._database.in_transaction:  # of what a full disk ended SQLite has undone it itself
+                self._database.execute("ROLLBACK")
             raise
-        self._database.execute("COMMIT")
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -200,14 +254,14 @@ class Store:
     def files(self, host: str | None = None) -> list[File]:
         """The files of a host, or of all."""
         where, values = ("WHERE host = ?", (host,)) if host is not None else ("", ())
-        return [File(*row) for row in self._rows(f"SELECT * FROM file {where} ORDER BY id", *values)]
+        found = self._database.execute(f"SELECT * FROM file {where} ORDER BY id", values)
+        return [File(**row) for row in by_columns(found)]
 
     def add_file(self, file: File) -> None:
         """A file that is new; it is given its id."""
-        values = list(vars(file).values())
-        signs = ", ".join("?" * len(values))
-        found = self._database.execute(f"INSERT INTO file VALUES ({signs})", [None, *values[1:]])
-        file.id = int(found.lastrowid or 0)
+        said = {name: value for name, value in vars(file).items() if name != "id"}
+        query = f"INSERT INTO file ({', '.join(said)}) VALUES ({', '.join('?' * len(said))})"
+        file.id = int(self._database.execute(query, list(said.values())).lastrowid or 0)
 
     def save_file(self, file: File) -> None:
         columns = [name for name in vars(file) if name != "id"]
@@ -317,9 +371,7 @@ class Store:
 
     def groups(self) -> list[dict[str, Any]]:
         """All groups, the last seen first, as the table's columns name them."""
-        found = self._database.execute("SELECT * FROM grp ORDER BY last DESC")
-        names = [one[0] for one in found.description]
-        return [dict(zip(names, row, strict=True)) for row in found]
+        return list(by_columns(self._database.execute("SELECT * FROM grp ORDER BY last DESC")))
 
     def totals(self) -> tuple[int, int]:
         """How many groups there are, and how many records they have."""

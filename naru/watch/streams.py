@@ -6,7 +6,7 @@ from functools import partial
 
 from naru.watch.match import Matcher
 from naru.watch.sources.stream import Batch, Stream
-from naru.watch.store import Store
+from naru.watch.store import Counts, Store, by_columns
 from naru.watch.tally import Added, Tally
 from naru.watch.times import Clock
 from naru.watch.together import Steps
@@ -16,31 +16,27 @@ _REMEMBERED = 86400.0
 
 
 @dataclass
-class Kept:
-    """What is known of a source: up to where it is read; how many lines were looked at, records counted and lines not
-    understood; of `judged` records of Python code `unmatched` have no statement; `lost` is how often something was gone
-    before it was read; when it was read last (seconds since 1970)."""
+class Kept(Counts):
+    """What is known of a source: up to where it is read, and how much of it was."""
 
     name: str
     cursor: str = ""
-    lines: int = 0
-    records: int = 0
-    unread: int = 0
-    judged: int = 0
-    unmatched: int = 0
-    lost: int = 0
-    read: float = 0.0
 
 
 def streams(store: Store) -> list[Kept]:
     """What is known of all sources that are no files."""
-    return [Kept(*row) for row in store.connection.execute("SELECT * FROM stream ORDER BY name")]
+    return [Kept(**row) for row in by_columns(store.connection.execute("SELECT * FROM stream ORDER BY name"))]
 
 
 def stream(store: Store, name: str) -> Kept:
     """What is known of one of them."""
-    found = store.connection.execute("SELECT * FROM stream WHERE name = ?", (name,)).fetchone()
-    return Kept(*found) if found else Kept(name)
+    found = by_columns(store.connection.execute("SELECT * FROM stream WHERE name = ?", (name,)))
+    return next((Kept(**row) for row in found), Kept(name))
+
+
+def every(store: Store) -> list[tuple[str, Counts]]:
+    """How much was read of every file, by its path, and of every other source, by its name."""
+    return [*((one.path, one) for one in store.files()), *((one.name, one) for one in streams(store))]
 
 
 class Keeper:
@@ -82,12 +78,13 @@ class Keeper:
                     return False
             news = self._store.add(added.counted, moment)
             kept = stream(self._store, name)
-            values = (
-                *(name, batch.cursor, kept.lines + batch.lines, kept.records + len(batch.arrived)),
-                *(kept.unread + batch.unread, kept.judged + added.judged, kept.unmatched + added.unmatched),
-                *(kept.lost + batch.lost, moment),
-            )
-            database.execute(f"INSERT OR REPLACE INTO stream VALUES ({', '.join('?' * len(values))})", values)
+            kept.cursor, kept.read, kept.lost = batch.cursor, moment, kept.lost + batch.lost
+            kept.lines, kept.records = kept.lines + batch.lines, kept.records + len(batch.arrived)
+            kept.unread += batch.unread
+            kept.judged, kept.unmatched = kept.judged + added.judged, kept.unmatched + added.unmatched
+            said = vars(kept)
+            query = f"INSERT OR REPLACE INTO stream ({', '.join(said)}) VALUES ({', '.join('?' * len(said))})"
+            database.execute(query, list(said.values()))
             if batch.lost:
                 self._store.set("lost", int(self._store.setting("lost") or 0) + batch.lost)
         if news:

@@ -9,7 +9,7 @@ from naru.watch.hide import hidden
 from naru.watch.match import NO_MATCH, UNMATCHED, Matcher
 from naru.watch.records import Record
 from naru.watch.store import FIRST, MOST_REQUESTS, Counted, Example
-from naru.watch.times import Clock
+from naru.watch.times import Clock, dated
 
 _BODY = 8 << 10
 """Characters of an example's message, and of its traceback."""
@@ -55,9 +55,7 @@ class Tally:
                 judged += 1
                 unmatched += match.how in UNMATCHED
             its = self._grouped.group(record, match, record.program or came.program)
-            moment = self._clock.seconds(record.time)
-            if moment is None:
-                moment = now
+            moment = dated(self._clock.seconds(record.time), now)
             one = found.get(its.key)
             if one is None:
                 one = found[its.key] = Counted(its, 0, moment, moment)

@@ -5,6 +5,9 @@ import zoneinfo
 
 from naru.errors import InputError
 
+_AHEAD = 86400.0
+"""Seconds that a clock, or a time zone that nobody told, may be ahead."""
+
 
 def zone(name: str) -> datetime.tzinfo | None:
     """A time zone by its name; none for "" (this machine's). Raises InputError."""
@@ -47,3 +50,14 @@ class Clock:
             return (read if read.tzinfo else read.replace(tzinfo=self._zone)).timestamp()
         except (ValueError, OverflowError):  # a year 1 has no seconds
             return None
+
+
+def passed(since: float, now: float, seconds: float) -> bool:
+    """Whether so many seconds have passed since a moment; also where a clock was set back meanwhile, so that nobody
+    knows."""
+    return not 0 <= now - since < seconds
+
+
+def dated(moment: float | None, now: float) -> float:
+    """When something was written that says so itself: a moment that cannot be is `now`."""
+    return moment if moment is not None and 0 < moment < now + _AHEAD else now

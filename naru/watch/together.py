@@ -70,7 +70,7 @@ class Together:
         self._all: dict[str, _One] = {}
 
     def add(self, name: str, begin: Callable[[], Steps[Any]]) -> None:
-        """A follower, whose rounds `begin` begins."""
+        """A follower, whose rounds `begin` begins. A text that a round ends with is told as why not all was read."""
         self._all[name] = _One(begin)
         if self._threads < min(self._at_once, len(self._all)):
             self._threads += 1
@@ -129,14 +129,14 @@ class Together:
                 ask = steps.throw(answer.error)
             else:
                 ask = steps.send(answer.value)
-        except StopIteration:
-            self._end(one, "")
+        except StopIteration as end:
+            self._end(one, end.value if isinstance(end.value, str) else "")
         except NaruError as error:
-            self._end(one, error.summary)
+            self._end(one, error.summary, failed=True)
         else:
             self._asked.put((one, ask))
 
-    def _end(self, one: _One, why: str) -> None:
+    def _end(self, one: _One, why: str, *, failed: bool = False) -> None:
         one.steps, one.why, one.rounds = None, why, one.rounds + 1
-        one.failures = one.failures + 1 if why else 0
-        one.due = time.monotonic() + (min(self._every * 2**one.failures, _LONGEST) if why else self._every)
+        one.failures = min(one.failures + 1, 20) if failed else 0
+        one.due = time.monotonic() + min(self._every * 2**one.failures, max(_LONGEST, self._every))

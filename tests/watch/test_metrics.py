@@ -13,7 +13,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from naru.cli.main import main
 from naru.watch import follow, metrics, phases
 from naru.watch.alerts.outbox import Trouble
+from naru.watch.sources.stream import Batch
 from naru.watch.store import MUTED
+from naru.watch.streams import Keeper
+from naru.watch.times import Clock
 
 from .watched import Watched
 
@@ -41,6 +44,9 @@ def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Watched:
     cloud.round(10)
     phases.mark(cloud.store, cloud.key("try again"), MUTED, now=cloud.now)
     cloud.store.set("read", cloud.now)
+    # a source that is no file counts, too
+    keeper = Keeper(cloud.store, cloud.matcher, Clock(None), lambda: cloud.now)
+    keeper.keep("journal", Batch([], "here", lines=7, unread=2))
     return cloud
 
 
@@ -50,8 +56,8 @@ def test_what_is_counted(cloud: Watched) -> None:
     assert found["naru_watch_groups"] == {("unknown", "new"): 1, ("retry", "muted"): 1}
     assert found["naru_watch_records_total"] == {("unknown", "ERROR"): 3, ("retry", "WARNING"): 1}
     assert found["naru_watch_records_last_hour"] == {("unknown", "new"): 3, ("retry", "muted"): 1}
-    assert found["naru_watch_lines_total"] == {(): 5}
-    assert found["naru_watch_lines_not_understood_total"] == {(): 1}
+    assert found["naru_watch_lines_total"] == {(): 12}
+    assert found["naru_watch_lines_not_understood_total"] == {(): 3}
     assert found["naru_watch_read_timestamp_seconds"][()] == pytest.approx(cloud.now, abs=1)
     assert found["naru_watch_alerts_waiting"] == {("sink",): 2, ("other",): 0}
     assert found["naru_watch_alerts_sent_total"] == {("sink",): 0, ("other",): 0}

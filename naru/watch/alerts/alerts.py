@@ -19,6 +19,7 @@ from naru.watch.alerts.outbox import DIGEST, ESCALATING, NEW, OVER, Alert, Outbo
 from naru.watch.group import CLIENT, DEPRECATION
 from naru.watch.request import Reader
 from naru.watch.store import OPEN, REGRESSED, Example, Store
+from naru.watch.times import passed
 
 WAITS = 10.0
 """Seconds from a group's first record to its alert, for the others of its request."""
@@ -78,7 +79,7 @@ class Alerting:
         """After each round over all files: the alerts that were made. `at_once`: nothing is waited for."""
         now = self._now()
         at_once = at_once or self._catching_up
-        looks = at_once or now - self._looked >= _LOOKED
+        looks = at_once or passed(self._looked, now, _LOOKED)
         if looks:
             self._looked = now
             self._outbox.muted_no_more(now)
@@ -90,10 +91,12 @@ class Alerting:
             return []
         if self._store.setting(BEGUN) is None:
             return self._begin(now)
-        due = [] if now < self._held else self._outbox.due()
+        due = self._outbox.due() if passed(self._held, now, _LOOKED) else []
         self._seen = {(key, came): self._seen.get((key, came), now) for key, *_, came, _ in due}
         ripe = {
-            key for key, *_, came, _ in due if at_once or now - came >= WAITS or now - self._seen[key, came] >= WAITS
+            key
+            for key, *_, came, _ in due
+            if at_once or passed(came, now, WAITS) or passed(self._seen[key, came], now, WAITS)
         }
         escalating: list[str] = []
         if looks:
@@ -149,7 +152,7 @@ class Alerting:
         old = {key for key, *_, last in due if key in loud and (self._catching_up or now - last > AWAY)}
         fresh = [one for one in due if one[0] in counts and one[0] not in old]
         # the digest of the first run is none of the budget's
-        alerts, digest = self._outbox.made(max(now - budget.HOUR, float(self._store.setting(BEGUN))))
+        alerts, digest = self._outbox.made(max(now - budget.HOUR, float(self._store.setting(BEGUN))), now)
         room = budget.way(1, alerts, digest, now) == budget.EACH
         requests = Requests(self._reader if room else None)
         news = self._news(fresh, loud, ripe, requests)
@@ -181,7 +184,7 @@ class Alerting:
                 because = "a backlog" if len(together) == len(old) else f"more than {budget.ALERTS} an hour"
                 made.append(self._digest(because, list(dict.fromkeys(together)), now))
         if how == budget.WAIT or len(held) > _MANY:
-            self._held = now + _LOOKED
+            self._held = now
         return made
 
     def _news(self, fresh: Sequence[Due], loud: set[str], ripe: set[str], requests: Requests) -> list[News]:

@@ -1,6 +1,8 @@
 """How much is told one by one: so many alerts an hour, and what is more in one digest an hour. Nothing is dropped: what
 has to wait waits for the next digest."""
 
+from naru.watch.times import passed
+
 ALERTS = 20
 """Alerts an hour that a sink is sent."""
 HOUR = 3600.0
@@ -13,4 +15,4 @@ def way(news: int, alerts: int, digest: float, now: float) -> str:
     never)."""
     if news <= ALERTS - alerts:
         return EACH
-    return WAIT if now - digest < HOUR else TOGETHER
+    return TOGETHER if passed(digest, now, HOUR) else WAIT

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from naru.watch.store import MUTED, OPEN, REGRESSED, RESOLVED, SILENT, Store
+from naru.watch.store import MUTED, OPEN, REGRESSED, RESOLVED, SILENT, Store, by_columns
 
 NEW, ESCALATING, OVER, DIGEST = "new", "escalating", "over its rate", "digest"
 """Why an alert was made; also `store.REGRESSED`. A digest tells of many groups at once."""
@@ -71,8 +71,7 @@ class Outbox:
         found = {}
         for part in _parts(keys):
             rows = self._database.execute(f"SELECT * FROM grp WHERE key IN ({_signs(part)})", part)
-            names = [one[0] for one in rows.description]
-            found.update({row[0]: dict(zip(names, row, strict=True)) for row in rows})
+            found.update({row["key"]: row for row in by_columns(rows)})
         return found
 
     def rates(self, keys: Iterable[str], now: float) -> dict[str, tuple[int, int, int]]:
@@ -182,12 +181,14 @@ class Outbox:
         )
         return Alert(number, uid, moment, why, root, whole)
 
-    def made(self, since: float) -> tuple[int, float]:
-        """How many alerts of groups were made since a moment, and when the last digest was, 0 for never."""
+    def made(self, since: float, now: float) -> tuple[int, float]:
+        """How many alerts of groups were made since a moment, and when the last digest was, 0 for never. What a clock
+        that was set back says of the future does not count."""
         query = (
-            "SELECT coalesce(sum(why != ?), 0), coalesce(max(iif(why = ?, moment, 0)), 0) FROM alert WHERE moment > ?"
+            "SELECT coalesce(sum(why != ?), 0), coalesce(max(iif(why = ?, moment, 0)), 0) FROM alert "
+            "WHERE moment > ? AND moment <= ?"
         )
-        ((alerts, digest),) = self._rows(query, DIGEST, DIGEST, since)
+        ((alerts, digest),) = self._rows(query, DIGEST, DIGEST, since, now)
         return int(alerts), float(digest)
 
     def alert_of(self, key: str) -> tuple[float, str] | None:
@@ -228,12 +229,12 @@ class Outbox:
         query = "SELECT count(*) FROM delivery JOIN alert ON id = alert WHERE sink = ? AND state = ? AND moment > ?"
         return int(self._rows(query, sink, REFUSED, since)[0][0])
 
-    def sent(self, sink: str, since: float) -> tuple[int, float]:
-        """How many alerts of groups a sink was sent since a moment, and when the last digest, 0 for never."""
+    def sent(self, sink: str, since: float, now: float) -> tuple[int, float]:
+        """The same of what a sink was sent."""
         ((alerts, digest),) = self._rows(
             "SELECT coalesce(sum(why != ? AND sent > ?), 0), coalesce(max(iif(why = ?, sent, 0)), 0) "
-            "FROM delivery JOIN alert ON id = alert WHERE sink = ? AND sent > 0",
-            *(DIGEST, since, DIGEST, sink),
+            "FROM delivery JOIN alert ON id = alert WHERE sink = ? AND sent > 0 AND sent <= ?",
+            *(DIGEST, since, DIGEST, sink, now),
         )
         return int(alerts), float(digest)
 

@@ -29,6 +29,7 @@ from naru.watch.alerts.outbox import (
 )
 from naru.watch.alerts.sinks import Away, Refused, Sink
 from naru.watch.store import MUTED, RESOLVED, Store
+from naru.watch.times import passed
 
 EVERY = 1.0
 """Seconds between two looks for what is to be sent."""
@@ -57,7 +58,7 @@ class Sending:
         """Sends what there is to the sinks that are there, or may be again; `at_once`: to all."""
         for sink in self._sinks:
             trouble = self._outbox.trouble(sink.name)
-            if trouble is not None and trouble.next > self._now() and not at_once:
+            if trouble is not None and 0 < trouble.next - self._now() <= LONGEST and not at_once:
                 continue
             try:
                 self._send(sink)
@@ -115,7 +116,7 @@ class Sending:
         digests = [one for one in waiting if one[0].why == DIGEST]
         news = [one for one in waiting if one[0].why != DIGEST]
         now = self._now()
-        alerts, digest = self._outbox.sent(sink.name, now - budget.HOUR)
+        alerts, digest = self._outbox.sent(sink.name, now - budget.HOUR, now)
         how = budget.way(len(news), alerts, digest, now)
         if how == budget.EACH and len(digests) < 2:
             return waiting
@@ -135,7 +136,7 @@ class Sending:
     def _keep(self, sink: Sink, at_once: bool) -> None:
         """Says to a sink that keeps alerts which are still so. Raises Away."""
         now = self._now()
-        if not sink.lasts() or (now - self._kept.get(sink.name, 0.0) < KEEP and not at_once):
+        if not sink.lasts() or (not passed(self._kept.get(sink.name, 0.0), now, KEEP) and not at_once):
             return
         lasting = self._outbox.lasting(sink.name, now)
         still, over = ([alert for alert, is_still in lasting if is_still == which] for which in (True, False))

@@ -111,9 +111,10 @@ def _literal(text: str) -> Any:
 
 def _status(code: Any) -> int:
     try:
-        return int(code)
-    except (TypeError, ValueError):
+        found = int(code)
+    except (TypeError, ValueError, OverflowError):
         return 0
+    return found if 100 <= found < 1000 else 0
 
 
 def _text(value: Any) -> str:

@@ -20,6 +20,7 @@ from naru.watch.notifications.events import Event
 from naru.watch.notifications.grouping import counted
 from naru.watch.notifications.message import Notification, Unread, read
 from naru.watch.store import Store
+from naru.watch.times import passed
 
 HELD = 2.0
 """Seconds that a failure of Nova waits for the same in the other format."""
@@ -98,9 +99,9 @@ class Listener(threading.Thread):
                     gaps[-1][1] = now  # until then the exchange was not bound again
                 self._note(store, bound=bus.bound)
             self._settle(store, now)
-            if now - self._written >= WRITTEN or got:
-                self._note(store, read=now, write=now - self._written >= WRITTEN)
-            if now - self._forgotten >= _FORGET:
+            if (late := passed(self._written, now, WRITTEN)) or got:
+                self._note(store, read=now, write=late)
+            if passed(self._forgotten, now, _FORGET):
                 self._forgotten = now
                 events.forget(store.connection, now - events.KEPT)
 
@@ -121,7 +122,7 @@ class Listener(threading.Thread):
         due = [
             one
             for one in events.waiting(store.connection, self._name)
-            if one.sent.exchange != "nova" or now - one.received >= HELD
+            if one.sent.exchange != "nova" or passed(one.received, now, HELD)
         ]
         if not due:
             return

@@ -10,12 +10,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from naru.watch.formats import LEVELS, WARNING
 from naru.watch.hide import hidden
 from naru.watch.notifications.failure import Failure, failure, versioned
 from naru.watch.notifications.secrets import kept
+from naru.watch.records import clean
+from naru.watch.times import dated
 
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 _LARGEST = 16 << 20
@@ -124,7 +126,16 @@ def _opened(body: bytes | str) -> dict[str, Any]:
         raise Unread("it is not in oslo.messaging's format") from error
     if not isinstance(said, dict):
         raise Unread("it is not in oslo.messaging's format")
-    return said
+    # halves of characters, which JSON may have, cannot be written
+    return cast(dict[str, Any], _cleaned(said)) if b"\\ud" in _bytes(body).lower() else said
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_cleaned(one) for one in value]
+    return {clean(name): _cleaned(one) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def _bytes(body: bytes | str) -> bytes:
@@ -162,9 +173,9 @@ def _moment(text: Any, now: float) -> float:
     """Services write UTC, without a zone."""
     try:
         read = datetime.datetime.fromisoformat(str(text))
-    except ValueError:
+        return dated((read if read.tzinfo else read.replace(tzinfo=datetime.UTC)).timestamp(), now)
+    except (ValueError, OverflowError):
         return now
-    return (read if read.tzinfo else read.replace(tzinfo=datetime.UTC)).timestamp()
 
 
 def _plain(identity: Any) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from naru.errors import NaruError
-from naru.watch import phases
+from naru.watch import phases, streams
 from naru.watch.change import changes, differences
 from naru.watch.change.changes import Change
 from naru.watch.change.differences import Difference
@@ -73,7 +73,7 @@ def facts(store: Store, name: str, since: float, now: float, show: Callable[[str
     shown = [one for one in every if one.ended is None or one.ended >= begin][-SHOWN_CHANGES:]
     health = phases.health(store)
     unreachable = store.setting("unreachable") or {}
-    files = store.files()
+    read = streams.every(store)
     return Facts(
         name,
         Period(begin, now),
@@ -88,10 +88,8 @@ def facts(store: Store, name: str, since: float, now: float, show: Callable[[str
         phases.doubts(store),
         {
             "unreachable": sorted(unreachable.values()),
-            "unread": [one.path for one in files if one.lines >= 20 and one.unread > phases.MOST_UNREAD * one.lines],
-            "unmatched": [
-                one.path for one in files if one.judged >= 20 and one.unmatched > phases.MOST_UNREAD * one.judged
-            ],
+            "unread": [name for name, one in read if one.is_not_understood],
+            "unmatched": [name for name, one in read if one.is_not_matched],
         },
     )
 

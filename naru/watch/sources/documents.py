@@ -36,7 +36,7 @@ def entry_of(
     exact, when = bool(moment), moment or _moment(document)
     if "levelname" in document or {"name", "level", "message", "lineno"} <= document.keys():
         created = document.get("created")
-        if isinstance(created, int | float):
+        if isinstance(created, int | float) and 0 < created < 1e11:
             exact, when = True, float(created)
         made = of_formatter(document, 0)
         return Entry(identity, when, where, what or _started(document), made, exact=exact)

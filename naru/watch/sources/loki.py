@@ -66,14 +66,18 @@ class Loki:
         """The lines of a time (nanoseconds since 1970; the end is not part of it), the first ones first."""
         given = {"query": query, "start": begin, "end": end, "limit": most, "direction": "forward"}
         said = self._web.ask("GET", "loki/api/v1/query_range", params=given)
-        data = said.get("data", {})
+        data = said.get("data")
+        data = data if isinstance(data, dict) else {}
         if said.get("status") != "success" or data.get("resultType") != "streams":
             raise NaruError(f"{self.name}: it does not answer with lines", hint="query has to select lines.")
-        rows = [
-            (int(value[0]), {**one.get("stream", {}), **_metadata(value)}, value[1])
-            for one in data["result"]
-            for value in one["values"]
-        ]
+        try:
+            rows = [
+                (int(value[0]), {**one.get("stream", {}), **_metadata(value)}, str(value[1]))
+                for one in data["result"]
+                for value in one["values"]
+            ]
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+            raise NaruError(f"{self.name}: what it answers are no lines with their times") from error
         return sorted(rows, key=lambda row: row[0])
 
 

@@ -94,7 +94,10 @@ class OpenSearch:
         if failed or said.get("timed_out"):
             # what is missing now would never be asked for again
             raise NaruError(f"{self.name}: {failed} shards of {self._index} did not answer")
-        hits: list[dict[str, Any]] = said["hits"]["hits"]
+        found = said.get("hits")
+        hits = found.get("hits") if isinstance(found, dict) else None
+        if not isinstance(hits, list) or not all(map(_is_document, hits)):
+            raise NaruError(f"{self.name}: what it answers are no documents with a @timestamp")
         return hits
 
     def _join(self, hits: Sequence[dict[str, Any]], lowest: int) -> Joined:
@@ -108,6 +111,14 @@ class OpenSearch:
             made = pieces.entry(document, hit["_id"], moment)
             entries.append(made if made is not None else entry_of(document, hit["_id"], moment))
         return join(entries, self._formats, lowest=lowest)
+
+
+def _is_document(hit: Any) -> bool:
+    """Whether a hit has all that is asked for."""
+    if not isinstance(hit, dict) or not hit.keys() >= {"_id", "_index"} or not isinstance(hit.get("_source"), dict):
+        return False
+    order = hit.get("sort")
+    return isinstance(order, list) and bool(order) and isinstance(order[0], int | float)
 
 
 def _levels() -> list[dict[str, Any]]:

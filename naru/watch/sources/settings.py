@@ -41,7 +41,8 @@ class Settings:
         """What the watch was given so far."""
         said: dict[str, Any] = store.setting("settings") or {}
         several: dict[str, Any] = {name: tuple(value) for name, value in said.items() if isinstance(value, list)}
-        return cls(**{**said, **several})
+        known = {one.name for one in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in {**said, **several}.items() if name in known})
 
     def keep(self, store: Store) -> None:
         store.set("settings", dataclasses.asdict(self))

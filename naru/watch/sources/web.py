@@ -44,9 +44,14 @@ class Web:
         certificate: str = "",
         headers: dict[str, str] | None = None,
     ) -> None:
-        if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        try:
+            parts = urlsplit(url)
+            well = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+        except ValueError:
+            well = False
+        if not well:
             raise InputError(f"{what}.url: {url} is no URL", hint="As in https://192.0.2.1:9200")
-        if urlsplit(url).password:
+        if parts.password:
             raise InputError(f"{what}.url: a password does not belong there", hint="Give password: {file: PATH}.")
         self.url = url.rstrip("/")
         self._session = requests.Session()

@@ -27,12 +27,17 @@ class Http:
         url, _, header = text.partition(",header=")
         self.name = f"{kind}:{url}"
         told = f"--alert-to {kind}:"
-        parts = urlsplit(url)
+        wrong = InputError(f"{told}{url}: this is no URL", hint=f"As in {kind}:https://host:9093 .")
+        try:
+            parts = urlsplit(url)
+            parts.port  # noqa: B018 - raises where it is no number
+        except ValueError as error:
+            raise wrong from error
         if parts.username or parts.password:
             hint = f"Write a file of mode 0600, and give {kind}:URL,header=FILE."
             raise InputError(f"{told}…@{parts.hostname}: a password is in it, which others could read", hint=hint)
         if parts.scheme not in ("http", "https") or not parts.hostname or any(one.isspace() for one in url):
-            raise InputError(f"{told}{url}: this is no URL", hint=f"As in {kind}:https://host:9093 .")
+            raise wrong
         self._url = url.rstrip("/") + path if path else url
         self._file = Path(header).absolute() if header else None
         self._told = f"{told}{url},header={header}"
