@@ -32,7 +32,7 @@ def telling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab = Lab(Path(kept) if kept else tmp_path_factory.mktemp("telling") / "lab")
     clouds = ["old=pike", f"new={release.names()[-1]}"]
     wanted = spec.build(clouds, ["core"], 1, PORT_BASE, notifications=True, log_lines=True)
-    come_up(lab, None if lab.exists() else wanted)
+    come_up(lab, wanted)
     yield lab
     if not kept:
         lab.down()
