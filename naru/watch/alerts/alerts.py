@@ -96,7 +96,7 @@ class Alerting:
         ripe = {
             key
             for key, *_, came, _ in due
-            if at_once or passed(came, now, WAITS) or passed(self._seen[key, came], now, WAITS)
+            if at_once or now - came >= WAITS or passed(self._seen[key, came], now, WAITS)
         }
         escalating: list[str] = []
         if looks:

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from naru.watch.formats import LEVELS, WARNING
 from naru.watch.hide import hidden
@@ -122,12 +122,13 @@ def _opened(body: bytes | str) -> dict[str, Any]:
         said = json.loads(body)
         if isinstance(said, dict) and "oslo.message" in said:
             said = json.loads(said["oslo.message"])
+        if b"\\ud" in _bytes(body).lower():  # halves of characters, which JSON may have, cannot be written
+            said = _cleaned(said)
     except (ValueError, TypeError, RecursionError) as error:
         raise Unread("it is not in oslo.messaging's format") from error
     if not isinstance(said, dict):
         raise Unread("it is not in oslo.messaging's format")
-    # halves of characters, which JSON may have, cannot be written
-    return cast(dict[str, Any], _cleaned(said)) if b"\\ud" in _bytes(body).lower() else said
+    return said
 
 
 def _cleaned(value: Any) -> Any:
