@@ -13,7 +13,7 @@ from naru.cli.directory import NEVER, add_directory
 from naru.cli.site import add_site, find_site
 from naru.cloud.client import Cloud
 from naru.errors import InputError
-from naru.operate.guard import beat, drill, policy, review, witness
+from naru.operate.guard import beat, drill, kdump, policy, review, witness
 from naru.operate.guard.seeing import Patience
 from naru.operate.guard.service import Guard, Settings
 from naru.operate.guard.state import Directory
@@ -56,9 +56,9 @@ class Run(Command):
     wait for some minutes, and then fail. One guard at a time has a directory; guards with different directories do not
     know of each other: have one.
 
-    Not read yet: switch ports and Ceph's blocklist (the second proof), and whether a monitor or an OSD on a host may
-    stop, so that a human is asked; dumps of kernels, which the fence cuts off; cells that Nova does not reach, whose
-    hosts look down to it. Seen by nothing: a host that is cut off from every network and writes on, and whose power
+    A host whose power controller does not answer is asked about, and so is one with a monitor, an OSD or a controller
+    on it. A kernel that writes its dump is heard with --kdump, and not switched off for half an hour; without, the
+    fence cuts its dump off. Seen by nothing: a host that is cut off from every network and writes on, and whose power
     controller says off for the first time when it is not; a host that was proved off, and is switched on by somebody
     after its servers are up elsewhere, until the guard hears it: leave it off.
 
@@ -85,6 +85,12 @@ naru guard run --site site.yaml --work guard --key guard.key --domain rack-a --p
         parser.add_argument(
             "--shared", action="store_true", help="disks of servers lie on storage that hosts share (Ceph, NFS)"
         )
+        parser.add_argument(
+            "--kdump",
+            type=kdump.address,
+            metavar="ADDRESS[:PORT]",
+            help=f"where kernels say that they write their dump (fence_kdump_send; UDP {kdump.PORT})",
+        )
         parser.add_argument("--rounds", type=int, default=0, metavar="N", help="end after so many rounds")
         return parser
 
@@ -102,6 +108,7 @@ naru guard run --site site.yaml --work guard --key guard.key --domain rack-a --p
             storage=arguments.storage,
             shared=arguments.shared,
             rounds=arguments.rounds,
+            kdump=arguments.kdump,
         )
         keys = _keys(arguments.key)
         directory = Directory(arguments.work, make=True)

@@ -84,6 +84,15 @@ def services(cloud: Cloud) -> list[Item]:
     return list(cloud.items("compute", f"/os-services?binary={BINARY}", "services", newest(cloud, "2.53")))
 
 
+def services_reached(cloud: Cloud) -> tuple[list[Item], list[str]]:
+    """All compute services, and the hosts of those of which Nova says that it does not reach their cell's database. It
+    says so from 2.69 on (Stein); before, it leaves them out."""
+    version = newest(cloud, "2.69", "2.53")
+    rows = list(cloud.items("compute", f"/os-services?binary={BINARY}", "services", version))
+    away = [str(one["host"]) for one in rows if one["status"] == "UNKNOWN"]
+    return [one for one in rows if one["status"] != "UNKNOWN"], away
+
+
 def service(cloud: Cloud, host: str) -> Item | None:
     """The compute service of a host."""
     path = f"/os-services?binary={BINARY}&host={host}"

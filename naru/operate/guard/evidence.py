@@ -49,10 +49,6 @@ SOURCES = {
             *("power", "power", False, "silent only: its power controller says off"),
             "it may say so too early, of another machine, or wrongly; on says nothing, and no answer proves nothing",
         ),
-        Source(
-            *("link", "switch", False, "silent only: its switch ports are down"),
-            "one half of a bond, or a port that somebody has switched off",
-        ),
     )
 }
 
@@ -73,7 +69,7 @@ class Host:
     """A compute host. `name` and `service` (a UUID, or the number that old Novas have) are Nova's, `nova` its state;
     `ours` whether it was the guard or an evacuation of Naru that disabled it or forced it down. `servers` are those
     that can be evacuated (None: not known), `room` whether others can take them. `roles` is what else is on it
-    (controller, monitor, osd), `can_stop` whether that may stop. `dump`: whether it writes a dump of its kernel.
+    (controller, monitor, osd). `dump`: for how many seconds it writes a dump of its kernel (None: it does not).
     `in_flight`: its evacuation has proved it off; `given_up`: the work directory of one that has failed too often."""
 
     name: str
@@ -91,9 +87,7 @@ class Host:
     room: bool | None = True
     power: PowerState = "none"
     identified: bool | None = None
-    blocklist: bool = False
     roles: tuple[str, ...] = ()
-    can_stop: bool | None = None
     dump: float | None = None
     in_flight: bool = False
     given_up: str = ""
@@ -254,10 +248,11 @@ def dump(known: Host | Around) -> dict[str, Any]:
 
 
 def host_of(written: Mapping[str, Any]) -> Host:
-    """The host that `dump` has written."""
+    """The host that `dump` has written; what guards of before wrote besides is left out."""
     servers = written["servers"]
+    fields = {one.name for one in dataclasses.fields(Host)}
     given = {
-        **written,
+        **{name: value for name, value in written.items() if name in fields},
         "signs": tuple(Sign(*one) for one in written["signs"]),
         "servers": None if servers is None else tuple(servers),
         "roles": tuple(written["roles"]),

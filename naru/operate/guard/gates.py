@@ -6,7 +6,7 @@ hold   not now: too little is known, or the fault may be elsewhere. Looked at ag
 ask    a human decides: `naru guard approve` opens what it can open
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -228,28 +228,14 @@ def fence(host: Host, around: Around, policy: Policy) -> Stop | None:
     """Two hosts write to one disk: nothing is evacuated from a host that cannot be proved off."""
     if "off" in around.approved:
         return None  # what is on it besides has stopped as well
-    if host.roles and host.can_stop is not True:
-        return Stop("ask", f"it is {', '.join(host.roles)} as well, and whether that may stop is not known")
+    if host.roles:
+        return Stop("ask", f"it is {', '.join(host.roles)} as well: a human says whether that may stop")
     if host.power in ("on", "off"):
         if host.identified is True:
             return None
         return Stop("ask", "whether its power controller is its own is not known: another host might be switched off")
-    found = _found(host, around, policy)
-    lacks = list(lacking(host, found, policy))
-    if not lacks:
-        return None
-    return Stop("ask", f"its power controller is {host.power}, and as a second proof lacks: {', '.join(lacks)}")
-
-
-def lacking(host: Host, found: dict[str, Together], policy: Policy) -> Iterator[str]:
-    """What the second proof lacks, that of a host whose power controller does not answer: a total loss of power takes
-    both."""
-    for name in ("storage", "link", "peers"):
-        one = found.get(name, UNKNOWN)
-        if one.said != "silent" or one.seconds < policy.second_proof:
-            yield f"{name} silent for {policy.second_proof:.0f} s"
-    if not host.blocklist:
-        yield "its clients on the storage's blocklist"
+    # a loss of power may have taken both, and so may a cable: no silence tells these apart
+    return Stop("ask", f"its power controller is {host.power}: only a human can say that it is off")
 
 
 def record(host: Host, around: Around, policy: Policy) -> Stop | None:
@@ -274,6 +260,6 @@ GATES: tuple[Gate, ...] = (
     Gate(12, "switch", "acting while people work", "not held; shadow until --act", switch),
     Gate(13, "health", "fencing where nothing can be brought up", "all five known to be well", health),
     Gate(14, "dump", "power cut through a kernel's dump", "30 min, then asked", dump),
-    Gate(15, "fence", "two writers", "its own controller, or a second proof of 300 s, or a human", fence),
+    Gate(15, "fence", "two writers", "its own controller, or a human", fence),
     Gate(16, "record", "a host that comes back into service by itself", "Nova 2.11", record),
 )

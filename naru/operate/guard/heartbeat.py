@@ -42,8 +42,9 @@ class _Report:
     hosts: dict[str, tuple[Said, float]] = field(default_factory=dict)
 
 
-def bound(address: tuple[str, int]) -> socket.socket:
-    """A socket that hears packets at an address. Raises InputError where there can be none."""
+def bound(address: tuple[str, int], option: str = "--listen") -> socket.socket:
+    """A socket that hears packets at an address, which was given by an option. Raises InputError where there can be
+    none."""
     found = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         found.bind(address)
@@ -51,7 +52,7 @@ def bound(address: tuple[str, int]) -> socket.socket:
         found.close()
         host, port = address
         hint = "Give an address of this machine and a free port."
-        raise InputError(f"--listen {host}:{port}: {error.strerror}", hint=hint) from error
+        raise InputError(f"{option} {host}:{port}: {error.strerror}", hint=hint) from error
     found.settimeout(0.5)
     return found
 

@@ -45,7 +45,6 @@ class Policy(pydantic.BaseModel):
     at_once: Annotated[int, pydantic.Field(ge=1, le=2)] = 1
     quiet: Seconds = 600
     dump: Seconds = 1800
-    second_proof: Annotated[float, pydantic.Field(ge=60)] = 300
     settle: Annotated[float, pydantic.Field(ge=5, le=600)] = 20
     ask_after: Seconds = 900
 

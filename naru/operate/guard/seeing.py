@@ -56,12 +56,13 @@ class Patience:
 
 class CloudSeen(NamedTuple):
     """What Nova says: its compute services, whether that could be read, when each last reported, whether it can be told
-    that a host is down."""
+    that a host is down, which cells it does not reach."""
 
     services: list[compute.Item]
     readable: bool
     reports: dict[str, str]
     force_down: bool
+    unknown_cells: tuple[str, ...] = ()
 
 
 class Seeing:
@@ -78,12 +79,13 @@ class Seeing:
     def services(self) -> CloudSeen:
         """One reading of Nova."""
         try:
-            found = compute.services(self.cloud)
+            found, away = compute.services_reached(self.cloud)
             force_down = self.cloud.supports("compute", "2.11")
         except NaruError:
             return CloudSeen([], False, {}, True)
         reports = {str(one["host"]): str(one.get("updated_at")) for one in found if one["state"] == "up"}
-        return CloudSeen(found, True, reports, force_down)
+        cells = {self._cell_of(name) or f"that of {name}" for name in away}
+        return CloudSeen(found, True, reports, force_down, tuple(sorted(cells)))
 
     def hosts(self, services: Iterable[compute.Item], in_flight: Collection[str]) -> list[Host]:
         """The hosts by Nova's word, with rack, cell and roles by the site's. More is asked of those alone that are
@@ -102,7 +104,7 @@ class Seeing:
                 "up" if one["state"] == "up" else "down" if one["state"] == "down" else "unknown",
                 rack=ours.rack if ours else "",
                 zone=str(one.get("zone") or ""),
-                cell=self._cell(ours.name if ours else ""),
+                cell=self._cell_of(name),
                 enabled=one["status"] == "enabled",
                 forced_down=bool(one.get("forced_down")),
                 ours=reason.startswith(MARK),
@@ -117,9 +119,11 @@ class Seeing:
             known = {one.name: one for one in closer}
         return [known.get(one.name, one) for one in found]
 
-    def _cell(self, name: str) -> str:
-        """Nova's API does not say of which cell a host is: a group of the site does, whose name begins with cell."""
-        return next((one for one in self.site.groups_of(name) if one.startswith("cell")), "") if name else ""
+    def _cell_of(self, name: str) -> str:
+        """The cell of a host, as Nova calls it. Its API does not say so: a group of the site does, whose name begins
+        with cell."""
+        ours = host_of(self.site, name)
+        return next((one for one in self.site.groups_of(ours.name) if one.startswith("cell")), "") if ours else ""
 
     def _roles(self, name: str) -> tuple[str, ...]:
         """What a host is besides: what the site has there that a power cut would stop."""

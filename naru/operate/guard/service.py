@@ -5,11 +5,12 @@ again it finds that, and goes on with it. One process at a time has the guard's 
 """
 
 import dataclasses
+import socket
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from naru.operate.guard.engine import Engine, Seen
 from naru.operate.guard.evacuations import Evacuations
 from naru.operate.guard.evidence import Host, Witness
 from naru.operate.guard.heartbeat import Listener, bound
+from naru.operate.guard.kdump import Dumps, addresses
 from naru.operate.guard.ledger import Leaps
 from naru.operate.guard.memory import Memory, Reading
 from naru.operate.guard.policy import Policy
@@ -26,6 +28,7 @@ from naru.operate.guard.seeing import Patience, Seeing, StorageBeats
 from naru.operate.guard.state import Directory
 from naru.operate.guard.verdict import Verdict, summary, told, written
 from naru.signals import taken
+from naru.site.hostnames import host_of
 from naru.site.site import Site
 
 FRESH = 60.0
@@ -42,7 +45,8 @@ OWN = "guard"
 @dataclass(frozen=True)
 class Settings:
     """How a guard runs: whether it acts, where it listens, in which failure domain it is itself, seconds between two
-    rounds, the directory on the guests' storage, whether disks of servers lie on storage that hosts share."""
+    rounds, the directory on the guests' storage, whether disks of servers lie on storage that hosts share, where it is
+    heard that a kernel writes its dump (None: nowhere)."""
 
     act: bool
     listen: tuple[str, int]
@@ -51,6 +55,7 @@ class Settings:
     storage: Path | None = None
     shared: bool = False
     rounds: int = 0
+    kdump: tuple[str, int] | None = None
 
 
 @dataclass
@@ -77,6 +82,7 @@ class Guard:
         self.listener = Listener(self.keys, self.kept.newest)
         self.seeing = Seeing(self.cloud, self.site, self.directory.path, shared=self.settings.shared)
         self.storage = StorageBeats(self.settings.storage, self.keys) if self.settings.storage else None
+        self.dumps = Dumps(addresses(self.site) if self.settings.kdump else {})
         self.evacuations = Evacuations(self.directory, self._options(), self.say)
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -139,9 +145,12 @@ class Guard:
         self.evacuations.look(cloud.services)
         hosts = self.seeing.hosts(cloud.services, self.evacuations.in_flight())
         given_up = self.evacuations.given_up()
-        hosts = [dataclasses.replace(one, given_up=given_up.get(one.name, "")) for one in hosts]
-        names = [one.name for one in hosts]
         now = time.monotonic()
+        hosts = [
+            dataclasses.replace(one, given_up=given_up.get(one.name, ""), dump=self._dump(one.name, now))
+            for one in hosts
+        ]
+        names = [one.name for one in hosts]
         racks = {one.name: one.rack for one in hosts}
         with self._lock:
             readings = list(self.listener.readings(names, OWN, self.settings.domain, racks, now))
@@ -156,11 +165,18 @@ class Guard:
             witnesses=(Witness(OWN, self.settings.domain, cloud.readable), *witnesses),
             reports=cloud.reports,
             readable=cloud.readable,
+            unknown_cells=cloud.unknown_cells,
             health=self.seeing.health() if any(one.nova != "up" for one in hosts) else {},
             held=self.directory.held(),
             approved={host: tuple(said) for host, said in approved.items()},
             force_down=cloud.force_down,
         )
+
+    def _dump(self, name: str, now: float) -> float | None:
+        """For how long a host, as Nova calls it, writes a dump of its kernel."""
+        ours = host_of(self.site, name)
+        with self._lock:
+            return self.dumps.seconds(ours.name, now) if ours else None
 
     def _powers(self, hosts: list[Host]) -> tuple[list[Host], list[Reading]]:
         """The hosts with what is known of their power, and that as readings."""
@@ -203,24 +219,32 @@ class Guard:
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        with closing(bound(self.settings.listen)) as listening:
-
-            def hear() -> None:
-                while not self._stop.is_set():
-                    try:
-                        packet = listening.recv(MOST)
-                    except TimeoutError:
-                        continue
-                    except OSError:
-                        self._stop.wait(1.0)  # it listens on: a guard that is deaf would call all hosts silent
-                        continue
-                    with self._lock:
-                        self.listener.take(packet, time.monotonic())
-
-            thread = threading.Thread(target=hear, daemon=True)
-            thread.start()
+        with ExitStack() as stack:
+            heard = [(self.settings.listen, "--listen", lambda packet, _, now: self.listener.take(packet, now))]
+            if self.settings.kdump:
+                heard.append((self.settings.kdump, "--kdump", self.dumps.take))
+            threads = []
+            for address, option, take in heard:
+                listening = stack.enter_context(closing(bound(address, option)))
+                threads.append(threading.Thread(target=self._hear, args=(listening, take), daemon=True))
+            for one in threads:
+                one.start()
             try:
                 yield
             finally:
                 self._stop.set()
-                thread.join()
+                for one in threads:
+                    one.join()
+
+    def _hear(self, listening: socket.socket, take: Callable[[bytes, str, float], bool]) -> None:
+        """Takes down packets until it is stopped: each with the address that it comes from, and when."""
+        while not self._stop.is_set():
+            try:
+                packet, sender = listening.recvfrom(MOST)
+            except TimeoutError:
+                continue
+            except OSError:
+                self._stop.wait(1.0)  # it listens on: a guard that is deaf would call all hosts silent
+                continue
+            with self._lock:
+                take(packet, sender[0], time.monotonic())

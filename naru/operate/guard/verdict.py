@@ -79,9 +79,10 @@ def written(verdict: Verdict) -> dict[str, Any]:
 
 
 def again(record: Mapping[str, Any]) -> Verdict:
-    """The verdict that is made today from what a record has: the same as then, or a gate has changed."""
+    """The verdict that is made today from what a record has: the same as then, or a gate has changed. Limits that there
+    are no more are left out."""
     case = record["case"]
-    policy = Policy.model_validate(case["policy"])
+    policy = Policy.model_validate({name: one for name, one in case["policy"].items() if name in Policy.model_fields})
     return decide(Case(evidence.host_of(case["host"]), evidence.around_of(case["around"]), policy))
 
 

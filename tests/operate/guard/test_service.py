@@ -363,15 +363,15 @@ def test_a_guard_goes_on_listening_after_an_error_of_its_network(
     class Listening:
         said: ClassVar[list[Any]] = [OSError("down"), packet]
 
-        def recv(self, _: int) -> bytes:
+        def recvfrom(self, _: int) -> tuple[bytes, tuple[str, int]]:
             found = self.said.pop(0) if self.said else TimeoutError()
             if isinstance(found, Exception):
                 raise found
-            return bytes(found)
+            return bytes(found), ("127.0.0.1", 1)
 
         def close(self) -> None: ...
 
-    monkeypatch.setattr(service, "bound", lambda _: Listening())
+    monkeypatch.setattr(service, "bound", lambda *_: Listening())
     end = time.monotonic() + 20
     with rounds.guard._listening():
         while "c1" not in rounds.guard.listener.newest and time.monotonic() < end:
