@@ -94,6 +94,7 @@ naru inventory old --nova-database nova-old.url
                 rows = archive.rows(number, kind="project") if arguments.project else ()
                 if projects := [row.id for row in rows if arguments.project in (row.id, row.name)]:
                     reading.user_quotas(projects)
+                    reading.elsewhere(projects)
                 reading.end()
                 readings = reading.readings
                 self.exit_code = 1 if any(one.failed for one in readings) else 0

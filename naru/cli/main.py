@@ -73,6 +73,7 @@ COMMANDS: dict[str, str] = {
     "move report": "naru.cli.move_report:Report",
     "move rollback": "naru.cli.move_plan:Rollback",
     "move run": "naru.cli.move_run:Run",
+    "move secrets": "naru.cli.move_secrets:Secrets",
     "move status": "naru.cli.move_plan:StatusCommand",
     "move sync": "naru.cli.move_sync:Sync",
     "move verify": "naru.cli.move_report:Verify",

@@ -31,6 +31,10 @@ MAJORS = {
     "load-balancer": "2",
     "dns": "2",
     "key-manager": "1",
+    "orchestration": "1",
+    "shared-file-system": "2",
+    "container-infrastructure-management": "1",
+    "database": "1",
 }
 # an eventlet server of 2017 serves a hundred connections, users' included, and leaves the next one waiting forever
 CONNECTIONS = 16
@@ -248,6 +252,21 @@ class Cloud:
         except FAILURES as error:
             raise unreachable(self.name, "identity", error) from error
 
+    def catalogue(self) -> list[dict[str, str]]:
+        """The services in its catalogue, in the identity's region: the `type` and `name` of each. Raises CloudError."""
+        auth: Any = self._session.auth
+        try:
+            services = auth.get_access(self._session).service_catalog.catalog
+        except FAILURES as error:
+            raise unreachable(self.name, "identity", error) from error
+        found = {
+            (str(one["type"]), str(one.get("name") or ""))
+            for one in services
+            for endpoint in one.get("endpoints", ())
+            if self.region in ("", endpoint.get("region_id") or endpoint.get("region"))
+        }
+        return [{"type": kind, "name": name} for kind, name in sorted(found)]
+
     # -- asking it
 
     def request(
@@ -262,12 +281,13 @@ class Cloud:
         version: str = "",
         stream: bool = False,
         again: bool = False,
+        log: bool = True,
     ) -> requests.Response:
         """The answer to `method` on `path` under the service's versioned endpoint.
 
         `version` is a microversion. What fails for a while is asked again, unless it may have made something: a POST
-        only with `again`, a `data` that is an iterator never (see `naru.cloud.transport`). Raises CloudError;
-        Unavailable when asking again later may help.
+        only with `again`, a `data` that is an iterator never (see `naru.cloud.transport`). Without `log`, what is sent
+        and answered is not even in the log of HTTP. Raises CloudError; Unavailable when asking again later may help.
         """
         endpoint = self.endpoint(service)
         if endpoint is None:
@@ -281,6 +301,7 @@ class Cloud:
                 microversion=version or None,
                 stream=stream,
                 again=again,
+                log=log,
                 # a stream that was refused half-way has nothing left for a second request
                 allow_reauth=data is None,
                 **sent,

@@ -6,6 +6,7 @@ from naru.cloud.client import Cloud
 from naru.inventory.archive import Archive
 from naru.inventory.capacity import read_room
 from naru.inventory.database import Database
+from naru.inventory.elsewhere import read_elsewhere
 from naru.inventory.image_data import read_image_data
 from naru.inventory.kinds import KINDS
 from naru.inventory.read import OF_USERS, Reading, Sink, read, read_of_users
@@ -63,6 +64,11 @@ class CloudReading:
     def image_data(self, images: Collection[str]) -> None:
         """Adds what the data of the images (ids) is (see `naru.inventory.image_data`)."""
         self._keep(read_image_data(self.cloud, self.archive, self.snapshot, images))
+
+    def elsewhere(self, projects: Collection[str]) -> None:
+        """Adds what further services have of `projects` (ids; see `naru.inventory.elsewhere`)."""
+        for reading in read_elsewhere(self.cloud, self._sink, projects):
+            self._keep(reading)
 
     def _keep(self, reading: Reading) -> None:
         self._readings[reading.kind] = reading

@@ -6,7 +6,8 @@ of them is asked without. Where a service lets nobody list the things of all (ke
 names the kind whose things are asked one by one, with `{id}` in the path. What is asked for each user of a project
 (MEMBER) is read of those projects alone that are asked for: see `naru.inventory.user_quotas`; whether there is room for
 resources (RESOURCES), of those alone that are asked for: see `naru.inventory.capacity`; how the data of images begins
-(DATA), in the same way: see `naru.inventory.image_data`. What the cloud is and can do
+(DATA), in the same way: see `naru.inventory.image_data`; what further services have (ELSEWHERE), of the
+projects that are asked for: see `naru.inventory.elsewhere`. What the cloud is and can do
 (ITSELF) is not a list of any service: see `naru.inventory.read`.
 
 References are paths into the API's answer: `fixed_ips.*.subnet_id` is that field of every item of the list. A path
@@ -74,6 +75,7 @@ MEMBER = "member of a project"  # what is asked for every user with a role on a 
 RESOURCES = "resources of a flavor"
 DATA = "data of an image"
 ITSELF = "the cloud itself"
+ELSEWHERE = "further services"  # without which a cloud is read all the same
 SECRET = "(not kept)"  # what stands in place of one
 POLICY_KINDS = {
     "network": "network",
@@ -109,6 +111,30 @@ def _quota(what: str, service: str, path: str, collection: str, *, ko: str) -> K
 
 def _zone(what: str, service: str, path: str, collection: str, name: str, *, ko: str) -> Kind:
     return Kind(f"{what} availability zone", service, path, collection, key=(name,), title=name, ko=ko)
+
+
+def _elsewhere(
+    name: str,
+    service: str,
+    path: str,
+    collection: str,
+    *,
+    ko: str,
+    key: tuple[str, ...] = ("id",),
+    title: str = "name",
+    secret: tuple[str, ...] = (),
+    **references: str,
+) -> Kind:
+    named = {path.replace("__all", ".*").replace("__", "."): kind for path, kind in references.items()}
+    return Kind(
+        *(name, service, path, collection),
+        each=ELSEWHERE,
+        key=key,
+        title=title,
+        secret=secret,
+        references={**_OWNER, **named},
+        ko=ko,
+    )
 
 
 _OWNER = {"project_id": "project"}
@@ -544,6 +570,45 @@ KINDS: tuple[Kind, ...] = (
         title="resources",
         ko="자원의 여유",
     ),
+    # what further services have: of Barbican, never what a secret holds
+    _elsewhere(  # `acl` is added to it; `id` is the last part of `secret_ref`
+        *("secret", "key-manager", "/secrets?limit=100", "secrets"),
+        creator_id="user",
+        acl__read__users__all="user",
+        ko="시크릿",
+    ),
+    _elsewhere(
+        *("secret container", "key-manager", "/containers?limit=100", "containers"),
+        creator_id="user",
+        acl__read__users__all="user",
+        secret_refs__all__secret_id="secret",
+        ko="시크릿 컨테이너",
+    ),
+    # what was ordered may say a passphrase
+    _elsewhere(*("secret order", "key-manager", "/orders?limit=100", "orders"), secret=("meta",), ko="시크릿 주문"),
+    _elsewhere(
+        *("secret quota", "key-manager", "/project-quotas?limit=100", "project_quotas"),
+        key=("project_id",),
+        title="project_id",
+        ko="시크릿 할당량",
+    ),
+    _elsewhere(  # with `parameters`, `template` and `resources`
+        *("stack", "orchestration", "/stacks", "stacks"),
+        title="stack_name",
+        resources__all__physical_resource_id="resource of a stack",
+        ko="스택",
+    ),
+    _elsewhere(*("share", "shared-file-system", "/shares/detail?all_tenants=1", "shares"), ko="공유 파일 시스템"),
+    _elsewhere(
+        *("container cluster", "container-infrastructure-management", "/clusters", "clusters"),
+        key=("uuid",),
+        ko="컨테이너 클러스터",
+    ),
+    _elsewhere(
+        *("database instance", "database", "/mgmt/instances?deleted=false", "instances"), ko="데이터베이스 인스턴스"
+    ),
+    # what of these could not be read, and why: `list` is the kind, `project_id` empty where it is of all projects
+    _elsewhere(*("unread list", "identity", "", ""), key=("list", "project_id"), title="list", ko="읽지 못한 목록"),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
 # every message may name a kind: this is what `{x:kind}` says

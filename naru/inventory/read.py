@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from naru.cloud.client import Cloud, CloudError
 from naru.inventory.database import Database
-from naru.inventory.kinds import BY_NAME, DATA, ITSELF, KINDS, MEMBER, RESOURCES, SECRET, Kind
+from naru.inventory.kinds import BY_NAME, DATA, ELSEWHERE, ITSELF, KINDS, MEMBER, RESOURCES, SECRET, Kind
 from naru.inventory.rows import Row
 
 # lists and single things asked at a time; the client holds as many connections
@@ -24,10 +24,11 @@ NOT_ASKED = "read of single projects alone: --project"
 
 NO_FLAVOR = "read for given flavors alone"
 NO_IMAGE = "read for given images alone"
-_LATER = {MEMBER: NOT_ASKED, RESOURCES: NO_FLAVOR, DATA: NO_IMAGE}
+_LATER = {MEMBER: NOT_ASKED, ELSEWHERE: NOT_ASKED, RESOURCES: NO_FLAVOR, DATA: NO_IMAGE}
 
-# those whose versions are read. Not Placement's: an old cloud may have none, or one that nobody looks after
-SERVICES = tuple(dict.fromkeys(kind.service for kind in KINDS if kind.each != RESOURCES))
+# those whose versions are read. Not Placement's: an old cloud may have none, or one that nobody looks after; nor those
+# without which a cloud is read all the same
+SERVICES = tuple(dict.fromkeys(kind.service for kind in KINDS if kind.each not in (RESOURCES, ELSEWHERE)))
 # those that can be asked what they have beyond their core
 EXTENDED = ("identity", "network")
 
@@ -124,6 +125,7 @@ class Reader:
             **{"name": cloud.name, "auth_url": cloud.auth_url, "region": cloud.region, "user_id": cloud.user_id},
             "versions": versions,
             "extensions": {name: sorted(cloud.extensions(name)) for name in EXTENDED if name in versions},
+            "catalogue": cloud.catalogue(),
         }
         self._take(kind, [Row.of(kind, body)])
 

@@ -54,6 +54,7 @@ HOOKS = "hooks"
 """The limit group of steps that run the operator's hooks."""
 LIMITS = {
     **{"identity": 4, "compute": 6, "block-storage": 4, "image": 2, "network": 4},
+    "key-manager": 4,
     **{COPIES: 4, FLATTENS: 2, POINTS: 8, power.GROUP: 16, HOOKS: 8},
 }
 

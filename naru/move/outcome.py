@@ -100,7 +100,9 @@ class Task:
     - `password`: `domain` (the user's, by name)
     - `application credential`: `user`, `roles` (names on the new cloud), `expires_at`, `unrestricted`, `description`,
       `access_rules` (as Keystone gives them)
-    - `secret`: `user`, `secret_type`, `content_type`, `algorithm`, `bit_length`, `mode`, `expires_at`
+    - `secret`: `user`, `secret_type`, `content_type`, `algorithm`, `bit_length`, `mode`, `expires_at`, `readers` (ids
+      on the new cloud of the users in its ACL), `private`
+    - `secret container`: `type`, `secrets` (name in it, new reference or "" for one that is not moved yet, old one)
     - `certificate`: `load_balancer`, `listener` (names)
     - `trust`: `trustor`, `trustee` (names, or ids on the new cloud), `trustor_domain`, `trustee_domain`, `roles`,
       `impersonation`, `expires_at`
@@ -108,8 +110,8 @@ class Task:
     - `object storage url`: `old_url`, `new_url`
     - `iac`: nothing
 
-    `naru.move.result` makes `iac`, `password`, `application credential` and `totp`. The others are for Barbican,
-    Octavia, Heat and Swift, whose things are not read yet; the pages of the report have their texts already.
+    `naru.move.result` makes `iac`, `password`, `application credential`, `totp`, `secret` and `secret container`. The
+    others are for Octavia, Heat and Swift; the pages of the report have their texts already.
 
     Any of these may be missing. Another kind is shown with its detail as it is. `project` is the old project's id.
     """

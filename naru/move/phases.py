@@ -37,6 +37,8 @@ from naru.move.outcome import Outcome
 from naru.move.progress import ProgressReader
 from naru.move.reading import Clouds
 from naru.move.refresh import Change
+from naru.move.secrets import run as secrets_run
+from naru.move.secrets.people import Given
 from naru.move.windows import PHASES, WORDS
 from naru.plan import control, timings
 from naru.plan.journal import Journal
@@ -322,6 +324,14 @@ def report(move: work.Work, directory: Path, languages: Sequence[str], progress:
     """Writes the report for users and operators into a directory; its files."""
     pages.write(verify(move, progress), directory, tuple(languages))
     return sorted(file for file in directory.iterdir() if file.is_file())
+
+
+def secrets(
+    move: work.Work, user: str, given: Given, wish: secrets_run.Wish, terminal: Terminal
+) -> tuple[list[secrets_run.Row], int]:
+    """Secrets and containers of Barbican, as one of the users with credentials of its own: listed, moved, or removed
+    from the new cloud again. What became of each, and the exit code."""
+    return secrets_run.run(move, user, given, wish, terminal)
 
 
 def passwords(move: work.Work, key: Path, project: str | None, progress: reading.Progress) -> list[handover.Password]:

@@ -13,6 +13,7 @@ from naru.inventory.archive import Archive
 from naru.inventory.capacity import resources
 from naru.inventory.cloud_reading import CloudReading
 from naru.inventory.database import Database
+from naru.inventory.kinds import ELSEWHERE, KINDS
 from naru.inventory.read import OF_USERS
 from naru.move import mapfile, result
 from naru.move.facts import Facts, Side, boots_from_volume
@@ -23,9 +24,12 @@ from naru.move.work import ARCHIVE, Work
 
 OF_THE_NEW = frozenset(("volume pool",))
 """What is asked of the new cloud alone: where its volumes may come to."""
+ELSEWHERES = frozenset(kind.name for kind in KINDS if kind.each == ELSEWHERE)
+"""What further services have: see `naru.inventory.elsewhere`."""
 DISPENSABLE = OF_THE_NEW | {
     *("allocation candidates", "aggregate", "hypervisor", "compute service", "network agent"),
     *("network availability zone", "QoS specification", "volume type access", "image data"),
+    *ELSEWHERES,
 }
 """What a plan is made without where it cannot be read. Rules take it for unknown, and the plan says so; a scheduler or
 agent that is down keeps nobody from planning."""
@@ -90,6 +94,8 @@ def read(
         theirs_of_name = _named(facts.new, "user", (row.name for row in facts.users.values()))
         users: tuple[Collection[str], ...] = (facts.users, theirs_of_name)
         list(pool.map(_SideReading.finish, (ours, theirs), (facts.projects, same), users, ((), room), (looked, ())))
+        ours.elsewhere(facts.projects)
+        list(pool.map(_SideReading.end, (ours, theirs)))
     return facts
 
 
@@ -111,6 +117,7 @@ def outcome(move: Work, progress: Progress) -> Outcome:
         projects = {new_id for old_id in move.projects if (new_id := made.get(f"project {old_id}"))}
         people = [one.name for one in move.decisions if one.kind == "user"]
         reading.finish(projects, _named(reading.side, "user", people))
+        reading.end()
         before = Side(archive, move.snapshots["old"], move.old)
         return result.outcome(move, before, reading.side, (old, new))
 
@@ -142,6 +149,7 @@ def again(move: Work, progress: Progress) -> Iterator[Again]:
             users = {one.id: one.name for one in move.planned if one.kind == "user"}
             asked: tuple[Collection[str], ...] = (users, _named(theirs.side, "user", users.values()))
             list(pool.map(_SideReading.finish, (ours, theirs), (move.projects, ()), asked))
+            list(pool.map(_SideReading.end, (ours, theirs)))
         old_then, new_then = (
             Side(archive, move.snapshots[side], name) for side, name in (("old", move.old), ("new", move.new))
         )
@@ -180,6 +188,14 @@ class _SideReading:
         # what is read last has been asked for already: the map's sections look at all kinds
         self.side.forget({reading.kind for reading in self._reading.readings if reading not in before})
         self._check()
+
+    def elsewhere(self, projects: Collection[str]) -> None:
+        """Reads what further services have of `projects` (ids)."""
+        self._reading.elsewhere(projects)
+        self.side.forget(ELSEWHERES)
+
+    def end(self) -> None:
+        """Says in the archive that the reading is whole."""
         self._reading.end()
 
     def _check(self) -> None:

@@ -17,6 +17,8 @@ from naru.move.left import Key, Left
 from naru.move.outcome import ContentResult, Difference, Item, Outcome, Project, State, Task
 from naru.move.purposes import CUTOVER, END, FINALIZE, MAKE, STOP
 from naru.move.rollback import rolled_back
+from naru.move.secrets import told
+from naru.move.secrets.record import recorded
 from naru.move.showing import Users
 from naru.move.standing import Standings
 from naru.move.verify import Verifier
@@ -80,7 +82,7 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
     progress = Reached.of(work)
     made = {} if progress.phase == "rollback" else work.made()
     with work.journal() as journal:
-        findings, left = tuple(journal.findings()), Left.of(journal)
+        findings, left, moved = tuple(journal.findings()), Left.of(journal), recorded(journal)
     verifier = Verifier(
         *(old, new, made, progress.done, progress.final, progress.rolled_back, progress.undone, left), progress.ran
     )
@@ -109,9 +111,11 @@ def outcome(work: Work, old: Side, new: Side, clouds: tuple[Cloud, Cloud]) -> Ou
         made_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         phase=progress.phase,
         projects=tuple(projects),
-        items=tuple(items),
+        items=told.items(items, moved),
         tasks=tuple(
-            task for task in _tasks(work, old, users.of_user, left) if task.project not in progress.rolled_back
+            task
+            for task in (*_tasks(work, old, users.of_user, left), *told.tasks(work, old, made, moved))
+            if task.project not in progress.rolled_back
         ),
         downtimes=tuple(standing(work, progress.rolled_back)),
         contents=tuple(contents(work)),

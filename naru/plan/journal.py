@@ -381,6 +381,14 @@ class Journal:
             found = connection.execute(query).scalar_one_or_none()
         return None if found is None else json.loads(found)
 
+    def recall_all(self, prefix: str) -> dict[str, Any]:
+        """The values that were remembered last under the keys that begin so, by key."""
+        with self.read() as connection:
+            query = select(schema.notes.c.key, schema.notes.c.value).where(
+                schema.notes.c.key.startswith(prefix, autoescape=True)
+            )
+            return {row.key: json.loads(row.value) for row in connection.execute(query)}
+
     def kinds(self) -> list[str]:
         """The names of the step kinds in use."""
         with self.read() as connection:

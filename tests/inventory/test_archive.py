@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from naru.errors import InputError
 from naru.inventory.archive import Archive
 from naru.inventory.compare import compare
-from naru.inventory.kinds import BY_NAME, DATA, ITSELF, KINDS, MEMBER, RESOURCES, values
+from naru.inventory.kinds import BY_NAME, DATA, ELSEWHERE, ITSELF, KINDS, MEMBER, RESOURCES, values
 from naru.inventory.read import Reading
 from naru.inventory.rows import Row
 
@@ -27,7 +27,10 @@ JSON = st.recursive(
 )
 
 # what stands in the path of a kind that is no list of a service
-OTHERS: dict[str, set[str]] = {MEMBER: {"project", "user"}, RESOURCES: {"resources"}, DATA: {"image"}, ITSELF: set()}
+OTHERS: dict[str, set[str]] = {
+    **{MEMBER: {"project", "user"}, RESOURCES: {"resources"}, DATA: {"image"}},
+    **{ITSELF: set(), ELSEWHERE: set()},
+}
 
 
 def network(identity: str, **fields: Any) -> Row:
@@ -138,7 +141,7 @@ def test_what_is_no_archive_is_named_and_left_as_it_is(tmp_path: Path) -> None:
 
 def test_the_table_of_kinds_is_consistent() -> None:
     for kind in KINDS:
-        assert set(kind.references.values()) <= {*BY_NAME, "device"}, kind.name
+        assert set(kind.references.values()) <= {*BY_NAME, "device", "resource of a stack"}, kind.name
         if kind.each in OTHERS:
             assert set(re.findall(r"{(.*?)}", kind.path)) == OTHERS[kind.each], kind.name
             continue

@@ -64,6 +64,10 @@ def test_what_a_cloud_can_do_is_a_row(server: Service, tmp_path: Path) -> None:
         **{"name": "c", "auth_url": f"{server.url}/identity/v3", "region": "r", "user_id": "u"},
         "versions": versions,  # no image and no network service is in the catalogue, and Placement is not asked
         "extensions": {"identity": ["domain_config", "users"]},
+        "catalogue": [
+            *({"type": name, "name": name} for name in ("block-storage", "compute", "identity")),
+            {"type": "placement", "name": "p"},
+        ],
     }
 
 

@@ -21,6 +21,7 @@ from naru.move.kinds import (
     domain,
     flavor,
     floating_ip,
+    further,
     group,
     image,
     image_format,
@@ -35,6 +36,7 @@ from naru.move.kinds import (
     rbac_policy,
     role,
     router,
+    secret,
     security_group,
     segment,
     server,
@@ -97,6 +99,8 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(snapshot.KIND, snapshot.snapshots),
     *(image.of_servers_on_volumes, image.named_snapshots),  # they name snapshots
     *(backup.KIND, backup.CONTAINERS, backup.backups),
+    *(secret.KIND, secret.CONTAINER, secret.ORDER, secret.QUOTA, secret.secrets),
+    *(*further.KINDS, further.services),
 )
 """All kinds, sections of the map and rules. The order is that in which the rules run, since each may look at what the
 earlier ones have decided. Terraform's resources and the map's sections are in the same order; tables of reports go by

@@ -1,7 +1,7 @@
 """What users have to do, as blocks: what it is, why nobody else can, and the exact commands.
 
-No move makes the kinds `secret`, `certificate`, `trust` and `object storage url` yet: Barbican, Octavia, Heat and Swift
-are not read. Their pages are here already, for when they are.
+No move makes the kinds `certificate`, `trust` and `object storage url` yet. Their pages are here already, for when they
+are.
 
 The commands are python-openstackclient's, with the plugins of python-barbicanclient and python-octaviaclient. Whatever
 users have named is quoted for a shell. No command has a secret among its arguments where the client takes it otherwise.
@@ -191,6 +191,52 @@ def _secrets(scene: Scene, tasks: list[Task]) -> Iterator[Block]:
         parts += [option("expiration", expires)] if expires and not past else []
         # the file is deleted only when its content was stored
         yield Code("sh", each_after("umask 077", get, command(*parts), f"shred -u {file}"))
+        yield from _acl(scene, task)
+
+
+SECRET_ACL = message(
+    "move.pages.task.secret.acl",
+    en="Who may read it beside the members of the project was said by its ACL; REFERENCE is the new href:",
+    ko="프로젝트 구성원 외에 읽을 수 있는 사용자는 ACL로 정해져 있었습니다. REFERENCE 자리에 새 참조 주소를 넣어 "
+    "주십시오.",
+)
+
+
+def _acl(scene: Scene, task: Task) -> Iterator[Block]:
+    """Who may read it, where that is more than whoever is in the project."""
+    readers: list[str] = list(task.detail.get("readers") or [])
+    if readers or task.detail.get("private"):
+        parts = [f"{scene.new} acl submit", *(option("user", user) for user in readers)]
+        parts += ["--no-project-access"] if task.detail.get("private") else []
+        yield Paragraph(SECRET_ACL())
+        yield Code("sh", command(*parts, "--operation-type read", "REFERENCE"))
+
+
+CONTAINER_TITLE = message(
+    "move.pages.task.secret_container.title", en="Containers of secrets (Barbican)", ko="시크릿 컨테이너 (Barbican)"
+)
+CONTAINER_WHY = message(
+    "move.pages.task.secret_container.why",
+    en=(
+        "A container names secrets, so it is made again when those in it are on the new cloud. In place of a name in "
+        "capitals put the new reference (href) of that secret."
+    ),
+    ko=(
+        "컨테이너는 시크릿을 가리키므로, 안에 든 시크릿을 모두 새 클라우드에 옮긴 뒤 다시 만듭니다. 대문자로 적힌 "
+        "자리에는 해당 시크릿의 새 참조 주소(href)를 넣어 주십시오."
+    ),
+)
+
+
+def _containers(scene: Scene, tasks: list[Task]) -> Iterator[Block]:
+    for task in tasks:
+        parts = [f"{scene.new} secret container create", *_named(task), option("type", _get(task, "type") or "generic")]
+        for name, new, old in task.detail.get("secrets") or []:
+            stand_in = re.sub(r"[^0-9A-Z]+", "_", (name or old).upper())
+            parts.append(option("secret", f"{name}={new or stand_in}" if name else new or stand_in))
+        yield Paragraph(SECRET_DO(name=name_of(task.name)))
+        yield Code("sh", command(*parts))
+        yield from _acl(scene, task)
 
 
 CERTIFICATE_TITLE = message(
@@ -358,6 +404,7 @@ KINDS: dict[str, Kind] = {
         APPLICATION_CREDENTIAL_TITLE(), APPLICATION_CREDENTIAL_WHY(), _application_credentials
     ),
     "secret": Kind(SECRET_TITLE(), SECRET_WHY(), _secrets),
+    "secret container": Kind(CONTAINER_TITLE(), CONTAINER_WHY(), _containers),
     "certificate": Kind(CERTIFICATE_TITLE(), CERTIFICATE_WHY(), _certificates),
     "trust": Kind(TRUST_TITLE(), TRUST_WHY(), _trusts),
     "totp": Kind(TOTP_TITLE(), TOTP_WHY(), _totp),
