@@ -85,18 +85,19 @@ class Carrier:
     def _found_secret(self, secret: Mapping[str, Any], payload: bytes, as_type: str, moved: Moved) -> Moved | None:
         """A secret of the new cloud of which the same stands and that holds the same; or that holds nothing, where an
         earlier attempt had begun to make one."""
-        for one in self.there["secret"]:
-            with self._lock:
+        # one at a time: what another thread only looks at is not taken
+        with self._lock:
+            for one in self.there["secret"]:
                 if one["secret_ref"] in self.taken or _about(one) != _about(secret):
                     continue
-                self.taken.add(one["secret_ref"])
-            if self._is_same(one, payload, as_type, begun=moved.made):
-                found = replace(moved, new=one["secret_ref"])
-                self.keep(found)
-                return found
-            with self._lock:
-                self.taken.discard(one["secret_ref"])
-        return None
+                if self._is_same(one, payload, as_type, begun=moved.made):
+                    self.taken.add(one["secret_ref"])
+                    break
+            else:
+                return None
+        found = replace(moved, new=one["secret_ref"])
+        self.keep(found)
+        return found
 
     def _is_same(self, there: Mapping[str, Any], payload: bytes, as_type: str, *, begun: bool) -> bool:
         stored = content_type(there)
