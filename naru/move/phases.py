@@ -37,6 +37,7 @@ from naru.move.outcome import Outcome
 from naru.move.progress import ProgressReader
 from naru.move.reading import Clouds
 from naru.move.refresh import Change
+from naru.move.secrets import record
 from naru.move.secrets import run as secrets_run
 from naru.move.secrets.people import Given
 from naru.move.windows import PHASES, WORDS
@@ -223,7 +224,7 @@ def roll_back(
         if carry_back:
             back.check(journal)
         chosen = move.chosen(projects)
-        for line in back.told(move, journal, chosen, carry_back):
+        for line in (*back.told(move, journal, chosen, carry_back), *record.left_by_rollback(journal, chosen)):
             terminal.warn(line)
         for step in rollback.start(move, journal, chosen, carry_back=carry_back):
             terminal.warn(f"too late for {step}: not carried back")

@@ -1,7 +1,7 @@
 """What the journal keeps of secrets and containers that are being moved: which new reference each old one has, never
 what it holds."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 from naru.inventory.elsewhere import last_part
@@ -56,3 +56,15 @@ def references(journal: Journal) -> Mapping[str, str]:
     """By the old reference of each secret and container that was moved whole: the new one. For whatever names them:
     listeners of load balancers, images, volumes."""
     return {one.old: one.new for one in recorded(journal).values() if one.done}
+
+
+def left_by_rollback(journal: Journal, projects: Collection[str]) -> Iterator[str]:
+    """Lines that tell the operator of what was made in these projects (old ids), or without any in all: a rollback
+    knows nothing of it, and cannot act as its users."""
+    made = [
+        one for one in recorded(journal).values() if one.made and one.new and (not projects or one.project in projects)
+    ]
+    if made:
+        users = ", ".join(sorted({one.by for one in made}))
+        yield f"{len(made)} secrets and containers stay in Barbican of the new cloud, moved as {users}"
+        yield "to remove them first: naru move secrets DIR --as USER --undo"
