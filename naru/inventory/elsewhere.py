@@ -8,7 +8,7 @@ given for this. Of secrets nothing is read but what stands about them.
 
 import copy
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -31,45 +31,65 @@ Items = Iterator[dict[str, Any]]
 def read_elsewhere(cloud: Cloud, sink: Sink, projects: Collection[str]) -> list[Reading]:
     """Reads into `sink` what the further services have of `projects` (ids), several lists at a time."""
     kinds = [kind for kind in KINDS if kind.each == EACH and kind is not UNREAD]
+    services = {service: _has(cloud, service) for service in dict.fromkeys(kind.service for kind in kinds)}
     readings = {kind.name: Reading(kind.name) for kind in kinds}
     unread: list[Row] = []
-
-    inside = {project: cloud.acting(project) for project in projects}
-
-    def ask(kind: Kind, project: str) -> tuple[Kind, str, list[Row] | CloudError]:
-        try:
-            found = _in_project(inside[project], details, kind) if project else _of_all(cloud, kind, projects)
-            return kind, project, [Row.of(kind, {**item, "project_id": project or owner(item)}) for item in found]
-        except CloudError as error:
-            return kind, project, error
-        except (KeyError, TypeError, AttributeError) as error:
-            return kind, project, CloudError(f"its answer has another form than is known: {error!r}")
-
     asked: list[tuple[Kind, str]] = []
-    present: dict[str, bool | CloudError] = {}
     for kind in kinds:
-        if kind.service not in present:
-            present[kind.service] = _has(cloud, kind.service)
-        there = present[kind.service]
+        there = services[kind.service]
+        lists = [(kind, project) for project in (sorted(projects) if kind.name in IN_PROJECT else ("",))]
         if there is False:
             readings[kind.name].problem = f"no {kind.service} service"
         elif isinstance(there, CloudError):
-            unread.append(_unread(kind, "", there))
+            unread += [_unread(*one, there) for one in lists]
         else:
-            asked += [(kind, project) for project in sorted(projects)] if kind.name in IN_PROJECT else [(kind, "")]
-    # what is asked for each thing of a list has threads of its own, or all could wait for one another
-    with ThreadPoolExecutor(WORKERS) as details, ThreadPoolExecutor(WORKERS) as pool:
-        for kind, project, found in pool.map(lambda pair: ask(*pair), asked):
-            if isinstance(found, CloudError):
-                unread.append(_unread(kind, project, found))
-            elif found:
-                readings[kind.name].count += len(found)
-                sink(found)
+            asked += lists
+    for one, found in zip(asked, _answers(cloud, asked, projects), strict=True):
+        if isinstance(found, CloudError):
+            unread.append(_unread(*one, found))
+        elif found:
+            readings[one[0].name].count += len(found)
+            sink(found)
     for row in unread:
         readings[row.body["list"]].problem = row.body["problem"]
     if unread:
         sink(unread)
     return [*readings.values(), Reading(UNREAD.name, len(unread))]
+
+
+def _answers(
+    cloud: Cloud, asked: Sequence[tuple[Kind, str]], projects: Collection[str]
+) -> Iterator[list[Row] | CloudError]:
+    """What each list, of a project or of all, is, or why it cannot be had."""
+    inside: dict[str, Cloud] = {}
+    outside = CloudError(NO_ROLE, status=401)
+    if any(project for _, project in asked):
+        try:
+            inside = {project: cloud.acting(project) for project in _entered(cloud, projects)}
+        except CloudError as error:
+            outside = error
+
+    def answer(one: tuple[Kind, str]) -> list[Row] | CloudError:
+        kind, project = one
+        if project and project not in inside:
+            return outside
+        try:
+            found = _in_project(inside[project], details, kind) if project else _of_all(cloud, kind, projects)
+            return [Row.of(kind, {**item, "project_id": project or owner(item)}) for item in found]
+        except CloudError as error:
+            return error
+        except (KeyError, TypeError, AttributeError) as error:
+            return CloudError(f"its answer has another form than is known: {error!r}")
+
+    # what is asked for each thing of a list has threads of its own, or all could wait for one another
+    with ThreadPoolExecutor(WORKERS) as details, ThreadPoolExecutor(WORKERS) as pool:
+        yield from pool.map(answer, asked)
+
+
+def _entered(cloud: Cloud, projects: Collection[str]) -> set[str]:
+    """Those of the projects that the identity has a role in, by itself, a group or from above. Asked for at once: to
+    try each would end in a refusal for most."""
+    return {one["id"] for one in cloud.items("identity", "/auth/projects", "projects")}.intersection(projects)
 
 
 def _has(cloud: Cloud, service: str) -> bool | CloudError:

@@ -60,6 +60,10 @@ class Barbican:
         path = urlsplit(request.path).path.rstrip("/")
         if path == "/identity/v3/auth/tokens":
             self._token(request)
+        elif path == "/identity/v3/auth/projects":
+            user = request.headers["X-Auth-Token"].partition(":")[0]
+            mine = [{"id": project, "name": project} for one, project in sorted(self.members) if one == user]
+            request.answer(200, {"projects": mine, "links": {"next": None}})
         elif path == "/identity/v3":
             link = [{"rel": "self", "href": f"{self.server.url}/identity/v3/"}]
             request.answer(200, {"version": {"id": "v3.14", "status": "stable", "links": link}})

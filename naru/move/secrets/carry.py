@@ -64,7 +64,7 @@ class Carrier:
                 for one in self.there["secret container"]:
                     same = (one.get("name"), one["type"]) == (container.get("name"), container["type"])
                     if same and one["container_ref"] not in self.taken and _members(one, None) == wanted:
-                        moved = replace(moved, new=one["container_ref"], made=False)
+                        moved = replace(moved, new=one["container_ref"])
                         self.taken.add(moved.new)
                         break
         if not moved.new:
@@ -75,7 +75,9 @@ class Carrier:
             body = {"type": container["type"], "secret_refs": members}
             if container.get("name"):
                 body["name"] = container["name"]
-            moved = replace(moved, new=self.new.make_container(body), made=True)
+            moved = replace(moved, made=True)
+            self.keep(moved)
+            moved = replace(moved, new=self.new.make_container(body))
         self.keep(moved)
         if container.get("consumers"):
             names = ", ".join(sorted({str(one.get("name")) for one in container["consumers"]}))
