@@ -97,7 +97,7 @@ class Barbican:
             user = auth["identity"]["token"]["id"].partition(":")[0]
         scope = auth.get("scope", {}).get("project", {})
         project = scope.get("id") or scope.get("name") or ""
-        if (user, project) not in self.members:
+        if project and (user, project) not in self.members:
             return request.answer(401, {"error": {"message": "not a member"}})
         paths = {"identity": "identity/v3", **self.server.further}
         catalog = [

@@ -368,6 +368,15 @@ def test_credentials_that_cannot_be_used_are_one_clear_error(scene: Scene, name:
     assert error.value.summary == said and error.value.hint
 
 
+def test_a_wrong_password_is_told_and_not_taken_for_no_secrets(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.old.store("p", "sora", b"x")
+    scene.plan()
+    monkeypatch.setenv("NARU_OLD_PASSWORD", "a-wrong-one")
+    with pytest.raises(InputError, match="old refuses the password of sora") as error:
+        scene.run(given=Given(), nothing=True)
+    assert "a-wrong-one" not in str(error.value)
+
+
 # -- the plan
 
 

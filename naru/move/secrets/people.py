@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from naru.cloud.client import Cloud
+from naru.cloud.client import Cloud, CloudError
 from naru.errors import InputError
 from naru.move.work import Work
 from naru.text import shortened
@@ -91,7 +91,19 @@ def session(move: Work, who: Person, given: Given, side: str) -> Session:
             hint=f"Name the user's own entry of clouds.yaml, --{side}-cloud ENTRY, or put the password into the "
             f"environment: read -rs {PASSWORDS[side]}; export {PASSWORDS[side]}",
         )
-    return Session(Cloud(name), own=False, user=user, password=password)
+    found = Session(Cloud(name), own=False, user=user, password=password)
+    try:
+        # in no project: whoever is refused there has another password, not just no role
+        _ = found.inside("").token
+    except CloudError as error:
+        found.close()
+        if error.status != 401:
+            raise
+        raise InputError(
+            f"{name} refuses the password of {who.name}",
+            hint=f"Give the one that is good now: read -rs {PASSWORDS[side]}; export {PASSWORDS[side]}",
+        ) from error
+    return found
 
 
 def _derived(move: Work, who: Person, given: Given) -> str:

@@ -75,7 +75,11 @@ def run(move: Work, name: str, given: Given, wish: Wish, terminal: Terminal) -> 
             for project in sorted(wish.projects, key=move.called.__getitem__):
                 rows += _Project(move, journal, who, project, wish, terminal).rows(old, new_one)
             if not wish.nothing:
-                rows += used.set_again(move, record.references(journal), Row)
+                try:
+                    rows += used.set_again(move, record.references(journal), Row)
+                except NaruError as error:  # what is moved is told all the same
+                    terminal.warn(f"what names secrets could not be given the new references: {error}")
+                    return rows, 1
     mine = [row for row in rows if row.state in WRONG]
     return rows, 1 if mine and not wish.nothing else 0
 
