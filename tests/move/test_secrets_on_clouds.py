@@ -75,16 +75,16 @@ class Company:
         self.admin = Rest(connect(lab, "old"))
         self.auth_url = str(self._config(lab).config["auth"]["auth_url"])
         identity = self.admin
-        made = identity("identity", "POST", "/v3/projects", {"project": {"name": PROJECT, "domain_id": "default"}})
+        made = identity("identity", "POST", "/projects", {"project": {"name": PROJECT, "domain_id": "default"}})
         self.project = str(made["project"]["id"])
-        roles = {one["name"]: one["id"] for one in identity("identity", "GET", "/v3/roles")["roles"]}
+        roles = {one["name"]: one["id"] for one in identity("identity", "GET", "/roles")["roles"]}
         self.passwords = {name: f"pw-{uuid.uuid4()}" for name in ("vera", "luka")}
         self.users = {}
         for name, password in self.passwords.items():
             body = {"user": {"name": name, "password": password, "domain_id": "default"}}
-            self.users[name] = str(identity("identity", "POST", "/v3/users", body)["user"]["id"])
+            self.users[name] = str(identity("identity", "POST", "/users", body)["user"]["id"])
             for role in ("member", "creator"):
-                path = f"/v3/projects/{self.project}/users/{self.users[name]}/roles/{roles[role]}"
+                path = f"/projects/{self.project}/users/{self.users[name]}/roles/{roles[role]}"
                 identity("identity", "PUT", path)
         self.mark = uuid.uuid4().hex
         self.vera = As(self.auth_url, self.users["vera"], self.passwords["vera"], self.project)
@@ -133,8 +133,8 @@ def company(lab: Lab) -> Iterator[Company]:
     made = Company(lab)
     yield made
     for user in made.users.values():
-        made.admin("identity", "DELETE", f"/v3/users/{user}")
-    made.admin("identity", "DELETE", f"/v3/projects/{made.project}")
+        made.admin("identity", "DELETE", f"/users/{user}")
+    made.admin("identity", "DELETE", f"/projects/{made.project}")
 
 
 def test_secrets_arrive_whole_by_a_process_that_is_killed_and_leave_no_trace(
@@ -158,8 +158,8 @@ def test_secrets_arrive_whole_by_a_process_that_is_killed_and_leave_no_trace(
     assert {row["state"] for row in rows} == {"moved"} and len(rows) == len(company.secrets) + 1
 
     new = Rest(connect(lab, "new"))
-    (project,) = new("identity", "GET", f"/v3/projects?name={PROJECT}")["projects"]
-    users = {one["name"]: one["id"] for one in new("identity", "GET", "/v3/users")["users"]}
+    (project,) = new("identity", "GET", f"/projects?name={PROJECT}")["projects"]
+    users = {one["name"]: one["id"] for one in new("identity", "GET", "/users")["users"]}
     handed = json.loads(move.run("handover", str(move.work), "--show", "--key", str(move.key), "-f", "json"))
     (password,) = [row["password"] for row in handed if row["user"] == "vera"]
     auth_url = yaml.safe_load(lab.clouds_yaml.read_text())["clouds"]["new"]["auth"]["auth_url"]
@@ -214,8 +214,8 @@ def test_an_administrator_with_a_role_in_the_project_plans_with_the_secrets(
     move.run("map", "--from", "old", "--to", "new", "--project", PROJECT, "--suggest", "--map", str(tmp_path / "map"))
     move.map_file = tmp_path / "map"
     admin = company.admin
-    roles = {one["name"]: one["id"] for one in admin("identity", "GET", "/v3/roles")["roles"]}
-    path = f"/v3/projects/{company.project}/users/{admin.session.get_user_id()}/roles/{roles['creator']}"
+    roles = {one["name"]: one["id"] for one in admin("identity", "GET", "/roles")["roles"]}
+    path = f"/projects/{company.project}/users/{admin.session.get_user_id()}/roles/{roles['creator']}"
     admin("identity", "PUT", path)
     try:
         move.plan()

@@ -132,7 +132,7 @@ class _Project:
     def _row(self, kind: str, one: Mapping[str, Any], state: str, new: str = "", why: str = "") -> Row:
         creator = str(one.get("creator_id") or "")
         name = str(one.get("name") or "")
-        expires = f"expires on {one['expiration']}" if one.get("expiration") and state != "moved" else ""
+        expires = f"expires on {one['expiration']}" if one.get("expiration") and state not in ("moved", "gone") else ""
         why = "; ".join(filter(None, (why, expires)))
         return Row(kind, name, self._called, _reference(one), new, self._names.get(creator, creator), state, why)
 
