@@ -142,8 +142,6 @@ def test_secrets_arrive_whole_by_a_process_that_is_killed_and_leave_no_trace(
 ) -> None:
     move = Move(lab, tmp_path / "work", (PROJECT,), None)
     move.storages = {}
-    move.run("map", "--from", "old", "--to", "new", "--project", PROJECT, "--suggest", "--map", str(tmp_path / "map"))
-    move.map_file = tmp_path / "map"
     move.plan()
     # the administrator is not in the project: told, and nobody's role was changed for it
     assert "whether it has secrets in Barbican cannot be seen" in move.errors
@@ -211,8 +209,6 @@ def test_an_administrator_with_a_role_in_the_project_plans_with_the_secrets(
 ) -> None:
     move = Move(lab, tmp_path / "work", (PROJECT,), None)
     move.storages = {}
-    move.run("map", "--from", "old", "--to", "new", "--project", PROJECT, "--suggest", "--map", str(tmp_path / "map"))
-    move.map_file = tmp_path / "map"
     admin = company.admin
     roles = {one["name"]: one["id"] for one in admin("identity", "GET", "/roles")["roles"]}
     path = f"/projects/{company.project}/users/{admin.session.get_user_id()}/roles/{roles['creator']}"
