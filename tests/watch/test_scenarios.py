@@ -102,7 +102,7 @@ def test_a_log_and_a_notification_of_one_request_are_one_alert(tmp_path: Path) -
     fed = Fed(cloud.work)
     when, logger = cloud.time(), "cinder.scheduler.flows.create_volume"
     cloud.write("cinder-scheduler", line("Failed to run task", "ERROR", logger, f"req-{own} u1 p1 - - -", when))
-    fed.give(message.again(timestamp=when))
+    fed.give(message.again(timestamp=when), now=cloud.now)
     assert cloud.round() == []
     (alert,) = cloud.round(10)
     every = [alert.body["what"], *alert.body["others"]]
@@ -120,7 +120,7 @@ def test_failed_logins_that_are_sent_at_info_are_told_when_they_escalate(tmp_pat
 
     def refused(times: int) -> None:
         moment = time.strftime("%Y-%m-%d %H:%M:%S.000000", time.gmtime(cloud.now))
-        fed.give(*(message.again(timestamp=moment) for _ in range(times)))
+        fed.give(*(message.again(timestamp=moment) for _ in range(times)), now=cloud.now)
 
     refused(3)
     assert cloud.round() == cloud.round(20) == []
