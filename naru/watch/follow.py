@@ -71,11 +71,13 @@ class Follower:
         return files
 
     def refused(self) -> str:
-        """Which files could not be read in the last round, and why, or that there are none; "" where all is well."""
-        if not self._place.refused and not self._some:
-            return f"{self._place.host}: there is no file of {', '.join(self._patterns)}"
+        """Which files could not be read in the last round, and why; "" where all could."""
         told = [f"{path} ({why})" for path, why in sorted(self._place.refused.items())]
         return f"{self._place.host}: {', '.join(shortened(told, 3))}" if told else ""
+
+    def missing(self) -> str:
+        """That there is no file at all; "" where there are some."""
+        return "" if self._some else f"{self._place.host}: there is no file of {', '.join(self._patterns)}"
 
     def _read(self, one: Open) -> Steps[bool]:
         """Reads the next part of a file and keeps what it says; whether there is more."""

@@ -40,7 +40,7 @@ def following(
     for place, patterns in every:
         clock = Clock(zone(sources.zone(place.host)))
         follower = Follower(store, place, patterns, formats, matcher, clock, came)
-        together.add(place.host, partial(_round, follower))
+        together.add(place.host, partial(_round, follower, isinstance(place, Here)))
     keeper = Keeper(store, matcher, Clock(zone(settings.zone)), time.time, came)
     for stream in streams:
         together.add(stream.name, lambda stream=stream: keeper.steps(stream))  # type: ignore[misc]
@@ -58,10 +58,11 @@ def following(
         together.close()
 
 
-def _round(follower: Follower) -> Steps[str]:
-    """A round over the files of a host, and what of them could not be read."""
+def _round(follower: Follower, named: bool) -> Steps[str]:
+    """A round over the files of a host, and what of them could not be read. Of those that somebody has `named` there
+    are some; a site's services may log elsewhere."""
     yield from follower.steps()
-    return follower.refused()
+    return follower.refused() or (follower.missing() if named else "")
 
 
 def _let_settle(sources: list[Source], streams: bool) -> None:
