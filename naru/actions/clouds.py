@@ -123,24 +123,37 @@ def polling(context: Context, most: float = POLL[1]) -> Iterator[None]:
 
 
 def remove(
-    context: Context, client: Cloud, service: str, path: str, wrap: str = "", version: str = "", gone: bool = False
+    context: Context,
+    client: Cloud,
+    service: str,
+    path: str,
+    wrap: str = "",
+    version: str = "",
+    gone: bool = False,
+    query: str = "",
 ) -> None:
-    """Deletes what is at the path, if it is there. With `gone`, waits until it is not. Raises Transient while
-    something else still holds it."""
-    try:
-        client(service, "DELETE", path, version=version)
-    except CloudError as error:
-        if error.status in (400, 409):
-            raise Transient(error.summary, detail=error.detail) from error
-        if error.status != 404:
-            raise
+    """Deletes what is at the path, if it is there; `query` is what that request has after the path. With `gone`, waits
+    until it is not. Raises Transient while something else still holds it."""
+    for _ in polling(context):
+        try:
+            client(service, "DELETE", path + query, version=version)
+        except CloudError as error:
+            if error.status == 409 and query:
+                continue  # Octavia is still at work on it: making it takes as long as a server's boot
+            if error.status in (400, 409):
+                raise Transient(error.summary, detail=error.detail) from error
+            if error.status != 404:
+                raise
+        break
     if gone:
         for _ in polling(context):
             item = get(client, service, path, wrap, version)
-            if item is None:
+            # Octavia's first releases show what is deleted to whoever asks for it by its id
+            if item is None or item.get("provisioning_status") == "DELETED":
                 return
-            if str(item.get("status", "")).startswith("error"):
-                raise Transient(f"{path} could not be deleted: {item['status']}")
+            status = str(item.get("status") or item.get("provisioning_status") or "")
+            if status.lower().startswith("error"):
+                raise Transient(f"{path} could not be deleted: {status}")
 
 
 def send(client: Cloud, service: str, request: Mapping[str, Any]) -> Any:

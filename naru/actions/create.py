@@ -43,7 +43,7 @@ class Create(Action):
     `beside` is what the request has in addition to `wrap`; `actor` who makes it. `keep` are fields of the answer that
     other steps need. `item` is what the thing's path begins with, if that is not `path`, and `key` the field that names
     it there. For its deletion: with `gone` it takes a while, `closing` is a request to the thing's path that has to
-    come before. `deadline` is seconds.
+    come before, `query` what stands after its path: `?cascade=true`. `deadline` is seconds.
     """
 
     step_kind: ClassVar[str] = "cloud.create"
@@ -61,6 +61,7 @@ class Create(Action):
     key: str = "id"
     gone: bool = False
     closing: Request | None = None
+    query: str = ""
     deadline: float = DEADLINE
 
 
@@ -163,7 +164,9 @@ class _Thing:
         if closing := self.args.get("closing"):
             send(self.admin, self.service, {"ok": [404], **closing, "path": path + closing.get("path", "")})
         remove(
-            self.context, self.admin, self.service, path, self.args["wrap"], self.version, bool(self.args.get("gone"))
+            *(self.context, self.admin, self.service, path, self.args["wrap"], self.version),
+            gone=bool(self.args.get("gone")),
+            query=self.args.get("query", ""),
         )
 
 
@@ -176,7 +179,7 @@ def create(context: Context) -> dict[str, Any]:
     ids of others; or `ids`, of which it gets the first that is free. `wait`: `field`, `until` and `fail` (its values).
     `keep` are fields of the answer that other steps need. `actor`: who makes it. `beside` is what the request has
     in addition to `wrap`; `item` what the thing's path begins with, if it is not `path`. For its deletion: `gone`, it
-    takes a while; `closing`, a request to the thing's path that has to come before.
+    takes a while; `closing`, a request to the thing's path that has to come before; `query` after the path.
     """
     return make(context)
 
@@ -231,5 +234,5 @@ def delete(context: Context) -> dict[str, Any]:
 
 def _without_references(args: Mapping[str, Any]) -> dict[str, Any]:
     """The arguments that deleting by the path needs; steps that others refer to may be undone long since."""
-    wanted = ("cloud", "service", "wrap", "version", "gone", "closing")
+    wanted = ("cloud", "service", "wrap", "version", "gone", "closing", "query")
     return {"path": "", **{name: args[name] for name in wanted if name in args}}

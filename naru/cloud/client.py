@@ -184,6 +184,8 @@ class Cloud:
             if found is None and service == "placement":
                 # Pike's and Queens' says of no version whether it is stable, and keystoneauth then passes over all
                 found = self._adapter(service).get_endpoint_data()
+            if found is None and service == "load-balancer":
+                found = self._older_octavia()
         except exceptions.EndpointNotFound:
             return None
         except FAILURES as error:
@@ -191,6 +193,25 @@ class Cloud:
         if found is not None:
             self._http.connect_apart(str(found.url))
         return found
+
+    def _older_octavia(self) -> EndpointData | None:
+        """The endpoint of an Octavia that lists its versions without their paths, as Pike's does: keystoneauth then
+        passes over all."""
+        client = self._adapter("load-balancer")
+        told = client.get_endpoint_data()
+        if told is None:
+            return None
+        base = re.sub(r"/v2(\.0)?$", "", str(told.url).rstrip("/"))
+        found = client.get(f"{base}/", headers={"Accept": "application/json"}).json()
+        names = [str(one.get("id", "")) for one in found.get("versions", ())]
+        known = [
+            parse(name.removeprefix("v")) for name in names if re.fullmatch(rf"v{MAJORS['load-balancer']}\.\d+", name)
+        ]
+        return (
+            EndpointData(catalog_url=told.catalog_url, service_url=f"{base}/v2.0", api_version=max(known))
+            if known
+            else None
+        )
 
     def has(self, service: str) -> bool:
         """Whether the catalogue has the service, in the version that Naru speaks."""

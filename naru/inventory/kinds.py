@@ -137,6 +137,11 @@ def _elsewhere(
     )
 
 
+def _octavia(name: str, path: str, *, ko: str, **references: str) -> Kind:
+    dotted = {key.replace("__", ".*."): kind for key, kind in references.items()}
+    return Kind(name, "load-balancer", path, path.rpartition("/")[2], references={**_OWNER, **dotted}, ko=ko)
+
+
 _OWNER = {"project_id": "project"}
 
 KINDS: tuple[Kind, ...] = (
@@ -559,6 +564,55 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "network agent", "network", "/agents", "agents", extension="agent", title="agent_type", ko="네트워크 에이전트"
     ),
+    _octavia(
+        *("load balancer", "/lbaas/loadbalancers"),
+        vip_port_id="port",
+        vip_subnet_id="subnet",
+        vip_network_id="network",
+        vip_qos_policy_id="QoS policy",
+        flavor_id="load balancer flavor",
+        additional_vips__subnet_id="subnet",
+        additional_vips__port_id="port",
+        **{"vip_sg_ids.*": "security group"},
+        ko="로드 밸런서",
+    ),
+    _octavia(*("listener", "/lbaas/listeners"), loadbalancers__id="load balancer", default_pool_id="pool", ko="리스너"),
+    _octavia("pool", "/lbaas/pools", loadbalancers__id="load balancer", ko="풀"),
+    _octavia("health monitor", "/lbaas/healthmonitors", pools__id="pool", ko="상태 모니터"),
+    _octavia("L7 policy", "/lbaas/l7policies", listener_id="listener", redirect_pool_id="pool", ko="L7 정책"),
+    Kind(  # in no list of all, and neither are rules
+        "pool member",
+        "load-balancer",
+        "/lbaas/pools/{id}/members",
+        "members",
+        each="pool",
+        parent="pool_id",
+        references={**_OWNER, "pool_id": "pool", "subnet_id": "subnet"},
+        ko="풀 멤버",
+    ),
+    Kind(
+        "L7 rule",
+        "load-balancer",
+        "/lbaas/l7policies/{id}/rules",
+        "rules",
+        each="L7 policy",
+        parent="l7policy_id",
+        references={**_OWNER, "l7policy_id": "L7 policy"},
+        ko="L7 규칙",
+    ),
+    _octavia("load balancer flavor", "/lbaas/flavors", ko="로드 밸런서 Flavor"),
+    _zone(
+        *("load balancer", "load-balancer", "/lbaas/availabilityzones", "availability_zones", "name"),
+        ko="로드 밸런서 가용 영역",
+    ),
+    Kind(
+        *("load balancer provider", "load-balancer", "/lbaas/providers", "providers"),
+        key=("name",),
+        ko="로드 밸런서 제공자",
+    ),
+    _quota("load balancer", "load-balancer", "/lbaas/quotas/{id}", "quota", ko="로드 밸런서 할당량"),
+    # of Neutron's own service for load balancers, which ended with Train
+    _network("LBaaS load balancer", "/lbaas/loadbalancers", "lbaasv2", vip_port_id="port", ko="LBaaS 로드 밸런서"),
     Kind(  # resources, and as `candidates` how many hosts were found that have them free: 1 or 0
         "allocation candidates",
         "placement",

@@ -89,6 +89,29 @@ def _flavor_access(side: "Side", row: Row) -> str:
     return f"{name_of(side, 'flavor', row.body.get('flavor_id'))}/{name_of(side, 'project', row.body.get('tenant_id'))}"
 
 
+def _listener(side: "Side", row: Row) -> str:
+    return f"{row.body.get('protocol')}:{row.body.get('protocol_port')}"
+
+
+def _member(side: "Side", row: Row) -> str:
+    """With its pool: several have the same server."""
+    address = f"{row.body.get('address')}:{row.body.get('protocol_port')}"
+    return f"{name_of(side, 'pool', row.body.get('pool_id'))}/{row.name or address}"
+
+
+def _monitor(side: "Side", row: Row) -> str:
+    return f"{row.body.get('type')}:{row.body.get('url_path') or ''}".rstrip(":")
+
+
+def _policy(side: "Side", row: Row) -> str:
+    return f"{name_of(side, 'listener', row.body.get('listener_id'))}/{row.body.get('position')}"
+
+
+def _rule(side: "Side", row: Row) -> str:
+    says = " ".join(str(row.body.get(name) or "") for name in ("type", "compare_type", "key", "value"))
+    return f"{name_of(side, 'L7 policy', row.body.get('l7policy_id'))}/{' '.join(says.split())}"
+
+
 _CALLED: Mapping[str, Callable[["Side", Row], str]] = {
     "port": _port,
     "floating IP": _floating_ip,
@@ -105,6 +128,12 @@ _CALLED: Mapping[str, Callable[["Side", Row], str]] = {
     "group membership": _membership,
     "image member": _image_member,
     "flavor access": _flavor_access,
+    "listener": _listener,
+    "pool member": _member,
+    "health monitor": _monitor,
+    "L7 policy": _policy,
+    "L7 rule": _rule,
+    "load balancer quota": _quota,
 }
-_NAMED = frozenset(("port", "volume"))
+_NAMED = frozenset(("port", "volume", "listener", "health monitor", "L7 policy"))
 """Those of them that may have a name of their own, which goes before."""

@@ -13,7 +13,7 @@ from naru.move import acting, marks, moments, purposes
 from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import boots_from_volume
-from naru.move.kinds import floating_ip, port, quota, router, server, volume
+from naru.move.kinds import floating_ip, load_balancer, port, quota, router, server, volume
 from naru.move.off import Off
 from naru.move.steps import hook
 from naru.move.steps.by_image import BOOT_IMAGES, VOLUME, RootContent, VolumeImage, disk_properties
@@ -119,6 +119,7 @@ def cut_over(draft: Draft) -> None:
         off = Off(begun, stopped)
         floating_ip.change_over(draft, project, off)
         active = port.activate(draft, project, off)
+        load_balancer.change_over(draft, project, off, active)
         for one in servers:
             _start(draft, one, arrived[one.id], active)
         _kept(draft, project, begun)

@@ -24,7 +24,8 @@ Decided = Literal["create", "match", "leave"]
 @dataclass(frozen=True)
 class Decision:
     """What becomes of one thing: `create` (a step makes it), `match` (the new cloud has it already) or `leave` (it is
-    not moved). `new` is the id of what it was matched with, `step` the step that makes it."""
+    not moved). `new` is the id of what it was matched with, `step` the step that makes it, `result` where its id is in
+    the result of that step: one step makes a load balancer with all that is in it."""
 
     kind: str
     id: str
@@ -35,10 +36,13 @@ class Decision:
     new: str = ""
     step: str = ""
     changes: tuple[FieldChange, ...] = ()
+    result: str = "id"
 
     def dump(self) -> dict[str, Any]:
         """The decision as JSON, which calls the changes `rules`."""
         raw = {**vars(self), "why": dump(self.why)}
+        if self.result == "id":
+            del raw["result"]
         raw["rules"] = [{**vars(change), "why": dump(change.why)} for change in raw.pop("changes")]
         return raw
 

@@ -54,7 +54,7 @@ HOOKS = "hooks"
 """The limit group of steps that run the operator's hooks."""
 LIMITS = {
     **{"identity": 4, "compute": 6, "block-storage": 4, "image": 2, "network": 4},
-    "key-manager": 4,
+    **{"key-manager": 4, "load-balancer": 4},
     **{COPIES: 4, FLATTENS: 2, POINTS: 8, power.GROUP: 16, HOOKS: 8},
 }
 
@@ -153,12 +153,12 @@ class Draft:
         found: Note = self._notes.setdefault(kind, kind())
         return found
 
-    def ref(self, kind: str, identity: Any, field: str = "id") -> Any:
+    def ref(self, kind: str, identity: Any, field: str = "") -> Any:
         """What stands for the thing's counterpart in a request: its id, a reference, or None when it has none."""
         decision = self.decisions.get((kind, str(identity)))
         if decision is None or decision.decision == "leave":
             return None
-        return decision.new or ref(decision.step, field)
+        return decision.new or ref(decision.step, field or decision.result)
 
     def makers(self, kind: str, ids: Iterable[str]) -> list[str]:
         """The steps planned so far that make these things."""
@@ -261,20 +261,31 @@ class Draft:
         changes: Iterable[FieldChange] = (),
         *,
         kept: Iterable[str] = (),
+        result: str = "id",
     ) -> None:
-        """The step makes it. A field that is neither `kept`, nor named by the changes or by the declaration of its
-        kind, is told as one that is not kept: here, so that no rule can forget it."""
+        """The step makes it; its id is at `result` of what the step gives. A field that is neither `kept`, nor named by
+        the changes or by the declaration of its kind, is told as one that is not kept: here, so that no rule can forget
+        it."""
         changes = list(changes)
         changes += self.kinds[row.kind].unknown(row, {*kept, *(change.field for change in changes)})
-        self._decide(row, "create", why, changes, step=step)
+        self._decide(row, "create", why, changes, step=step, result=result)
 
     def _decide(
-        self, row: Row, what: Any, why: Text, changes: Iterable[FieldChange], *, new: str = "", step: str = ""
+        self,
+        row: Row,
+        what: Any,
+        why: Text,
+        changes: Iterable[FieldChange],
+        *,
+        new: str = "",
+        step: str = "",
+        result: str = "id",
     ) -> None:
         key = (row.kind, row.id)
         if key in self.decisions:
             raise ValueError(f"{row.kind} {row.id} was decided already")
-        self.decisions[key] = Decision(row.kind, row.id, row.name, row.project, what, why, new, step, tuple(changes))
+        made = (new, step, tuple(changes), result)
+        self.decisions[key] = Decision(row.kind, row.id, row.name, row.project, what, why, *made)
 
     def change(self, row: Row, *changes: FieldChange) -> None:
         """Adds changed fields to a decision made before."""

@@ -425,7 +425,10 @@ def offers(work: Work, journal: Journal, failed: Collection[FailedStep]) -> dict
     if not any(step.about for step in failed):
         return {}
     things, left = Things(work), Left.of(journal)
-    makers = {one.step: Key(one.kind, one.id) for one in work.planned if one.decision == "create" and one.step}
+    makers: dict[str, Key] = {}
+    for one in work.planned:
+        if one.decision == "create" and one.step:  # a step that makes several is that of the first
+            makers.setdefault(one.step, Key(one.kind, one.id))
     movable = set(makers.values())
     found = {}
     for step in failed:

@@ -15,7 +15,7 @@ from naru.inventory.rows import Row
 from naru.messages import say
 from naru.move.decisions import Decision
 from naru.move.facts import Side, boots_from_volume, disks
-from naru.move.kinds import BY_NAME
+from naru.move.kinds import BY_NAME, load_balancer
 from naru.move.kinds.flavor import flavor_id
 from naru.move.kinds.port import INTERFACES
 from naru.move.left import Key
@@ -61,7 +61,9 @@ class _Closure:
         self._names = {Key(one.kind, one.id): one.name or one.id for one in decisions}
         made = [one for one in decisions if one.decision == "create" and one.step]
         self._moved = {Key(one.kind, one.id) for one in made}
-        self._maker = {one.step: Key(one.kind, one.id) for one in made}
+        self._maker: dict[str, Key] = {}
+        for one in made:  # a step that makes several is that of the first
+            self._maker.setdefault(one.step, Key(one.kind, one.id))
         self._of: dict[Key, list[str]] = {}
         self._referrers: dict[str, list[str]] = {}
         for step in plan.steps:
@@ -337,6 +339,16 @@ def _of_rbac_policy(old: Side, row: Row) -> Iterator[Row]:
             yield port
 
 
+def _of_load_balancer(old: Side, row: Row) -> Iterator[Row]:
+    """All that is made with it."""
+    yield from load_balancer.parts(old, row)
+
+
+def _whole_load_balancer(old: Side, row: Row) -> Iterator[Row]:
+    """The load balancer that it is made with: nothing of one is made alone."""
+    yield from load_balancer.whole(old, row)
+
+
 _COMPANIONS: Mapping[str, Callable[[Side, Row], Iterator[Row]]] = {
     "server": _of_server,
     "port": _of_port,
@@ -345,4 +357,6 @@ _COMPANIONS: Mapping[str, Callable[[Side, Row], Iterator[Row]]] = {
     "image member": _of_image_member,
     "flavor access": _of_flavor_access,
     "RBAC policy": _of_rbac_policy,
+    "load balancer": _of_load_balancer,
+    **dict.fromkeys(load_balancer.PARTS, _whole_load_balancer),
 }

@@ -12,7 +12,7 @@ from naru.move.downtime import standing
 from naru.move.draft import CLOUD
 from naru.move.facts import Side
 from naru.move.history import addresses, carried, rounds
-from naru.move.kinds import BY_NAME
+from naru.move.kinds import BY_NAME, listener
 from naru.move.left import Key, Left
 from naru.move.outcome import ContentResult, Difference, Item, Outcome, Project, State, Task
 from naru.move.purposes import CUTOVER, END, FINALIZE, MAKE, STOP
@@ -286,6 +286,8 @@ def _tasks(work: Work, old: Side, members: Mapping[str, frozenset[str]], left: L
                 **{name: body[name] for name in ("expires_at", "unrestricted", "description") if name in body},
             }
             tasks.append(Task(str(body["project_id"]), decision.kind, row.name, row.id, detail))
+        elif decision.kind == listener.LISTENER.name and decision.decision == "leave" and listener.ends_tls(row):
+            tasks.append(Task(row.project, "certificate", row.name, row.id, listener.described(old, row)))
         elif decision.kind == "credential" and row.body.get("type") == "totp":
             detail = {"user": _name(old.all("user"), row.body.get("user_id"))}
             for project in sorted(members.get(str(row.body.get("user_id")), ())):

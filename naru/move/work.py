@@ -17,6 +17,7 @@ from typing import Any
 from naru.errors import InputError, NaruError
 from naru.files import sync_directory, write_whole
 from naru.inventory.archive import Archive
+from naru.inventory.kinds import values
 from naru.move.decisions import Decision
 from naru.move.draft import ARCHIVE as ARCHIVE
 from naru.move.draft import Draft
@@ -190,7 +191,7 @@ class Work:
         results = self.results()
         found = {}
         for decision in self.decisions:
-            new = decision.new or (results.get(decision.step) or {}).get("id", "")
+            new = decision.new or next(values(results.get(decision.step), decision.result), "")
             if new:
                 found[f"{decision.kind} {decision.id}"] = new
         return found

@@ -26,8 +26,13 @@ from naru.move.kinds import (
     image,
     image_format,
     key_pair,
+    lb_places,
+    lbaas,
+    listener,
+    load_balancer,
     network,
     operators,
+    pool,
     port,
     project,
     public_addresses,
@@ -88,6 +93,9 @@ LIST: tuple[Kind | Section | Rule, ...] = (
     *(rbac_policy.KIND, rbac_policy.sharing, operators.sharing),
     *(router.KIND, router.routers),
     *(floating_ip.KIND, floating_ip.FORWARDING, floating_ip.floating_ips),
+    *(lb_places.KIND, lb_places.FLAVORS, lb_places.ZONES, lb_places.PROVIDERS, lb_places.flavors, lbaas.KIND),
+    *(load_balancer.KIND, listener.LISTENER, listener.POLICY, listener.RULE, pool.POOL, pool.MEMBER, pool.MONITOR),
+    *(load_balancer.load_balancers, lbaas.load_balancers),
     # volumes before the servers that have them; snapshots and backups after both
     *(volume_type.KIND, volume_type.SECTION, volume_type.types),
     texts.KEYS,  # of volumes, and of what is made of them

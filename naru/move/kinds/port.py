@@ -10,7 +10,7 @@ from naru.move.decisions import FieldChange
 from naru.move.draft import NO_EXTENSION, Draft, thing
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
-from naru.move.kinds import public_addresses, subnet
+from naru.move.kinds import public_addresses, subnet, vip
 from naru.move.kinds.neutron import SERVICE, is_services, make, policy
 from naru.move.kinds.neutron_limits import automatic, port_owner
 from naru.move.kinds.subnet import NO_NETWORK
@@ -108,9 +108,9 @@ class Down:
 
 
 def ports(draft: Draft) -> None:
-    """All ports but those that services make for themselves."""
+    """All ports but those that services make for themselves; with those of VIPs, which keep their addresses so."""
     for row in draft.facts.owned(KIND.name):
-        if not is_services(row) or row.body.get("device_owner") in INTERFACES:
+        if not is_services(row) or row.body.get("device_owner") in INTERFACES or vip.balancer(draft, row):
             _port(draft, row)
 
 
@@ -134,7 +134,9 @@ def _port(draft: Draft, row: Row) -> None:
     groups = [(group, draft.ref("security group", group)) for group in row.body.get("security_groups", [])]
     body["security_groups"] = [found for _, found in groups if found is not None]
     changes += [FieldChange("security_groups", group, None, NO_GROUP()) for group, found in groups if found is None]
-    if owner and not owner.startswith(("compute:", "trunk:", "network:")):
+    if (balancer := vip.balancer(draft, row)) is not None:
+        changes[:] = vip.changes(draft, row, balancer, changes)
+    elif owner and not owner.startswith(("compute:", "trunk:", "network:")):
         body |= {"device_owner": owner, "device_id": row.body.get("device_id") or ""}
     if owner in INTERFACES:
         if body["security_groups"]:

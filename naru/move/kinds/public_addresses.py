@@ -11,6 +11,7 @@ from naru.messages import Text, message
 from naru.move.draft import Draft, thing
 from naru.move.facts import Facts, Side
 from naru.move.kinds.neutron import is_services
+from naru.move.kinds.octavia import balancer_of
 from naru.move.mapping import LEAVE, Match, Need, Section, Use
 
 KEEP, NEW = "keep", "new"
@@ -58,7 +59,7 @@ def _used(facts: Facts) -> Iterator[tuple[Row, str, str]]:
         for address in info.get("external_fixed_ips", []):
             yield row, info["network_id"], address["ip_address"]
     for row in facts.owned("port"):
-        if not is_services(row):
+        if not is_services(row) or balancer_of(facts.old, row):
             for address in row.body.get("fixed_ips", []):
                 yield row, row.body["network_id"], address["ip_address"]
 

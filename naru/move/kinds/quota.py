@@ -48,7 +48,8 @@ COMPUTE = Kind(
 )
 VOLUME = replace(COMPUTE, name="volume quota", says_nothing=lambda name, value: value == -1 and bool(of_type(name)))
 NETWORK = replace(COMPUTE, name="network quota", path="/quotas", wrap="quota")
-KINDS = (COMPUTE, VOLUME, NETWORK)
+BALANCERS = replace(COMPUTE, name="load balancer quota", path="/lbaas/quotas", wrap="quota")
+KINDS = (COMPUTE, VOLUME, NETWORK, BALANCERS)
 USER = replace(COMPUTE, name="user compute quota", counterpart=_of_user)
 
 SAME_AT_END = message(

@@ -1,7 +1,6 @@
 """What users have to do, as blocks: what it is, why nobody else can, and the exact commands.
 
-No move makes the kinds `certificate`, `trust` and `object storage url` yet. Their pages are here already, for when they
-are.
+No move makes the kinds `trust` and `object storage url` yet. Their pages are here already, for when they are.
 
 The commands are python-openstackclient's, with the plugins of python-barbicanclient and python-octaviaclient. Whatever
 users have named is quoted for a shell. No command has a secret among its arguments where the client takes it otherwise.
@@ -17,7 +16,7 @@ from typing import Any
 from naru.errors import NaruError
 from naru.messages import Text, message
 from naru.move.outcome import Outcome, Task
-from naru.move.pages import iac
+from naru.move.pages import iac, listeners
 from naru.move.pages.tables import name_of, table
 from naru.report.blocks import Block, Code, Heading, Paragraph, code
 from naru.report.commands import command, each_after, last, option
@@ -246,13 +245,14 @@ CERTIFICATE_WHY = message(
     "move.pages.task.certificate.why",
     en=(
         "A listener that ends TLS has its certificate and private key in Barbican, where only you can read them. "
-        "Until you put them on the new cloud the listener does not answer. You need the key, the certificate and "
-        "the chain as files; where you have them no longer, read them from the old cloud with `openstack secret "
-        "get`."
+        "The listener cannot be made without them: store them on the new cloud, and make it. You need the key, the "
+        "certificate and the chain as files; where you have them no longer, read them from the old cloud with "
+        "`openstack secret get`."
     ),
     ko=(
-        "TLS를 종료하는 리스너의 인증서와 개인 키는 Barbican에 있으며 사용자만 읽을 수 있습니다. 새 클라우드에 "
-        "등록하시기 전까지는 그 리스너가 응답하지 않습니다. 개인 키, 인증서, 체인 인증서를 파일로 준비해 주십시오. "
+        "TLS를 종료하는 리스너의 인증서와 개인 키는 Barbican에 있으며 사용자만 읽을 수 있습니다. 인증서 없이는 "
+        "리스너를 만들 수 없으므로 새 클라우드에 인증서를 등록하고 리스너를 만들어 주십시오. 개인 키, 인증서, 체인 "
+        "인증서를 파일로 준비해 주십시오. "
         "파일이 없다면 기존 클라우드에서 `openstack secret get` 명령으로 읽으실 수 있습니다."
     ),
 )
@@ -260,6 +260,11 @@ CERTIFICATE_DO = message(
     "move.pages.task.certificate.do",
     en="{name}, load balancer {load_balancer}, listener {listener}:",
     ko="{name} (로드 밸런서 {load_balancer}, 리스너 {listener})",
+)
+CERTIFICATE_MORE = message(
+    "move.pages.task.certificate.more",
+    en="It has further references to secrets. Copy those as well, and set them on the listener: {options}",
+    ko="이 리스너에는 다른 시크릿 참조도 있습니다. 그 시크릿도 복사한 뒤 리스너에 설정해 주십시오: {options}",
 )
 CERTIFICATE_ACL = message(
     "move.pages.task.certificate.acl",
@@ -279,16 +284,17 @@ def _certificates(scene: Scene, tasks: list[Task]) -> Iterator[Block]:
         values = {key: name_of(_get(task, key)) for key in ("load_balancer", "listener")}
         yield Paragraph(CERTIFICATE_DO(name=name_of(task.name), **values))
         store = " ".join((f"{scene.new} secret store", *_named(task), "--file server.p12"))
-        listener = last(_get(task, "listener") or "LISTENER")
         lines = (
             "umask 077",
             "openssl pkcs12 -export -inkey server.key -in server.crt -certfile ca-chain.crt \\\n"
             "    -passout pass: -out server.p12",
             f'reference=$({store} -f value -c "Secret href")',
-            f'{scene.new} loadbalancer listener set --default-tls-container-ref "$reference" {listener}',
+            *listeners.commands(scene.new, task.detail),
             "shred -u server.p12",
         )
         yield Code("sh", each_after(*lines))
+        if more := task.detail.get("references"):
+            yield Paragraph(CERTIFICATE_MORE(options=", ".join(f"--{name.replace('_', '-')}" for name in more)))
     yield Paragraph(CERTIFICATE_ACL())
 
 

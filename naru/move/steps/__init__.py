@@ -6,9 +6,9 @@ where the volumes are, and `rate` caps all together. Through the clouds' own ser
 own disks) and `backup`.
 Images that are no copies are made by `images`.
 
-And the one that runs the operator's hooks: `hook`.
+And those that carry none: `hook` runs the operator's hooks, `load_balancer` makes one with all that is in it.
 """
 
-from naru.move.steps import backup, by_image, hook, images, points, snapshot_content, volume_content
+from naru.move.steps import backup, by_image, hook, images, load_balancer, points, snapshot_content, volume_content
 
-__all__ = ["backup", "by_image", "hook", "images", "points", "snapshot_content", "volume_content"]
+__all__ = ["backup", "by_image", "hook", "images", "load_balancer", "points", "snapshot_content", "volume_content"]
