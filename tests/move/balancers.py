@@ -141,13 +141,14 @@ def seen(rest: Rest, project: str) -> dict[str, Any]:
 
     def whole_pool(row: dict[str, Any]) -> dict[str, Any]:
         members = [
-            {**said(one), "subnet_id": subnets.get(one["subnet_id"])} for one in listed(f"pools/{row['id']}/members")
+            {**said(one), "subnet_id": subnets.get(one.get("subnet_id"))}
+            for one in listed(f"pools/{row['id']}/members")
         ]
-        monitor = monitors.get(row["healthmonitor_id"])
+        monitor = monitors.get(row.get("healthmonitor_id"))
         found = said(row, "loadbalancers", "listeners", "healthmonitor_id")
         return {
             **found,
-            "session_persistence": {k: v for k, v in (row["session_persistence"] or {}).items() if v is not None},
+            "session_persistence": {k: v for k, v in (row.get("session_persistence") or {}).items() if v is not None},
             "members": sorted(members, key=str),
             "monitor": monitor and said(monitor, "pools"),
         }
@@ -157,12 +158,16 @@ def seen(rest: Rest, project: str) -> dict[str, Any]:
 
     def policy(row: dict[str, Any]) -> dict[str, Any]:
         rules = sorted((said(one) for one in listed(f"l7policies/{row['id']}/rules")), key=str)
-        return {**said(row, "listener_id"), "redirect_pool_id": pool(row["redirect_pool_id"]), "rules": rules}
+        return {**said(row, "listener_id"), "redirect_pool_id": pool(row.get("redirect_pool_id")), "rules": rules}
 
     def listener(row: dict[str, Any]) -> dict[str, Any]:
         mine = sorted((one for one in policies if one["listener_id"] == row["id"]), key=lambda one: one["position"])
         found = said(row, "loadbalancers")
-        return {**found, "default_pool_id": pool(row["default_pool_id"]), "l7policies": [policy(one) for one in mine]}
+        return {
+            **found,
+            "default_pool_id": pool(row.get("default_pool_id")),
+            "l7policies": [policy(one) for one in mine],
+        }
 
     found = {}
     for row in listed("loadbalancers"):

@@ -214,6 +214,7 @@ def test_what_newer_ones_know_is_kept() -> None:
     assert web["client_authentication"] == "NONE" and "tls_versions" not in web and "hsts_max_age" not in web
     pool = body["pools"][0]
     assert (pool["tls_enabled"], pool["tls_versions"]) == (True, ["TLSv1.2"])
+    assert pool["tls_ciphers"] is None and pool["alpn_protocols"] is None  # Octavia fails without
     assert pool["healthmonitor"]["domain_name"] == "a.example" and pool["healthmonitor"]["url_path"] == "/"
     (member,) = pool["members"]
     assert (member["backup"], member["request_sriov"], member["monitor_address"]) == (True, True, "10.9.8.12")

@@ -78,6 +78,7 @@ SINCE = {
     MONITOR.name: {**_TAGS, "http_version": "2.10", "domain_name": "2.10"},
 }
 SRIOV = "2.30"
+OF_TLS = ("tls_ciphers", "tls_versions", "alpn_protocols")
 
 OF_HTTP = ("http_method", "url_path", "expected_codes", "http_version", "domain_name")
 HTTP = ("HTTP", "HTTPS")
@@ -113,6 +114,11 @@ def pool(draft: Draft, row: Row, name: str) -> list[Part]:
     """The pool, called so, with all that is in it; the pool itself is the first."""
     made = octavia.part(draft, POOL, row, SINCE[POOL.name])
     made.body["name"] = name
+    if made.body.get("tls_enabled"):
+        # Octavia up to 2026.2 fails over such a pool in a larger request that does not say these
+        for field in OF_TLS:
+            if draft.facts.new.supports(octavia.SERVICE, SINCE[POOL.name][field]):
+                made.body[field] = row.body.get(field)
     if isinstance(persistence := row.body.get("session_persistence"), dict) and (said := _said(persistence)):
         made.body["session_persistence"] = said
     found = [made]
