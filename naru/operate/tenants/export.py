@@ -21,12 +21,14 @@ from naru.operate.tenants.kinds import (
     quota,
     router,
     security_group,
+    undeclared,
 )
 from naru.operate.tenants.model import FORMAT
 
 RULES = (
     *(identity.export, members.export, key_pair.export, offers.export),
     *(quota.export, address_group.export, security_group.export, network.export, router.export, image_export.export),
+    undeclared.export,
 )
 
 

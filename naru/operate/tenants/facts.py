@@ -16,6 +16,8 @@ READ = (
     *("image", "image member"),
 )
 """What is read of the whole cloud."""
+UNDECLARED = ("address scope", "subnet pool", "QoS policy", "trunk")
+"""What is read of it as well, since projects have it and a file does not declare it."""
 QUOTAS = ("compute quota", "volume quota", "network quota")
 KEY_PAIR = "key pair"
 DEFAULT_DOMAIN = "default"
@@ -120,7 +122,7 @@ def look(cloud: Cloud, progress: Sink) -> tuple[Facts, list[Row]]:
         rows.extend(found)
         progress(found)
 
-    _check(cloud, read(cloud, keep, [BY_NAME[name] for name in READ]))
+    _check(cloud, read(cloud, keep, [BY_NAME[name] for name in (*READ, *UNDECLARED)]))
     return Facts(cloud.name, rows), rows
 
 

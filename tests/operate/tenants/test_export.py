@@ -60,6 +60,20 @@ def test_what_a_file_cannot_say_is_told() -> None:
     assert "twin" not in text
 
 
+def test_what_no_file_declares_is_told_of_the_projects_that_have_it() -> None:
+    rows = [*bare(), *shop(), row("subnet pool", id="sp-1", name="pool", project_id=SHOP)]
+    rows += [
+        row("QoS policy", id="q-1", name="slow", project_id=SHOP),
+        row("trunk", id="t-1", name="", project_id=SHOP),
+    ]
+    rows += [row("address scope", id="as-1", name="scope", project_id="p-other")]
+    why = "a file does not declare any"
+    told_of = [f"subnet pool shop/pool: {why}", f"QoS policy shop/slow: {why}", f"trunk shop/t-1: {why}"]
+    assert written(rows, "shop")[1] == told_of
+    # of the whole cloud, also what is nobody's here
+    assert written(rows)[1][-4:] == [f"address scope scope: {why}", *told_of]
+
+
 def test_a_project_that_is_not_there_is_told() -> None:
     with pytest.raises(InputError, match="--project nothing: seoul has no such project"):
         written(bare(), "nothing")
