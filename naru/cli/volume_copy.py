@@ -41,8 +41,10 @@ def _state(arguments: argparse.Namespace, source: Location, target: Location) ->
 
 
 @contextmanager
-def controlled(what: str, rate: float | None, quiet: bool) -> Iterator[Control]:
-    """Draws progress on standard error. The first Ctrl-C or SIGTERM ends in order, the second at once."""
+def controlled(what: str, rate: float | Callable[[], float | None] | None, quiet: bool) -> Iterator[Control]:
+    """Draws progress on standard error. The first Ctrl-C or SIGTERM ends in order, the second at once. `rate` is the
+    cap, or gives it whenever it is asked."""
+    cap = rate if callable(rate) else lambda: rate
     with _asked() as asked:
 
         def check() -> None:
@@ -50,10 +52,10 @@ def controlled(what: str, rate: float | None, quiet: bool) -> Iterator[Control]:
                 raise KeyboardInterrupt
 
         if quiet or not sys.stderr.isatty():
-            yield Control(check, rate=lambda: rate)
+            yield Control(check, rate=cap)
         else:
             with _drawn(what) as progress:
-                yield Control(check, progress, lambda: rate)
+                yield Control(check, progress, cap)
 
 
 @contextmanager

@@ -213,6 +213,21 @@ class Cloud:
             else None
         )
 
+    def address(self, service: str) -> str:
+        """The service's URL as the catalogue has it, "" without one; the service itself is not asked. Raises
+        CloudError."""
+        return self._told(self._adapter(service).get_endpoint).rstrip("/")
+
+    @property
+    def trust(self) -> "tuple[bool | str | None, str | tuple[str, str] | None]":
+        """Whose certificates are believed (a file, or whether any are checked), and the client's own: as `requests`
+        takes them."""
+        return self._session.verify, self._session.cert
+
+    def renew(self) -> None:
+        """Gives up the token, which a service no longer takes: the next one is asked for anew."""
+        self._session.invalidate()
+
     def has(self, service: str) -> bool:
         """Whether the catalogue has the service, in the version that Naru speaks."""
         return self.endpoint(service) is not None
