@@ -3,7 +3,7 @@ PYTHON ?= python3
 UV     := .venv/bin/uv
 RUN    := .venv/bin
 
-.PHONY: help install deps docs collection lock lock-releases lint test test-unit test-releases demo bench-exporter bench-guard bench-inventory bench-lab bench-move bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-watch bench-window clean
+.PHONY: help install deps docs collection lock lock-releases lint test test-unit test-releases demo bench-exporter bench-guard bench-inventory bench-lab bench-move bench-objects bench-plan bench-planning bench-raw bench-rounds bench-site bench-upgrade bench-volumes bench-watch bench-window clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -79,6 +79,10 @@ bench-lab: install deps ## how fast clouds come up, what they hold, 500 servers 
 
 bench-move: install deps ## a project of 50 servers planned and prepared, beside the clouds' own time; 20 minutes, wants an idle machine
 	$(RUN)/python benchmarks/move.py
+
+bench-objects: install deps ## a Swift account carried to another Swift, beside the plainest client and rclone; an hour, wants an idle machine
+	$(RUN)/naru lab install pike $$($(RUN)/python -c "from naru.releases import release; print(release.names()[-1])")
+	$(RUN)/python benchmarks/objects.py
 
 bench-plan: install ## what a journaled step costs, beside DBOS; minutes, wants an idle machine
 	$(UV) venv -q --allow-existing --python .venv/bin/python build/bench

@@ -81,6 +81,7 @@ PACKAGES = (
     Package("systemd-journal-remote", "/lib/systemd/systemd-journal-remote", "watch's tests"),
     Package("rsyslog", "rsyslogd", "watch's tests"),
     Package("prometheus-alertmanager", "prometheus-alertmanager", "alerts' tests"),
+    Package("rclone", "rclone", "objects' benchmark"),
 )
 
 

@@ -25,6 +25,7 @@ def filter_factory(conf, **ours):
         def called(env, start):
             # as keystoneauth has it for who has a role in the project
             env.update({"swift_owner": True, "reseller_request": True, "swift.clean_acl": clean_acl})
+            env["swift.authorize"] = lambda request: None
             return app(env, start)
 
         return called

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from naru.objects.engine.copy import copy
+from naru.objects.engine.copy import PassResult, copy
 from naru.objects.mapping import load
 from naru.objects.where import open_account, parse
 from naru.objects.wire import Account
@@ -24,6 +24,7 @@ from .swift import PROJECT, pair
 pytestmark = [pytest.mark.lab, pytest.mark.releases]
 BASE = 30000
 KILLS = 50
+MANY = 40
 FORK = multiprocessing.get_context("fork")  # to start a program fifty times takes longer than all it does
 MAP = f"projects: {{'{OTHER}': '{OTHER_NEW}'}}\nusers: {{'{USER}': '{USER_NEW}'}}\n"
 
@@ -137,32 +138,32 @@ def test_another_project_is_named_by_id_or_name(clouds: Clouds) -> None:
     assert "old/none: there is no such project" in said
 
 
-def carry(state: Path) -> None:
-    """A pass, in a process that is killed."""
+def carry(directory: Path) -> PassResult:
+    """A pass, with a state of its own."""
     accounts = [open_account(parse(name)) for name in ("old", "new")]
-    copy(accounts[0], accounts[1], state, mapping=load(state.parents[2] / "map.yaml"))
+    return copy(accounts[0], accounts[1], directory / "killed", mapping=load(directory / "map.yaml"))
 
 
 @pytest.mark.kill
 def test_killed_at_any_instant_it_goes_on(clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", clouds.environment["OS_CLIENT_CONFIG_FILE"])
     chance = random.Random(18)
     for container in ("many", "parts"):
-        clouds.old.put(container)
-    for number in range(400):
+        clouds.old.put(container, X_Container_Meta_Quota_Count="1000")
+    for number in range(MANY):
         clouds.old.put("many", f"{number:04}", b"%d" % number * 100, X_Object_Meta_Number=str(number))
-    state = next((clouds.directory / "work" / "objects").glob("*"))
-    database = state / "objects.db-shm"
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", clouds.environment["OS_CLIENT_CONFIG_FILE"])
+    database = clouds.directory / "killed" / "objects.db-shm"
     under_way = 0
-    for _ in range(KILLS):
-        for number in (chance.randrange(400) for _ in range(20)):
-            clouds.old.put("many", f"{number:04}", chance.randbytes(2000), X_Object_Meta_Number="again")
-        clouds.old("DELETE", "many", f"{chance.randrange(400):04}")
-        body = chance.randbytes(1 << 20)
-        clouds.old.put("parts", "one", body)
-        clouds.old.put("many", "static", manifest(("/parts/one", body)), "multipart-manifest=put")
+    for kill in range(KILLS):
+        if kill % 5 == 0:
+            for number in (chance.randrange(MANY) for _ in range(4)):
+                clouds.old.put("many", f"{number:04}", chance.randbytes(2000), X_Object_Meta_Number="again")
+            clouds.old("DELETE", "many", f"{chance.randrange(MANY):04}")
+            body = chance.randbytes(1 << 20)
+            clouds.old.put("parts", "one", body)
+            clouds.old.put("many", "static", manifest(("/parts/one", body)), "multipart-manifest=put")
         database.unlink(missing_ok=True)
-        process = FORK.Process(target=carry, args=(state,))
+        process = FORK.Process(target=carry, args=(clouds.directory,))
         process.start()
         while not database.exists() and process.is_alive():
             time.sleep(0.01)
@@ -170,9 +171,9 @@ def test_killed_at_any_instant_it_goes_on(clouds: Clouds, monkeypatch: pytest.Mo
         under_way += process.is_alive()
         process.kill()
         process.join()
+    print(f"{under_way} of {KILLS} were under way")
     assert under_way > KILLS / 2, "most ended before they were killed"
     before = settled(clouds.old)
-    done = clouds.copy()
-    assert done["problems"] == []
+    assert carry(clouds.directory).problems == []
     assert settled(clouds.new) == mapped(before)
-    assert clouds.copy()["copied"] == 0
+    assert carry(clouds.directory).copied == 0
