@@ -256,10 +256,15 @@ def _taken_back(move: Work, journal: Journal, who: Person, new: Session, wish: W
     there stays."""
     known = [one for one in record.recorded(journal).values() if one.by == who.name and one.project in wish.projects]
     made = move.made()
+    # by old project: each has a token of its own, which is asked for once
+    inside = {
+        project: Barbican(new.inside(target))
+        for project in {one.project for one in known}
+        if (target := made.get(f"project {project}", ""))
+    }
     for moved in sorted(known, key=lambda one: one.kind != CONTAINER):
-        target = made.get(f"project {moved.project}", "")
-        if moved.made and moved.new and target:
-            Barbican(new.inside(target)).remove(path_of(moved.kind, moved.new))
+        if moved.made and moved.new and moved.project in inside:
+            inside[moved.project].remove(path_of(moved.kind, moved.new))
         record.forget(journal, moved)
         why = "" if moved.made else "it was there before, and stays"
         yield Row(moved.kind, moved.name, move.called[moved.project], moved.old, moved.new, who.name, "removed", why)
