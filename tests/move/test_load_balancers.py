@@ -5,12 +5,16 @@ from typing import Any
 
 import pytest
 
+from naru.inventory.kinds import BY_NAME
+from naru.inventory.rows import Row
 from naru.messages import say
 from naru.move.draft import Draft
 from naru.move.kinds import listener
+from naru.move.kinds.load_balancer import KIND
 from naru.move.leaving import leaving
 from naru.move.left import Key
 from naru.move.pages import listeners
+from naru.move.verify import view
 
 from .test_mapping import NEWEST, facts, planned
 from .test_progress import OLD
@@ -179,6 +183,16 @@ def test_what_differs_is_told() -> None:
         "name": ("octavia-lb-lb", "octavia-lb-ID", "Octavia names it by the id of its load balancer"),
     }
     assert findings(draft) == []
+
+
+def test_no_flavor_is_none_however_it_is_said() -> None:
+    draft = draft_of()
+    found = [view(KIND, draft.facts.old, row(flavor), lambda _, identity: identity) for flavor in ("", None)]
+    assert found[0] == found[1] and found[0]["flavor_id"] is None
+
+
+def row(flavor: str | None) -> Row:
+    return Row.of(BY_NAME["load balancer"], BALANCER | {"flavor_id": flavor})
 
 
 def test_its_address_is_on_a_port_made_before_and_its_floating_ip_leads_there() -> None:

@@ -19,6 +19,12 @@ from naru.move.off import Off
 from naru.move.steps.load_balancer import Inside, InsideListener, InsidePool, LoadBalancer, Policy, Rule, Vip
 
 
+def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
+    """Pike says that it has no flavor by "", newer ones by null."""
+    flavor = row.body.get("flavor_id")
+    return {"flavor_id": mapped(lb_places.FLAVOR, flavor) if flavor else None}
+
+
 def _after_cutover(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
     """On networks that were there it is off until then."""
     return {"admin_state_up": row.body.get("admin_state_up")}
@@ -38,6 +44,7 @@ KIND = Kind(
     ),
     derived=STATE | {"listeners", "pools", "vip_vnic_type"},  # the last follows from its flavor
     not_compared=frozenset(("admin_state_up",)),
+    compared=_compared,
     after_cutover=_after_cutover,
     dispensable=("body.vip_qos_policy_id", "body.vip_sg_ids.*"),
     owned=True,
