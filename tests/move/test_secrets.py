@@ -20,7 +20,7 @@ from naru.move import work
 from naru.move.decisions import Decision
 from naru.move.draft import Draft, Options
 from naru.move.facts import Facts, Side
-from naru.move.kinds import BY_NAME, secret
+from naru.move.kinds import BY_NAME, further, secret
 from naru.move.outcome import Item
 from naru.move.pages import tasks as pages
 from naru.move.secrets import record, run, told
@@ -450,3 +450,18 @@ def test_the_report_has_a_task_with_commands_until_it_is_moved(scene: Scene) -> 
     assert moved.new_id == scene.recorded()[made].new_id and box in scene.recorded()
     assert say(moved.why) == "moved as sora, by naru move secrets"
     json.dumps([say(moved.why, "ko")])
+
+
+def test_each_service_that_is_not_moved_is_told_once(scene: Scene) -> None:
+    scene.plan()
+    draft = scene.draft
+    draft.facts.old.itself["catalogue"].extend(  # type: ignore[attr-defined]
+        [{"type": kind, "name": ""} for kind in ("object-store", "s3", "dns", "load-balancer", "compute", "odd")]
+    )
+    draft.plan.findings.clear()
+    with Archive(scene.directory / "archive.db") as archive:
+        draft.facts.old._archive = draft.facts.new._archive = archive
+        further.services(draft)
+    told = {one.about: say(one.hint) for one in draft.plan.findings}
+    assert list(told) == ["service object-store", "service dns", "service odd"]
+    assert "naru object copy" in told["service object-store"]

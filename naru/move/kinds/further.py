@@ -21,11 +21,12 @@ HANDLED = frozenset(
     (
         *("identity", "compute", "compute_legacy", "placement", "image", "network", "key-manager", "secret"),
         *("volume", "volumev2", "volumev3", "block-storage", "block-store", "event"),
-        *("object-store", "s3", "load-balancer", "dns"),
+        "load-balancer",
     )
 )
 """The types in a catalogue of services that a move reads or moves, or that are but another door to one of them."""
 OTHER_TYPES = {
+    "object-store": ("s3",),
     "orchestration": ("cloudformation",),
     "shared-file-system": ("share", "sharev2", "shared-file-systems"),
     "container-infrastructure-management": ("container-infra", "container-infrastructure"),
@@ -140,6 +141,20 @@ GUARD_DO = message(
     "looked after.",
     ko="인스턴스 HA의 구성은 클라우드에 속합니다. 서버가 계속 보호되도록 새 클라우드에 설정해 주십시오.",
 )
+OBJECTS_DO = message(
+    "move.further.objects",
+    en="Carry accounts with `naru object copy`, while users write and once more in the window. URLs change with the "
+    "project's id, so that those that users have signed end.",
+    ko="`naru object copy`로 계정을 옮겨 주십시오. 사용자가 쓰는 동안 한 번, 전환할 때 한 번 더 실행합니다. URL은 "
+    "프로젝트 ID에 따라 바뀌므로, 사용자가 서명한 URL은 더 이상 쓸 수 없습니다.",
+)
+ZONES_DO = message(
+    "move.further.zones",
+    en="Have zones exported from the old cloud and made on the new one, with the records of delegated children, and "
+    "the name servers changed at the registrar.",
+    ko="기존 클라우드에서 존을 내보내 새 클라우드에 만들고, 위임된 하위 존의 레코드도 함께 옮긴 뒤 등록 기관에서 네임 "
+    "서버를 바꾸도록 안내해 주십시오.",
+)
 NOT_MOVED = message("move.further.not_moved", en="{service} is not moved", ko="{service}의 리소스는 옮기지 않습니다")
 MADE = message(
     "move.further.made",
@@ -174,6 +189,8 @@ SERVICES: Mapping[str, Service] = {
     "shared-file-system": Service("Manila", SHARES_DO(), SHARE),
     "container-infrastructure-management": Service("Magnum", CLUSTERS_DO(), CLUSTER),
     "database": Service("Trove", INSTANCES_DO(), INSTANCE),
+    "object-store": Service("Swift", OBJECTS_DO()),
+    "dns": Service("Designate", ZONES_DO()),
     "data-processing": Service("Sahara", PROCESSING_DO()),
     "workflow": Service("Mistral", WORKFLOWS_DO()),
     "alarm": Service("Aodh", ALARMS_DO()),
