@@ -15,7 +15,8 @@ from naru.cloud.client import Cloud as Client
 from naru.cloud.client import CloudError
 from naru.errors import InputError
 from naru.inventory.archive import Archive
-from naru.inventory.kinds import SECRET
+from naru.inventory.kinds import ELSEWHERE, SECRET
+from naru.inventory.kinds import KINDS as DECLARED
 from naru.inventory.read import NO_FLAVOR, NO_IMAGE, NOT_ASKED, Reading, read
 from naru.lab.cloud import Cloud
 from naru.lab.lab import Lab
@@ -112,6 +113,9 @@ def test_what_pike_tells_only_in_older_or_newer_versions_is_there(pair: Lab, tak
         "user compute quota": NOT_ASKED,
         "allocation candidates": NO_FLAVOR,
         "image data": NO_IMAGE,
+        "LBaaS load balancer": "no lbaasv2 in its network service",
+        **{kind.name: "no load-balancer service" for kind in DECLARED if kind.service == "load-balancer"},
+        **{kind.name: NOT_ASKED for kind in DECLARED if kind.each == ELSEWHERE},
     }
 
 
