@@ -23,6 +23,7 @@ pytestmark = pytest.mark.unit
 OPTION_ALONE = {
     *("archive diff", "archive list", "archive show", "cluster plan down", "guard approve", "guard drill"),
     *("guard hold", "guard run", "guard status", "guard verdicts", "host evacuate", "host plan", "host waves leave"),
+    *("object copy", "object verify"),
     *("host waves plan", "inventory", "plan create", "plan hold", "plan limit", "plan release", "plan retry"),
     *("plan skip", "plan timings", "scale compute", "scale osd", "server revive", "tenant apply", "volume copy"),
     *("volume verify", "watch notifications plan", "worker"),

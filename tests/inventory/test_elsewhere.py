@@ -209,6 +209,6 @@ def test_what_a_stack_made_is_named_and_each_thing_is_left(old: Barbican, tmp_pa
 def test_a_cloud_without_such_services_is_told_nothing(old: Barbican, tmp_path: Path) -> None:
     for name in list(old.server.further):
         del old.server.further[name]
-    core = [{"type": kind, "name": kind} for kind in ("identity", "compute", "volumev3", "network", "object-store")]
+    core = [{"type": kind, "name": kind} for kind in ("identity", "compute", "volumev3", "network", "load-balancer")]
     draft = drafted(tmp_path, core)
     assert draft.plan.findings == [] and draft.decisions == {}
