@@ -1,6 +1,5 @@
 """The page of scenarios names tests that there are; and those of its scenarios that have no place of their own."""
 
-import ast
 import re
 import time
 from pathlib import Path
@@ -14,6 +13,7 @@ from naru.watch.alerts.outbox import ESCALATING
 from naru.watch.group import CLIENT
 from naru.watch.match import Matcher
 
+from ..scenarios import check, check_names, page
 from .lines import line, traceback
 from .messages import one
 from .test_notifications import Fed
@@ -21,10 +21,7 @@ from .watched import Watched, req
 
 pytestmark = pytest.mark.unit
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reference" / "watch-scenarios.md"
-TEST = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
-NUMBER = 46
+PAGE = "watch-scenarios.md"
 
 
 @pytest.fixture(autouse=True)
@@ -32,32 +29,12 @@ def _nothing_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(follow, "QUIET", 0)
 
 
-def rows() -> list[list[str]]:
-    """The cells of each scenario: its number, what happens, what is right, whether that is shown, by what."""
-    lines = [line for line in PAGE.read_text().splitlines() if re.match(r"\| \d", line)]
-    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
-
-
-def names_in(file: str) -> set[str]:
-    """The names of a file's tests."""
-    tree = ast.parse((ROOT / file).read_text())
-    return {one.name for one in tree.body if isinstance(one, ast.FunctionDef) and one.name.startswith("test_")}
-
-
 def test_each_scenario_says_whether_it_is_shown_and_by_which_tests() -> None:
-    found = rows()
-    assert [row[0] for row in found] == [str(number) for number in range(1, NUMBER + 1)]
-    for number, _, _, shown, by in found:
-        assert shown in ("yes", "part", "no") and by, number
-        assert shown == "no" or TEST.search(by), number
+    check(page(PAGE), 46)
 
 
 def test_every_test_that_is_named_exists() -> None:
-    named = set(TEST.findall(PAGE.read_text()))
-    assert len(named) > 40
-    assert not [f"{file}::{name}" for file, name in named if name not in names_in(file)]
-    # none is written in another way, and so overlooked
-    assert PAGE.read_text().count("::") == len(TEST.findall(PAGE.read_text()))
+    check_names(page(PAGE))
 
 
 def test_both_releases_are_told_alike(tmp_path: Path) -> None:
