@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-from naru.errors import InputError
+from naru.errors import InputError, NaruError
 
 
 def write_whole(file: Path, text: str, *, private: bool = True) -> None:
@@ -88,6 +88,27 @@ class FileLock:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+HELD = "lock"
+"""The file by which a process holds a directory of states."""
+
+
+@contextlib.contextmanager
+def held_directory(directory: Path) -> Iterator[None]:
+    """A directory of states, made for its owner alone unless it exists; no other process uses it until the end.
+
+    Raises InputError when it cannot be made, and NaruError while another process has it.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = FileLock(directory / HELD)
+    except OSError as error:
+        raise InputError(f"{directory} cannot be written", detail=error.strerror or "") from error
+    with lock:
+        if not lock.take():
+            raise NaruError(f"{directory} is being used by another process", hint="Wait for it, or end it.")
+        yield
 
 
 def state_directory() -> Path:

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from naru.errors import InputError, NaruError
-from naru.files import FileLock
+from naru.errors import InputError
+from naru.files import held_directory
 from naru.objects.listing import Entry
 
 FORMAT = "1"
@@ -165,15 +165,8 @@ def opened(directory: Path, source: str, target: str) -> Iterator[State]:
 
     Raises InputError when it is that of another copy, or damaged, and NaruError while another process has it.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = FileLock(directory / "lock")
-    except OSError as error:
-        raise InputError(f"{directory} cannot be written", detail=error.strerror or "") from error
     with contextlib.ExitStack() as stack:
-        stack.enter_context(lock)
-        if not lock.take():
-            raise NaruError(f"{directory} is being used by another process", hint="Wait for it, or end it.")
+        stack.enter_context(held_directory(directory))
         file = directory / "objects.db"
         try:
             file.touch(mode=0o600)

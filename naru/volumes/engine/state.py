@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from naru.errors import InputError, NaruError
-from naru.files import FileLock, write_whole
+from naru.files import HELD, FileLock, held_directory, write_whole
 from naru.volumes.engine.manifest import Manifest
 from naru.volumes.oserrors import hint_of
 from naru.volumes.volume import Location
@@ -84,15 +84,8 @@ def opened(directory: Path, source: Location, target: Location, job: str = "") -
 
     Raises InputError when it is that of another copy, or damaged, and NaruError while another process has it.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = FileLock(directory / "lock")
-    except OSError as error:
-        raise InputError(f"{directory} cannot be written", detail=error.strerror or "") from error
     with contextlib.ExitStack() as stack:
-        stack.enter_context(lock)
-        if not lock.take():
-            raise NaruError(f"{directory} is being used by another process", hint="Wait for it, or end it.")
+        stack.enter_context(held_directory(directory))
         content = _read(directory / "state.json")
         fresh = not content or not (directory / "manifest").exists()
         manifest = Manifest(directory / "manifest")
@@ -131,12 +124,12 @@ def wait_until_free(directory: Path, patience: float, tick: Callable[[], None]) 
 def is_free(directory: Path) -> bool:
     """Whether no process uses the state in `directory` at this moment."""
     try:
-        if not (directory / "lock").exists():
+        if not (directory / HELD).exists():
             return True
-        with FileLock(directory / "lock") as lock:
+        with FileLock(directory / HELD) as lock:
             return lock.take()
     except OSError as error:
-        raise InputError(f"{directory / 'lock'} cannot be opened", detail=error.strerror or "") from error
+        raise InputError(f"{directory / HELD} cannot be opened", detail=error.strerror or "") from error
 
 
 def exists(directory: Path) -> bool:
