@@ -1,8 +1,8 @@
 """`naru object copy|verify|rate`: a Swift account carried to another one, and compared."""
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ from naru.cli.directory import ANY, add_directory
 from naru.cli.rate import add_rate, settled
 from naru.cli.volume_copy import controlled
 from naru.errors import InputError
+from naru.objects.engine import PARALLEL
 from naru.objects.mapping import load
 from naru.objects.where import FORMS, Place, open_account, parse
+from naru.objects.wire import Account
 from naru.work.rate import rate
-
-PARALLEL = 16
 
 
 def _parallel(text: str) -> int:
@@ -72,7 +72,23 @@ def _state(arguments: argparse.Namespace, source: str, target: str) -> Path:
     return Path(arguments.work) / "objects" / blake3(f"{source} {target}".encode()).hexdigest(16)
 
 
-class Copy(ShowOne):
+class _OfTwo(ShowOne):
+    """A command on two accounts."""
+
+    @contextmanager
+    def working(self, arguments: argparse.Namespace, what: str) -> Iterator[tuple[Account, Account, dict[str, Any]]]:
+        """Both accounts, and what copying and comparing are given alike. Draws progress of `what`."""
+        mapping, cap = load(arguments.map), _cap(arguments)
+        with ExitStack() as stack:
+            source, target = (open_account(side, arguments.parallel + 8) for side in _sides(arguments))
+            stack.callback(source.close)
+            stack.callback(target.close)
+            control = stack.enter_context(controlled(what, cap, self.app.options.verbose_level == 0))
+            only, parallel = arguments.container, arguments.parallel
+            yield source, target, {"mapping": mapping, "only": only, "parallel": parallel, "control": control}
+
+
+class Copy(_OfTwo):
     """Carry a Swift account to another one: once all of it, then, each time, what changed.
 
     Containers and objects with their metadata, access lists by --map, static and dynamic large objects, expiry. From
@@ -106,31 +122,22 @@ naru object copy old new --container photos --container photos_segments -f json
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         from naru.objects.engine.copy import copy
 
-        mapping, cap = load(arguments.map), _cap(arguments)
-        with ExitStack() as stack:
-            source, target = (open_account(side, arguments.parallel + 8) for side in _sides(arguments))
-            stack.callback(source.close)
-            stack.callback(target.close)
+        with self.working(arguments, "copying") as (source, target, common):
             directory = _state(arguments, source.url, target.url)
-            quiet = self.app.options.verbose_level == 0
-            with controlled("copying", cap, quiet) as control:
-                done = copy(
-                    source,
-                    target,
-                    directory,
-                    mapping=mapping,
-                    only=arguments.container,
-                    parallel=arguments.parallel,
-                    delete_others=arguments.delete_others,
-                    keep_modified=arguments.keep_modified,
-                    control=control,
-                )
+            done = copy(
+                source,
+                target,
+                directory,
+                delete_others=arguments.delete_others,
+                keep_modified=arguments.keep_modified,
+                **common,
+            )
         self.exit_code = 1 if done.problems else 0
         shown = done._asdict() | {"state": str(directory)}
         return tuple(shown), tuple(Lines.of(value) for value in shown.values())
 
 
-class Verify(ShowOne):
+class Verify(_OfTwo):
     """Compare two Swift accounts: containers, their metadata, the number and bytes of objects, the ETag of each.
 
     Of large objects the ETags of both sides are asked for. --metadata compares the headers of each object, too, by a
@@ -153,23 +160,8 @@ naru object verify old new --container photos --content -f json
     def take_action(self, arguments: argparse.Namespace) -> tuple[Sequence[str], Iterable[Any]]:
         from naru.objects.engine.verify import verify
 
-        mapping, cap = load(arguments.map), _cap(arguments)
-        with ExitStack() as stack:
-            source, target = (open_account(side, arguments.parallel + 8) for side in _sides(arguments))
-            stack.callback(source.close)
-            stack.callback(target.close)
-            quiet = self.app.options.verbose_level == 0
-            with controlled("comparing", cap, quiet) as control:
-                found = verify(
-                    source,
-                    target,
-                    mapping=mapping,
-                    only=arguments.container,
-                    parallel=arguments.parallel,
-                    metadata=arguments.metadata,
-                    content=arguments.content,
-                    control=control,
-                )
+        with self.working(arguments, "comparing") as (source, target, common):
+            found = verify(source, target, metadata=arguments.metadata, content=arguments.content, **common)
         self.exit_code = 0 if found.equal else 1
         shown = found._asdict()
         return tuple(shown), tuple(Lines.of(value) for value in shown.values())

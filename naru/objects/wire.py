@@ -56,6 +56,10 @@ class Stream:
         """The next bytes, none at the end. Raises HTTPError, OSError."""
         return self._answer.read(most)
 
+    def whole(self) -> Answer:
+        """The answer with what there is of its body, up to 2,000 bytes: what a service says of a refusal."""
+        return Answer(self.status, self.headers, self.read(2000))
+
     def close(self) -> None:
         """Gives the connection back if all was read, else ends it."""
         if self._answer.length_remaining:

@@ -10,3 +10,6 @@
 `copy`        a pass: everything once, later what changed
 `verify`      both accounts compared
 """
+
+PARALLEL = 16
+"""Objects at a time, where no other number is given."""

@@ -129,7 +129,7 @@ class Carrier:
             if stream.status == 404:
                 return Outcome(container, entry.name, entry, MISSING)
             if stream.status >= 400:
-                raise self.source.refused("GET", container, entry.name, _whole(stream))
+                raise self.source.refused("GET", container, entry.name, stream.whole())
             if headers.STATIC in stream.headers or headers.LINK in stream.headers:
                 return Outcome(container, entry.name, entry, LATER)
             if _expired(stream.headers):
@@ -167,12 +167,6 @@ class Carrier:
         tags = (headers.etag(here), headers.etag(found))
         lengths = (here.get("content-length"), found.get("content-length"))
         return tags[0] == tags[1] and headers.is_md5(tags[0]) and lengths[0] == lengths[1]
-
-
-def _whole(stream: Any) -> Any:
-    from naru.objects.wire import Answer
-
-    return Answer(stream.status, stream.headers, stream.read(2000))
 
 
 def _expired(found: Headers) -> bool:

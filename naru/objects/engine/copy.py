@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from naru.cloud.client import CloudError, Unavailable
 from naru.errors import InputError
-from naru.objects.engine import carry, compared, containers, manifests
+from naru.objects.engine import PARALLEL, carry, compared, containers, manifests
 from naru.objects.engine.carry import Carrier, Outcome
 from naru.objects.engine.compared import Row
 from naru.objects.engine.containers import Container, Containers
@@ -27,8 +27,6 @@ from naru.objects.mapping import Mapping
 from naru.objects.wire import Account
 from naru.volumes.control import Control
 
-PARALLEL = 16
-"""Objects at a time."""
 AHEAD = 4
 """Containers whose first pages are asked for ahead."""
 TOLD = 20

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from naru.cloud.client import CloudError, Unavailable
 from naru.errors import InputError
 from naru.objects import headers
+from naru.objects.engine import PARALLEL
 from naru.objects.engine.carry import Carrier
 from naru.objects.engine.compared import Row, together
 from naru.objects.engine.manifests import parts
@@ -52,7 +53,7 @@ def verify(
     *,
     mapping: Mapping | None = None,
     only: Collection[str] = (),
-    parallel: int = 16,
+    parallel: int = PARALLEL,
     metadata: bool = False,
     content: bool = False,
     control: Control | None = None,
