@@ -34,6 +34,7 @@ MAJORS = {
 }
 # of which it is only asked what there is
 FURTHER = {"orchestration": "1", "shared-file-system": "2", "container-infrastructure-management": "1", "database": "1"}
+_SPOKEN = MAJORS | FURTHER
 # an eventlet server of 2017 serves a hundred connections, users' included, and leaves the next one waiting forever
 CONNECTIONS = 16
 
@@ -176,7 +177,7 @@ class Cloud:
             raise unreachable(self.name, service, error) from error
 
     def _discover(self, service: str) -> EndpointData | None:
-        major = {**MAJORS, **FURTHER}[service]
+        major = _SPOKEN[service]
         client = self._adapter(service)
         client.min_version, client.max_version = f"{major}.0", f"{major}.latest"
         try:
@@ -238,7 +239,7 @@ class Cloud:
         found = self.endpoint(service)
         if found is None:
             return ()
-        return tuple(map(int, found.max_microversion or found.api_version or (int({**MAJORS, **FURTHER}[service]), 0)))
+        return tuple(map(int, found.max_microversion or found.api_version or (int(_SPOKEN[service]), 0)))
 
     def supports(self, service: str, version: str) -> bool:
         """Whether the service goes up to the (micro)version, as in "2.73"."""

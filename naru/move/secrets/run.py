@@ -11,6 +11,7 @@ from naru.cloud.client import CloudError
 from naru.errors import InputError, NaruError
 from naru.files import FileLock
 from naru.inventory.elsewhere import last_part
+from naru.inventory.rows import Row as Planned
 from naru.move.facts import Side
 from naru.move.secrets import people, record, used
 from naru.move.secrets.barbican import Barbican, path_of
@@ -71,9 +72,9 @@ def run(move: Work, name: str, given: Given, wish: Wish, terminal: Terminal) -> 
         else:
             old = _session(stack, move, who, given, "old")
             new_one = None if wish.nothing else _session(stack, move, who, given, "new")
-            rows = []
+            rows, planned = [], _Planned.of(move, wish.projects)
             for project in sorted(wish.projects, key=move.called.__getitem__):
-                rows += _Project(move, journal, who, project, wish, terminal).rows(old, new_one)
+                rows += _Project(move, journal, who, project, wish, terminal, planned).rows(old, new_one)
             if not wish.nothing:
                 try:
                     rows += used.set_again(move, record.references(journal), Row)
@@ -90,18 +91,41 @@ def _session(stack: ExitStack, move: Work, who: Person, given: Given, side: str)
     return found
 
 
+@dataclass(frozen=True)
+class _Planned:
+    """What was read for the plan: the names of users, their new ids, and what each project had, by old ids."""
+
+    names: Mapping[str, str]
+    users: Mapping[str, str]
+    things: Mapping[str, list[Planned]]
+
+    @classmethod
+    def of(cls, move: Work, projects: Collection[str]) -> "_Planned":
+        with move.archive() as archive:
+            old = Side(archive, move.snapshots["old"], move.old)
+            names = {row.id: row.name for row in old.all("user").values()}
+            users = new_users(move, old, Side(archive, move.snapshots["new"], move.new))
+            kinds = (SECRET, CONTAINER)
+            return cls(names, users, {one: [row for kind in kinds for row in old.of(kind, one)] for one in projects})
+
+
 class _Project:
     """The secrets and containers of one project (old id)."""
 
-    def __init__(self, move: Work, journal: Journal, who: Person, project: str, wish: Wish, terminal: Terminal) -> None:
+    def __init__(
+        self,
+        move: Work,
+        journal: Journal,
+        who: Person,
+        project: str,
+        wish: Wish,
+        terminal: Terminal,
+        planned: _Planned,
+    ) -> None:
         self._move, self._journal, self._who, self._project, self._wish = move, journal, who, project, wish
         self._terminal = terminal
         self._called = move.called[project]
-        with move.archive() as archive:
-            old = Side(archive, move.snapshots["old"], move.old)
-            self._names = {row.id: row.name for row in old.all("user").values()}
-            self._users = new_users(move, old, Side(archive, move.snapshots["new"], move.new))
-            self._planned = [row for kind in (SECRET, CONTAINER) for row in old.of(kind, project)]
+        self._names, self._users, self._planned = planned.names, planned.users, planned.things[project]
 
     def rows(self, old: Session, new: Session | None) -> list[Row]:
         """What there is, and with `new` what became of it."""
@@ -114,14 +138,15 @@ class _Project:
             raise
         rows: list[Row] = []
         if new is None:
-            rows += [self._listed(SECRET, one) for one in secrets]
-            rows += [self._listed(CONTAINER, one) for one in containers]
+            moved = record.recorded(self._journal)
+            rows += [self._listed(SECRET, one, moved) for one in secrets]
+            rows += [self._listed(CONTAINER, one, moved) for one in containers]
         elif secrets or containers:
             rows += self._moved(theirs, new, secrets, containers)
         return rows + list(self._gone({*map(_id, secrets), *map(_id, containers)}))
 
-    def _listed(self, kind: str, one: Mapping[str, Any]) -> Row:
-        known = record.recorded(self._journal).get(_id(one))
+    def _listed(self, kind: str, one: Mapping[str, Any], moved: Mapping[str, Moved]) -> Row:
+        known = moved.get(_id(one))
         if known and known.done:
             return self._row(kind, one, "moved", known.new)
         return self._row(kind, one, "can be moved" if self._is_mine(one) else "another's")
