@@ -79,33 +79,15 @@ def _match(kind: str) -> Callable[[Facts, Need], Match]:
     return match
 
 
-FLAVORS = Section(
-    "load_balancer_flavors",
-    FLAVOR,
-    "of load balancers; leave: none is asked for",
-    _uses("flavor_id"),
-    _match(FLAVOR),
-    leavable=True,
-    mentioned=True,
-)
-ZONES = Section(
-    "load_balancer_zones",
-    ZONE,
-    "of load balancers; leave: none is asked for",
-    _uses("availability_zone"),
-    _match(ZONE),
-    leavable=True,
-    mentioned=True,
-)
-PROVIDERS = Section(
-    "load_balancer_providers",
-    PROVIDER,
-    "of load balancers; leave: the default one",
-    _uses("provider"),
-    _match(PROVIDER),
-    leavable=True,
-    mentioned=True,
-)
+def _section(name: str, kind: str, field: str, without: str) -> Section:
+    """The map's section of what load balancers name in a field."""
+    about = f"of load balancers; leave: {without}"
+    return Section(name, kind, about, _uses(field), _match(kind), leavable=True, mentioned=True)
+
+
+FLAVORS = _section("load_balancer_flavors", FLAVOR, "flavor_id", "none is asked for")
+ZONES = _section("load_balancer_zones", ZONE, "availability_zone", "none is asked for")
+PROVIDERS = _section("load_balancer_providers", PROVIDER, "provider", "the default one")
 
 
 def flavors(draft: Draft) -> None:

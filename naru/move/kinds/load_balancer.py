@@ -8,15 +8,14 @@ from typing import Any
 from naru.actions.create import Wait
 from naru.inventory.rows import Row
 from naru.messages import message
-from naru.move.decisions import FieldChange
 from naru.move.draft import Draft, thing
 from naru.move.facts import Side
 from naru.move.kind import Kind, Mapped
-from naru.move.kinds import lb_places, listener, octavia, pool
+from naru.move.kinds import lb_places, listener, octavia, pool, vip
 from naru.move.kinds.neutron import policy
 from naru.move.kinds.octavia import SERVICE, STATE, Part
 from naru.move.off import Off
-from naru.move.steps.load_balancer import Inside, InsideListener, InsidePool, LoadBalancer, Policy, Rule, Vip
+from naru.move.steps.load_balancer import Inside, InsideListener, InsidePool, LoadBalancer, Policy, Rule
 
 
 def _compared(side: Side, row: Row, mapped: Mapped) -> dict[str, Any]:
@@ -56,7 +55,6 @@ PARTS = (
 )
 """The kinds of what is in one."""
 SINCE = {"tags": "2.5"}
-ADDITIONAL, GROUPS = "2.26", "2.29"
 KUBERNETES = "kube_service_"
 KNOWN_BY = ("type", "compare_type", "key", "value", "invert")
 """The fields of a rule that no two of a policy have to have."""
@@ -80,21 +78,6 @@ MAP_NETWORK = message(
     "move.load_balancer.map_network",
     en="Name the network of its VIP in the map.",
     ko="VIP의 네트워크를 map.yaml에 적어 주십시오.",
-)
-NEW_VIP_ADDRESS = message(
-    "move.load_balancer.new_address",
-    en="its VIP's port gets another address on the new cloud",
-    ko="새 클라우드에서 VIP 포트의 주소가 바뀝니다",
-)
-NO_SUBNET = message(
-    "move.load_balancer.no_subnet",
-    en="that subnet is not on the new cloud",
-    ko="그 서브넷이 새 클라우드에 없습니다",
-)
-NO_GROUP = message(
-    "move.load_balancer.no_group",
-    en="that security group is not moved",
-    ko="그 보안 그룹을 이전하지 않습니다",
 )
 NOT_ACTIVE = message(
     "move.load_balancer.not_active",
@@ -191,11 +174,11 @@ def _load_balancer(draft: Draft, row: Row) -> None:
     body = made.body | asked
     changes += made.changes
     policy(draft, body, changes)
-    where = _vip(draft, row, body, changes)
+    where = vip.address(draft, row, body, changes)
     if where is None:
         _leave(draft, row, NO_VIP(), severity="error", hint=MAP_NETWORK())
         return
-    _groups(draft, row, body, changes)
+    vip.groups(draft, row, body, changes)
     if _on_shared(draft, row):
         body["admin_state_up"] = False
     pools = list(old.by(pool.POOL.name, "loadbalancers.*.id", row.id))
@@ -212,7 +195,7 @@ def _load_balancer(draft: Draft, row: Row) -> None:
         wait=Wait(field="provisioning_status", until=["ACTIVE"], fail=["ERROR"]),
         gone=True,
         query="?cascade=true",
-        vip=_owned_vip(draft, row),
+        vip=vip.owned(draft, row),
         inside=Inside(
             pools=[_inside_pool(old, one, names[one.id]) for one in pools],
             listeners=[_inside_listener(one) for one in in_listeners],
@@ -225,69 +208,6 @@ def _load_balancer(draft: Draft, row: Row) -> None:
     for one in listeners:
         if listener.ends_tls(one):
             listener.leave(draft, one)
-
-
-def _vip(draft: Draft, row: Row, body: dict[str, Any], changes: list[FieldChange]) -> dict[str, Any] | None:
-    """Puts the VIP into the body; by what the load balancer is found again. None where it can have none."""
-    address = row.body.get("vip_address")
-    if more := [one for one in row.body.get("additional_vips") or [] if isinstance(one, dict)]:
-        _additional(draft, more, body, changes)
-    port = draft.ref("port", row.body.get("vip_port_id"))
-    if port is not None:
-        body["vip_port_id"] = port
-        if not _lost(draft, row, str(address)):
-            body["vip_address"] = address
-        else:
-            changes.append(FieldChange("vip_address", address, None, NEW_VIP_ADDRESS()))
-        return {"vip_port_id": port}
-    subnet = draft.ref("subnet", row.body.get("vip_subnet_id"))
-    if subnet is None:
-        return None
-    body |= {"vip_subnet_id": subnet, "vip_address": address}
-    return {"vip_subnet_id": subnet, "vip_address": address}
-
-
-def _lost(draft: Draft, row: Row, address: str) -> bool:
-    """Whether the VIP's port has another address on the new cloud."""
-    decision = draft.decisions["port", str(row.body["vip_port_id"])]
-    lost = [change.old for change in decision.changes if change.field == "fixed_ips"]
-    return any(isinstance(one, dict) and one.get("ip_address") == address for one in lost)
-
-
-def _additional(draft: Draft, more: list[dict[str, Any]], body: dict[str, Any], changes: list[FieldChange]) -> None:
-    """Further addresses of its VIP: they are on the same port."""
-    if not draft.facts.new.supports(SERVICE, ADDITIONAL):
-        changes.append(
-            FieldChange("additional_vips", more, None, octavia.NO_VERSION(cloud=draft.new, version=ADDITIONAL))
-        )
-        return
-    body["additional_vips"] = []
-    for one in more:
-        subnet = draft.ref("subnet", one.get("subnet_id"))
-        if subnet is None:
-            changes.append(FieldChange("additional_vips", one, None, NO_SUBNET()))
-        else:
-            body["additional_vips"].append({"subnet_id": subnet, "ip_address": one.get("ip_address")})
-
-
-def _groups(draft: Draft, row: Row, body: dict[str, Any], changes: list[FieldChange]) -> None:
-    groups = row.body.get("vip_sg_ids") or []
-    if groups and not draft.facts.new.supports(SERVICE, GROUPS):
-        changes.append(FieldChange("vip_sg_ids", groups, None, octavia.NO_VERSION(cloud=draft.new, version=GROUPS)))
-        return
-    found = [(group, draft.ref("security group", group)) for group in groups]
-    if here := [there for _, there in found if there is not None]:
-        body["vip_sg_ids"] = here
-    changes += [FieldChange("vip_sg_ids", group, None, NO_GROUP()) for group, there in found if there is None]
-
-
-def _owned_vip(draft: Draft, row: Row) -> Vip | None:
-    """The VIP's port, where it is Octavia's own: then that removes it with the load balancer."""
-    port = draft.facts.old.all("port").get(str(row.body.get("vip_port_id")))
-    if port is None or not str(port.body.get("device_owner") or "") or draft.ref("port", port.id) is None:
-        return None
-    named = port.name == f"octavia-lb-{row.id}"
-    return Vip(port=draft.ref("port", port.id), owner=port.body["device_owner"], named=named)
 
 
 def _inside_pool(old: Side, row: Row, name: str) -> InsidePool:
