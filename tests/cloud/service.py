@@ -113,16 +113,24 @@ def token(server: Service) -> dict[str, Any]:
 
 
 @contextmanager
-def serving(port: int = 0) -> Iterator[Service]:
-    """A service that runs, on a free port if none is named."""
-    with Service(port) as server:
+def answering(server: ThreadingHTTPServer) -> Iterator[None]:
+    """The server answers, in threads of its own, and is closed at the end."""
+    with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
-            yield server
+            yield
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def serving(port: int = 0) -> Iterator[Service]:
+    """A service that runs, on a free port if none is named."""
+    server = Service(port)
+    with answering(server):
+        yield server
 
 
 def clouds_yaml(directory: Path, server: Service, **more: Any) -> str:

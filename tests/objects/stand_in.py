@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from ..cloud.service import answering
+
 Deed = Callable[["Handler"], None]
 LIMIT = 100
 
@@ -175,11 +177,6 @@ class Cloud:
 
 @contextmanager
 def standing() -> Iterator[StandIn]:
-    with StandIn() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    server = StandIn()
+    with answering(server):
+        yield server

@@ -3,7 +3,6 @@ proxies, containers and objects in four small processes, up in seconds. Access l
 
 import json
 import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +13,8 @@ from naru.lab import render, running
 from naru.lab.cloud import Cloud
 from naru.lab.ports import Ports
 from naru.releases import install, release
+
+from ..cloud.service import answering
 
 PROJECT = "0123456789abcdef0123456789abcdef"
 
@@ -103,14 +104,9 @@ class Keystone(ThreadingHTTPServer):
 @contextmanager
 def keystone(object_store: str) -> Iterator[str]:
     """The URL of a stand-in that runs."""
-    with Keystone(object_store) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        thread.start()
-        try:
-            yield f"{server.address}/v3"
-        finally:
-            server.shutdown()
-            thread.join()
+    server = Keystone(object_store)
+    with answering(server):
+        yield f"{server.address}/v3"
 
 
 @contextmanager
