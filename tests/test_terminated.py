@@ -1,12 +1,13 @@
 """Tests that are ended with SIGTERM tear down what they have made."""
 
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+
+from .processes import started
 
 pytestmark = pytest.mark.unit
 TEST = """
@@ -48,7 +49,7 @@ def test_fixtures_are_torn_down_after_sigterm(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.conftest", "-p", "no:cacheprovider", str(tmp_path)]
     root = Path(__file__).parent.parent
-    with subprocess.Popen([*command, "-c", str(tmp_path / "pytest.ini")], cwd=root) as process:
+    with started([*command, "-c", str(tmp_path / "pytest.ini")], cwd=root) as process:
         end = time.monotonic() + 120
         while not (tmp_path / "runs").exists():  # what is only being set up has nothing to tear down
             assert process.poll() is None and time.monotonic() < end

@@ -24,13 +24,14 @@ def following(
     sources: Sources,
     matcher: Matcher,
     came: Callable[[list[str]], None],
+    goes_on: Callable[[], bool],
     *,
     once: bool,
 ) -> Iterator[Together]:
     """Followers of all sources; with `once` nothing is listened to. `came` is told the keys of groups that are new, or
-    have come back. Raises InputError and NaruError."""
+    have come back. What was read is not counted any more once `goes_on` says no. Raises InputError and NaruError."""
     formats, every, streams = settings.form, sources.all, sources.streams()
-    together = Together(settings.at_once or AT_ONCE)
+    together = Together(settings.at_once or AT_ONCE, goes_on)
     hosts = [place.host for place, _ in every]
     if twice := next((host for host in hosts if hosts.count(host) > 1), None):
         raise InputError(

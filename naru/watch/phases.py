@@ -68,19 +68,23 @@ def _follow(directory: Path, store: Store, settings: Settings, once: bool, came:
         reader = partial(_reader, store, settings, sources)
         news = partial(_news, store, came=came)
         heard = partial(_news, came=came)  # with the store of the thread that listens
+
+        def is_current() -> bool:
+            return bool(store.setting(CODE) == code)
+
         with (
-            following(store, settings, sources, matcher, news, once=once) as together,
+            following(store, settings, sources, matcher, news, is_current, once=once) as together,
             listening(directory, sources.buses(), matcher, heard, once=once) as listeners,
             telling.telling(directory, store, settings, reader, came, once=once) as round_is_over,
         ):
-            while store.setting(CODE) == code:
+            while is_current():
                 store.set("unreachable", together.go(None if once else EVERY, EVERY))
                 for listener in listeners:
                     listener.check()
                 round_is_over()
                 store.set("read", time.time())
                 if once:
-                    return True
+                    return is_current()
     return False
 
 

@@ -60,10 +60,10 @@ class _One:
 
 class Together:
     """Followers by their names. One that fails with a NaruError is tried again after a while that grows; the others go
-    on."""
+    on. Nothing that was read is given to them any more once `goes_on` says no."""
 
-    def __init__(self, at_once: int = AT_ONCE) -> None:
-        self._at_once, self._every = at_once, 1.0
+    def __init__(self, at_once: int = AT_ONCE, goes_on: Callable[[], bool] = lambda: True) -> None:
+        self._at_once, self._goes_on, self._every = at_once, goes_on, 1.0
         self._threads = 0
         self._asked: SimpleQueue[tuple[_One, Ask] | None] = SimpleQueue()
         self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -88,7 +88,7 @@ class Together:
 
     def go(self, seconds: float | None, every: float) -> dict[str, str]:
         """Follows for so many seconds, each follower again so long after its round has ended; None: one round of each.
-        By name why the last round failed."""
+        By name why the last round failed. Ends at once where it does not go on."""
         begun, self._every = time.monotonic(), every
         wanted = {name: one.rounds + 1 for name, one in self._all.items()}
         while True:
@@ -104,9 +104,12 @@ class Together:
             due = min((one.due for one in self._all.values() if one.steps is None), default=now + every)
             wait = every if seconds is None else min(max(due - now, 0.0), begun + seconds - now)
             try:
-                self._events.get(timeout=max(wait, 0.001))()
+                work = self._events.get(timeout=max(wait, 0.001))
             except Empty:
                 continue
+            if not self._goes_on():  # asked after the reading: what was read may be newer than the end
+                break
+            work()
         return {name: one.why for name, one in self._all.items() if one.why}
 
     def _read(self) -> None:

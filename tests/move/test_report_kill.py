@@ -13,6 +13,8 @@ from naru.move import handover
 from naru.move.pages import write
 from tests.move import outcomes
 
+from ..processes import started
+
 pytestmark = pytest.mark.kill
 
 REPORT = """
@@ -36,7 +38,7 @@ for number in itertools.count(1):
 
 def _killed(program: str, *arguments: Path, longest_s: float) -> None:
     """Runs the program and kills it at some instant after it began."""
-    with subprocess.Popen([sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE) as process:
+    with started([sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE) as process:
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
         time.sleep(random.uniform(0, longest_s))

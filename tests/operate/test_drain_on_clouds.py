@@ -23,6 +23,7 @@ from naru.lab.lab import Lab
 
 from ..lab import scenario
 from ..lab.scenario import Rest, connect, wait
+from ..processes import started
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1200)]
 
@@ -252,7 +253,7 @@ def until_done(*words: object, most: float) -> int:
     kills = 0
     while True:
         command = [sys.executable, "-m", "naru.cli.main", "-q", *map(str, words)]
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(1.5 + random.random() * most * (1 + kills / 4))
             process.kill()
@@ -280,7 +281,7 @@ def test_killed_at_random_it_moves_nothing_twice(hosts: Hosts, tmp_path: Path) -
 def beside(*words: object) -> Iterator[subprocess.Popen[str]]:
     """The command in a process of its own, which is killed at the end if it still runs."""
     command = [sys.executable, "-m", "naru.cli.main", "-q", *map(str, words)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with started(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
             yield process
         finally:

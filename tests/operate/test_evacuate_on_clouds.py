@@ -25,6 +25,7 @@ from naru.plan.status import status
 
 from ..lab import scenario
 from ..lab.scenario import ignore, wait
+from ..processes import started
 from .test_drain_on_clouds import BEFORE, HOST, LONG, Hosts, beside, until_done
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(1500)]
@@ -218,7 +219,7 @@ def free_ports(count: int) -> list[int]:
 def beating(name: str, key: Path, to: str, storage: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """The heartbeat of a host."""
     argv = [sys.executable, beat.__file__, "--name", name, "--key", str(key), "--to", to, "--every", "5"]
-    with subprocess.Popen([*argv, "--file", str(storage / f"{name}.beat")]) as process:
+    with started([*argv, "--file", str(storage / f"{name}.beat")]) as process:
         try:
             yield process
         finally:

@@ -22,6 +22,7 @@ from naru.site import site as sites
 from naru.site.check import power, run
 from naru.site.check.result import Results
 
+from ..processes import started
 from .furnish import Furniture
 
 pytestmark = [pytest.mark.hosts, pytest.mark.mariadb]
@@ -448,9 +449,7 @@ def test_an_interrupt_ends_it_at_once(five: Lab, hosts: Hosts) -> None:
     naru = str(Path(sys.executable).with_name("naru"))
     hosts.fault("node1", "slow", 8.0)
     try:
-        with subprocess.Popen(
-            [naru, "site", "check", "--site", str(file)], stderr=subprocess.PIPE, text=True
-        ) as process:
+        with started([naru, "site", "check", "--site", str(file)], stderr=subprocess.PIPE, text=True) as process:
             time.sleep(5)
             began = time.monotonic()
             process.send_signal(signal.SIGINT)

@@ -11,6 +11,8 @@ import pytest
 from naru.site import power
 from naru.site.model import Power
 
+from ..processes import started
+
 pytestmark = pytest.mark.hosts
 
 SMBIOS = "12345678-9abc-def0-1122-334455667788"
@@ -47,7 +49,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     (tmp_path / "chassis").write_text(CHASSIS.format(directory=tmp_path))
     (tmp_path / "chassis").chmod(0o755)
     argv = ["ipmi_sim", "-c", f"{tmp_path}/lan", "-f", f"{tmp_path}/emulated", "-s", str(tmp_path), "-n"]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as simulator:
+    with started(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as simulator:
         time.sleep(1)
         assert simulator.poll() is None
         try:

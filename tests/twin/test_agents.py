@@ -17,6 +17,8 @@ from naru.twin.fill import fill, remove
 from naru.upgrade.agents.latency import script
 from naru.upgrade.agents.reports import Report, Seen, lacks, look
 
+from ..processes import started
+
 HOSTS = ["fake-1", "fake-2", "fake-3"]
 PORTS = 2
 SECONDS = 120.0
@@ -74,7 +76,7 @@ def test_open_vswitch_agents_report_and_ask_for_their_ports(pair: Lab, name: str
         # and what it watches
         config = cloud.etc / "neutron" / "neutron.conf"
         argv = [cloud.program("python"), "-", str(config)]
-        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=cloud.environment()) as asking:
+        with started(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=cloud.environment()) as asking:
             assert asking.stdin and asking.stdout
             asking.stdin.write(script())
             asking.stdin.close()

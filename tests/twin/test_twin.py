@@ -25,6 +25,7 @@ from naru.twin.clean import Copy
 from naru.twin.twin import Twin
 
 from ..lab.scenario import IMAGE, Rest, connect, flavor, image, network, wait
+from ..processes import started
 
 SECRET = "nobody-may-read-this"
 NAMED = ("keystone", "glance", "nova", "placement", "neutron", "cinder", "mariadb", "rabbitmq")
@@ -46,7 +47,7 @@ def naru(*words: str, code: int = 0) -> str:
 def killed(words: list[str], seconds: float) -> None:
     """The command is killed after so long."""
     program = Path(sys.executable).with_name("naru")
-    with subprocess.Popen([program, "twin", *words], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as begun:
+    with started([program, "twin", *words], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as begun:
         with suppress(subprocess.TimeoutExpired):
             begun.wait(seconds)
         assert begun.poll() is None

@@ -21,6 +21,7 @@ from naru.releases import install, path, release
 from naru.releases.path import Filled
 
 from ..lab.scenario import ignore
+from ..processes import started
 
 pytestmark = [pytest.mark.lab, pytest.mark.releases, pytest.mark.timeout(7200)]
 
@@ -135,7 +136,7 @@ class Databases:
             if schema == "placement":
                 continue
             dump = ["mariadb-dump", *client(self._source), "--single-transaction", "--routines", "--triggers", schema]
-            with subprocess.Popen(dump, env=environment, stdout=subprocess.PIPE) as given:
+            with started(dump, env=environment, stdout=subprocess.PIPE) as given:
                 done = subprocess.run(["mariadb", *client(self.at), schema], env=environment, stdin=given.stdout)
             assert (given.returncode, done.returncode) == (0, 0), schema
         if "nova_api" in schemas:

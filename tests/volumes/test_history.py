@@ -34,6 +34,7 @@ from naru.volumes.open import open_volume
 from naru.volumes.volume import OTHER, Volume
 from tests.cloud.service import Handler, clouds_yaml, serving, usual
 
+from ..processes import started
 from .conftest import MIB, Clusters, Writer, file, identical, image, rbd_tool
 from .memory import MemoryVolume
 from .test_passes import CHANGES, SIZE, Killed, change, killed_after
@@ -327,7 +328,7 @@ def test_steps_killed_at_random_instants(scene: Scene) -> None:
 @pytest.mark.ceph
 @pytest.mark.kill
 def test_rolled_back_in_the_middle(scene: Scene) -> None:
-    with subprocess.Popen([NARU, "-q", "plan", "run", str(scene.work)], stdout=subprocess.DEVNULL) as process:
+    with started([NARU, "-q", "plan", "run", str(scene.work)], stdout=subprocess.DEVNULL) as process:
         while not scene.cinder.made and process.poll() is None:
             time.sleep(0.1)
         time.sleep(scene.random.uniform(0, 3))

@@ -16,6 +16,7 @@ import pytest
 from naru.watch.alerts.outbox import DIGEST, NEW, Outbox
 from naru.watch.store import Store
 
+from ..processes import started
 from .lines import line
 from .watched import receiver, req
 
@@ -43,7 +44,7 @@ def killed(directory: Path, kills: int) -> None:
         words += ["--alert-to", f"webhook:{server.url}"]
         subprocess.run([*words, "--once"], check=True, stdout=subprocess.DEVNULL, timeout=120)
         for _ in range(kills):
-            with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as watch:
+            with started(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as watch:
                 begun, until = time.time(), 0.0
                 while not until or time.monotonic() < until:
                     if not until and _read(work) > begun:

@@ -17,6 +17,7 @@ from naru.watch.store import RESOLVED, Store
 
 from ..lab import scenario
 from ..lab.scenario import Rest, connect, wait
+from ..processes import started
 from .test_on_clouds import CLOUDS, _words
 from .watched import Receiver, receiver
 
@@ -69,7 +70,7 @@ def told(pair: Lab, request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
         with Store(work) as store:
             for group in store.groups():
                 phases.mark(store, group["key"], RESOLVED, now=time.time())
-        with subprocess.Popen([sys.executable, "-m", "naru.cli.main", *words], stdout=subprocess.DEVNULL) as watch:
+        with started([sys.executable, "-m", "naru.cli.main", *words], stdout=subprocess.DEVNULL) as watch:
             try:
                 yield _made(Told(cloud, rest, server))
             finally:

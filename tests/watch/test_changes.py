@@ -1,7 +1,6 @@
 """What a deploy did to the errors of a cloud: new code, new behaviour, gone, more, less; what goes on as it was."""
 
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from naru.watch.change import changes
 from naru.watch.sources import Settings
 from naru.watch.store import Store
 
+from ..processes import started
 from .cloud import HOUR, NEW, Cloud
 from .test_follow import WATCH
 
@@ -94,7 +94,7 @@ def test_a_watch_that_runs_reads_the_new_code(cloud: Cloud, tmp_path: Path) -> N
     cloud.now = time.time()
     told = tmp_path / "told"
     words = ["watch", "run", cloud.work, *cloud.words]
-    with told.open("w") as out, subprocess.Popen([sys.executable, "-c", WATCH, *words], stderr=out) as watch:
+    with told.open("w") as out, started([sys.executable, "-c", WATCH, *words], stderr=out) as watch:
         cloud.write("no room for 5", over=0)
         _wait(lambda: "no room for" in told.read_text())
         cloud.naru("change", "begin", cloud.work, "--what", "shop 2")

@@ -23,6 +23,7 @@ from naru.watch.place import Here
 from naru.watch.store import Store
 from naru.watch.times import Clock
 
+from ..processes import started
 from .lines import FRAMES, line, traceback
 
 
@@ -211,7 +212,7 @@ def killed(tmp_path: Path, kills: int) -> None:
     assert main([*words, "--once"]) == 0
     rotated, rotations = 0, 0
     for number in range(kills):
-        with subprocess.Popen([sys.executable, "-c", WATCH, *words], stdout=subprocess.DEVNULL) as watch:
+        with started([sys.executable, "-c", WATCH, *words], stdout=subprocess.DEVNULL) as watch:
             if number % 2:  # the others are killed whenever it is, also while they start
                 log.write()
                 log.wait(watch)

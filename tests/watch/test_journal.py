@@ -29,6 +29,7 @@ from naru.watch.store import Store
 from naru.watch.streams import streams
 from naru.watch.times import Clock
 
+from ..processes import started
 from . import journals as real
 from .journals import JournalFile
 from .lines import FRAMES, REQUEST, line, traceback
@@ -295,7 +296,7 @@ def killed(tmp_path: Path, kills: int) -> None:
     words = ["-q", "watch", "run", str(watched.work), "--sources", str(watched.sources)]
     count = reads = 0
     for number in range(kills):
-        with subprocess.Popen([sys.executable, "-c", WATCH, *words], stdout=subprocess.DEVNULL) as watch:
+        with started([sys.executable, "-c", WATCH, *words], stdout=subprocess.DEVNULL) as watch:
             begun = time.time()
             until = 0.0 if number % 2 else time.monotonic() + 2 * chance.random()
             while not until or time.monotonic() < until:

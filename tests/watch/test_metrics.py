@@ -18,6 +18,7 @@ from naru.watch.store import MUTED
 from naru.watch.streams import Keeper
 from naru.watch.times import Clock
 
+from ..processes import started
 from .watched import Watched
 
 pytestmark = pytest.mark.unit
@@ -77,7 +78,7 @@ def test_commands(cloud: Watched, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_scraped(cloud: Watched) -> None:
     words = ["-q", "watch", "run", str(cloud.work), "--files", str(cloud.logs / "*.log"), "--metrics", "127.0.0.1:0"]
-    with subprocess.Popen([sys.executable, "-m", "naru.cli.main", *words], stderr=subprocess.PIPE, text=True) as watch:
+    with started([sys.executable, "-m", "naru.cli.main", *words], stderr=subprocess.PIPE, text=True) as watch:
         assert watch.stderr is not None
         try:
             url = watch.stderr.readline().removeprefix("naru: ").strip()

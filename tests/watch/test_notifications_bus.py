@@ -28,6 +28,7 @@ from naru.watch.notifications.bus import MARK, QUEUE, Away, Bus
 from naru.watch.notifications.listen import listening
 from naru.watch.store import Store
 
+from ..processes import started
 from .broker import Broker, running
 from .messages import RELEASES, SECRETS, Message, one, recorded
 
@@ -338,7 +339,7 @@ def test_killed_at_any_instant_each_counts_once(services: Services, broker: Brok
     sent = 0
     rng = random.Random(17)
     for _ in range(KILLS):
-        with subprocess.Popen([sys.executable, "-c", READ, str(work), str(file)], stdout=subprocess.PIPE) as process:
+        with started([sys.executable, "-c", READ, str(work), str(file)], stdout=subprocess.PIPE) as process:
             assert process.stdout and process.stdout.readline()
             for _ in range(rng.randint(1, 60)):
                 services.send(message.again())

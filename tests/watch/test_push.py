@@ -34,6 +34,7 @@ from naru.watch.streams import Keeper
 from naru.watch.times import Clock
 from naru.watch.wrapped import TRIED
 
+from ..processes import started
 from .lines import FRAMES, REQUEST, line, traceback
 
 pytestmark = pytest.mark.unit
@@ -241,7 +242,7 @@ class Watch:
     def running(self) -> Iterator["subprocess.Popen[bytes]"]:
         words = ["-q", "watch", "run", str(self.work), "--sources", str(self.sources)]
         program = [sys.executable, "-c", "import sys; from naru.cli.main import main; sys.exit(main(sys.argv[1:]))"]
-        with subprocess.Popen([*program, *words], stdout=subprocess.DEVNULL) as watch:
+        with started([*program, *words], stdout=subprocess.DEVNULL) as watch:
             try:
                 until = time.monotonic() + 60
                 while time.monotonic() < until and watch.poll() is None:

@@ -84,6 +84,23 @@ def test_what_others_want_to_have_done() -> None:
     assert time.monotonic() - begun < 2
 
 
+def test_what_was_read_when_it_goes_on_no_more_is_not_counted() -> None:
+    """Records that are read after a change of the code has ended are of the new code, whoever asked for them."""
+    current = threading.Event()
+    current.set()
+    together = Together(at_once=1, goes_on=current.is_set)
+    said: list[tuple[str, object, str]] = []
+
+    def ask() -> str:
+        current.clear()
+        return "new"
+
+    together.add("a", partial(steps, "a", ask, said))
+    assert together.go(None, 1.0) == {}
+    assert not current.is_set() and said == []
+    together.close()
+
+
 def test_alone() -> None:
     def asks() -> Steps[list[object]]:
         found = []

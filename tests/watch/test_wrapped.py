@@ -26,6 +26,7 @@ from naru.watch.sources.documents import entry_of
 from naru.watch.sources.entries import join
 from naru.watch.wrapped import TRIED, wrapping
 
+from ..processes import started
 from .lines import FRAMES, line, traceback
 
 pytestmark = pytest.mark.unit
@@ -113,7 +114,7 @@ def test_syslog(tmp_path: Path) -> None:
     )
     words = ["rsyslogd", "-n", "-f", str(tmp_path / "conf"), "-i", str(tmp_path / "pid"), "-C"]
     records = ["\n".join(PLAIN[:7]), PLAIN[7], "\n".join([line("last"), *traceback(*FRAMES)])]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as daemon:
+    with started(words, stderr=subprocess.DEVNULL) as daemon:
         try:
             handler = logging.handlers.SysLogHandler(("127.0.0.1", port))
             handler.ident = "nova-compute: "

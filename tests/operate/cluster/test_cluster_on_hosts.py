@@ -21,6 +21,7 @@ from naru.site.ssh import Fleet
 
 from ...lab.hosted.scenario import on, until
 from ...lab.scenario import Rest, connect, image, network
+from ...processes import started
 
 pytestmark = [pytest.mark.hosts, pytest.mark.releases, pytest.mark.timeout(3600)]
 
@@ -36,7 +37,7 @@ def begun(*words: str) -> "Iterator[subprocess.Popen[str]]":
     naru = Path(sys.executable).with_name("naru")
     argv = [naru, "cluster", *words]
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    with subprocess.Popen(argv, text=True, env=os.environ | {"COLUMNS": "300"}, **pipes) as process:
+    with started(argv, text=True, env=os.environ | {"COLUMNS": "300"}, **pipes) as process:
         try:
             yield process
         finally:

@@ -12,6 +12,7 @@ from naru.plan.context import Context
 from naru.plan.errors import PlanError, Transient
 from naru.site.hostnames import is_same, named
 
+from ...processes import started
 from .small import server
 
 pytestmark = pytest.mark.unit
@@ -88,7 +89,7 @@ def test_what_runs_on_a_host_is_seen_by_its_processes() -> None:
         argv = ["sh", "-c", guest_steps.RUNS, "naru", id]
         return "runs" in subprocess.run(argv, capture_output=True, text=True, check=True, timeout=30).stdout.split()
 
-    with subprocess.Popen(["sh", "-c", "read x", "qemu", "-uuid", ID, "-smp"], stdin=subprocess.PIPE) as one:
+    with started(["sh", "-c", "read x", "qemu", "-uuid", ID, "-smp"], stdin=subprocess.PIPE) as one:
         try:
             assert runs(ID)
             assert not runs(ID[:-1] + "2")

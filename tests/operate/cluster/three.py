@@ -22,6 +22,8 @@ import asyncssh
 import pymysql
 import yaml
 
+from ...processes import started
+
 MEMBERS = (1, 2, 3)
 SSH, PASSWORD = 2222, "a-password"
 NOTHING = "00000000-0000-0000-0000-000000000000"
@@ -138,7 +140,7 @@ class Cluster:
     def naru(self, *words: str, code: int | None = 0, seconds: float = 240.0) -> str:
         """What `naru cluster` says; killed after so many seconds where no code is wanted."""
         argv = [Path(sys.executable).with_name("naru"), "cluster", *words]
-        with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        with started(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
             try:
                 said, _ = process.communicate(timeout=seconds)
             except subprocess.TimeoutExpired:

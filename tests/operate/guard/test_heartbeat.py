@@ -1,7 +1,6 @@
 """Heartbeats: forged, replayed and old packets are no sign of life, and no sign of death either; the program on hosts
 sends such as are heard."""
 
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,8 @@ from naru.operate.guard.evidence import Host, around, by_source
 from naru.operate.guard.heartbeat import REJECTED, SILENT, Listener
 from naru.operate.guard.memory import Memory
 from naru.operate.guard.policy import Policy
+
+from ...processes import started
 
 pytestmark = pytest.mark.unit
 
@@ -112,7 +113,7 @@ def test_the_program_on_hosts_is_heard(tmp_path: Path) -> None:
         to = f"127.0.0.1:{listening.getsockname()[1]}"
         written = tmp_path / "c1.beat"
         argv = [sys.executable, beat.__file__, "--name", "c1", "--key", key, "--to", to, "--every", "0.2"]
-        with subprocess.Popen([*map(str, argv), "--file", str(written)]) as process:
+        with started([*map(str, argv), "--file", str(written)]) as process:
             try:
                 listener = Listener([KEY])
                 assert listener.take(listening.recv(60000), time.monotonic())
@@ -132,7 +133,7 @@ def test_who_does_not_listen_calls_no_peer_silent(listens: list[str], peers: lis
         listening.settimeout(20)
         to = f"127.0.0.1:{listening.getsockname()[1]}"
         argv = [sys.executable, beat.__file__, "--name", "c1", "--key", str(key), "--to", to, "--peer", f"c2={to}"]
-        with subprocess.Popen([*argv, *listens]) as process:
+        with started([*argv, *listens]) as process:
             try:
                 said = unpack([KEY], listening.recv(60000))[-1]
             finally:
