@@ -50,13 +50,18 @@ def wait_apis(cloud: Cloud, timeout: float = 120) -> None:
 def missing(cloud: Cloud, api: Api, since: float) -> list[str]:
     """Workers whose heartbeat is not yet newer than `since` (seconds since the epoch): 'nova-compute@compute1', ...
 
-    'up' alone says nothing after a restart: it stays true for a minute on the old heartbeats.
+    'up' alone says nothing after a restart: it stays true for a minute on the old heartbeats. A cinder-volume whose
+    pools the scheduler has not heard of yet is missing, too: volumes made then end in error.
     """
     alive = set()
     for service in ("nova", "cinder"):
         for row in api(service, "GET", "/os-services")["services"]:
             if row["state"] == "up" and timestamp(row.get("updated_at")) >= since:
                 alive.add(f"{row['binary']}@{row['host']}")
+    if any(name.startswith("cinder-scheduler@") for name in alive):  # the API would wait for one that is not there
+        pools = api("cinder", "GET", "/scheduler-stats/get_pools")["pools"]
+        known = {f"cinder-volume@{pool['name'].partition('#')[0]}" for pool in pools}
+        alive -= {name for name in alive - known if name.startswith("cinder-volume@")}
     if cloud.agents:
         for row in api("neutron", "GET", "/agents")["agents"]:
             if row["alive"] and timestamp(row["heartbeat_timestamp"]) >= since:
